@@ -28,8 +28,8 @@ export async function recordJob(): Promise<readonly NumberedRow[]> {
   try {
     let appended = () => {};
     const lab = house(store, instantWorld({ slots: 1, stagesEnd: true }), systemClock, () => appended());
-    await wholeJob(lab, CHANGE, (told) => {
-      appended = told;
+    await wholeJob(lab, CHANGE, (appendedAt) => {
+      appended = appendedAt;
     });
     return [...store.log()];
   } finally {
@@ -41,7 +41,7 @@ export async function recordJob(): Promise<readonly NumberedRow[]> {
 export async function wholeJob(
   { admission, engine }: House,
   change: number,
-  onAppended: (told: () => void) => void,
+  onAppended: (appendedAt: () => void) => void,
 ): Promise<void> {
   const ended = new Promise<void>((resolve) => {
     onAppended(() => {

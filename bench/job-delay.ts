@@ -24,8 +24,8 @@ export async function jobDelay(smoke: boolean): Promise<readonly Result[]> {
       appended();
     });
     const whole = (change: number) =>
-      wholeJob(lab, change, (told) => {
-        appended = told;
+      wholeJob(lab, change, (appendedAt) => {
+        appended = appendedAt;
       });
     try {
       for (let job = 0; job < warmUp; job += 1) await whole(job + 1);

@@ -151,10 +151,10 @@ async function lock(root, say) {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(own, String(process.pid));
   try {
-    for (let told = false; !linked(own, file); told = true) {
+    for (let reported = false; !linked(own, file); reported = true) {
       const holder = readText(file);
       if (holder !== null && !alive(Number(holder))) breakLock(file, holder, `${own}.dead`);
-      else if (!told)
+      else if (!reported)
         say(`sos-ci: waiting for another install or build (process ${holder} holds .cache/ensure.lock)`);
       await new Promise((resolve) => setTimeout(resolve, 200));
     }

@@ -11,10 +11,10 @@ import { importTypeScript } from './import-typescript.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const again = process.argv.includes('--again');
 const { stories } = await importTypeScript(root, 'test/machines/stories.ts');
-for (const [name, tell] of Object.entries(stories)) {
+for (const [name, story] of Object.entries(stories)) {
   const file = join(root, 'test/histories', `${name}.jsonl`);
   if (existsSync(file) && !again) continue;
-  write(file, tell().log);
+  write(file, story().log);
 }
 const altered = join(root, 'test/histories/altered.jsonl');
 if (!existsSync(altered) || again) write(altered, stories['failing-test']().log.map(whitewashed));
@@ -24,7 +24,7 @@ function write(file, rows) {
   console.log(`${basename(file)}: ${rows.length} rows`);
 }
 
-/** What replay must find: the review was told of a failure, and the row says that it was a success. */
+/** What replay must find: the job reported a failure, and the row says that it was a success. */
 function whitewashed(row) {
   if (row.type !== 'job.reported') return row;
   return { ...row, data: { report: { ...row.data.report, verdict: 'SUCCESS', reason: '' } } };

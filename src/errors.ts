@@ -1,6 +1,6 @@
 /**
  * The only error type that adapters throw. The code that has the status decides whether a retry can succeed; no code
- * searches error texts. The hint tells an operator the next step.
+ * searches error texts. The hint names the next step for an operator.
  */
 
 export interface OperationErrorFields {

@@ -48,6 +48,6 @@ export function slotLimits(config: Config, slots: SlotLimits['slots']): SlotLimi
     slots,
     jobs: Object.fromEntries(jobs),
     projects,
-    patienceMs: limits.starvationTimeoutMs,
+    starvationTimeoutMs: limits.starvationTimeoutMs,
   };
 }

@@ -1,6 +1,6 @@
 /**
  * Starts, drains and stops the daemon. A start recovers, sweeps, then listens. Starting twice is an error; stopping
- * twice is not. A stop leaves running stages running and unsettled effects owed; the next start resumes both.
+ * twice is not. A stop leaves running stages running and unsettled effects pending; the next start resumes both.
  */
 import type { Log } from '../log.ts';
 import { versionOf } from '../machines/versions.ts';
@@ -19,7 +19,7 @@ export interface LifecycleOptions {
   readonly engine: Engine;
   readonly store: Store;
   readonly sweep: Sweep;
-  readonly admission: Pick<Admission, 'begin' | 'rest'>;
+  readonly admission: Pick<Admission, 'begin' | 'pause'>;
   readonly clock: Clock;
   readonly alarms: Alarms;
   readonly log: Log;
@@ -92,7 +92,7 @@ export class Lifecycle {
     if (this.mode === 'stopped') return;
     this.scheduleSweep(0);
     if (this.mode === 'draining') {
-      this.listening.rest();
+      this.listening.recordStopped();
       this.checkDrained();
     } else {
       await this.listening.start();
@@ -109,7 +109,7 @@ export class Lifecycle {
     if (this.mode !== 'running' && this.mode !== 'starting') return;
     const recovered = this.mode === 'running';
     this.mode = 'draining';
-    this.options.admission.rest();
+    this.options.admission.pause();
     this.options.engine.slots.stop();
     if (!recovered) return;
     this.publish();
@@ -123,7 +123,7 @@ export class Lifecycle {
   async stop(): Promise<void> {
     if (this.mode === 'stopped') return;
     this.mode = 'stopped';
-    this.options.admission.rest();
+    this.options.admission.pause();
     this.cancelSweep();
     await this.monitoring?.stop();
     await this.listening.stop();

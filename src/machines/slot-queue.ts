@@ -6,7 +6,7 @@
  * No project starves: a waiting project is served before any other is served twice on that provider. A project with a
  * priority may be served again during its priority time, and no longer. A request that is blocked by a limit of its
  * project or job, although its provider has free slots, could still be overtaken forever by jobs on other providers. So
- * after `patienceMs` the oldest such request reserves the last free slot of each of its limits.
+ * after `starvationTimeoutMs` the oldest such request reserves the last free slot of each of its limits.
  */
 
 /** A job that waits for a slot. */
@@ -38,7 +38,7 @@ export interface SlotLimits {
   readonly jobs: Readonly<Record<string, number>>;
   readonly projects: Readonly<Record<string, ProjectLimits>>;
   /** After waiting this long, a request reserves the last free slot of its project's and its job's limits. */
-  readonly patienceMs: number;
+  readonly starvationTimeoutMs: number;
 }
 
 export interface ProjectLimits {
@@ -59,15 +59,15 @@ export interface SlotQueue {
 export type BlockedBy =
   | { readonly by: 'provider' | 'project' | 'job'; readonly name: string; readonly limit: number }
   /** The last free slot of this limit is reserved for a request that has waited too long. */
-  | { readonly by: 'patience'; readonly name: string; readonly history: string };
+  | { readonly by: 'starvation'; readonly name: string; readonly history: string };
 
 /** The request to serve next, or null. */
 export function nextRequest(queue: SlotQueue, limits: SlotLimits, now: number): SlotRequest | null {
   const count = counts(queue.holders);
-  const keepers = reservations(queue.waiting, limits, now);
+  const reserved = reservations(queue.waiting, limits, now);
   let best: SlotRequest | null = null;
   for (const request of queue.waiting) {
-    if (obstacleIn(request, limits, count, keepers) !== null) continue;
+    if (obstacleIn(request, limits, count, reserved) !== null) continue;
     if (best === null || compare(request, best, queue.served, limits) < 0) best = request;
   }
   return best;
@@ -164,7 +164,7 @@ function obstacleIn(
   request: SlotRequest,
   limits: SlotLimits,
   count: ReadonlyMap<string, number>,
-  keepers: ReadonlyMap<string, SlotRequest>,
+  reserved: ReadonlyMap<string, SlotRequest>,
 ): BlockedBy | null {
   const used = (by: string, name: string) => count.get(`${by}\n${name}`) ?? 0;
   const slots = own(limits.slots, request.provider) ?? 0;
@@ -173,9 +173,9 @@ function obstacleIn(
   for (const cap of capsOf(request, limits)) {
     const free = cap.limit - used(cap.by, cap.name);
     if (free <= 0) return cap;
-    const keeper = keepers.get(`${cap.by}\n${cap.name}`);
-    if (free > 1 || request.promoted || keeper === undefined || keeper.history === request.history) continue;
-    return { by: 'patience', name: cap.name, history: keeper.history };
+    const holder = reserved.get(`${cap.by}\n${cap.name}`);
+    if (free > 1 || request.promoted || holder === undefined || holder.history === request.history) continue;
+    return { by: 'starvation', name: cap.name, history: holder.history };
   }
   return null;
 }
@@ -186,17 +186,17 @@ function reservations(
   limits: SlotLimits,
   now: number,
 ): ReadonlyMap<string, SlotRequest> {
-  const keepers = new Map<string, SlotRequest>();
+  const reserved = new Map<string, SlotRequest>();
   for (const request of waiting) {
-    if (now - request.requestedAt < limits.patienceMs) continue;
+    if (now - request.requestedAt < limits.starvationTimeoutMs) continue;
     for (const { by, name } of capsOf(request, limits)) {
-      const known = keepers.get(`${by}\n${name}`);
+      const known = reserved.get(`${by}\n${name}`);
       const older = known === undefined ? -1 : age(request, limits) - age(known, limits);
       if (known === undefined || older < 0 || (older === 0 && request.order < known.order))
-        keepers.set(`${by}\n${name}`, request);
+        reserved.set(`${by}\n${name}`, request);
     }
   }
-  return keepers;
+  return reserved;
 }
 
 function counts(holders: readonly SlotHolder[]): ReadonlyMap<string, number> {

@@ -26,7 +26,7 @@ const BEGIN = Date.UTC(2026, 0, 2, 3, 4, 5);
 const SECOND = 1_000;
 
 /** Without what tells equal comments apart: the daemon numbers what it has seen, the command its lines. */
-function told(decision: Decision): string {
+function decisionText(decision: Decision): string {
   const start = decision.do === 'defer' ? decision.start : decision;
   if (start.do !== 'start') return `${decision.do} ${decision.rule} ${decision.why}`;
   const { patchset, jobs, trigger, kind, by, hold } = start;
@@ -93,7 +93,9 @@ test('the same events, the same decisions, with whatever limits', async () => {
       const rules = rulesFor(within);
       const rehearsal = new Rehearsal(sha256);
       const explained = events.flatMap((event, index) =>
-        explainEvent(event, index + 1, rules, rehearsal).flatMap(({ decisions }) => decisions.map(told)),
+        explainEvent(event, index + 1, rules, rehearsal).flatMap(({ decisions }) =>
+          decisions.map(decisionText),
+        ),
       );
       expect(await decidedByDaemon(events, rules)).toEqual(explained);
     }),
@@ -118,13 +120,13 @@ async function decidedByDaemon(
   const decide: Admission['decide'] = admission.decide.bind(admission);
   admission.decide = async (...args) => {
     const taken = await decide(...args);
-    decided.push(...taken.outcomes.map(({ decision }) => told(decision)));
+    decided.push(...taken.outcomes.map(({ decision }) => decisionText(decision)));
     return taken;
   };
   const settled = () => lab.run(() => lab.openWork().length === 0);
   for (const event of events) {
     lab.clock.jump(('at' in event ? event.at : BEGIN) - lab.clock.now());
-    decided.push(...(await admission.resumeWaiting()).map(told));
+    decided.push(...(await admission.resumeWaiting()).map(decisionText));
     await settled();
     await lab.daemon.events.handle(event);
     await settled();
@@ -169,7 +171,7 @@ test('a patchset that comes again is refused by the same words in both', async (
   const events = [created(), created(), comment('(1 comment)', { at: BEGIN + SECOND })];
   const rehearsal = new Rehearsal(sha256);
   const decided = events.map((event, index) =>
-    explainEvent(event, index + 1, rules, rehearsal).flatMap(({ decisions }) => decisions.map(told)),
+    explainEvent(event, index + 1, rules, rehearsal).flatMap(({ decisions }) => decisions.map(decisionText)),
   );
   expect(decided[1]).toEqual(['ignore seen this patchset was seen before']);
   expect(decided[2]).toEqual(['ignore seen its words are not in the event; the change is looked up']);

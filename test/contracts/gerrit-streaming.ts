@@ -35,8 +35,8 @@ export function streamTests(at: () => GerritStand): void {
     ]);
     expect(event).toMatchObject({ uploader: DEV, project: PROJECT, refName: 'refs/heads/master' });
     expect(event).toMatchObject({ patchSet: patchset(change, 1, 'REWORK'), eventCreatedOn: AT });
-    const { change: told } = event as { change: Json };
-    expect(told).toEqual({
+    const { change: streamed } = event as { change: Json };
+    expect(streamed).toEqual({
       project: PROJECT,
       branch: 'master',
       topic: 'acme',

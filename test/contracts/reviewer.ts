@@ -83,9 +83,9 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       expect(await votes(patchset)).toMatchObject({ Verified: -1 });
     });
 
-    const standing = (patchset: Patchset) =>
+    const readState = (patchset: Patchset) =>
       harness.reviewer.readChangeState(
-        { type: 'readChangeState', key: 'standing', patchset, label: 'Verified', timeoutMs: 60_000 },
+        { type: 'readChangeState', key: 'readChangeState:1', patchset, label: 'Verified', timeoutMs: 60_000 },
         signal,
       );
 
@@ -94,16 +94,16 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       const kind = expect.stringMatching(/^[A-Z_]+$/);
       const { project, branch, change, revision, ref } = patchset;
       const own = { project, branch, change, revision, ref, patchset: patchset.patchset };
-      const first = await standing(patchset);
+      const first = await readState(patchset);
       expect(first).toMatchObject({ vote: 0, change: { status: 'open', patchset: own } });
       expect(first.kinds).toContainEqual({ patchset: patchset.patchset, kind });
       expect(first.change.files).not.toBeNull();
       await post(review(patchset, { labels: { Verified: 1 } }));
-      expect(await standing(patchset)).toMatchObject({ vote: 1 });
+      expect(await readState(patchset)).toMatchObject({ vote: 1 });
       await post(review(patchset, { labels: { Verified: 0 } }));
-      expect(await standing(patchset)).toMatchObject({ vote: 0 });
+      expect(await readState(patchset)).toMatchObject({ vote: 0 });
       const newer = await harness.supersede(patchset);
-      const seen = await standing(patchset);
+      const seen = await readState(patchset);
       expect(seen).toMatchObject({ vote: 0, change: { patchset: { patchset: newer.patchset } } });
       expect(seen.kinds).toEqual(
         expect.arrayContaining([
@@ -116,8 +116,8 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
     test('a closed change is read as closed, and one that is not there is an error', async () => {
       const patchset = await harness.newPatchset();
       await harness.close(patchset);
-      expect((await standing(patchset)).change.status).toBe('abandoned');
-      await expect(standing({ ...patchset, change: 999_999_999 })).rejects.toMatchObject({
+      expect((await readState(patchset)).change.status).toBe('abandoned');
+      await expect(readState({ ...patchset, change: 999_999_999 })).rejects.toMatchObject({
         name: 'OperationError',
       });
     });

@@ -77,16 +77,16 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
     test('leaves a run alone that is watched no more', async () => {
       const run = await harness.newRun();
       const first = await harness.runner.start(run.request, NEVER);
-      let told = false;
+      let ended = false;
       void first.ended.then(() => {
-        told = true;
+        ended = true;
       });
       first.detach();
       const second = await harness.runner.start(run.request, NEVER);
       expect(second).toMatchObject({ pid: first.pid, adopted: true });
       await run.finish(0);
       expect(await second.ended).toEqual({ how: 'exited', code: 0 });
-      expect(told).toBe(false);
+      expect(ended).toBe(false);
     });
 
     test('keeps attempts and stages apart', async () => {

@@ -50,7 +50,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       for (const happening of happenings) dispatch(batch, happening, options);
       return batch;
     };
-    const told = (history: string, event: AnyEvent, settles: string | null = null): Submission => ({
+    const submissionOf = (history: string, event: AnyEvent, settles: string | null = null): Submission => ({
       history,
       startsOn: history.startsWith('verdicts:')
         ? 'verdicts@1'
@@ -67,7 +67,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       const jobs = [{ job, name: 'acme-dsvm', voting: true, files: ALL_FILES }];
       const [plan, report] = [preparePlan(), reportSpec({ enabled: false })];
       return [
-        told(review, {
+        submissionOf(review, {
           type: 'review.opened',
           review,
           pipeline: 'check',
@@ -77,9 +77,9 @@ export function storeContract(name: string, open: () => StoreHarness): void {
           plan,
           report,
         }),
-        told(job, { type: 'job.accepted', job, review, deployment: 'd', patchset, spec: jobSpec() }),
-        told(job, { type: 'job.ready', trees: [] }),
-        told(verdictsOf(patchset), {
+        submissionOf(job, { type: 'job.accepted', job, review, deployment: 'd', patchset, spec: jobSpec() }),
+        submissionOf(job, { type: 'job.ready', trees: [] }),
+        submissionOf(verdictsOf(patchset), {
           type: 'runs.admitted',
           review,
           patchset: patchset.patchset,
@@ -97,7 +97,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
     test('what was appended is there, in its order and whole', async () => {
       const first = await append(...begun(1));
       now += 1_000;
-      const second = await append(told('j1', { type: 'slot.granted' }, 'slot'));
+      const second = await append(submissionOf('j1', { type: 'slot.granted' }, 'slot'));
       const rows = [...store.log()];
       expect(rows.map(({ seq, ...row }) => row)).toEqual([...first, ...second].map(({ row }) => row));
       expect(rows.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
@@ -114,7 +114,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       await append(...begun(1));
       const before = [[...store.log()], [...store.views()]];
       const good = batchOf(...begun(2));
-      const stale = batchOf(told('j1', { type: 'slot.granted' }, 'slot'));
+      const stale = batchOf(submissionOf('j1', { type: 'slot.granted' }, 'slot'));
       await store.append(stale);
       const afterStale = [[...store.log()], [...store.views()]];
       expect(afterStale).not.toEqual(before);
@@ -129,8 +129,8 @@ export function storeContract(name: string, open: () => StoreHarness): void {
 
     test('two that step from the same version: one is refused', async () => {
       await append(...begun(1));
-      const one = batchOf(told('j1', { type: 'slot.granted' }, 'slot'));
-      const other = batchOf(told('j1', { type: 'job.cancelled', reason: 'by hand' }));
+      const one = batchOf(submissionOf('j1', { type: 'slot.granted' }, 'slot'));
+      const other = batchOf(submissionOf('j1', { type: 'job.cancelled', reason: 'by hand' }));
       await store.append(other);
       await expect(store.append(one)).rejects.toBeInstanceOf(VersionConflict);
       const types = store.rows('j1').map(({ type }) => type);
@@ -175,7 +175,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
           .sort(),
       ).toEqual(['deadline:queued', 'slot']);
       now += 5_000;
-      const [granted] = await append(told('j1', { type: 'slot.granted' }, 'slot'));
+      const [granted] = await append(submissionOf('j1', { type: 'slot.granted' }, 'slot'));
       expect(store.job('j1')).toMatchObject({ state: 'booting.creating', updatedAt: now, acceptedAt: START });
       expect(store.outbox('j1').map(({ key, seq, requestedAt }) => [key, seq, requestedAt])).toEqual([
         ['createServer:1', 5, now],
@@ -189,14 +189,14 @@ export function storeContract(name: string, open: () => StoreHarness): void {
     const ended = async (number: number) => {
       const job = `j${number}`;
       await append(...begun(number, `trigger-${number}`, PATCHSET.change + number));
-      await append(told(`r${number}`, { type: 'review.cancelled', reason: 'abandoned' }));
-      await append(told(job, { type: 'server.deleted', deleted: 0 }, 'deleteServer:1'));
-      await append(told(job, { type: 'evidence.discarded' }, 'discardEvidence:1'));
+      await append(submissionOf(`r${number}`, { type: 'review.cancelled', reason: 'abandoned' }));
+      await append(submissionOf(job, { type: 'server.deleted', deleted: 0 }, 'deleteServer:1'));
+      await append(submissionOf(job, { type: 'evidence.discarded' }, 'discardEvidence:1'));
     };
 
     test('every effect that was asked for is known, also when it is settled or withdrawn', async () => {
       await append(...begun(1));
-      await append(told('j1', { type: 'slot.granted' }, 'slot'));
+      await append(submissionOf('j1', { type: 'slot.granted' }, 'slot'));
       const keys = ['slot', 'deadline:queued', 'createServer:1', 'createServer:2'];
       expect(keys.map((key) => store.asked('j1', key))).toEqual([true, true, true, false]);
       expect(store.asked('j2', 'slot')).toBe(false);
@@ -208,7 +208,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       await ended(2);
       await ended(3);
       // What is said to a job at its end does not count it again.
-      await append(told('j3', { type: 'job.cancelled', reason: 'again' }));
+      await append(submissionOf('j3', { type: 'job.cancelled', reason: 'again' }));
       const [day, next] = [START, now].map((at) => new Date(at).toISOString().slice(0, 10));
       const counted = (on: string | undefined, jobs: number) => ({
         day: on,
@@ -285,10 +285,10 @@ export function storeContract(name: string, open: () => StoreHarness): void {
     test('views that are made again from the rows are the same text', async () => {
       const all: LogEntry[] = [];
       for (const number of [1, 2]) all.push(...(await append(...begun(number))));
-      all.push(...(await append(told('j1', { type: 'slot.granted' }, 'slot'))));
+      all.push(...(await append(submissionOf('j1', { type: 'slot.granted' }, 'slot'))));
       const active = { type: 'server.active', server: server(), adopted: false } as const;
-      all.push(...(await append(told('j1', active, 'createServer:1'))));
-      all.push(...(await append(told('r2', { type: 'review.cancelled', reason: 'abandoned' }))));
+      all.push(...(await append(submissionOf('j1', active, 'createServer:1'))));
+      all.push(...(await append(submissionOf('r2', { type: 'review.cancelled', reason: 'abandoned' }))));
       const before = [...store.views()];
       expect(before.length).toBeGreaterThan(10);
       store.replaceViews(all.map((one, index) => ({ ...one, seq: index + 1 })));
@@ -319,7 +319,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       const reading = reader.log()[Symbol.iterator]();
       reading.next();
       // A read that is under way keeps nobody from writing, and is not disturbed.
-      await append(told('j1', { type: 'slot.granted' }, 'slot'));
+      await append(submissionOf('j1', { type: 'slot.granted' }, 'slot'));
       expect(reading.next().value).toMatchObject({ seq: 2 });
       expect(reader.rows('j1')).toHaveLength(3);
       reader.close();

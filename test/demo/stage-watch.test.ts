@@ -31,7 +31,7 @@ const JOB: JobView = {
 /** A store that tells its rows one by one: one more each time that it is asked. */
 class SlowStore implements WatchedStore {
   readonly #all: readonly NumberedRow[];
-  #told = 0;
+  #shown = 0;
 
   constructor(states: readonly (readonly [state: string, at: number, attempt?: number])[]) {
     this.#all = states.map(([state, at, attempt], index) => row(index + 1, state, at, attempt));
@@ -42,7 +42,7 @@ class SlowStore implements WatchedStore {
   }
 
   job(): JobView {
-    return { ...JOB, ended: this.#told >= this.#all.length };
+    return { ...JOB, ended: this.#shown >= this.#all.length };
   }
 
   review(): ReviewView | null {
@@ -50,8 +50,8 @@ class SlowStore implements WatchedStore {
   }
 
   rows(): readonly NumberedRow[] {
-    this.#told = Math.min(this.#told + 1, this.#all.length);
-    return this.#all.slice(0, this.#told);
+    this.#shown = Math.min(this.#shown + 1, this.#all.length);
+    return this.#all.slice(0, this.#shown);
   }
 }
 

@@ -3,7 +3,7 @@ import { DemoFailure, waitFor, waitForPromise } from '../../src/demo/wait.ts';
 
 const never = new AbortController().signal;
 
-describe('patience', () => {
+describe('starvation', () => {
   test('looks until there is an answer, zero and empty text among them', async () => {
     let looks = 0;
     const look = () => {

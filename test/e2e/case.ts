@@ -104,7 +104,7 @@ export class Case {
     // The stream of one that was killed just now.
     await gerrit.until(() => gerrit.streams === 0);
     const daemon = this.spawnDaemon(fault);
-    await Promise.race([gerrit.until(() => gerrit.streams > 0), daemon.standing(fault), daemon.ended]);
+    await Promise.race([gerrit.until(() => gerrit.streams > 0), daemon.reached(fault), daemon.ended]);
     return daemon;
   }
 
@@ -196,7 +196,7 @@ export class Case {
   async eventually(what: string, test: () => boolean | Promise<boolean>): Promise<void> {
     const end = Date.now() + 60_000;
     while (!(await test())) {
-      if (Date.now() > end) throw new Error(`${this.name}: not within a minute: ${what}\n${this.tellAll()}`);
+      if (Date.now() > end) throw new Error(`${this.name}: not within a minute: ${what}\n${this.report()}`);
       await aMoment();
     }
   }
@@ -231,7 +231,7 @@ export class Case {
   }
 
   /** For a failed wait: where every job stands, and what the daemons said. */
-  tellAll(): string {
+  report(): string {
     const jobs = this.jobs().map(({ id, state, verdict, reason }) => `${id} ${state} ${verdict} ${reason}`);
     return [...jobs, ...this.#daemons.map((daemon) => daemon.log)].join('\n');
   }

@@ -49,7 +49,7 @@ async function survive(rig: Rig, faults: readonly string[]): Promise<void> {
       // Before its first append nobody has said from when on it is responsible.
       if (change === null && one.isResponsible()) change = await one.push();
       const done = change === null ? [] : [allDone(one, change)];
-      await Promise.race([daemon.standing(fault), daemon.ended, ...done]);
+      await Promise.race([daemon.reached(fault), daemon.ended, ...done]);
       await daemon.kill();
     }
     // What was pushed while a daemon stood still or was dead is found by the next one: nobody asks again.

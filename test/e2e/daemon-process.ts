@@ -29,7 +29,7 @@ export class DaemonProcess {
   }
 
   /** Resolves when it stands still at its fault point; never without one. */
-  async standing(fault: string | null): Promise<void> {
+  async reached(fault: string | null): Promise<void> {
     if (fault === null || fault === 'list') return new Promise(() => {});
     while (!existsSync(this.faultFile)) await aMoment();
   }

@@ -18,7 +18,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 test('holds all that it claims, in this order', async () => {
   const { code, text } = await demo(() => undefined);
   expect(text).not.toContain('NOT TRUE');
-  const told = text
+  const printed = text
     .split('\n')
     .filter((line) => /^(\d\. | {3}proved )/.test(line))
     .map((line) =>
@@ -27,7 +27,7 @@ test('holds all that it claims, in this order', async () => {
         .replace(/^proved +/, '- ')
         .replace(/\d+(?= ticks)|(?<=pid )\d+/, 'N'),
     );
-  expect(told).toEqual([
+  expect(printed).toEqual([
     '1. A change passes',
     '- one message in Gerrit, Verified+1',
     '- no server left',

@@ -1,12 +1,12 @@
 /** The fake keeps the promises of who tells how a change is, and fails as a test prepares it. */
 import { expect, it } from 'vitest';
-import type { Patchset, StandingVote } from '../../src/machines/model/domain.ts';
+import type { AccountVote, Patchset } from '../../src/machines/model/domain.ts';
 import { changesContract } from '../contracts/changes.ts';
 import { FakeChanges } from './changes.ts';
 
 changesContract('fake', async () => {
   const changes = new FakeChanges();
-  const votes = new Map<number, Map<string, StandingVote>>();
+  const votes = new Map<number, Map<string, AccountVote>>();
   let uploaded = 0;
   const numbers = (of: readonly Patchset[] | undefined) => (of ?? []).map(({ change }) => change);
   return {
@@ -27,9 +27,9 @@ changesContract('fake', async () => {
       return made;
     },
     vote: async (on, account, label, value) => {
-      const standing = votes.get(on.change) ?? new Map<string, StandingVote>();
-      votes.set(on.change, standing.set(`${account} ${label}`, { account, label, value }));
-      changes.show(on, { votes: [...standing.values()] });
+      const current = votes.get(on.change) ?? new Map<string, AccountVote>();
+      votes.set(on.change, current.set(`${account} ${label}`, { account, label, value }));
+      changes.show(on, { votes: [...current.values()] });
     },
     turn: async (what, into) => {
       if (into === 'wip') changes.show(what, { wip: true });

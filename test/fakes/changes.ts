@@ -6,11 +6,11 @@
 import type { Changes, EffectOf } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
 import type {
+  AccountVote,
   Dependency,
   Failure,
   Patchset,
   ResolvedChange,
-  StandingVote,
 } from '../../src/machines/model/domain.ts';
 import { type Hold, Rehearsal } from './rehearsal.ts';
 
@@ -20,7 +20,7 @@ export interface ShownChange {
   readonly wip: boolean;
   readonly private: boolean;
   readonly files: readonly string[] | null;
-  readonly votes: readonly StandingVote[];
+  readonly votes: readonly AccountVote[];
   /** Numbers of changes that its message names; those that are not shown are missing. */
   readonly dependsOn: readonly number[];
   /** The change that its commit is stacked on. */
@@ -49,7 +49,7 @@ export class FakeChanges implements Changes {
 
   /** Gerrit shows this change from now on; what is not said stays as it was. */
   show(patchset: Patchset, facts: Partial<Omit<ShownChange, 'patchset'>> = {}): void {
-    const before = this.#shown.get(patchset.change) ?? untold(patchset);
+    const before = this.#shown.get(patchset.change) ?? unreported(patchset);
     this.#shown.set(patchset.change, { ...before, ...facts, patchset });
   }
 
@@ -69,7 +69,7 @@ export class FakeChanges implements Changes {
 
   #resolve(request: EffectOf<'lookUpChange'>): ResolvedChange {
     const { patchset, dependencyLimit } = request;
-    const shown = this.#shown.get(patchset.change) ?? untold(patchset);
+    const shown = this.#shown.get(patchset.change) ?? unreported(patchset);
     if (shown.status === 'missing') return MISSING;
     const { patchset: current, branch } = shown.patchset;
     if (current < patchset.patchset) throw notYet(patchset);
@@ -109,7 +109,7 @@ export class FakeChanges implements Changes {
   }
 }
 
-function untold(patchset: Patchset): ShownChange {
+function unreported(patchset: Patchset): ShownChange {
   return {
     patchset,
     status: 'open',

@@ -55,9 +55,9 @@ export class FakeGerritPast implements ChangeHistoryReader {
     return this.calls.play('read', signal, () => {
       const { since, projects, changes } = request;
       const all = [...this.#changes].map(([change, happened]) => {
-        const told = pastOf(change, happened);
-        const updatedAt = Math.max(told.updatedAt, this.#movedAt.get(change) ?? 0);
-        const past = { ...told, updatedAt, comments: this.#commentsOn(happened) };
+        const history = pastOf(change, happened);
+        const updatedAt = Math.max(history.updatedAt, this.#movedAt.get(change) ?? 0);
+        const past = { ...history, updatedAt, comments: this.#commentsOn(happened) };
         return this.ids ? withIds(past) : past;
       });
       const wanted = all.filter(({ change, project, updatedAt }) => {

@@ -10,7 +10,7 @@ export class FakeHostMetrics implements HostMetrics {
   /** Looks so far. */
   looks = 0;
 
-  async look(): Promise<HostSnapshot> {
+  async read(): Promise<HostSnapshot> {
     this.looks += 1;
     return this.sight;
   }

@@ -11,7 +11,7 @@ import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import { type Hold, Rehearsal } from './rehearsal.ts';
 
 type PostReview = Extract<KeyedEffect, { type: 'postReview' }>;
-type ReadStanding = Extract<KeyedEffect, { type: 'readChangeState' }>;
+type ReadChangeState = Extract<KeyedEffect, { type: 'readChangeState' }>;
 type ReadVotes = Extract<KeyedEffect, { type: 'readVotes' }>;
 type Call = 'post' | 'readChangeState' | 'readVotes';
 
@@ -57,7 +57,7 @@ export class FakeReviewer implements Reviewer {
     return outcome;
   }
 
-  readChangeState({ patchset, label }: ReadStanding, signal: AbortSignal): Promise<ReviewedChange> {
+  readChangeState({ patchset, label }: ReadChangeState, signal: AbortSignal): Promise<ReviewedChange> {
     return this.calls.play('readChangeState', signal, () => {
       const { change, patchset: tested } = patchset;
       if (this.missing.has(change)) throw gone(patchset);

@@ -127,11 +127,11 @@ export class FakeRunner implements Runner {
   #watch(run: Run, adopted: boolean): RunHandle {
     let attached = true;
     const ended = new Promise<RunOutcome>((resolve) => {
-      const tell = (outcome: RunOutcome) => {
+      const settle = (outcome: RunOutcome) => {
         if (attached) resolve(outcome);
       };
-      if (run.outcome !== null) tell(run.outcome);
-      else run.watchers.push(tell);
+      if (run.outcome !== null) settle(run.outcome);
+      else run.watchers.push(settle);
     });
     const detach = () => {
       if (attached) this.detached += 1;
@@ -148,7 +148,7 @@ function keyOf(owner: Which, stage: Stage): string {
 function settle(run: Run, outcome: RunOutcome): boolean {
   if (run.outcome !== null) return false;
   run.outcome = outcome;
-  for (const tell of run.watchers) tell(outcome);
+  for (const settle of run.watchers) settle(outcome);
   run.watchers = [];
   return true;
 }

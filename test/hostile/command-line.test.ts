@@ -38,8 +38,8 @@ describe('hostile texts', () => {
       expect([status, String(stderr)]).toEqual([0, '']);
       const [words = '', facts = ''] = stdout.toString('utf8').split('\0=\0');
       expect(words.split('\0')).toEqual(batch.map(written));
-      const told = new Map(facts.split('\0').map((fact) => splitOnce(fact)));
-      expect(batch.map((_, index) => told.get(`SOS_CI_FACT_${index}`))).toEqual(batch.map(written));
+      const facts_ = new Map(facts.split('\0').map((fact) => splitOnce(fact)));
+      expect(batch.map((_, index) => facts_.get(`SOS_CI_FACT_${index}`))).toEqual(batch.map(written));
     }
   });
 

@@ -6,7 +6,7 @@
 import { assertNever, type ResolvedChange } from '../../src/machines/model/domain.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
-import { FAILED, failure, inForce, PASSED, RESOLVED, STANDING, TREE } from './facts.ts';
+import { CHANGE_STATE, FAILED, failure, inForce, PASSED, RESOLVED, TREE } from './facts.ts';
 
 /** The answer when all is well. */
 export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, number>>): AnyEvent {
@@ -57,7 +57,7 @@ export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, n
     case 'readChangeState':
       return {
         type: 'change-state.read',
-        standing: { ...STANDING, vote: votes[effect.label] ?? 0 },
+        change: { ...CHANGE_STATE, vote: votes[effect.label] ?? 0 },
         jobs: [inForce('acme-dsvm')],
       };
     case 'readVotes':
@@ -131,14 +131,18 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
       return [{ type: 'start-message.post-failed', failure: failure('post start') }];
     case 'readChangeState':
       return [
-        { type: 'change-state.read-failed', failure: failure('read standing'), jobs: [inForce('acme-dsvm')] },
         {
           type: 'change-state.read-failed',
-          failure: failure('read standing', { retryable: false }),
+          failure: failure('read change state'),
           jobs: [inForce('acme-dsvm')],
         },
-        { type: 'change-state.read', standing: { ...STANDING, status: 'merged' }, jobs: [] },
-        { type: 'change-state.read', standing: { ...STANDING, vote: 1 }, jobs: [inForce('acme-other')] },
+        {
+          type: 'change-state.read-failed',
+          failure: failure('read change state', { retryable: false }),
+          jobs: [inForce('acme-dsvm')],
+        },
+        { type: 'change-state.read', change: { ...CHANGE_STATE, status: 'merged' }, jobs: [] },
+        { type: 'change-state.read', change: { ...CHANGE_STATE, vote: 1 }, jobs: [inForce('acme-other')] },
       ];
     case 'readVotes':
       return [

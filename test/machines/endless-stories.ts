@@ -39,11 +39,11 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
 
   'voting-stopped-and-resumed': () => {
     const world = Simulator.review(reportSpec({ maxConsecutiveFailures: 1 }));
-    world.tell(VOTING, { type: 'voting.opened' });
-    world.tell(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'FAILURE' }) });
+    world.send(VOTING, { type: 'voting.opened' });
+    world.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'FAILURE' }) });
     world.answerType(VOTING, 'raiseAlarm');
     world.run();
-    world.tell(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the switch is fixed' });
+    world.send(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the switch is fixed' });
     return troubled(world, VOTING).run();
   },
 
@@ -51,16 +51,16 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
     const world = Simulator.review();
     const second = opened(reportSpec(), [{ job: 'job-2', name: 'acme-dsvm', voting: true }]);
     const other = 'review-2';
-    if (second.type === 'review.opened') world.tell(other, { ...second, review: other });
+    if (second.type === 'review.opened') world.send(other, { ...second, review: other });
     world.answerType(other, 'lookUpChange');
     world.answerType(other, 'mergePatchset');
     const verdicts = verdictsOf(PATCHSET);
-    world.tell(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'FAILURE' }) });
+    world.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'FAILURE' }) });
     // It waits for its turn, and its failure of the same job counts then.
     const failed = jobReport({ job: 'job-2', verdict: 'FAILURE' });
-    world.tell(other, { type: 'job.reported', report: failed });
+    world.send(other, { type: 'job.reported', report: failed });
     troubled(world, verdicts);
-    world.tell(verdicts, {
+    world.send(verdicts, {
       type: 'machine.quarantine-failed',
       event: 'run.ended',
       message: 'undefined is not a function',
@@ -72,7 +72,7 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
 /** What such a history must outlive: an event breaks it, and the daemon goes down over it. */
 function troubled(world: Simulator, history: string): Simulator {
   const message = 'undefined is not a function';
-  world.tell(history, { type: 'machine.failed', event: 'alarm.raised', message });
-  world.tell(history, { type: 'daemon.crashed', during: 'alarm.raised', message });
+  world.send(history, { type: 'machine.failed', event: 'alarm.raised', message });
+  world.send(history, { type: 'daemon.crashed', during: 'alarm.raised', message });
   return world;
 }

@@ -139,7 +139,7 @@ export const RESOLVED: ResolvedChange = {
 };
 
 /** The change just before a post: as it was tested, with no vote of ours on it. */
-export const STANDING: ChangeState = {
+export const CHANGE_STATE: ChangeState = {
   status: 'open',
   patchset: PATCHSET,
   vote: 0,

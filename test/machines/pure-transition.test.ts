@@ -8,8 +8,8 @@ import { versionOf } from '../../src/machines/versions.ts';
 import { sha256 } from './simulator.ts';
 import { stories } from './stories.ts';
 
-describe.each(Object.entries(stories))('%s', (_, tell) => {
-  const world = tell();
+describe.each(Object.entries(stories))('%s', (_, send) => {
+  const world = send();
 
   test('moves as by xstate’s own transition, row for row', () => {
     for (const rows of world.rows.values()) {

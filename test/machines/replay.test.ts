@@ -43,9 +43,9 @@ describe('recorded histories', () => {
   });
 });
 
-describe.each(Object.entries(stories))('the story %s', (_, tell) => {
+describe.each(Object.entries(stories))('the story %s', (_, send) => {
   test('replays equal', () => {
-    expect(differences(tell())).toEqual([]);
+    expect(differences(send())).toEqual([]);
   });
 });
 

@@ -17,7 +17,7 @@ export function alarms(world: Simulator): readonly string[] {
 }
 
 /** Gerrit says how the change is just before the post, where that is asked. Returns the review's newest row. */
-export function weighed(world: Simulator): LogRow {
+export function voteInputs(world: Simulator): LogRow {
   if (world.owed(REVIEW).some(({ type }) => type === 'readChangeState'))
     world.answerType(REVIEW, 'readChangeState');
   const row = world.rowsOf(REVIEW).at(-1);

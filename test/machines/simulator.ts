@@ -55,16 +55,16 @@ export class Simulator {
     const world = new Simulator(answerWell);
     const jobs = specs.map((spec, index) => ({ spec, job: `job-${index + 1}` }));
     const named = jobs.map(({ job, spec }) => ({ job, name: spec.name, voting: spec.voting }));
-    world.tell(REVIEW, opened(report, named));
-    for (const { job, spec } of jobs) world.tell(job, accepted(spec, job));
+    world.send(REVIEW, opened(report, named));
+    for (const { job, spec } of jobs) world.send(job, accepted(spec, job));
     return world;
   }
 
   /** One job and nobody to report to. */
   static job(spec: JobSpec = jobSpec()): Simulator {
     const world = new Simulator(answerWell);
-    world.tell(JOB, accepted(spec));
-    world.tell(JOB, { type: 'job.ready', trees: [TREE] });
+    world.send(JOB, accepted(spec));
+    world.send(JOB, { type: 'job.ready', trees: [TREE] });
     return world;
   }
 
@@ -80,7 +80,7 @@ export class Simulator {
   /** A review at its very beginning, and no jobs. */
   static unprepared(plan: PreparePlan = preparePlan(), report: ReportSpec = reportSpec()): Simulator {
     const world = new Simulator(answerWell);
-    world.tell(REVIEW, opened(report, undefined, plan));
+    world.send(REVIEW, opened(report, undefined, plan));
     return world;
   }
 
@@ -98,7 +98,7 @@ export class Simulator {
   }
 
   /** Appends one event, and what it tells other histories. Returns its row. */
-  tell(history: string, event: AnyEvent, { settles, cause }: Circumstances = {}): LogRow {
+  send(history: string, event: AnyEvent, { settles, cause }: Circumstances = {}): LogRow {
     this.#imagine(event);
     if (event.type === 'review.opened') this.#admit(event);
     const before = this.stored.get(history) ?? null;
@@ -115,7 +115,7 @@ export class Simulator {
     for (const effect of row.effects) {
       if (effect.type !== 'sendEvent') continue;
       if (this.stored.has(effect.to) || effect.startsOn !== undefined)
-        this.tell(effect.to, effect.event, { cause: `${history}/${row.version}` });
+        this.send(effect.to, effect.event, { cause: `${history}/${row.version}` });
       else this.unheard.push(effect);
     }
     return row;
@@ -126,7 +126,7 @@ export class Simulator {
     const effect = this.at(history).pending[key];
     if (effect === undefined) throw new Error(`${history} does not owe ${key}`);
     if (effect.type === 'setTimer') this.now = Math.max(this.now, effect.dueAt);
-    return this.tell(history, event ?? goodAnswer(effect, this.votes), { settles: key });
+    return this.send(history, event ?? goodAnswer(effect, this.votes), { settles: key });
   }
 
   /** Answers what is owed by its type: there must be exactly one. */
@@ -200,7 +200,7 @@ export class Simulator {
   /** Admission tells the change's verdicts of a review in the same transaction. */
   #admit({ review, patchset, jobs }: Extract<AnyEvent, { type: 'review.opened' }>): void {
     const named = jobs.map(({ job, name, voting }) => ({ job, name, voting }));
-    this.tell(verdictsOf(patchset), {
+    this.send(verdictsOf(patchset), {
       type: 'runs.admitted',
       review,
       patchset: patchset.patchset,

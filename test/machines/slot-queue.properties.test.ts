@@ -17,7 +17,7 @@ import { runs } from '../fixtures/effort.ts';
 const PROVIDERS = ['local', 'cloud'] as const;
 const PROJECTS = ['cinder', 'nova', 'brick'] as const;
 const JOBS = ['unit', 'volume', 'image'] as const;
-const PATIENCE_MS = 20;
+const STARVATION_TIMEOUT_MS = 20;
 const HEAD_START_MAX_MS = 30;
 const LONGEST_MS = 12;
 
@@ -48,7 +48,7 @@ const limits: fc.Arbitrary<SlotLimits> = fc
       fc.record({ concurrency, priorityMs: fc.nat({ max: 20 }) }),
     ),
   })
-  .map((drawn) => ({ ...drawn, patienceMs: PATIENCE_MS }));
+  .map((drawn) => ({ ...drawn, starvationTimeoutMs: STARVATION_TIMEOUT_MS }));
 
 /** A provider's life, a millisecond a step. */
 class Lab {
@@ -187,7 +187,7 @@ describe('whatever arrives', () => {
 function longestWait(rivals: number, given: SlotLimits): number {
   const priority = Math.max(0, ...Object.values(given.projects).map(({ priorityMs }) => priorityMs));
   const older = rivals * (1 + HEAD_START_MAX_MS + priority);
-  return PATIENCE_MS + older * (PROJECTS.length + priority + 1) * LONGEST_MS;
+  return STARVATION_TIMEOUT_MS + older * (PROJECTS.length + priority + 1) * LONGEST_MS;
 }
 
 /** @param once comes before them all, and not again */
@@ -226,7 +226,12 @@ describe('nobody starves', () => {
 
   test('by two limits that are never free at the same time', () => {
     const project = { cinder: { concurrency: 1, priorityMs: 0 } };
-    const given = { slots: { local: 1, cloud: 4 }, jobs: {}, projects: project, patienceMs: PATIENCE_MS };
+    const given = {
+      slots: { local: 1, cloud: 4 },
+      jobs: {},
+      projects: project,
+      starvationTimeoutMs: STARVATION_TIMEOUT_MS,
+    };
     const base = { headStartMs: 0, name: 'unit' };
     const victim = { ...base, provider: 'local', project: 'cinder', takesMs: 2 };
     // The project's one place is free at even times, when others have the local slot, which is free at odd ones.
@@ -237,13 +242,18 @@ describe('nobody starves', () => {
       { ...base, provider: 'local', project: 'brick', takesMs: 4 },
     ];
     const shift = [{ ...base, provider: 'local', project: 'nova', takesMs: 3 }];
-    expect(waitOf(victim, rivals, given, shift)).toBeLessThanOrEqual(PATIENCE_MS + 3 * 4);
-    const patient = { ...given, patienceMs: Number.MAX_SAFE_INTEGER };
+    expect(waitOf(victim, rivals, given, shift)).toBeLessThanOrEqual(STARVATION_TIMEOUT_MS + 3 * 4);
+    const patient = { ...given, starvationTimeoutMs: Number.MAX_SAFE_INTEGER };
     expect(() => waitOf(victim, rivals, patient, shift)).toThrow('not served');
   });
 
   test('by a project with many changes: each other one has every second slot', () => {
-    const given = { slots: { local: 1, cloud: 1 }, jobs: {}, projects: {}, patienceMs: PATIENCE_MS };
+    const given = {
+      slots: { local: 1, cloud: 1 },
+      jobs: {},
+      projects: {},
+      starvationTimeoutMs: STARVATION_TIMEOUT_MS,
+    };
     const lab = new Lab(given);
     const base = { provider: 'local', name: 'unit', headStartMs: 0, takesMs: 1 };
     for (let many = 0; many < 50; many += 1) lab.ask({ ...base, project: 'cinder' });

@@ -13,7 +13,7 @@ import {
 
 const HOUR = 3_600_000;
 const NOW = 100 * HOUR;
-const LIMITS: SlotLimits = { slots: { local: 2 }, jobs: {}, projects: {}, patienceMs: HOUR };
+const LIMITS: SlotLimits = { slots: { local: 2 }, jobs: {}, projects: {}, starvationTimeoutMs: HOUR };
 let orders = 0;
 
 function request(history: string, changes: Partial<SlotRequest> = {}): SlotRequest {
@@ -130,12 +130,12 @@ describe('a limit', () => {
   });
 });
 
-describe('patience', () => {
+describe('starvation', () => {
   const limits: SlotLimits = {
     slots: { local: 1, cloud: 5 },
     jobs: {},
     projects: { cinder: { concurrency: 2, priorityMs: 0 } },
-    patienceMs: HOUR,
+    starvationTimeoutMs: HOUR,
   };
   const waiter = request('waiter', { requestedAt: NOW - HOUR });
   const young = request('young', { provider: 'cloud' });
@@ -145,7 +145,7 @@ describe('patience', () => {
     const both = queue([young, waiter], { holders: busy });
     expect(next(both, limits)).toBeNull();
     expect(blockedBy(young, both, limits, NOW)).toEqual({
-      by: 'patience',
+      by: 'starvation',
       name: 'cinder',
       history: 'waiter',
     });

@@ -88,13 +88,13 @@ describe('any sequence of events', () => {
           name: index === 0 ? 'acme-dsvm' : 'acme-fc',
           voting: true,
         }));
-        world.tell(REVIEW, opened(reportSpec({ label: label ? 'Verified' : null, postAttempts }), jobs));
+        world.send(REVIEW, opened(reportSpec({ label: label ? 'Verified' : null, postAttempts }), jobs));
         const reports = verdicts.map((verdict, index) =>
           jobReport({ job: `job-${index}`, verdict, reason: 'x' }),
         );
         for (const report of reports) {
           for (const one of happenings.splice(0, 3)) happen(world, one);
-          world.tell(REVIEW, { type: 'job.reported', report });
+          world.send(REVIEW, { type: 'job.reported', report });
         }
         for (const one of happenings) happen(world, one);
         world.answers = answerWell;
@@ -200,7 +200,7 @@ function happen(world: Simulator, one: Happening): void {
       again(world, one);
       return;
     case 'unknown':
-      world.tell(historyOf(world, one.which), { type: 'alarm.raised' }, { settles: 'never:asked' });
+      world.send(historyOf(world, one.which), { type: 'alarm.raised' }, { settles: 'never:asked' });
       return;
     case 'said':
       said(world, one);
@@ -219,7 +219,7 @@ function again(world: Simulator, one: { readonly which: number; readonly how: nu
   const before = world.at(history);
   const event = { ...row.data, type: row.type } as unknown as AnyEvent;
   const servers = [...world.servers];
-  const after = world.tell(history, event, { settles: row.settles });
+  const after = world.send(history, event, { settles: row.settles });
   world.servers.clear();
   for (const name of servers) world.servers.add(name);
   expect([after.outcome, after.state, after.effects]).toEqual(['late', before.state, []]);
@@ -246,7 +246,7 @@ function said(world: Simulator, one: { readonly which: number; readonly how: num
           { type: 'stage.started', stage: 'testing', pid: 42, adopted: true },
         ];
   const event = events[one.how % events.length];
-  if (event !== undefined) world.tell(history, event);
+  if (event !== undefined) world.send(history, event);
 }
 
 function historyOf(world: Simulator, which: number): string {

@@ -80,13 +80,13 @@ describe('time', () => {
 
 test('what is asked for and taken back within one event is not recorded', () => {
   const world = Simulator.review();
-  const done = world.tell(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
+  const done = world.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
   expect([done.state, done.effects.map(({ type }) => type)]).toEqual([
     'done',
     ['sendEvent', 'sendEvent', 'cancelEffect', 'sendEvent'],
   ]);
   const none = new Simulator();
-  none.tell(REVIEW, opened(reportSpec(), []));
+  none.send(REVIEW, opened(reportSpec(), []));
   none.answerType(REVIEW, 'lookUpChange');
   const row = none.answerType(REVIEW, 'mergePatchset');
   expect([row.state, row.effects, none.owed(REVIEW)]).toEqual([

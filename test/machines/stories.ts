@@ -26,22 +26,22 @@ import { type Answers, answerWell, comeTo, Simulator, unless } from './simulator
 
 /** Name of the file: how the story goes. */
 export const stories: Readonly<Record<string, () => Simulator>> = {
-  success: () => told(answerWell).run(),
+  success: () => simulate(answerWell).run(),
 
   'failing-test': () =>
-    told((effect, world) => {
+    simulate((effect, world) => {
       if (effect.type === 'readResults') return { type: 'results.read', results: FAILED };
       if (effect.type === 'runStage' && effect.run.stage === 'testing') return exited('testing', 1);
       return answerWell(effect, world);
     }).run(),
 
   'setup-retried-then-retry-limit': () =>
-    told((effect, world) =>
+    simulate((effect, world) =>
       effect.type === 'runStage' ? exited('stacking', 1) : answerWell(effect, world),
     ).run(),
 
   'setup-never-ends': () =>
-    told((effect, world) => {
+    simulate((effect, world) => {
       const { state } = world.at(JOB);
       if (effect.type === 'createServer' && state === 'booting.creating' && effect.owner.attempt === 1)
         return null;
@@ -50,80 +50,80 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     }).run(),
 
   'boot-failed-once': () =>
-    told((effect, world) =>
+    simulate((effect, world) =>
       effect.type === 'createServer' && effect.owner.attempt === 1
         ? { type: 'server.create-failed', failure: failure('create server') }
         : answerWell(effect, world),
     ).run(),
 
   'cancelled-while-creating': () => {
-    const world = comeTo(told(answerWell), JOB, 'booting.creating');
-    world.tell(REVIEW, { type: 'review.cancelled', reason: 'the change was abandoned' });
+    const world = comeTo(simulate(answerWell), JOB, 'booting.creating');
+    world.send(REVIEW, { type: 'review.cancelled', reason: 'the change was abandoned' });
     return world.run();
   },
 
   'superseded-after-the-post-was-sent': () => {
-    const world = comeTo(told(answerWell), REVIEW, 'posting.sending');
-    world.tell(REVIEW, { type: 'review.superseded', by: '912345,4' });
+    const world = comeTo(simulate(answerWell), REVIEW, 'posting.sending');
+    world.send(REVIEW, { type: 'review.superseded', by: '912345,4' });
     return world.run();
   },
 
   'test-stage-never-ends': () =>
-    told((effect, world) => {
+    simulate((effect, world) => {
       const silent = effect.type === 'runStage' && effect.run.stage === 'testing';
       return silent && world.at(JOB).state === 'testing.running' ? null : answerWell(effect, world);
     }).run(),
 
   'test-stage-lost': () =>
-    told((effect, world) =>
+    simulate((effect, world) =>
       effect.type === 'runStage' && effect.run.stage === 'testing'
         ? { type: 'stage.lost', stage: 'testing', why: 'its lock is free and it left no rc' }
         : answerWell(effect, world),
     ).run(),
 
   'server-leaked': () =>
-    told((effect, world) =>
+    simulate((effect, world) =>
       effect.type === 'deleteServer'
         ? { type: 'server.delete-failed', failure: failure('delete server') }
         : answerWell(effect, world),
     ).run(),
 
   'evidence-leaked': () =>
-    told(
+    simulate(
       unless('discardEvidence', { type: 'evidence.discard-failed', failure: failure('discard evidence') }),
     ).run(),
 
   'posted-at-the-third-try': () =>
-    told((effect, world) =>
+    simulate((effect, world) =>
       effect.type === 'postReview' && effect.key !== 'postReview:3'
         ? { type: 'review.post-failed', failure: failure('post review') }
         : answerWell(effect, world),
     ).run(),
 
   'vote-rejected': () =>
-    told((effect, world) =>
+    simulate((effect, world) =>
       effect.type === 'postReview' && Object.keys(effect.labels).length > 0
         ? { type: 'vote.rejected', failure: failure('vote', { retryable: false }) }
         : answerWell(effect, world),
     ).run(),
 
   'vote-dropped': () =>
-    told((effect, world) =>
+    simulate((effect, world) =>
       effect.type === 'readVotes' ? { type: 'votes.read', votes: {} } : answerWell(effect, world),
     ).run(),
 
   'daemon-crashed-twice': () => {
-    const world = comeTo(told(answerWell), JOB, 'testing.running');
+    const world = comeTo(simulate(answerWell), JOB, 'testing.running');
     for (let times = 0; times < 2; times += 1) {
-      world.tell(JOB, { type: 'daemon.crashed', during: 'runStage', message: 'undefined is not a function' });
+      world.send(JOB, { type: 'daemon.crashed', during: 'runStage', message: 'undefined is not a function' });
     }
     return world.run();
   },
 
   'review-crashed-the-daemon-twice': () => {
-    const world = told(answerWell);
+    const world = simulate(answerWell);
     for (let times = 0; times < 2; times += 1) {
-      world.tell(REVIEW, {
+      world.send(REVIEW, {
         type: 'daemon.crashed',
         during: 'lookUpChange:1',
         message: 'undefined is not a function',
@@ -133,26 +133,26 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   },
 
   'promoted-while-it-waits': () => {
-    const world = comeTo(told(answerWell), JOB, 'queued.waiting');
-    world.tell(JOB, { type: 'job.promoted', by: 'alice', why: 'a release waits for it' });
+    const world = comeTo(simulate(answerWell), JOB, 'queued.waiting');
+    world.send(JOB, { type: 'job.promoted', by: 'alice', why: 'a release waits for it' });
     return world.run();
   },
 
-  'told-of-from-beginning-to-end': () => {
+  'start-message-hold-and-mail': () => {
     const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 14_400_000 };
     const report = reportSpec({ startMessage: true, maxConsecutiveFailures: 2 });
-    const world = told(answerWell, mailed(opened(report, undefined, preparePlan({ hold }))));
-    world.tell(VOTING, { type: 'voting.opened' });
+    const world = simulate(answerWell, mailed(opened(report, undefined, preparePlan({ hold }))));
+    world.send(VOTING, { type: 'voting.opened' });
     comeTo(world, REVIEW, 'preparing.awaitingVote');
-    world.tell(REVIEW, { type: 'vote.cast', vote: { account: 'zuul', label: 'Verified', value: 1 } });
+    world.send(REVIEW, { type: 'vote.cast', vote: { account: 'zuul', label: 'Verified', value: 1 } });
     comeTo(world, JOB, 'stacking.running');
-    world.tell(JOB, { type: 'stage.started', stage: 'stacking', pid: 4711, adopted: false });
+    world.send(JOB, { type: 'stage.started', stage: 'stacking', pid: 4711, adopted: false });
     return world.run();
   },
 
   'nothing-works-at-once': () => {
     const tried = new Set<string>();
-    return told(
+    return simulate(
       (effect, world) => {
         const first = FIRST_ANSWERS[effect.type];
         if (first === undefined || tried.has(effect.type)) return answerWell(effect, world);
@@ -164,7 +164,7 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   },
 
   'stage-not-started-then-no-results': () =>
-    told((effect, world) => {
+    simulate((effect, world) => {
       if (effect.type === 'runStage' && effect.run.owner.attempt === 1)
         return { type: 'stage.start-failed', stage: 'stacking', failure: failure('run stage') };
       if (effect.type === 'readResults')
@@ -175,7 +175,7 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   'merge-conflict': () => {
     const { project, change, branch } = PATCHSET;
     const files = ['setup.cfg'];
-    return told(
+    return simulate(
       unless('mergePatchset', { type: 'patchset.conflicted', project, change, branch, files }),
     ).run();
   },
@@ -183,52 +183,52 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   'nothing-touched': () => {
     const job = { job: JOB, name: 'acme-dsvm', voting: true, files: { include: [], exclude: ['doc/*'] } };
     const change = { ...RESOLVED, files: ['doc/index.rst'] };
-    return told(
+    return simulate(
       unless('lookUpChange', { type: 'change.looked-up', change }),
       opened(reportSpec(), [job]),
     ).run();
   },
 
   'superseded-while-it-tests': () => {
-    const world = comeTo(told(answerWell), JOB, 'testing.running');
+    const world = comeTo(simulate(answerWell), JOB, 'testing.running');
     world.answers = unless('stopStage', {
       type: 'stage.stop-failed',
       stage: 'testing',
       failure: failure('stop stage'),
     });
-    world.tell(REVIEW, { type: 'review.superseded', by: '912345,4' });
+    world.send(REVIEW, { type: 'review.superseded', by: '912345,4' });
     return world.run();
   },
 
   'internal-errors': () => {
-    const world = comeTo(told(answerWell), JOB, 'booting.creating');
+    const world = comeTo(simulate(answerWell), JOB, 'booting.creating');
     const failed = { type: 'machine.failed', message: 'undefined is not a function' } as const;
-    world.tell(JOB, { ...failed, event: 'server.active' });
+    world.send(JOB, { ...failed, event: 'server.active' });
     comeTo(world, REVIEW, 'posting.sending');
-    world.tell(REVIEW, { ...failed, event: 'review.posted' });
+    world.send(REVIEW, { ...failed, event: 'review.posted' });
     return world.run();
   },
 
   'broken-beyond-quarantine': () => {
-    const world = comeTo(told(answerWell), JOB, 'booting.creating');
+    const world = comeTo(simulate(answerWell), JOB, 'booting.creating');
     const broken = {
       type: 'machine.quarantine-failed',
       event: 'server.active',
       message: 'undefined is not a function',
     } as const;
-    world.tell(JOB, broken);
+    world.send(JOB, broken);
     world.run();
-    world.tell(REVIEW, { ...broken, event: 'timer.fired' });
+    world.send(REVIEW, { ...broken, event: 'timer.fired' });
     return world.run();
   },
 
   'logs-full-for-an-hour': () => {
-    return told(failing((effect) => attemptOf(effect) < 9)).run();
+    return simulate(failing((effect) => attemptOf(effect) < 9)).run();
   },
 
   'logs-full-for-good': () => {
     const spec = jobSpec({ limits: { publishAgeMs: 60_000 } });
-    const world = told(
+    const world = simulate(
       failing(() => true),
       opened(),
       spec,
@@ -242,17 +242,17 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   },
 
   'publication-dropped-while-it-publishes': () => {
-    const world = come(told(failing(() => true)), 'publishing');
-    world.tell(PUBLICATION, { type: 'publication.dropped', why: 'too much waits to be published' });
+    const world = come(simulate(failing(() => true)), 'publishing');
+    world.send(PUBLICATION, { type: 'publication.dropped', why: 'too much waits to be published' });
     return world.run();
   },
 
   'publication-in-trouble': () => {
-    const world = come(told(failing(() => true)), 'publishing');
+    const world = come(simulate(failing(() => true)), 'publishing');
     const message = 'undefined is not a function';
-    world.tell(PUBLICATION, { type: 'daemon.crashed', during: 'publishEvidence:1', message });
-    world.tell(PUBLICATION, { type: 'machine.failed', event: 'evidence.publish-failed', message });
-    world.tell(PUBLICATION, { type: 'machine.quarantine-failed', event: 'evidence.discarded', message });
+    world.send(PUBLICATION, { type: 'daemon.crashed', during: 'publishEvidence:1', message });
+    world.send(PUBLICATION, { type: 'machine.failed', event: 'evidence.publish-failed', message });
+    world.send(PUBLICATION, { type: 'machine.quarantine-failed', event: 'evidence.discarded', message });
     return world.run();
   },
 
@@ -271,7 +271,7 @@ const FIRST_ANSWERS: Readonly<Partial<Record<KeyedEffect['type'], AnyEvent>>> = 
   discardEvidence: { type: 'evidence.discard-failed', failure: failure('discard evidence') },
   readChangeState: {
     type: 'change-state.read-failed',
-    failure: failure('read standing'),
+    failure: failure('read change state'),
     jobs: [inForce('acme-dsvm')],
   },
   postReview: { type: 'review.post-failed', failure: failure('post review') },
@@ -304,10 +304,10 @@ function attemptOf({ key }: KeyedEffect): number {
 }
 
 /** A review with one job, in a world in which everything takes a second and a half. */
-function told(answers: Answers, opening = opened(), spec = jobSpec()): Simulator {
+function simulate(answers: Answers, opening = opened(), spec = jobSpec()): Simulator {
   const world = new Simulator();
-  world.tell(REVIEW, opening);
-  world.tell(JOB, accepted(spec));
+  world.send(REVIEW, opening);
+  world.send(JOB, accepted(spec));
   world.answers = (effect, it) => {
     const event = answers(effect, it);
     if (event !== null) it.now += 1_500;

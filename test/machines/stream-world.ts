@@ -52,10 +52,10 @@ export const crashed: AnyEvent = {
 export class StreamWorld extends Simulator {
   constructor() {
     super();
-    this.tell(STREAM, started());
+    this.send(STREAM, started());
   }
   hear(...events: readonly AnyEvent[]): this {
-    for (const event of events) this.tell(STREAM, event);
+    for (const event of events) this.send(STREAM, event);
     return this;
   }
   get state(): string {

@@ -34,7 +34,7 @@ export interface ReferenceWorld {
   readonly kinds: readonly string[];
   readonly runs: readonly ReferenceRun[];
   /** Our account's vote on the current patchset, 0 for none; null: it could not be read. */
-  readonly standing: number | null;
+  readonly currentVote: number | null;
   /** The review that is about to post. */
   readonly review: string;
 }
@@ -44,14 +44,14 @@ export function referenceVote(world: ReferenceWorld): number | null {
   const statement = whatIsTrueOfTheCurrentPatchset(world);
   if (statement === null) return null;
   // A vote that is not read may be anything, so nothing may rise.
-  if (statement > 0 && world.standing === null) return null;
+  if (statement > 0 && world.currentVote === null) return null;
   if (statement < 0 && !hasFailureOfItsOwn(world)) {
     // A person may have removed the negative vote, and this run says nothing that people can read. A positive vote is
     // wrong all the same.
-    return world.standing !== null && world.standing > 0 ? 0 : null;
+    return world.currentVote !== null && world.currentVote > 0 ? 0 : null;
   }
   // A zero is sent only to take a better vote away.
-  if (statement === 0) return world.standing !== null && world.standing > 0 ? 0 : null;
+  if (statement === 0) return world.currentVote !== null && world.currentVote > 0 ? 0 : null;
   return statement;
 }
 

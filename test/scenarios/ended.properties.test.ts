@@ -31,7 +31,7 @@ function end(lab: Lab, ending: Ending): void {
   else if (ending === 'supersede') lab.say(created(FIRST, 2));
   else if (history !== undefined && lab.store.stored(history) !== null) {
     // A daemon that dies meanwhile never answers.
-    void lab.daemon.engine.tell(history, broken);
+    void lab.daemon.engine.send(history, broken);
   }
 }
 

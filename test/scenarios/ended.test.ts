@@ -40,7 +40,7 @@ async function diedAt(call: string, history: string, state: string): Promise<Lab
   when(lab, isAt(state), () =>
     lab.holdAt(`before ${call}`, LONG_MS, () => {
       held = true;
-      void lab.daemon.engine.tell(history, broken);
+      void lab.daemon.engine.send(history, broken);
     }),
   );
   if (call === 'stop') when(lab, isAt('testing.running'), () => lab.say(abandoned()));

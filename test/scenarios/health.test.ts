@@ -34,7 +34,7 @@ async function pass(lab: Lab, ms: number): Promise<void> {
 }
 
 /** What the operator was told; the same twice in a row may be a daemon that died before it knew. */
-function told(lab: Lab): readonly string[] {
+function alarmsOf(lab: Lab): readonly string[] {
   const all = lab.alarms.raised.map(({ kind, cleared }) => (cleared === true ? `over: ${kind}` : kind));
   return all.filter((text, index) => text !== all[index - 1]);
 }
@@ -86,7 +86,7 @@ describe('a disk that runs full', () => {
     for (const point of crashPoints(calm.points)) {
       const lab = await started({}, [point]);
       await story(lab);
-      expect([point, told(lab), broken(lab)]).toEqual([point, ['disk-low', 'over: disk-low'], []]);
+      expect([point, alarmsOf(lab), broken(lab)]).toEqual([point, ['disk-low', 'over: disk-low'], []]);
       lab.store.close();
     }
   });
@@ -97,7 +97,7 @@ describe('a disk that runs full', () => {
     lab.metrics.leave(1);
     await lab.restart();
     await lab.run();
-    expect(told(lab)).toEqual(['disk-low']);
+    expect(alarmsOf(lab)).toEqual(['disk-low']);
     lab.store.close();
   });
 });
@@ -106,16 +106,16 @@ describe('nothing reported', () => {
   test('while other CIs report: told after the time that is set, and over with our next report', async () => {
     const lab = await started();
     await othersReport(lab, 2);
-    expect(told(lab)).toEqual([]);
+    expect(alarmsOf(lab)).toEqual([]);
     await othersReport(lab, 3);
     expect(lab.alarms.raised).toMatchObject([
       { kind: 'no-reports', message: expect.stringMatching(/nothing is reported so far: .* times/) },
     ]);
     lab.say(created(1));
     await pass(lab, HOUR);
-    expect(told(lab)).toEqual(['no-reports', 'over: no-reports']);
+    expect(alarmsOf(lab)).toEqual(['no-reports', 'over: no-reports']);
     await othersReport(lab, 2);
-    expect(told(lab).length).toBe(2);
+    expect(alarmsOf(lab).length).toBe(2);
     expect(broken(lab)).toEqual([]);
     lab.store.close();
   });
@@ -124,14 +124,14 @@ describe('nothing reported', () => {
     for (const who of ['alice', 'acme-ci']) {
       const lab = await started({ rules: { account: 'acme-ci' } });
       await othersReport(lab, 6, who);
-      expect([who, told(lab)]).toEqual([who, []]);
+      expect([who, alarmsOf(lab)]).toEqual([who, []]);
       lab.store.close();
     }
     const silent = await started();
     await pass(silent, 6 * HOUR);
     const monitor = await started({ monitoring: { limits: LIMITS, intervalMs: INTERVAL, reports: false } });
     await othersReport(monitor, 6);
-    expect([told(silent), told(monitor)]).toEqual([[], []]);
+    expect([alarmsOf(silent), alarmsOf(monitor)]).toEqual([[], []]);
     silent.store.close();
     monitor.store.close();
   });
@@ -144,12 +144,12 @@ describe('nothing reported', () => {
     await lab.quiet();
     lab.daemon.stream?.reconnect();
     await lab.run();
-    expect(told(lab).filter((text) => text === 'no-reports')).toEqual([]);
+    expect(alarmsOf(lab).filter((text) => text === 'no-reports')).toEqual([]);
     await lab.restart();
     await othersReport(lab, 1);
-    expect(told(lab).filter((text) => text === 'no-reports')).toEqual([]);
+    expect(alarmsOf(lab).filter((text) => text === 'no-reports')).toEqual([]);
     await othersReport(lab, 2);
-    expect(told(lab).filter((text) => text === 'no-reports')).toEqual(['no-reports']);
+    expect(alarmsOf(lab).filter((text) => text === 'no-reports')).toEqual(['no-reports']);
     lab.store.close();
   });
 });
@@ -158,13 +158,13 @@ test('other limits after a restart count at once', async () => {
   const lab = await started();
   lab.metrics.leave(1_500);
   await pass(lab, INTERVAL);
-  expect(told(lab)).toEqual([]);
+  expect(alarmsOf(lab)).toEqual([]);
   lab.daemon.life.end();
   const options = { monitoring: { ...MONITORING, limits: { ...LIMITS, diskFreeBytes: 2_000 } } };
   const next = Object.assign(lab, { options: { ...lab.options, ...options } });
   await next.restart();
   await next.run();
-  expect(told(next)).toEqual(['disk-low']);
+  expect(alarmsOf(next)).toEqual(['disk-low']);
   expect(next.store.health()?.limits.diskFreeBytes).toBe(2_000);
   next.store.close();
 });

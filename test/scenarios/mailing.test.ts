@@ -24,19 +24,19 @@ const end = {
   servers: 1,
 } as const;
 /** Nobody takes mail before this. */
-const MENDED = START + 3_600_000;
+const FIXED = START + 3_600_000;
 
 storyTests([
   {
     name: 'a failure is told by mail',
     options: FAILING,
-    tell: (lab) => lab.say(created()),
+    begin: (lab) => lab.say(created()),
     end: { ...end, mails: ONE },
   },
   {
     name: 'a success is not',
     options: { mail },
-    tell: (lab) => lab.say(created()),
+    begin: (lab) => lab.say(created()),
     end: { ...end, verdicts: ['SUCCESS'], posts: [`${FIRST},1 succeeded Verified+1`], mails: [] },
   },
   {
@@ -45,10 +45,10 @@ storyTests([
       ...FAILING,
       bend: bent('mailer', (mailer, lab) => ({
         send: (letter, signal) =>
-          lab.clock.now() < MENDED ? Promise.reject(outage('send mail')) : mailer.send(letter, signal),
+          lab.clock.now() < FIXED ? Promise.reject(outage('send mail')) : mailer.send(letter, signal),
       })),
     },
-    tell: (lab) => lab.say(created()),
+    begin: (lab) => lab.say(created()),
     end: { ...end, mails: ONE },
   },
   {
@@ -57,7 +57,7 @@ storyTests([
       ...FAILING,
       bend: bent('mailer', () => ({ send: () => Promise.reject(outage('send mail', false)) })),
     },
-    tell: (lab) => lab.say(created()),
+    begin: (lab) => lab.say(created()),
     end: { ...end, mails: [], alarms: ['mail-send-failed'] },
   },
 ]);

@@ -16,7 +16,7 @@ storyTests([
   {
     name: 'the tests are announced, and then told of',
     options: { report },
-    tell: (lab) => lab.say(created()),
+    begin: (lab) => lab.say(created()),
     end: { ...well, posts: [STARTING, SUCCEEDED] },
   },
   {
@@ -30,13 +30,13 @@ storyTests([
             : reviewer.post(request, signal, recovered),
       })),
     },
-    tell: (lab) => lab.say(created()),
+    begin: (lab) => lab.say(created()),
     end: { ...well, posts: [SUCCEEDED] },
   },
   {
     name: 'a patch that does not merge is neither announced nor told of',
     options: { report },
-    tell: (lab) => {
+    begin: (lab) => {
       lab.merger.conflict(FIRST);
       lab.say(created());
     },
@@ -45,7 +45,7 @@ storyTests([
   {
     name: 'nothing is announced in shadow mode',
     options: { report: { ...report, enabled: false } },
-    tell: (lab) => lab.say(created()),
+    begin: (lab) => lab.say(created()),
     end: { ...well, posts: [] },
   },
 ]);

@@ -19,7 +19,7 @@ const plainly = (lab: Lab) => lab.say(created());
 const endings: readonly Story[] = [
   {
     name: 'a job succeeds',
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 2, servers: 1 },
   },
   {
@@ -28,7 +28,7 @@ const endings: readonly Story[] = [
       results: FAILED,
       stage: ({ run }) => (run.stage === 'testing' ? exited(1) : WELL),
     },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['FAILURE'], posts: [`${TROUBLE} Verified-1`], stages: 2, servers: 1 },
   },
   {
@@ -37,7 +37,7 @@ const endings: readonly Story[] = [
       specs: [jobSpec({ stacking: null, results: null, exitCodeIsResult: true })],
       stage: () => exited(3),
     },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['FAILURE'], posts: [`${TROUBLE} Verified-1`], stages: 1, servers: 1 },
   },
   {
@@ -46,13 +46,13 @@ const endings: readonly Story[] = [
       stage: ({ run }) =>
         run.stage === 'testing' ? { afterMs: 7_200_000, outcome: { how: 'timedOut' } } : WELL,
     },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['TIMED_OUT'], posts: [TROUBLE], stages: 2, servers: 1 },
   },
   {
     name: 'tests never end, and the daemon stops them',
     options: { stage: ({ run }) => (run.stage === 'testing' ? null : WELL) },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['TIMED_OUT'], posts: [TROUBLE], stages: 2, servers: 1 },
   },
   {
@@ -63,13 +63,13 @@ const endings: readonly Story[] = [
           ? { afterMs: 60_000, outcome: { how: 'lost', why: 'the server rebooted' } }
           : WELL,
     },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['NODE_FAILURE'], posts: [TROUBLE], stages: 2, servers: 1 },
   },
   {
     name: 'results cannot be read',
     options: { results: { unreadable: 'results.tap is cut off' } },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['POST_FAILURE'], posts: [TROUBLE], stages: 2, servers: 1 },
   },
 ];
@@ -80,7 +80,7 @@ const setups: readonly Story[] = [
     options: {
       stage: ({ run }) => (run.stage === 'stacking' && run.owner.attempt === 1 ? exited(1) : WELL),
     },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 3, servers: 2 },
   },
   {
@@ -91,19 +91,19 @@ const setups: readonly Story[] = [
           ? { afterMs: 60_000, outcome: { how: 'lost', why: 'the server rebooted' } }
           : WELL,
     },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 3, servers: 2 },
   },
   {
     name: 'setup fails each time',
     options: { stage: () => exited(1) },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['RETRY_LIMIT'], posts: [TROUBLE], stages: 2, servers: 2 },
   },
   {
     name: 'no server is to be had',
     options: { bend: bentProvider(() => ({ create: () => Promise.reject(outage('create server')) })) },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['NODE_FAILURE'], posts: [TROUBLE], stages: 0, servers: 0 },
   },
   {
@@ -118,13 +118,13 @@ const setups: readonly Story[] = [
             : source.fetch(request, signal),
       })),
     },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 2, servers: 2 },
   },
   {
     name: 'no slot becomes free in time',
     options: { slots: 0, specs: [jobSpec({ limits: { queueTimeoutMs: 1_800_000 } })] },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['NODE_FAILURE'], posts: [TROUBLE], stages: 0, servers: 0 },
   },
 ];
@@ -140,7 +140,7 @@ const afterwards: readonly Story[] = [
             : evidence.publish(request, signal),
       })),
     },
-    tell: plainly,
+    begin: plainly,
     end: {
       verdicts: ['SUCCESS'],
       posts: [SUCCEEDED],
@@ -161,7 +161,7 @@ const afterwards: readonly Story[] = [
             : evidence.publish(request, signal),
       })),
     },
-    tell: plainly,
+    begin: plainly,
     end: {
       verdicts: ['FAILURE'],
       posts: [TROUBLE],
@@ -178,7 +178,7 @@ const afterwards: readonly Story[] = [
       stage: ({ run }) => (run.stage === 'testing' ? exited(1) : WELL),
       bend: bent('evidence', () => ({ publish: () => Promise.reject(outage('publish evidence', false)) })),
     },
-    tell: plainly,
+    begin: plainly,
     end: {
       verdicts: ['FAILURE'],
       posts: [TROUBLE],
@@ -198,13 +198,13 @@ const afterwards: readonly Story[] = [
         },
       })),
     },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 2, servers: 1 },
   },
   {
     name: 'Gerrit refuses the vote',
     options: { report: { label: 'Code-Review' } },
-    tell: plainly,
+    begin: plainly,
     end: {
       verdicts: ['SUCCESS'],
       posts: [`${FIRST},1 succeeded`],
@@ -216,7 +216,7 @@ const afterwards: readonly Story[] = [
   {
     name: 'Gerrit drops the vote in silence',
     options: { report: { label: 'No-Such' } },
-    tell: plainly,
+    begin: plainly,
     end: {
       verdicts: ['SUCCESS'],
       posts: [`${FIRST},1 succeeded`],
@@ -228,7 +228,7 @@ const afterwards: readonly Story[] = [
   {
     name: 'in shadow mode nothing is posted',
     options: { report: { enabled: false } },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['SUCCESS'], posts: [], stages: 2, servers: 1 },
   },
   {
@@ -241,7 +241,7 @@ const afterwards: readonly Story[] = [
             : provider.delete(server, deployment, NEVER),
       })),
     },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 2, servers: 1 },
   },
 ];
@@ -253,12 +253,12 @@ const several: readonly Story[] = [
       slots: 2,
       specs: [jobSpec(), jobSpec({ name: 'acme-unit', stacking: null })],
     },
-    tell: plainly,
+    begin: plainly,
     end: { verdicts: ['SUCCESS', 'SUCCESS'], posts: [SUCCEEDED], stages: 3, servers: 2 },
   },
   {
     name: 'a newer patchset supersedes the one that is tested',
-    tell: (lab) => {
+    begin: (lab) => {
       lab.say(created());
       when(lab, isAt('testing.running'), () => lab.say(created(FIRST, 2)));
     },
@@ -271,7 +271,7 @@ const several: readonly Story[] = [
   },
   {
     name: 'the change is abandoned while it is tested',
-    tell: (lab) => {
+    begin: (lab) => {
       lab.say(created());
       when(lab, isAt('testing.running'), () => lab.say(abandoned()));
     },
@@ -279,7 +279,7 @@ const several: readonly Story[] = [
   },
   {
     name: 'somebody asks for a recheck, and our own comment asks for nothing',
-    tell: (lab) => {
+    begin: (lab) => {
       lab.say(created());
       when(lab, isRow('votes.read'), () => {
         lab.say(comment('recheck', 'acme-ci'));
@@ -292,7 +292,7 @@ const several: readonly Story[] = [
   {
     name: 'three changes share two slots',
     options: { slots: 2, specs: [jobSpec({ stacking: null })] },
-    tell: (lab) => {
+    begin: (lab) => {
       for (const change of [1, 2, 3]) lab.say(created(change));
     },
     end: {

@@ -5,7 +5,7 @@ import type { Lab, LabOptions } from './lab.ts';
 export interface Story {
   readonly name: string;
   readonly options?: LabOptions;
-  readonly tell: (lab: Lab) => void;
+  readonly begin: (lab: Lab) => void;
   readonly end: End;
 }
 

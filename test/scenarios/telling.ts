@@ -5,11 +5,11 @@ import { broken, brokenInTheWorld } from './judge.ts';
 import { Lab } from './lab.ts';
 import { endOf, type Story } from './story.ts';
 
-async function told(story: Story, crashAt: readonly number[] = []): Promise<Lab> {
+async function runStory(story: Story, crashAt: readonly number[] = []): Promise<Lab> {
   const lab = new Lab(story.options);
   lab.crashAt = crashAt;
   await lab.start();
-  story.tell(lab);
+  story.begin(lab);
   await lab.run();
   return lab;
 }
@@ -23,7 +23,7 @@ export function storyTests(stories: readonly Story[]): void {
     };
 
     test('as it is', async () => {
-      const lab = await told(story);
+      const lab = await runStory(story);
       expect(broken(lab)).toEqual([]);
       expect(endOf(lab)).toEqual(end);
       expect(lab.lives).toBe(1);
@@ -31,7 +31,7 @@ export function storyTests(stories: readonly Story[]): void {
     });
 
     test('recovers from a crash at each point', LONG, async () => {
-      const { points } = await told(story);
+      const { points } = await runStory(story);
       const wrong: unknown[] = [];
       const isShort = points.length <= POINTS_LIMIT;
       const chosen = crashPoints(points, (point, index) => isShort || isTried(point, index));
@@ -63,7 +63,7 @@ async function wrongWith(
   points: readonly string[],
 ): Promise<readonly unknown[]> {
   try {
-    const lab = await told(story, crashAt);
+    const lab = await runStory(story, crashAt);
     // Each append leaves a log of its own; whoever dies before the next one dies with the same log.
     const afterAppend = points[crashAt[0] ?? 0] === 'after append';
     const found: unknown[] = [...(afterAppend ? broken(lab) : brokenInTheWorld(lab))];

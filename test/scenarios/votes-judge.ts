@@ -49,20 +49,20 @@ function openedOf(rows: readonly LogRow[], review: string): Patchset {
 /** The facts that were known when a review asked for its post. */
 function worldAt(rows: readonly LogRow[], review: string): ReferenceWorld {
   const read = readingOf(rows, review);
-  const standing = standingAt(rows, review);
+  const change = changeStateAt(rows, review);
   const jobs = (read?.data.jobs ?? []) as readonly JobInForce[];
   const tested = testedOf(rows, review);
-  const current = standing?.patchset.patchset ?? tested;
-  const branch = standing?.patchset.branch ?? openedOf(rows, review).branch;
+  const current = change?.patchset.patchset ?? tested;
+  const branch = change?.patchset.branch ?? openedOf(rows, review).branch;
   const kinds = Array.from({ length: current }, (_, index) => {
-    return standing?.kinds.find(({ patchset: number }) => number === index + 1)?.kind ?? '';
+    return change?.kinds.find(({ patchset: number }) => number === index + 1)?.kind ?? '';
   });
   return {
     values: VALUES,
     jobs: jobs.map(({ kinds: { exclude: never }, ...one }) => ({ ...one, passesOver: never })),
     kinds,
     runs: runsAt(rows, branch),
-    standing: standing?.vote ?? null,
+    currentVote: change?.vote ?? null,
     review,
   };
 }
@@ -103,13 +103,13 @@ function readingOf(rows: readonly LogRow[], review: string): LogRow | undefined 
   );
 }
 
-function standingAt(rows: readonly LogRow[], review: string): ChangeState | null {
-  return (readingOf(rows, review)?.data.standing ?? null) as ChangeState | null;
+function changeStateAt(rows: readonly LogRow[], review: string): ChangeState | null {
+  return (readingOf(rows, review)?.data.change ?? null) as ChangeState | null;
 }
 
 /** As Gerrit said last; a change that could not be read counts as open. */
 function isOpenAt(rows: readonly LogRow[], review: string): boolean {
-  const read = standingAt(rows, review);
+  const read = changeStateAt(rows, review);
   return read === null || read.status === 'open';
 }
 

@@ -32,8 +32,8 @@ describe('failures on several changes in a row', () => {
     expect(await resumeVoting(lab.daemon.engine, lab.store, 'alice', 'the array is back')).toBe(true);
     await failing(lab, 5, 6, 7);
     expect(labels(lab).slice(4)).toEqual([-1, -1, 0]);
-    const told = lab.alarms.raised.map(({ kind, cleared }) => [kind, cleared === true]);
-    expect(told).toEqual([
+    const raised = lab.alarms.raised.map(({ kind, cleared }) => [kind, cleared === true]);
+    expect(raised).toEqual([
       ['voting-stopped', false],
       ['voting-stopped', true],
       ['voting-stopped', false],

@@ -199,9 +199,9 @@ export class LocalEvidence implements Evidence {
       const wanted = { server, paths: logs, into: copy.path('.'), limits, timeoutMs };
       const passedOver = await fetchTree(wanted, staging.options.signal);
       for (const { path, why } of passedOver) staging.skip(`${WORKTREE}/${path}`, why);
-      const told = new Set(passedOver.map(({ path }) => path));
-      const there = logs.filter((path) => !told.has(path));
-      await collectTree(copy.path('.'), there, this.#limits, staging);
+      const skipped = new Set(passedOver.map(({ path }) => path));
+      const published = logs.filter((path) => !skipped.has(path));
+      await collectTree(copy.path('.'), published, this.#limits, staging);
     });
     await removeTree(directory, COPY);
   }

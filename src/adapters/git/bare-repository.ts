@@ -54,18 +54,18 @@ export class BareRepository {
   }
 
   /** Initializes the repository in an existing empty directory. */
-  async create(errand: GitContext): Promise<void> {
-    await this.#local(errand, ['init', '--quiet', '--bare', '--template=', '--initial-branch=none']);
+  async create(context: GitContext): Promise<void> {
+    await this.#local(context, ['init', '--quiet', '--bare', '--template=', '--initial-branch=none']);
   }
 
   /** A missing ref fails the whole fetch. Tags on the fetched history are included. */
   async fetch(
-    errand: GitContext,
+    context: GitContext,
     { address, connectionLimit }: Remote,
     refspecs: readonly string[],
   ): Promise<void> {
     const fetch = {
-      ...this.#command(errand),
+      ...this.#command(context),
       protocol: address.protocol,
       hint: `as the user of the daemon, try: git ls-remote ${address.url}`,
       argv: [
@@ -84,12 +84,12 @@ export class BareRepository {
 
   /** Which of these refs the remote has. */
   async remoteRefs(
-    errand: GitContext,
+    context: GitContext,
     { address, connectionLimit }: Remote,
     refs: readonly string[],
   ): Promise<ReadonlySet<string>> {
     const ask = {
-      ...this.#command(errand),
+      ...this.#command(context),
       // Outside the repository, whose integrity is in question.
       cwd: '/',
       environment: { ...this.#environment, GIT_DIR: '/dev/null' },
@@ -102,9 +102,9 @@ export class BareRepository {
   }
 
   /** All refs with these names or prefixes that point to commits. */
-  async refs(errand: GitContext, patterns: readonly string[]): Promise<ReadonlyMap<string, RefAt>> {
+  async refs(context: GitContext, patterns: readonly string[]): Promise<ReadonlyMap<string, RefAt>> {
     const format = '--format=%(refname) %(objectname) %(objecttype) %(committerdate:unix)';
-    const listed = await this.#local(errand, ['for-each-ref', format, '--', ...patterns]);
+    const listed = await this.#local(context, ['for-each-ref', format, '--', ...patterns]);
     const refs = new Map<string, RefAt>();
     for (const line of listed.split('\n')) {
       const [, ref = '', revision = '', at = ''] = REF_LINE.exec(line) ?? [];
@@ -114,19 +114,19 @@ export class BareRepository {
   }
 
   /** Tags and their targets, in the format of git's packed-refs file. */
-  tags(errand: GitContext): Promise<string> {
-    return this.#local(errand, ['for-each-ref', '--format=%(objectname) %(refname)', '--', 'refs/tags/']);
+  tags(context: GitContext): Promise<string> {
+    return this.#local(context, ['for-each-ref', '--format=%(objectname) %(refname)', '--', 'refs/tags/']);
   }
 
   /** Null when they share no history. */
-  async mergeBase(errand: GitContext, one: string, other: string): Promise<string | null> {
-    const { status, stdout } = await this.#ask(errand, ['merge-base', one, other], [1]);
+  async mergeBase(context: GitContext, one: string, other: string): Promise<string | null> {
+    const { status, stdout } = await this.#ask(context, ['merge-base', one, other], [1]);
     return status === 0 ? (stdout.split('\n')[0] ?? null) : null;
   }
 
-  async mergeTree(errand: GitContext, ours: string, theirs: string): Promise<TreeMerge> {
+  async mergeTree(context: GitContext, ours: string, theirs: string): Promise<TreeMerge> {
     const options = ['--write-tree', '--name-only', '--no-messages', '-z'];
-    const { status, stdout, cut } = await this.#ask(errand, ['merge-tree', ...options, ours, theirs], [1]);
+    const { status, stdout, cut } = await this.#ask(context, ['merge-tree', ...options, ours, theirs], [1]);
     const [tree = '', ...files] = stdout.split('\0');
     // Only conflicts produce long output. Truncated output ends in the middle of a name.
     if (cut) files.pop();
@@ -134,7 +134,7 @@ export class BareRepository {
     return { files: files.filter((file) => file !== '').slice(0, FILES_LIMIT) };
   }
 
-  async commit(errand: GitContext, { tree, parents, message, committedAt }: NewCommit): Promise<string> {
+  async commit(context: GitContext, { tree, parents, message, committedAt }: NewCommit): Promise<string> {
     const date = `@${committedAt} +0000`;
     const who = {
       GIT_AUTHOR_NAME: IDENTITY.name,
@@ -145,7 +145,7 @@ export class BareRepository {
       GIT_COMMITTER_DATE: date,
     };
     const onto = parents.flatMap((parent) => ['-p', parent]);
-    const command = this.#command(errand);
+    const command = this.#command(context);
     return git({
       ...command,
       environment: { ...command.environment, ...who },
@@ -155,18 +155,18 @@ export class BareRepository {
   }
 
   /** Atomic. Null deletes the ref. */
-  async setRefs(errand: GitContext, refs: ReadonlyMap<string, string | null>): Promise<void> {
+  async setRefs(context: GitContext, refs: ReadonlyMap<string, string | null>): Promise<void> {
     if (refs.size === 0) return;
     const lines = [...refs].map(([ref, at]) => (at === null ? `delete ${ref}\n` : `update ${ref} ${at}\n`));
-    await git({ ...this.#command(errand), argv: ['update-ref', '--stdin'], input: lines.join('') });
+    await git({ ...this.#command(context), argv: ['update-ref', '--stdin'], input: lines.join('') });
   }
 
   /** Those of the commits that exist in this repository. */
-  async known(errand: GitContext, revisions: readonly string[]): Promise<readonly string[]> {
+  async known(context: GitContext, revisions: readonly string[]): Promise<readonly string[]> {
     if (revisions.length === 0) return [];
     const input = revisions.map((revision) => `${revision}^{commit}\n`).join('');
     const listed = await git({
-      ...this.#command(errand),
+      ...this.#command(context),
       argv: ['cat-file', '--batch-check=%(objectname)'],
       input,
     });
@@ -174,44 +174,44 @@ export class BareRepository {
   }
 
   /** Reads every file of the commit. */
-  async readAll(errand: GitContext, revision: string): Promise<void> {
-    await this.#local(errand, ['archive', '--format=tar', '--output=/dev/null', revision]);
+  async readAll(context: GitContext, revision: string): Promise<void> {
+    await this.#local(context, ['archive', '--format=tar', '--output=/dev/null', revision]);
   }
 
   /** Bundles these refs without the receiver's commits. Never empty: always includes `revision`. */
   async bundle(
-    errand: GitContext,
+    context: GitContext,
     file: string,
     revision: string,
     refs: readonly string[],
     haves: readonly string[],
   ): Promise<void> {
     const without = haves.map((have) => `^${have}`);
-    const left = await this.#local(errand, ['rev-list', '--count', '--max-count=1', revision, ...without]);
+    const left = await this.#local(context, ['rev-list', '--count', '--max-count=1', revision, ...without]);
     // The receiver already has the commit: exclude only its parents.
     const limits = left === '0' ? [`^${revision}^@`] : without;
-    await this.#local(errand, ['bundle', 'create', '--quiet', file, ...refs, ...limits]);
+    await this.#local(context, ['bundle', 'create', '--quiet', file, ...refs, ...limits]);
   }
 
   /** Packs everything into one pack and drops unreachable objects. */
-  async pack(errand: GitContext): Promise<void> {
-    await this.#local(errand, ['gc', '--quiet', '--prune=now']);
+  async pack(context: GitContext): Promise<void> {
+    await this.#local(context, ['gc', '--quiet', '--prune=now']);
   }
 
   get objects(): string {
     return join(this.directory, 'objects');
   }
 
-  async #local(errand: GitContext, argv: readonly string[]): Promise<string> {
-    return git({ ...this.#command(errand), argv });
+  async #local(context: GitContext, argv: readonly string[]): Promise<string> {
+    return git({ ...this.#command(context), argv });
   }
 
-  #ask(errand: GitContext, argv: readonly string[], answers: readonly number[]): Promise<GitAnswer> {
-    return askGit({ ...this.#command(errand), argv }, answers);
+  #ask(context: GitContext, argv: readonly string[], answers: readonly number[]): Promise<GitAnswer> {
+    return askGit({ ...this.#command(context), argv }, answers);
   }
 
-  #command(errand: GitContext): Omit<GitCommand, 'argv'> {
+  #command(context: GitContext): Omit<GitCommand, 'argv'> {
     const environment = this.#environment;
-    return { ...errand, cwd: this.directory, protocol: null, hint: LOCAL_HINT, environment };
+    return { ...context, cwd: this.directory, protocol: null, hint: LOCAL_HINT, environment };
   }
 }

@@ -21,12 +21,12 @@ export async function bundleTree(
   signal: AbortSignal,
 ): Promise<void> {
   for (const revision of [tree.revision, ...haves]) checkRevision(revision);
-  const errand = { operation: 'bundle tree', target: `${tree.project} ${tree.revision}`, signal };
+  const context = { operation: 'bundle tree', target: `${tree.project} ${tree.revision}`, signal };
   const part = `${file}.part`;
   try {
-    await withTree(cache, errand, tree, async (repository) => {
-      const known = await repository.known(errand, haves);
-      await repository.bundle(errand, part, tree.revision, [treeRef(tree), '--tags'], known);
+    await withTree(cache, context, tree, async (repository) => {
+      const known = await repository.known(context, haves);
+      await repository.bundle(context, part, tree.revision, [treeRef(tree), '--tags'], known);
     });
     await rename(part, file);
   } finally {

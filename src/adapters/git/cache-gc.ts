@@ -33,7 +33,7 @@ export class CacheGc {
   readonly #kept: Kept;
   readonly #held = new Map<string, number>();
   readonly #sizes = new Map<string, number>();
-  readonly #toLookAt = new Set<string>();
+  readonly #unchecked = new Set<string>();
   readonly #ending = new AbortController();
   #running: Promise<void> | null = null;
 
@@ -52,7 +52,7 @@ export class CacheGc {
         const left = (this.#held.get(name) ?? 1) - 1;
         if (left > 0) this.#held.set(name, left);
         else this.#held.delete(name);
-        this.#toLookAt.add(name);
+        this.#unchecked.add(name);
       }
       this.#start();
     };
@@ -71,15 +71,15 @@ export class CacheGc {
     if (this.#running !== null || this.#ending.signal.aborted) return;
     this.#running = this.#work().finally(() => {
       this.#running = null;
-      if (this.#toLookAt.size > 0) this.#start();
+      if (this.#unchecked.size > 0) this.#start();
     });
   }
 
   async #work(): Promise<void> {
     try {
-      for (const name of [...this.#toLookAt]) {
-        this.#toLookAt.delete(name);
-        if (!this.#ending.signal.aborted) await this.#lookAt(name);
+      for (const name of [...this.#unchecked]) {
+        this.#unchecked.delete(name);
+        if (!this.#ending.signal.aborted) await this.#check(name);
       }
       await this.#evict();
     } catch (error) {
@@ -88,29 +88,29 @@ export class CacheGc {
     }
   }
 
-  async #lookAt(name: string): Promise<void> {
+  async #check(name: string): Promise<void> {
     const { limits, project } = this.#kept;
     const size = await sizeOf(project(name).directory);
     this.#sizes.set(name, size.bytes);
     if (this.#held.has(name) || project(name).gate.inUse) return;
     if (size.packs <= limits.repackThreshold && size.loose <= limits.repackThreshold * LOOSE_FOR_ONE_PACK)
       return;
-    await project(name).alone(this.#errand(name), async (repository, wanted) => {
+    await project(name).alone(this.#context(name), async (repository, wanted) => {
       if (this.#held.has(name)) return;
       const signal = AbortSignal.any([wanted, this.#ending.signal]);
-      const errand = { ...this.#errand(name), signal };
-      await this.#dropStrayRefs(errand, name, repository);
-      await repository.pack(errand);
+      const context = { ...this.#context(name), signal };
+      await this.#dropStrayRefs(context, name, repository);
+      await repository.pack(context);
     });
     this.#sizes.set(name, (await sizeOf(project(name).directory)).bytes);
   }
 
   /** Drops refs of interrupted merges and of reviews without a record. */
-  async #dropStrayRefs(errand: GitContext, name: string, repository: BareRepository): Promise<void> {
+  async #dropStrayRefs(context: GitContext, name: string, repository: BareRepository): Promise<void> {
     const needed = await this.#kept.records.revisions(name);
-    const refs = await repository.refs(errand, [TREES, FETCHED]);
+    const refs = await repository.refs(context, [TREES, FETCHED]);
     const stray = [...refs.keys()].filter((ref) => !needed.has(ref.slice(TREES.length)));
-    await repository.setRefs(errand, new Map(stray.map((ref) => [ref, null])));
+    await repository.setRefs(context, new Map(stray.map((ref) => [ref, null])));
   }
 
   /** Evicts the least recently used projects first, never the most recently used one. */
@@ -129,14 +129,14 @@ export class CacheGc {
     for (const name of oldestFirst.slice(0, -1)) {
       if (bytes <= limits.maxCacheBytes && count <= limits.maxProjects) return;
       if (this.#held.has(name) || (await records.revisions(name)).size > 0) continue;
-      if (this.#ending.signal.aborted || !(await project(name).clear(this.#errand(name)))) continue;
+      if (this.#ending.signal.aborted || !(await project(name).clear(this.#context(name)))) continue;
       count -= 1;
       bytes -= this.#sizes.get(name) ?? 0;
       this.#sizes.delete(name);
     }
   }
 
-  #errand(name: string): GitContext {
+  #context(name: string): GitContext {
     return { operation: 'tidy git cache', target: name, signal: this.#ending.signal };
   }
 }

@@ -73,26 +73,26 @@ export class CachedRepository {
   }
 
   /** Runs `work` in the repository. When git fails in it, runs `work` again in a new one. */
-  async use<T>(errand: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+  async use<T>(context: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
     const generation = this.#generation;
     try {
-      return await this.#inside(errand, work);
+      return await this.#inside(context, work);
     } catch (error) {
-      if (!(error instanceof GitFailed) || errand.signal.aborted) throw error;
+      if (!(error instanceof GitFailed) || context.signal.aborted) throw error;
       if (this.#generation === generation && !(await this.#mayRenew())) throw error;
-      await this.renew(errand, generation);
-      return await this.#again(errand, work);
+      await this.renew(context, generation);
+      return await this.#again(context, work);
     }
   }
 
   /** Runs `work` in the existing repository, without a second attempt. */
-  useAsItIs<T>(errand: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
-    return this.#inside(errand, work);
+  useAsItIs<T>(context: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+    return this.#inside(context, work);
   }
 
-  async fetch(errand: GitContext, wanted: readonly Wanted[]): Promise<void> {
-    if (this.#options.address.protocol === 'ssh') await assertInstalled('ssh', errand.target);
-    await this.#fetches.fetch(errand, wanted);
+  async fetch(context: GitContext, wanted: readonly Wanted[]): Promise<void> {
+    if (this.#options.address.protocol === 'ssh') await assertInstalled('ssh', context.target);
+    await this.#fetches.fetch(context, wanted);
     await utimes(this.directory, new Date(), new Date());
   }
 
@@ -102,8 +102,8 @@ export class CachedRepository {
   }
 
   /** Deletes the repository, unless it has been deleted since `generation`. */
-  async renew(errand: GitContext, generation: number): Promise<void> {
-    await this.alone(errand, async () => {
+  async renew(context: GitContext, generation: number): Promise<void> {
+    await this.alone(context, async () => {
       if (this.#generation !== generation) return;
       this.#renewals = [...this.#recentRenewals(), this.#options.clock.monotonic()];
       await this.#discard();
@@ -111,9 +111,9 @@ export class CachedRepository {
   }
 
   /** Deletes the repository permanently, unless it is in use. Returns true when it was deleted. */
-  async clear(errand: GitContext): Promise<boolean> {
+  async clear(context: GitContext): Promise<boolean> {
     if (this.gate.inUse) return false;
-    await this.alone(errand, () => this.#discard());
+    await this.alone(context, () => this.#discard());
     return true;
   }
 
@@ -121,10 +121,10 @@ export class CachedRepository {
    * Runs `work` with exclusive access. Interruptible work watches `wanted`, which aborts when others wait for access.
    */
   async alone<T>(
-    errand: GitContext,
+    context: GitContext,
     work: (repository: BareRepository, wanted: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    return this.gate.write(errand.signal, async (wanted) => {
+    return this.gate.write(context.signal, async (wanted) => {
       try {
         return await work(this.#repository, wanted);
       } catch (error) {
@@ -138,34 +138,34 @@ export class CachedRepository {
     this.#fetches.close();
   }
 
-  async #inside<T>(errand: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+  async #inside<T>(context: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
     try {
-      if (!this.#isTidy) await this.alone(errand, () => this.#prepare(errand));
-      const leave = await this.gate.read(errand.signal);
+      if (!this.#isTidy) await this.alone(context, () => this.#prepare(context));
+      const leave = await this.gate.read(context.signal);
       try {
         return await work(this.#repository);
       } finally {
         leave();
       }
     } catch (error) {
-      if (errand.signal.aborted && !(error instanceof OperationError)) throw stopped(errand);
-      throw isFileError(error) ? unwritable(errand, error) : error;
+      if (context.signal.aborted && !(error instanceof OperationError)) throw stopped(context);
+      throw isFileError(error) ? unwritable(context, error) : error;
     }
   }
 
   /** Runs `work` in a new repository. When it fails there too, the repository is not the cause. */
-  async #again<T>(errand: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+  async #again<T>(context: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
     try {
-      return await this.#inside(errand, work);
+      return await this.#inside(context, work);
     } catch (error) {
-      if (error instanceof GitFailed && !errand.signal.aborted) {
+      if (error instanceof GitFailed && !context.signal.aborted) {
         this.#failedAgainAt = this.#options.clock.monotonic();
       }
       throw error;
     }
   }
 
-  async #prepare(errand: GitContext): Promise<void> {
+  async #prepare(context: GitContext): Promise<void> {
     if (this.#isTidy) return;
     try {
       await tidy(this.directory);
@@ -174,7 +174,7 @@ export class CachedRepository {
       await this.#discard();
       const making = passingName(dirname(this.directory));
       await mkdir(making, { recursive: true, mode: 0o700 });
-      await new BareRepository(making, {}).create(errand);
+      await new BareRepository(making, {}).create(context);
       await rename(making, this.directory);
     }
     await utimes(this.directory, new Date(), new Date());

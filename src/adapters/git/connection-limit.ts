@@ -39,13 +39,13 @@ export class ConnectionLimit {
       await this.#take(signal);
       try {
         const result = await work();
-        this.#tell(null);
+        this.#reportRefusal(null);
         return result;
       } catch (error) {
         if (!(error instanceof TooManyConnections) || signal.aborted) throw error;
         if (this.#taken > 1) this.#limit = this.#taken - 1;
         else if (!(await this.#options.makeRoom())) {
-          this.#tell(error);
+          this.#reportRefusal(error);
           throw error;
         }
       } finally {
@@ -83,7 +83,7 @@ export class ConnectionLimit {
     });
   }
 
-  #tell(error: OperationError | null): void {
+  #reportRefusal(error: OperationError | null): void {
     if (this.#refused === (error !== null)) return;
     this.#refused = error !== null;
     this.#options.onRefused(error);

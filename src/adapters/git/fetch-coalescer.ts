@@ -19,7 +19,7 @@ export interface Wanted {
 
 interface Asker {
   readonly wanted: readonly Wanted[];
-  readonly errand: GitContext;
+  readonly context: GitContext;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   left: boolean;
@@ -53,21 +53,21 @@ export class FetchCoalescer {
    * Resolves when a fetch that starts after this call has brought everything in `wanted`. Rejects with GitFailed only
    * when the repository must be broken, and with another OperationError when the remote is at fault.
    */
-  fetch(errand: GitContext, wanted: readonly Wanted[]): Promise<void> {
+  fetch(context: GitContext, wanted: readonly Wanted[]): Promise<void> {
     let leave = (): void => {};
     return new Promise<void>((resolve, reject) => {
-      if (this.#closed || errand.signal.aborted) return reject(givenUp(errand));
-      const asker: Asker = { wanted, errand, resolve, reject, left: false, last: null };
+      if (this.#closed || context.signal.aborted) return reject(givenUp(context));
+      const asker: Asker = { wanted, context, resolve, reject, left: false, last: null };
       leave = () => {
         asker.left = true;
-        reject(givenUp(errand, asker.last));
+        reject(givenUp(context, asker.last));
         this.#waiting = this.#waiting.filter((other) => other !== asker);
         this.#wake();
       };
-      errand.signal.addEventListener('abort', leave, { once: true });
+      context.signal.addEventListener('abort', leave, { once: true });
       this.#waiting.push(asker);
       void this.#run();
-    }).finally(() => errand.signal.removeEventListener('abort', leave));
+    }).finally(() => context.signal.removeEventListener('abort', leave));
   }
 
   /** Cancels the current fetch. */
@@ -126,26 +126,26 @@ export class FetchCoalescer {
 
   async #fetchAlone(asker: Asker, signal: AbortSignal): Promise<void> {
     const { repository, remote } = this.#options;
-    const errand = { ...asker.errand, signal };
+    const context = { ...asker.context, signal };
     const refs = asker.wanted.map(({ ref }) => ref);
     let there: ReadonlySet<string>;
     try {
-      there = await repository.remoteRefs(errand, remote, refs);
+      there = await repository.remoteRefs(context, remote, refs);
     } catch (error) {
-      throw error instanceof GitFailed ? unreachable(errand, error) : error;
+      throw error instanceof GitFailed ? unreachable(context, error) : error;
     }
     const missing = refs.find((ref) => !there.has(ref));
-    if (missing !== undefined) throw notThere(errand, missing);
+    if (missing !== undefined) throw notThere(context, missing);
     await this.#fetchOnce(signal, [asker]);
   }
 
   #fetchOnce(signal: AbortSignal, askers: readonly Asker[]): Promise<void> {
     const { repository, remote } = this.#options;
     const [asker] = askers;
-    const target = asker?.errand.target ?? repository.directory;
-    const errand = { operation: asker?.errand.operation ?? 'fetch', target, signal };
+    const target = asker?.context.target ?? repository.directory;
+    const context = { operation: asker?.context.operation ?? 'fetch', target, signal };
     const refspecs = new Set(askers.flatMap(({ wanted }) => wanted.map(({ ref, as }) => `+${ref}:${as}`)));
-    return repository.fetch(errand, remote, [...refspecs]);
+    return repository.fetch(context, remote, [...refspecs]);
   }
 }
 

@@ -19,23 +19,24 @@ const LATEST = 253_402_300_799;
 
 export async function mergeOnto(
   repository: BareRepository,
-  errand: GitContext,
+  context: GitContext,
   tip: RefAt,
   patches: readonly Patch[],
 ): Promise<Merged> {
   let current = tip;
   for (const patch of patches) {
-    const base = await repository.mergeBase(errand, current.revision, patch.revision);
+    const base = await repository.mergeBase(context, current.revision, patch.revision);
     if (base === patch.revision) continue;
     if (base === current.revision) {
       current = patch;
       continue;
     }
-    const merge = base === null ? null : await repository.mergeTree(errand, current.revision, patch.revision);
+    const merge =
+      base === null ? null : await repository.mergeTree(context, current.revision, patch.revision);
     if (merge === null) return { conflict: patch, files: [] };
     if ('files' in merge) return { conflict: patch, files: merge.files };
     const committedAt = Math.min(Math.max(current.committedAt, patch.committedAt, 0), LATEST);
-    const revision = await repository.commit(errand, {
+    const revision = await repository.commit(context, {
       tree: merge.tree,
       parents: [current.revision, patch.revision],
       message: messageOf(patch),

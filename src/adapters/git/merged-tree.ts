@@ -30,62 +30,62 @@ export function checkPlan({ project, branch, patches }: TreePlan): void {
   for (const patch of patches) checkPatchset(patch);
 }
 
-export async function makeTree(cache: GitCache, errand: GitContext, plan: TreePlan): Promise<Made> {
+export async function makeTree(cache: GitCache, context: GitContext, plan: TreePlan): Promise<Made> {
   const project = cache.project(plan.project);
-  return project.use(errand, (repository) => makeIn(project, repository, errand, plan, null));
+  return project.use(context, (repository) => makeIn(project, repository, context, plan, null));
 }
 
 /** Runs `work` on the tree's repository. When the tree cannot be read, remakes it and runs `work` again. */
 export async function withTree<T>(
   cache: GitCache,
-  errand: GitContext,
+  context: GitContext,
   tree: MergedTree,
   work: (repository: BareRepository) => Promise<T>,
 ): Promise<T> {
   const project = cache.project(tree.project);
   const { generation } = project;
   try {
-    return await project.useAsItIs(errand, work);
+    return await project.useAsItIs(context, work);
   } catch (error) {
-    if (!(error instanceof GitFailed) || errand.signal.aborted) throw error;
-    const state = await stateOf(project, errand, tree);
+    if (!(error instanceof GitFailed) || context.signal.aborted) throw error;
+    const state = await stateOf(project, context, tree);
     if (state === 'sound') throw error;
-    if (state === 'broken') await project.renew(errand, generation);
-    await remake(cache, errand, tree, project);
-    return await project.useAsItIs(errand, work);
+    if (state === 'broken') await project.renew(context, generation);
+    await remake(cache, context, tree, project);
+    return await project.useAsItIs(context, work);
   }
 }
 
 async function stateOf(
   project: CachedRepository,
-  errand: GitContext,
+  context: GitContext,
   tree: MergedTree,
 ): Promise<'sound' | 'missing' | 'broken'> {
   try {
-    return await project.useAsItIs(errand, async (repository) => {
-      const refs = await repository.refs(errand, [treeRef(tree)]);
+    return await project.useAsItIs(context, async (repository) => {
+      const refs = await repository.refs(context, [treeRef(tree)]);
       if (!refs.has(treeRef(tree))) return 'missing';
-      await repository.readAll(errand, tree.revision);
+      await repository.readAll(context, tree.revision);
       return 'sound';
     });
   } catch (error) {
-    if (error instanceof GitFailed && !errand.signal.aborted) return 'broken';
+    if (error instanceof GitFailed && !context.signal.aborted) return 'broken';
     throw error;
   }
 }
 
 async function remake(
   cache: GitCache,
-  errand: GitContext,
+  context: GitContext,
   tree: MergedTree,
   project: CachedRepository,
 ): Promise<void> {
   const made = await cache.records.find(tree);
-  if (made === null) throw forgotten(errand, tree, 'and nothing is known of how it was made');
+  if (made === null) throw forgotten(context, tree, 'and nothing is known of how it was made');
   const base = { revision: made.base, committedAt: made.baseAt };
-  const again = await project.use(errand, (repository) => makeIn(project, repository, errand, made, base));
+  const again = await project.use(context, (repository) => makeIn(project, repository, context, made, base));
   if (!('tree' in again) || again.tree.revision !== tree.revision) {
-    throw forgotten(errand, tree, 'and it cannot be made again as it was');
+    throw forgotten(context, tree, 'and it cannot be made again as it was');
   }
 }
 
@@ -93,37 +93,37 @@ async function remake(
 async function makeIn(
   project: CachedRepository,
   repository: BareRepository,
-  errand: GitContext,
+  context: GitContext,
   plan: TreePlan,
   onto: RefAt | null,
 ): Promise<Made> {
   const { branch, patches } = plan;
   const folder = `${FETCHED}${randomBytes(8).toString('hex')}/`;
   const place = ({ change, patchset }: Dependency): string => `${folder}${change}-${patchset}`;
-  await project.fetch(errand, [
+  await project.fetch(context, [
     { ref: branchRef(plan.project, branch), as: tipRef(branch) },
     ...patches.map((patch) => ({ ref: patch.ref, as: place(patch) })),
   ]);
-  const refs = await repository.refs(errand, [tipRef(branch), folder]);
+  const refs = await repository.refs(context, [tipRef(branch), folder]);
   const tip = onto ?? refs.get(tipRef(branch));
-  if (tip === undefined) throw unusable(errand, `the branch ${branch} is no commit`);
-  const dated = patches.map((patch) => dateOf(patch, refs.get(place(patch)), errand));
-  const merged = await mergeOnto(repository, errand, tip, dated);
+  if (tip === undefined) throw unusable(context, `the branch ${branch} is no commit`);
+  const dated = patches.map((patch) => dateOf(patch, refs.get(place(patch)), context));
+  const merged = await mergeOnto(repository, context, tip, dated);
   const done = new Map<string, string | null>(patches.map((patch) => [place(patch), null]));
   if ('conflict' in merged) {
-    await repository.setRefs(errand, done);
+    await repository.setRefs(context, done);
     return merged;
   }
   const { revision } = merged;
-  await repository.setRefs(errand, done.set(treeRef({ revision }), revision));
+  await repository.setRefs(context, done.set(treeRef({ revision }), revision));
   const { revision: base, committedAt: baseAt } = tip;
   return { tree: { project: plan.project, branch, base, baseAt, revision, patches } };
 }
 
-function dateOf(patch: Dependency, at: RefAt | undefined, errand: GitContext): Patch {
+function dateOf(patch: Dependency, at: RefAt | undefined, context: GitContext): Patch {
   if (at?.revision === patch.revision) return { ...patch, committedAt: at.committedAt };
   const held = at === undefined ? 'no commit' : at.revision;
-  throw unusable(errand, `Gerrit said ${patch.revision}, ${patch.ref} holds ${held}`);
+  throw unusable(context, `Gerrit said ${patch.revision}, ${patch.ref} holds ${held}`);
 }
 
 function unusable({ operation, target }: GitContext, message: string): OperationError {

@@ -21,17 +21,21 @@ export class GitMerger implements Merger {
 
   async merge(request: Merge, signal: AbortSignal): Promise<MergeOutcome> {
     const { review, patchset } = request;
-    const errand = { operation: 'merge patchset', target: `${patchset.change},${patchset.patchset}`, signal };
+    const context = {
+      operation: 'merge patchset',
+      target: `${patchset.change},${patchset.patchset}`,
+      signal,
+    };
     const plans = plan(request);
     for (const each of plans) checkPlan(each);
     const release = this.#cache.hold(plans.map(({ project }) => project));
     try {
-      const made = await allOf(plans.map((each) => makeTree(this.#cache, errand, each)));
+      const made = await allOf(plans.map((each) => makeTree(this.#cache, context, each)));
       const conflict = conflictOf(made);
       if (conflict !== null) return conflict;
       const trees = made.flatMap((each) => ('tree' in each ? [each.tree] : []));
       await this.#cache.records.put(review, trees);
-      return { merged: true, trees: trees.map(told) };
+      return { merged: true, trees: trees.map(mergedTree) };
     } finally {
       release();
     }
@@ -56,9 +60,9 @@ export class GitMerger implements Merger {
     const needed = await this.#cache.records.revisions(tree.project);
     if (needed.has(tree.revision) || !this.#cache.holds(tree.project)) return;
     const signal = new AbortController().signal;
-    const errand: GitContext = { operation: 'drop merge', target: tree.project, signal };
+    const context: GitContext = { operation: 'drop merge', target: tree.project, signal };
     const refs = new Map([[treeRef(tree), null]]);
-    await this.#cache.project(tree.project).use(errand, (repository) => repository.setRefs(errand, refs));
+    await this.#cache.project(tree.project).use(context, (repository) => repository.setRefs(context, refs));
   }
 }
 
@@ -104,6 +108,6 @@ function conflictOf(made: readonly Made[]): MergeOutcome | null {
   return null;
 }
 
-function told({ project, branch, base, revision }: MadeTree): MergedTree {
+function mergedTree({ project, branch, base, revision }: MadeTree): MergedTree {
   return { project, branch, base, revision };
 }

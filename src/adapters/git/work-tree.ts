@@ -18,7 +18,7 @@ const LOOSE_FILE = /^[0-9a-f]{38}$/;
 /** @param environment for every git command in the tree */
 export async function makeWorkTree(
   repository: BareRepository,
-  errand: GitContext,
+  context: GitContext,
   place: string,
   revision: string,
   environment: Readonly<Record<string, string>>,
@@ -26,16 +26,16 @@ export async function makeWorkTree(
   const own = join(place, '.git');
   await mkdir(own, { recursive: true, mode: 0o700 });
   const command = {
-    ...errand,
+    ...context,
     cwd: place,
     protocol: null,
     hint: 'see whether there is room in the state directory',
     environment: { ...environment, GIT_DIR: own, GIT_WORK_TREE: place },
   };
   // Runs first, because git reports here when the repository is lost.
-  const tags = await repository.tags(errand);
+  const tags = await repository.tags(context);
   await Promise.all([
-    copyObjects(repository.objects, join(own, 'objects'), errand.signal),
+    copyObjects(repository.objects, join(own, 'objects'), context.signal),
     git({ ...command, argv: ['init', '--quiet', '--template=', '--initial-branch=none'] }),
   ]);
   if (tags !== '') await writeFile(join(own, 'packed-refs'), `${tags}\n`);

@@ -7,13 +7,13 @@ import { dirname } from 'node:path';
 import type { HostMetrics, HostSnapshot } from '../../engine/ports/adapters.ts';
 
 /** A directory that we write to, and what it holds, for people. */
-export interface Place {
+export interface WatchedPath {
   readonly path: string;
   readonly holds: string;
 }
 
-export interface LookoutOptions {
-  readonly places: readonly Place[];
+export interface HostMetricsOptions {
+  readonly places: readonly WatchedPath[];
   /** The database. */
   readonly database: string;
   /** Why Gerrit's events cannot be kept in files at present; null: they can, or are not to be. */
@@ -23,13 +23,13 @@ export interface LookoutOptions {
 type Disk = HostSnapshot['disks'][number];
 
 export class ProcHostMetrics implements HostMetrics {
-  readonly #options: LookoutOptions;
+  readonly #options: HostMetricsOptions;
 
-  constructor(options: LookoutOptions) {
+  constructor(options: HostMetricsOptions) {
     this.#options = options;
   }
 
-  async look(): Promise<HostSnapshot> {
+  async read(): Promise<HostSnapshot> {
     const { database, places, unkept } = this.#options;
     const [disks, walBytes] = await Promise.all([disksOf(places), sizeOf(`${database}-wal`)]);
     return { disks, walBytes, unkept: unkept() };
@@ -37,13 +37,13 @@ export class ProcHostMetrics implements HostMetrics {
 }
 
 /** One for each file system: several places on one disk are one trouble. */
-async function disksOf(places: readonly Place[]): Promise<readonly Disk[]> {
+async function disksOf(places: readonly WatchedPath[]): Promise<readonly Disk[]> {
   const byDevice = new Map<string, Disk>();
-  for (const place of places) {
-    const { device, ...room } = await roomAt(place.path);
+  for (const watched of places) {
+    const { device, ...room } = await roomAt(watched.path);
     const other = byDevice.get(device);
-    const holds = other === undefined ? place.holds : `${other.holds} and ${place.holds}`;
-    byDevice.set(device, { ...room, path: other?.path ?? place.path, holds });
+    const holds = other === undefined ? watched.holds : `${other.holds} and ${watched.holds}`;
+    byDevice.set(device, { ...room, path: other?.path ?? watched.path, holds });
   }
   return [...byDevice.values()];
 }

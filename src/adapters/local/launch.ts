@@ -49,17 +49,17 @@ export async function launch(
 }
 
 async function startAndWait(run: Launch): Promise<{ readonly pid: number; readonly ours: boolean }> {
-  const standing = new Standing(run.directory);
+  const pidFile = new PidFileWatch(run.directory);
   try {
     const started = spawnRunner(run);
     // The runner exits with 0 when another runner has the lock; that runner is about to write its pid.
-    const refused = started.exited.then(async (code) => (code === 0 ? standing.pid : refusal(run, code)));
-    const pid = await Promise.race([standing.pid, refused, standing.late(run.startTimeoutMs)]);
-    if (pid === null) throw tooLate(run.startTimeoutMs, await lastWords(run.directory));
+    const refused = started.exited.then(async (code) => (code === 0 ? pidFile.pid : refusal(run, code)));
+    const pid = await Promise.race([pidFile.pid, refused, pidFile.late(run.startTimeoutMs)]);
+    if (pid === null) throw tooLate(run.startTimeoutMs, await lastOutput(run.directory));
     if (typeof pid !== 'number') throw pid;
     return { pid, ours: pid === started.pid };
   } finally {
-    standing.close();
+    pidFile.close();
   }
 }
 
@@ -78,7 +78,7 @@ function spawnRunner(run: Launch): { readonly pid: number | undefined; readonly 
 }
 
 async function refusal(run: Launch, code: number): Promise<OperationError> {
-  const said = (await lastWords(run.directory)) || REASONS[code] || 'no reason given';
+  const said = (await lastOutput(run.directory)) || REASONS[code] || 'no reason given';
   return new OperationError({
     operation: 'start stage',
     target: run.directory,
@@ -89,13 +89,13 @@ async function refusal(run: Launch, code: number): Promise<OperationError> {
 }
 
 /** The end of the runner's own error output. */
-async function lastWords(directory: string): Promise<string> {
+async function lastOutput(directory: string): Promise<string> {
   const said = await readFile(join(directory, 'runner.err'), 'utf8').catch(() => '');
   return said.trim().slice(-500);
 }
 
 /** Waits for the file `pid`. */
-class Standing {
+class PidFileWatch {
   readonly pid: Promise<number>;
   readonly #directory: string;
   #found: (pid: number) => void = () => {};
@@ -109,12 +109,12 @@ class Standing {
       this.#found = resolve;
     });
     try {
-      this.#watcher = watch(directory, () => void this.#look());
+      this.#watcher = watch(directory, () => void this.#check());
       this.#watcher.on('error', () => this.#poll());
     } catch {
       this.#poll();
     }
-    void this.#look();
+    void this.#check();
   }
 
   late(afterMs: number): Promise<null> {
@@ -131,11 +131,11 @@ class Standing {
 
   /** The fallback when this host has no inotify watches left. */
   #poll(): void {
-    this.#cancelPoll ??= every(POLL_MS, () => void this.#look());
+    this.#cancelPoll ??= every(POLL_MS, () => void this.#check());
   }
 
   /** A read error is ignored: the next check may succeed, and the timeout bounds the wait. */
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const pid = await readPid(this.#directory, 'pid').catch(() => null);
     if (pid !== null) this.#found(pid);
   }

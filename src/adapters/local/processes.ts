@@ -65,7 +65,7 @@ export async function findProcesses(membership: Membership): Promise<readonly Pr
 export async function endProcesses(membership: Membership, limits: EndLimits): Promise<readonly Process[]> {
   const { groups = [] } = membership;
   const started = performance.now();
-  const told = new Set<string>();
+  const signalled = new Set<string>();
   let empty = 0;
   let pauseMs = LOOK_AGAIN_MIN_MS;
   for (;;) {
@@ -73,14 +73,14 @@ export async function endProcesses(membership: Membership, limits: EndLimits): P
     // Two empty checks are required: a process that was forked during the first check appears in the second.
     empty = found.length === 0 ? empty + 1 : 0;
     const elapsed = performance.now() - started;
-    if (empty > 1 || (empty === 1 && told.size === 0)) break;
+    if (empty > 1 || (empty === 1 && signalled.size === 0)) break;
     if (elapsed > limits.limitMs || limits.signal.aborted) return found;
     if (elapsed >= limits.graceMs) for (const group of groups) killGroup(group);
     for (const process of found) {
       const key = `${process.pid}/${process.startTicks}`;
       if (elapsed >= limits.graceMs) signalProcess(process, 'SIGKILL');
-      else if (!told.has(key)) signalProcess(process, 'SIGTERM');
-      told.add(key);
+      else if (!signalled.has(key)) signalProcess(process, 'SIGTERM');
+      signalled.add(key);
     }
     await sleep(pauseMs, limits.signal);
     pauseMs = Math.min(pauseMs * 2, LOOK_AGAIN_MAX_MS);

@@ -17,17 +17,17 @@ export class RunWatch {
   readonly #cancel: Cancel;
   #watcher: FSWatcher | null = null;
   #waiting: AbortController | null = null;
-  #tell: (outcome: RunOutcome) => void = () => {};
+  #resolve: (outcome: RunOutcome) => void = () => {};
   #closed = false;
 
   constructor(directory: string, safetyMs: number) {
     this.#directory = directory;
     this.ended = new Promise((resolve) => {
-      this.#tell = resolve;
+      this.#resolve = resolve;
     });
     this.#watchFiles();
-    this.#cancel = every(safetyMs, () => this.#lookAround());
-    this.#lookAround();
+    this.#cancel = every(safetyMs, () => this.#checkAll());
+    this.#checkAll();
   }
 
   /** Stops watching and releases all resources. The run continues. */
@@ -38,15 +38,15 @@ export class RunWatch {
     this.#waiting?.abort();
   }
 
-  #lookAround(): void {
-    void this.#look(false);
+  #checkAll(): void {
+    void this.#check(false);
     if (this.#waiting === null) void this.#waitForLock();
   }
 
   #watchFiles(): void {
     try {
       const watcher = watch(this.#directory, (_event, file) => {
-        if (file === 'rc' || file === null) void this.#look(false);
+        if (file === 'rc' || file === null) void this.#check(false);
       });
       watcher.on('error', () => watcher.close());
       this.#watcher = watcher;
@@ -57,7 +57,7 @@ export class RunWatch {
 
   async #waitForLock(): Promise<void> {
     const lock = join(this.#directory, 'lock');
-    if (!existsSync(lock)) return this.#look(true);
+    if (!existsSync(lock)) return this.#check(true);
     const waiting = new AbortController();
     this.#waiting = waiting;
     // A shared lock, so that two watchers do not wait for each other; `true` exits at once, which releases it.
@@ -70,11 +70,11 @@ export class RunWatch {
       forceKillAfterDelay: false,
     });
     this.#waiting = null;
-    if (result.exitCode === 0) await this.#look(true);
+    if (result.exitCode === 0) await this.#check(true);
   }
 
   /** `gone`: no process of the run is alive, so a missing ending will not appear later. */
-  async #look(gone: boolean): Promise<void> {
+  async #check(gone: boolean): Promise<void> {
     let outcome: RunOutcome | null;
     try {
       outcome = await readEnding(this.#directory);
@@ -84,6 +84,8 @@ export class RunWatch {
     }
     if (this.#closed || (outcome === null && !gone)) return;
     this.detach();
-    this.#tell(outcome ?? { how: 'lost', why: 'all its processes are gone and none of them left an ending' });
+    this.#resolve(
+      outcome ?? { how: 'lost', why: 'all its processes are gone and none of them left an ending' },
+    );
   }
 }

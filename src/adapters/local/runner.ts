@@ -197,15 +197,15 @@ async function endByGuard(
 /** True: the run has ended or was lost within this time. False immediately when the signal aborts. */
 function within(watch: RunWatch, ms: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
-    const tell = (ended: boolean) => {
+    const finish = (ended: boolean) => {
       cancel();
       signal.removeEventListener('abort', abort);
       resolve(ended);
     };
-    const abort = () => tell(false);
+    const abort = () => finish(false);
     const cancel = after(ms, abort);
     signal.addEventListener('abort', abort, { once: true });
-    void watch.ended.then(() => tell(true));
+    void watch.ended.then(() => finish(true));
     if (signal.aborted) abort();
   });
 }

@@ -45,7 +45,7 @@ main() {
   put guard "$guard" || exit 70
   put pid "$$" || exit 70
   keep_pid
-  # A stop that came first finds either no pid (then this sees it) or a guard to tell.
+  # A stop that came first finds either no pid (then this sees it) or a guard to notify.
   if [ -e "$dir/stop" ] && claim stopped; then
     how=stopped
   else

@@ -19,12 +19,12 @@ const CLEAR = `UPDATE alarm SET message = ?, hint = ?, cleared_at = ?, new_at = 
   WHERE kind = ? AND target = ? AND cleared_at IS NULL`;
 const DROP_OLD = `DELETE FROM alarm WHERE (kind, target) IN
   (SELECT kind, target FROM alarm ORDER BY last_at DESC LIMIT -1 OFFSET ?)`;
-const UNTOLD = `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times, new_at AS newAt,
+const UNMAILED = `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times, new_at AS newAt,
   cleared_at AS clearedAt, acknowledged_at AS acknowledgedAt, acknowledged_by AS acknowledgedBy,
   acknowledged_why AS acknowledgedWhy FROM alarm WHERE mailed_at < new_at ORDER BY kind = 'mail-send-failed', new_at, kind, target LIMIT ?`;
 const ACKNOWLEDGE = `UPDATE alarm SET acknowledged_at = ?, acknowledged_by = ?, acknowledged_why = ?
   WHERE acknowledged_at IS NULL AND (? IS NULL OR (kind = ? AND target = ?))`;
-const TELL = 'UPDATE alarm SET mailed_at = max(mailed_at, ?) WHERE kind = ? AND target = ?';
+const MARK_MAILED = 'UPDATE alarm SET mailed_at = max(mailed_at, ?) WHERE kind = ? AND target = ?';
 
 export class AlarmTable {
   readonly #database: Sqlite.Database;
@@ -47,11 +47,12 @@ export class AlarmTable {
     return prepared(this.#database, ACKNOWLEDGE).run(at, by, why, kind, kind, target).changes;
   }
 
-  untold(limit: number): readonly UnmailedAlarm[] {
-    return prepared(this.#database, UNTOLD).all(limit) as UnmailedAlarm[];
+  unmailed(limit: number): readonly UnmailedAlarm[] {
+    return prepared(this.#database, UNMAILED).all(limit) as UnmailedAlarm[];
   }
 
-  tell(alarms: readonly (AlarmName & { readonly newAt: number })[]): void {
-    for (const { kind, target, newAt } of alarms) prepared(this.#database, TELL).run(newAt, kind, target);
+  markMailed(alarms: readonly (AlarmName & { readonly newAt: number })[]): void {
+    for (const { kind, target, newAt } of alarms)
+      prepared(this.#database, MARK_MAILED).run(newAt, kind, target);
   }
 }

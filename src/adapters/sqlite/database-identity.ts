@@ -36,7 +36,7 @@ interface Sidecar {
 interface FileIdentity {
   readonly inode: string;
   /** Null where the host does not report it. */
-  readonly born: string | null;
+  readonly createdNs: string | null;
 }
 
 /** A database whose identity was verified. */
@@ -178,13 +178,14 @@ function fileIdentity(file: string): FileIdentity {
   const { ino, birthtimeNs } = statSync(file, { bigint: true });
   const folder = statSync(dirname(file), { bigint: true });
   const known = birthtimeNs !== 0n && folder.birthtimeNs !== folder.ctimeNs;
-  return { inode: String(ino), born: known ? String(birthtimeNs) : null };
+  return { inode: String(ino), createdNs: known ? String(birthtimeNs) : null };
 }
 
 /** Ignores a creation time that only one of them has: the host may report it only since an upgrade. */
 function isSame(one: FileIdentity, other: FileIdentity): boolean {
-  const bornAlike = one.born === null || other.born === null || one.born === other.born;
-  return one.inode === other.inode && bornAlike;
+  const sameCreation =
+    one.createdNs === null || other.createdNs === null || one.createdNs === other.createdNs;
+  return one.inode === other.inode && sameCreation;
 }
 
 /**

@@ -61,8 +61,8 @@ export class IntakeTables {
     this.statements.move.run(position);
   }
 
-  hear({ begunAt, listenedMs, others }: PeerActivity, forgetBefore: number): void {
-    this.statements.hear.run(begunAt, listenedMs, others);
+  recordPeerActivity({ begunAt, listenedMs, others }: PeerActivity, forgetBefore: number): void {
+    this.statements.recordPeerActivity.run(begunAt, listenedMs, others);
     this.statements.forgetHeard.run(forgetBefore);
   }
 
@@ -127,7 +127,7 @@ function prepareAll(database: Database) {
     forgetIgnored: prepare('DELETE FROM ignored_request WHERE number <= ?'),
     putPosition: prepare('INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)'),
     move: prepare('UPDATE checkpoint SET position = max(position, ?)'),
-    hear: prepare(
+    recordPeerActivity: prepare(
       `INSERT INTO peer_activity VALUES (?, ?, ?) ON CONFLICT (begun_at) DO UPDATE
        SET listened_ms = listened_ms + excluded.listened_ms, others = others + excluded.others`,
     ),

@@ -18,7 +18,7 @@ import type { HistorySnapshot } from '../../machines/protocol/row.ts';
 import { asOperationError, beginSnapshot, type Database, openReadOnly } from './database.ts';
 import { positionRow, SELECT_POSITION } from './intake-tables.ts';
 import { assertCurrent } from './migrate.ts';
-import { eventRow, jobRow, owedRow, reviewRow, type SqlRow } from './rows.ts';
+import { eventRow, jobRow, outboxRow, reviewRow, type SqlRow } from './rows.ts';
 import { prepared } from './statements.ts';
 
 /** For the query commands: read-only, beside a running daemon. @throws OperationError */
@@ -53,7 +53,7 @@ const ALARMS = `SELECT kind, target, message, hint, first_at AS firstAt, last_at
   cleared_at AS clearedAt, acknowledged_at AS acknowledgedAt, acknowledged_by AS acknowledgedBy,
   acknowledged_why AS acknowledgedWhy FROM alarm`;
 const OWN_REPORT = "SELECT max(updated_at) AS at FROM review_view WHERE outcome = 'posted'";
-const HEARD = `SELECT coalesce(sum(listened_ms), 0) AS listenedMs, coalesce(sum(others), 0) AS others
+const PEER_ACTIVITY = `SELECT coalesce(sum(listened_ms), 0) AS listenedMs, coalesce(sum(others), 0) AS others
   FROM peer_activity WHERE begun_at >= ?`;
 const LOG_PAGE_ROWS = 500;
 const VIEW_PAGE_ROWS = 1_000;
@@ -154,7 +154,7 @@ export class SqliteReader implements StoreReader {
       history === undefined
         ? this.rowsOf('SELECT * FROM outbox ORDER BY seq')
         : this.rowsOf('SELECT * FROM outbox WHERE history = ? ORDER BY seq', history);
-    return rows.map(owedRow);
+    return rows.map(outboxRow);
   }
 
   lastServed(): readonly LastServed[] {
@@ -205,7 +205,7 @@ export class SqliteReader implements StoreReader {
   reportActivity(): ReportActivity {
     const at = this.rowOf(OWN_REPORT)?.at ?? null;
     const ownAt = at === null ? null : Number(at);
-    const { listenedMs, others } = this.rowOf(HEARD, ownAt ?? 0) ?? {};
+    const { listenedMs, others } = this.rowOf(PEER_ACTIVITY, ownAt ?? 0) ?? {};
     return { ownAt, listenedMs: Number(listenedMs), others: Number(others) };
   }
 

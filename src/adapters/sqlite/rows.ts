@@ -191,7 +191,7 @@ export function startValues({ history, data }: LogRow): readonly unknown[] | nul
   return cause === undefined ? null : [history, patchset.project, patchset.change, cause.by, cause.at];
 }
 
-export function owedRow(row: SqlRow): OutboxEntry {
+export function outboxRow(row: SqlRow): OutboxEntry {
   return {
     history: String(row.history),
     key: String(row.key),

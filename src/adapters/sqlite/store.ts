@@ -189,15 +189,15 @@ class SqliteStore extends SqliteReader implements Store {
   }
 
   unmailed(limit: number): readonly UnmailedAlarm[] {
-    return this.alarmTable.untold(limit);
+    return this.alarmTable.unmailed(limit);
   }
 
   markMailed(alarms: readonly UnmailedAlarm[]): void {
-    this.aside(this.database.transaction(() => this.alarmTable.tell(alarms)).immediate);
+    this.aside(this.database.transaction(() => this.alarmTable.markMailed(alarms)).immediate);
   }
 
-  recordPeerActivity(...[heard, forgetBefore]: Parameters<Store['recordPeerActivity']>): void {
-    this.aside(() => this.intakeTables.hear(heard, forgetBefore));
+  recordPeerActivity(...[activity, forgetBefore]: Parameters<Store['recordPeerActivity']>): void {
+    this.aside(() => this.intakeTables.recordPeerActivity(activity, forgetBefore));
   }
 
   setDaemon(view: DaemonView): void {
@@ -255,7 +255,7 @@ class SqliteStore extends SqliteReader implements Store {
     }
     if (row.type === 'review.superseded' && view.kind === 'review' && view.outcome === 'withdrawn' && ended)
       statements.dropStart.run(row.history);
-    this.keepOwed(row, texts.effects, seq);
+    this.updateOutbox(row, texts.effects, seq);
     if (row.type === 'slot.granted' && row.outcome === 'moved' && view.kind === 'job')
       statements.putTurn.run(view.provider, view.project, seq, row.at);
     if (endsJob && view.kind === 'job') {
@@ -264,14 +264,14 @@ class SqliteStore extends SqliteReader implements Store {
     }
   }
 
-  private keepOwed(row: LogRow, texts: readonly string[], seq: number): void {
-    if (row.settles !== null) this.statements.dropOwed.run(row.history, row.settles);
+  private updateOutbox(row: LogRow, texts: readonly string[], seq: number): void {
+    if (row.settles !== null) this.statements.dropPending.run(row.history, row.settles);
     for (const [index, effect] of row.effects.entries()) {
       if (effect.type === 'sendEvent') continue;
-      if (effect.type === 'cancelEffect') this.statements.dropOwed.run(row.history, effect.key);
+      if (effect.type === 'cancelEffect') this.statements.dropPending.run(row.history, effect.key);
       else {
         this.statements.addAsked.run(row.history, effect.key);
-        this.statements.addOwed.run(row.history, effect.key, seq, row.at, texts[index]);
+        this.statements.addPending.run(row.history, effect.key, seq, row.at, texts[index]);
       }
     }
   }
@@ -331,10 +331,10 @@ function prepareAll(database: Database) {
     putTrigger: prepare('INSERT INTO trigger_view VALUES (?, ?)'),
     putStart: prepare('INSERT INTO start_view VALUES (?, ?, ?, ?, ?)'),
     dropStart: prepare('DELETE FROM start_view WHERE review = ?'),
-    addOwed: prepare('INSERT INTO outbox VALUES (?, ?, ?, ?, ?)'),
+    addPending: prepare('INSERT INTO outbox VALUES (?, ?, ?, ?, ?)'),
     addAsked: prepare('INSERT INTO effect_key VALUES (?, ?)'),
     findAsked: prepare('SELECT 1 FROM effect_key WHERE history = ? AND key = ?'),
-    dropOwed: prepare('DELETE FROM outbox WHERE history = ? AND key = ?'),
+    dropPending: prepare('DELETE FROM outbox WHERE history = ? AND key = ?'),
     putTurn: prepare('INSERT OR REPLACE INTO last_served VALUES (?, ?, ?, ?)'),
     countDay: prepare(
       'INSERT INTO day_view VALUES (?, ?, ?, 1) ON CONFLICT (day, name, verdict) DO UPDATE SET jobs = jobs + 1',

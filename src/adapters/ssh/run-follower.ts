@@ -36,14 +36,14 @@ export class RunFollower {
 
   constructor(options: FollowOptions) {
     this.#options = options;
-    let tell: (outcome: RunOutcome) => void = () => {};
+    let settle: (outcome: RunOutcome) => void = () => {};
     this.#ended = new Promise((resolve) => {
-      tell = resolve;
+      settle = resolve;
     });
     this.closed = options.after
       .then(() => this.#follow())
       .then((outcome) => {
-        if (outcome !== null) tell(outcome);
+        if (outcome !== null) settle(outcome);
       });
   }
 

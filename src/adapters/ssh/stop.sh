@@ -83,12 +83,12 @@ is_ours() {
 
 # MARK LOCK...: SIGTERM, then SIGKILL, until two looks find nothing.
 end_members() {
-  told=' ' empty=0 rounds=0
+  signalled=' ' empty=0 rounds=0
   while :; do
     find_members "$@"
     if [ -z "$members" ]; then
       empty=$((empty + 1))
-      [ "$empty" -lt 2 ] && [ "$told" != ' ' ] || { remove_groups; return 0; }
+      [ "$empty" -lt 2 ] && [ "$signalled" != ' ' ] || { remove_groups; return 0; }
     else
       empty=0
       [ "$rounds" -le "$(((grace + limit) * 10))" ] || break
@@ -119,9 +119,9 @@ signal_members() {
     if [ "$rounds" -ge "$((grace * 10))" ]; then
       kill -s KILL "$member"
     else
-      case $told in *" $member "*) ;; *) kill -s TERM "$member" ;; esac
+      case $signalled in *" $member "*) ;; *) kill -s TERM "$member" ;; esac
     fi
-    case $told in *" $member "*) ;; *) told="$told$member " ;; esac
+    case $signalled in *" $member "*) ;; *) signalled="$signalled$member " ;; esac
   done
 } 2>/dev/null
 

@@ -26,21 +26,21 @@ export class Capacity {
   constructor(options: CapacityOptions) {
     this.#options = options;
     this.#usable = options.hosts.length;
-    this.look();
+    this.check();
   }
 
   /** Recounts the hosts after a possible change. */
-  look(): void {
-    void this.#mutex.run(() => this.#look());
+  check(): void {
+    void this.#mutex.run(() => this.#check());
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const { hosts, health, now, changed } = this.#options;
     const until = await Promise.all(
       hosts.map(async (host) => {
         // A read error is reported when that host is leased.
-        const standing = await health.read(host).catch(() => null);
-        return standing?.quarantinedUntil ?? 0;
+        const state = await health.read(host).catch(() => null);
+        return state?.quarantinedUntil ?? 0;
       }),
     );
     const aside = until.filter((time) => time > now());
@@ -55,11 +55,11 @@ export class Capacity {
 
   #wakeAt(time: number): void {
     const { now, health } = this.#options;
-    this.#cancel = after(time - now() + 1, () => this.look(), { unref: true });
+    this.#cancel = after(time - now() + 1, () => this.check(), { unref: true });
     if (this.#watcher !== null) return;
     // Without a watch (inotify watches are limited) the timer still works.
     try {
-      this.#watcher = watch(health.directory, { persistent: false }, () => this.look());
+      this.#watcher = watch(health.directory, { persistent: false }, () => this.check());
       this.#watcher.on('error', () => this.#unwatch());
     } catch {
       this.#watcher = null;

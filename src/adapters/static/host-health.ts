@@ -30,7 +30,7 @@ export class HostHealth {
   async read(host: string): Promise<HostState> {
     try {
       const value: unknown = JSON.parse(await readFile(this.#file(host), 'utf8'));
-      return isStanding(value) ? value : GOOD;
+      return isHostState(value) ? value : GOOD;
     } catch (error) {
       // A damaged file counts as healthy: the host is tried once more.
       if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return GOOD;
@@ -38,11 +38,11 @@ export class HostHealth {
     }
   }
 
-  async write(host: string, standing: HostState): Promise<void> {
+  async write(host: string, state: HostState): Promise<void> {
     const file = this.#file(host);
     try {
       await mkdir(this.directory, { recursive: true, mode: 0o700 });
-      await writeAtomically(file, `${JSON.stringify(standing)}\n`);
+      await writeAtomically(file, `${JSON.stringify(state)}\n`);
     } catch (error) {
       throw fileError('note failure of host', host, error);
     }
@@ -57,7 +57,7 @@ export class HostHealth {
   }
 }
 
-function isStanding(value: unknown): value is HostState {
+function isHostState(value: unknown): value is HostState {
   if (typeof value !== 'object' || value === null) return false;
   const { failures, quarantinedUntil, why } = value as Readonly<Record<string, unknown>>;
   return typeof failures === 'number' && typeof quarantinedUntil === 'number' && typeof why === 'string';

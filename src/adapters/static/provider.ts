@@ -129,12 +129,12 @@ export class StaticProvider implements Provider {
   /** Hosts that are not in quarantine, those with the fewest failures first. */
   async #candidates(): Promise<readonly StaticHostConfig[]> {
     const all = await Promise.all(
-      this.#config.hosts.map(async (host) => ({ host, standing: await this.#health.read(host.name) })),
+      this.#config.hosts.map(async (host) => ({ host, state: await this.#health.read(host.name) })),
     );
     const now = this.#now();
     return all
-      .filter(({ standing }) => standing.quarantinedUntil <= now)
-      .sort((a, b) => a.standing.failures - b.standing.failures)
+      .filter(({ state }) => state.quarantinedUntil <= now)
+      .sort((a, b) => a.state.failures - b.state.failures)
       .map(({ host }) => host);
   }
 
@@ -150,7 +150,7 @@ export class StaticProvider implements Provider {
       if (reset !== null) await this.#access.run(server, reset.argv, reset.timeoutMs, signal);
       await this.#leases.replace({ ...lease, ready: true });
       await this.#health.clear(host);
-      this.#capacity.look();
+      this.#capacity.check();
       return server;
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;
@@ -167,7 +167,7 @@ export class StaticProvider implements Provider {
     const quarantinedUntil = failures < limit ? 0 : this.#now() + quarantineMs;
     await this.#health.write(host, { failures, quarantinedUntil, why: errorText(error) });
     if (quarantinedUntil === 0) return;
-    this.#capacity.look();
+    this.#capacity.check();
     await this.#alarms.raise({
       kind: 'node-failing',
       target: `${this.name}/${host}`,

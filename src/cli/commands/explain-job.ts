@@ -73,8 +73,8 @@ function explainVote(review: ReviewContext): VoteExplanation {
   const { labels, target } = review.sent ?? vote;
   const sent = label === null || review.sent === null ? null : (labels[label] ?? null);
   // Lines say why a vote is missing only once a vote was computed.
-  const said = review.weighed === null ? [] : vote.lines;
-  const why = said.length > 0 || sent !== null ? said : [whyNoVote(review, vote)];
+  const lines = review.voteInputs === null ? [] : vote.lines;
+  const why = lines.length > 0 || sent !== null ? lines : [whyNoVote(review, vote)];
   return {
     label,
     sent,
@@ -85,14 +85,14 @@ function explainVote(review: ReviewContext): VoteExplanation {
 }
 
 /** Where the comment says nothing about the vote. */
-function whyNoVote({ report, sent, outcome, weighed }: ReviewContext, { decision }: ReviewVote): string {
+function whyNoVote({ report, sent, outcome, voteInputs }: ReviewContext, { decision }: ReviewVote): string {
   if (report.label === null) return 'No vote: report.label is not set.';
   if (sent === null) {
     return outcome === null
       ? 'No vote yet: the review has not been posted.'
       : `No vote: the review ended as ${outcome}.`;
   }
-  const status = weighed?.standing?.status ?? 'open';
+  const status = voteInputs?.change?.status ?? 'open';
   if (status !== 'open') return `No vote: the change is ${status}.`;
   const why =
     decision === null ? 'its results do not count for the current patchset' : REASONS[decision.reason];

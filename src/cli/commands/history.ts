@@ -26,18 +26,18 @@ export function historyCommand(
   if (stored === null)
     throw new CliError(EXIT.store, `the views have no history ${plainText(name)}`, 'sos-ci rebuild');
   const rows = reader.rows(stored.history);
-  const owed = reader.outbox(stored.history);
+  const pending = reader.outbox(stored.history);
   const start = rows[0]?.at ?? stored.at;
   if (options.json) {
     const { history, machine, state, ended, at, context } = stored;
     const head = { history, machine, state, ended, changedAt: iso(at), context };
-    printJson(io, { ...head, pending: pendingJson(owed), events: eventsJson(rows, start) });
+    printJson(io, { ...head, pending: pendingJson(pending), events: eventsJson(rows, start) });
     return EXIT.ok;
   }
   io.out(`${paint(io, 'bold', plainText(`${stored.history}  ${stored.state}  (${stored.machine})`))}\n`);
   io.out(`  since ${utc(start)}, ${count(rows.length, 'row')}${older(rows)}\n\n`);
   printRows(io, null, rows.slice(-SHOWN));
-  printPending(io, owed);
+  printPending(io, pending);
   return EXIT.ok;
 }
 

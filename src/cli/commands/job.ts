@@ -20,10 +20,10 @@ export interface JobOptions {
 export function jobCommand(io: Io, reader: StoreReader, typed: string, options: JobOptions): number {
   const job = findJob(reader, typed);
   const rows = reader.rows(job.id);
-  const owed = reader.outbox(job.id);
+  const pending = reader.outbox(job.id);
   const review = reader.review(job.review);
   if (options.json) {
-    printJson(io, storyJson(job, review, rows, owed));
+    printJson(io, storyJson(job, review, rows, pending));
     return EXIT.ok;
   }
   const publication = reader.stored(publicationOf(job.id));
@@ -37,7 +37,7 @@ export function jobCommand(io: Io, reader: StoreReader, typed: string, options: 
   printEpisodes(io, stateSpans(rows), io.now());
   io.out('\n');
   printRows(io, job.acceptedAt, rows);
-  printPending(io, owed);
+  printPending(io, pending);
   return EXIT.ok;
 }
 
@@ -125,7 +125,7 @@ function storyJson(
   job: JobView,
   review: ReviewView | null,
   rows: readonly NumberedRow[],
-  owed: readonly OutboxEntry[],
+  pending: readonly OutboxEntry[],
 ) {
   return {
     job: jobJson(job),
@@ -139,7 +139,7 @@ function storyJson(
       startedAt: iso(startedAt),
       durationMs: endedAt === null ? null : endedAt - startedAt,
     })),
-    pending: pendingJson(owed),
+    pending: pendingJson(pending),
     events: eventsJson(rows, job.acceptedAt),
   };
 }

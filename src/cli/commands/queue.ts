@@ -28,7 +28,7 @@ export interface Waiting {
 }
 
 const MAX_OPEN = 10_000;
-const NO_LIMITS: SlotLimits = { slots: {}, jobs: {}, projects: {}, patienceMs: 0 };
+const NO_LIMITS: SlotLimits = { slots: {}, jobs: {}, projects: {}, starvationTimeoutMs: 0 };
 
 /** First the jobs that wait for a slot, by provider and position; then those that are still prepared, oldest first. */
 export function readQueue(io: Io, reader: StoreReader): readonly Waiting[] {
@@ -108,7 +108,7 @@ function obstacleText(obstacle: BlockedBy): string {
       return `${name} has the ${jobsText(obstacle.limit)} that it may have`;
     case 'job':
       return `${jobsText(obstacle.limit)} called ${name} may run at a time`;
-    case 'patience':
+    case 'starvation':
       return `the next place of ${name} is kept for ${obstacle.history}, which waits for longer`;
   }
 }

@@ -47,7 +47,7 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
     running,
     jobs,
     reviews: reader.reviews({ open: true, limit: MAX_OPEN }),
-    owed: reader.outbox(),
+    pending: reader.outbox(),
     counts: reader.counts(since),
     alarms: reader.alarms(ALARMS_SHOWN),
     intake: reader.intake(),
@@ -68,7 +68,7 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
   if (connections !== undefined) printLine(io, 'ssh', connectionsText(connections), null);
   printLine(io, 'jobs', `${jobs.length} open${byState(jobs)}`, null);
   printLine(io, 'reviews', `${facts.reviews.length} open`, null);
-  printLine(io, 'pending', pendingCount(facts.owed), null);
+  printLine(io, 'pending', pendingCount(facts.pending), null);
   printVoting(io, facts.voting);
   if (running) printConfig(io, facts.config);
   printLine(io, 'events', eventCountsText(facts.intake), null);
@@ -92,7 +92,7 @@ interface Facts {
   readonly running: boolean;
   readonly jobs: ReturnType<StoreReader['jobs']>;
   readonly reviews: ReturnType<StoreReader['reviews']>;
-  readonly owed: ReturnType<StoreReader['outbox']>;
+  readonly pending: ReturnType<StoreReader['outbox']>;
   readonly counts: readonly DayCount[];
   readonly alarms: readonly AlarmView[];
   readonly intake: Readonly<Record<string, number>>;
@@ -237,8 +237,8 @@ function statusJson(facts: Facts, since: string) {
     openJobs: { total: facts.jobs.length, byState: Object.fromEntries(stateCounts(facts.jobs)) },
     openReviews: facts.reviews.length,
     pending: {
-      timers: facts.owed.filter((item) => item.effect.type === 'setTimer').length,
-      requests: facts.owed.filter((item) => item.effect.type !== 'setTimer').length,
+      timers: facts.pending.filter((item) => item.effect.type === 'setTimer').length,
+      requests: facts.pending.filter((item) => item.effect.type !== 'setTimer').length,
     },
     intake: facts.intake,
     stream: streamJson(facts.stream),

@@ -11,7 +11,7 @@ export function effectText(effect: Effect): string | null {
     case 'cancelEffect':
       return /^slot(:|$)/.test(effect.key) ? 'cancel the request for a slot' : null;
     case 'sendEvent':
-      return tellText(effect.to, effect.event);
+      return sentEventText(effect.to, effect.event);
     case 'setTimer': {
       const [kind, state = effect.key] = effect.key.split(':');
       return kind === 'retry'
@@ -31,7 +31,7 @@ export function pendingText(effect: KeyedEffect, now: number): string {
   return `${what} ${timeLeft(effect.dueAt, now)}`;
 }
 
-function tellText(to: string, event: AnyEvent): string {
+function sentEventText(to: string, event: AnyEvent): string {
   switch (event.type) {
     case 'job.reported':
       return `report ${event.report.verdict} to review ${to}`;
@@ -71,7 +71,7 @@ function tellText(to: string, event: AnyEvent): string {
     case 'job.superseded':
       return `cancel job ${to}`;
     default:
-      return `tell ${to}: ${event.type}`;
+      return `send ${event.type} to ${to}`;
   }
 }
 
@@ -126,7 +126,7 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
   }
 }
 
-export function pendingCount(owed: readonly { readonly effect: KeyedEffect }[]): string {
-  const timers = owed.filter((item) => item.effect.type === 'setTimer').length;
-  return `${count(owed.length - timers, 'request')} and ${count(timers, 'timer')}`;
+export function pendingCount(pending: readonly { readonly effect: KeyedEffect }[]): string {
+  const timers = pending.filter((item) => item.effect.type === 'setTimer').length;
+  return `${count(pending.length - timers, 'request')} and ${count(timers, 'timer')}`;
 }

@@ -34,15 +34,15 @@ export function printRows(io: Io, start: number | null, rows: readonly NumberedR
   }
 }
 
-export function printPending(io: Io, owed: readonly OutboxEntry[]): void {
+export function printPending(io: Io, pending: readonly OutboxEntry[]): void {
   io.out('\n');
-  if (owed.length === 0) {
+  if (pending.length === 0) {
     io.out('  nothing is pending\n');
     return;
   }
   io.out('  pending:\n');
   const now = io.now();
-  for (const item of owed) {
+  for (const item of pending) {
     const requested =
       item.effect.type === 'setTimer' ? '' : `  (requested ${formatDuration(now - item.requestedAt)} ago)`;
     for (const line of wrap(plainText(`${pendingText(item.effect, now)}${requested}`), io.width - 4))
@@ -50,8 +50,8 @@ export function printPending(io: Io, owed: readonly OutboxEntry[]): void {
   }
 }
 
-export function pendingJson(owed: readonly OutboxEntry[]) {
-  return owed.map(({ key, effect, requestedAt }) => ({
+export function pendingJson(pending: readonly OutboxEntry[]) {
+  return pending.map(({ key, effect, requestedAt }) => ({
     key,
     type: effect.type,
     requestedAt: iso(requestedAt),

@@ -63,7 +63,7 @@ export function voteText(event: VoteOrStart): string {
     case 'review.ended':
       return `review ${event.review} ended`;
     case 'change-state.read':
-      return `patchset ${event.standing.patchset.patchset} is current, our vote on it is ${event.standing.vote}`;
+      return `patchset ${event.change.patchset.patchset} is current, our vote on it is ${event.change.vote}`;
     case 'change-state.read-failed':
       return `our vote on the change could not be read${reasonSuffix(event.failure.message)}`;
     case 'start-message.posted':

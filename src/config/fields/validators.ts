@@ -4,7 +4,7 @@
  */
 import { holdsCommand } from '../../machines/comment/sanitize.ts';
 import { TRIGGER_KINDS } from '../../machines/model/domain.ts';
-import { QUIET_OUTCOMES } from '../../machines/model/report-spec.ts';
+import { SUPPRESSIBLE_OUTCOMES } from '../../machines/model/report-spec.ts';
 import { PATCHSET_KINDS } from '../../machines/trigger/rules/patchset-kind.ts';
 import { patternProblem } from '../../machines/trigger/rules/regex.ts';
 import { nearest } from '../file/config-error.ts';
@@ -194,10 +194,10 @@ export function readSender(value: string): { readonly name: string; readonly add
 
 const MAIL_ADDRESS = /^[A-Za-z0-9_][A-Za-z0-9._+=/-]{0,63}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$/;
 
-export function quietOutcome(value: string): FieldError | null {
-  return QUIET_OUTCOMES.some((outcome) => outcome === value)
+export function suppressibleOutcome(value: string): FieldError | null {
+  return SUPPRESSIBLE_OUTCOMES.some((outcome) => outcome === value)
     ? null
-    : new FieldError(`holds ${JSON.stringify(value)}`, `known are ${QUIET_OUTCOMES.join(', ')}`);
+    : new FieldError(`holds ${JSON.stringify(value)}`, `known are ${SUPPRESSIBLE_OUTCOMES.join(', ')}`);
 }
 
 export function triggerKind(value: string): FieldError | null {

@@ -112,8 +112,8 @@ export class Admission {
   }
 
   /** Stops starting waiting work; it keeps waiting. */
-  rest(): void {
-    this.waiting.rest();
+  pause(): void {
+    this.waiting.pause();
   }
 
   /**
@@ -237,11 +237,11 @@ export class Admission {
       log.debug({ event: event.type, ...change, decision: done, rule, why }, 'trigger');
     if (!this.options.starts) return this.carryOut(null, [], noted);
     const findAgain = decisions.some((decision) => decision.do === 'ignore' && decision.findAgain === true);
-    const ignored = explained.asked || findAgain ? this.tellIgnored(event, decisions) : [];
+    const ignored = explained.asked || findAgain ? this.ignoredRequests(event, decisions) : [];
     // An event that must be found again is not noted as seen.
     const kept = findAgain ? [] : noted;
-    const told = ignored.length === 0 ? kept : [...kept, { ...NO_UPDATE, ignored }];
-    return { ...(await this.carryOut(change, decisions, told)), findAgain };
+    const updates = ignored.length === 0 ? kept : [...kept, { ...NO_UPDATE, ignored }];
+    return { ...(await this.carryOut(change, decisions, updates)), findAgain };
   }
 
   /**
@@ -306,7 +306,7 @@ export class Admission {
   }
 
   /** Records a requested run that is not started: the log and `sos-ci explain CHANGE` report why. */
-  private tellIgnored(event: GerritEvent, decisions: readonly Decision[]): readonly IgnoredRequest[] {
+  private ignoredRequests(event: GerritEvent, decisions: readonly Decision[]): readonly IgnoredRequest[] {
     const last = decisions.at(-1);
     if (last?.do !== 'ignore' || !('patchset' in event)) return [];
     const { project, change, patchset } = event.patchset;
@@ -361,13 +361,13 @@ function unchanged(decision: Decision): AppliedDecision {
 }
 
 function forward(decision: Decision & { readonly review: string }, event: AnyEvent): AppliedDecision {
-  const told: Submission = {
+  const submission: Submission = {
     history: decision.review,
     event,
     settles: null,
     causationId: null,
   };
-  return { decision, begun: null, submissions: [told] };
+  return { decision, begun: null, submissions: [submission] };
 }
 
 function withNote(decision: Decision, note: string): Decision {

@@ -12,7 +12,7 @@ import { afterDelay } from '../ports/delay.ts';
 import type { Store, WaitingChange } from '../ports/store.ts';
 
 /** Delay until free capacity is noticed. Limits count in hours and jobs take minutes, so seconds do not matter. */
-const LOOK_INTERVAL_MS = 10_000;
+const CHECK_INTERVAL_MS = 10_000;
 
 export class DeferredStarts {
   readonly #clock: Clock;
@@ -23,26 +23,26 @@ export class DeferredStarts {
   #active = false;
   /** Requests a check after this delay. */
   readonly #wanted = new Subject<number>();
-  readonly #rests = new Subject<void>();
+  readonly #paused = new Subject<void>();
 
   /** @param look starts all waiting work that may start */
   constructor(
     store: Pick<Store, 'waitingStarts'>,
     clock: Clock,
-    look: () => Promise<unknown>,
+    check: () => Promise<unknown>,
     onRoom: () => void,
   ) {
     this.#clock = clock;
     this.#onRoom = onRoom;
     // Requests while a check is scheduled or running are dropped: the check repeats anyway.
-    const looks = defer(look).pipe(
-      tap(() => this.#looked()),
-      repeat({ delay: () => (this.#isIdle ? EMPTY : afterDelay(clock, LOOK_INTERVAL_MS)) }),
+    const checks = defer(check).pipe(
+      tap(() => this.#checked()),
+      repeat({ delay: () => (this.#isIdle ? EMPTY : afterDelay(clock, CHECK_INTERVAL_MS)) }),
     );
     const soon = (delayMs: number) =>
       afterDelay(clock, delayMs).pipe(
-        concatMap(() => looks),
-        takeUntil(this.#rests),
+        concatMap(() => checks),
+        takeUntil(this.#paused),
       );
     this.#wanted.pipe(exhaustMap(soon)).subscribe();
     for (const waiting of store.waitingStarts()) this.#kept.set(keyOf(waiting.start.patchset), waiting);
@@ -50,12 +50,12 @@ export class DeferredStarts {
 
   begin(): void {
     this.#active = true;
-    this.#lookSoon(0);
+    this.#checkSoon(0);
   }
 
-  rest(): void {
+  pause(): void {
     this.#active = false;
-    this.#rests.next();
+    this.#paused.next();
   }
 
   get active(): boolean {
@@ -87,11 +87,11 @@ export class DeferredStarts {
     if (waiting === before) return [];
     if (waiting === null) this.#kept.delete(keyOf({ project, change }));
     else this.#kept.set(keyOf({ project, change }), waiting);
-    this.#lookSoon(LOOK_INTERVAL_MS);
+    this.#checkSoon(CHECK_INTERVAL_MS);
     return [{ project, change, waiting }];
   }
 
-  #lookSoon(delayMs: number): void {
+  #checkSoon(delayMs: number): void {
     if (this.#active && !this.#isIdle) this.#wanted.next(delayMs);
   }
 
@@ -99,7 +99,7 @@ export class DeferredStarts {
     return this.#kept.size === 0 && !this.#passedOver;
   }
 
-  #looked(): void {
+  #checked(): void {
     // Waits until half the list is free instead of one entry: querying Gerrit for everything costs more than a start.
     if (this.#passedOver && this.#kept.size <= MAX_WAITING_CHANGES / 2) {
       this.#passedOver = false;

@@ -161,10 +161,10 @@ export class EventIntake implements CatchUp {
       }
       for (const one of missed.sort(oldestFirst)) {
         signal.throwIfAborted();
-        waiting.push((await this.#handleMissed(one, shown.tells(one.sighting))).durable);
+        waiting.push((await this.#handleMissed(one, shown.includes(one.sighting))).durable);
       }
       for (const change of past.changes) waiting.push((await this.#handleClosing(change)).durable);
-      return missed.filter(({ sighting, event }) => event !== null && !shown.tells(sighting)).length;
+      return missed.filter(({ sighting, event }) => event !== null && !shown.includes(sighting)).length;
     });
     await Promise.all(waiting);
     if (shown.missing.length > 0) await sleep(BETWEEN_LOOKS_MS, signal, this.#options.clock);
@@ -181,13 +181,13 @@ export class EventIntake implements CatchUp {
     return this.#decide(event, sighting, true);
   }
 
-  /** @param told true: the stream reported the event without its text */
-  async #handleMissed({ sighting, event }: MissedEvent, told: boolean): Promise<Decided> {
+  /** @param streamed true: the stream reported the event without its text */
+  async #handleMissed({ sighting, event }: MissedEvent, streamed: boolean): Promise<Decided> {
     if (event === null) {
       const seen = { ...sighting, number: this.#seenCache.nextNumber(), streamed: false, hidden: false };
       return this.#note({ seen: [seen] });
     }
-    if (!told) this.#options.store.count(`missed:${event.type}`, 1);
+    if (!streamed) this.#options.store.count(`missed:${event.type}`, 1);
     return this.#decide(event, sighting, false);
   }
 
@@ -221,7 +221,7 @@ export class EventIntake implements CatchUp {
       case 'echo': {
         const noted = { ...NO_UPDATE, streamed: [novelty.seen.number] };
         const decided = await admission.decide(event, [noted], null, novelty);
-        this.#gap('the stream may have told again what was looked up before', [sighting.change]);
+        this.#gap('the stream may have repeated an event that a query found before', [sighting.change]);
         return this.#hold(noted, [novelty.seen], decided);
       }
       case 'wordless':

@@ -49,7 +49,7 @@ export class HiddenComments {
         } else if (one.looks < LOOKS) missing.add(sighting.change);
         else this.#all.delete(one);
       }
-      return { missing: [...missing], tells: (found) => shown.some((one) => this.#isSame(one, found)) };
+      return { missing: [...missing], includes: (found) => shown.some((one) => this.#isSame(one, found)) };
     };
   }
 
@@ -70,5 +70,5 @@ export interface Shown {
   /** Changes that must be queried again. */
   readonly missing: readonly number[];
   /** True when the stream has reported this event. */
-  readonly tells: (sighting: EventFingerprint) => boolean;
+  readonly includes: (sighting: EventFingerprint) => boolean;
 }

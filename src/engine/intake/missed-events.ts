@@ -52,15 +52,17 @@ export function findMissedEvents(
   reading: CatchUpQuery,
 ): CatchUpDiff {
   const { since, asked, toleranceMs, hash } = reading;
-  const told = toldOf(past, seen, toleranceMs, hash).filter(({ at }) => at >= since - COMPARED_BEFORE_MS);
+  const entries = entriesOf(past, seen, toleranceMs, hash).filter(
+    ({ at }) => at >= since - COMPARED_BEFORE_MS,
+  );
   const before = seen.filter((one) => one.number <= asked);
   const during = seen.filter((one) => one.number > asked);
-  const { fresh, unsure, named } = matchSeen(told, before, during, toleranceMs);
-  const said = fresh
+  const { fresh, unsure, named } = matchSeen(entries, before, during, toleranceMs);
+  const events = fresh
     .filter((one) => one.at >= since)
     .map(({ event, ...sighting }): MissedEvent => ({ sighting, event }));
   const patchset = missedPatchset(past, seen, since);
-  const missed = patchset === null ? said : [...said, patchset];
+  const missed = patchset === null ? events : [...events, patchset];
   return { missed: missed.sort((one, other) => one.sighting.at - other.sighting.at), unsure, named };
 }
 
@@ -75,18 +77,18 @@ function missedPatchset(
   const number = current.event.patchset.patchset;
   const { branch } = current.event.patchset;
   const known = seen.findLast((one) => one.kind === 'patchset' && one.patchset === number);
-  const news = (event: GerritEvent, at: number): MissedEvent => ({
+  const missedEvent = (event: GerritEvent, at: number): MissedEvent => ({
     sighting: { kind: 'patchset', change, patchset: number, account: '', text: branch, at },
     event,
   });
   if (known !== undefined && patchset !== null && isMoved(known, branch))
-    return news({ ...patchset.event, kind: '', movedFrom: known.text }, updatedAt);
+    return missedEvent({ ...patchset.event, kind: '', movedFrom: known.text }, updatedAt);
   if (known === undefined && patchset !== null && patchset.at >= since)
-    return news(patchset.event, patchset.at);
+    return missedEvent(patchset.event, patchset.at);
   if (ready === null) return null;
   // Gerrit does not always report when a change became ready: it is enough that it was not ready when it was seen.
-  if (known !== undefined) return known.hidden ? news(ready.event, ready.saidAt ?? known.at) : null;
-  return ready.saidAt !== null && ready.saidAt >= since ? news(ready.event, ready.saidAt) : null;
+  if (known !== undefined) return known.hidden ? missedEvent(ready.event, ready.saidAt ?? known.at) : null;
+  return ready.saidAt !== null && ready.saidAt >= since ? missedEvent(ready.event, ready.saidAt) : null;
 }
 
 /** Events that were stored without a branch count as on the current branch. */
@@ -94,16 +96,16 @@ function isMoved({ text }: SeenEvent, branch: string): boolean {
   return text !== '' && text !== branch;
 }
 
-type Told = EventFingerprint & Pick<HistoryEntry, 'event'>;
+type Entry = EventFingerprint & Pick<HistoryEntry, 'event'>;
 type PastMessage = Message & { readonly entry: HistoryEntry };
 
 /** The entries in order, with the text of their comments. */
-function toldOf(
+function entriesOf(
   past: ChangeHistory,
   seen: readonly SeenEvent[],
   toleranceMs: number,
   hash: Hash,
-): readonly Told[] {
+): readonly Entry[] {
   const comments = past.comments.map(({ by, ...one }) => ({ ...one, account: nameOf(by) }));
   const groups = new Map<string, PastMessage[]>();
   for (const entry of past.entries.filter(({ kind }) => kind === 'comment')) {
@@ -111,10 +113,10 @@ function toldOf(
     const group = `${message.patchset} ${message.account}`;
     groups.set(group, [...(groups.get(group) ?? []), message]);
   }
-  const said = new Map(
-    [...groups.values()].flatMap((group) => withWords(group, comments, seen, toleranceMs, hash)),
+  const events = new Map(
+    [...groups.values()].flatMap((group) => withText(group, comments, seen, toleranceMs, hash)),
   );
-  return past.entries.map((entry) => said.get(entry) ?? { ...sightingOf(past, entry), event: entry.event });
+  return past.entries.map((entry) => events.get(entry) ?? { ...sightingOf(past, entry), event: entry.event });
 }
 
 /** The fingerprint without the text. */
@@ -133,23 +135,23 @@ function messageOf(past: ChangeHistory, entry: HistoryEntry): PastMessage {
 }
 
 /** @param messages by one account on one patchset, oldest first */
-function withWords(
+function withText(
   messages: readonly PastMessage[],
   comments: readonly PatchsetComment[],
   seen: readonly SeenEvent[],
   toleranceMs: number,
   hash: Hash,
-): readonly (readonly [HistoryEntry, Told])[] {
+): readonly (readonly [HistoryEntry, Entry])[] {
   const [first] = messages;
   if (first === undefined) return [];
   const isTheirs = (one: PatchsetComment | SeenEvent): boolean =>
     one.account === first.account && one.patchset === first.patchset;
   const theirs = comments.filter(isTheirs);
   const known = seen.filter((one) => one.kind === 'comment' && isTheirs(one));
-  return [...saidWith(messages, theirs, known, toleranceMs, hash)].map(([message, said]) => {
+  return [...saidWith(messages, theirs, known, toleranceMs, hash)].map(([message, events]) => {
     const { kind, change, account, patchset, at, id, entry } = message;
     const about = { kind, change, account, patchset, at, ...(id === undefined ? {} : { id }) };
-    return [entry, { ...about, text: said.text, event: eventWith(entry.event, said.comments) }];
+    return [entry, { ...about, text: events.text, event: eventWith(entry.event, events.comments) }];
   });
 }
 

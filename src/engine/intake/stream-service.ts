@@ -35,19 +35,19 @@ export class StreamService {
   private readonly options: StreamServiceOptions;
   private readonly stopping = new AbortController();
   private intake: EventSource | null = null;
-  private readonly silences = new Subject<void>();
+  private readonly idle = new Subject<void>();
 
   constructor(options: StreamServiceOptions) {
     this.options = options;
     // One probe at a time: silence that is reported during a probe has the same cause.
-    this.silences.pipe(exhaustMap(() => this.probeIdleStream())).subscribe();
+    this.idle.pipe(exhaustMap(() => this.probeIdleStream())).subscribe();
   }
 
   /** Sets the origin before the first event can arrive. */
   async start(): Promise<void> {
     const { events, intake, server, limits, since } = this.options;
     await events.begin(since);
-    await this.tell({ type: 'stream.started', server, limits, since });
+    await this.record({ type: 'stream.started', server, limits, since });
     if (this.stopping.signal.aborted) return;
     this.intake = intake(this.listener());
     events.attachHistory(this.intake.history);
@@ -59,20 +59,20 @@ export class StreamService {
     if (this.stopping.signal.aborted) return;
     this.stopping.abort();
     await this.intake?.stop();
-    this.rest();
+    this.recordStopped();
   }
 
   /** Tells the machine that the stream is stopped on purpose, so it ends its open catch-up and raises no alarm. */
-  rest(): void {
+  recordStopped(): void {
     const known = this.options.engine.histories.get(STREAM_HISTORY);
     if (known === undefined || versionOf(known).isStopped(known)) return;
     // A stop does not wait for the log: the next daemon can begin from any state.
-    this.tell({ type: 'stream.stopped' }).catch(() => {});
+    this.record({ type: 'stream.stopped' }).catch(() => {});
   }
 
   /** Events may have been missed while the connection is up; `changes` null: on any change. */
   gapped(why: string, changes: readonly number[] | null): void {
-    void this.tell({ type: 'stream.gap-suspected', why, changes });
+    void this.record({ type: 'stream.gap-suspected', why, changes });
   }
 
   private listener(): StreamListener {
@@ -87,7 +87,7 @@ export class StreamService {
       dropped: (name) => store.count(`dropped:${name}`, 1),
       touched: (change) => this.options.events.touched(change),
       state: (state) => this.changed(state),
-      silent: () => this.silences.next(),
+      silent: () => this.idle.next(),
     };
   }
 
@@ -112,13 +112,13 @@ export class StreamService {
     onState(connected ? 'connected' : `not connected: ${why}`);
     if (connected) {
       log.info({}, `stream: ${why}`);
-      void this.tell({ type: 'stream.connected', why });
+      void this.record({ type: 'stream.connected', why });
       this.postAgain();
       return;
     }
     log.warn({ hint }, `stream: ${why}`);
     events.markGap(null);
-    void this.tell({ type: permanent ? 'stream.rejected' : 'stream.disconnected', why, hint });
+    void this.record({ type: permanent ? 'stream.rejected' : 'stream.disconnected', why, hint });
   }
 
   /** Gerrit is reachable again: failed posts are retried without waiting longer. */
@@ -143,11 +143,11 @@ export class StreamService {
   }
 
   /** Rejects only when the daemon stops. */
-  private tell(event: StreamEvent): Promise<void> {
-    const told = this.options.engine.submit([
+  private record(event: StreamEvent): Promise<void> {
+    const recorded = this.options.engine.submit([
       { history: STREAM_HISTORY, startsOn: newest.stream, event, settles: null, causationId: null },
     ]);
-    return told.catch(this.ignoreWhenStopping);
+    return recorded.catch(this.ignoreWhenStopping);
   }
 
   private readonly ignoreWhenStopping = (thrown: unknown): void => {

@@ -54,7 +54,7 @@ export function submissionFor(history: string, event: AnyEvent, settles: string 
 
 function stepInto(batch: LogEntry[], submission: Submission, options: DispatchOptions, depth: number): void {
   if (depth > MAX_DISPATCH_DEPTH)
-    throw new Error(`histories tell each other without end at ${submission.history}`);
+    throw new Error(`histories send each other events endlessly at ${submission.history}`);
   const { startsOn, ...rest } = submission;
   const before = newest(batch, submission.history, options);
   const machine = before?.machine ?? startsOn;

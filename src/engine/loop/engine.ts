@@ -116,7 +116,7 @@ export class Engine {
   }
 
   /** Sends an event to an existing history. An unknown history is a programmer's error. */
-  tell(history: string, event: AnyEvent): Promise<void> {
+  send(history: string, event: AnyEvent): Promise<void> {
     return this.submit([submissionFor(history, event)]);
   }
 
@@ -157,7 +157,7 @@ export class Engine {
   }
 
   /**
-   * Accepts nothing more, lets runs continue, leaves unsettled effects owed, and waits until all performed work has
+   * Accepts nothing more, lets runs continue, leaves unsettled effects pending, and waits until all performed work has
    * ended. Idempotent.
    */
   async stop(): Promise<void> {
@@ -196,7 +196,7 @@ export class Engine {
     this.submit([submissionFor(history, event, key)]).catch(this.fatal);
   }
 
-  /** While stopping, a failed effect stays owed and is performed after the next start. */
+  /** While stopping, a failed effect stays pending and is performed after the next start. */
   private readonly fatal = (error: unknown): void => {
     if (this.stopping.signal.aborted) return;
     // Reports one cause once: later failures are consequences of it.
@@ -213,7 +213,7 @@ export class Engine {
     const ended = recovered && stored === undefined;
     const serverUnneeded = recovered && (stored === undefined || versionOf(stored).isPastServer(stored));
     const emit = (event: AnyEvent) => {
-      if (!stopping.aborted) this.tell(history, event).catch(this.fatal);
+      if (!stopping.aborted) this.send(history, event).catch(this.fatal);
     };
     workContext.run({ history, during: effect.key }, () => {
       this.performing.add(effect);
@@ -307,7 +307,7 @@ function slotsOnly({ providers }: Adapters): SlotLimits {
   const slots = Object.fromEntries(
     [...providers.values()].map((provider) => [provider.name, provider.slots]),
   );
-  return { slots, jobs: {}, projects: {}, patienceMs: 0 };
+  return { slots, jobs: {}, projects: {}, starvationTimeoutMs: 0 };
 }
 
 function nextTick(): Promise<void> {

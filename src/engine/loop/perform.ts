@@ -1,6 +1,6 @@
 /**
  * Turns one effect into the one event that settles it, and is the only code that catches adapter errors. An effect that
- * was owed at the daemon's start is reconciled first: an earlier daemon may have performed it already.
+ * was pending at the daemon's start is reconciled first: an earlier daemon may have performed it already.
  */
 import { OperationError } from '../../errors.ts';
 import { assertNever, type Server } from '../../machines/model/domain.ts';
@@ -39,7 +39,7 @@ export interface Performance {
   readonly emit: (event: AnyEvent) => void;
 }
 
-/** Rejects only for programmers' errors, and when the daemon stops: then the effect stays owed. */
+/** Rejects only for programmers' errors, and when the daemon stops: then the effect stays pending. */
 export async function perform(effect: OutsideEffect, performance: Performance): Promise<AnyEvent> {
   try {
     if (performance.ended && !PERFORMED_AFTER_THE_END.includes(effect.type))
@@ -267,7 +267,7 @@ function readChangeState(effect: EffectOf<'readChangeState'>, performance: Perfo
     const { status, patchset } = change;
     return {
       type: 'change-state.read',
-      standing: { status, patchset, vote, kinds },
+      change: { status, patchset, vote, kinds },
       jobs: jobsInForce(change),
     };
   });

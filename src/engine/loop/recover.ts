@@ -1,6 +1,6 @@
 /**
  * Recovers after a start, in this order: the open histories from their views (checked by hash, not refolded), then the
- * timers, overdue ones first and in order, then every effect that is still owed, each reconciled before it is
+ * timers, overdue ones first and in order, then every effect that is still pending, each reconciled before it is
  * performed.
  */
 import { OperationError } from '../../errors.ts';
@@ -12,7 +12,7 @@ import type { Engine } from './engine.ts';
 export interface Recovered {
   readonly histories: number;
   readonly overdue: number;
-  readonly owed: number;
+  readonly pending: number;
 }
 
 export async function recover(engine: Engine, store: Store): Promise<Recovered> {
@@ -24,20 +24,20 @@ export async function recover(engine: Engine, store: Store): Promise<Recovered> 
     if (!knowsMachine(stored.machine)) throw unknownMachine(stored);
     engine.restore(stored);
   }
-  const owedAtStart = store.outbox();
-  const overdue = await fireOverdue(engine, owedAtStart);
-  let owed = 0;
+  const outbox = store.outbox();
+  const overdue = await fireOverdue(engine, outbox);
+  let pending = 0;
   // Reading the outbox takes a large part of a start: it is read again only when overdue timers changed it.
-  for (const { history, effect, seq, requestedAt } of overdue.fired === 0 ? owedAtStart : store.outbox()) {
+  for (const { history, effect, seq, requestedAt } of overdue.fired === 0 ? outbox : store.outbox()) {
     // Newer effects come from the overdue timers and are in progress already.
     if (seq > overdue.newest) continue;
     // The stream requests this again once it is connected.
     if (effect.type === 'catchUp') continue;
     engine.performEffect({ history, at: requestedAt }, effect, true);
-    owed += 1;
+    pending += 1;
   }
   grantSlots();
-  return { histories: engine.histories.size, overdue: overdue.fired, owed };
+  return { histories: engine.histories.size, overdue: overdue.fired, pending };
 }
 
 function unknownMachine({ history, machine }: HistorySnapshot): OperationError {
@@ -52,10 +52,10 @@ function unknownMachine({ history, machine }: HistorySnapshot): OperationError {
 
 async function fireOverdue(
   engine: Engine,
-  owed: ReturnType<Store['outbox']>,
+  pending: ReturnType<Store['outbox']>,
 ): Promise<{ readonly fired: number; readonly newest: number }> {
-  const newest = owed.at(-1)?.seq ?? 0;
-  const overdue = owed
+  const newest = pending.at(-1)?.seq ?? 0;
+  const overdue = pending
     .filter(({ history, effect }) => {
       return effect.type === 'setTimer' && engine.histories.has(history) && engine.timers.isOverdue(effect);
     })

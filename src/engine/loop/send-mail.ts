@@ -1,6 +1,6 @@
 /**
  * Sends the mail that a history requested. Waits between attempts happen here, because the history has ended and could
- * not handle a timer. A stop leaves the mail owed; after the next start only the rest of the wait remains.
+ * not handle a timer. A stop leaves the mail pending; after the next start only the rest of the wait remains.
  */
 import { OperationError } from '../../errors.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';

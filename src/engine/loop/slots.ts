@@ -1,6 +1,6 @@
 /**
  * Slots limit how many jobs hold a server of each provider, run under one name, and run for one project. The holders
- * follow from the jobs' stored states, the waiting jobs from their owed effects, and the order from when each project
+ * follow from the jobs' stored states, the waiting jobs from their pending effects, and the order from when each project
  * was last served. A free slot is granted immediately in the order that machines/queue.ts defines, without polling.
  */
 import {
@@ -69,11 +69,11 @@ export class Slots {
 
   /**
    * Updates a job from a committed row: `holder` is what the job counts against, null when it holds no slot. While a
-   * grant is not in the log yet (its request is still `owed`) the slot is not free.
+   * grant is not in the log yet (`isPending` for its request) the slot is not free.
    */
-  sync(history: string, holder: SlotHolder | null, owed: (key: string) => boolean = () => false): void {
+  sync(history: string, holder: SlotHolder | null, isPending: (key: string) => boolean = () => false): void {
     const key = this.granted.get(history);
-    if (holder === null && key !== undefined && owed(key)) return;
+    if (holder === null && key !== undefined && isPending(key)) return;
     this.granted.delete(history);
     if (holder !== null) this.holders.set(history, holder);
     else if (this.holders.delete(history)) this.serve();

@@ -66,12 +66,12 @@ export class AlarmMailer {
   private async run(): Promise<void> {
     const { store, log } = this.options;
     while (!this.stopping.signal.aborted) {
-      const untold = store.unmailed(TOGETHER);
-      if (untold.every(({ kind }) => kind === 'mail-send-failed')) return;
+      const unmailed = store.unmailed(TOGETHER);
+      if (unmailed.every(({ kind }) => kind === 'mail-send-failed')) return;
       const leftMs = this.untilAllowed();
       if (leftMs > 0) return this.later(leftMs);
       try {
-        await this.sendWithin(mailOf(untold, this.options));
+        await this.sendWithin(mailOf(unmailed, this.options));
       } catch (thrown) {
         if (this.stopping.signal.aborted) return;
         if (!(thrown instanceof OperationError)) throw thrown;
@@ -79,8 +79,8 @@ export class AlarmMailer {
       }
       this.failures = 0;
       this.sentAt.push(this.options.clock.monotonic());
-      store.markMailed(untold);
-      log.info({ alarms: untold.length }, 'the operator was told by mail');
+      store.markMailed(unmailed);
+      log.info({ alarms: unmailed.length }, 'mailed alarms to the operator');
     }
   }
 

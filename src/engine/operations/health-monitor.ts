@@ -26,13 +26,13 @@ export interface HealthMonitorOptions {
 }
 
 /** How long stream activity is kept, as a multiple of the time that may pass without a report. */
-const HEARD_KEPT = 4;
+const ACTIVITY_KEPT = 4;
 
 export class HealthMonitor {
   private readonly options: HealthMonitorOptions;
   private stopped = false;
-  private looking: Promise<void> = Promise.resolve();
-  private cancelLook: () => void = () => {};
+  private checking: Promise<void> = Promise.resolve();
+  private cancelCheck: () => void = () => {};
   /** The previous check: wall clock, monotonic time, and the number of other CIs' reports until then. */
   private before: { readonly at: number; readonly mark: number; readonly others: number } | null = null;
 
@@ -42,28 +42,28 @@ export class HealthMonitor {
 
   /** Checks immediately, and then at each interval. */
   start(): void {
-    this.lookSoon(0);
+    this.checkLater(0);
   }
 
   /** Idempotent. No check runs after it resolves. */
   async stop(): Promise<void> {
     this.stopped = true;
-    this.cancelLook();
-    await this.looking;
+    this.cancelCheck();
+    await this.checking;
   }
 
-  private lookSoon(delayMs: number): void {
+  private checkLater(delayMs: number): void {
     if (this.stopped) return;
-    this.cancelLook = this.options.clock.after(delayMs, () => {
-      this.looking = this.look().then(() => this.lookSoon(this.options.intervalMs));
+    this.cancelCheck = this.options.clock.after(delayMs, () => {
+      this.checking = this.check().then(() => this.checkLater(this.options.intervalMs));
     });
   }
 
-  private async look(): Promise<void> {
+  private async check(): Promise<void> {
     const { metrics, store, limits, log, clock, alarms } = this.options;
-    const host = await metrics.look();
+    const host = await metrics.read();
     if (this.stopped) return;
-    const snapshot: HealthSnapshot = { ...host, reports: this.hear() };
+    const snapshot: HealthSnapshot = { ...host, reports: this.peerActivity() };
     const known = store.health()?.problems ?? [];
     const { begun, over } = evaluate(snapshot, limits, known);
     log.debug({ ...snapshot }, 'health checked');
@@ -80,7 +80,7 @@ export class HealthMonitor {
   }
 
   /** Stores the stream's activity since the previous check, and adds up the activity since our newest report. */
-  private hear(): HealthSnapshot['reports'] {
+  private peerActivity(): HealthSnapshot['reports'] {
     const { clock, store, limits, reports } = this.options;
     const now = { at: clock.now(), mark: clock.monotonic(), others: this.options.others() };
     const { before } = this;
@@ -93,7 +93,7 @@ export class HealthMonitor {
       if (listenedMs > 0)
         store.recordPeerActivity(
           { begunAt: before.at, listenedMs, others },
-          now.at - HEARD_KEPT * limits.quietMs,
+          now.at - ACTIVITY_KEPT * limits.quietMs,
         );
     }
     return store.reportActivity();

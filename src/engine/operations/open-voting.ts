@@ -22,6 +22,6 @@ export async function openVoting(engine: Engine, store: Stored): Promise<void> {
 export async function resumeVoting(engine: Engine, store: Stored, by: string, why: string): Promise<boolean> {
   const voting = store.stored(VOTING);
   const stopped = voting !== null && versionOf(voting).isStopped(voting);
-  await engine.tell(VOTING, { type: 'voting.resumed', by, why });
+  await engine.send(VOTING, { type: 'voting.resumed', by, why });
   return stopped;
 }

@@ -128,7 +128,7 @@ export class Sweep {
     if (store.stored(publicationOf(id))?.ended === false) return false;
     // A provider that was removed or does not answer cannot confirm that the job has no server.
     if (!providers.has(job.provider) || silent.has(job.provider)) return false;
-    return !store.outbox(id).some((owed) => mayBePerformed(owed, clock.now()));
+    return !store.outbox(id).some((pending) => mayBePerformed(pending, clock.now()));
   }
 
   private async sweepProvider(provider: Provider, round: Round): Promise<number> {
@@ -212,7 +212,7 @@ function evidenceRemoved(job: string): Alarm {
   };
 }
 
-/** True before the effect's deadline: later effects of an ended job are not performed, and stay owed. */
+/** True before the effect's deadline: later effects of an ended job are not performed and stay pending. */
 function mayBePerformed({ effect, requestedAt }: OutboxEntry, now: number): boolean {
   return 'timeoutMs' in effect && now < requestedAt + effect.timeoutMs;
 }

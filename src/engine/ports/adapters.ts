@@ -225,7 +225,7 @@ export type HostSnapshot = Pick<HealthSnapshot, 'disks' | 'walBytes' | 'unkept'>
 /** Measures this host. */
 export interface HostMetrics {
   /** Never rejects because of what it finds: an unknown value is null. */
-  look(): Promise<HostSnapshot>;
+  read(): Promise<HostSnapshot>;
 }
 
 /** The result of a catch-up query. */

@@ -335,7 +335,7 @@ export interface Store extends StoreReader {
   /** Marks these alarms as mailed, except those that became new again since then. */
   markMailed(alarms: readonly UnmailedAlarm[]): void;
   /** Records the activity between two health checks. Forgets activity that began before `forgetBefore`. */
-  recordPeerActivity(heard: PeerActivity, forgetBefore: number): void;
+  recordPeerActivity(activity: PeerActivity, forgetBefore: number): void;
   setHealth(record: HealthRecord): void;
   setConfig(record: ConfigRecord): void;
   setDaemon(view: DaemonView): void;

@@ -1,6 +1,6 @@
 /**
  * The text below the job lines: the reason of each verdict, in one line for all jobs that share it, and the tested
- * commit. It tells a developer whether to check the patch or to wait for this CI.
+ * commit. It says whether a developer has to check the patch or to wait for this CI.
  */
 import { assertNever, type JobReport, type MergedTree } from '../model/domain.ts';
 import { clipped } from './byte-length.ts';

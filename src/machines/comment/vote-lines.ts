@@ -9,7 +9,7 @@ import type { PatchsetKind, VoteDecision, VoteFacts, VoteRun } from '../verdicts
 import { clipped } from './byte-length.ts';
 import { harmless, harmlessLine, harmlessName, harmlessUrl } from './sanitize.ts';
 
-export interface VoteTelling {
+export interface VoteExplanation {
   readonly label: string;
   /** The value that is sent; null: none. */
   readonly sent: number | null;
@@ -42,14 +42,14 @@ const VERDICT_TEXTS: Readonly<Partial<Record<Verdict, string>>> = {
   TIMED_OUT: 'timed out',
 };
 
-export function voteLines(telling: VoteTelling): readonly string[] {
-  return [carried(telling), told(telling), uncounted(telling)]
+export function voteLines(explanation: VoteExplanation): readonly string[] {
+  return [carriedOverLine(explanation), voteLine(explanation), uncountedLine(explanation)]
     .filter((line) => line !== '')
     .map((line) => clipped(harmlessLine(line), LINE_LIMIT));
 }
 
 /** For example `Patchset 3 was tested; patchset 4 is a trivial rebase, so the vote counts for it.` */
-function carried({ tested, facts: { current, kinds }, sent }: VoteTelling): string {
+function carriedOverLine({ tested, facts: { current, kinds }, sent }: VoteExplanation): string {
   if (current === tested) return '';
   const between = kinds
     .filter(({ patchset }) => patchset > tested && patchset <= current)
@@ -66,18 +66,18 @@ function kindsText(between: readonly PatchsetKind[]): string {
   return listed(texts, between.length - texts.length, ', ');
 }
 
-function told(telling: VoteTelling): string {
-  const { label, sent, withheld, decision, facts } = telling;
-  const standing = facts.standing ?? 0;
-  const why = reason(telling);
-  if (sent === 0) return `${voteText({ label, value: standing })} is taken back: ${why.text}.`;
+function voteLine(explanation: VoteExplanation): string {
+  const { label, sent, withheld, decision, facts } = explanation;
+  const currentVote = facts.currentVote ?? 0;
+  const why = reason(explanation);
+  if (sent === 0) return `${voteText({ label, value: currentVote })} is taken back: ${why.text}.`;
   if (sent !== null) {
-    const others = decisive(telling).filter(({ review }) => review !== facts.review);
+    const others = decisiveRuns(explanation).filter(({ review }) => review !== facts.review);
     return others.length === 0 ? '' : `${voteText({ label, value: sent })} also counts: ${runsText(others)}.`;
   }
-  const head = standing === 0 ? 'No vote' : `${voteText({ label, value: standing })} stays`;
+  const head = currentVote === 0 ? 'No vote' : `${voteText({ label, value: currentVote })} stays`;
   if (withheld !== '' && decision.value !== null) return `${head}: ${harmless(withheld)}.`;
-  if (decision.reason === 'no-job' || (standing === 0 && why.obvious)) return '';
+  if (decision.reason === 'no-job' || (currentVote === 0 && why.obvious)) return '';
   return `${head}: ${why.text}.`;
 }
 
@@ -87,19 +87,19 @@ interface Reason {
   readonly obvious: boolean;
 }
 
-function reason(telling: VoteTelling): Reason {
-  const { decision, facts, own } = telling;
+function reason(explanation: VoteExplanation): Reason {
+  const { decision, facts, own } = explanation;
   switch (decision.reason) {
     case 'failure':
     case 'timed-out': {
-      const runs = decisive(telling);
+      const runs = decisiveRuns(explanation);
       const unreadable = runs.every(({ review, readable }) => review === facts.review && !readable);
       const more = unreadable ? ', and its logs cannot be read' : '';
       const obvious = runs.every(({ review }) => review === facts.review) && decision.statement === 0;
       return { text: `${runsText(runs)}${more}`, obvious };
     }
     case 'success':
-      return facts.standing === null
+      return facts.currentVote === null
         ? { text: 'the vote that is on the change could not be read', obvious: false }
         : { text: 'success is no vote here', obvious: true };
     case 'no-verdict': {
@@ -127,7 +127,7 @@ function reason(telling: VoteTelling): Reason {
 }
 
 /** The runs that decide the vote. */
-function decisive({ decision }: VoteTelling): readonly VoteRun[] {
+function decisiveRuns({ decision }: VoteExplanation): readonly VoteRun[] {
   const wanted: Readonly<Record<string, Verdict>> = {
     failure: 'FAILURE',
     'timed-out': 'TIMED_OUT',
@@ -140,7 +140,7 @@ function decisive({ decision }: VoteTelling): readonly VoteRun[] {
 }
 
 /** Jobs whose runs would count if they were still configured and voting. */
-function uncounted({ facts, tested, own }: VoteTelling): string {
+function uncountedLine({ facts, tested, own }: VoteExplanation): string {
   const voting = new Set(facts.jobs.filter((job) => job.voting).map(({ name }) => name));
   const names = facts.runs
     .filter((run) => run.voting && !voting.has(run.name))

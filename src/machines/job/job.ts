@@ -20,7 +20,7 @@ import {
   request,
   update,
 } from './machine-setup.ts';
-import { minimalReport, publishing, reporting, tellReview } from './publishing.ts';
+import { minimalReport, publishing, reporting, sendVerdict } from './publishing.ts';
 import { stacking, testing } from './stages.ts';
 
 const queueDeadline = deadline(
@@ -33,7 +33,7 @@ const alarmDeadline = deadline(
 );
 
 /** Parked: no event moves the job any more, and an alarm is raised. */
-const park = [decide('ABORTED'), ...tellReview(), request(({ context }) => parked(context))] as const;
+const park = [decide('ABORTED'), ...sendVerdict(), request(({ context }) => parked(context))] as const;
 
 /** Requests its slot again, as a promoted job. */
 const promote = update(({ context }) => ({ promotions: context.promotions + 1 }));
@@ -130,7 +130,7 @@ export const jobMachine = jobSetup.createMachine({
     cleanup: {
       ...clearingAtTheEnd,
       tags: ['cleanup', 'past-server'],
-      entry: [clearingAtTheEnd.entry, ...tellReview()],
+      entry: [clearingAtTheEnd.entry, ...sendVerdict()],
       on: {
         ...clearingAtTheEnd.on,
         'job.cancelled': { actions: 'noop' },
@@ -176,12 +176,12 @@ export const jobMachine = jobSetup.createMachine({
     },
     done: {
       tags: 'ended',
-      entry: 'rest',
+      entry: 'end',
       on: terminalEvents,
     },
     parked: {
       tags: ['ended', 'parked'],
-      entry: 'rest',
+      entry: 'end',
       on: terminalEvents,
     },
   },
@@ -216,7 +216,7 @@ function firstContext(accepted: JobMachineEvent): JobContext {
     publishAttempt: 1,
     evidence: 'none',
     url: null,
-    told: false,
+    verdictSent: false,
     cleanupAttempt: 0,
     clearings: 0,
     deletions: 0,

@@ -58,7 +58,7 @@ export interface JobContext {
   /** URL of the published or pending evidence; null until it is collected. */
   readonly url: string | null;
   /** The verdict has been sent to the review. */
-  readonly told: boolean;
+  readonly verdictSent: boolean;
   /** Deletion attempts in the current cleanup. */
   readonly cleanupAttempt: number;
   /** Cleanups and deletions so far, which make their effect keys unique. */
@@ -86,7 +86,7 @@ export function assignFrom<T extends JobEvent['type']>(
   return {
     type: 'update',
     params: ({ context, event }: Args): Partial<JobContext> => {
-      if (event.type !== type) throw new Error(`expected ${type}, was told ${event.type}`);
+      if (event.type !== type) throw new Error(`expected ${type}, got ${event.type}`);
       return make(event as Extract<JobMachineEvent, { type: T }>, context);
     },
   } as const;
@@ -104,7 +104,7 @@ export function backoffMs(baseMs: number, attempt: number): number {
 /** After a failed setup: another attempt, or publishing with `verdict`. */
 export function setupFailed(verdict: Verdict) {
   return [
-    { guard: 'mayRetrySetup', target: '#job.booting.cleaningUp', actions: 'noteTrouble' },
+    { guard: 'mayRetrySetup', target: '#job.booting.cleaningUp', actions: 'keepReason' },
     { target: '#job.publishing', actions: decide(verdict) },
   ] as const;
 }
@@ -151,7 +151,7 @@ export const jobSetup = setup({
     update: assign((_, changes: Partial<JobContext>) => changes),
     decide: assign(({ context, event }, { verdict }: { verdict: Verdict }) =>
       context.verdict === null ||
-      (context.verdict === 'SUCCESS' && context.evidence === 'none' && !context.told)
+      (context.verdict === 'SUCCESS' && context.evidence === 'none' && !context.verdictSent)
         ? {
             verdict,
             reason: reasonOf(event),
@@ -161,12 +161,12 @@ export const jobSetup = setup({
         : {},
     ),
     /** The job has ended: it no longer counts against its provider's slots. */
-    rest: assign(({ event }) => ({ slot: false, endedAt: event.at })),
+    end: assign(({ event }) => ({ slot: false, endedAt: event.at })),
     abort: assign(({ context, event }) => ({
-      verdict: context.told ? context.verdict : 'ABORTED',
+      verdict: context.verdictSent ? context.verdict : 'ABORTED',
       reason: reasonOf(event),
     })),
-    noteTrouble: assign(({ event }) => ({ reason: reasonOf(event), lastLine: lastLineOf(event) })),
+    keepReason: assign(({ event }) => ({ reason: reasonOf(event), lastLine: lastLineOf(event) })),
     /** For events that are expected in a state and change nothing. */
     noop: () => {},
   },

@@ -79,14 +79,14 @@ const published = {
     update(({ event }) =>
       event.type === 'evidence.published' ? { url: event.url, outcome: 'published' } : {},
     ),
-    request(tellPublished),
+    request(sendPublished),
   ],
 } as const;
 const abandoned = {
   target: '#publication.discarding',
   actions: [
     update(({ context, event }) => ({ outcome: 'abandoned', why: whyOf(context, event) })),
-    request(tellAbandoned),
+    request(sendAbandoned),
   ],
 } as const;
 const failed = [
@@ -100,7 +100,7 @@ const failed = [
   },
 ] as const;
 
-const saidAtTheEnd = {
+const eventsAfterEnd = {
   'evidence.published': noop,
   'evidence.publish-failed': noop,
   'evidence.discarded': noop,
@@ -152,7 +152,7 @@ export const publicationMachine = publicationSetup.createMachine({
       entry: [request(discardEvidence), discardDeadline.arm],
       exit: discardDeadline.disarm,
       on: {
-        ...saidAtTheEnd,
+        ...eventsAfterEnd,
         'evidence.discarded': 'done',
         // The sweep removes what is left.
         'evidence.discard-failed': 'done',
@@ -160,7 +160,7 @@ export const publicationMachine = publicationSetup.createMachine({
         'machine.quarantine-failed': 'done',
       },
     },
-    done: { tags: 'ended', on: saidAtTheEnd },
+    done: { tags: 'ended', on: eventsAfterEnd },
   },
 });
 
@@ -220,7 +220,7 @@ function discardEvidence({ context }: Args) {
   } as const;
 }
 
-function tellPublished({ context }: Args): readonly Effect[] {
+function sendPublished({ context }: Args): readonly Effect[] {
   const { review, url, publish } = context;
   const { job } = publish.owner;
   return [
@@ -240,7 +240,7 @@ function tellPublished({ context }: Args): readonly Effect[] {
   ];
 }
 
-function tellAbandoned({ context }: Args): readonly Effect[] {
+function sendAbandoned({ context }: Args): readonly Effect[] {
   const { review, publish, why } = context;
   const { job } = publish.owner;
   return [

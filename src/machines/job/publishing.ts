@@ -103,7 +103,7 @@ export const publishing = jobSetup.createStateConfig({
 
 export const reporting = jobSetup.createStateConfig({
   tags: 'past-server',
-  entry: [...tellReview(), request(({ context }) => infrastructureAlarm(context)), reportDeadline.arm],
+  entry: [...sendVerdict(), request(({ context }) => infrastructureAlarm(context)), reportDeadline.arm],
   exit: reportDeadline.disarm,
   on: {
     ...lateAnswers,
@@ -116,13 +116,13 @@ export const reporting = jobSetup.createStateConfig({
 });
 
 /** Sends the verdict to the review, once. */
-export function tellReview() {
-  return handOver(({ context, event }) => report(context, event.at));
+export function sendVerdict() {
+  return sendOnce(({ context, event }) => report(context, event.at));
 }
 
 /** The same for a job with an internal error: reports only that the job ended. */
 export function minimalReport() {
-  return handOver(({ context }) => ({
+  return sendOnce(({ context }) => ({
     job: context.job,
     name: context.spec.name,
     voting: context.spec.voting,
@@ -136,10 +136,10 @@ export function minimalReport() {
   }));
 }
 
-function handOver(reportOf: (args: Args) => JobReport) {
+function sendOnce(reportOf: (args: Args) => JobReport) {
   return [
     request((args) =>
-      args.context.told
+      args.context.verdictSent
         ? null
         : {
             type: 'sendEvent',
@@ -147,7 +147,7 @@ function handOver(reportOf: (args: Args) => JobReport) {
             event: { type: 'job.reported', report: reportOf(args) },
           },
     ),
-    update(() => ({ told: true })),
+    update(() => ({ verdictSent: true })),
   ] as const;
 }
 

@@ -192,7 +192,7 @@ export interface Dependency {
 }
 
 /** A current vote on the current patchset. */
-export interface StandingVote {
+export interface AccountVote {
   /** Username of the voter; '' if Gerrit sends none. */
   readonly account: string;
   readonly label: string;
@@ -221,7 +221,7 @@ export interface ResolvedChange {
   readonly private: boolean;
   /** Paths that the current patchset touches, without Gerrit's magic ones; null when there are too many to request. */
   readonly files: readonly string[] | null;
-  readonly votes: readonly StandingVote[];
+  readonly votes: readonly AccountVote[];
   /** Open changes that it depends on, each after its own dependencies. Merged ones are left out. */
   readonly dependencies: readonly Dependency[];
   /**

@@ -3,7 +3,7 @@
  * (https://gerrit-review.googlesource.com/Documentation/cmd-stream-events.html). The adapter creates them; `trigger`
  * reads them.
  */
-import type { Patchset, StandingVote } from './domain.ts';
+import type { AccountVote, Patchset } from './domain.ts';
 
 /** An account as an event names it. Any field may be empty. */
 export interface Account {
@@ -86,7 +86,7 @@ export interface ChangeNow {
   readonly hashtags: readonly string[];
   /** As in ResolvedChange. */
   readonly files: readonly string[] | null;
-  readonly votes: readonly StandingVote[];
+  readonly votes: readonly AccountVote[];
 }
 
 export interface ChangeName {

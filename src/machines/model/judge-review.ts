@@ -4,39 +4,39 @@
  */
 
 import type { JobReport } from './domain.ts';
-import type { QuietOutcome } from './report-spec.ts';
+import type { SuppressibleOutcome } from './report-spec.ts';
 import type { Verdict } from './verdict.ts';
 
 /** For the count of failures in a row. */
 export type Judgement = 'success' | 'failure' | 'neither';
 
 /** Verdicts that need no comment. */
-const NOTHING: readonly Verdict[] = ['ABORTED', 'SKIPPED'];
+const NO_COMMENT: readonly Verdict[] = ['ABORTED', 'SKIPPED'];
 
 /** True when the configuration suppresses every verdict. */
-export function isQuiet(
+export function isSuppressed(
   reports: readonly JobReport[],
   conflicted: boolean,
-  quiet: readonly QuietOutcome[],
+  suppress: readonly SuppressibleOutcome[],
 ): boolean {
   return reports.every(({ verdict }) => {
-    const kind = quietKind(verdict, conflicted);
-    return kind === 'nothing' || (kind !== 'result' && quiet.includes(kind));
+    const kind = outcomeOf(verdict, conflicted);
+    return kind === 'nothing' || (kind !== 'result' && suppress.includes(kind));
   });
 }
 
 /** Jobs that do not vote count only if no voting job has reported. */
 export function judgementOf(reports: readonly JobReport[]): Judgement {
-  const told = reports.filter(({ verdict }) => verdict !== 'SKIPPED');
-  const voting = told.filter((report) => report.voting);
-  const counted = voting.length > 0 ? voting : told;
+  const reported = reports.filter(({ verdict }) => verdict !== 'SKIPPED');
+  const voting = reported.filter((report) => report.voting);
+  const counted = voting.length > 0 ? voting : reported;
   const verdicts = new Set(counted.map(({ verdict }) => verdict));
   if (verdicts.size === 0 || verdicts.has('MERGER_FAILURE') || verdicts.has('ABORTED')) return 'neither';
   return verdicts.size === 1 && verdicts.has('SUCCESS') ? 'success' : 'failure';
 }
 
-function quietKind(verdict: Verdict, conflicted: boolean): QuietOutcome | 'nothing' | 'result' {
-  if (NOTHING.includes(verdict)) return 'nothing';
+function outcomeOf(verdict: Verdict, conflicted: boolean): SuppressibleOutcome | 'nothing' | 'result' {
+  if (NO_COMMENT.includes(verdict)) return 'nothing';
   switch (verdict) {
     case 'SUCCESS':
       return 'success';

@@ -4,8 +4,8 @@
  */
 
 /** Results that a site may suppress. A failed test is always reported. */
-export const QUIET_OUTCOMES = ['merge-conflict', 'infrastructure', 'timed-out', 'success'] as const;
-export type QuietOutcome = (typeof QUIET_OUTCOMES)[number];
+export const SUPPRESSIBLE_OUTCOMES = ['merge-conflict', 'infrastructure', 'timed-out', 'success'] as const;
+export type SuppressibleOutcome = (typeof SUPPRESSIBLE_OUTCOMES)[number];
 
 export interface ReportSpec {
   /** False (shadow mode): everything runs but the post. */
@@ -19,7 +19,7 @@ export interface ReportSpec {
   /** Voting stops after failures on this many different changes in a row, until an operator resumes it; 0: never. */
   readonly maxConsecutiveFailures: number;
   /** A review is not posted if all its verdicts are among these. */
-  readonly suppress: readonly QuietOutcome[];
+  readonly suppress: readonly SuppressibleOutcome[];
   /** True: post a message when the jobs begin to wait for their servers. */
   readonly startMessage: boolean;
   /** The CI's page about rechecks and contacts; '' for none. */

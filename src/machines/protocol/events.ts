@@ -4,6 +4,7 @@
  */
 
 import type {
+  AccountVote,
   ChangeState,
   Dependency,
   Failure,
@@ -18,7 +19,6 @@ import type {
   Sibling,
   Stage,
   StageEnd,
-  StandingVote,
 } from '../model/domain.ts';
 import type { Judgement } from '../model/judge-review.ts';
 import type { ReportSpec } from '../model/report-spec.ts';
@@ -142,7 +142,7 @@ export type ReviewEvent =
   | { readonly type: 'change.looked-up'; readonly change: ResolvedChange }
   | { readonly type: 'change.lookup-failed'; readonly failure: Failure }
   /** A vote on the patchset while the review waits for one. */
-  | { readonly type: 'vote.cast'; readonly vote: StandingVote }
+  | { readonly type: 'vote.cast'; readonly vote: AccountVote }
   /** Settle `mergePatchset`: merged; merge conflict; an error. */
   | { readonly type: 'patchset.merged'; readonly trees: readonly MergedTree[] }
   | {
@@ -171,7 +171,7 @@ export type ReviewEvent =
    */
   | {
       readonly type: 'change-state.read';
-      readonly standing: ChangeState;
+      readonly change: ChangeState;
       readonly jobs: readonly JobInForce[];
     }
   | {

@@ -3,7 +3,7 @@ import { assign, setup } from 'xstate';
 import type { Alarm } from '../model/alarm.ts';
 import { backoff } from '../model/backoff.ts';
 import type { Dependency, Failure, JobReport, MergedTree, Patchset, PreparePlan } from '../model/domain.ts';
-import { isQuiet } from '../model/judge-review.ts';
+import { isSuppressed } from '../model/judge-review.ts';
 import type { ReportSpec } from '../model/report-spec.ts';
 import { actionsFor, type StepMeta } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';
@@ -19,7 +19,7 @@ import {
   skippedJobs,
   unmetPrecondition,
 } from './preconditions.ts';
-import { isShown, type SentVote, type Weighed } from './vote.ts';
+import { isShown, type SentVote, type VoteInputs } from './vote.ts';
 
 type ReviewOutcome = 'posted' | 'shadow' | 'suppressed' | 'withdrawn' | 'post-failed' | 'parked';
 
@@ -57,19 +57,19 @@ export interface ReviewContext {
   readonly confirmAttempt: number;
   readonly mailAttempt: number;
   /** Gerrit refused our vote: the message is posted without one. */
-  readonly voteless: boolean;
+  readonly voteRefused: boolean;
   /** Why this CI may not vote, so that the message goes without a vote; '': no known reason. */
   readonly withheld: string;
   /**
    * The review did not get its turn in time, so other reviews of the change may post concurrently: it casts no positive
    * vote.
    */
-  readonly turnless: boolean;
+  readonly turnTimedOut: boolean;
   /** Reads of the current vote so far, which make their effect keys unique. */
   readonly readings: number;
   readonly readAttempt: number;
   /** The inputs of the vote; null: not read yet. */
-  readonly weighed: Weighed | null;
+  readonly voteInputs: VoteInputs | null;
   /** Null before the first post. */
   readonly sent: SentVote | null;
   /** Superseded or cancelled during a post: no further attempt. */
@@ -140,7 +140,7 @@ export const reviewSetup = setup({
   guards: {
     objectionable: ({ context, event }) =>
       event.type === 'change.looked-up' && unmetPrecondition(context, event.change) !== null,
-    nothingTouched: ({ context, event }) =>
+    allSkipped: ({ context, event }) =>
       event.type === 'change.looked-up' &&
       context.jobs.length > 0 &&
       skippedJobs(context, event.change).length === context.jobs.length,
@@ -152,14 +152,13 @@ export const reviewSetup = setup({
       mayHelp(event) && context.mergeAttempt < context.plan.mergeAttempts,
     awaitedVote: ({ context, event }) =>
       event.type === 'vote.cast' && satisfiesHold(event.vote, context.plan.hold),
-    unwelcomeVote: ({ context, event }) =>
-      event.type === 'vote.cast' && isVeto(event.vote, context.plan.hold),
+    vetoVote: ({ context, event }) => event.type === 'vote.cast' && isVeto(event.vote, context.plan.hold),
     allReported: ({ context }) => context.jobs.every(({ job }) => hasReported(context, job)),
     nothingPending: ({ context }) => context.reports.every(({ evidence }) => evidence !== 'pending'),
     waitedLongEnough: ({ context }) => context.overdue && context.reports.length > 0,
-    nothingToSay: ({ context }) => isQuiet(context.reports, context.conflicted, context.report.suppress),
+    suppressed: ({ context }) => isSuppressed(context.reports, context.conflicted, context.report.suppress),
     /** Also when this review has no result to count: it may vote because of other runs. */
-    asksFirst: ({ context }) => context.report.maxConsecutiveFailures > 0 && votes(context),
+    needsPermission: ({ context }) => context.report.maxConsecutiveFailures > 0 && votes(context),
     votes: ({ context }) => votes(context),
     mayReadAgain: ({ context, event }) => mayHelp(event) && context.readAttempt < context.report.postAttempts,
     shadow: ({ context }) => !context.report.enabled,
@@ -169,7 +168,7 @@ export const reviewSetup = setup({
       event.type === 'review.post-failed' &&
       event.failure.retryable &&
       context.postAttempt < context.report.postAttempts,
-    voteless: ({ context }) => context.voteless,
+    voteRefused: ({ context }) => context.voteRefused,
     hasVote: ({ context, event }) => {
       // Rows from before this field existed count as voted.
       const leftOut = event.type === 'review.posted' && event.voted === false;
@@ -214,12 +213,12 @@ export const keepEvidence = {
   },
 } as const;
 
-function votes({ report, voteless }: ReviewContext): boolean {
-  return report.label !== null && !voteless;
+function votes({ report, voteRefused }: ReviewContext): boolean {
+  return report.label !== null && !voteRefused;
 }
 
 /** Sends the verdict to the verdicts history of the change. */
-export const tellVerdict = request(({ context, event }) => {
+export const recordVerdict = request(({ context, event }) => {
   if (event.type !== 'job.reported') return null;
   const { job, verdict, url, evidence } = event.report;
   const dependencies = context.dependencies
@@ -232,21 +231,21 @@ export const tellVerdict = request(({ context, event }) => {
 });
 
 /** Sent at every end of a review: the next review of the change may post. */
-export const leave = request(({ context: { patchset, review } }) => ({
+export const sendReviewEnded = request(({ context: { patchset, review } }) => ({
   type: 'sendEvent',
   to: verdictsOf(patchset),
   event: { type: 'review.ended', review },
 }));
 
 /** Confirms to the job that the review has its verdict. */
-export const answerJob = request(({ event }) =>
+export const acceptVerdict = request(({ event }) =>
   event.type === 'job.reported'
     ? { type: 'sendEvent', to: event.report.job, event: { type: 'verdict.accepted' } }
     : null,
 );
 
 /** Passes a cancel or supersede on to the jobs that have not reported yet. Also used when the review itself fails. */
-export const tellJobs = request(({ context, event }) => {
+export const cancelOpenJobs = request(({ context, event }) => {
   const open = context.jobs.filter(({ job }) => !hasReported(context, job));
   if (event.type === 'review.superseded') {
     return open.map(({ job }) => ({

@@ -51,13 +51,13 @@ export const posting = reviewSetup.createStateConfig({
         'vote.rejected': [
           // The attempt had no vote already, so Gerrit refused something else, and a retry would loop forever.
           {
-            guard: 'voteless',
+            guard: 'voteRefused',
             target: '#review.raisingAlarm',
             actions: [withAlarm('review-post-failed'), finish('post-failed')],
           },
           {
             target: '#review.raisingAlarm',
-            actions: [withAlarm('vote-rejected'), nextAttempt, update(() => ({ voteless: true }))],
+            actions: [withAlarm('vote-rejected'), nextAttempt, update(() => ({ voteRefused: true }))],
           },
         ],
         'review.post-failed': [
@@ -107,8 +107,8 @@ function postReview({ context }: ReviewArgs): readonly Effect[] {
     tag: context.report.tag,
     timeoutMs: context.report.postTimeoutMs,
   };
-  const told = complaints.length === 0 || context.postAttempt > 1;
-  return told ? [post] : [brokenTemplate(complaints), post];
+  const alarmed = complaints.length === 0 || context.postAttempt > 1;
+  return alarmed ? [post] : [brokenTemplate(complaints), post];
 }
 
 /** At most once: a steady stream of new patchsets must not delay the comment. */

@@ -3,7 +3,7 @@
  * answers of Gerrit and git before anything boots.
  */
 
-import type { HoldSpec, Patchset, ResolvedChange, StandingVote } from '../model/domain.ts';
+import type { AccountVote, HoldSpec, Patchset, ResolvedChange } from '../model/domain.ts';
 import type { Verdict } from '../model/verdict.ts';
 import type { ReviewEvent } from '../protocol/events.ts';
 import { judgeFiles } from '../trigger/rules/files.ts';
@@ -114,16 +114,16 @@ export function isReady(
   return plan.hold === null || held || change.votes.some((vote) => satisfiesHold(vote, plan.hold));
 }
 
-export function satisfiesHold(vote: StandingVote, hold: HoldSpec | null): boolean {
+export function satisfiesHold(vote: AccountVote, hold: HoldSpec | null): boolean {
   if (hold === null || !isOfHold(vote, hold)) return false;
   return hold.value < 0 ? vote.value <= hold.value : vote.value >= hold.value;
 }
 
 /** The awaited CI has voted against the patch, so our result would only be noise. */
-export function isVeto(vote: StandingVote, hold: HoldSpec | null): boolean {
+export function isVeto(vote: AccountVote, hold: HoldSpec | null): boolean {
   return hold !== null && isOfHold(vote, hold) && Math.sign(vote.value) === -Math.sign(hold.value);
 }
 
-function isOfHold(vote: StandingVote, hold: HoldSpec): boolean {
+function isOfHold(vote: AccountVote, hold: HoldSpec): boolean {
   return vote.account === hold.account && vote.label === hold.label;
 }

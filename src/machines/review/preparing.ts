@@ -52,7 +52,7 @@ const lookedUp = [
       request(refuseAll),
     ],
   },
-  { guard: 'nothingTouched', target: '#review.awaitingJobs', actions: [keepChange(), request(skip)] },
+  { guard: 'allSkipped', target: '#review.awaitingJobs', actions: [keepChange(), request(skip)] },
   { guard: 'mustHold', target: 'awaitingVote' },
   {
     guard: 'mustMerge',
@@ -99,11 +99,7 @@ export const preparing = reviewSetup.createStateConfig({
       entry: holdDeadline.arm,
       exit: [holdDeadline.disarm, update(() => ({ held: true, lookUpAttempt: 1 }))],
       on: {
-        'vote.cast': [
-          { guard: 'unwelcomeVote', ...refused },
-          { guard: 'awaitedVote', target: 'lookingUp' },
-          noop,
-        ],
+        'vote.cast': [{ guard: 'vetoVote', ...refused }, { guard: 'awaitedVote', target: 'lookingUp' }, noop],
         // No vote was cast in time. The jobs run without it, so that this CI still reports.
         'timer.fired': 'lookingUp',
       },
@@ -196,15 +192,15 @@ function releaseAll({ context, event }: ReviewArgs): readonly Effect[] {
   const trees = event.type === 'patchset.merged' ? event.trees : [];
   const { dependencies } = context;
   const needed = trees.length === 0 || dependencies.length === 0 ? {} : { dependencies };
-  return tellAll(context, { type: 'job.ready', trees, ...needed });
+  return sendToJobs(context, { type: 'job.ready', trees, ...needed });
 }
 
 /** Refuses all jobs. Each reports this verdict at once, and the review comments on it. */
 function refuseAll({ context, event }: ReviewArgs): readonly Effect[] {
-  return tellAll(context, { type: 'job.rejected', ...objection(context, event) });
+  return sendToJobs(context, { type: 'job.rejected', ...objection(context, event) });
 }
 
-function tellAll(context: ReviewContext, event: AnyEvent): readonly Effect[] {
+function sendToJobs(context: ReviewContext, event: AnyEvent): readonly Effect[] {
   return context.jobs
     .filter(({ job }) => !context.skipped.some((skipped) => skipped.job === job))
     .map(({ job }) => ({ type: 'sendEvent', to: job, event }));

@@ -8,19 +8,19 @@
 import type { JobReport } from '../model/domain.ts';
 import { assertFirstEvent } from '../protocol/actions.ts';
 import {
-  answerJob,
+  acceptVerdict,
+  cancelOpenJobs,
   deadline,
   finish,
   keepEvidence,
   keepReport,
-  leave,
   type ReviewArgs,
   type ReviewContext,
   type ReviewMachineEvent,
+  recordVerdict,
   request,
   reviewSetup,
-  tellJobs,
-  tellVerdict,
+  sendReviewEnded,
   update,
   withAlarm,
 } from './machine-setup.ts';
@@ -28,15 +28,15 @@ import { mailAnswers, mailEnd } from './mail-outcome.ts';
 import { posting } from './posting.ts';
 import { preparing } from './preparing.ts';
 import { startAnswers } from './start-message.ts';
-import { confirming } from './vote-confirmation.ts';
-import { asking } from './vote-permission.ts';
-import { weighing } from './weighing.ts';
+import { confirmingVote } from './vote-confirmation.ts';
+import { computingVote } from './vote-inputs.ts';
+import { checkingVotePermission } from './vote-permission.ts';
 
 const waitDeadline = deadline(
   () => 'deadline:awaitingJobs',
   (context) => context.report.jobTimeoutMs,
 );
-const logsDeadline = deadline(
+const evidenceDeadline = deadline(
   () => 'deadline:awaitingEvidence',
   (context) => context.report.evidenceWaitMs,
 );
@@ -56,7 +56,7 @@ const lateAnswers = {
   'alarm.raised': noop,
 } as const;
 /** Late inputs of a vote. */
-const lateWeights = {
+const lateVoteInputs = {
   'turn.granted': noop,
   'change-state.read': noop,
   'change-state.read-failed': noop,
@@ -71,10 +71,10 @@ const latePreparation = {
   'patchset.merge-failed': noop,
   'vote.cast': noop,
 } as const;
-const saidAtTheEnd = {
+const eventsAfterEnd = {
   ...lateAnswers,
   // A job that reports after the deadline gets its answer, so that it can continue with its cleanup.
-  'job.reported': { actions: [answerJob, tellVerdict] },
+  'job.reported': { actions: [acceptVerdict, recordVerdict] },
   'job.evidence-published': noop,
   'job.evidence-abandoned': noop,
   'review.superseded': noop,
@@ -85,10 +85,10 @@ const saidAtTheEnd = {
 } as const;
 /** Superseded or cancelled before anything was posted. */
 const withdrawnByPeople = {
-  'review.superseded': { target: '#review.done', actions: [finish('withdrawn'), tellJobs] },
-  'review.cancelled': { target: '#review.done', actions: [finish('withdrawn'), tellJobs] },
+  'review.superseded': { target: '#review.done', actions: [finish('withdrawn'), cancelOpenJobs] },
+  'review.cancelled': { target: '#review.done', actions: [finish('withdrawn'), cancelOpenJobs] },
 } as const;
-const acceptReport = { actions: [keepReport, answerJob, tellVerdict] } as const;
+const acceptReport = { actions: [keepReport, acceptVerdict, recordVerdict] } as const;
 
 const afterAlarm = [
   { guard: 'finished', target: 'done' },
@@ -102,7 +102,7 @@ export const reviewMachine = reviewSetup.createMachine({
   initial: 'preparing',
   on: {
     ...latePreparation,
-    ...lateWeights,
+    ...lateVoteInputs,
     ...startAnswers,
     'vote.allowed': noop,
     'vote.withheld': noop,
@@ -110,21 +110,21 @@ export const reviewMachine = reviewSetup.createMachine({
     'job.evidence-published': { actions: keepEvidence },
     'job.evidence-abandoned': { actions: keepEvidence },
     'machine.failed': [
-      { guard: 'failedBefore', target: '.parked', actions: [finish('parked'), tellJobs] },
+      { guard: 'failedBefore', target: '.parked', actions: [finish('parked'), cancelOpenJobs] },
       {
         target: '.raisingAlarm',
         actions: [
           update(() => ({ failed: true })),
           finish('post-failed'),
           withAlarm('review-post-failed'),
-          tellJobs,
+          cancelOpenJobs,
         ],
       },
     ],
     // The other path to parked runs code that may be what threw. Cancels all jobs, including those that have reported.
     'machine.quarantine-failed': { target: '.parked', actions: [finish('parked'), request(cancelAll)] },
     'daemon.crashed': [
-      { guard: 'crashedBefore', target: '.parked', actions: [finish('parked'), tellJobs] },
+      { guard: 'crashedBefore', target: '.parked', actions: [finish('parked'), cancelOpenJobs] },
       { actions: update(({ context }) => ({ crashes: context.crashes + 1 })) },
     ],
   },
@@ -152,29 +152,29 @@ export const reviewMachine = reviewSetup.createMachine({
       },
     },
     awaitingEvidence: {
-      entry: logsDeadline.arm,
-      exit: logsDeadline.disarm,
+      entry: evidenceDeadline.arm,
+      exit: evidenceDeadline.disarm,
       always: { guard: 'nothingPending', target: 'verdictsComplete' },
       on: { 'timer.fired': 'verdictsComplete', ...withdrawnByPeople },
     },
     verdictsComplete: {
-      always: [{ guard: 'asksFirst', target: 'checkingVotePermission' }, { target: 'permissionKnown' }],
+      always: [{ guard: 'needsPermission', target: 'checkingVotePermission' }, { target: 'permissionKnown' }],
     },
     checkingVotePermission: {
-      ...asking,
-      on: { ...asking.on, ...withdrawnByPeople },
+      ...checkingVotePermission,
+      on: { ...checkingVotePermission.on, ...withdrawnByPeople },
     },
     permissionKnown: {
       always: [
-        { guard: 'nothingToSay', target: 'done', actions: finish('suppressed') },
+        { guard: 'suppressed', target: 'done', actions: finish('suppressed') },
         { guard: 'shadow', target: 'done', actions: finish('shadow') },
         { guard: 'votes', target: 'computingVote' },
         { target: 'posting' },
       ],
     },
-    computingVote: { ...weighing, on: withdrawnByPeople },
+    computingVote: { ...computingVote, on: withdrawnByPeople },
     posting,
-    confirmingVote: confirming,
+    confirmingVote,
     raisingAlarm: {
       entry: [request(({ context }) => context.alarm), alarmDeadline.arm],
       exit: alarmDeadline.disarm,
@@ -188,13 +188,13 @@ export const reviewMachine = reviewSetup.createMachine({
     },
     done: {
       tags: 'ended',
-      entry: [leave, mailEnd],
-      on: { ...saidAtTheEnd, ...mailAnswers },
+      entry: [sendReviewEnded, mailEnd],
+      on: { ...eventsAfterEnd, ...mailAnswers },
     },
     parked: {
       tags: 'ended',
-      entry: [leave, request(({ context }) => parked(context))],
-      on: saidAtTheEnd,
+      entry: [sendReviewEnded, request(({ context }) => parked(context))],
+      on: eventsAfterEnd,
     },
   },
 });
@@ -225,12 +225,12 @@ function firstContext(opened: ReviewMachineEvent): ReviewContext {
     postAttempt: 1,
     confirmAttempt: 1,
     mailAttempt: 1,
-    voteless: false,
+    voteRefused: false,
     withheld: '',
-    turnless: false,
+    turnTimedOut: false,
     readings: 0,
     readAttempt: 1,
-    weighed: null,
+    voteInputs: null,
     sent: null,
     withdrawn: false,
     outcome: null,

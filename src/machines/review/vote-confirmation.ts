@@ -16,7 +16,7 @@ const unread = [
   { target: '#review.raisingAlarm', actions: [withAlarm('vote-dropped'), finish('posted')] },
 ] as const;
 
-export const confirming = reviewSetup.createStateConfig({
+export const confirmingVote = reviewSetup.createStateConfig({
   initial: 'readingVotes',
   on: {
     'review.superseded': noop,

@@ -6,15 +6,15 @@ import { judgementOf } from '../model/judge-review.ts';
 import { VOTING } from '../system/voting.ts';
 import { deadline, request, reviewSetup, update } from './machine-setup.ts';
 
-const unanswered = deadline(
+const answerDeadline = deadline(
   () => 'deadline:checkingVotePermission',
   (context) => context.report.postTimeoutMs,
 );
 
-export const asking = reviewSetup.createStateConfig({
+export const checkingVotePermission = reviewSetup.createStateConfig({
   entry: [
     // Armed first, because the answer arrives with this row and disarms it.
-    unanswered.arm,
+    answerDeadline.arm,
     request(({ context }) => ({
       type: 'sendEvent',
       to: VOTING,
@@ -27,7 +27,7 @@ export const asking = reviewSetup.createStateConfig({
       },
     })),
   ],
-  exit: unanswered.disarm,
+  exit: answerDeadline.disarm,
   on: {
     'vote.allowed': '#review.permissionKnown',
     'vote.withheld': { target: '#review.permissionKnown', actions: keepRefusal() },

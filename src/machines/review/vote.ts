@@ -2,7 +2,7 @@
  * The vote of a review: the patchset of its comment, the label and value, and the lines of the comment about the vote.
  */
 import { harmless } from '../comment/sanitize.ts';
-import { type VoteTelling, voteLines } from '../comment/vote-lines.ts';
+import { type VoteExplanation, voteLines } from '../comment/vote-lines.ts';
 import type { ChangeState, JobReport, Patchset } from '../model/domain.ts';
 import {
   computeVote,
@@ -15,9 +15,9 @@ import {
 import type { ReviewContext } from './machine-setup.ts';
 
 /** The inputs that are read just before the post. */
-export interface Weighed {
+export interface VoteInputs {
   /** Null: Gerrit was not read. */
-  readonly standing: ChangeState | null;
+  readonly change: ChangeState | null;
   readonly jobs: readonly JobInForce[];
   /** Null: the verdicts history has not answered. */
   readonly runs: readonly VoteRun[] | null;
@@ -66,24 +66,24 @@ function isSameVote(one: Labels, other: Labels): boolean {
 }
 
 export function voteOf(context: ReviewContext): ReviewVote {
-  const { patchset, report, weighed } = context;
+  const { patchset, report, voteInputs } = context;
   const bare = { labels: {}, target: patchset, lines: [], decision: null };
   if (report.label === null) return bare;
-  const runs = weighed?.runs ?? null;
-  if (weighed === null || runs === null) {
+  const runs = voteInputs?.runs ?? null;
+  if (voteInputs === null || runs === null) {
     return { ...bare, lines: ['No vote: what the other runs on this change came to could not be read.'] };
   }
-  const { standing } = weighed;
-  if (standing !== null && standing.status !== 'open') return bare;
-  if (standing !== null && standing.patchset.branch !== patchset.branch) {
-    return { ...bare, lines: [`No vote: the change was moved to ${harmless(standing.patchset.branch)}.`] };
+  const { change } = voteInputs;
+  if (change !== null && change.status !== 'open') return bare;
+  if (change !== null && change.patchset.branch !== patchset.branch) {
+    return { ...bare, lines: [`No vote: the change was moved to ${harmless(change.patchset.branch)}.`] };
   }
-  const facts = factsOf(context, weighed, runs);
+  const facts = factsOf(context, voteInputs, runs);
   if (!countsForCurrent(context.reports, facts, patchset)) return bare;
   const decision = computeVote(facts);
   const withheld = whyWithheld(context, decision, facts);
   const value = withheld === '' ? decision.value : null;
-  const telling: VoteTelling = {
+  const explanation: VoteExplanation = {
     label: report.label,
     sent: value,
     decision,
@@ -94,27 +94,27 @@ export function voteOf(context: ReviewContext): ReviewVote {
   };
   return {
     labels: value === null ? {} : { [report.label]: value },
-    target: standing?.patchset ?? patchset,
-    lines: voteLines(telling),
+    target: change?.patchset ?? patchset,
+    lines: voteLines(explanation),
     decision,
   };
 }
 
-function factsOf(context: ReviewContext, weighed: Weighed, runs: readonly VoteRun[]): VoteFacts {
+function factsOf(context: ReviewContext, voteInputs: VoteInputs, runs: readonly VoteRun[]): VoteFacts {
   const { review, patchset, report, reports } = context;
-  const { standing, jobs, forgotten } = weighed;
+  const { change, jobs, forgotten } = voteInputs;
   return {
     values: report,
     review,
     jobs,
-    current: standing?.patchset.patchset ?? patchset.patchset,
-    kinds: standing?.kinds ?? [{ patchset: patchset.patchset, kind: '' }],
+    current: change?.patchset.patchset ?? patchset.patchset,
+    kinds: change?.kinds ?? [{ patchset: patchset.patchset, kind: '' }],
     // Results for another branch do not count for this one.
     runs: runs
       .filter(({ branch }) => branch === patchset.branch)
       .map((run) => (run.review === review ? withEvidence(run, reports) : run)),
     forgotten,
-    standing: standing?.vote ?? null,
+    currentVote: change?.vote ?? null,
   };
 }
 
@@ -134,9 +134,9 @@ function countsForCurrent(reports: readonly JobReport[], facts: VoteFacts, { pat
 /** Why a vote that the rule asks for is not sent; '' if it is sent. */
 function whyWithheld(context: ReviewContext, { value, counted }: VoteDecision, facts: VoteFacts): string {
   if (context.withheld !== '') return context.withheld;
-  if (context.voteless) return 'Gerrit refused it';
+  if (context.voteRefused) return 'Gerrit refused it';
   if (value === null || value <= 0) return '';
-  if (context.turnless) return 'another comment on this change was not finished in time';
+  if (context.turnTimedOut) return 'another comment on this change was not finished in time';
   // The review posts no second comment when the job ends, so an older success must not count in its place.
   const unfinished = facts.runs.find(
     ({ review, verdict, name }) =>

@@ -4,14 +4,17 @@ import { formatLimit } from '../model/duration.ts';
 import type { Effect } from '../protocol/effects.ts';
 import type { StreamContext } from './stream-setup.ts';
 
-export function recovered({ told, downSince, server, alarms }: StreamContext, at: number): Effect | null {
-  if (told === null) return null;
+export function clearDownAlarm(
+  { activeAlarm, downSince, server, alarms }: StreamContext,
+  at: number,
+): Effect | null {
+  if (activeAlarm === null) return null;
   const message = `connected again after ${formatLimit(at - (downSince ?? at))}; what was missed is looked up`;
-  return cleared(told, server, message, alarms);
+  return cleared(activeAlarm, server, message, alarms);
 }
 
-export function caughtUpAgain({ toldOfFailing, server, alarms }: StreamContext): Effect | null {
-  if (!toldOfFailing) return null;
+export function clearCatchUpAlarm({ catchUpAlarmActive, server, alarms }: StreamContext): Effect | null {
+  if (!catchUpAlarmActive) return null;
   return cleared('catch-up-failing', server, 'what was missed has been looked up', alarms);
 }
 

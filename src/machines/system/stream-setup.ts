@@ -45,9 +45,9 @@ export interface StreamContext {
   /** The second catch-up after the connection was made is done. */
   readonly settled: boolean;
   /** The alarm that is active. */
-  readonly told: 'stream-down' | 'stream-access-denied' | null;
+  readonly activeAlarm: 'stream-down' | 'stream-access-denied' | null;
   /** The alarm about failing catch-ups is active. */
-  readonly toldOfFailing: boolean;
+  readonly catchUpAlarmActive: boolean;
   /** Crashes of the daemon during a catch-up. After the second one catch-ups stop until an operator requests one. */
   readonly crashes: number;
 }
@@ -65,7 +65,10 @@ export const { request, update, deadline } = actionsFor<StreamContext, StreamEve
 export const countAlarm = update(({ context }) => ({ alarms: context.alarms + 1 }));
 
 /** The same for the alarm that the next successful catch-up clears. */
-export const countFailing = update(({ context }) => ({ alarms: context.alarms + 1, toldOfFailing: true }));
+export const countCatchUpAlarm = update(({ context }) => ({
+  alarms: context.alarms + 1,
+  catchUpAlarmActive: true,
+}));
 
 export function raise(
   kind: Alarm['kind'],
@@ -103,10 +106,10 @@ export const streamSetup = setup({
     /** A second crash during a catch-up: the catch-up is the likely cause. */
     crashedBefore: ({ context }) => context.crashes > 0,
     settled: ({ context }) => context.settled,
-    mayLook: ({ context }) => context.crashes < 2,
-    wasTold: ({ context }) => context.told !== null,
-    toldOfRefusal: ({ context }) => context.told === 'stream-access-denied',
-    moreToLookAt: ({ context, event }) =>
+    mayCatchUp: ({ context }) => context.crashes < 2,
+    alarmActive: ({ context }) => context.activeAlarm !== null,
+    accessDeniedAlarmActive: ({ context }) => context.activeAlarm === 'stream-access-denied',
+    gapLeft: ({ context, event }) =>
       context.gap !== null || (event.type === 'catchup.completed' && event.unsure.length > 0),
     failedOften: ({ context }) => context.failures + 1 === context.limits.catchUpAlarmAttempts,
   },

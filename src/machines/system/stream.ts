@@ -6,11 +6,11 @@
 import { backoff } from '../model/backoff.ts';
 import { formatLimit } from '../model/duration.ts';
 import { assertFirstEvent } from '../protocol/actions.ts';
-import { caughtUpAgain, recovered } from './stream-recovery.ts';
+import { clearCatchUpAlarm, clearDownAlarm } from './stream-recovery.ts';
 import {
   both,
   countAlarm,
-  countFailing,
+  countCatchUpAlarm,
   deadline,
   EVERYTHING,
   raise,
@@ -37,7 +37,7 @@ const settleTimer = deadline(
 const noop = { actions: 'noop' } as const;
 
 /** Withdraws the running query when its connection is lost; it is repeated on the next connection. */
-const takeBack = [
+const cancelCatchUp = [
   request(({ context }) =>
     context.asked === null ? null : { type: 'cancelEffect', key: `catchUp:${context.catchUps}` },
   ),
@@ -57,17 +57,17 @@ const begin = update(({ context, event }) =>
     : {},
 );
 
-const close = [request(({ context }) => caughtUpAgain(context)), update(closed)] as const;
+const close = [request(({ context }) => clearCatchUpAlarm(context)), update(closed)] as const;
 
 /** The connection was lost. */
 const lost = { target: '#stream.down.backoff', actions: keepWhy } as const;
 const refused = [
-  { guard: 'toldOfRefusal', target: '#stream.down.rejected', actions: keepWhy },
+  { guard: 'accessDeniedAlarmActive', target: '#stream.down.rejected', actions: keepWhy },
   {
     target: '#stream.down.rejected',
     actions: [
       keepWhy,
-      update(() => ({ told: 'stream-access-denied' })),
+      update(() => ({ activeAlarm: 'stream-access-denied' })),
       countAlarm,
       raise('stream-access-denied', ({ context }) => ({ message: context.why, hint: context.hint })),
     ],
@@ -85,7 +85,7 @@ export const streamMachine = streamSetup.createMachine({
     'alarm.raised': noop,
     'machine.failed': {
       actions: [
-        countFailing,
+        countCatchUpAlarm,
         raise('catch-up-failing', ({ event }) => ({
           message: `internal error: ${event.type === 'machine.failed' ? event.message : ''}`,
           hint: 'sos-ci history stream shows the rows; restart the daemon; report a bug',
@@ -95,7 +95,7 @@ export const streamMachine = streamSetup.createMachine({
     'daemon.crashed': [
       {
         guard: 'crashedBefore',
-        actions: [update(() => ({ crashes: 2 })), countFailing, raise('catch-up-failing', givenUp)],
+        actions: [update(() => ({ crashes: 2 })), countCatchUpAlarm, raise('catch-up-failing', givenUp)],
       },
       { actions: update(() => ({ crashes: 1 })) },
     ],
@@ -103,7 +103,7 @@ export const streamMachine = streamSetup.createMachine({
   states: {
     down: {
       entry: [
-        ...takeBack,
+        ...cancelCatchUp,
         update(({ context, event }) => ({
           outages: context.outages + 1,
           upSince: null,
@@ -119,10 +119,10 @@ export const streamMachine = streamSetup.createMachine({
         'stream.rejected': refused,
         'stream.gap-suspected': noop,
         'timer.fired': [
-          { guard: 'wasTold', actions: 'noop' },
+          { guard: 'alarmActive', actions: 'noop' },
           {
             actions: [
-              update(() => ({ told: 'stream-down' })),
+              update(() => ({ activeAlarm: 'stream-down' })),
               countAlarm,
               raise('stream-down', ({ context, event }) => ({
                 message: `no connection for ${formatLimit(event.at - (context.downSince ?? event.at))}: ${context.why}`,
@@ -140,10 +140,10 @@ export const streamMachine = streamSetup.createMachine({
     },
     up: {
       entry: [
-        request(({ context, event }) => recovered(context, event.at)),
+        request(({ context, event }) => clearDownAlarm(context, event.at)),
         update(({ context, event }) => ({
-          alarms: context.told === null ? context.alarms : context.alarms + 1,
-          told: null,
+          alarms: context.activeAlarm === null ? context.alarms : context.alarms + 1,
+          activeAlarm: null,
           upSince: event.at,
           downSince: null,
           failures: 0,
@@ -158,7 +158,7 @@ export const streamMachine = streamSetup.createMachine({
         'stream.gap-suspected': { actions: widen },
       },
       states: {
-        deciding: { always: [{ guard: 'mayLook', target: 'catchingUp' }, { target: 'listening' }] },
+        deciding: { always: [{ guard: 'mayCatchUp', target: 'catchingUp' }, { target: 'listening' }] },
         catchingUp: {
           description: 'connected, looking for what was missed',
           entry: [
@@ -176,7 +176,7 @@ export const streamMachine = streamSetup.createMachine({
           ],
           on: {
             'catchup.completed': [
-              { guard: 'moreToLookAt', target: 'catchingUp', reenter: true, actions: close },
+              { guard: 'gapLeft', target: 'catchingUp', reenter: true, actions: close },
               { guard: 'settled', target: 'listening', actions: close },
               { target: 'awaitingIndex', actions: close },
             ],
@@ -184,7 +184,7 @@ export const streamMachine = streamSetup.createMachine({
               {
                 guard: 'failedOften',
                 target: 'catchUpBackoff',
-                actions: [update(unclosed), countFailing, raise('catch-up-failing', failing)],
+                actions: [update(unclosed), countCatchUpAlarm, raise('catch-up-failing', failing)],
               },
               { target: 'catchUpBackoff', actions: update(unclosed) },
             ],
@@ -213,7 +213,7 @@ export const streamMachine = streamSetup.createMachine({
           description: 'listening',
           on: {
             'stream.gap-suspected': [
-              { guard: 'mayLook', target: 'catchingUp', actions: widen },
+              { guard: 'mayCatchUp', target: 'catchingUp', actions: widen },
               { actions: 'noop' },
             ],
           },
@@ -222,7 +222,7 @@ export const streamMachine = streamSetup.createMachine({
     },
     stopped: {
       description: 'not connected',
-      entry: [...takeBack, update(() => ({ upSince: null, downSince: null, why: 'stopped', hint: '' }))],
+      entry: [...cancelCatchUp, update(() => ({ upSince: null, downSince: null, why: 'stopped', hint: '' }))],
       on: {
         'stream.connected': noop,
         'stream.disconnected': noop,
@@ -252,8 +252,8 @@ function firstContext(started: StreamMachineEvent): StreamContext {
     failures: 0,
     caughtUp: null,
     settled: false,
-    told: null,
-    toldOfFailing: false,
+    activeAlarm: null,
+    catchUpAlarmActive: false,
     crashes: 0,
   };
 }
@@ -261,14 +261,14 @@ function firstContext(started: StreamMachineEvent): StreamContext {
 function closed({ context, event }: StreamArgs): Partial<StreamContext> {
   if (event.type !== 'catchup.completed') return {};
   const { at, since, changes, found, unsure } = event;
-  const again = { everything: false, changes: unsure, why: 'the stream told of the same meanwhile' };
+  const again = { everything: false, changes: unsure, why: 'the stream reported the same changes meanwhile' };
   return {
     asked: null,
     gap: unsure.length === 0 ? context.gap : both(again, context.gap),
     failures: 0,
     crashes: 0,
-    toldOfFailing: false,
-    alarms: context.alarms + (context.toldOfFailing ? 1 : 0),
+    catchUpAlarmActive: false,
+    alarms: context.alarms + (context.catchUpAlarmActive ? 1 : 0),
     caughtUp: { at, since, changes, found },
   };
 }

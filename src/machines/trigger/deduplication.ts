@@ -109,18 +109,18 @@ export interface IdAssignment {
 }
 
 /**
- * @param told all events of one change in Gerrit's answer
+ * @param entries all events of one change in Gerrit's answer
  * @param before events decided before the query: the answer contains all of them
  * @param during events decided since then: the answer contains some of them
  */
 export function matchSeen<T extends EventFingerprint>(
-  told: readonly T[],
+  entries: readonly T[],
   before: readonly SeenEvent[],
   during: readonly SeenEvent[],
   toleranceMs: number,
 ): Comparison<T> {
-  const { fresh, named } = unmatched(told, [...before, ...during], toleranceMs);
-  const unsure = during.length > 0 && unmatched(told, before, toleranceMs).fresh.length > fresh.length;
+  const { fresh, named } = unmatched(entries, [...before, ...during], toleranceMs);
+  const unsure = during.length > 0 && unmatched(entries, before, toleranceMs).fresh.length > fresh.length;
   return { fresh: [...fresh].sort((one, other) => one.at - other.at), unsure, named };
 }
 
@@ -150,13 +150,13 @@ export function samePatchset(sighting: EventFingerprint, seen: readonly SeenEven
  * newer event. A seen event with an id matches only that id.
  */
 function unmatched<T extends EventFingerprint>(
-  told: readonly T[],
+  entries: readonly T[],
   seen: readonly SeenEvent[],
   toleranceMs: number,
 ): { readonly fresh: readonly T[]; readonly named: readonly IdAssignment[] } {
   const ids = new Set(seen.flatMap(({ id }) => (id === undefined ? [] : [id])));
-  const unknown = told.filter(({ id }) => id === undefined || !ids.has(id));
-  const byId = told.some(({ id }) => id !== undefined);
+  const unknown = entries.filter(({ id }) => id === undefined || !ids.has(id));
+  const byId = entries.some(({ id }) => id !== undefined);
   const byKey = new Map<string, SeenEvent[]>();
   for (const one of seen) {
     if (byId && one.id !== undefined) continue;

@@ -5,10 +5,10 @@
  */
 
 import {
+  type AccountVote,
   assertNever,
   type HoldSpec,
   type Patchset,
-  type StandingVote,
   type TriggerKind,
 } from '../model/domain.ts';
 import type { GerritEvent } from '../model/gerrit-event.ts';
@@ -58,7 +58,7 @@ export type Decision =
   | (Finding & { readonly do: 'forget' })
   | (Finding & { readonly do: 'supersede'; readonly review: string; readonly by: string })
   | (Finding & { readonly do: 'cancel'; readonly review: string })
-  | (Finding & { readonly do: 'forward'; readonly review: string; readonly vote: StandingVote })
+  | (Finding & { readonly do: 'forward'; readonly review: string; readonly vote: AccountVote })
   /** `findAgain`: it should start but the queue of delayed starts is full, so the event must not count as seen. */
   | (Finding & { readonly do: 'ignore'; readonly findAgain?: true });
 
@@ -136,7 +136,7 @@ function onPatchset(event: StartingEvent, rules: TriggerRules, facts: TriggerFac
     event.type === 'patchset-created' && event.movedFrom !== undefined ? leftBehind(event, facts) : [];
   const decisions = [
     ...left.map((review) => supersede(review, event.patchset, movedTo(event.patchset))),
-    ...tellVotes(event, facts.open),
+    ...forwardVotes(event, facts.open),
     ...decideStart(event, rules, without(facts, left), jobs),
   ];
   return { decisions, jobs, asked: jobs.some(({ passed }) => passed > 0) && asks(event, rules, rules.jobs) };
@@ -356,7 +356,7 @@ function supersededBy({ change, patchset }: Patchset): Finding {
   return { rule: 'superseded', why: `patchset ${change},${patchset} is newer` };
 }
 
-function tellVotes(event: StartingEvent, open: readonly OpenReview[]): readonly Decision[] {
+function forwardVotes(event: StartingEvent, open: readonly OpenReview[]): readonly Decision[] {
   if (event.type !== 'comment-added') return [];
   return open.flatMap(({ id, patchset, hold = null }) => {
     if (hold === null || patchset !== event.patchset.patchset) return [];

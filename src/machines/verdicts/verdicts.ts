@@ -78,7 +78,7 @@ export const verdictsMachine = verdictsSetup.createMachine({
     'turn.requested': {
       actions: [update(({ context, event }) => queued(context, event)), request(grantNow)],
     },
-    'verdicts.requested': { actions: request(tellVerdicts) },
+    'verdicts.requested': { actions: request(listVerdicts) },
     'review.ended': { actions: [request(grantNext), update(({ context, event }) => left(context, event))] },
     // An error here blocks no review: each waits for the answer with a deadline, and casts no positive vote without it.
     'machine.failed': noop,
@@ -162,7 +162,7 @@ function left(context: VerdictsContext, event: VerdictsEvent): Partial<VerdictsC
 }
 
 /** Only the patchsets that may count, because the answer becomes a row of the review. */
-function tellVerdicts({ context, event }: VerdictsArgs): Effect | null {
+function listVerdicts({ context, event }: VerdictsArgs): Effect | null {
   if (event.type !== 'verdicts.requested') return null;
   const { review, from, to } = event;
   const runs = context.runs

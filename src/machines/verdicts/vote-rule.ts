@@ -63,7 +63,7 @@ export interface VoteFacts {
   /** Runs of patchsets up to this one may be missing; 0: none are. */
   readonly forgotten: number;
   /** Our account's vote on the current patchset, 0 for none; null: it could not be read. */
-  readonly standing: number | null;
+  readonly currentVote: number | null;
 }
 
 /** The result of one applicable voting job for the current patchset. */
@@ -192,13 +192,13 @@ function valueToSend(
   { statement, counted }: Pick<VoteDecision, 'statement' | 'counted'>,
   facts: VoteFacts,
 ): number | null {
-  const { standing } = facts;
+  const { currentVote } = facts;
   if (statement === null) return null;
   // An unknown vote may be a negative one.
-  if (statement > 0) return standing === null ? null : statement;
+  if (statement > 0) return currentVote === null ? null : statement;
   if (statement < 0 && failedItself(counted, facts)) return statement;
   // A person may have removed the negative vote, so this run does not restore it. A positive vote is wrong in any case.
-  return standing !== null && standing > 0 ? 0 : null;
+  return currentVote !== null && currentVote > 0 ? 0 : null;
 }
 
 /** True when this review's own jobs failed with readable evidence. */

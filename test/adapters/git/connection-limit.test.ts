@@ -32,12 +32,12 @@ class Counting {
 }
 
 let gerrit: Counting;
-let told: (string | null)[];
+let reported: (string | null)[];
 let queryOpen: boolean;
 let connectionLimit: ConnectionLimit;
 beforeEach(() => {
   gerrit = new Counting();
-  told = [];
+  reported = [];
   queryOpen = false;
   connectionLimit = new ConnectionLimit({
     makeRoom: async () => {
@@ -46,7 +46,7 @@ beforeEach(() => {
       gerrit.open -= 1;
       return true;
     },
-    onRefused: (error) => told.push(error?.message ?? null),
+    onRefused: (error) => reported.push(error?.message ?? null),
     onChange: () => {},
   });
 });
@@ -57,14 +57,14 @@ const fetches = (count: number) =>
 test.each([1, 2, 3])('five fetches at once all succeed where %d may be open', async (limit) => {
   gerrit.limit = limit;
   expect(await fetches(5)).toEqual(Array.from({ length: 5 }, () => 'fetched'));
-  expect([gerrit.most <= limit, connectionLimit.taken, told]).toEqual([true, 0, []]);
+  expect([gerrit.most <= limit, connectionLimit.taken, reported]).toEqual([true, 0, []]);
   expect(await fetches(5)).toHaveLength(5);
 });
 
 test('the connection that is kept for queries is given up for a fetch', async () => {
   [queryOpen, gerrit.open] = [true, 1];
   expect(await fetches(1)).toEqual(['fetched']);
-  expect([gerrit.refused, told]).toEqual([1, []]);
+  expect([gerrit.refused, reported]).toEqual([1, []]);
 });
 
 test('a fetch that is refused alone fails, and the operator is told once, and when it is over', async () => {
@@ -72,10 +72,10 @@ test('a fetch that is refused alone fails, and the operator is told once, and wh
   for (let time = 0; time < 2; time += 1) {
     await expect(fetches(1)).rejects.toMatchObject({ message: 'too many', retryable: true });
   }
-  expect(told).toEqual(['too many']);
+  expect(reported).toEqual(['too many']);
   gerrit.limit = 1;
   await fetches(2);
-  expect([told, connectionLimit.taken]).toEqual([['too many', null], 0]);
+  expect([reported, connectionLimit.taken]).toEqual([['too many', null], 0]);
 });
 
 test('who waits for a place leaves it when it is told to stop', async () => {

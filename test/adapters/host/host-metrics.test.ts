@@ -22,7 +22,7 @@ test('places on one disk are one disk, also those that are not there yet', async
     database: join(dir, 'sos-ci.db'),
     unkept: () => 'no room',
   });
-  const { disks, walBytes, unkept } = await metrics.look();
+  const { disks, walBytes, unkept } = await metrics.read();
   expect(disks).toMatchObject([{ path: dir, holds: 'stateDir and logs and events' }]);
   expect(disks[0]?.freeBytes).toBeGreaterThan(0);
   expect([walBytes, unkept]).toEqual([null, 'no room']);
@@ -34,11 +34,11 @@ test('another file system is another disk', async () => {
     { path: '/proc', holds: 'logs' },
   ];
   const metrics = new ProcHostMetrics({ places, database: join(dir, 'x'), unkept: () => null });
-  expect((await metrics.look()).disks.map(({ path }) => path)).toEqual([dir, '/proc']);
+  expect((await metrics.read()).disks.map(({ path }) => path)).toEqual([dir, '/proc']);
 });
 
 test('the write-ahead log is measured', async () => {
   writeFileSync(join(dir, 'sos-ci.db-wal'), 'x'.repeat(12_345));
   const metrics = new ProcHostMetrics({ places: [], database: join(dir, 'sos-ci.db'), unkept: () => null });
-  expect(await metrics.look()).toEqual({ disks: [], walBytes: 12_345, unkept: null });
+  expect(await metrics.read()).toEqual({ disks: [], walBytes: 12_345, unkept: null });
 });

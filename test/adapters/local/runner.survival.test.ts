@@ -111,15 +111,15 @@ describe('a stage whose runner is killed', () => {
     const runner = scratch.runner();
     const handle = await runner.start(request, NEVER);
     const command = Number(await written(join(scratch.root, 'pids')));
-    let told = false;
+    let ended = false;
     void handle.ended.then(() => {
-      told = true;
+      ended = true;
     });
     kill(handle.pid);
     await until('the end of the runner', () => !isAlive(handle.pid));
     const again = await runner.start(request, NEVER);
     expect(again).toMatchObject({ pid: handle.pid, adopted: true });
-    expect([isAlive(command), told]).toEqual([true, false]);
+    expect([isAlive(command), ended]).toEqual([true, false]);
     await scratch.put('end', '0');
     expect(await handle.ended).toEqual({
       how: 'lost',

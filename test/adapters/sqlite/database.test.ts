@@ -66,8 +66,8 @@ test('a young WAL is grown once, so that later appends need not', () => {
 
 test('a WAL that grows while somebody reads for long is seen, and small again when nobody does', async () => {
   const store = openStore(file);
-  const lookout = new ProcHostMetrics({ places: [], database: file, unkept: () => null });
-  const walBytes = async () => (await lookout.look()).walBytes ?? 0;
+  const metrics = new ProcHostMetrics({ places: [], database: file, unkept: () => null });
+  const walBytes = async () => (await metrics.read()).walBytes ?? 0;
   const write = () => {
     for (let time = 0; time < 80; time += 1) {
       const message = 'x'.repeat(200_000 + time);
@@ -163,11 +163,11 @@ test('killed in the middle of its appends: every row that it was told of is ther
   timeout: 60_000,
 }, async () => {
   const other = await program.start('write', file);
-  let told = 0;
-  for (let lines = 0; lines < 20; lines += 1) told += Number(await other.line());
+  let reported = 0;
+  for (let lines = 0; lines < 20; lines += 1) reported += Number(await other.line());
   await other.kill();
   const store = openStore(file);
-  expect([...store.log()].length).toBeGreaterThanOrEqual(told);
+  expect([...store.log()].length).toBeGreaterThanOrEqual(reported);
   expect(audited(store)).toEqual({ differences: [], views: [] });
   store.close();
 });

@@ -22,7 +22,7 @@ afterEach(() => {
   folder.remove();
 });
 
-async function tell(history: string, event: AnyEvent, settles: string | null = null): Promise<void> {
+async function send(history: string, event: AnyEvent, settles: string | null = null): Promise<void> {
   const batch: LogEntry[] = [];
   const happening: Submission = { history, startsOn: 'job@1', event, settles, causationId: null };
   const options = {
@@ -40,13 +40,13 @@ async function tell(history: string, event: AnyEvent, settles: string | null = n
 async function waits(job: string, project: string, provider = 'local'): Promise<void> {
   const patchset = { ...PATCHSET, project };
   const spec = jobSpec({ provider });
-  await tell(job, { type: 'job.accepted', job, review: 'r1', deployment: 'd', patchset, spec });
-  if (store.job(job)?.state === 'queued.preparing') await tell(job, { type: 'job.ready', trees: [] });
+  await send(job, { type: 'job.accepted', job, review: 'r1', deployment: 'd', patchset, spec });
+  if (store.job(job)?.state === 'queued.preparing') await send(job, { type: 'job.ready', trees: [] });
 }
 
 async function served(job: string, at: number): Promise<void> {
   now = at;
-  await tell(job, { type: 'slot.granted' }, 'slot');
+  await send(job, { type: 'slot.granted' }, 'slot');
 }
 
 test('the newest turn of each project on each provider is kept, oldest first', async () => {
@@ -69,7 +69,7 @@ test('the newest turn of each project on each provider is kept, oldest first', a
 
 test('a grant that came too late is no turn', async () => {
   await waits('j1', 'cinder');
-  await tell('j1', { type: 'job.promoted', by: 'alice', why: '' });
+  await send('j1', { type: 'job.promoted', by: 'alice', why: '' });
   await served('j1', START);
   expect(store.lastServed()).toEqual([]);
 });

@@ -145,10 +145,10 @@ describe('a connection', () => {
     await asking('B');
     expect(proxy.connections).toBe(1);
     await work.run('C', () => scratch.nodes.disconnect(server));
-    const told = ['attach', 'data', 'close'];
+    const callbacks = ['attach', 'data', 'close'];
     expect(heard).toEqual([
-      ...told.map((name) => [name, 'A']),
-      ...told.map((name) => [name, 'B']),
+      ...callbacks.map((name) => [name, 'A']),
+      ...callbacks.map((name) => [name, 'B']),
       ...['A: gone', 'B: gone'].map((name) => [name, undefined]),
     ]);
   });

@@ -240,13 +240,13 @@ describe('a node that goes', () => {
     );
     const handle = await scratch.runner().start(request, NEVER);
     const command = Number(await written(join(scratch.root, 'command')));
-    let told = false;
+    let ended = false;
     void handle.ended.then(() => {
-      told = true;
+      ended = true;
     });
     kill(handle.pid);
     await until('its end', () => !isAlive(handle.pid));
-    expect([isAlive(command), told]).toEqual([true, false]);
+    expect([isAlive(command), ended]).toEqual([true, false]);
     await scratch.put('end', '');
     expect(await handle.ended).toHaveProperty('how', 'lost');
     expect(await scratch.log(request)).toBe('last\n');

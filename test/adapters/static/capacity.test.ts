@@ -4,18 +4,18 @@ import { Capacity } from '../../../src/adapters/static/capacity.ts';
 
 test('a directory that cannot be watched costs no news: the time runs without it', async () => {
   let now = 1_000;
-  const told: number[] = [];
+  const reported: number[] = [];
   const health = {
     directory: '/nonexistent/hosts',
     read: async () => ({ failures: 2, quarantinedUntil: 1_050, why: 'away' }),
   };
   await new Promise<void>((resolve) => {
     const changed = (hosts: number): void => {
-      told.push(hosts);
+      reported.push(hosts);
       now = 2_000;
-      if (told.length === 2) resolve();
+      if (reported.length === 2) resolve();
     };
     new Capacity({ hosts: ['a'], health, now: () => now, changed });
   });
-  expect(told).toEqual([0, 1]);
+  expect(reported).toEqual([0, 1]);
 });

@@ -80,16 +80,18 @@ describe('a host that fails', () => {
   it('is no place for a job while it is put aside, before and after a restart', async () => {
     lab = new Lab(sshd, ['a', 'b'], { quarantineAfterFailures: 1 });
     const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }, lab.host('b')] };
-    const told: number[] = [];
-    const server = await lab.provider(broken, (hosts) => told.push(hosts)).create(serverRequest(), signal);
+    const reported: number[] = [];
+    const server = await lab
+      .provider(broken, (hosts) => reported.push(hosts))
+      .create(serverRequest(), signal);
     expect(server.address).toContain('/b/');
-    await until('the news that there is one host', () => told.at(-1) === 1);
-    const toldLater: number[] = [];
-    lab.provider(broken, (hosts) => toldLater.push(hosts));
-    await until('the same after a restart', () => toldLater.at(-1) === 1);
+    await until('the news that there is one host', () => reported.at(-1) === 1);
+    const reportedLater: number[] = [];
+    lab.provider(broken, (hosts) => reportedLater.push(hosts));
+    await until('the same after a restart', () => reportedLater.at(-1) === 1);
     rmSync(join(lab.scratch.stateDir, 'hosts', 'lab', 'a.json'));
-    await until('the news that it is back', () => told.at(-1) === 2 && toldLater.at(-1) === 2);
-    expect([told, toldLater]).toEqual([
+    await until('the news that it is back', () => reported.at(-1) === 2 && reportedLater.at(-1) === 2);
+    expect([reported, reportedLater]).toEqual([
       [1, 2],
       [1, 2],
     ]);
@@ -97,18 +99,18 @@ describe('a host that fails', () => {
 
   it('is a place again when its time is over', async () => {
     lab = new Lab(sshd, ['a'], { quarantineAfterFailures: 1, quarantineMs: 300 });
-    const told: number[] = [];
+    const reported: number[] = [];
     lab.now = Date.now();
     const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }] };
     const failing = lab.provider(broken, (hosts) => {
-      told.push(hosts);
+      reported.push(hosts);
       lab.now += 1_000;
     });
     await expect(failing.create(serverRequest(), signal)).rejects.toMatchObject({
       operation: 'verify host key',
     });
-    await until('the news that it is tried again', () => told.length === 2);
-    expect(told).toEqual([0, 1]);
+    await until('the news that it is tried again', () => reported.length === 2);
+    expect(reported).toEqual([0, 1]);
   });
 
   it('is known by the key in the configuration, which must be one', async () => {

@@ -42,7 +42,7 @@ const FINDINGS: readonly Finding[] = [
   },
 ];
 
-async function told(io: FakeIo, findings: readonly Finding[], json = false): Promise<number> {
+async function printed(io: FakeIo, findings: readonly Finding[], json = false): Promise<number> {
   return doctorCommand(io, file, { json }, async () => findings);
 }
 
@@ -53,14 +53,14 @@ describe('doctor', () => {
   ])('in %d columns', async (width, exit) => {
     writeFileSync(file, RIGHT);
     const io = fakeIo({ width });
-    expect(await told(io, FINDINGS)).toBe(exit);
+    expect(await printed(io, FINDINGS)).toBe(exit);
     await expect(io.stdout()).toMatchFileSnapshot(`../../golden/doctor-${width}.txt`);
   });
 
   test('as JSON', async () => {
     writeFileSync(file, RIGHT);
     const io = fakeIo();
-    expect(await told(io, FINDINGS, true)).toBe(1);
+    expect(await printed(io, FINDINGS, true)).toBe(1);
     await expect(io.stdout().replaceAll(dir, '/DIR')).toMatchFileSnapshot('../../golden/doctor.json');
   });
 
@@ -68,7 +68,7 @@ describe('doctor', () => {
     writeFileSync(file, RIGHT);
     const io = fakeIo();
     expect(
-      await told(
+      await printed(
         io,
         FINDINGS.filter(({ verdict }) => verdict !== 'failure'),
       ),

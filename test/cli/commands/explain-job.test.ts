@@ -7,7 +7,7 @@ import type { ReportSpec } from '../../../src/machines/model/report-spec.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { fakeReader } from '../../fakes/reader.ts';
-import { inForce, jobSpec, PATCHSET, reportSpec, STANDING, START } from '../../machines/facts.ts';
+import { CHANGE_STATE, inForce, jobSpec, PATCHSET, reportSpec, START } from '../../machines/facts.ts';
 import { type Answers, answerWell, comeTo, Simulator } from '../../machines/simulator.ts';
 
 const SPECS = [jobSpec(), jobSpec({ name: 'acme-fc' })];
@@ -21,7 +21,7 @@ const CAUSE = { kind: 'recheck', by: 'dev', at: START, why: 'recheck by dev' };
 /** Both jobs are in the configuration. */
 const answers: Answers = (effect, world) =>
   effect.type === 'readChangeState'
-    ? { type: 'change-state.read', standing: STANDING, jobs: SPECS.map(({ name }) => inForce(name)) }
+    ? { type: 'change-state.read', change: CHANGE_STATE, jobs: SPECS.map(({ name }) => inForce(name)) }
     : answerWell(effect, world);
 
 /** All is well, except what `answer` says about this one job's effects. */

@@ -28,10 +28,10 @@ const STREAM_LIMITS = {
 const EVIL = 'ended \u001b[2Jby an evil server';
 
 /** A connection that was lost after an hour. */
-function told(...more: readonly AnyEvent[]) {
+function contentsOf(...more: readonly AnyEvent[]) {
   const world = new Simulator();
   const say = (history: string, event: AnyEvent, settles?: string) => {
-    world.tell(history, event, settles === undefined ? {} : { settles });
+    world.send(history, event, settles === undefined ? {} : { settles });
     world.now += 30 * MINUTE;
   };
   say('stream', { type: 'stream.started', server: 'review:29418', limits: STREAM_LIMITS, since: null });
@@ -63,7 +63,7 @@ const daemon = { pid: 1, startTicks: 1, startedAt: START, version: '0', mode: 'r
 
 describe('status', () => {
   const show = (json: boolean, ...more: readonly AnyEvent[]) => {
-    const { now, ...contents } = told(...more);
+    const { now, ...contents } = contentsOf(...more);
     const io = fakeIo({ now, alive: () => true, width: 200 });
     statusCommand(io, fakeReader({ ...contents, daemon, health }), { json });
     return io.stdout();
@@ -129,7 +129,7 @@ describe('status', () => {
 
 describe('history NAME', () => {
   const show = (name: string, json = false) => {
-    const { now, ...contents } = told(lost);
+    const { now, ...contents } = contentsOf(lost);
     const io = fakeIo({ now, width: 100 });
     expect(historyCommand(io, fakeReader(contents), name, { json })).toBe(0);
     return io.stdout();
@@ -157,7 +157,7 @@ describe('history NAME', () => {
   });
 
   test('of a long history shows the newest, and how many there are', () => {
-    const contents = told(...Array.from({ length: 120 }, () => lost));
+    const contents = contentsOf(...Array.from({ length: 120 }, () => lost));
     const io = fakeIo({ now: contents.now, width: 100 });
     historyCommand(io, fakeReader(contents), 'stream', {});
     expect(io.stdout()).toContain('123 rows; the newest 100 are shown, --json prints all');

@@ -81,7 +81,7 @@ describe('the queue', () => {
     await lab.quiet();
     for (const change of [100, 101]) lab.say(of('openstack/cinder', created(change)));
     await lab.quiet();
-    slots.setLimits({ ...slots.limits, slots: { local: 1 }, projects, patienceMs: 1 });
+    slots.setLimits({ ...slots.limits, slots: { local: 1 }, projects, starvationTimeoutMs: 1 });
     lab.daemon.service.refresh();
     await lab.clock.advance(60_000);
     slots.suspend();
@@ -129,7 +129,7 @@ describe('the list of jobs', () => {
     const lab = await labWith([100, 101, 200]);
     lab.store.setDaemon({ pid: 1, startTicks: 1, startedAt: 0, version: '0', mode: 'running', stream: '' });
     const waiting = lab.jobs().find(({ change }) => change === 101);
-    await lab.daemon.engine.tell(waiting?.id ?? '', { type: 'job.promoted', by: 'alice', why: '' });
+    await lab.daemon.engine.send(waiting?.id ?? '', { type: 'job.promoted', by: 'alice', why: '' });
     await lab.quiet();
     lab.daemon.service.refresh();
     const io = ioOf(lab);

@@ -175,7 +175,7 @@ export class Case {
       left = await this.leftovers();
       return left.length === 0;
     };
-    await eventually(`${this.name}: nothing is left`, look, () => `${left.join('\n')}\n${this.tellAll()}`);
+    await eventually(`${this.name}: nothing is left`, look, () => `${left.join('\n')}\n${this.report()}`);
   }
 
   /** At least so many jobs have begun, and all have ended. */
@@ -216,11 +216,11 @@ export class Case {
     look: () => T | null | false | Promise<T | null | false>,
     limitMs?: number,
   ): Promise<T> {
-    return eventually(`${this.name}: ${what}`, look, () => this.tellAll(), limitMs);
+    return eventually(`${this.name}: ${what}`, look, () => this.report(), limitMs);
   }
 
   /** For a wait in vain: where every job stands, and what the daemons said. */
-  tellAll(): string {
+  report(): string {
     const known = existsSync(join(this.stateDir, 'sos-ci.db')) ? this.jobs() : [];
     return [...known, ...this.#daemons.map((daemon) => daemon.log)].join('\n');
   }

@@ -70,7 +70,7 @@ async function killAgainAndAgain(
     const enough = one.read((reader) => reader.length()) + rows;
     while (one.read((reader) => reader.length()) < enough) {
       if (one.ended(JOBS)) return { kills, daemon };
-      if (performance.now() > end) throw new Error(`no progress after ${kills} kills\n${one.tellAll()}`);
+      if (performance.now() > end) throw new Error(`no progress after ${kills} kills\n${one.report()}`);
       await aMoment();
     }
     await new Promise((resolve) => setTimeout(resolve, ms));

@@ -133,7 +133,7 @@ pass
         const copied = await one.vote(change);
         await newPatchset(one, change, kind, side);
         await one.eventually('it is there', async () => (await one.shown(change)).patchset === patchset + 1);
-        expect(await kindOf(change)).toBe(toldAs(kind));
+        expect(await kindOf(change)).toBe(kindInEvent(kind));
         // Gerrit has copied the vote of the patchset before.
         expect(await one.vote(change)).toBe(copied);
         writeFileSync(at, '');
@@ -250,7 +250,7 @@ async function newPatchset(one: Case, change: number, kind: Kind, side: string):
 }
 
 /** 3.9 has no word of its own for a rebase with a new message. */
-function toldAs(kind: Kind): Kind {
+function kindInEvent(kind: Kind): Kind {
   const unknown = kind === 'TRIVIAL_REBASE_WITH_MESSAGE_UPDATE' && rig.gerrit.version === '3.9.1';
   return unknown ? 'REWORK' : kind;
 }

@@ -7,14 +7,14 @@ const LIMIT_MS = 60_000;
 export async function eventually<T>(
   what: string,
   look: () => T | null | false | Promise<T | null | false>,
-  tell: () => string = () => '',
+  report: () => string = () => '',
   limitMs = LIMIT_MS,
 ): Promise<T> {
   const end = performance.now() + limitMs;
   for (;;) {
     const found = await look();
     if (found !== null && found !== false) return found;
-    if (performance.now() > end) throw new Error(`not within ${limitMs / 1000} s: ${what}\n${tell()}`);
+    if (performance.now() > end) throw new Error(`not within ${limitMs / 1000} s: ${what}\n${report()}`);
     await aMoment();
   }
 }

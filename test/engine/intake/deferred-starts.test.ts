@@ -73,12 +73,12 @@ describe('a storm', () => {
       for (let change = 1; change <= 5; change += 1) lab.say(comment('recheck', by, change));
       await lab.run(() => lab.unheard === 0 && lab.openWork().length === 0);
     }
-    const told = () => lab.store.alarms(9).map(({ target, times }) => `${target} ${times}`);
-    expect(told().sort()).toEqual(['limit-author alice 1', 'limit-author bob 1']);
+    const alarms = () => lab.store.alarms(9).map(({ target, times }) => `${target} ${times}`);
+    expect(alarms().sort()).toEqual(['limit-author alice 1', 'limit-author bob 1']);
     await lab.clock.advance(HOUR);
     for (const change of [8, 9]) lab.say(comment('recheck', 'alice', change));
     await lab.quiet();
-    expect(told().sort()).toEqual(['limit-author alice 2', 'limit-author bob 1']);
+    expect(alarms().sort()).toEqual(['limit-author alice 2', 'limit-author bob 1']);
   });
 
   test('of rechecks on one change delays the last of them, once', async () => {

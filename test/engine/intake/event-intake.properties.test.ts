@@ -111,16 +111,16 @@ class Story {
     const at = Math.floor(this.clock.now() / 1_000) * 1_000;
     const by = { username: `user-${who}`, name: '', email: '' };
     const common = { type: 'comment-added', patchset: PATCHSET, wip: false, private: false, by } as const;
-    const telling = (text: string): Comment => {
+    const commentWith = (text: string): Comment => {
       return { ...common, at, comment: `Patch Set 3:\n\n${text}`, approvals: [] };
     };
     // Without times nothing tells a comment on a file from a reply, when neither was heard.
     const onFile = form === 'on a file' && this.past.ids;
-    this.said.push(telling(onFile ? '' : words));
-    if (form === 'message') this.past.say(telling(words));
-    else this.past.say(telling('(1 comment)'), [onFile ? null : words]);
+    this.said.push(commentWith(onFile ? '' : words));
+    if (form === 'message') this.past.say(commentWith(words));
+    else this.past.say(commentWith('(1 comment)'), [onFile ? null : words]);
     const streamed = onFile || form === 'silent reply' ? '(1 comment)' : words;
-    if (this.connected) this.wire.push({ ...telling(streamed), at: at + off * 1_000 });
+    if (this.connected) this.wire.push({ ...commentWith(streamed), at: at + off * 1_000 });
   }
 
   deliver(): void {
@@ -244,7 +244,7 @@ async function happen(story: Story, it: Step): Promise<void> {
   }
 }
 
-async function tell(steps: readonly Step[], overlapMs: number, ids: boolean): Promise<Story> {
+async function runStory(steps: readonly Step[], overlapMs: number, ids: boolean): Promise<Story> {
   const story = new Story(overlapMs, ids);
   await story.begin();
   for (const it of steps) await happen(story, it);
@@ -269,7 +269,7 @@ test.each([
 ])('each comment is decided once, with an overlap of %i ms, and ids: %s', LONG, async (overlapMs, ids) => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
-      const story = await tell(steps, overlapMs, ids);
+      const story = await runStory(steps, overlapMs, ids);
       expect(counts(story.decided)).toEqual(counts(story.said));
       story.store.close();
     }),

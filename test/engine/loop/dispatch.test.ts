@@ -9,7 +9,7 @@ import { comeTo, Simulator, sha256 } from '../../machines/simulator.ts';
 const cancelled: AnyEvent = { type: 'job.cancelled', reason: 'the change was abandoned' };
 
 /** Told to a job that tests, while the rows of these types cannot be made. */
-function tell(
+function dispatchEvent(
   event: AnyEvent,
   failing: readonly string[],
   strict = false,
@@ -33,7 +33,7 @@ function tell(
 }
 
 test('an event that throws sends its job to the clean-up', () => {
-  const [{ row } = { row: null }] = tell(cancelled, ['job.cancelled']);
+  const [{ row } = { row: null }] = dispatchEvent(cancelled, ['job.cancelled']);
   expect(row).toMatchObject({
     type: 'machine.failed',
     state: 'cleanup.awaitingEffects',
@@ -42,7 +42,7 @@ test('an event that throws sends its job to the clean-up', () => {
 });
 
 test('when the way to the clean-up throws too, the job is parked and told', () => {
-  const [append] = tell(cancelled, ['job.cancelled', 'machine.failed']);
+  const [append] = dispatchEvent(cancelled, ['job.cancelled', 'machine.failed']);
   expect(append).toMatchObject({
     row: {
       type: 'machine.quarantine-failed',
@@ -111,7 +111,7 @@ describe('a tell to a history that does not exist', () => {
 
 test('an effect key that was used before sends its job to the clean-up', () => {
   const event: AnyEvent = { type: 'stage.exited', stage: 'testing', end: { how: 'exited', code: 0 } };
-  const [{ row } = { row: null }] = tell(event, [], false, ['readResults:1']);
+  const [{ row } = { row: null }] = dispatchEvent(event, [], false, ['readResults:1']);
   expect(row).toMatchObject({
     type: 'machine.failed',
     state: 'cleanup.awaitingEffects',
@@ -120,8 +120,8 @@ test('an effect key that was used before sends its job to the clean-up', () => {
 });
 
 test('nothing is left of what fails wholly, and tests are told at once', () => {
-  expect(() => tell(cancelled, ['job.cancelled', 'machine.failed', 'machine.quarantine-failed'])).toThrow(
-    'machine.quarantine-failed',
-  );
-  expect(() => tell(cancelled, ['job.cancelled'], true)).toThrow('a bug at job.cancelled');
+  expect(() =>
+    dispatchEvent(cancelled, ['job.cancelled', 'machine.failed', 'machine.quarantine-failed']),
+  ).toThrow('machine.quarantine-failed');
+  expect(() => dispatchEvent(cancelled, ['job.cancelled'], true)).toThrow('a bug at job.cancelled');
 });

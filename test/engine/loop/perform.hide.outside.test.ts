@@ -6,7 +6,7 @@ import { created } from '../../scenarios/gerrit-says.ts';
 import { Lab } from '../../scenarios/lab.ts';
 
 const lost = { afterMs: 1_000, outcome: { how: 'lost', why: `no ${SECRET} left` } } as const;
-const told = failure('create server', {
+const error = failure('create server', {
   target: `cloud with ${SECRET}`,
   message: `password ${SECRET} is wrong`,
   hint: `try ${SECRET}2`,
@@ -38,8 +38,8 @@ test('in why results cannot be read', async () => {
 
 test('in an error of a program, in how a stage was lost, and in an alarm', async () => {
   const lab = new Lab({ stage: () => lost });
-  lab.provider.failNext(told, 'create');
-  lab.reviewer.failNext({ ...told, retryable: false }, 'post');
+  lab.provider.failNext(error, 'create');
+  lab.reviewer.failNext({ ...error, retryable: false }, 'post');
   await lab.start();
   lab.say(created());
   await lab.run();

@@ -7,7 +7,7 @@ function slotsOf(slots: Readonly<Record<string, number>>, changes: Partial<SlotL
   const granted: string[] = [];
   const clock = { now: 1_000 };
   const made = new Slots({
-    limits: { slots, jobs: {}, projects: {}, patienceMs: 60_000, ...changes },
+    limits: { slots, jobs: {}, projects: {}, starvationTimeoutMs: 60_000, ...changes },
     now: () => clock.now,
     grant: (history) => granted.push(history),
   });

@@ -115,9 +115,9 @@ describe('a storm of alarms', () => {
     // Two hours, three mails each.
     expect(mailer.sent.length).toBeLessThanOrEqual(6);
     await clock.advance(HOUR);
-    const told = mailer.sent.map(({ text }) => text).join('\n');
+    const texts = mailer.sent.map(({ text }) => text).join('\n');
     for (let number = 1; number <= 120; number += 1)
-      expect(told).toContain(`server-leaked: job j${number}\n`);
+      expect(texts).toContain(`server-leaked: job j${number}\n`);
     expect(store.unmailed(9)).toEqual([]);
   });
 });

@@ -32,23 +32,23 @@ test('a new one is there at once, and one that nobody uses goes at once', () => 
 });
 
 test('one that can do less for a while has fewer slots, and says so', () => {
-  const told: ((slots: number) => void)[] = [];
+  const reported: ((slots: number) => void)[] = [];
   const pool = (slots: number, text = 'static'): ProviderDefinition => ({
     ...definition('pool', slots, text),
     make: (onCapacity) => {
-      told.push(onCapacity);
+      reported.push(onCapacity);
       return new FakeProvider({ name: 'pool', slots });
     },
   });
   const set = new ProviderRegistry([pool(3)]);
   const seen: unknown[] = [];
   set.onCapacity = () => seen.push(set.slots);
-  told[0]?.(1);
-  told[0]?.(5);
+  reported[0]?.(1);
+  reported[0]?.(5);
   expect(seen).toEqual([{ pool: 1 }, { pool: 3 }]);
-  told[0]?.(2);
+  reported[0]?.(2);
   set.define([pool(4, 'other hosts')], nobody);
-  told[0]?.(0);
+  reported[0]?.(0);
   expect([set.slots, seen.length]).toEqual([{ pool: 4 }, 3]);
 });
 

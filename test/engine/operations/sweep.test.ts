@@ -181,7 +181,7 @@ describe('what was gathered on this host', () => {
     lab.evidence.holdNext('publish');
     await lab.run(() => lab.jobs()[0]?.state === 'publishing.uploading');
     const crashed = { type: 'daemon.crashed', during: 'publishEvidence:1', message: 'a bug' } as const;
-    for (let times = 0; times < 2; times += 1) await lab.daemon.engine.tell('j00002', crashed);
+    for (let times = 0; times < 2; times += 1) await lab.daemon.engine.send('j00002', crashed);
     expect(lab.jobs()[0]).toMatchObject({ state: 'parked', ended: true });
     for (const { server } of lab.provider.servers()) await lab.provider.delete(server, DEPLOYMENT, NEVER);
     for (let round = 0; round < 3; round += 1) await sweep.run();

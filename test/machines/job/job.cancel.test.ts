@@ -63,7 +63,7 @@ interface Situation {
 const found = new Map<string, Situation>();
 for (const [name, answers] of Object.entries(worlds)) {
   const world = new Simulator(answers);
-  world.tell(JOB, accepted());
+  world.send(JOB, accepted());
   do {
     const flying = world.inFlight(JOB).map((effect) => effect.key);
     const key = `${world.at(JOB).state} [${flying.join(' ')}]`;
@@ -73,7 +73,7 @@ for (const [name, answers] of Object.entries(worlds)) {
 /** The next thing that happens; a job at its very beginning waits for its review. */
 function advance(world: Simulator): boolean {
   if (world.at(JOB).state === 'queued.preparing') {
-    world.tell(JOB, { type: 'job.ready', trees: [TREE] });
+    world.send(JOB, { type: 'job.ready', trees: [TREE] });
     return true;
   }
   return !world.at(JOB).ended && world.next();
@@ -111,9 +111,9 @@ describe.each(CANCELS)('$type', (cancel) => {
     const here = world.fork();
     here.answers = answerWell;
     const was = here.at(JOB);
-    const row = here.tell(JOB, cancel);
+    const row = here.send(JOB, cancel);
     expect(row.outcome).toBe('moved');
-    if (!was.ended && was.context.told !== true) expect(row.state).toMatch(/^cleanup\./);
+    if (!was.ended && was.context.verdictSent !== true) expect(row.state).toMatch(/^cleanup\./);
     for (const late of lateAnswers(here)) ends(late);
   });
 });
@@ -125,7 +125,7 @@ describe('a creation whose answer comes after the cancel', () => {
   function cancelled(): Simulator {
     const world = Simulator.job();
     world.answer(JOB, 'slot');
-    if (cancel !== undefined) world.tell(JOB, cancel);
+    if (cancel !== undefined) world.send(JOB, cancel);
     expect(world.at(JOB).state).toBe('cleanup.awaitingEffects');
     return world;
   }
@@ -173,7 +173,7 @@ describe('a creation whose answer comes after the cancel', () => {
 test('a success that is cancelled before its evidence can be read is not reported as one', () => {
   const world = Simulator.job();
   while (world.at(JOB).state !== 'publishing.uploading') world.next();
-  world.tell(JOB, { type: 'job.cancelled', reason: 'by hand' });
+  world.send(JOB, { type: 'job.cancelled', reason: 'by hand' });
   ends(world);
   expect(world.unheard.map(({ event }) => event)).toMatchObject([
     { report: { verdict: 'ABORTED', reason: 'by hand' } },

@@ -19,7 +19,7 @@ describe('a job that is promoted', () => {
   test('while it waits takes its request back and makes another, each time', () => {
     const world = Simulator.job();
     expect(world.at(JOB).pending.slot).toEqual({ ...REQUEST, key: 'slot', promoted: false });
-    expect(world.tell(JOB, PROMOTED)).toMatchObject({
+    expect(world.send(JOB, PROMOTED)).toMatchObject({
       state: 'queued.waiting',
       outcome: 'moved',
       data: { by: 'alice', why: 'a release waits for it' },
@@ -28,7 +28,7 @@ describe('a job that is promoted', () => {
         { ...REQUEST, key: 'slot:1', promoted: true },
       ],
     });
-    expect(world.tell(JOB, PROMOTED).effects).toEqual([
+    expect(world.send(JOB, PROMOTED).effects).toEqual([
       { type: 'cancelEffect', key: 'slot:1' },
       { ...REQUEST, key: 'slot:2', promoted: true },
     ]);
@@ -38,29 +38,29 @@ describe('a job that is promoted', () => {
     const world = Simulator.job();
     const before = world.owed(JOB).filter(({ type }) => type === 'setTimer');
     world.now += 60_000;
-    world.tell(JOB, PROMOTED);
+    world.send(JOB, PROMOTED);
     expect(before).toHaveLength(1);
     expect(world.owed(JOB).filter(({ type }) => type === 'setTimer')).toEqual(before);
   });
 
   test('is granted its slot by the newest request, and by no older one', () => {
     const world = Simulator.job();
-    world.tell(JOB, PROMOTED);
-    expect(world.tell(JOB, { type: 'slot.granted' }, { settles: 'slot' }).outcome).toBe('late');
-    expect(world.tell(JOB, { type: 'slot.granted' }, { settles: 'slot:1' }).state).toBe('booting.creating');
+    world.send(JOB, PROMOTED);
+    expect(world.send(JOB, { type: 'slot.granted' }, { settles: 'slot' }).outcome).toBe('late');
+    expect(world.send(JOB, { type: 'slot.granted' }, { settles: 'slot:1' }).state).toBe('booting.creating');
     expect(world.run().at(JOB).state).toBe('done');
     expect(breaches(world)).toEqual([]);
   });
 
   test('before it is released asks for its slot as one that was', () => {
     const world = new Simulator(answerWell);
-    world.tell(JOB, accepted());
-    expect(world.tell(JOB, PROMOTED)).toMatchObject({
+    world.send(JOB, accepted());
+    expect(world.send(JOB, PROMOTED)).toMatchObject({
       state: 'queued.preparing',
       outcome: 'moved',
       effects: [],
     });
-    expect(world.tell(JOB, RELEASED).effects).toEqual([{ ...REQUEST, key: 'slot:1', promoted: true }]);
+    expect(world.send(JOB, RELEASED).effects).toEqual([{ ...REQUEST, key: 'slot:1', promoted: true }]);
   });
 
   test.each(['booting.creating', 'testing.running', 'cleanup.deleting', 'done'])(
@@ -68,7 +68,7 @@ describe('a job that is promoted', () => {
     (state) => {
       const world = comeTo(Simulator.job(), JOB, state);
       const before = world.at(JOB);
-      expect(world.tell(JOB, PROMOTED)).toMatchObject({ outcome: 'moved', state, effects: [] });
+      expect(world.send(JOB, PROMOTED)).toMatchObject({ outcome: 'moved', state, effects: [] });
       expect(world.at(JOB).context).toEqual(before.context);
     },
   );

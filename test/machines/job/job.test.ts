@@ -50,8 +50,8 @@ describe('a job that goes well', () => {
     'hands over %s at once when its review refuses it',
     (verdict) => {
       const world = new Simulator();
-      world.tell(JOB, accepted());
-      const row = world.tell(JOB, { type: 'job.rejected', verdict, reason: 'docs only' });
+      world.send(JOB, accepted());
+      const row = world.send(JOB, { type: 'job.rejected', verdict, reason: 'docs only' });
       expect(row.state).toBe('reporting');
       expect(row.effects).toContainEqual({
         type: 'sendEvent',
@@ -191,8 +191,8 @@ describe('a job that goes well', () => {
     const { change, patchset, project, branch, ref, revision } = PATCHSET;
     const dependencies = [{ change, patchset, project, branch, ref, revision }];
     const siblings = [{ job: 'job-2', name: 'acme-fc' }];
-    world.tell(JOB, { ...accepted(), siblings } as AnyEvent);
-    world.tell(JOB, { type: 'job.ready', trees: [TREE], dependencies });
+    world.send(JOB, { ...accepted(), siblings } as AnyEvent);
+    world.send(JOB, { type: 'job.ready', trees: [TREE], dependencies });
     comeTo(world, JOB, 'publishing.uploading');
     expect(world.inFlight(JOB)).toMatchObject([
       { type: 'publishEvidence', trees: [TREE], dependencies, siblings, results: PASSED },
@@ -237,7 +237,7 @@ describe('a job that goes well', () => {
       { type: 'sendEvent', to: REVIEW, event: { type: 'job.reported', report } },
       timer('deadline:reporting', 3_600_000, START + 61_000),
     ]);
-    const cleanup = world.tell(JOB, { type: 'verdict.accepted' });
+    const cleanup = world.send(JOB, { type: 'verdict.accepted' });
     expect(cleanup.state).toBe('cleanup.deleting');
     expect(cleanup.effects).toEqual([
       withdrawn('deadline:reporting'),

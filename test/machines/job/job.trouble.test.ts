@@ -196,7 +196,7 @@ describe('evidence that cannot be published', () => {
   test('keeps no server: the job discards only what its stages left', () => {
     const world = comeTo(Simulator.job(), JOB, 'publishing.uploading');
     world.answerType(JOB, 'publishEvidence', unpublished());
-    world.tell(JOB, { type: 'verdict.accepted' });
+    world.send(JOB, { type: 'verdict.accepted' });
     world.answerType(JOB, 'deleteServer');
     const discards = world
       .rowsOf(JOB)
@@ -305,7 +305,7 @@ describe('an error of our own', () => {
 
   test('sends the job to its clean-up', () => {
     const world = comeTo(Simulator.job(), JOB, 'testing.running');
-    expect(world.tell(JOB, broken).state).toBe('cleanup.awaitingEffects');
+    expect(world.send(JOB, broken).state).toBe('cleanup.awaitingEffects');
     world.run();
     expect(world.at(JOB).state).toBe('done');
     expect(verdictOf(world)).toEqual(['NODE_FAILURE', 'internal error at stage.exited: undefined is not']);
@@ -314,8 +314,8 @@ describe('an error of our own', () => {
 
   test('in the clean-up begins it again; a second one parks the job and tells the operator', () => {
     const world = comeTo(Simulator.job(), JOB, 'cleanup.deleting');
-    expect(world.tell(JOB, broken).state).toBe('cleanup.awaitingEffects');
-    const row = world.tell(JOB, broken);
+    expect(world.send(JOB, broken).state).toBe('cleanup.awaitingEffects');
+    const row = world.send(JOB, broken);
     expect(row.state).toBe('parked');
     expect(row.effects.at(-1)).toMatchObject({ type: 'raiseAlarm', alarm: { kind: 'job-parked' } });
     orderly(world.run());
@@ -328,22 +328,22 @@ describe('an error of our own', () => {
       message: 'undefined is not',
     };
     const world = comeTo(Simulator.job(), JOB, 'testing.running');
-    const row = world.tell(JOB, lost);
+    const row = world.send(JOB, lost);
     expect([row.state, row.effects.map((effect) => effect.type)]).toEqual([
       'parked',
       ['cancelEffect', 'sendEvent', 'raiseAlarm'],
     ]);
     expect(verdictOf(world)).toEqual(['ABORTED', 'internal error at stage.exited: undefined is not']);
     expect(world.at(JOB)).toMatchObject({ ended: true, context: { slot: false, verdict: 'ABORTED' } });
-    expect(world.tell(JOB, lost).effects).toEqual([]);
+    expect(world.send(JOB, lost).effects).toEqual([]);
     orderly(world.run());
   });
 
   test('that kills the daemon changes nothing the first time, and parks the job the second', () => {
     const world = comeTo(Simulator.job(), JOB, 'testing.running');
-    const first = world.tell(JOB, crash);
+    const first = world.send(JOB, crash);
     expect([first.outcome, first.state, first.effects]).toEqual(['moved', 'testing.running', []]);
-    const second = world.tell(JOB, crash);
+    const second = world.send(JOB, crash);
     expect(second.state).toBe('parked');
     expect(second.effects.map((effect) => effect.type)).toEqual(['cancelEffect', 'sendEvent', 'raiseAlarm']);
     expect(world.at(JOB)).toMatchObject({ ended: true, context: { slot: false } });

@@ -18,7 +18,7 @@ const unpublished: AnyEvent = { type: 'evidence.publish-failed', failure: failur
 
 function opened(ageMs = 3_600_000): Simulator {
   const world = new Simulator();
-  world.tell(ID, {
+  world.send(ID, {
     type: 'publication.opened',
     review: REVIEW,
     publish: {
@@ -98,7 +98,7 @@ describe('a publication', () => {
   test('that is dropped while it publishes waits for the answer, which counts', () => {
     const world = opened();
     world.fire(ID);
-    world.tell(ID, { type: 'publication.dropped', why: 'too much' });
+    world.send(ID, { type: 'publication.dropped', why: 'too much' });
     expect([world.at(ID).state, pending(world)?.held]).toEqual(['publishing', null]);
     const other = world.fork();
     world.answerType(ID, 'publishEvidence');
@@ -140,9 +140,9 @@ describe('a publication', () => {
       const world = opened();
       comeTo(world, ID, state);
       const crashed: AnyEvent = { type: 'daemon.crashed', during: 'publishEvidence:1', message: 'a bug' };
-      world.tell(ID, crashed);
+      world.send(ID, crashed);
       expect(world.at(ID).state).toBe(state);
-      world.tell(ID, crashed);
+      world.send(ID, crashed);
       expect(world.at(ID)).toMatchObject({ state: 'discarding', context: { outcome: 'abandoned' } });
       orderly(world);
     },

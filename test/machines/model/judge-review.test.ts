@@ -1,8 +1,8 @@
 /** What a review came to as a whole: what is told, and what is counted. */
 import { describe, expect, test } from 'vitest';
 import type { JobReport } from '../../../src/machines/model/domain.ts';
-import { isQuiet, judgementOf } from '../../../src/machines/model/judge-review.ts';
-import { QUIET_OUTCOMES, type QuietOutcome } from '../../../src/machines/model/report-spec.ts';
+import { isSuppressed, judgementOf } from '../../../src/machines/model/judge-review.ts';
+import { SUPPRESSIBLE_OUTCOMES, type SuppressibleOutcome } from '../../../src/machines/model/report-spec.ts';
 import type { Verdict } from '../../../src/machines/model/verdict.ts';
 import { jobReport } from '../facts.ts';
 
@@ -10,23 +10,23 @@ const of = (...verdicts: readonly Verdict[]): readonly JobReport[] =>
   verdicts.map((verdict) => jobReport({ verdict }));
 
 describe('a review is not posted', () => {
-  test.each<[readonly Verdict[], boolean, readonly QuietOutcome[], boolean]>([
+  test.each<[readonly Verdict[], boolean, readonly SuppressibleOutcome[], boolean]>([
     [['ABORTED'], false, [], true],
     [['SKIPPED', 'ABORTED'], false, [], true],
     [['MERGER_FAILURE'], true, ['merge-conflict'], true],
     [['MERGER_FAILURE'], true, [], false],
     // Dependencies that cannot be met are always told.
-    [['MERGER_FAILURE'], false, QUIET_OUTCOMES, false],
+    [['MERGER_FAILURE'], false, SUPPRESSIBLE_OUTCOMES, false],
     [['RETRY_LIMIT', 'NODE_FAILURE', 'POST_FAILURE'], false, ['infrastructure'], true],
     [['RETRY_LIMIT', 'SUCCESS'], false, ['infrastructure'], false],
     [['RETRY_LIMIT', 'SUCCESS'], false, ['infrastructure', 'success'], true],
     [['SUCCESS', 'SKIPPED'], false, ['success'], true],
     [['TIMED_OUT'], false, ['timed-out'], true],
     [['TIMED_OUT'], false, ['infrastructure'], false],
-    [['FAILURE'], false, QUIET_OUTCOMES, false],
-    [['FAILURE', 'RETRY_LIMIT'], false, QUIET_OUTCOMES, false],
+    [['FAILURE'], false, SUPPRESSIBLE_OUTCOMES, false],
+    [['FAILURE', 'RETRY_LIMIT'], false, SUPPRESSIBLE_OUTCOMES, false],
   ])('%j, conflicted %j, quiet of %j: %j', (verdicts, conflicted, quiet, expected) => {
-    expect(isQuiet(of(...verdicts), conflicted, quiet)).toBe(expected);
+    expect(isSuppressed(of(...verdicts), conflicted, quiet)).toBe(expected);
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { JobReport } from '../../../src/machines/model/domain.ts';
 import { failure, JOB, jobReport, REVIEW, reportSpec } from '../facts.ts';
 import { orderly } from '../orderly.ts';
-import { alarms, outcome, weighed } from '../review-world.ts';
+import { alarms, outcome, voteInputs } from '../review-world.ts';
 import { Simulator } from '../simulator.ts';
 
 const URL = 'https://logs.example.org/later/';
@@ -12,12 +12,12 @@ const URL = 'https://logs.example.org/later/';
 function pending(changes: Partial<JobReport>): Simulator {
   const world = Simulator.review(reportSpec({ evidenceWaitMs: 600_000 }));
   const report = jobReport({ evidence: 'pending', url: URL, ...changes });
-  world.tell(REVIEW, { type: 'job.reported', report });
+  world.send(REVIEW, { type: 'job.reported', report });
   return world;
 }
 
 function posts(world: Simulator): readonly unknown[] {
-  weighed(world);
+  voteInputs(world);
   return world
     .rowsOf(REVIEW)
     .flatMap((row) => row.effects.flatMap((effect) => (effect.type === 'postReview' ? [effect.labels] : [])));
@@ -28,7 +28,7 @@ describe('a review with pending evidence', () => {
     const world = pending({ verdict: 'FAILURE' });
     expect(world.at(REVIEW).state).toBe('awaitingEvidence');
     expect(posts(world)).toEqual([]);
-    world.tell(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
+    world.send(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
     expect(posts(world)).toEqual([{ Verified: -1 }]);
     orderly(world.run());
   });
@@ -42,9 +42,9 @@ describe('a review with pending evidence', () => {
       expect(world.now - at).toBe(600_000);
       expect(posts(world)).toEqual([{}]);
       // Published later, it changes nothing that was posted.
-      world.tell(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
+      world.send(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
       world.run();
-      world.tell(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
+      world.send(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
       expect(posts(world)).toEqual([{}]);
       orderly(world);
     },
@@ -59,7 +59,7 @@ describe('a review with pending evidence', () => {
 
   test('gives no vote for a failure of which the evidence was given up', () => {
     const world = pending({ verdict: 'FAILURE' });
-    world.tell(REVIEW, { type: 'job.evidence-abandoned', job: JOB, why: 'too old' });
+    world.send(REVIEW, { type: 'job.evidence-abandoned', job: JOB, why: 'too old' });
     expect(posts(world)).toEqual([{}]);
     expect(world.at(REVIEW).context.reports).toMatchObject([{ evidence: 'none', url: null }]);
     orderly(world.run());
@@ -67,7 +67,7 @@ describe('a review with pending evidence', () => {
 
   test('is withdrawn like any other that has posted nothing', () => {
     const world = pending({ verdict: 'FAILURE' });
-    world.tell(REVIEW, { type: 'review.superseded', by: '912345,4' });
+    world.send(REVIEW, { type: 'review.superseded', by: '912345,4' });
     expect(world.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'withdrawn' } });
     expect(posts(world)).toEqual([]);
   });
@@ -83,7 +83,7 @@ describe('a review whose evidence is published after its post', () => {
     return world;
   }
   const publish = (world: Simulator) =>
-    world.tell(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
+    world.send(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
 
   test.each([
     ['before Gerrit answers', false],

@@ -103,15 +103,15 @@ describe('a vote that is waited for', () => {
   test('comes, and the change is looked at once more, because time has gone by', () => {
     const world = begun({ hold: HOLD });
     expect(world.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.awaitingVote');
-    expect(world.tell(REVIEW, vote(1, 'somebody')).state).toBe('preparing.awaitingVote');
-    expect(world.tell(REVIEW, vote(1)).state).toBe('preparing.lookingUp');
+    expect(world.send(REVIEW, vote(1, 'somebody')).state).toBe('preparing.awaitingVote');
+    expect(world.send(REVIEW, vote(1)).state).toBe('preparing.lookingUp');
     expect(world.answer(REVIEW, 'lookUpChange:2').state).toBe('preparing.merging');
     orderly(world);
   });
 
   test('comes while Gerrit is being asked', () => {
     const world = begun({ hold: HOLD });
-    world.tell(REVIEW, vote(1));
+    world.send(REVIEW, vote(1));
     expect(world.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.merging');
     orderly(world);
   });
@@ -119,11 +119,11 @@ describe('a vote that is waited for', () => {
   test('says no: nothing is run and nothing is said', () => {
     const world = begun({ hold: HOLD });
     world.answerType(REVIEW, 'lookUpChange');
-    world.tell(REVIEW, vote(-1));
+    world.send(REVIEW, vote(-1));
     expect(toldTo(world)).toEqual([
       { type: 'job.rejected', verdict: 'ABORTED', reason: 'zuul voted Verified-1' },
     ]);
-    world.tell(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
+    world.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
     expect(world.at(REVIEW).context.outcome).toBe('suppressed');
     orderly(world);
   });
@@ -152,7 +152,7 @@ describe.each<AnyEvent>([
     for (const effect of [null, ...moment().inFlight(REVIEW)]) {
       for (const answer of effect === null ? [null] : [undefined, ...otherAnswers(effect)]) {
         const world = moment();
-        world.tell(REVIEW, event);
+        world.send(REVIEW, event);
         expect(world.at(REVIEW).ended).toBe(true);
         expect(toldTo(world)).toHaveLength(1);
         if (effect !== null) world.answer(REVIEW, effect.key, answer ?? undefined);

@@ -17,7 +17,7 @@ const SPEC: MailSpec = {
 function told(mail: MailSpec, answers: Answers = answerWell, report = reportSpec()): Simulator {
   const world = new Simulator(answers);
   const event = opened(report);
-  world.tell(REVIEW, event.type === 'review.opened' ? { ...event, mail } : event);
+  world.send(REVIEW, event.type === 'review.opened' ? { ...event, mail } : event);
   return world;
 }
 
@@ -29,7 +29,7 @@ function ended(
   report = reportSpec(),
 ): Simulator {
   const world = told(mail, answers, report).run();
-  world.tell(REVIEW, {
+  world.send(REVIEW, {
     type: 'job.reported',
     report: {
       job: JOB,

@@ -20,7 +20,7 @@ import {
   TREE,
 } from '../facts.ts';
 import { orderly } from '../orderly.ts';
-import { weighed } from '../review-world.ts';
+import { voteInputs } from '../review-world.ts';
 import { answerWell, Simulator } from '../simulator.ts';
 
 const begun = (plan: Partial<PreparePlan> = {}) => Simulator.unprepared(preparePlan(plan));
@@ -28,7 +28,7 @@ const resolved = (change: Partial<ResolvedChange> = {}): AnyEvent => ({
   type: 'change.looked-up',
   change: { ...RESOLVED, ...change },
 });
-const tell = (event: AnyEvent): Effect => ({ type: 'sendEvent', to: JOB, event });
+const send = (event: AnyEvent): Effect => ({ type: 'sendEvent', to: JOB, event });
 const NEEDED = { ...PATCHSET, project: 'openstack/nova', change: 7, patchset: 2 };
 
 /** What the jobs were told last. */
@@ -69,7 +69,7 @@ describe('a patchset that can be tested', () => {
     const released = world.answerType(REVIEW, 'mergePatchset');
     expect(released.state).toBe('awaitingJobs');
     expect(released.effects).toContainEqual(
-      tell({ type: 'job.ready', trees: [TREE], dependencies: [NEEDED] }),
+      send({ type: 'job.ready', trees: [TREE], dependencies: [NEEDED] }),
     );
     orderly(world);
   });
@@ -131,7 +131,7 @@ describe('a patchset that is not tested', () => {
     expect(toldTo(world)).toEqual([{ type: 'job.rejected', verdict: 'MERGER_FAILURE', reason }]);
     // Nothing is said on a conflict: the author sees it in Gerrit.
     const report = jobReport({ verdict: 'MERGER_FAILURE', reason, url: null });
-    expect(world.tell(REVIEW, { type: 'job.reported', report }).state).toBe('done');
+    expect(world.send(REVIEW, { type: 'job.reported', report }).state).toBe('done');
     expect(world.at(REVIEW).context.outcome).toBe('suppressed');
     orderly(world);
   });
@@ -140,8 +140,8 @@ describe('a patchset that is not tested', () => {
     const world = begun();
     world.answer(REVIEW, 'lookUpChange:1', resolved({ trouble: 'a cycle: 1 -> 2 -> 1' }));
     const report = jobReport({ verdict: 'MERGER_FAILURE', reason: 'a cycle: 1 -> 2 -> 1', url: null });
-    world.tell(REVIEW, { type: 'job.reported', report });
-    expect(weighed(world).effects).toContainEqual(
+    world.send(REVIEW, { type: 'job.reported', report });
+    expect(voteInputs(world).effects).toContainEqual(
       expect.objectContaining({
         type: 'postReview',
         labels: {},
@@ -159,7 +159,7 @@ describe('files that the patchset touches', () => {
       { job: JOB, name: 'acme-dsvm', voting: true, files: first },
       { job: 'job-2', name: 'acme-fc', voting: true, files: second },
     ];
-    world.tell(REVIEW, opened(reportSpec(), jobs, preparePlan(plan)));
+    world.send(REVIEW, opened(reportSpec(), jobs, preparePlan(plan)));
     return world;
   };
   const docs = resolved({ files: ['doc/source/index.rst'] });
@@ -168,7 +168,7 @@ describe('files that the patchset touches', () => {
   test('skip the one job that has nothing to do with them, before anything is merged', () => {
     const world = two(CODE, ALL_FILES);
     const row = world.answer(REVIEW, 'lookUpChange:1', docs);
-    expect([row.state, world.unheard]).toEqual(['preparing.merging', [tell(skipped as AnyEvent)]]);
+    expect([row.state, world.unheard]).toEqual(['preparing.merging', [send(skipped as AnyEvent)]]);
     world.answerType(REVIEW, 'mergePatchset');
     expect(world.unheard.slice(1).map(({ to }) => to)).toEqual(['job-2']);
     orderly(world);
@@ -185,7 +185,7 @@ describe('files that the patchset touches', () => {
         reason: 'only documentation is touched',
         url: null,
       });
-      world.tell(REVIEW, { type: 'job.reported', report });
+      world.send(REVIEW, { type: 'job.reported', report });
     }
     expect(outcomeOf(world)).toEqual(['done', 'suppressed']);
     orderly(world);

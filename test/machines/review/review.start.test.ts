@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { jobReport, REVIEW, reportSpec } from '../facts.ts';
 import { orderly } from '../orderly.ts';
-import { weighed } from '../review-world.ts';
+import { voteInputs } from '../review-world.ts';
 import { Simulator } from '../simulator.ts';
 
 const report = reportSpec({ startMessage: true });
@@ -38,14 +38,14 @@ describe('a review whose jobs are released', () => {
   ] as const)('goes the same way when it %s', (_, answer) => {
     const world = Simulator.review(report);
     expect(world.answerType(REVIEW, 'postStartMessage', answer).state).toBe('awaitingJobs');
-    world.tell(REVIEW, { type: 'job.reported', report: jobReport() });
-    expect(weighed(world).state).toBe('posting.sending');
+    world.send(REVIEW, { type: 'job.reported', report: jobReport() });
+    expect(voteInputs(world).state).toBe('posting.sending');
     orderly(world);
   });
 
   test('does not wait for its answer, which may come after the end', () => {
     const world = Simulator.review({ ...report, label: null });
-    world.tell(REVIEW, { type: 'job.reported', report: jobReport() });
+    world.send(REVIEW, { type: 'job.reported', report: jobReport() });
     world.answerType(REVIEW, 'postReview');
     expect(world.at(REVIEW).state).toBe('done');
     world.answerType(REVIEW, 'postStartMessage');

@@ -1,13 +1,13 @@
 /** A review whose comment is in the site's own words: used as long as every reader understands it. */
 import { expect, test } from 'vitest';
 import { failure, jobReport, REVIEW, reportSpec } from '../facts.ts';
-import { weighed } from '../review-world.ts';
+import { voteInputs } from '../review-world.ts';
 import { Simulator } from '../simulator.ts';
 
 function sending(template: string): Simulator {
   const world = Simulator.review(reportSpec({ template }));
-  world.tell(REVIEW, { type: 'job.reported', report: jobReport() });
-  weighed(world);
+  world.send(REVIEW, { type: 'job.reported', report: jobReport() });
+  voteInputs(world);
   return world;
 }
 
@@ -33,7 +33,7 @@ test('one that readers would misread gives way to the built-in text, and the ope
   const world = sending('- {header}\n\n{jobs}\n\n{run}');
   world.answerType(REVIEW, 'postReview', { type: 'review.post-failed', failure: failure('post review') });
   world.fire(REVIEW);
-  weighed(world);
+  voteInputs(world);
   const builtIn = expect.stringMatching(/^Build succeeded \(check pipeline\)\./);
   expect(messages(world)).toEqual([builtIn, builtIn]);
   expect(alarms(world)).toEqual(['template-invalid']);

@@ -8,7 +8,7 @@ import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { verdictsOf } from '../../../src/machines/verdicts/verdicts.ts';
 import { failure, JOB, jobReport, opened, PATCHSET, REVIEW, reportSpec, START } from '../facts.ts';
 import { orderly } from '../orderly.ts';
-import { alarms, outcome, weighed } from '../review-world.ts';
+import { alarms, outcome, voteInputs } from '../review-world.ts';
 import { answerWell, Simulator } from '../simulator.ts';
 
 const reported = (changes = {}): AnyEvent => ({ type: 'job.reported', report: jobReport(changes) });
@@ -28,15 +28,15 @@ const TWO = [
 /** A review that is sending its comment. */
 function sending(report: Partial<ReportSpec> = {}): Simulator {
   const world = Simulator.review(reportSpec(report));
-  world.tell(REVIEW, reported());
-  expect(weighed(world).state).toBe('posting.sending');
+  world.send(REVIEW, reported());
+  expect(voteInputs(world).state).toBe('posting.sending');
   return world;
 }
 
 /** A review that waits for two jobs. */
 function two(): Simulator {
   const world = new Simulator(answerWell);
-  world.tell(REVIEW, opened(reportSpec(), TWO));
+  world.send(REVIEW, opened(reportSpec(), TWO));
   world.answerType(REVIEW, 'lookUpChange');
   world.answerType(REVIEW, 'mergePatchset');
   return world;
@@ -53,7 +53,7 @@ describe('awaitingJobs', () => {
 
   test('answers each job, and posts when the last has handed over', () => {
     const world = two();
-    const first = world.tell(REVIEW, reported());
+    const first = world.send(REVIEW, reported());
     expect([first.state, first.effects]).toEqual([
       'awaitingJobs',
       [
@@ -72,10 +72,10 @@ describe('awaitingJobs', () => {
         },
       ],
     ]);
-    const again = world.tell(REVIEW, reported({ verdict: 'FAILURE' }));
+    const again = world.send(REVIEW, reported({ verdict: 'FAILURE' }));
     expect([again.state, again.effects.length]).toEqual(['awaitingJobs', 2]);
-    world.tell(REVIEW, reported({ job: 'job-2', name: 'acme-fc' }));
-    const last = weighed(world);
+    world.send(REVIEW, reported({ job: 'job-2', name: 'acme-fc' }));
+    const last = voteInputs(world);
     expect(last.effects).toEqual([
       { type: 'cancelEffect', key: 'deadline:readingVerdicts:1' },
       {
@@ -95,16 +95,16 @@ describe('awaitingJobs', () => {
 
   test('is over at the deadline: who is missing is named, and answered later all the same', () => {
     const world = two();
-    world.tell(REVIEW, reported());
+    world.send(REVIEW, reported());
     world.fire(REVIEW);
-    const row = weighed(world);
+    const row = voteInputs(world);
     expect(row.state).toBe('posting.sending');
     expect(row.effects[1]).toMatchObject({
       labels: {},
       message: expect.stringContaining('acme-fc: not finished. no verdict in time'),
     });
     for (const settled of [false, true]) {
-      const late = (settled ? world.run() : world).tell(REVIEW, reported({ job: 'job-2', name: 'acme-fc' }));
+      const late = (settled ? world.run() : world).send(REVIEW, reported({ job: 'job-2', name: 'acme-fc' }));
       expect(late.effects[0]).toEqual({
         type: 'sendEvent',
         to: 'job-2',
@@ -118,8 +118,8 @@ describe('awaitingJobs', () => {
   test('goes on past the deadline as long as nobody has handed over', () => {
     const world = two();
     expect(world.fire(REVIEW)).toMatchObject({ state: 'awaitingJobs', effects: [] });
-    world.tell(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
-    expect(weighed(world).state).toBe('posting.sending');
+    world.send(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
+    expect(voteInputs(world).state).toBe('posting.sending');
     expect(outcome(world.run())).toEqual(['done', 'posted']);
     orderly(world);
   });
@@ -129,7 +129,7 @@ describe('awaitingJobs', () => {
     ['it is shadowed', { enabled: false }, {}, 'shadow'],
   ])('ends without a comment when %s', (_, report, changes, expected) => {
     const world = Simulator.review(reportSpec(report));
-    const row = world.tell(REVIEW, reported(changes));
+    const row = world.send(REVIEW, reported(changes));
     expect(row.effects.some((effect) => effect.type === 'postReview')).toBe(false);
     expect(outcome(world)).toEqual(['done', expected]);
   });
@@ -139,8 +139,8 @@ describe('awaitingJobs', () => {
     [cancelled, { type: 'job.cancelled', reason: 'the change was abandoned' }],
   ])('%j is passed on to the jobs that have not handed over', (event, passed) => {
     const world = two();
-    world.tell(REVIEW, reported());
-    const row = world.tell(REVIEW, event);
+    world.send(REVIEW, reported());
+    const row = world.send(REVIEW, event);
     expect(row.effects).toEqual([
       { type: 'cancelEffect', key: 'deadline:awaitingJobs' },
       { type: 'sendEvent', to: 'job-2', event: passed },
@@ -169,8 +169,8 @@ describe('posting', () => {
   });
 
   test('without a vote ends at once; with one it is read back', () => {
-    const voteless = sending({ label: null });
-    expect(voteless.answerType(REVIEW, 'postReview').state).toBe('done');
+    const voteRefused = sending({ label: null });
+    expect(voteRefused.answerType(REVIEW, 'postReview').state).toBe('done');
     const world = sending();
     const row = world.answerType(REVIEW, 'postReview');
     expect(row.state).toBe('confirmingVote.readingVotes');
@@ -182,7 +182,7 @@ describe('posting', () => {
     });
     world.votes = { Verified: 1 };
     expect(world.answerType(REVIEW, 'readVotes').state).toBe('done');
-    expect([outcome(voteless), outcome(world)]).toEqual([
+    expect([outcome(voteRefused), outcome(world)]).toEqual([
       ['done', 'posted'],
       ['done', 'posted'],
     ]);
@@ -243,7 +243,7 @@ describe('posting', () => {
       ['raiseAlarm'],
     ]);
     world.answer(REVIEW, 'postReview:1', unposted(true));
-    expect(world.tell(REVIEW, { type: 'alarm.raised' }, { settles: 'alarm:overdue:1' }).outcome).toBe(
+    expect(world.send(REVIEW, { type: 'alarm.raised' }, { settles: 'alarm:overdue:1' }).outcome).toBe(
       'moved',
     );
     expect(outcome(world.run())).toEqual(['done', 'posted']);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { jobReport, REVIEW, reportSpec } from '../facts.ts';
 import { orderly } from '../orderly.ts';
-import { alarms, outcome, weighed } from '../review-world.ts';
+import { alarms, outcome, voteInputs } from '../review-world.ts';
 import { Simulator } from '../simulator.ts';
 
 const reported: AnyEvent = { type: 'job.reported', report: jobReport() };
@@ -11,8 +11,8 @@ const reported: AnyEvent = { type: 'job.reported', report: jobReport() };
 /** A review that is sending its comment. */
 function sending(): Simulator {
   const world = Simulator.review(reportSpec());
-  world.tell(REVIEW, reported);
-  expect(weighed(world).state).toBe('posting.sending');
+  world.send(REVIEW, reported);
+  expect(voteInputs(world).state).toBe('posting.sending');
   return world;
 }
 
@@ -22,7 +22,7 @@ describe('an error of our own', () => {
 
   test('is told to the operator; a post on its way still counts', () => {
     const world = sending();
-    expect(world.tell(REVIEW, broken).state).toBe('raisingAlarm');
+    expect(world.send(REVIEW, broken).state).toBe('raisingAlarm');
     world.answer(REVIEW, 'postReview:1');
     expect(outcome(world.run())).toEqual(['done', 'posted']);
     expect(alarms(world)).toEqual(['review-post-failed']);
@@ -31,8 +31,8 @@ describe('an error of our own', () => {
 
   test('a second one parks the review: it does not go round between its alarm and its end', () => {
     const world = sending();
-    expect(world.tell(REVIEW, broken).state).toBe('raisingAlarm');
-    expect(world.tell(REVIEW, broken).state).toBe('parked');
+    expect(world.send(REVIEW, broken).state).toBe('raisingAlarm');
+    expect(world.send(REVIEW, broken).state).toBe('parked');
     expect(alarms(world)).toEqual(['review-post-failed', 'review-post-failed']);
     orderly(world.run());
   });
@@ -44,7 +44,7 @@ describe('an error of our own', () => {
       event: 'job.reported',
       message: 'undefined is not',
     };
-    const row = world.tell(REVIEW, lost);
+    const row = world.send(REVIEW, lost);
     expect(row.state).toBe('parked');
     expect(row.effects).toContainEqual(
       expect.objectContaining({
@@ -52,7 +52,7 @@ describe('an error of our own', () => {
         event: expect.objectContaining({ type: 'job.cancelled' }),
       }),
     );
-    expect(world.tell(REVIEW, reported).effects[0]).toMatchObject({
+    expect(world.send(REVIEW, reported).effects[0]).toMatchObject({
       type: 'sendEvent',
       event: { type: 'verdict.accepted' },
     });
@@ -61,10 +61,10 @@ describe('an error of our own', () => {
 
   test('that kills the daemon twice parks the review, with an alarm', () => {
     const world = sending();
-    expect(world.tell(REVIEW, crash)).toMatchObject({ state: 'posting.sending', effects: [] });
-    expect(world.tell(REVIEW, crash).state).toBe('parked');
+    expect(world.send(REVIEW, crash)).toMatchObject({ state: 'posting.sending', effects: [] });
+    expect(world.send(REVIEW, crash).state).toBe('parked');
     expect(alarms(world)).toEqual(['review-post-failed']);
-    expect(world.tell(REVIEW, reported).effects.map(({ type }) => type)).toEqual(['sendEvent', 'sendEvent']);
+    expect(world.send(REVIEW, reported).effects.map(({ type }) => type)).toEqual(['sendEvent', 'sendEvent']);
     orderly(world.run());
   });
 });

@@ -6,7 +6,7 @@ import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { VOTING } from '../../../src/machines/system/voting.ts';
 import { jobReport, REVIEW, reportSpec } from '../facts.ts';
 import { orderly } from '../orderly.ts';
-import { weighed } from '../review-world.ts';
+import { voteInputs } from '../review-world.ts';
 import { Simulator } from '../simulator.ts';
 
 const reported = (changes: Partial<JobReport> = {}): AnyEvent => ({
@@ -17,13 +17,13 @@ const reported = (changes: Partial<JobReport> = {}): AnyEvent => ({
 /** A review that has its only job's report, in a world that has a history of voting or not. */
 function judged(report: Partial<ReportSpec>, changes: Partial<JobReport>, voting = true): Simulator {
   const world = Simulator.review(reportSpec({ maxConsecutiveFailures: 1, ...report }));
-  if (voting) world.tell(VOTING, { type: 'voting.opened' });
-  world.tell(REVIEW, reported(changes));
+  if (voting) world.send(VOTING, { type: 'voting.opened' });
+  world.send(REVIEW, reported(changes));
   return world;
 }
 
 function posts(world: Simulator): readonly unknown[] {
-  weighed(world);
+  voteInputs(world);
   return world
     .rowsOf(REVIEW)
     .flatMap((row) => row.effects.flatMap((effect) => (effect.type === 'postReview' ? [effect.labels] : [])));
@@ -62,7 +62,7 @@ describe('a review asks before it posts', () => {
       }),
     );
     // An answer that comes after all changes nothing.
-    world.tell(REVIEW, { type: 'vote.allowed' });
+    world.send(REVIEW, { type: 'vote.allowed' });
     expect(world.at(REVIEW).state).toBe('posting.sending');
     expect(world.at(REVIEW).context.withheld).not.toBe('');
     orderly(world);
@@ -70,7 +70,7 @@ describe('a review asks before it posts', () => {
 
   test('and is withdrawn while it waits for an answer', () => {
     const world = judged({}, {}, false);
-    world.tell(REVIEW, { type: 'review.superseded', by: '912345,4' });
+    world.send(REVIEW, { type: 'review.superseded', by: '912345,4' });
     expect(world.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'withdrawn' } });
     orderly(world);
   });

@@ -25,7 +25,7 @@ function moments(): readonly (readonly [string, Simulator])[] {
   for (const [name, answers] of stories) {
     const world = Simulator.review();
     world.answers = answers;
-    world.tell(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
+    world.send(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
     do {
       const flying = world.inFlight(REVIEW).map((effect) => effect.key);
       const key = `${world.at(REVIEW).state} [${flying.join(' ')}]`;
@@ -55,7 +55,7 @@ describe.each([cancelled, superseded])('$type', (event) => {
     for (const variant of [null, ...variants]) {
       const world = moment.fork();
       world.answers = answerWell;
-      const from = world.tell(REVIEW, event).version;
+      const from = world.send(REVIEW, event).version;
       if (variant !== null) world.answer(REVIEW, variant[0].key, variant[1]);
       world.run();
       expect(world.at(REVIEW).ended).toBe(true);

@@ -64,7 +64,7 @@ describe('a connection', () => {
   test('lost while it is looked back from: the question is taken back, its late answer moves nothing', () => {
     const world = new StreamWorld().hear(connected, lost);
     expect(world.look).toBeUndefined();
-    const late = world.tell(STREAM, closed(), { settles: 'catchUp:1' });
+    const late = world.send(STREAM, closed(), { settles: 'catchUp:1' });
     expect([late.outcome, world.state]).toEqual(['late', 'down.backoff']);
     expect(world.hear(connected).look?.key).toBe('catchUp:2');
   });

@@ -17,7 +17,7 @@ const requested = (change: number, judgement: Judgement, stopAfter = 3): AnyEven
 
 function opened(): Simulator {
   const world = new Simulator();
-  world.tell(VOTING, { type: 'voting.opened' });
+  world.send(VOTING, { type: 'voting.opened' });
   return world;
 }
 
@@ -29,7 +29,7 @@ function answers(world: Simulator): readonly string[] {
 describe('votes are allowed', () => {
   test('until as many changes in a row failed as the limit says, and for the last of them no more', () => {
     const world = opened();
-    for (const change of [1, 2, 3, 4]) world.tell(VOTING, requested(change, 'failure'));
+    for (const change of [1, 2, 3, 4]) world.send(VOTING, requested(change, 'failure'));
     expect(answers(world)).toEqual([
       'r1 vote.allowed',
       'r2 vote.allowed',
@@ -46,9 +46,9 @@ describe('votes are allowed', () => {
 
   test('again and again when a success lies between', () => {
     const world = opened();
-    for (const change of [1, 2]) world.tell(VOTING, requested(change, 'failure'));
-    world.tell(VOTING, requested(3, 'success'));
-    for (const change of [4, 5]) world.tell(VOTING, requested(change, 'failure'));
+    for (const change of [1, 2]) world.send(VOTING, requested(change, 'failure'));
+    world.send(VOTING, requested(3, 'success'));
+    for (const change of [4, 5]) world.send(VOTING, requested(change, 'failure'));
     expect(answers(world).every((answer) => answer.endsWith('vote.allowed'))).toBe(true);
     expect(world.at(VOTING).context.failed).toEqual([4, 5]);
     orderly(world);
@@ -56,8 +56,8 @@ describe('votes are allowed', () => {
 
   test('when one change fails many times, and when what happened speaks neither for nor against us', () => {
     const world = opened();
-    for (const change of [1, 1, 1, 1]) world.tell(VOTING, requested(change, 'failure'));
-    for (const change of [2, 3, 4]) world.tell(VOTING, requested(change, 'neither'));
+    for (const change of [1, 1, 1, 1]) world.send(VOTING, requested(change, 'failure'));
+    for (const change of [2, 3, 4]) world.send(VOTING, requested(change, 'neither'));
     expect(world.at(VOTING)).toMatchObject({ state: 'allowed', context: { failed: [1] } });
     orderly(world);
   });
@@ -66,13 +66,13 @@ describe('votes are allowed', () => {
 describe('votes that stopped', () => {
   function stopped(): Simulator {
     const world = opened();
-    for (const change of [1, 2, 3]) world.tell(VOTING, requested(change, 'failure'));
+    for (const change of [1, 2, 3]) world.send(VOTING, requested(change, 'failure'));
     return world;
   }
 
   test('are told to the operator once', () => {
     const world = stopped();
-    world.tell(VOTING, requested(4, 'failure'));
+    world.send(VOTING, requested(4, 'failure'));
     const alarms = world.log.flatMap((row) => row.effects.filter((effect) => effect.type === 'raiseAlarm'));
     expect(alarms).toMatchObject([
       {
@@ -84,16 +84,16 @@ describe('votes that stopped', () => {
 
   test('are not resumed by a success', () => {
     const world = stopped();
-    world.tell(VOTING, requested(4, 'success'));
+    world.send(VOTING, requested(4, 'success'));
     expect(answers(world).at(-1)).toBe('r4 vote.withheld');
     orderly(world);
   });
 
   test('are resumed by an operator, and counted again', () => {
     const world = stopped();
-    world.tell(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the array is back' });
+    world.send(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the array is back' });
     expect(world.at(VOTING)).toMatchObject({ state: 'allowed', context: { failed: [], stoppedAt: null } });
-    for (const change of [4, 5, 6]) world.tell(VOTING, requested(change, 'failure'));
+    for (const change of [4, 5, 6]) world.send(VOTING, requested(change, 'failure'));
     expect(answers(world).slice(3)).toEqual(['r4 vote.allowed', 'r5 vote.allowed', 'r6 vote.withheld']);
     orderly(world);
   });
@@ -101,17 +101,17 @@ describe('votes that stopped', () => {
 
 test('trouble of our own neither ends nor stops it', () => {
   const world = opened();
-  world.tell(VOTING, { type: 'machine.failed', event: 'vote.requested', message: 'broken' });
-  world.tell(VOTING, { type: 'daemon.crashed', during: 'vote.requested', message: 'broken' });
-  world.tell(VOTING, { type: 'daemon.crashed', during: 'vote.requested', message: 'broken' });
-  world.tell(VOTING, requested(1, 'failure'));
+  world.send(VOTING, { type: 'machine.failed', event: 'vote.requested', message: 'broken' });
+  world.send(VOTING, { type: 'daemon.crashed', during: 'vote.requested', message: 'broken' });
+  world.send(VOTING, { type: 'daemon.crashed', during: 'vote.requested', message: 'broken' });
+  world.send(VOTING, requested(1, 'failure'));
   expect(answers(world)).toEqual(['r1 vote.allowed']);
   orderly(world);
 });
 
 test('more failures than are remembered are no more than that', () => {
   const world = opened();
-  for (let change = 1; change <= 1_100; change += 1) world.tell(VOTING, requested(change, 'failure', 5_000));
+  for (let change = 1; change <= 1_100; change += 1) world.send(VOTING, requested(change, 'failure', 5_000));
   expect((world.at(VOTING).context.failed as readonly number[]).length).toBe(1_000);
   expect(world.at(VOTING).state).toBe('allowed');
 });

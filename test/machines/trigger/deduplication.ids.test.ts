@@ -21,11 +21,11 @@ const seen = (number: number, id: string | null, seconds = 0): SeenEvent => {
   return { ...said(id, seconds), number, streamed: true, hidden: false };
 };
 const look = (
-  told: readonly EventFingerprint[],
+  entries: readonly EventFingerprint[],
   before: readonly SeenEvent[],
   during: readonly SeenEvent[] = [],
 ) => {
-  const { fresh, unsure, named } = matchSeen(told, before, during, 5_000);
+  const { fresh, unsure, named } = matchSeen(entries, before, during, 5_000);
   return { fresh: fresh.map(({ id }) => id), unsure, named };
 };
 

@@ -40,11 +40,11 @@ const seen = (sighting: EventFingerprint, changes: Partial<SeenEvent> = {}): See
   return { ...sighting, number: numbers, streamed: true, hidden: false, ...changes };
 };
 const fresh = (
-  told: readonly EventFingerprint[],
+  entries: readonly EventFingerprint[],
   before: readonly SeenEvent[],
   during: readonly SeenEvent[] = [],
 ) => {
-  const { fresh: found, unsure } = matchSeen(told, before, during, TOLERANCE_MS);
+  const { fresh: found, unsure } = matchSeen(entries, before, during, TOLERANCE_MS);
   return { fresh: found, unsure };
 };
 
@@ -166,14 +166,14 @@ describe('any comments, any part of them seen, any second off', () => {
   test('what was missed is new, as often as it was missed, and nothing else', () => {
     fc.assert(
       fc.property(fc.array(one, { maxLength: 40, size: 'max' }), (comments) => {
-        const told = comments.map(({ second, account }) => at(second, { account }));
+        const entries = comments.map(({ second, account }) => at(second, { account }));
         const before = comments.flatMap(({ second, account, how, off }) => {
           if (how === 'missed') return [];
           return [seen(at(second + (how === 'stream' ? off : 0), { account }))];
         });
         for (const account of ['alice', 'bob']) {
           const missed = comments.filter((it) => it.account === account && it.how === 'missed').length;
-          const found = fresh(told, before).fresh.filter((it) => it.account === account);
+          const found = fresh(entries, before).fresh.filter((it) => it.account === account);
           expect(found).toHaveLength(missed);
         }
       }),
@@ -182,20 +182,20 @@ describe('any comments, any part of them seen, any second off', () => {
   });
 
   test('and what came while Gerrit answered makes nothing new twice: what is missing then is found by the next look', () => {
-    const timely = fc.record({ told: fc.boolean() });
+    const timely = fc.record({ entries: fc.boolean() });
     fc.assert(
       fc.property(fc.array(fc.tuple(one, timely), { maxLength: 30, size: 'max' }), (comments) => {
         const all = comments.map(([{ second }]) => at(second));
         const before: SeenEvent[] = [];
         const during: SeenEvent[] = [];
         // What the stream tells while Gerrit answers may be in the answer or not; all else is.
-        const told = comments.flatMap(([{ second, how, off }, { told: inAnswer }]) => {
+        const entries = comments.flatMap(([{ second, how, off }, { entries: inAnswer }]) => {
           if (how === 'query') before.push(seen(at(second)));
           if (how === 'stream') during.push(seen(at(second + off)));
           return how !== 'stream' || inAnswer ? [at(second)] : [];
         });
         const missed = comments.filter(([{ how }]) => how === 'missed').length;
-        const first = fresh(told, before, during);
+        const first = fresh(entries, before, during);
         expect(first.fresh.length).toBeLessThanOrEqual(missed);
         if (!first.unsure) expect(first.fresh).toHaveLength(missed);
         const taken = first.fresh.map((it) => seen(it, { streamed: false }));

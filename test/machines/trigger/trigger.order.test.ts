@@ -110,13 +110,13 @@ describe('after', () => {
 
   test('tells the review each vote of that account on that label, also one against the patch', () => {
     const vote = { account: 'zuul', label: 'Verified', value: 1 };
-    const told = { do: 'forward', review: 'r', rule: 'require-vote' };
+    const entries = { do: 'forward', review: 'r', rule: 'require-vote' };
     expect(decide(verified(1), rules, factsOf([holding]))).toMatchObject([
-      { ...told, vote },
+      { ...entries, vote },
       { do: 'ignore' },
     ]);
     expect(decide(verified(-1), rules, factsOf([holding]))).toMatchObject([
-      { ...told, vote: { ...vote, value: -1 } },
+      { ...entries, vote: { ...vote, value: -1 } },
       { do: 'ignore' },
     ]);
   });
@@ -173,9 +173,9 @@ describe('whatever comes', () => {
           name: names[0] ?? null,
         });
         const changes = { ...on(place), by, author, hashtags, at };
-        for (const told of [created(changes), comment(written, { ...changes, tag }), ready(changes)]) {
+        for (const entries of [created(changes), comment(written, { ...changes, tag }), ready(changes)]) {
           for (const { rule, why } of decide(
-            told,
+            entries,
             all,
             factsOf([{ id: 'r', patchset: 2, branch: 'master', jobs: ['acme-dsvm'] }]),
           )) {
@@ -191,8 +191,8 @@ describe('whatever comes', () => {
     fc.assert(
       fc.property(job, event, (rules, given) => {
         const all = triggerRules({ jobs: [jobRules(rules)] });
-        const told = comment(given.comment, { by: given.by });
-        expect(decide(told, all, factsOf())).toEqual(decide(told, all, factsOf()));
+        const entries = comment(given.comment, { by: given.by });
+        expect(decide(entries, all, factsOf())).toEqual(decide(entries, all, factsOf()));
       }),
     );
   });

@@ -10,16 +10,16 @@ const HISTORY = verdictsOf(PATCHSET);
 
 function admit(world: Simulator, review: string, patchset = 1, names: readonly string[] = ['acme']): void {
   const jobs = names.map((name) => ({ job: `${review}-${name}`, name, voting: true }));
-  world.tell(HISTORY, { type: 'runs.admitted', review, patchset, branch: PATCHSET.branch, jobs });
+  world.send(HISTORY, { type: 'runs.admitted', review, patchset, branch: PATCHSET.branch, jobs });
 }
 
 function end(world: Simulator, review: string, verdict: Verdict, name = 'acme'): void {
   const job = `${review}-${name}`;
-  world.tell(HISTORY, { type: 'run.ended', job, verdict, url: null, dependencies: '', readable: true });
+  world.send(HISTORY, { type: 'run.ended', job, verdict, url: null, dependencies: '', readable: true });
 }
 
-const leave = (world: Simulator, review: string) => world.tell(HISTORY, { type: 'review.ended', review });
-const ask = (world: Simulator, review: string) => world.tell(HISTORY, { type: 'turn.requested', review });
+const leave = (world: Simulator, review: string) => world.send(HISTORY, { type: 'review.ended', review });
+const ask = (world: Simulator, review: string) => world.send(HISTORY, { type: 'turn.requested', review });
 const context = (world: Simulator) => world.at(HISTORY).context as unknown as VerdictsContext;
 const kept = (world: Simulator) => context(world).runs.map(({ job, verdict }) => `${job} ${verdict}`);
 
@@ -99,7 +99,7 @@ describe('runs', () => {
     }
     expect(context(world).runs).toHaveLength(20);
     expect(context(world).forgotten).toBe(10);
-    const answer = world.tell(HISTORY, { type: 'verdicts.requested', review: 'r30', from: 29, to: 30 });
+    const answer = world.send(HISTORY, { type: 'verdicts.requested', review: 'r30', from: 29, to: 30 });
     expect(answer.effects).toMatchObject([
       {
         to: 'r30',

@@ -47,7 +47,7 @@ function facts(runs: readonly VoteRun[], changes: Partial<VoteFacts> = {}): Vote
     kinds: [{ patchset: 1, kind: 'REWORK' }],
     runs,
     forgotten: 0,
-    standing: 0,
+    currentVote: 0,
     ...changes,
   };
 }
@@ -56,7 +56,7 @@ const own = { review: OWN, admitted: 2 } as const;
 
 describe('a partial run', () => {
   test('that succeeds after a failure of another job raises nothing', () => {
-    const decision = computeVote(facts([run('a', 'FAILURE'), run('b', 'SUCCESS', own)], { standing: -1 }));
+    const decision = computeVote(facts([run('a', 'FAILURE'), run('b', 'SUCCESS', own)], { currentVote: -1 }));
     expect(decision).toMatchObject({ value: null, statement: -1, reason: 'failure' });
   });
 
@@ -66,7 +66,7 @@ describe('a partial run', () => {
 
   test('that repairs the failed job raises the vote', () => {
     const runs = [run('a', 'FAILURE'), run('b', 'SUCCESS'), run('a', 'SUCCESS', own)];
-    expect(computeVote(facts(runs, { standing: -1 })).value).toBe(1);
+    expect(computeVote(facts(runs, { currentVote: -1 })).value).toBe(1);
   });
 
   test('while another job has no verdict sends no label', () => {
@@ -79,12 +79,12 @@ describe('a partial run', () => {
 
   test('does not restore a negative vote that a person removed', () => {
     const runs = [run('a', 'FAILURE'), run('b', 'SUCCESS', own)];
-    expect(computeVote(facts(runs, { standing: 0 })).value).toBeNull();
+    expect(computeVote(facts(runs, { currentVote: 0 })).value).toBeNull();
   });
 
   test('takes a positive vote away that a failure contradicts', () => {
     const runs = [run('a', 'FAILURE'), run('b', 'SUCCESS', own)];
-    expect(computeVote(facts(runs, { standing: 1 })).value).toBe(0);
+    expect(computeVote(facts(runs, { currentVote: 1 })).value).toBe(0);
   });
 });
 
@@ -108,7 +108,7 @@ test('the newest run is the one that was admitted last, whichever ended last', (
 test('a value of 0 takes a better vote away and is sent for nothing else', () => {
   const runs = [run('a', 'FAILURE', own), run('b', 'SUCCESS')];
   const quiet = { values: { success: 1, failure: 0, timedOut: 0 } };
-  expect([1, 0, -1].map((standing) => computeVote(facts(runs, { ...quiet, standing })).value)).toEqual([
+  expect([1, 0, -1].map((currentVote) => computeVote(facts(runs, { ...quiet, currentVote })).value)).toEqual([
     0,
     null,
     null,
@@ -116,14 +116,17 @@ test('a value of 0 takes a better vote away and is sent for nothing else', () =>
 });
 
 test('a vote that could not be read keeps a positive vote back and no negative one', () => {
-  const standing = null;
-  expect(computeVote(facts([run('a', 'SUCCESS'), run('b', 'SUCCESS', own)], { standing })).value).toBeNull();
-  expect(computeVote(facts([run('a', 'FAILURE', own), run('b', 'SUCCESS')], { standing })).value).toBe(-1);
+  const currentVote = null;
+  expect(
+    computeVote(facts([run('a', 'SUCCESS'), run('b', 'SUCCESS', own)], { currentVote })).value,
+  ).toBeNull();
+  expect(computeVote(facts([run('a', 'FAILURE', own), run('b', 'SUCCESS')], { currentVote })).value).toBe(-1);
 });
 
 test('a failure whose evidence nobody can read is no reason for a negative vote', () => {
   const pending = run('a', 'FAILURE', { ...own, readable: false });
-  const decide = (standing: number) => computeVote(facts([pending, run('b', 'SUCCESS')], { standing })).value;
+  const decide = (currentVote: number) =>
+    computeVote(facts([pending, run('b', 'SUCCESS')], { currentVote })).value;
   expect([decide(1), decide(0), decide(-1)]).toEqual([0, null, null]);
   expect(computeVote(facts([pending, run('b', 'FAILURE', own)])).value).toBe(-1);
 });
@@ -217,7 +220,7 @@ const worlds = fc
       }),
       { maxLength: 12 },
     ),
-    standing: fc.option(fc.integer({ min: -2, max: 2 })),
+    currentVote: fc.option(fc.integer({ min: -2, max: 2 })),
   })
   .map(({ jobs, kinds, runs, ...rest }) => ({
     ...rest,
@@ -235,13 +238,13 @@ const worlds = fc
 test('agrees with a second reading of the rules, in every world', () => {
   const sent = new Map<number | null, number>();
   fc.assert(
-    fc.property(worlds, ({ values, jobs, kinds, runs, standing }) => {
+    fc.property(worlds, ({ values, jobs, kinds, runs, currentVote }) => {
       const reference: ReferenceWorld = {
         values,
         jobs: jobs.map(({ exclude, ...one }) => ({ ...one, passesOver: exclude })),
         kinds,
         runs,
-        standing,
+        currentVote,
         review: OWN,
       };
       const { value } = computeVote({
@@ -259,7 +262,7 @@ test('agrees with a second reading of the rules, in every world', () => {
           readable: !evidencePending,
         })),
         forgotten: 0,
-        standing,
+        currentVote,
       });
       sent.set(value, (sent.get(value) ?? 0) + 1);
       expect(value).toBe(referenceVote(reference));

@@ -3,7 +3,7 @@
  * parents. The data is untrusted, so every field is bounded here.
  */
 import { z } from 'zod';
-import type { Dependency, StandingVote } from '../../../machines/model/domain.ts';
+import type { AccountVote, Dependency } from '../../../machines/model/domain.ts';
 import * as shapes from '../json-schemas.ts';
 import { queryError } from '../transport/query.ts';
 
@@ -77,7 +77,7 @@ interface Unread {
   readonly fileOld?: unknown;
 }
 
-export function votesOf(row: QueryRow): readonly StandingVote[] {
+export function votesOf(row: QueryRow): readonly AccountVote[] {
   return (row.currentPatchSet?.approvals ?? []).flatMap(({ type, description, value, by }) => {
     const label = type || description;
     return value === null || value === 0 || label === ''

@@ -68,15 +68,15 @@ interface RawRow {
 function toPast(raw: z.infer<typeof row>, json: RawRow): ChangeHistory {
   const { currentPatchSet: set, status, wip } = raw;
   const patchset = shapes.toPatchset(raw, set);
-  const told = readMessages(messagesOf(raw.comments ?? []));
+  const messages = readMessages(messagesOf(raw.comments ?? []));
   const isOpen = status !== 'ABANDONED' && status !== 'MERGED';
   const about: About = { change: json, patchSet: json.currentPatchSet };
-  const readyAt = told.ready?.at ?? raw.lastUpdated;
+  const readyAt = messages.ready?.at ?? raw.lastUpdated;
   return {
     project: patchset.project,
     change: patchset.change,
     updatedAt: raw.lastUpdated,
-    entries: told.said.map((said) => entryOf(said, about, isOpen ? patchset.patchset : null)),
+    entries: messages.said.map((said) => entryOf(said, about, isOpen ? patchset.patchset : null)),
     comments: commentsOf(set.comments ?? [], patchset.patchset),
     patchset: isOpen
       ? {
@@ -91,16 +91,16 @@ function toPast(raw: z.infer<typeof row>, json: RawRow): ChangeHistory {
     ready:
       isOpen && !wip && !raw.private
         ? {
-            saidAt: told.ready?.at ?? null,
+            saidAt: messages.ready?.at ?? null,
             event: eventAs('change-ready', {
               type: 'wip-state-changed',
               ...about,
               ...createdOn(readyAt),
-              changer: told.ready?.by ?? raw.owner,
+              changer: messages.ready?.by ?? raw.owner,
             }),
           }
         : null,
-    closed: isOpen ? null : closedOf(status, about, told.closed, raw.lastUpdated),
+    closed: isOpen ? null : closedOf(status, about, messages.closed, raw.lastUpdated),
   };
 }
 

@@ -33,7 +33,7 @@ import {
 } from './transport.ts';
 
 /** Query options for the current state of a change: the kinds of all patchsets and the files of the current one. */
-const STANDING_PARTS = [
+const REVIEWED_CHANGE_OPTIONS = [
   'ALL_REVISIONS',
   'CURRENT_COMMIT',
   'CURRENT_FILES',
@@ -43,7 +43,7 @@ const STANDING_PARTS = [
 /** Statuses after which Gerrit may still have stored the review: an internal failure, or a proxy that gave up. */
 const UNDECIDED = [408, 500, 502, 504];
 /** Refusals that an operator can fix: credentials, permissions, a moved URL. */
-const MENDABLE = [301, 302, 303, 307, 308, 401, 403];
+const RETRYABLE_STATUSES = [301, 302, 303, 307, 308, 401, 403];
 
 export class RestReviews implements ReviewTransport {
   readonly #client: RestClient;
@@ -63,14 +63,14 @@ export class RestReviews implements ReviewTransport {
   /** Requests are queued one by one, so a session holds no resource. */
   withSession<T>(_signal: AbortSignal, work: (session: ReviewSession) => Promise<T>): Promise<T> {
     return work({
-      readChange: (patchset, signal) => this.#look(patchset, signal),
+      readChange: (patchset, signal) => this.#readChange(patchset, signal),
       review: (patchset, input, signal) => this.#review(patchset, input, signal),
-      readReviewedChange: (patchset, name, signal) => this.#standing(patchset, name, signal),
+      readReviewedChange: (patchset, name, signal) => this.#readReviewedChange(patchset, name, signal),
       readVotes: (patchset, signal) => this.#votes(patchset, signal),
     });
   }
 
-  async #look(patchset: Patchset, signal: AbortSignal): Promise<ChangeSnapshot | null> {
+  async #readChange(patchset: Patchset, signal: AbortSignal): Promise<ChangeSnapshot | null> {
     const found = await this.#change(patchset, ['MESSAGES', 'CURRENT_REVISION'], signal);
     if (found === null) return null;
     const account = await this.#account(signal);
@@ -116,8 +116,12 @@ export class RestReviews implements ReviewTransport {
     return Object.fromEntries(votes);
   }
 
-  async #standing(patchset: Patchset, name: string, signal: AbortSignal): Promise<ReviewedChange | null> {
-    const path = `${pathOf(patchset)}?${STANDING_PARTS.map((part) => `o=${part}`).join('&')}`;
+  async #readReviewedChange(
+    patchset: Patchset,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<ReviewedChange | null> {
+    const path = `${pathOf(patchset)}?${REVIEWED_CHANGE_OPTIONS.map((part) => `o=${part}`).join('&')}`;
     const answer = await this.#ask({ method: 'GET', path, body: null }, signal);
     if (answer.status === 404) return null;
     const target = formatPatchset(patchset);
@@ -199,7 +203,7 @@ function somebodyElse({ operation, target }: OperationError) {
 
 /** Makes refusals that an operator can fix retryable, so that the review is not lost. */
 function fixed(error: OperationError, { status }: RestAnswer): OperationError {
-  return MENDABLE.includes(status) ? asRetryable(error) : error;
+  return RETRYABLE_STATUSES.includes(status) ? asRetryable(error) : error;
 }
 
 function ours(found: RestChange, account: number): readonly RestMessage[] {

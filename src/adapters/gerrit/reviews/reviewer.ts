@@ -19,7 +19,7 @@ import {
 import { truncateMessage } from './truncate-message.ts';
 
 type PostReview = Extract<KeyedEffect, { type: 'postReview' }>;
-type ReadStanding = Extract<KeyedEffect, { type: 'readChangeState' }>;
+type ReadChangeState = Extract<KeyedEffect, { type: 'readChangeState' }>;
 type ReadVotes = Extract<KeyedEffect, { type: 'readVotes' }>;
 
 export class GerritReviewer implements Reviewer {
@@ -59,7 +59,7 @@ export class GerritReviewer implements Reviewer {
     }
   }
 
-  async readChangeState(request: ReadStanding, signal: AbortSignal): Promise<ReviewedChange> {
+  async readChangeState(request: ReadChangeState, signal: AbortSignal): Promise<ReviewedChange> {
     const { patchset: tested, label } = request;
     const seen = await this.#route.withSession(signal, (session) =>
       session.readReviewedChange(tested, label, signal),
@@ -92,7 +92,7 @@ export class GerritReviewer implements Reviewer {
     signal: AbortSignal,
   ): Promise<PostOutcome> {
     const { patchset, tag } = request;
-    const seen = await this.#look(session, patchset, signal);
+    const seen = await this.#readChange(session, patchset, signal);
     const { voted, why } = vote(request, seen);
     if (seen !== null && holdsRun(seen, request)) return { posted: true, found: true, voted, why };
     if (request.onlyCurrent === true && isOutdated(request, seen)) throw outdated(patchset, why);
@@ -129,7 +129,7 @@ export class GerritReviewer implements Reviewer {
   /**
    * The change with our messages; null while Gerrit does not show it. Throws when the number belongs to another change.
    */
-  async #look(
+  async #readChange(
     session: ReviewSession,
     patchset: Patchset,
     signal: AbortSignal,
@@ -149,7 +149,7 @@ export class GerritReviewer implements Reviewer {
   /** Our message of this run, if Gerrit has it. */
   async #find(request: PostReview, signal: AbortSignal): Promise<PostOutcome | null> {
     const seen = await this.#route.withSession(signal, (session) =>
-      this.#look(session, request.patchset, signal),
+      this.#readChange(session, request.patchset, signal),
     );
     if (seen === null || !holdsRun(seen, request)) return null;
     return { posted: true, found: true, ...vote(request, seen) };
@@ -211,10 +211,10 @@ const KINDS_KEPT = 100;
  * our account has a different tag.
  */
 function holdsRun(seen: ChangeSnapshot, { run, tag }: PostReview): boolean {
-  return seen.ours.some((said) => (said.tag === null || said.tag === tag) && holdsWord(said.message, run));
+  return seen.ours.some((said) => (said.tag === null || said.tag === tag) && containsWord(said.message, run));
 }
 
-function holdsWord(text: string, word: string): boolean {
+function containsWord(text: string, word: string): boolean {
   for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
     const before = text[at - 1] ?? ' ';
     const after = text[at + word.length] ?? ' ';

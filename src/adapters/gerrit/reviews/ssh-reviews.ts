@@ -76,7 +76,8 @@ export class SshReviews implements ReviewTransport {
         return row === null ? null : this.#seen(row, patchset);
       },
       review: (patchset, input, signal) => this.#review(connection, patchset, input, signal),
-      readReviewedChange: ({ change }, label, signal) => this.#standing(connection, change, label, signal),
+      readReviewedChange: ({ change }, label, signal) =>
+        this.#readReviewedChange(connection, change, label, signal),
       readVotes: async ({ change, patchset }, signal) => {
         let row = await ask(change, ['--current-patch-set'], signal);
         if (row !== null && patchSetOf(row, patchset) === null) {
@@ -93,7 +94,7 @@ export class SshReviews implements ReviewTransport {
   }
 
   /** Two queries: in one, Gerrit would list the files of every patchset along with the kinds. */
-  async #standing(
+  async #readReviewedChange(
     connection: SshClient,
     change: number,
     label: string,

@@ -55,7 +55,7 @@ export class GerritStream implements EventSource {
   #failures = 0;
   /** Delay before the current session. */
   #waitedMs = 0;
-  #told: StreamState | null = null;
+  #reported: StreamState | null = null;
   /** The current connection. */
   #connection: SshClient | null = null;
   #restart = new AbortController();
@@ -97,7 +97,7 @@ export class GerritStream implements EventSource {
       .pipe(
         tap((ended) => {
           end = ended;
-          this.#tell({ connected: false, why: ended.why, hint: ended.hint, permanent: ended.permanent });
+          this.#report({ connected: false, why: ended.why, hint: ended.hint, permanent: ended.permanent });
         }),
         repeat({ delay: () => afterDelay(this.#clock, this.#delayMs(end)) }),
       )
@@ -132,7 +132,7 @@ export class GerritStream implements EventSource {
               this.#connection = null;
             });
             const why = `connected to ${this.#options.host}:${this.#options.port} (${version})`;
-            this.#tell({ connected: true, why, hint: '', permanent: false });
+            this.#report({ connected: true, why, hint: '', permanent: false });
           },
         },
         abort.signal,
@@ -163,13 +163,17 @@ export class GerritStream implements EventSource {
     return delayMs / 2 + (this.#tuning.random() * delayMs) / 2;
   }
 
-  #tell(state: StreamState): void {
-    const told = this.#told;
+  #report(state: StreamState): void {
+    const reported = this.#reported;
     if (this.#stopped) return;
-    if (told?.connected === state.connected && told.why === state.why && told.permanent === state.permanent) {
+    if (
+      reported?.connected === state.connected &&
+      reported.why === state.why &&
+      reported.permanent === state.permanent
+    ) {
       return;
     }
-    this.#told = state;
+    this.#reported = state;
     this.#listener.state(state);
   }
 }

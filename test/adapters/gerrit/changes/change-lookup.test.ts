@@ -11,12 +11,12 @@ const signal = new AbortController().signal;
 let site: Site;
 let server: SshServer;
 let shared: SharedConnection;
-let patience: FakeClock;
+let lookupClock: FakeClock;
 
 beforeEach(async () => {
   site = new Site();
   server = await SshServer.start([keys.ed25519.private]);
-  patience = new FakeClock();
+  lookupClock = new FakeClock();
 });
 afterEach(async () => {
   await shared?.close();
@@ -28,7 +28,7 @@ function changes(more: Partial<GerritOptions> = {}): ChangeLookup {
   const options = site.options(server.port, more);
   shared = new SharedConnection(options, realClock);
   // Patience runs on a clock of its own; the wait for an answer has to be a real one.
-  const clock = { ...realClock, monotonic: () => patience.monotonic() };
+  const clock = { ...realClock, monotonic: () => lookupClock.monotonic() };
   return new ChangeLookup(options, clock, shared);
 }
 
@@ -73,9 +73,9 @@ describe('what is not there', () => {
     answer('none');
     const by = changes({ indexLagMs: 10_000 });
     await expect(lookUp(by)).rejects.toMatchObject({ operation: 'look up change', retryable: true });
-    await patience.advance(9_999);
+    await lookupClock.advance(9_999);
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
-    await patience.advance(1);
+    await lookupClock.advance(1);
     expect(await lookUp(by)).toMatchObject({ status: 'missing', current: 0 });
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
   });
@@ -84,7 +84,7 @@ describe('what is not there', () => {
     answer('none');
     const by = changes({ indexLagMs: 10_000 });
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
-    await patience.advance(10_000);
+    await lookupClock.advance(10_000);
     answer('change:912345', row());
     expect(await lookUp(by)).toMatchObject({ status: 'open', current: 3 });
     answer('none');
@@ -98,9 +98,9 @@ describe('what is not there', () => {
       retryable: true,
       message: '127.0.0.1 does not show yet what 912345,3 depends on',
     });
-    await patience.advance(2_999);
+    await lookupClock.advance(2_999);
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
-    await patience.advance(1);
+    await lookupClock.advance(1);
     expect(await lookUp(by)).toMatchObject({
       trouble: 'it depends on 7, which does not exist or is not visible to this CI',
     });
@@ -124,7 +124,7 @@ describe('what is not there', () => {
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
     needs(true);
     expect(await lookUp(by)).toMatchObject({ trouble: null });
-    await patience.advance(3_000);
+    await lookupClock.advance(3_000);
     needs(false);
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
   });

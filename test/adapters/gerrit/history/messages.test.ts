@@ -113,12 +113,12 @@ describe('what nobody was to act on', () => {
   });
 
   test('when it was shown or closed is known by the newest message', () => {
-    const told = read(
+    const result = read(
       ['a', 'Set Ready For Review'],
       ['b', 'Set Work In Progress'],
       ['c', 'Set Ready For Review\n\nwhy'],
     );
-    expect([told.ready?.by.username, told.closed]).toEqual(['c', null]);
+    expect([result.ready?.by.username, result.closed]).toEqual(['c', null]);
     expect(read(['a', 'Abandoned'], ['b', 'Restored'], ['c', 'Abandoned']).closed?.by.username).toBe('c');
     expect(read(['a', 'Change has been successfully merged by A']).closed?.by.username).toBe('a');
   });

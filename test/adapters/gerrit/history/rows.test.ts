@@ -32,15 +32,15 @@ function past(number: number): ChangeHistory {
 describe('what a real server answers', () => {
   test('has every comment and restore that it streamed, in the same words and order, a second off at most', () => {
     for (const { change: number, entries } of pasts) {
-      const told = streamed.filter(
+      const events = streamed.filter(
         (event) =>
           event.patchset.change === number &&
           (event.type === 'comment-added' || event.type === 'change-restored'),
       );
       const kept = entries.filter(({ text }) => !text.includes('while private'));
-      expect(kept.map(wordsOfEntry)).toEqual(told.map(wordsOfEvent));
+      expect(kept.map(wordsOfEntry)).toEqual(events.map(wordsOfEvent));
       for (const [index, entry] of kept.entries()) {
-        expect(Math.abs(entry.at - (told[index]?.at ?? 0))).toBeLessThanOrEqual(1_000);
+        expect(Math.abs(entry.at - (events[index]?.at ?? 0))).toBeLessThanOrEqual(1_000);
       }
     }
     expect(pasts.flatMap(({ entries }) => entries)).toHaveLength(23);
@@ -48,12 +48,12 @@ describe('what a real server answers', () => {
 
   test('has the current patchset of what is open, as it was streamed', () => {
     for (const number of [2, 3, 4]) {
-      const told = streamed.filter(
+      const events = streamed.filter(
         (event) => event.type === 'patchset-created' && event.patchset.change === number,
       );
       const { patchset, closed } = past(number);
       expect(closed).toBeNull();
-      const newest = told.at(-1);
+      const newest = events.at(-1);
       expect({ ...patchset?.event, at: 0 }).toEqual({ ...newest, at: 0 });
       expect(Math.abs((patchset?.at ?? 0) - (newest?.at ?? 0))).toBeLessThanOrEqual(1_000);
     }
@@ -81,9 +81,9 @@ describe('what a real server answers', () => {
               .map(({ label, value, oldValue }) => `${label} ${oldValue} ${value}`)
           : [],
       );
-    const told = streamed.filter((event) => event.patchset.change === 2);
-    expect(votes(past(2).entries.flatMap(({ event }) => event ?? []))).toEqual(votes(told));
-    expect(votes(told)).toEqual(['Verified 0 -1']);
+    const events = streamed.filter((event) => event.patchset.change === 2);
+    expect(votes(past(2).entries.flatMap(({ event }) => event ?? []))).toEqual(votes(events));
+    expect(votes(events)).toEqual(['Verified 0 -1']);
   });
 });
 

@@ -121,8 +121,8 @@ describe('statuses', () => {
 
   test('409 to a message without votes is not tried again', async () => {
     place.gerrit.faults.respond(409, 'no such luck');
-    const voteless = place.rest().post(request({ labels: {} }), never);
-    await expect(voteless).rejects.toMatchObject({ retryable: false });
+    const voteRefused = place.rest().post(request({ labels: {} }), never);
+    await expect(voteRefused).rejects.toMatchObject({ retryable: false });
   });
 
   test('403 to a vote refuses the vote; to a message alone it is for the operator to fix', async () => {

@@ -171,7 +171,7 @@ describe('a stream that breaks', () => {
 });
 
 describe('what does not fix itself is told once, with its fix, and is no storm of logins', () => {
-  const told = async () => {
+  const reported = async () => {
     await down();
     // The next try lies ten minutes off: nothing comes for as long as we care to look.
     const { logins } = server;
@@ -186,7 +186,7 @@ describe('what does not fix itself is told once, with its fix, and is no storm o
     );
     server.on('gerrit version', () => {});
     start();
-    expect(await told()).toEqual([
+    expect(await reported()).toEqual([
       {
         connected: false,
         why: 'Gerrit refuses the stream: stream events not permitted',
@@ -200,13 +200,13 @@ describe('what does not fix itself is told once, with its fix, and is no storm o
   test('a key that Gerrit does not know', async () => {
     server.acceptLogins = false;
     start();
-    expect(await told()).toMatchObject([{ permanent: true, hint: expect.stringContaining('SSH keys') }]);
+    expect(await reported()).toMatchObject([{ permanent: true, hint: expect.stringContaining('SSH keys') }]);
     expect(server.logins).toBe(1);
   });
 
   test('a changed host key', async () => {
     start({ knownHostsFile: site.file('kh', `[127.0.0.1]:${server.port} ${keys.otherEd25519.public}\n`) });
-    const [state] = await told();
+    const [state] = await reported();
     expect(state).toMatchObject({ permanent: true, hint: expect.stringContaining('ssh-keygen -R') });
     expect(state?.why).toContain(fingerprint(blobOf(keys.ed25519.public)));
     expect(server.logins).toBe(0);
@@ -214,7 +214,9 @@ describe('what does not fix itself is told once, with its fix, and is no storm o
 
   test('an unreadable key', async () => {
     start({ keyFile: `${site.directory}/none` });
-    expect(await told()).toMatchObject([{ permanent: true, hint: expect.stringContaining('ssh-keygen') }]);
+    expect(await reported()).toMatchObject([
+      { permanent: true, hint: expect.stringContaining('ssh-keygen') },
+    ]);
     expect(server.connections).toBe(0);
   });
 

@@ -152,9 +152,9 @@ test('what is heard over it is the work of who asked, not of who opened it; its 
   await asking('B');
   server.cutAll();
   await work.run('C', () => ask());
-  const told = ['attach', 'close', 'data', 'exit'];
-  expect(heard.slice(0, 4).sort()).toEqual(told.map((name) => [name, 'A']));
-  expect(heard.slice(4, 8).sort()).toEqual(told.map((name) => [name, 'B']));
+  const callbacks = ['attach', 'close', 'data', 'exit'];
+  expect(heard.slice(0, 4).sort()).toEqual(callbacks.map((name) => [name, 'A']));
+  expect(heard.slice(4, 8).sort()).toEqual(callbacks.map((name) => [name, 'B']));
   expect(heard.slice(8)).toEqual(['A: gone', 'B: gone'].map((name) => [name, undefined]));
 });
 
@@ -181,11 +181,11 @@ test('questions go over the stream’s connection while there is one, and its ow
 test('a question over the stream’s connection that is lost is asked once more over one of its own', async () => {
   const options = site.options(server.port);
   const lent = await connectToGerrit(options, realClock, signal);
-  let standing: SshClient | null = lent;
+  let kept: SshClient | null = lent;
   lent.onClosed(() => {
-    standing = null;
+    kept = null;
   });
-  const borrowing = new SharedConnection(options, clock, () => standing);
+  const borrowing = new SharedConnection(options, clock, () => kept);
   try {
     const seen: SshClient[] = [];
     const answer = await borrowing.ask(signal, async (connection) => {

@@ -1,5 +1,5 @@
 /**
- * weighing: collects the inputs of the vote. Only one review of a change posts at a time. The review reads the change
+ * computingVote: collects the inputs of the vote. Only one review of a change posts at a time. The review reads the change
  * and our current vote from Gerrit, and then the results of all runs on the change, in the same transaction that
  * requests the post. Every wait has a deadline; a missing input prevents a positive vote.
  */
@@ -29,38 +29,38 @@ const readRetry = deadline(
   (context) => `retry:readingChange:${context.readings}`,
   (context) => backoffMs(context.report, context.readAttempt),
 );
-const countDeadline = deadline(
+const verdictsDeadline = deadline(
   (context) => `deadline:readingVerdicts:${context.readings}`,
   (context) => context.report.postTimeoutMs,
 );
-const notRead = [
+const readFailed = [
   { guard: 'mayReadAgain', target: 'readBackoff' },
-  { target: 'readingVerdicts', actions: keepStanding() },
+  { target: 'readingVerdicts', actions: keepChangeState() },
 ] as const;
 
-export const weighing = reviewSetup.createStateConfig({
+export const computingVote = reviewSetup.createStateConfig({
   initial: 'awaitingTurn',
   states: {
     awaitingTurn: {
       // Armed first, because the answer may arrive with this row and disarms it.
-      entry: [turnDeadline.arm, request(askForTurn)],
+      entry: [turnDeadline.arm, request(requestTurn)],
       exit: turnDeadline.disarm,
       on: {
         'turn.granted': 'readingChange',
-        'timer.fired': { target: 'readingChange', actions: update(() => ({ turnless: true })) },
+        'timer.fired': { target: 'readingChange', actions: update(() => ({ turnTimedOut: true })) },
       },
     },
     readingChange: {
       entry: [
-        update(({ context }) => ({ readings: context.readings + 1, weighed: null })),
+        update(({ context }) => ({ readings: context.readings + 1, voteInputs: null })),
         request(readChangeState),
         readDeadline.arm,
       ],
       exit: readDeadline.disarm,
       on: {
-        'change-state.read': { target: 'readingVerdicts', actions: keepStanding() },
-        'change-state.read-failed': notRead,
-        'timer.fired': notRead,
+        'change-state.read': { target: 'readingVerdicts', actions: keepChangeState() },
+        'change-state.read-failed': readFailed,
+        'timer.fired': readFailed,
       },
     },
     readBackoff: {
@@ -69,8 +69,8 @@ export const weighing = reviewSetup.createStateConfig({
       on: { 'timer.fired': 'readingChange' },
     },
     readingVerdicts: {
-      entry: [countDeadline.arm, request(askForVerdicts)],
-      exit: countDeadline.disarm,
+      entry: [verdictsDeadline.arm, request(requestVerdicts)],
+      exit: verdictsDeadline.disarm,
       on: {
         'verdicts.listed': { target: '#review.posting', actions: keepRuns() },
         'timer.fired': '#review.posting',
@@ -84,36 +84,36 @@ function turnTimeoutMs({ postAttempts, postTimeoutMs, postRetryMaxMs }: ReportSp
   return postAttempts * (postTimeoutMs * 4 + postRetryMaxMs);
 }
 
-function askForTurn({ context: { patchset, review } }: ReviewArgs) {
+function requestTurn({ context: { patchset, review } }: ReviewArgs) {
   return { type: 'sendEvent', to: verdictsOf(patchset), event: { type: 'turn.requested', review } } as const;
 }
 
 function readChangeState({ context }: ReviewArgs) {
   return {
     type: 'readChangeState',
-    key: `readStanding:${context.readings}`,
+    key: `readChangeState:${context.readings}`,
     patchset: context.patchset,
     label: context.report.label ?? '',
     timeoutMs: context.report.postTimeoutMs,
   } as const;
 }
 
-function keepStanding() {
+function keepChangeState() {
   return update(({ event }) => {
     if (event.type === 'change-state.read') {
-      const { standing, jobs } = event;
-      return { weighed: { standing, jobs, runs: null, forgotten: 0 } };
+      const { change, jobs } = event;
+      return { voteInputs: { change, jobs, runs: null, forgotten: 0 } };
     }
     const jobs = event.type === 'change-state.read-failed' ? event.jobs : [];
-    return { weighed: { standing: null, jobs, runs: null, forgotten: 0 } };
+    return { voteInputs: { change: null, jobs, runs: null, forgotten: 0 } };
   });
 }
 
-function askForVerdicts({ context }: ReviewArgs) {
-  const { patchset, review, weighed } = context;
-  const { standing = null, jobs = [] } = weighed ?? {};
-  const to = standing?.patchset.patchset ?? patchset.patchset;
-  const from = earliestCounting({ jobs, kinds: standing?.kinds ?? [], current: to });
+function requestVerdicts({ context }: ReviewArgs) {
+  const { patchset, review, voteInputs } = context;
+  const { change = null, jobs = [] } = voteInputs ?? {};
+  const to = change?.patchset.patchset ?? patchset.patchset;
+  const from = earliestCounting({ jobs, kinds: change?.kinds ?? [], current: to });
   return {
     type: 'sendEvent',
     to: verdictsOf(patchset),
@@ -123,8 +123,8 @@ function askForVerdicts({ context }: ReviewArgs) {
 
 function keepRuns() {
   return update(({ context, event }): Partial<ReviewContext> => {
-    if (event.type !== 'verdicts.listed' || context.weighed === null) return {};
+    if (event.type !== 'verdicts.listed' || context.voteInputs === null) return {};
     const { runs, forgotten } = event;
-    return { weighed: { ...context.weighed, runs, forgotten } };
+    return { voteInputs: { ...context.voteInputs, runs, forgotten } };
   });
 }
