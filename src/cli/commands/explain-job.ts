@@ -1,11 +1,10 @@
 /** Why a job was started, and why it has its verdict: the state and the event that decided, and what the vote counts. */
 import { verdictSource } from '../../app/explain-verdict.ts';
 import type { JobView, NumberedRow, StoreReader } from '../../engine/ports/store.ts';
-import type { JobContext } from '../../machines/job/machine-setup.ts';
-import type { ReviewContext } from '../../machines/review/machine-setup.ts';
-import { type ReviewVote, voteOf } from '../../machines/review/vote.ts';
+import type { VoteSummary } from '../../machines/protocol/version.ts';
 import type { StartCause } from '../../machines/trigger/rules/cause.ts';
 import type { Counted, VoteReason } from '../../machines/verdicts/vote-rule.ts';
+import { versionOf } from '../../machines/versions.ts';
 import { plainText } from '../../terminal-text.ts';
 import { findJob } from '../input/resolve-id.ts';
 import { rowText, votesText } from '../output/event.ts';
@@ -27,17 +26,7 @@ interface Explanation {
   readonly waits: string | null;
   /** What the failed stage printed last. */
   readonly lastLine: string | null;
-  readonly vote: VoteExplanation | null;
-}
-
-interface VoteExplanation {
-  readonly label: string | null;
-  /** The value that was sent; null: none. */
-  readonly sent: number | null;
-  readonly patchset: number;
-  /** What the comment says about the vote, or why there is none. */
-  readonly why: readonly string[];
-  readonly counted: readonly Counted[];
+  readonly vote: VoteSummary | null;
 }
 
 /** @param typed the first characters of the job's id */
@@ -54,48 +43,33 @@ export function explainJob(
 }
 
 function explain(io: Io, reader: StoreReader, job: JobView): Explanation {
-  const context = reader.stored(job.id)?.context as unknown as JobContext | undefined;
-  const review = reader.stored(job.review)?.context as unknown as ReviewContext | undefined;
+  const stored = reader.stored(job.id);
+  const review = reader.stored(job.review);
   const opened = reader.rows(job.review)[0];
   return {
     job,
     cause: (opened?.data.cause ?? null) as StartCause | null,
     decided: verdictSource(reader.rows(job.id)),
     waits: readQueue(io, reader).find((waiting) => waiting.job.id === job.id)?.why ?? null,
-    lastLine: context?.lastLine ?? null,
-    vote: review === undefined ? null : explainVote(review),
+    lastLine: stored === null ? null : versionOf(stored).lastLine(stored),
+    vote: review === null ? null : versionOf(review).summarizeVote(review),
   };
 }
 
-function explainVote(review: ReviewContext): VoteExplanation {
-  const vote = voteOf(review);
-  const { label } = review.report;
-  const { labels, target } = review.sent ?? vote;
-  const sent = label === null || review.sent === null ? null : (labels[label] ?? null);
-  // Lines say why a vote is missing only once a vote was computed.
-  const lines = review.voteInputs === null ? [] : vote.lines;
-  const why = lines.length > 0 || sent !== null ? lines : [whyNoVote(review, vote)];
-  return {
-    label,
-    sent,
-    patchset: target.patchset,
-    why,
-    counted: vote.decision?.counted ?? [],
-  };
+/** What the comment says about the vote, or why there is none. */
+function whyOf(vote: VoteSummary): readonly string[] {
+  return vote.lines.length > 0 || vote.sent !== null ? vote.lines : [whyNoVote(vote)];
 }
 
-/** Where the comment says nothing about the vote. */
-function whyNoVote({ report, sent, outcome, voteInputs }: ReviewContext, { decision }: ReviewVote): string {
-  if (report.label === null) return 'No vote: report.label is not set.';
-  if (sent === null) {
+function whyNoVote({ label, isPosted, outcome, changeStatus, reason }: VoteSummary): string {
+  if (label === null) return 'No vote: report.label is not set.';
+  if (!isPosted) {
     return outcome === null
       ? 'No vote yet: the review has not been posted.'
       : `No vote: the review ended as ${outcome}.`;
   }
-  const status = voteInputs?.change?.status ?? 'open';
-  if (status !== 'open') return `No vote: the change is ${status}.`;
-  const why =
-    decision === null ? 'its results do not count for the current patchset' : REASONS[decision.reason];
+  if (changeStatus !== 'open') return `No vote: the change is ${changeStatus}.`;
+  const why = reason === null ? 'its results do not count for the current patchset' : REASONS[reason];
   return `No vote: ${why}.`;
 }
 
@@ -129,10 +103,12 @@ function printExplanation(io: Io, { job, cause, decided, waits, lastLine, vote }
   printField(io, 'story', `sos-ci job ${job.id}`);
 }
 
-function printVote(io: Io, job: JobView, { label, sent, patchset, why, counted }: VoteExplanation): void {
+function printVote(io: Io, job: JobView, vote: VoteSummary): void {
+  const { label, sent, patchset, counted } = vote;
   const value =
     label === null || sent === null ? [] : [`${votesText({ [label]: sent })} on patchset ${patchset}`];
-  for (const [index, text] of [...value, ...why].entries()) printField(io, index === 0 ? 'vote' : '', text);
+  for (const [index, text] of [...value, ...whyOf(vote)].entries())
+    printField(io, index === 0 ? 'vote' : '', text);
   for (const [index, one] of counted.entries()) {
     printField(io, index === 0 ? 'counted' : '', countedText(one, job));
   }
@@ -167,8 +143,13 @@ function explanationJson({ job, cause, decided, waits, lastLine, vote }: Explana
           },
     waits,
     lastLine,
-    vote: vote === null ? null : { ...vote, counted: vote.counted.map(countedJson) },
+    vote: vote === null ? null : voteJson(vote),
   };
+}
+
+function voteJson(vote: VoteSummary) {
+  const { label, sent, patchset, counted } = vote;
+  return { label, sent, patchset, why: whyOf(vote), counted: counted.map(countedJson) };
 }
 
 function countedJson({ name, result, verdict }: Counted) {

@@ -3,7 +3,6 @@
  * own queue rules.
  */
 import type { DaemonView, JobView, StoreReader } from '../../engine/ports/store.ts';
-import type { JobContext } from '../../machines/job/machine-setup.ts';
 import {
   type BlockedBy,
   blockedBy,
@@ -51,7 +50,8 @@ export function readQueue(io: Io, reader: StoreReader): readonly Waiting[] {
     }),
   );
   const preparing = [...jobs.values()].map((job): Waiting => {
-    const promoted = (contextOf(reader, job.id)?.promotions ?? 0) > 0;
+    const stored = reader.stored(job.id);
+    const promoted = stored !== null && versionOf(stored).isPromoted(stored);
     return { job, place: null, promoted, since: job.acceptedAt, why: preparationText(reader, job) };
   });
   return [...placed, ...preparing];
@@ -64,9 +64,10 @@ function readRequests(reader: StoreReader): readonly SlotRequest[] {
 }
 
 function readHolders(reader: StoreReader, open: readonly JobView[]): readonly SlotHolder[] {
-  return open.flatMap(({ id, queued, provider, name, project }) => {
-    const holds = !queued && contextOf(reader, id)?.slot === true;
-    return holds ? [{ provider, name, project }] : [];
+  return open.flatMap(({ id }) => {
+    const stored = reader.stored(id);
+    const holder = stored === null ? null : versionOf(stored).heldSlot(stored);
+    return holder === null ? [] : [holder];
   });
 }
 
@@ -79,10 +80,6 @@ function readTurns(reader: StoreReader): SlotQueue['served'] {
     served.set(fairShareKey(turn), last);
   }
   return served;
-}
-
-function contextOf(reader: StoreReader, job: string): JobContext | undefined {
-  return reader.stored(job)?.context as unknown as JobContext | undefined;
 }
 
 /** Why no job at all is served, or null. */

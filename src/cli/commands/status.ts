@@ -10,7 +10,9 @@ import type {
 } from '../../engine/ports/store.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import type { HistorySnapshot } from '../../machines/protocol/row.ts';
-import { VOTING, type VotingContext } from '../../machines/system/voting.ts';
+import type { VotingStatus } from '../../machines/protocol/version.ts';
+import { VOTING } from '../../machines/system/voting.ts';
+import { versionOf } from '../../machines/versions.ts';
 import { plainText } from '../../terminal-text.ts';
 import { pendingCount } from '../output/effect.ts';
 import { count } from '../output/event.ts';
@@ -42,6 +44,7 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
   const exit = running ? EXIT.ok : EXIT.negative;
   const since = new Date(io.now() - 6 * DAY_MS).toISOString().slice(0, 10);
   const jobs = reader.jobs({ open: true, limit: MAX_OPEN });
+  const voting = reader.stored(VOTING);
   const facts = {
     daemon,
     running,
@@ -52,7 +55,7 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
     alarms: reader.alarms(ALARMS_SHOWN),
     intake: reader.intake(),
     stream: reader.stored('stream'),
-    voting: reader.stored(VOTING),
+    voting: voting === null ? null : versionOf(voting).votingStatus(voting),
     health: reader.health(),
     config: reader.config(),
   };
@@ -97,7 +100,7 @@ interface Facts {
   readonly alarms: readonly AlarmView[];
   readonly intake: Readonly<Record<string, number>>;
   readonly stream: HistorySnapshot | null;
-  readonly voting: HistorySnapshot | null;
+  readonly voting: VotingStatus | null;
   readonly health: HealthRecord | null;
   readonly config: ConfigRecord | null;
 }
@@ -164,9 +167,9 @@ function eventCountsText(intake: Facts['intake']): string {
 }
 
 /** Whether voting is on; prints nothing before the first start of a daemon. */
-function printVoting(io: Io, stored: HistorySnapshot | null): void {
-  if (stored === null) return;
-  const { failed, stoppedAt } = votingContext(stored);
+function printVoting(io: Io, status: VotingStatus | null): void {
+  if (status === null) return;
+  const { failed, stoppedAt } = status;
   const row = failed.length === 0 ? '' : `${count(failed.length, 'change')} failed in a row`;
   if (stoppedAt === null) {
     printLine(io, 'voting', row === '' ? 'allowed' : `allowed; ${row}`, null);
@@ -176,14 +179,10 @@ function printVoting(io: Io, stored: HistorySnapshot | null): void {
   printLine(io, '', '-> find out what fails (sos-ci jobs), fix it, then: sos-ci resume-voting', null);
 }
 
-function votingJson(stored: HistorySnapshot | null) {
-  if (stored === null) return null;
-  const { failed, stoppedAt } = votingContext(stored);
+function votingJson(status: VotingStatus | null) {
+  if (status === null) return null;
+  const { failed, stoppedAt } = status;
   return { allowed: stoppedAt === null, stoppedAt: stoppedAt === null ? null : iso(stoppedAt), failed };
-}
-
-function votingContext(stored: HistorySnapshot): VotingContext {
-  return stored.context as unknown as VotingContext;
 }
 
 function printAlarms(io: Io, alarms: readonly AlarmView[]): void {

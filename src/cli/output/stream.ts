@@ -4,7 +4,6 @@ import { formatDuration } from '../../machines/model/duration.ts';
 import type { CommonEvent, StreamEvent } from '../../machines/protocol/events.ts';
 import type { HistorySnapshot } from '../../machines/protocol/row.ts';
 import { describeState } from '../../machines/protocol/version.ts';
-import type { StreamContext } from '../../machines/system/stream-setup.ts';
 import { versionOf } from '../../machines/versions.ts';
 import { iso, utc } from './time.ts';
 
@@ -45,8 +44,9 @@ function gapText(event: Extract<StreamEvent, { type: 'catchup.completed' }>): st
 
 /** The state of the connection, since when and why; and the last catch-up. One line each. */
 export function streamLines(stored: HistorySnapshot | null, now: number): readonly string[] {
-  if (stored === null) return [];
-  const { server, upSince, downSince, why, hint, caughtUp } = contextOf(stored);
+  const status = stored === null ? null : versionOf(stored).streamStatus(stored);
+  if (stored === null || status === null) return [];
+  const { server, upSince, downSince, why, hint, caughtUp } = status;
   const since = upSince ?? downSince;
   const stateText = describeState(versionOf(stored).machine, stored.state);
   const time = since === null ? '' : ` since ${utc(since)} (${formatDuration(now - since)})`;
@@ -60,8 +60,9 @@ export function streamLines(stored: HistorySnapshot | null, now: number): readon
 }
 
 export function streamJson(stored: HistorySnapshot | null) {
-  if (stored === null) return null;
-  const { server, upSince, downSince, why, hint, outages, failures, caughtUp } = contextOf(stored);
+  const status = stored === null ? null : versionOf(stored).streamStatus(stored);
+  if (stored === null || status === null) return null;
+  const { server, upSince, downSince, why, hint, outages, failures, caughtUp } = status;
   return {
     state: stored.state,
     server,
@@ -73,8 +74,4 @@ export function streamJson(stored: HistorySnapshot | null) {
     failures,
     caughtUp: caughtUp === null ? null : { ...caughtUp, at: iso(caughtUp.at), since: iso(caughtUp.since) },
   };
-}
-
-function contextOf({ context }: HistorySnapshot): StreamContext {
-  return context as unknown as StreamContext;
 }

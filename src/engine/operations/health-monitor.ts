@@ -102,7 +102,7 @@ export class HealthMonitor {
   /** How long the stream has been connected; 0 while it is not. */
   private upMs(now: number): number {
     const stream = this.options.engine.histories.get('stream');
-    const upSince = stream === undefined ? null : versionOf(stream).connectedSince(stream);
+    const upSince = stream === undefined ? null : (versionOf(stream).streamStatus(stream)?.upSince ?? null);
     return upSince === null ? 0 : Math.max(0, now - upSince);
   }
 }

@@ -24,6 +24,8 @@ export function jobVersion(machine: AnyStateMachine): MachineVersion {
       const { slot, spec, patchset } = contextOf(stored);
       return slot ? { provider: spec.provider, name: spec.name, project: patchset.project } : null;
     },
+    isPromoted: (stored) => contextOf(stored).promotions > 0,
+    lastLine: (stored) => contextOf(stored).lastLine,
     jobProvider: (stored) => contextOf(stored).spec.provider,
   });
 }

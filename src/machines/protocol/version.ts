@@ -3,8 +3,9 @@
  * state, so a later version may rename its states.
  */
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
-import type { HoldSpec, Patchset } from '../model/domain.ts';
+import type { ChangeState, HoldSpec, Patchset } from '../model/domain.ts';
 import type { SlotHolder } from '../slot-queue.ts';
+import type { Counted, VoteReason } from '../verdicts/vote-rule.ts';
 import type { Projection } from './projection.ts';
 import type { HistorySnapshot } from './row.ts';
 
@@ -35,6 +36,54 @@ export interface PendingEvidence {
   readonly held: { readonly bytes: number; readonly since: number } | null;
 }
 
+/** What a review voted or would vote now, and why. */
+export interface VoteSummary {
+  /** Null: the configuration names no label. */
+  readonly label: string | null;
+  /** The value that was sent; null: none. */
+  readonly sent: number | null;
+  readonly isPosted: boolean;
+  /** The patchset that the vote is on. */
+  readonly patchset: number;
+  /** What the comment says about the vote; empty until the vote is computed. */
+  readonly lines: readonly string[];
+  readonly changeStatus: ChangeState['status'];
+  /** Null: the results do not count for the current patchset. */
+  readonly reason: VoteReason | null;
+  readonly counted: readonly Counted[];
+  /** How the review ended; null while it is open. */
+  readonly outcome: string | null;
+}
+
+/** The connection to Gerrit. */
+export interface StreamStatus {
+  readonly server: string;
+  /** Epoch ms; exactly one of `upSince` and `downSince` is set while a daemon listens. */
+  readonly upSince: number | null;
+  readonly downSince: number | null;
+  /** The reason of the newest change of the connection, for people. */
+  readonly why: string;
+  readonly hint: string;
+  /** Outages so far. */
+  readonly outages: number;
+  /** Failed catch-ups in a row. */
+  readonly failures: number;
+  /** The result of the newest catch-up. */
+  readonly caughtUp: {
+    readonly at: number;
+    readonly since: number;
+    readonly changes: number;
+    readonly found: number;
+  } | null;
+}
+
+export interface VotingStatus {
+  /** The changes that failed in a row, each once, oldest first. */
+  readonly failed: readonly number[];
+  /** When voting stopped; null while voting is allowed. */
+  readonly stoppedAt: number | null;
+}
+
 /** Selectors are only called for open histories unless noted. */
 export interface Selectors {
   project(stored: HistorySnapshot): Projection;
@@ -48,10 +97,16 @@ export interface Selectors {
   isPastServer(stored: HistorySnapshot): boolean;
   /** What a job counts against while it holds a slot. */
   heldSlot(stored: HistorySnapshot): SlotHolder | null;
+  /** True for a job that an operator promoted. */
+  isPromoted(stored: HistorySnapshot): boolean;
+  /** The last line that the failed stage of a job printed. Also called for a job that has ended. */
+  lastLine(stored: HistorySnapshot): string | null;
   /** The provider that a job was accepted for. */
   jobProvider(stored: HistorySnapshot): string | null;
   /** Also called for a review that has ended. */
   summarizeReview(stored: HistorySnapshot): ReviewSummary | null;
+  /** Also called for a review that has ended. */
+  summarizeVote(stored: HistorySnapshot): VoteSummary | null;
   describePreparation(stored: HistorySnapshot): Preparation | null;
   /** True for a review with at least one post attempt. */
   mayHavePosted(stored: HistorySnapshot): boolean;
@@ -63,8 +118,8 @@ export interface Selectors {
   pendingEvidence(stored: HistorySnapshot): PendingEvidence | null;
   /** True for a stream without a listening daemon, and for stopped voting. */
   isStopped(stored: HistorySnapshot): boolean;
-  /** When the connection to Gerrit was established. */
-  connectedSince(stored: HistorySnapshot): number | null;
+  streamStatus(stored: HistorySnapshot): StreamStatus | null;
+  votingStatus(stored: HistorySnapshot): VotingStatus | null;
 }
 
 export interface MachineVersion extends Selectors {
@@ -78,15 +133,19 @@ const NONE: Selectors = {
   isQueued: () => false,
   isPastServer: () => false,
   heldSlot: () => null,
+  isPromoted: () => false,
+  lastLine: () => null,
   jobProvider: () => null,
   summarizeReview: () => null,
+  summarizeVote: () => null,
   describePreparation: () => null,
   mayHavePosted: () => false,
   postRetryTimer: () => null,
   postingReview: () => null,
   pendingEvidence: () => null,
   isStopped: () => false,
-  connectedSince: () => null,
+  streamStatus: () => null,
+  votingStatus: () => null,
 };
 
 /** A machine version with the selectors that apply to it. */

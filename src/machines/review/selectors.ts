@@ -8,8 +8,10 @@ import {
   hasTag,
   type MachineVersion,
   type Preparation,
+  type VoteSummary,
 } from '../protocol/version.ts';
 import type { ReviewContext } from './machine-setup.ts';
+import { voteOf } from './vote.ts';
 
 type Tag = 'jobs-pending' | 'preparing' | 'posting' | 'post-backoff' | 'awaits-vote' | 'backoff';
 
@@ -33,6 +35,7 @@ export function reviewVersion(machine: AnyStateMachine): MachineVersion {
         withdrawn: outcome === 'withdrawn',
       };
     },
+    summarizeVote: (stored) => summarizeVote(contextOf(stored)),
     describePreparation: (stored): Preparation | null => {
       if (!tagged(stored, 'preparing')) return null;
       const { hold } = contextOf(stored).plan;
@@ -50,6 +53,24 @@ export function reviewVersion(machine: AnyStateMachine): MachineVersion {
         ? (Object.values(stored.pending).find(({ type }) => type === 'setTimer')?.key ?? null)
         : null,
   });
+}
+
+function summarizeVote(context: ReviewContext): VoteSummary {
+  const vote = voteOf(context);
+  const { report, sent, voteInputs, outcome } = context;
+  const { label } = report;
+  const { labels, target } = sent ?? vote;
+  return {
+    label,
+    sent: label === null || sent === null ? null : (labels[label] ?? null),
+    isPosted: sent !== null,
+    patchset: target.patchset,
+    lines: voteInputs === null ? [] : vote.lines,
+    changeStatus: voteInputs?.change?.status ?? 'open',
+    reason: vote.decision?.reason ?? null,
+    counted: vote.decision?.counted ?? [],
+    outcome,
+  };
 }
 
 function projectReview(stored: HistorySnapshot, jobsPending: boolean): Projection {

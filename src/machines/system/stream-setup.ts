@@ -5,7 +5,7 @@ import { actionsFor, type StepMeta } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';
 import type { StreamEvent, StreamLimits } from '../protocol/events.ts';
 import type { HistorySnapshot } from '../protocol/row.ts';
-import type { Selectors } from '../protocol/version.ts';
+import type { Selectors, StreamStatus } from '../protocol/version.ts';
 
 /** What must be checked: everything since the stored position, or only some changes. */
 export interface Gap {
@@ -14,34 +14,15 @@ export interface Gap {
   readonly why: string;
 }
 
-/** The result of the newest catch-up. */
-export interface CaughtUp {
-  readonly at: number;
-  readonly since: number;
-  readonly changes: number;
-  readonly found: number;
-}
-
-export interface StreamContext {
-  readonly server: string;
+export interface StreamContext extends StreamStatus {
   readonly limits: StreamLimits;
-  /** Epoch ms; exactly one of `upSince` and `downSince` is set while a daemon listens. */
-  readonly upSince: number | null;
-  readonly downSince: number | null;
-  /** The reason of the newest change of the connection, for people. */
-  readonly why: string;
-  readonly hint: string;
-  /** Outages and catch-ups so far, which make effect keys unique. */
-  readonly outages: number;
+  /** Catch-ups and alarms so far, which make effect keys unique, as `outages` does. */
   readonly catchUps: number;
   readonly alarms: number;
   /** What must be checked; null: nothing is known to be missing. */
   readonly gap: Gap | null;
   /** What the running catch-up checks. */
   readonly asked: Gap | null;
-  /** Failed catch-ups in a row. */
-  readonly failures: number;
-  readonly caughtUp: CaughtUp | null;
   /** The second catch-up after the connection was made is done. */
   readonly settled: boolean;
   /** The alarm that is active. */
@@ -117,7 +98,7 @@ export const streamSetup = setup({
 
 export const streamSelectors: Partial<Selectors> = {
   isStopped: ({ context }) => contextOf(context).upSince === null && contextOf(context).downSince === null,
-  connectedSince: ({ context }) => contextOf(context).upSince,
+  streamStatus: ({ context }) => contextOf(context),
 };
 
 function contextOf(context: HistorySnapshot['context']): StreamContext {

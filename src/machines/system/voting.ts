@@ -7,16 +7,13 @@ import { assign, setup } from 'xstate';
 import { actionsFor, assertFirstEvent, type StepMeta } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';
 import type { VotingEvent } from '../protocol/events.ts';
-import type { Selectors } from '../protocol/version.ts';
+import type { HistorySnapshot } from '../protocol/row.ts';
+import type { Selectors, VotingStatus } from '../protocol/version.ts';
 
 /** The history's name. */
 export const VOTING = 'voting';
 
-export interface VotingContext {
-  /** The changes that failed in a row, each once, oldest first. */
-  readonly failed: readonly number[];
-  /** When voting stopped; null while voting is allowed. */
-  readonly stoppedAt: number | null;
+export interface VotingContext extends VotingStatus {
   /** How often voting stopped, which makes the keys of its alarms unique. */
   readonly stops: number;
 }
@@ -156,5 +153,10 @@ function resumedAlarm({ context, event }: VotingArgs): Effect {
 }
 
 export const votingSelectors: Partial<Selectors> = {
-  isStopped: ({ context }) => (context as unknown as VotingContext).stoppedAt !== null,
+  isStopped: ({ context }) => contextOf(context).stoppedAt !== null,
+  votingStatus: ({ context }) => contextOf(context),
 };
+
+function contextOf(context: HistorySnapshot['context']): VotingContext {
+  return context as unknown as VotingContext;
+}
