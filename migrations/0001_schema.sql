@@ -181,7 +181,7 @@ CREATE INDEX alarm_unmailed ON alarm (new_at) WHERE mailed_at < new_at;
 
 -- How far Gerrit's events were processed, and which were: in the transactions of what they started.
 
--- `number` is never given twice, also when the newest were forgotten: it makes the names of triggers.
+-- `number` is never given twice, also when the newest were pruned: it makes the names of triggers.
 -- `message` is the id of a comment, '' while it is unknown.
 CREATE TABLE seen_event (
   number   INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -202,7 +202,7 @@ CREATE TABLE checkpoint (
   one       INTEGER PRIMARY KEY CHECK (one = 1),
   origin    INTEGER NOT NULL,
   position  INTEGER NOT NULL,
-  forgotten INTEGER NOT NULL
+  pruned_before INTEGER NOT NULL
 ) STRICT;
 
 -- Between two checks: for how long Gerrit's stream was connected, and how many reports of other CIs came in.

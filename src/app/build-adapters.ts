@@ -180,7 +180,7 @@ export function buildEventSources(
     },
     monitoring: {
       ...monitoring,
-      metrics: new ProcHostMetrics({ places: directories, database: databaseFile(stateDir), unkept }),
+      metrics: new ProcHostMetrics({ paths: directories, database: databaseFile(stateDir), unkept }),
       reports: posts && !monitorOnly && report.enabled,
     },
   };

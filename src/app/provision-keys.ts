@@ -2,7 +2,7 @@
 
 import { makeKey } from '../adapters/openssh/generate-key.ts';
 import { publicHalf } from '../adapters/openssh/key-file.ts';
-import { type SshPlace, shownHostKey } from '../adapters/openssh/keyscan.ts';
+import { type SshEndpoint, shownHostKey } from '../adapters/openssh/keyscan.ts';
 import { fingerprint, keyType } from '../adapters/openssh/known-hosts.ts';
 import { knownHostLine, pinHostKey } from '../adapters/openssh/pin-host-key.ts';
 
@@ -21,8 +21,8 @@ export interface KeyProvisioner {
   makeKey(file: string, comment: string): Promise<void>;
   /** The public key, as a line for an account. */
   publicHalf(file: string): Promise<string>;
-  hostKey(place: SshPlace): Promise<HostKey>;
-  pin(file: string, place: SshPlace, key: Buffer): 'pinned' | 'known';
+  hostKey(addTo: SshEndpoint): Promise<HostKey>;
+  pin(file: string, addTo: SshEndpoint, key: Buffer): 'pinned' | 'known';
 }
 
 const PROGRAM_TIMEOUT_MS = 30_000;
@@ -31,10 +31,10 @@ const CONNECT_TIMEOUT_MS = 20_000;
 export function keyProvisioner(): KeyProvisioner {
   return {
     makeKey: (file, comment) => makeKey(file, comment, PROGRAM_TIMEOUT_MS),
-    publicHalf: async (file) => (await publicHalf(file, { setting: '--key', place: 'to its account' })).line,
-    hostKey: async (place) => {
-      const key = await shownHostKey(place, CONNECT_TIMEOUT_MS, new AbortController().signal);
-      const line = knownHostLine(place.host, place.port, key);
+    publicHalf: async (file) => (await publicHalf(file, { setting: '--key', addTo: 'to its account' })).line,
+    hostKey: async (addTo) => {
+      const key = await shownHostKey(addTo, CONNECT_TIMEOUT_MS, new AbortController().signal);
+      const line = knownHostLine(addTo.host, addTo.port, key);
       return { key, type: keyType(key) ?? 'a key', fingerprint: fingerprint(key), line };
     },
     pin: (file, { host, port }, key) => pinHostKey(file, host, port, key),

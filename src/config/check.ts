@@ -47,8 +47,8 @@ export function crossProblems(document: YamlDocument): readonly Problem[] {
   const found: Problem[] = [];
   const root = document.value;
   const add: ReportProblem = (path, what, next, at = 'value') => {
-    const place = at === 'key' ? document.keyPlace(path) : placeOf(document, path);
-    found.push({ ...place, path: path.join('.'), what, next });
+    const position = at === 'key' ? document.keyPosition(path) : positionOf(document, path);
+    found.push({ ...position, path: path.join('.'), what, next });
   };
   checkReport(root, add);
   checkMail(root, add);
@@ -62,26 +62,28 @@ const SECRET = /pass(word|wd|phrase)?$|secret|token|credential|api[-_]?key|priva
 
 function unknownKey(document: YamlDocument, path: KeyPath, key: string): Problem {
   const full = [...path, key];
-  const place = document.keyPlace(full);
+  const position = document.keyPosition(full);
   const dotted = full.join('.');
   if (SECRET.test(key)) {
     const next =
       'remove it from here (and change it, if it is real): name the file that holds it, such as gerrit.key, or list it under redact as {file: PATH} or {env: NAME}';
-    return { ...place, path: dotted, what: 'secrets do not belong in this file', next };
+    return { ...position, path: dotted, what: 'secrets do not belong in this file', next };
   }
   if (key === '<<') {
     const next = 'use an alias for a whole value (limits: *common), or write the keys out';
-    return { ...place, path: dotted, what: 'merge keys are not supported', next };
+    return { ...position, path: dotted, what: 'merge keys are not supported', next };
   }
-  return { ...place, path: dotted, what: 'unknown key', next: suggestKey(path, key, document.value) };
+  return { ...position, path: dotted, what: 'unknown key', next: suggestKey(path, key, document.value) };
 }
 
 function problem(document: YamlDocument, path: KeyPath, what: string, next: string): Problem {
-  return { ...placeOf(document, path), path: path.join('.'), what, next };
+  return { ...positionOf(document, path), path: path.join('.'), what, next };
 }
 
-function placeOf(document: YamlDocument, path: KeyPath) {
-  return at(document.value, path) === undefined ? document.keyPlace(path.slice(0, -1)) : document.place(path);
+function positionOf(document: YamlDocument, path: KeyPath) {
+  return at(document.value, path) === undefined
+    ? document.keyPosition(path.slice(0, -1))
+    : document.position(path);
 }
 
 function missingHint(path: KeyPath): string {

@@ -249,7 +249,7 @@ export interface CommandProviderConfig {
   readonly slots: number;
   readonly ssh: SshConfig;
   /** Defaults for a server, used where the program does not report them. */
-  readonly place: { readonly user: string; readonly port: number; readonly directory: string };
+  readonly node: { readonly user: string; readonly port: number; readonly directory: string };
   readonly create: readonly string[];
   readonly list: readonly string[];
   readonly delete: readonly string[];

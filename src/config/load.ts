@@ -42,11 +42,11 @@ export function loadConfig(file: string, options: LoadOptions = {}): Config {
   const environment = options.environment ?? process.env;
   const passwords = readPasswords(document.value, environment, path);
   for (const { path: key, what, next } of passwords.problems) {
-    problems.push({ ...document.place(key), path: key.join('.'), what, next });
+    problems.push({ ...document.position(key), path: key.join('.'), what, next });
   }
   const secrets = readSecrets(at(document.value, ['redact']), environment, path);
   for (const { index, what, next } of secrets.problems) {
-    problems.push({ ...document.place(['redact', index]), path: `redact.${index}`, what, next });
+    problems.push({ ...document.position(['redact', index]), path: `redact.${index}`, what, next });
   }
   const jobSecrets = readJobSecrets(document, environment, path, [
     ...ownKeys(document, path),
@@ -67,7 +67,7 @@ export function loadConfig(file: string, options: LoadOptions = {}): Config {
 function notAMapping(document: YamlDocument): Problem {
   const empty = document.value === undefined || document.value === null;
   return {
-    ...document.place([]),
+    ...document.position([]),
     path: '',
     what: empty ? 'is empty' : 'must be a mapping of keys at its top',
     next: 'begin with: sos-ci config check --example',
@@ -82,11 +82,11 @@ function keyFilesOf({ gerrit, providers }: Pick<ConfigFile, 'gerrit' | 'provider
 
 /** Keys are read at the first connection; checking them here gives a missing one a line in the file. */
 function keyFileProblems(document: YamlDocument, path: (path: string) => string): readonly Problem[] {
-  return keyPlaces(document).flatMap((place) => keyFileProblem(document, place, path));
+  return keyPaths(document).flatMap((position) => keyFileProblem(document, position, path));
 }
 
 /** The keys that name a private key. */
-function keyPlaces(document: YamlDocument): readonly (readonly string[])[] {
+function keyPaths(document: YamlDocument): readonly (readonly string[])[] {
   const providers = at(document.value, ['providers']);
   const names = isMapping(providers) ? Object.keys(providers) : [];
   return [['gerrit', 'key'], ...names.map((name) => ['providers', name, 'ssh', 'key'])];
@@ -94,9 +94,9 @@ function keyPlaces(document: YamlDocument): readonly (readonly string[])[] {
 
 /** The lines of the private keys that this CI uses to log in. */
 function ownKeys(document: YamlDocument, path: (path: string) => string): readonly OwnCredential[] {
-  return keyPlaces(document).flatMap((place) => {
-    const file = at(document.value, place);
-    return typeof file === 'string' ? [{ key: place.join('.'), values: readKeys([path(file)]) }] : [];
+  return keyPaths(document).flatMap((position) => {
+    const file = at(document.value, position);
+    return typeof file === 'string' ? [{ key: position.join('.'), values: readKeys([path(file)]) }] : [];
   });
 }
 
@@ -107,19 +107,19 @@ function keyFileProblem(
 ): readonly Problem[] {
   const key = at(document.value, where);
   if (typeof key !== 'string') return [];
-  const place = { ...document.place(where), path: where.join('.') };
+  const position = { ...document.position(where), path: where.join('.') };
   if (key.includes('PRIVATE KEY')) {
     const next =
       'save it in a file of its own (mode 0600), name that file here, and replace the key: it has been shown';
-    return [{ ...place, what: 'holds a key itself; secrets do not belong in this file', next }];
+    return [{ ...position, what: 'holds a key itself; secrets do not belong in this file', next }];
   }
   const file = path(key);
   try {
     accessSync(file, constants.R_OK);
     if (statSync(file).isFile()) return [];
-    return [{ ...place, what: `${file} is no regular file`, next: 'name the private key' }];
+    return [{ ...position, what: `${file} is no regular file`, next: 'name the private key' }];
   } catch {
     const next = `correct the path, or make a key: ssh-keygen -t ed25519 -N '' -f ${file}`;
-    return [{ ...place, what: `${file} is not there or cannot be read`, next }];
+    return [{ ...position, what: `${file} is not there or cannot be read`, next }];
   }
 }

@@ -163,7 +163,7 @@ test('every kind of decision is reached', () => {
     explainEvent(event, index + 1, rules, rehearsal).map(({ decisions }) => decisions.map((one) => one.do)),
   );
   expect(events.map(changeOf)).toHaveLength(4);
-  expect(found).toEqual([[['start']], [['defer']], [['start'], ['defer']], [['forget']]]);
+  expect(found).toEqual([[['start']], [['defer']], [['start'], ['defer']], [['drop']]]);
 });
 
 test('a patchset that comes again is refused by the same words in both', async () => {

@@ -93,29 +93,29 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
     test('numbers are never given twice, also when the newest were forgotten', async () => {
       expect(store.lastSeen()).toBe(0);
       await note({ seen: [seen(1), seen(2)] });
-      expect(store.forgetSeen(START + 99_000, 10)).toBe(2);
+      expect(store.pruneSeen(START + 99_000, 10)).toBe(2);
       expect([store.seen(7), store.lastSeen()]).toEqual([[], 2]);
     });
 
     test('the oldest are forgotten first, a bounded number at a time, and it is known from when on all is there', async () => {
-      await note({ intake: { origin: START, position: START, forgotten: 0 } });
+      await note({ intake: { origin: START, position: START, prunedBefore: 0 } });
       await note({ seen: [1, 2, 3, 4].map((number) => seen(number)) });
-      expect(store.forgetSeen(START + 3_500, 2)).toBe(2);
+      expect(store.pruneSeen(START + 3_500, 2)).toBe(2);
       expect(store.seen(7).map(({ number }) => number)).toEqual([3, 4]);
-      expect(store.intakePosition()?.forgotten).toBe(START + 3_500);
-      expect(store.forgetSeen(START + 3_500, 2)).toBe(1);
-      expect(store.forgetSeen(START + 3_500, 2)).toBe(0);
+      expect(store.intakePosition()?.prunedBefore).toBe(START + 3_500);
+      expect(store.pruneSeen(START + 3_500, 2)).toBe(1);
+      expect(store.pruneSeen(START + 3_500, 2)).toBe(0);
       expect(store.seen(7).map(({ number }) => number)).toEqual([4]);
     });
 
     test('a position is kept, and moves on only', async () => {
       expect(store.intakePosition()).toBeNull();
-      await note({ intake: { origin: START, position: START, forgotten: 0 } });
+      await note({ intake: { origin: START, position: START, prunedBefore: 0 } });
       store.moveIntake(START + 9_000);
       store.moveIntake(START + 5_000);
-      expect(store.intakePosition()).toEqual({ origin: START, position: START + 9_000, forgotten: 0 });
+      expect(store.intakePosition()).toEqual({ origin: START, position: START + 9_000, prunedBefore: 0 });
       // An operator may set it back.
-      await note({ intake: { origin: START - 60_000, position: START - 60_000, forgotten: 0 } });
+      await note({ intake: { origin: START - 60_000, position: START - 60_000, prunedBefore: 0 } });
       expect(store.intakePosition()).toMatchObject({ origin: START - 60_000, position: START - 60_000 });
     });
 
@@ -131,15 +131,15 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
     });
 
     test('all of it stays when the views are made again', async () => {
-      await note({ seen: [seen(1)], intake: { origin: START, position: START, forgotten: 0 } });
+      await note({ seen: [seen(1)], intake: { origin: START, position: START, prunedBefore: 0 } });
       store.replaceViews([]);
       expect([store.seen(7), store.intakePosition()?.origin]).toEqual([[seen(1)], START]);
     });
 
     test('a reader beside the writer sees the position', async () => {
-      await note({ intake: { origin: START, position: START + 1_000, forgotten: 0 } });
+      await note({ intake: { origin: START, position: START + 1_000, prunedBefore: 0 } });
       const reader = harness.reader?.() ?? store;
-      expect(reader.intakePosition()).toEqual({ origin: START, position: START + 1_000, forgotten: 0 });
+      expect(reader.intakePosition()).toEqual({ origin: START, position: START + 1_000, prunedBefore: 0 });
       if (reader !== store) reader.close();
     });
   });

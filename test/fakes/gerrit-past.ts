@@ -115,7 +115,7 @@ function pastOf(change: number, happened: readonly Happened[]): Omit<ChangeHisto
     updatedAt: Math.max(...happened.map(({ at }) => at)),
     entries: happened.flatMap((event) => entryOf(event, closed !== null, current?.patchset.patchset ?? 0)),
     patchset: closed === null && current !== null ? { event: current, at: current.at } : null,
-    ready: closed === null && ready?.type === 'change-ready' ? { event: ready, saidAt: ready.at } : null,
+    ready: closed === null && ready?.type === 'change-ready' ? { event: ready, readyAt: ready.at } : null,
     closed,
   };
 }

@@ -58,7 +58,7 @@ test('they share the slots, and the views tell the same of both', async () => {
   expect(machines(lab)).toEqual(['job@1', 'job@1', 'job@2', 'job@2']);
   expect(states(lab)).toEqual(['testing.running', 'queued.waiting', 'pending.waiting', 'pending.waiting']);
   expect(lab.jobs().map(({ queued }) => queued)).toEqual([false, true, true, true]);
-  expect(readQueue(fakeIo(), lab.store).map(({ job, place }) => [job.change, place])).toEqual([
+  expect(readQueue(fakeIo(), lab.store).map(({ job, position }) => [job.change, position])).toEqual([
     [2, 1],
     [3, 2],
     [4, 3],

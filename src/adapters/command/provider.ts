@@ -111,10 +111,10 @@ export class CommandProvider implements Provider {
   #server(program: Program, { id, address }: CreatedServer, name: string): Server {
     const plain = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(id);
     const folder = plain ? id : createHash('sha256').update(id).digest('hex').slice(0, 32);
-    const { host, user, port, directory } = { ...this.#config.place, ...defined(address) };
+    const { host, user, port, directory } = { ...this.#config.node, ...defined(address) };
     try {
-      const place = { user, host, port, directory: `${directory}/${folder}` };
-      return { id, name, address: this.#access.address(place), provider: this.name };
+      const node = { user, host, port, directory: `${directory}/${folder}` };
+      return { id, name, address: this.#access.address(node), provider: this.name };
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;
       throw failure(program, `its answer is wrong: ${error.message}: ${error.target}`, false);

@@ -56,8 +56,8 @@ export async function runProgram(program: Program): Promise<unknown> {
   if (result.failed || givenUp !== null) endGroup(child.pid);
   if (givenUp !== null) {
     // The last line often names what the program waited for.
-    const said = lastLine(result.stderr);
-    throw failure(program, said === '' ? givenUp : `${givenUp}; it said: ${said}`, true);
+    const detail = lastLine(result.stderr);
+    throw failure(program, detail === '' ? givenUp : `${givenUp}; it said: ${detail}`, true);
   }
   if (!result.failed) return parse(program, result.stdout);
   if (result.isMaxBuffer) throw failure(program, `it said more than ${outputLimitBytes} bytes`, false);
@@ -65,9 +65,9 @@ export async function runProgram(program: Program): Promise<unknown> {
     throw failure(program, `${file} cannot be run: ${result.code ?? 'unknown error'}`, false);
   }
   const how = result.exitCode === undefined ? `killed by ${result.signal}` : `exit code ${result.exitCode}`;
-  const said = lastLine(result.stderr);
+  const detail = lastLine(result.stderr);
   const useless = result.exitCode !== undefined && NO_USE.includes(result.exitCode);
-  throw failure(program, said === '' ? how : `${how}: ${said}`, !useless);
+  throw failure(program, detail === '' ? how : `${how}: ${detail}`, !useless);
 }
 
 export function failure(program: Program, message: string, retryable: boolean): OperationError {

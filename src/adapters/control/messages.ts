@@ -67,7 +67,7 @@ const refusal = z.object({
 });
 
 const jobName = z.object({ id: z.string(), name: z.string() });
-const jobPlace = jobName.extend({ state: z.string(), change: z.number(), patchset: z.number() });
+const jobReference = jobName.extend({ state: z.string(), change: z.number(), patchset: z.number() });
 const begun = z.object({
   change: z.number(),
   patchset: z.number(),
@@ -78,8 +78,8 @@ const begun = z.object({
 const answers: { readonly [K in keyof OperatorAnswers]: z.ZodType<OperatorAnswers[K]> } = {
   ping: z.object({ pid: z.number(), version: z.string() }),
   enqueue: begun,
-  dequeue: z.object({ jobs: z.array(jobPlace), reviews: z.array(z.string()) }),
-  promote: z.object({ promoted: z.array(jobPlace), passed: z.array(jobPlace) }),
+  dequeue: z.object({ jobs: z.array(jobReference), reviews: z.array(z.string()) }),
+  promote: z.object({ promoted: z.array(jobReference), passed: z.array(jobReference) }),
   recheck: z.object({ begun: z.array(begun), decisions: z.array(z.string()) }),
   'resume-voting': z.object({ resumed: z.boolean() }),
   acknowledge: z.object({ acknowledged: z.number() }),

@@ -78,10 +78,10 @@ export class LocalEvidence implements Evidence {
   async collect(request: CollectRequest, signal: AbortSignal): Promise<CollectedSummary> {
     const { dir, url } = this.#options;
     const job = checkJobId(request.owner.job);
-    const place = [...parentSegments(request), candidateNames(job)[0]];
+    const segments = [...parentSegments(request), candidateNames(job)[0]];
     return new Deadline(request.timeoutMs, signal).run('collect evidence', job, async (within) => ({
       ...(await this.#collect(request, within)),
-      url: urlOf(url, dir, place),
+      url: urlOf(url, dir, segments),
     }));
   }
 

@@ -121,10 +121,10 @@ export async function askGit(command: GitCommand, answers: readonly number[]): P
   if (status !== null && answers.includes(status)) return { status, stdout: result.stdout, cut: false };
   if (result.code === 'ENOENT') throw await missing(command);
   if (status === USAGE) throw tooOld(command);
-  const said = result.stderr.trim();
-  const refused = command.protocol === 'ssh' ? REFUSED.exec(said) : null;
+  const stderr = result.stderr.trim();
+  const refused = command.protocol === 'ssh' ? REFUSED.exec(stderr) : null;
   if (refused !== null) throw tooMany(command, refused[1] ?? '');
-  throw failed(command, said === '' ? (result.shortMessage ?? 'it failed') : said, status, result.cause);
+  throw failed(command, stderr === '' ? (result.shortMessage ?? 'it failed') : stderr, status, result.cause);
 }
 
 /** Throws when a program that git needs is not installed: git has no exit status for that. */
@@ -188,11 +188,11 @@ function failed(command: GitCommand, message: string, status: number | null, cau
   return new GitFailed(fields, status);
 }
 
-function tooMany({ operation, target }: GitCommand, said: string): TooManyConnections {
+function tooMany({ operation, target }: GitCommand, stderr: string): TooManyConnections {
   return new TooManyConnections({
     operation,
     target,
-    message: `Gerrit refuses one more connection of this account: ${said.slice(0, MESSAGE_LENGTH)}`,
+    message: `Gerrit refuses one more connection of this account: ${stderr.slice(0, MESSAGE_LENGTH)}`,
     retryable: true,
     hint: 'sos-ci needs 2 at a time, one for the stream and queries and one for git: have sshd.maxConnectionsPerUser raised, or end other programs that use this account',
   });
@@ -208,11 +208,11 @@ function tooOld(command: GitCommand): OperationError {
   });
 }
 
-function givenUp(command: GitCommand, said = ''): OperationError {
+function givenUp(command: GitCommand, stderr = ''): OperationError {
   return new OperationError({
     operation: command.operation,
     target: command.target,
-    message: `given up: it took too long, or the daemon stops${said === '' ? '' : `; git said: ${said}`}`,
+    message: `given up: it took too long, or the daemon stops${stderr === '' ? '' : `; git said: ${stderr}`}`,
     retryable: true,
     hint: 'see whether Gerrit answers, and give a large project more time',
   });

@@ -80,11 +80,11 @@ export class GitSource implements Source {
     const [own, ...others] = trees;
     if (own === undefined) throw new Error('no tree');
     refuseNested(run.target, others);
-    const make = (tree: MergedTree, place: string) =>
+    const make = (tree: MergedTree, folder: string) =>
       withTree(this.#cache, run, tree, async (repository) => {
         // Removes the leftovers of a failed attempt.
-        await rm(place, { recursive: true, force: true });
-        await makeWorkTree(repository, run, place, tree.revision, run.environment);
+        await rm(folder, { recursive: true, force: true });
+        await makeWorkTree(repository, run, folder, tree.revision, run.environment);
       });
     const made = [
       make(own, join(making, TREE)),

@@ -81,11 +81,11 @@ async function remake(
   project: CachedRepository,
 ): Promise<void> {
   const made = await cache.records.find(tree);
-  if (made === null) throw forgotten(context, tree, 'and nothing is known of how it was made');
+  if (made === null) throw treeLost(context, tree, 'and nothing is known of how it was made');
   const base = { revision: made.base, committedAt: made.baseAt };
   const again = await project.use(context, (repository) => makeIn(project, repository, context, made, base));
   if (!('tree' in again) || again.tree.revision !== tree.revision) {
-    throw forgotten(context, tree, 'and it cannot be made again as it was');
+    throw treeLost(context, tree, 'and it cannot be made again as it was');
   }
 }
 
@@ -99,17 +99,17 @@ async function makeIn(
 ): Promise<Made> {
   const { branch, patches } = plan;
   const folder = `${FETCHED}${randomBytes(8).toString('hex')}/`;
-  const place = ({ change, patchset }: Dependency): string => `${folder}${change}-${patchset}`;
+  const localRef = ({ change, patchset }: Dependency): string => `${folder}${change}-${patchset}`;
   await project.fetch(context, [
     { ref: branchRef(plan.project, branch), as: tipRef(branch) },
-    ...patches.map((patch) => ({ ref: patch.ref, as: place(patch) })),
+    ...patches.map((patch) => ({ ref: patch.ref, as: localRef(patch) })),
   ]);
   const refs = await repository.refs(context, [tipRef(branch), folder]);
   const tip = onto ?? refs.get(tipRef(branch));
   if (tip === undefined) throw unusable(context, `the branch ${branch} is no commit`);
-  const dated = patches.map((patch) => dateOf(patch, refs.get(place(patch)), context));
+  const dated = patches.map((patch) => dateOf(patch, refs.get(localRef(patch)), context));
   const merged = await mergeOnto(repository, context, tip, dated);
-  const done = new Map<string, string | null>(patches.map((patch) => [place(patch), null]));
+  const done = new Map<string, string | null>(patches.map((patch) => [localRef(patch), null]));
   if ('conflict' in merged) {
     await repository.setRefs(context, done);
     return merged;
@@ -131,7 +131,7 @@ function unusable({ operation, target }: GitContext, message: string): Operation
   return new OperationError({ operation, target, message, retryable: false, hint });
 }
 
-function forgotten({ operation }: GitContext, tree: MergedTree, why: string): OperationError {
+function treeLost({ operation }: GitContext, tree: MergedTree, why: string): OperationError {
   return new OperationError({
     operation,
     target: `${tree.project} ${tree.revision}`,

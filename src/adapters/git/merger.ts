@@ -49,14 +49,14 @@ export class GitMerger implements Merger {
     const trees = await this.#cache.records.remove(review);
     const release = this.#cache.hold(trees.map(({ project }) => project));
     try {
-      for (const tree of trees) await this.#forget(tree);
+      for (const tree of trees) await this.#dropTree(tree);
     } finally {
       release();
     }
   }
 
   /** Garbage collection removes the commits later. */
-  async #forget(tree: MadeTree): Promise<void> {
+  async #dropTree(tree: MadeTree): Promise<void> {
     const needed = await this.#cache.records.revisions(tree.project);
     if (needed.has(tree.revision) || !this.#cache.holds(tree.project)) return;
     const signal = new AbortController().signal;

@@ -19,18 +19,18 @@ const LOOSE_FILE = /^[0-9a-f]{38}$/;
 export async function makeWorkTree(
   repository: BareRepository,
   context: GitContext,
-  place: string,
+  directory: string,
   revision: string,
   environment: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const own = join(place, '.git');
+  const own = join(directory, '.git');
   await mkdir(own, { recursive: true, mode: 0o700 });
   const command = {
     ...context,
-    cwd: place,
+    cwd: directory,
     protocol: null,
     hint: 'see whether there is room in the state directory',
-    environment: { ...environment, GIT_DIR: own, GIT_WORK_TREE: place },
+    environment: { ...environment, GIT_DIR: own, GIT_WORK_TREE: directory },
   };
   // Runs first, because git reports here when the repository is lost.
   const tags = await repository.tags(context);

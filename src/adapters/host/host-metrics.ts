@@ -13,7 +13,7 @@ export interface WatchedPath {
 }
 
 export interface HostMetricsOptions {
-  readonly places: readonly WatchedPath[];
+  readonly paths: readonly WatchedPath[];
   /** The database. */
   readonly database: string;
   /** Why Gerrit's events cannot be kept in files at present; null: they can, or are not to be. */
@@ -30,16 +30,16 @@ export class ProcHostMetrics implements HostMetrics {
   }
 
   async read(): Promise<HostSnapshot> {
-    const { database, places, unkept } = this.#options;
-    const [disks, walBytes] = await Promise.all([disksOf(places), sizeOf(`${database}-wal`)]);
+    const { database, paths, unkept } = this.#options;
+    const [disks, walBytes] = await Promise.all([disksOf(paths), sizeOf(`${database}-wal`)]);
     return { disks, walBytes, unkept: unkept() };
   }
 }
 
 /** One for each file system: several places on one disk are one trouble. */
-async function disksOf(places: readonly WatchedPath[]): Promise<readonly Disk[]> {
+async function disksOf(paths: readonly WatchedPath[]): Promise<readonly Disk[]> {
   const byDevice = new Map<string, Disk>();
-  for (const watched of places) {
+  for (const watched of paths) {
     const { device, ...room } = await roomAt(watched.path);
     const other = byDevice.get(device);
     const holds = other === undefined ? watched.holds : `${other.holds} and ${watched.holds}`;

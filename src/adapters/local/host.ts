@@ -40,8 +40,8 @@ export async function missingPrograms(programs: readonly string[]): Promise<read
   const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
   const missing: string[] = [];
   for (const program of programs) {
-    const places = program.includes('/') ? [program] : folders.map((folder) => join(folder, program));
-    const found = await Promise.all(places.map((place) => may(place, constants.X_OK)));
+    const paths = program.includes('/') ? [program] : folders.map((folder) => join(folder, program));
+    const found = await Promise.all(paths.map((path) => may(path, constants.X_OK)));
     if (!found.includes(true)) missing.push(program);
   }
   return missing;

@@ -78,11 +78,11 @@ function spawnRunner(run: Launch): { readonly pid: number | undefined; readonly 
 }
 
 async function refusal(run: Launch, code: number): Promise<OperationError> {
-  const said = (await lastOutput(run.directory)) || REASONS[code] || 'no reason given';
+  const detail = (await lastOutput(run.directory)) || REASONS[code] || 'no reason given';
   return new OperationError({
     operation: 'start stage',
     target: run.directory,
-    message: `the runner gave up with ${code}: ${said}`,
+    message: `the runner gave up with ${code}: ${detail}`,
     retryable: code !== NO_FLOCK,
     hint: HINTS[code] ?? 'see runner.err in the run directory',
   });
@@ -90,8 +90,8 @@ async function refusal(run: Launch, code: number): Promise<OperationError> {
 
 /** The end of the runner's own error output. */
 async function lastOutput(directory: string): Promise<string> {
-  const said = await readFile(join(directory, 'runner.err'), 'utf8').catch(() => '');
-  return said.trim().slice(-500);
+  const detail = await readFile(join(directory, 'runner.err'), 'utf8').catch(() => '');
+  return detail.trim().slice(-500);
 }
 
 /** Waits for the file `pid`. */
@@ -141,11 +141,11 @@ class PidFileWatch {
   }
 }
 
-function tooLate(afterMs: number, said: string): OperationError {
+function tooLate(afterMs: number, detail: string): OperationError {
   return new OperationError({
     operation: 'start stage',
     target: 'the runner',
-    message: `no sign of life within ${formatLimit(afterMs)}${said === '' ? '' : `: ${said}`}`,
+    message: `no sign of life within ${formatLimit(afterMs)}${detail === '' ? '' : `: ${detail}`}`,
     retryable: true,
     hint: 'see whether this host is overloaded',
   });

@@ -63,6 +63,6 @@ async function run(
   });
   if (!result.failed) return null;
   throwIfAborted(signal, 'remove directory', argv.at(-1) ?? '');
-  const [said = ''] = (result.stderr ?? '').split('\n');
-  return said === '' ? (result.shortMessage ?? `${program} failed`) : said;
+  const [detail = ''] = (result.stderr ?? '').split('\n');
+  return detail === '' ? (result.shortMessage ?? `${program} failed`) : detail;
 }

@@ -45,8 +45,8 @@ const REASONS: Readonly<Record<string, string>> = {
 
 async function objection(handle: FileHandle, root: string, bytes: number): Promise<string | null> {
   // The open handle gives the real path, even when a folder on the way was a link.
-  const place = await readlink(`/proc/self/fd/${handle.fd}`);
-  if (!place.startsWith(root + sep)) return 'it lies outside of the work tree';
+  const real = await readlink(`/proc/self/fd/${handle.fd}`);
+  if (!real.startsWith(root + sep)) return 'it lies outside of the work tree';
   const found = await handle.stat();
   if (!found.isFile()) return 'it is not a regular file';
   return found.size > bytes ? `it is larger than ${bytes} bytes` : null;

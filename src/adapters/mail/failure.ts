@@ -16,9 +16,9 @@ export function smtpFailure(error: unknown, target: string, tls: string): Operat
   const { code, permanent, response, message } = (
     typeof error === 'object' && error !== null ? error : {}
   ) as Known;
-  const said = printable(response) || printable(message) || 'no answer';
+  const detail = printable(response) || printable(message) || 'no answer';
   const fail = (retryable: boolean, hint: string): OperationError =>
-    new OperationError({ operation: 'send mail', target, message: said, retryable, hint });
+    new OperationError({ operation: 'send mail', target, message: detail, retryable, hint });
   if (code === 'EAUTH') {
     return fail(permanent !== true, 'check mail.smtp.user and password');
   }
@@ -49,16 +49,16 @@ const NOT_RUN = [126, 127];
 
 export function programFailure(
   program: string,
-  end: { readonly missing: boolean; readonly status: number | null; readonly said: string },
+  end: { readonly missing: boolean; readonly status: number | null; readonly detail: string },
 ): OperationError {
-  const { missing, status, said } = end;
+  const { missing, status, detail } = end;
   const fail = (message: string, retryable: boolean, hint: string): OperationError =>
     new OperationError({ operation: 'send mail', target: program, message, retryable, hint });
   if (missing || (status !== null && NOT_RUN.includes(status))) {
     return fail('there is no such program, or it may not be run', false, 'correct mail.sendmail');
   }
   const how = status === null ? 'it was ended by a signal' : `exit status ${status}`;
-  const text = [how, printable(said)].filter((part) => part !== '').join(': ');
+  const text = [how, printable(detail)].filter((part) => part !== '').join(': ');
   const passing = status === null || TEMPORARY.includes(status);
   return fail(text, passing, `see why ${program} does not take mail from this user`);
 }

@@ -42,7 +42,7 @@ export class SendmailMailer implements Mailer {
     if (!result.failed) return;
     if (signal.aborted) throw stoppedMail(program);
     const missing = result.code === 'ENOENT' || result.code === 'EACCES';
-    throw programFailure(program, { missing, status: result.exitCode ?? null, said: result.stderr });
+    throw programFailure(program, { missing, status: result.exitCode ?? null, detail: result.stderr });
   }
 }
 

@@ -13,7 +13,7 @@ export interface KeyUse {
   /** The configuration key that names the file. */
   readonly setting: string;
   /** Where to add its public key, such as `in Gerrit`. */
-  readonly place: string;
+  readonly addTo: string;
 }
 
 /** The public part of a key. */
@@ -46,7 +46,7 @@ async function readKey(file: string, use: KeyUse): Promise<Key> {
   if (parsed instanceof Error) {
     if (isEncrypted(text)) {
       throw keyError(file, 'the key is encrypted with a passphrase', {
-        hint: `make a key without one for this account: ssh-keygen -t ed25519 -N '' -f FILE, and add FILE.pub ${use.place}`,
+        hint: `make a key without one for this account: ssh-keygen -t ed25519 -N '' -f FILE, and add FILE.pub ${use.addTo}`,
         cause: parsed,
       });
     }
@@ -80,7 +80,7 @@ async function readBounded(file: string, use: KeyUse): Promise<Buffer> {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw keyError(file, missing ? 'there is no such file' : errorText(error), {
       hint: missing
-        ? `make one: ssh-keygen -t ed25519 -N '' -f ${file}, and add ${file}.pub ${use.place}`
+        ? `make one: ssh-keygen -t ed25519 -N '' -f ${file}, and add ${file}.pub ${use.addTo}`
         : `make it readable for the user that runs sos-ci: chmod 600, chown`,
       cause: error,
     });

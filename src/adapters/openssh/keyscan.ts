@@ -9,14 +9,14 @@ import { SshClient } from '../ssh/client/client.ts';
 import type { SshFailure } from '../ssh/client/failure.ts';
 import { allHostKeyAlgorithms } from './known-hosts.ts';
 
-export interface SshPlace {
+export interface SshEndpoint {
   readonly host: string;
   readonly port: number;
 }
 
 /** The server's preferred key among those that we support. @throws OperationError */
 export async function shownHostKey(
-  { host, port }: SshPlace,
+  { host, port }: SshEndpoint,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<Buffer> {

@@ -32,7 +32,7 @@ export class NumbersSeen {
     return true;
   }
 
-  forget(): void {
+  reset(): void {
     this.#budget.left += this.#ahead.size;
     this.#ahead.clear();
   }

@@ -163,7 +163,7 @@ export class TapTree {
   /** Checks the level against its plan. */
   #check(level: Level, where: string): void {
     const { planned, points, highest } = level;
-    level.numbers.forget();
+    level.numbers.reset();
     // Empty braces need no plan.
     const needsPlan = level.parent === null || points > 0;
     if (planned === null) level.doubt ??= needsPlan ? `cut short: no plan in ${where}` : null;

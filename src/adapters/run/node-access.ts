@@ -3,7 +3,7 @@ import type { Server } from '../../machines/model/domain.ts';
 
 export interface NodeAccess {
   /** The address of a server. Throws when a part is not valid in an address. */
-  address(place: {
+  address(node: {
     readonly user: string;
     readonly host: string;
     readonly port: number;

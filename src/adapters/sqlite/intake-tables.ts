@@ -14,7 +14,7 @@ import type { Database } from './database.ts';
 import type { SqlRow } from './rows.ts';
 import { prepared } from './statements.ts';
 
-export const SELECT_POSITION = 'SELECT origin, position, forgotten FROM checkpoint';
+export const SELECT_POSITION = 'SELECT origin, position, pruned_before FROM checkpoint';
 
 /** Limit on stored ignored requests: some weeks of a busy site, in less than a megabyte. */
 const MAX_IGNORED_REQUESTS = 1_000;
@@ -41,7 +41,7 @@ export class IntakeTables {
     for (const { number, id } of named) name.run(id, number);
     for (const one of waiting) this.#keepWaiting(one);
     for (const one of ignored) this.#keepIgnored(one);
-    if (intake !== null) putPosition.run(intake.origin, intake.position, intake.forgotten);
+    if (intake !== null) putPosition.run(intake.origin, intake.position, intake.prunedBefore);
   }
 
   /** Call when the updates are durable. */
@@ -61,9 +61,9 @@ export class IntakeTables {
     this.statements.move.run(position);
   }
 
-  recordPeerActivity({ begunAt, listenedMs, others }: PeerActivity, forgetBefore: number): void {
+  recordPeerActivity({ begunAt, listenedMs, others }: PeerActivity, pruneBefore: number): void {
     this.statements.recordPeerActivity.run(begunAt, listenedMs, others);
-    this.statements.forgetHeard.run(forgetBefore);
+    this.statements.pruneActivity.run(pruneBefore);
   }
 
   #keepWaiting({ project, change, waiting }: WaitingChange): void {
@@ -73,14 +73,14 @@ export class IntakeTables {
   }
 
   #keepIgnored({ project, change, patchset, by, at, rule, why }: IgnoredRequest): void {
-    const { addIgnored, forgetIgnored } = this.statements;
+    const { addIgnored, pruneIgnored } = this.statements;
     const { lastInsertRowid } = addIgnored.run(project, change, patchset, by, at, rule, why);
-    forgetIgnored.run(Number(lastInsertRowid) - MAX_IGNORED_REQUESTS);
+    pruneIgnored.run(Number(lastInsertRowid) - MAX_IGNORED_REQUESTS);
   }
 
-  forget(before: number, limit: number): number {
-    const { changes } = this.statements.forget.run(before, limit);
-    if (changes > 0) this.statements.forgotten.run(before);
+  prune(before: number, limit: number): number {
+    const { changes } = this.statements.prune.run(before, limit);
+    if (changes > 0) this.statements.prunedBefore.run(before);
     return changes;
   }
 }
@@ -90,7 +90,7 @@ export function positionRow(row: SqlRow | undefined): CheckpointRecord | null {
   return {
     origin: Number(row.origin),
     position: Number(row.position),
-    forgotten: Number(row.forgotten),
+    prunedBefore: Number(row.pruned_before),
   };
 }
 
@@ -118,20 +118,20 @@ function prepareAll(database: Database) {
     show: prepare('UPDATE seen_event SET hidden = 0 WHERE number = ?'),
     name: prepare('UPDATE seen_event SET message = ? WHERE number = ?'),
     ofChange: prepare('SELECT * FROM seen_event WHERE change = ? ORDER BY number'),
-    forget: prepare(
+    prune: prepare(
       'DELETE FROM seen_event WHERE number IN (SELECT number FROM seen_event WHERE at < ? ORDER BY at LIMIT ?)',
     ),
     putWaiting: prepare('INSERT OR REPLACE INTO deferred_start VALUES (?, ?, ?, ?)'),
     dropWaiting: prepare('DELETE FROM deferred_start WHERE project = ? AND change = ?'),
     addIgnored: prepare('INSERT INTO ignored_request VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)'),
-    forgetIgnored: prepare('DELETE FROM ignored_request WHERE number <= ?'),
+    pruneIgnored: prepare('DELETE FROM ignored_request WHERE number <= ?'),
     putPosition: prepare('INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)'),
     move: prepare('UPDATE checkpoint SET position = max(position, ?)'),
     recordPeerActivity: prepare(
       `INSERT INTO peer_activity VALUES (?, ?, ?) ON CONFLICT (begun_at) DO UPDATE
        SET listened_ms = listened_ms + excluded.listened_ms, others = others + excluded.others`,
     ),
-    forgetHeard: prepare('DELETE FROM peer_activity WHERE begun_at < ?'),
-    forgotten: prepare('UPDATE checkpoint SET forgotten = max(forgotten, ?)'),
+    pruneActivity: prepare('DELETE FROM peer_activity WHERE begun_at < ?'),
+    prunedBefore: prepare('UPDATE checkpoint SET pruned_before = max(pruned_before, ?)'),
   };
 }

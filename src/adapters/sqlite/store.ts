@@ -95,7 +95,7 @@ class SqliteStore extends SqliteReader implements Store {
       throw conflictOr(thrown);
     }
     this.intakeTables.noted(noted);
-    this.forgetCounts();
+    this.clearCounts();
   }
 
   seen(change: number): readonly SeenEvent[] {
@@ -112,13 +112,13 @@ class SqliteStore extends SqliteReader implements Store {
     this.flushSoon();
   }
 
-  forgetSeen(before: number, limit: number): number {
-    let forgotten = 0;
-    const forget = () => {
-      forgotten = this.intakeTables.forget(before, limit);
+  pruneSeen(before: number, limit: number): number {
+    let pruned = 0;
+    const prune = () => {
+      pruned = this.intakeTables.prune(before, limit);
     };
-    this.aside(this.database.transaction(forget).immediate);
-    return forgotten;
+    this.aside(this.database.transaction(prune).immediate);
+    return pruned;
   }
 
   asked(history: string, key: string): boolean {
@@ -196,8 +196,8 @@ class SqliteStore extends SqliteReader implements Store {
     this.aside(this.database.transaction(() => this.alarmTable.markMailed(alarms)).immediate);
   }
 
-  recordPeerActivity(...[activity, forgetBefore]: Parameters<Store['recordPeerActivity']>): void {
-    this.aside(() => this.intakeTables.recordPeerActivity(activity, forgetBefore));
+  recordPeerActivity(...[activity, pruneBefore]: Parameters<Store['recordPeerActivity']>): void {
+    this.aside(() => this.intakeTables.recordPeerActivity(activity, pruneBefore));
   }
 
   setDaemon(view: DaemonView): void {
@@ -279,7 +279,7 @@ class SqliteStore extends SqliteReader implements Store {
   private flushCounts(): void {
     if ((this.counted.size === 0 && this.movedTo === 0) || !this.database.open) return;
     this.aside(this.database.transaction(() => this.writeCounts()).immediate);
-    this.forgetCounts();
+    this.clearCounts();
   }
 
   private writeCounts(): void {
@@ -287,7 +287,7 @@ class SqliteStore extends SqliteReader implements Store {
     if (this.movedTo > 0) this.intakeTables.move(this.movedTo);
   }
 
-  private forgetCounts(): void {
+  private clearCounts(): void {
     this.counted.clear();
     this.movedTo = 0;
     this.cancelFlush?.();

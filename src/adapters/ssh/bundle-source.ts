@@ -58,10 +58,10 @@ export class BundleSource implements Source {
     const { server, patchset, trees, timeoutMs } = request;
     for (const tree of [patchset, ...trees]) checkTree(tree);
     const node = this.#options.nodes.get(server);
-    const place = join(this.#outgoing, createHash('sha256').update(server.id).digest('hex').slice(0, 32));
+    const bundles = join(this.#outgoing, createHash('sha256').update(server.id).digest('hex').slice(0, 32));
     try {
-      await this.#prepare(place);
-      const parcels = await this.#pack(patchset, trees, place, signal);
+      await this.#prepare(bundles);
+      const parcels = await this.#pack(patchset, trees, bundles, signal);
       const effort = { operation: 'ship patchset', timeoutMs, signal };
       const { directory } = node.address;
       const { commandTimeoutMs } = node.config;
@@ -70,38 +70,38 @@ export class BundleSource implements Source {
       );
       return trees[0]?.revision ?? patchset.revision;
     } finally {
-      await rm(place, { recursive: true, force: true });
+      await rm(bundles, { recursive: true, force: true });
     }
   }
 
   /** Removes bundles that a killed daemon left behind. */
-  async #prepare(place: string): Promise<void> {
+  async #prepare(directory: string): Promise<void> {
     this.#swept ??= rm(this.#outgoing, { recursive: true, force: true });
     try {
       await this.#swept;
-      await rm(place, { recursive: true, force: true });
-      await mkdir(place, { recursive: true, mode: 0o700 });
+      await rm(directory, { recursive: true, force: true });
+      await mkdir(directory, { recursive: true, mode: 0o700 });
     } catch (error) {
-      throw fileError('ship patchset', place, error);
+      throw fileError('ship patchset', directory, error);
     }
   }
 
   async #pack(
     patchset: Patchset,
     trees: readonly MergedTree[],
-    place: string,
+    directory: string,
     signal: AbortSignal,
   ): Promise<readonly Parcel[]> {
     if (trees.length === 0) {
       const { revision } = patchset;
-      const file = join(place, '0.bundle');
+      const file = join(directory, '0.bundle');
       await this.#options.bundlePatchset(patchset, file, signal);
       return [{ file, number: 0, revision, path: 'tree' }];
     }
     const parcels: Parcel[] = [];
     for (const [number, tree] of trees.entries()) {
       const { project, revision } = tree;
-      const file = join(place, `${number}.bundle`);
+      const file = join(directory, `${number}.bundle`);
       await this.#options.bundleTree(tree, file, [], signal);
       parcels.push({ file, number, revision, path: number === 0 ? 'tree' : `dependencies/${project}` });
     }
@@ -153,11 +153,11 @@ function refusal(project: string, message: string): OperationError {
 
 function failure(target: string, { status, output }: Answer): OperationError {
   const missing = status === NO_GIT;
-  const said = output.trim().slice(-500);
+  const detail = output.trim().slice(-500);
   return new OperationError({
     operation: 'unpack patchset',
     target,
-    message: missing ? 'the program git is not installed on the node' : `exit status ${status}: ${said}`,
+    message: missing ? 'the program git is not installed on the node' : `exit status ${status}: ${detail}`,
     retryable: !missing,
     hint: missing ? 'apt-get install git on the node' : 'see whether there is room on the node',
   });

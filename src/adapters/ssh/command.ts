@@ -31,7 +31,7 @@ const texts = new Map<string, string>();
 /** More than any of our scripts prints, or any start-up file should print. */
 const MAX_OUTPUT_BYTES = 64 * 1024;
 /** The number of characters of the output that an error message quotes. */
-const SAID_LENGTH = 500;
+const OUTPUT_LENGTH = 500;
 
 /** Rejects with `NodeUnreachable` when no exit status is received; the call may then be repeated. */
 export async function ask(connection: SshClient, command: NodeCommand, signal: AbortSignal): Promise<Answer> {
@@ -77,7 +77,7 @@ async function runScript(
     if (error.kind === 'stopped') throw new AbortedError(operation, connection.target);
     if (error.kind === 'not-started') throw error.cause;
     // On a timeout, the output of start-up files or of a password prompt may show the cause.
-    const text = error.kind === 'timeout' ? said(error.output.replace(`${token}\n`, '')) : '';
+    const text = error.kind === 'timeout' ? endOf(error.output.replace(`${token}\n`, '')) : '';
     throw new NodeUnreachable({
       operation,
       target: connection.target,
@@ -89,15 +89,15 @@ async function runScript(
   }
 }
 
-function said(text: string): string {
-  return text.trim().slice(-SAID_LENGTH);
+function endOf(text: string): string {
+  return text.trim().slice(-OUTPUT_LENGTH);
 }
 
 function noShell(command: NodeCommand, target: string, status: number, text: string): OperationError {
   return new OperationError({
     operation: command.operation,
     target,
-    message: `the node ran no script of ours (exit status ${status}): ${said(text) || 'it said nothing'}`,
+    message: `the node ran no script of ours (exit status ${status}): ${endOf(text) || 'it said nothing'}`,
     retryable: false,
     hint: 'the account on the node needs a shell that runs sh, and no forced command',
   });

@@ -63,14 +63,14 @@ export class NodeFiles {
       timeoutMs,
     );
     const abort = () => files.#fail(new AbortedError('transfer files', connection.target));
-    const forget = connection.onClosed((error) => (error === null ? abort() : files.#fail(error)));
+    const unsubscribe = connection.onClosed((error) => (error === null ? abort() : files.#fail(error)));
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
     try {
       return await work(files);
     } finally {
       signal.removeEventListener('abort', abort);
-      forget();
+      unsubscribe();
       files.#sftp.end();
     }
   }

@@ -50,11 +50,11 @@ function readAnswer(
 ): { readonly pid: number; readonly ours: boolean } {
   const [, word, number] = /^(started|found) (\d{1,10})\n$/.exec(output) ?? [];
   if (status === 0 && number !== undefined) return { pid: Number(number), ours: word === 'started' };
-  const said = output
+  const detail = output
     .replace(/^refused\n/, '')
     .trim()
     .slice(-500);
-  throw failure(target, `the runner gave up: ${said === '' ? `exit status ${status}` : said}`);
+  throw failure(target, `the runner gave up: ${detail === '' ? `exit status ${status}` : detail}`);
 }
 
 function failure(target: string, message: string): OperationError {

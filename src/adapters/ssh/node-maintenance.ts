@@ -33,8 +33,8 @@ export class NodeMaintenance {
     this.#options = options;
   }
 
-  address(place: NodeAddress): string {
-    return formatAddress(place);
+  address(node: NodeAddress): string {
+    return formatAddress(node);
   }
 
   /** Pins the server's host key, unless one is already pinned. */
@@ -118,11 +118,11 @@ function commandFailed(server: Server, argv: readonly string[], how: string, log
 }
 
 function uncleared(server: Server, status: number, output: string): OperationError {
-  const said = output.trim().slice(-500);
+  const detail = output.trim().slice(-500);
   return new OperationError({
     operation: 'clear node',
     target: server.address,
-    message: said === '' ? `exit status ${status}` : said,
+    message: detail === '' ? `exit status ${status}` : detail,
     retryable: true,
     hint: 'look on the node for processes in state D, for mounts, and for files of another user in the directory',
   });

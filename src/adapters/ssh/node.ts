@@ -108,7 +108,7 @@ export class Node {
     const { keyFile, knownHostsFile } = this.config;
     const privateKey = await readPrivateKey(keyFile, {
       setting: `providers.${this.#server.provider}.ssh.key`,
-      place: `to ~/.ssh/authorized_keys of ${this.address.user} on the node`,
+      addTo: `to ~/.ssh/authorized_keys of ${this.address.user} on the node`,
     });
     const { host, port } = this.address;
     const pinned = await PinnedKey.read(this.#stateDir, this.#server, target, async () =>

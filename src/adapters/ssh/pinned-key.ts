@@ -50,7 +50,7 @@ export class PinnedKey {
   }
 
   /** For a probe: reads and saves nothing. Without keys, the first key presented is accepted. */
-  static forLook(target: string, keys: readonly Buffer[]): PinnedKey {
+  static forProbe(target: string, keys: readonly Buffer[]): PinnedKey {
     return new PinnedKey(null, target, keys);
   }
 

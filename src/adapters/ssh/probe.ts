@@ -49,10 +49,10 @@ export async function probeNode(node: NodeToProbe, signal: AbortSignal): Promise
   const { address, config, provider } = node;
   const privateKey = await readPrivateKey(config.keyFile, {
     setting: `providers.${provider}.ssh.key`,
-    place: `to ~/.ssh/authorized_keys of ${address.user} on the node`,
+    addTo: `to ~/.ssh/authorized_keys of ${address.user} on the node`,
   });
   const known = await hostKeysOf(node);
-  const pinned = PinnedKey.forLook(nodeName(address), known);
+  const pinned = PinnedKey.forProbe(nodeName(address), known);
   const connection = await connectToNode({ address, privateKey, pinned, config }, signal);
   try {
     const commands = node.commands.filter((path) => WORD.test(path));
@@ -116,7 +116,7 @@ function read(
   }
   return {
     missing: missing.split(' ').filter((name) => name !== ''),
-    absent: absent.split(' ').flatMap((place) => (place === '' ? [] : (commands[Number(place)] ?? []))),
+    absent: absent.split(' ').flatMap((addTo) => (addTo === '' ? [] : (commands[Number(addTo)] ?? []))),
     folder,
     writable: writable === 'yes',
     grouping: group === 'yes',

@@ -42,8 +42,8 @@ async function readIn(files: NodeFiles, request: ResultsRequest): Promise<Result
   const seen = await files.lstat(path);
   if (seen.isSymbolicLink()) return objection('it is a symbolic link');
   if (!seen.isFile()) return objection('it is not a regular file');
-  const [root, place] = [await files.realpath(tree), await files.realpath(path)];
-  if (!place.startsWith(`${root}/`)) return objection('it lies outside of the work tree');
+  const [root, real] = [await files.realpath(tree), await files.realpath(path)];
+  if (!real.startsWith(`${root}/`)) return objection('it lies outside of the work tree');
   const handle = await files.open(path);
   const found = await files.fstat(handle);
   if (!found.isFile()) return objection('it is not a regular file');

@@ -43,9 +43,9 @@ export async function pollRun(pass: RunPoll): Promise<RunOutcome | null> {
   if (pass.signal.aborted) close();
   const cancel = every(pass.safetyMs, () => void doubt(pass, close));
   try {
-    const said = collectEnd(channel);
+    const result = collectEnd(channel);
     await takeLog(channel, token, pass);
-    const { status, text } = await said;
+    const { status, text } = await result;
     if (status === CHANGED) return null;
     if (status === GONE)
       return { how: 'lost', why: 'all its processes are gone and none of them left an ending' };
@@ -122,9 +122,9 @@ function collectEnd(channel: SshChannel): Promise<{ readonly status: number | nu
  * wrong; and how the run ended.
  */
 async function ending(text: string, token: string, mirror: RunMirror): Promise<RunOutcome> {
-  const said = text.slice(text.indexOf(`${token}\n`) + token.length + 1);
+  const result = text.slice(text.indexOf(`${token}\n`) + token.length + 1);
   const [, began, ended, now, rc] =
-    /^(\d{1,12}\.\d{1,9}) (\d{1,12}\.\d{1,9}) (\d{1,12}\.\d{1,9}) ([\s\S]{1,64})$/.exec(said) ?? [];
+    /^(\d{1,12}\.\d{1,9}) (\d{1,12}\.\d{1,9}) (\d{1,12}\.\d{1,9}) ([\s\S]{1,64})$/.exec(result) ?? [];
   if (rc === undefined) {
     return { how: 'lost', why: 'what the node says of its ending makes no sense' };
   }

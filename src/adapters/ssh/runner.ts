@@ -128,9 +128,9 @@ export class SshRunner implements Runner {
     const started = await node.using(effort, async (connection, within) => {
       await sendSecrets(secrets, { connection, ...run }, within);
       if (script === null) return launch({ ...run, argv: command }, connection, within);
-      const place = `${run.server}/script-${request.run.stage}-${randomBytes(4).toString('hex')}`;
-      await sendScript(script, place, { connection, ...run }, within);
-      return launch({ ...run, argv: [`${place}/${script.program}`, ...command] }, connection, within);
+      const folder = `${run.server}/script-${request.run.stage}-${randomBytes(4).toString('hex')}`;
+      await sendScript(script, folder, { connection, ...run }, within);
+      return launch({ ...run, argv: [`${folder}/${script.program}`, ...command] }, connection, within);
     });
     const kept = await RunMirror.open(mirror, outputLimitBytes);
     try {

@@ -10,17 +10,17 @@ const AT_ONCE = 8;
 /** @param place a folder below `server` that does not exist yet */
 export async function sendScript(
   script: ScriptSnapshot,
-  place: string,
+  folder: string,
   to: { readonly connection: SshClient; readonly server: string; readonly commandTimeoutMs: number },
   signal: AbortSignal,
 ): Promise<void> {
   await NodeFiles.using(to.connection, to.commandTimeoutMs, signal, async (files) => {
-    const folders = new Set(script.files.map(({ path }) => dirname(`${place}/${path}`)));
+    const folders = new Set(script.files.map(({ path }) => dirname(`${folder}/${path}`)));
     for (const folder of folders) await files.makeDirectories(to.server, folder);
     const waiting = [...script.files];
     const send = async (): Promise<void> => {
       for (let file = waiting.pop(); file !== undefined; file = waiting.pop())
-        await files.create(`${place}/${file.path}`, file.content, file.executable ? 0o700 : 0o600);
+        await files.create(`${folder}/${file.path}`, file.content, file.executable ? 0o700 : 0o600);
     };
     await Promise.all(Array.from({ length: AT_ONCE }, send));
   });

@@ -25,7 +25,7 @@ export function gerritChecks(config: Config, clock: Clock): readonly Check[] {
 async function keyFindings({ keyFile, user }: GerritConfig): Promise<readonly Finding[]> {
   const subject = { check: 'key', target: keyFile };
   try {
-    const use = { setting: 'gerrit.key', place: `to the SSH keys of ${user} in Gerrit` };
+    const use = { setting: 'gerrit.key', addTo: `to the SSH keys of ${user} in Gerrit` };
     const { type } = await publicHalf(keyFile, use);
     return [ok(subject, `${type}, without a passphrase, readable only by us`)];
   } catch (error) {

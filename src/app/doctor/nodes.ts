@@ -135,7 +135,7 @@ async function trustFinding(
 
 function keyCheck({ name, ssh }: StaticProviderConfig | CommandProviderConfig): Check {
   const subject = { check: 'node-key', target: ssh.keyFile };
-  const use = { setting: `providers.${name}.ssh.key`, place: 'to ~/.ssh/authorized_keys on the nodes' };
+  const use = { setting: `providers.${name}.ssh.key`, addTo: 'to ~/.ssh/authorized_keys on the nodes' };
   return {
     ...subject,
     run: async () => [
@@ -164,7 +164,7 @@ async function nodeFindings(
   const { missing, folder, writable, freeBytes, sftp, grouping } = look;
   const tools = { check: 'node-tools', target };
   const files = { check: 'node-sftp', target };
-  const place = { check: 'node-folder', target: `${target} ${host.directory}` };
+  const addTo = { check: 'node-folder', target: `${target} ${host.directory}` };
   const disk = { check: 'node-disk', target };
   return [
     hostKeyFinding(target, look, host.name),
@@ -176,11 +176,11 @@ async function nodeFindings(
     sftp === null ? ok(files, 'SFTP works') : failed(files, sftp),
     writable
       ? ok(
-          place,
+          addTo,
           folder === host.directory ? 'writable' : `does not exist yet; it can be created in ${folder}`,
         )
       : failure(
-          place,
+          addTo,
           `${host.user} may not write to ${folder}`,
           'create and chown it, or configure another ssh.directory',
         ),

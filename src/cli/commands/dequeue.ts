@@ -1,5 +1,5 @@
 /** `sos-ci dequeue` ends jobs; `sos-ci promote` moves them to the head of the queue. */
-import type { JobPlace, Target } from '../../engine/ports/operator-api.ts';
+import type { JobReference, Target } from '../../engine/ports/operator-api.ts';
 import { plainText } from '../../terminal-text.ts';
 import type { RequestOptions, SendRequest } from '../input/daemon-client.ts';
 import { shortId } from '../input/resolve-id.ts';
@@ -46,6 +46,6 @@ export async function promoteCommand(
   return exit;
 }
 
-function jobText({ id, name, change, patchset }: JobPlace): string {
+function jobText({ id, name, change, patchset }: JobReference): string {
   return `${shortId(id)}  ${change},${patchset}  ${plainText(name)}`;
 }

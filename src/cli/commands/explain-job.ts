@@ -80,7 +80,7 @@ const REASONS: Readonly<Record<VoteReason, string>> = {
   'no-job': 'no voting job applies to the change',
   'no-verdict': 'not every job below ended with a result',
   dependencies: 'the jobs below tested different revisions of the changes that it depends on',
-  forgotten: 'the results of earlier patchsets are no longer kept',
+  incomplete: 'the results of earlier patchsets are no longer kept',
 };
 
 function printExplanation(io: Io, { job, cause, decided, waits, lastLine, vote }: Explanation): void {

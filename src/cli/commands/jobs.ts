@@ -25,8 +25,8 @@ export function jobsCommand(io: Io, reader: StoreReader, options: JobsOptions): 
   });
   const queue = readQueue(io, reader);
   if (options.json) {
-    const places = new Map(queue.map((waiting) => [waiting.job.id, queueJson(waiting)]));
-    const json = jobs.map((job) => ({ ...jobJson(job), queue: places.get(job.id) ?? null }));
+    const queued = new Map(queue.map((waiting) => [waiting.job.id, queueJson(waiting)]));
+    const json = jobs.map((job) => ({ ...jobJson(job), queue: queued.get(job.id) ?? null }));
     printJson(io, { jobs: json, queue: queue.map(({ job }) => job.id) });
     return EXIT.ok;
   }
@@ -58,7 +58,7 @@ export function printQueueAndJobs(
 function printQueue(io: Io, queue: readonly Waiting[]): void {
   const now = io.now();
   const columns: readonly Column<Waiting>[] = [
-    { title: 'QUEUE', text: ({ job, place }) => `${job.provider} ${place ?? '-'}` },
+    { title: 'QUEUE', text: ({ job, position }) => `${job.provider} ${position ?? '-'}` },
     { title: 'ID', text: ({ job }) => shortId(job.id) },
     { title: 'CHANGE', text: ({ job }) => `${job.change},${job.patchset}`, right: true },
     { title: 'JOB', text: ({ job }) => job.name },
@@ -69,8 +69,8 @@ function printQueue(io: Io, queue: readonly Waiting[]): void {
   printTable(io, columns, queue);
 }
 
-function queueJson({ job, place, promoted, since, why }: Waiting) {
-  return { provider: job.provider, place, promoted, since: iso(since), why };
+function queueJson({ job, position, promoted, since, why }: Waiting) {
+  return { provider: job.provider, position, promoted, since: iso(since), why };
 }
 
 function printJobs(io: Io, jobs: readonly JobView[]): void {

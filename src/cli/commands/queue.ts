@@ -20,7 +20,7 @@ import { utc } from '../output/time.ts';
 export interface Waiting {
   readonly job: JobView;
   /** Its position in its provider's queue, from 1; null while it is prepared. */
-  readonly place: number | null;
+  readonly position: number | null;
   readonly promoted: boolean;
   readonly since: number;
   readonly why: string;
@@ -46,13 +46,13 @@ export function readQueue(io: Io, reader: StoreReader): readonly Waiting[] {
       if (job === undefined) return [];
       jobs.delete(job.id);
       const why = idle ?? whyText(request, queue, limits, io.now());
-      return [{ job, place: index + 1, promoted: request.promoted, since: request.requestedAt, why }];
+      return [{ job, position: index + 1, promoted: request.promoted, since: request.requestedAt, why }];
     }),
   );
   const preparing = [...jobs.values()].map((job): Waiting => {
     const stored = reader.stored(job.id);
     const promoted = stored !== null && versionOf(stored).isPromoted(stored);
-    return { job, place: null, promoted, since: job.acceptedAt, why: preparationText(reader, job) };
+    return { job, position: null, promoted, since: job.acceptedAt, why: preparationText(reader, job) };
   });
   return [...placed, ...preparing];
 }
@@ -106,7 +106,7 @@ function obstacleText(obstacle: BlockedBy): string {
     case 'job':
       return `${jobsText(obstacle.limit)} called ${name} may run at a time`;
     case 'starvation':
-      return `the next place of ${name} is kept for ${obstacle.history}, which waits for longer`;
+      return `the next slot of ${name} is kept for ${obstacle.history}, which waits for longer`;
   }
 }
 

@@ -27,7 +27,7 @@ export function readTemplate(
   const file = path(report.template);
   const read = readText(file);
   const problem = (what: string, next: string): Problem => {
-    return { ...document.place(PATH), path: PATH.join('.'), what: `${file}${what}`, next };
+    return { ...document.position(PATH), path: PATH.join('.'), what: `${file}${what}`, next };
   };
   if ('problem' in read)
     return { text: null, problems: [problem(` ${read.problem.what}`, 'name a text file')] };

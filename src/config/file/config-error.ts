@@ -27,10 +27,10 @@ export class ConfigError extends Error {
 
 /** `file:line:col: path: what; next` */
 function problemLine(file: string, problem: Problem): string {
-  const place = problem.line === 0 ? file : `${file}:${problem.line}:${problem.column}`;
+  const position = problem.line === 0 ? file : `${file}:${problem.line}:${problem.column}`;
   const path = problem.path === '' ? '' : `${problem.path}: `;
   const next = problem.next === '' ? '' : `; ${problem.next}`;
-  return `${place}: ${path}${problem.what}${next}`;
+  return `${position}: ${path}${problem.what}${next}`;
 }
 
 /** The known key or value that was most likely meant, or null when none is close. */

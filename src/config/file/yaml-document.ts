@@ -10,7 +10,7 @@ import type { Problem } from './config-error.ts';
 const LIMIT_BYTES = 1024 * 1024;
 const LIMIT_ALIASES = 100;
 
-export interface Place {
+export interface SourcePosition {
   readonly line: number;
   readonly column: number;
 }
@@ -25,9 +25,9 @@ export interface YamlDocument {
   readonly value: unknown;
   readonly problems: readonly Problem[];
   /** The location of the value; for an absent one, that of the nearest enclosing value. */
-  place(path: KeyPath): Place;
+  position(path: KeyPath): SourcePosition;
   /** The location of the key. */
-  keyPlace(path: KeyPath): Place;
+  keyPosition(path: KeyPath): SourcePosition;
 }
 
 export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -64,7 +64,7 @@ export function readText(path: string): { readonly text: string } | { readonly p
 
 export function parseYaml(text: string): YamlDocument {
   const counter = new LineCounter();
-  const at = (offset: number): Place => {
+  const at = (offset: number): SourcePosition => {
     const { line, col } = counter.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
@@ -78,14 +78,14 @@ export function parseYaml(text: string): YamlDocument {
     return {
       value,
       problems,
-      place: (path) => at(findNode(document, path, false)),
-      keyPlace: (path) => at(findNode(document, path, true)),
+      position: (path) => at(findNode(document, path, false)),
+      keyPosition: (path) => at(findNode(document, path, true)),
     };
   } catch (error) {
     const what = error instanceof RangeError ? 'is nested too deep' : errorText(error);
     const start = { line: 1, column: 1 };
     const problem = { ...start, path: '', what, next: 'write the values out where they are used' };
-    return { value: undefined, problems: [problem], place: () => start, keyPlace: () => start };
+    return { value: undefined, problems: [problem], position: () => start, keyPosition: () => start };
   }
 }
 
@@ -111,9 +111,9 @@ const SYNTAX: Readonly<Record<string, readonly [what: string, next: string]>> = 
   BAD_INDENT: ['the indentation does not fit', 'indent the keys of one mapping alike'],
 };
 
-function syntaxProblem(code: string, message: string, place: Place): Problem {
+function syntaxProblem(code: string, message: string, position: SourcePosition): Problem {
   const [what, next] = SYNTAX[code] ?? [`no valid YAML: ${message}`, 'correct the syntax'];
-  return { ...place, path: '', what, next };
+  return { ...position, path: '', what, next };
 }
 
 /** The offset of the deepest existing node on the path; of its key when `key` is set and the whole path exists. */

@@ -59,7 +59,7 @@ export function readJobSecrets(
   const problems: Problem[] = [];
   for (const { where, source } of secretsIn(document.value)) {
     const problem = (what: string, next: string) =>
-      problems.push({ ...document.place(where), path: where.join('.'), what, next });
+      problems.push({ ...document.position(where), path: where.join('.'), what, next });
     const read = readSecret(source, environment, path);
     if ('what' in read) {
       problem(read.what, read.next);

@@ -189,7 +189,7 @@ export function buildProvider(name: string, file: ProviderFile, path: Resolve): 
         name,
         slots: file.slots,
         ssh: buildSsh(file.ssh, path),
-        place: { user: file.ssh.user, port: file.ssh.port, directory: file.ssh.directory },
+        node: { user: file.ssh.user, port: file.ssh.port, directory: file.ssh.directory },
         create: file.create,
         list: file.list,
         delete: file.delete,

@@ -85,7 +85,7 @@ function scriptProblems(document: YamlDocument, stage: KeyPath, path: Resolve): 
   if (typeof program !== 'string' || program.trim() === '') return [];
   const problem = (key: string, what: string, next: string): readonly Problem[] => {
     const where = [...stage, key];
-    return [{ ...document.place(where), path: where.join('.'), what, next }];
+    return [{ ...document.position(where), path: where.join('.'), what, next }];
   };
   const file = path(program);
   const mode = modeOf(file);

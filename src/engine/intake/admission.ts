@@ -322,7 +322,7 @@ export class Admission {
       case 'ignore':
         if (decision.findAgain === true) await reportDelay({ ...decision, target: 'all' }, this.options);
         return unchanged(decision);
-      case 'forget':
+      case 'drop':
         return unchanged(decision);
       case 'cancel':
         return forward(decision, { type: 'review.cancelled', reason: decision.why });

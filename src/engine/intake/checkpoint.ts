@@ -16,8 +16,8 @@ export interface IntakeLimits {
   readonly maxOpenReviews: number;
 }
 
-/** Limit on events forgotten at a time: this shares the disk with the log. */
-const FORGOTTEN_AT_ONCE = 1_000;
+/** Limit on events pruned at a time: this shares the disk with the log. */
+const PRUNED_AT_ONCE = 1_000;
 /**
  * How far Gerrit's clock may be ahead of ours before its times are ignored: a position ahead of the real time would
  * lose events.
@@ -28,7 +28,7 @@ export class Checkpoint {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #limits: IntakeLimits;
-  #kept: CheckpointRecord = { origin: 0, position: 0, forgotten: 0 };
+  #kept: CheckpointRecord = { origin: 0, position: 0, prunedBefore: 0 };
   /** The newest event time that is durable. */
   #newest = 0;
 
@@ -46,16 +46,16 @@ export class Checkpoint {
       return null;
     }
     const from = since ?? Math.floor(this.#clock.now() / 1_000) * 1_000;
-    const { origin, position, forgotten } = known ?? { origin: from, position: from, forgotten: 0 };
-    this.#kept = { origin: Math.min(origin, from), position: Math.min(position, from), forgotten };
+    const { origin, position, prunedBefore } = known ?? { origin: from, position: from, prunedBefore: 0 };
+    this.#kept = { origin: Math.min(origin, from), position: Math.min(position, from), prunedBefore };
     return this.#kept;
   }
 
   /** A catch-up starts nothing older. */
   get from(): number {
-    const { origin, position, forgotten } = this.#kept;
+    const { origin, position, prunedBefore } = this.#kept;
     const { overlapMs, clockToleranceMs } = this.#limits;
-    const remembered = forgotten === 0 ? 0 : forgotten + clockToleranceMs;
+    const remembered = prunedBefore === 0 ? 0 : prunedBefore + clockToleranceMs;
     return Math.max(origin, position - overlapMs, remembered);
   }
 
@@ -81,10 +81,10 @@ export class Checkpoint {
     this.#store.moveIntake(this.#newest);
   }
 
-  /** Forgets a batch of seen events that no catch-up can reach any more. */
-  forget(): void {
+  /** Prunes a batch of seen events that no catch-up can reach any more. */
+  prune(): void {
     const before = this.#kept.position - this.#limits.dedupRetentionMs;
-    if (before <= 0 || this.#store.forgetSeen(before, FORGOTTEN_AT_ONCE) === 0) return;
-    this.#kept = { ...this.#kept, forgotten: Math.max(this.#kept.forgotten, before) };
+    if (before <= 0 || this.#store.pruneSeen(before, PRUNED_AT_ONCE) === 0) return;
+    this.#kept = { ...this.#kept, prunedBefore: Math.max(this.#kept.prunedBefore, before) };
   }
 }

@@ -80,7 +80,7 @@ export class DeferredStarts {
     const before = this.of({ project, change });
     let waiting = before;
     for (const decision of decisions) {
-      if (decision.do === 'start' || decision.do === 'forget') waiting = null;
+      if (decision.do === 'start' || decision.do === 'drop') waiting = null;
       if (decision.do === 'defer') waiting = waitingOf(decision, before, this.#clock.now());
       if (decision.do === 'ignore' && decision.findAgain === true) this.#passedOver = true;
     }

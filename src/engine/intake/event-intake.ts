@@ -9,7 +9,7 @@ import { changeOf, type GerritEvent } from '../../machines/model/gerrit-event.ts
 import type { Hash } from '../../machines/protocol/row.ts';
 import {
   type EventFingerprint,
-  fingerprint,
+  eventFingerprint,
   type IdAssignment,
   type SeenEvent,
 } from '../../machines/trigger/deduplication.ts';
@@ -161,15 +161,15 @@ export class EventIntake implements CatchUp {
       }
       for (const one of missed.sort(oldestFirst)) {
         signal.throwIfAborted();
-        waiting.push((await this.#handleMissed(one, shown.includes(one.sighting))).durable);
+        waiting.push((await this.#handleMissed(one, shown.includes(one.fingerprint))).durable);
       }
       for (const change of past.changes) waiting.push((await this.#handleClosing(change)).durable);
-      return missed.filter(({ sighting, event }) => event !== null && !shown.includes(sighting)).length;
+      return missed.filter(({ fingerprint, event }) => event !== null && !shown.includes(fingerprint)).length;
     });
     await Promise.all(waiting);
     if (shown.missing.length > 0) await sleep(BETWEEN_LOOKS_MS, signal, this.#options.clock);
     if (changes === null) this.#checkpoint.observe(newestOf(past.changes));
-    this.#checkpoint.forget();
+    this.#checkpoint.prune();
     return { since, changes: past.changes.length, found, unsure, unread: past.unread };
   }
 
@@ -177,18 +177,18 @@ export class EventIntake implements CatchUp {
     if (event.type === 'dropped-output') this.#gap('Gerrit dropped events for us', null);
     if (event.type === 'change-incomplete' && this.#concerns(event.project))
       this.#gap(`${event.name} came without its patchset`, [event.change]);
-    const sighting = this.#isOurs(event) ? fingerprint(event, this.#options.hash) : null;
-    return this.#decide(event, sighting, true);
+    const fingerprint = this.#isOurs(event) ? eventFingerprint(event, this.#options.hash) : null;
+    return this.#decide(event, fingerprint, true);
   }
 
   /** @param streamed true: the stream reported the event without its text */
-  async #handleMissed({ sighting, event }: MissedEvent, streamed: boolean): Promise<Decided> {
+  async #handleMissed({ fingerprint, event }: MissedEvent, streamed: boolean): Promise<Decided> {
     if (event === null) {
-      const seen = { ...sighting, number: this.#seenCache.nextNumber(), streamed: false, hidden: false };
+      const seen = { ...fingerprint, number: this.#seenCache.nextNumber(), streamed: false, hidden: false };
       return this.#note({ seen: [seen] });
     }
     if (!streamed) this.#options.store.count(`missed:${event.type}`, 1);
-    return this.#decide(event, sighting, false);
+    return this.#decide(event, fingerprint, false);
   }
 
   /** Closing events are not remembered: a repeated one finds nothing left to end. */
@@ -200,17 +200,21 @@ export class EventIntake implements CatchUp {
   }
 
   /** Lets the trigger decide, and stores the event's fingerprint in the same transaction. */
-  async #decide(event: GerritEvent, sighting: EventFingerprint | null, streamed: boolean): Promise<Decided> {
+  async #decide(
+    event: GerritEvent,
+    fingerprint: EventFingerprint | null,
+    streamed: boolean,
+  ): Promise<Decided> {
     const { admission } = this.#options;
-    const seen = sighting === null ? [] : this.#seenCache.forChange(sighting.change);
-    const novelty = noveltyOf(event, sighting, seen, streamed);
-    if (sighting === null) return admission.decide(event, [], null, novelty);
+    const seen = fingerprint === null ? [] : this.#seenCache.forChange(fingerprint.change);
+    const novelty = noveltyOf(event, fingerprint, seen, streamed);
+    if (fingerprint === null) return admission.decide(event, [], null, novelty);
     switch (novelty.is) {
       case 'new': {
         const number = this.#seenCache.nextNumber();
         const noted = {
           ...NO_UPDATE,
-          seen: [{ ...sighting, number, streamed, hidden: novelty.hidden }],
+          seen: [{ ...fingerprint, number, streamed, hidden: novelty.hidden }],
         };
         return this.#hold(noted, [], await admission.decide(event, [noted], number, novelty));
       }
@@ -221,13 +225,13 @@ export class EventIntake implements CatchUp {
       case 'echo': {
         const noted = { ...NO_UPDATE, streamed: [novelty.seen.number] };
         const decided = await admission.decide(event, [noted], null, novelty);
-        this.#gap('the stream may have repeated an event that a query found before', [sighting.change]);
+        this.#gap('the stream may have repeated an event that a query found before', [fingerprint.change]);
         return this.#hold(noted, [novelty.seen], decided);
       }
       case 'wordless':
         // The event is counted and decided when its text is known.
-        this.#hiddenComments.add(sighting);
-        this.#gap('a comment came without its words', [sighting.change]);
+        this.#hiddenComments.add(fingerprint);
+        this.#gap('a comment came without its words', [fingerprint.change]);
         return NOTHING;
       case 'untracked':
       case 'known':
@@ -323,7 +327,7 @@ export class EventIntake implements CatchUp {
 }
 
 /** Gerrit's times are whole seconds; within a second, the change with the lower number was created first. */
-function oldestFirst({ sighting: one }: MissedEvent, { sighting: other }: MissedEvent): number {
+function oldestFirst({ fingerprint: one }: MissedEvent, { fingerprint: other }: MissedEvent): number {
   return one.at - other.at || one.change - other.change;
 }
 

@@ -13,12 +13,12 @@ import type { ChangeHistory, HistoryEntry } from '../ports/event-source.ts';
  * Maximum number of queries for one comment. With a second between them, the total is as long as Zuul waits for
  * Gerrit's index.
  */
-const LOOKS = 10;
+const MAX_CHECKS = 10;
 export const BETWEEN_LOOKS_MS = 1_000;
 
 interface Unshown {
-  readonly sighting: EventFingerprint;
-  looks: number;
+  readonly fingerprint: EventFingerprint;
+  checks: number;
 }
 
 export class HiddenComments {
@@ -29,8 +29,8 @@ export class HiddenComments {
     this.#toleranceMs = toleranceMs;
   }
 
-  add(sighting: EventFingerprint): void {
-    this.#all.add({ sighting, looks: 0 });
+  add(fingerprint: EventFingerprint): void {
+    this.#all.add({ fingerprint, checks: 0 });
   }
 
   /** Begins a query. The returned function ends it with the result. */
@@ -40,22 +40,22 @@ export class HiddenComments {
       const entries = new Map(past.map((one) => [one.change, one.entries] as const));
       const shown: EventFingerprint[] = [];
       const missing = new Set<number>();
-      for (const one of before.filter(({ sighting }) => asked(sighting.change))) {
-        const { sighting } = one;
-        one.looks += 1;
-        if (entries.get(sighting.change)?.some((entry) => this.#isShownIn(sighting, entry))) {
-          shown.push(sighting);
+      for (const one of before.filter(({ fingerprint }) => asked(fingerprint.change))) {
+        const { fingerprint } = one;
+        one.checks += 1;
+        if (entries.get(fingerprint.change)?.some((entry) => this.#isShownIn(fingerprint, entry))) {
+          shown.push(fingerprint);
           this.#all.delete(one);
-        } else if (one.looks < LOOKS) missing.add(sighting.change);
+        } else if (one.checks < MAX_CHECKS) missing.add(fingerprint.change);
         else this.#all.delete(one);
       }
       return { missing: [...missing], includes: (found) => shown.some((one) => this.#isSame(one, found)) };
     };
   }
 
-  #isShownIn(sighting: EventFingerprint, { kind, patchset, by, at, text }: HistoryEntry): boolean {
-    const entry = { ...sighting, kind, patchset, account: nameOf(by), at };
-    return hiddenComments(text) > 0 && this.#isSame(sighting, entry);
+  #isShownIn(fingerprint: EventFingerprint, { kind, patchset, by, at, text }: HistoryEntry): boolean {
+    const entry = { ...fingerprint, kind, patchset, account: nameOf(by), at };
+    return hiddenComments(text) > 0 && this.#isSame(fingerprint, entry);
   }
 
   #isSame(one: EventFingerprint, other: EventFingerprint): boolean {
@@ -70,5 +70,5 @@ export interface Shown {
   /** Changes that must be queried again. */
   readonly missing: readonly number[];
   /** True when the stream has reported this event. */
-  readonly includes: (sighting: EventFingerprint) => boolean;
+  readonly includes: (fingerprint: EventFingerprint) => boolean;
 }

@@ -11,13 +11,17 @@ import {
   nameOf,
   type SeenEvent,
 } from '../../machines/trigger/deduplication.ts';
-import { type Message, type PatchsetComment, saidWith } from '../../machines/trigger/patchset-comments.ts';
+import {
+  type Message,
+  matchComments,
+  type PatchsetComment,
+} from '../../machines/trigger/patchset-comments.ts';
 import { hiddenComments, written } from '../../machines/trigger/rules/recheck-comment.ts';
 import type { ChangeHistory, HistoryEntry } from '../ports/event-source.ts';
 
 /** An event that was not decided. */
 export interface MissedEvent {
-  readonly sighting: EventFingerprint;
+  readonly fingerprint: EventFingerprint;
   /** Null: too old to act on; it is only remembered. */
   readonly event: GerritEvent | null;
 }
@@ -60,10 +64,10 @@ export function findMissedEvents(
   const { fresh, unsure, named } = matchSeen(entries, before, during, toleranceMs);
   const events = fresh
     .filter((one) => one.at >= since)
-    .map(({ event, ...sighting }): MissedEvent => ({ sighting, event }));
+    .map(({ event, ...fingerprint }): MissedEvent => ({ fingerprint, event }));
   const patchset = missedPatchset(past, seen, since);
   const missed = patchset === null ? events : [...events, patchset];
-  return { missed: missed.sort((one, other) => one.sighting.at - other.sighting.at), unsure, named };
+  return { missed: missed.sort((one, other) => one.fingerprint.at - other.fingerprint.at), unsure, named };
 }
 
 /** The current patchset, when it is new or no longer hidden. */
@@ -78,7 +82,7 @@ function missedPatchset(
   const { branch } = current.event.patchset;
   const known = seen.findLast((one) => one.kind === 'patchset' && one.patchset === number);
   const missedEvent = (event: GerritEvent, at: number): MissedEvent => ({
-    sighting: { kind: 'patchset', change, patchset: number, account: '', text: branch, at },
+    fingerprint: { kind: 'patchset', change, patchset: number, account: '', text: branch, at },
     event,
   });
   if (known !== undefined && patchset !== null && isMoved(known, branch))
@@ -87,8 +91,8 @@ function missedPatchset(
     return missedEvent(patchset.event, patchset.at);
   if (ready === null) return null;
   // Gerrit does not always report when a change became ready: it is enough that it was not ready when it was seen.
-  if (known !== undefined) return known.hidden ? missedEvent(ready.event, ready.saidAt ?? known.at) : null;
-  return ready.saidAt !== null && ready.saidAt >= since ? missedEvent(ready.event, ready.saidAt) : null;
+  if (known !== undefined) return known.hidden ? missedEvent(ready.event, ready.readyAt ?? known.at) : null;
+  return ready.readyAt !== null && ready.readyAt >= since ? missedEvent(ready.event, ready.readyAt) : null;
 }
 
 /** Events that were stored without a branch count as on the current branch. */
@@ -116,11 +120,13 @@ function entriesOf(
   const events = new Map(
     [...groups.values()].flatMap((group) => withText(group, comments, seen, toleranceMs, hash)),
   );
-  return past.entries.map((entry) => events.get(entry) ?? { ...sightingOf(past, entry), event: entry.event });
+  return past.entries.map(
+    (entry) => events.get(entry) ?? { ...fingerprintWithoutText(past, entry), event: entry.event },
+  );
 }
 
 /** The fingerprint without the text. */
-function sightingOf(
+function fingerprintWithoutText(
   { change }: ChangeHistory,
   { kind, patchset, by, at, id }: HistoryEntry,
 ): EventFingerprint {
@@ -131,7 +137,7 @@ function sightingOf(
 function messageOf(past: ChangeHistory, entry: HistoryEntry): PastMessage {
   const { text, votes } = entry;
   const words = { votes, written: written(text), hidden: hiddenComments(text) };
-  return { ...sightingOf(past, entry), ...words, entry };
+  return { ...fingerprintWithoutText(past, entry), ...words, entry };
 }
 
 /** @param messages by one account on one patchset, oldest first */
@@ -148,7 +154,7 @@ function withText(
     one.account === first.account && one.patchset === first.patchset;
   const theirs = comments.filter(isTheirs);
   const known = seen.filter((one) => one.kind === 'comment' && isTheirs(one));
-  return [...saidWith(messages, theirs, known, toleranceMs, hash)].map(([message, events]) => {
+  return [...matchComments(messages, theirs, known, toleranceMs, hash)].map(([message, events]) => {
     const { kind, change, account, patchset, at, id, entry } = message;
     const about = { kind, change, account, patchset, at, ...(id === undefined ? {} : { id }) };
     return [entry, { ...about, text: events.text, event: eventWith(entry.event, events.comments) }];

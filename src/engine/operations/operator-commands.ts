@@ -11,7 +11,7 @@ import type { Engine } from '../loop/engine.ts';
 import type { Clock } from '../ports/adapters.ts';
 import {
   type Begun,
-  type JobPlace,
+  type JobReference,
   type Operator,
   type OperatorAnswers,
   type OperatorRequest,
@@ -135,7 +135,7 @@ export class OperatorCommands implements Operators {
     if ('job' in target) {
       const job = this.openJob(target.job);
       await this.submit([submissionFor(job.id, { type: 'job.cancelled', reason })]);
-      return { jobs: [placeOf(job)], reviews: [] };
+      return { jobs: [referenceOf(job)], reviews: [] };
     }
     const reviews = this.options.store
       .reviews({ open: true, change: target.change, limit: JOBS_LIMIT })
@@ -143,7 +143,7 @@ export class OperatorCommands implements Operators {
     if (reviews.length === 0) throw nothingOpen(target);
     const jobs = this.openJobs(target).filter((job) => reviews.some(({ id }) => id === job.review));
     await this.submit(reviews.map(({ id }) => submissionFor(id, { type: 'review.cancelled', reason })));
-    return { jobs: jobs.map(placeOf), reviews: reviews.map(({ id }) => id) };
+    return { jobs: jobs.map(referenceOf), reviews: reviews.map(({ id }) => id) };
   }
 
   private async promote(
@@ -162,7 +162,7 @@ export class OperatorCommands implements Operators {
     // Each promotion moves its job to the head, so the last job is promoted first.
     await this.submit([...waiting].reverse().map(({ id }) => submissionFor(id, event)));
     const passed = jobs.filter((job) => !waiting.includes(job));
-    return { promoted: waiting.map(placeOf), passed: passed.map(placeOf) };
+    return { promoted: waiting.map(referenceOf), passed: passed.map(referenceOf) };
   }
 
   /**
@@ -255,7 +255,7 @@ function nameOf({ change, patchset }: Patchset) {
   return { change, patchset };
 }
 
-function placeOf({ id, name, state, change, patchset }: JobView): JobPlace {
+function referenceOf({ id, name, state, change, patchset }: JobView): JobReference {
   return { id, name, state, change, patchset };
 }
 

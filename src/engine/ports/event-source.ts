@@ -90,7 +90,7 @@ export interface ChangeHistory {
   /** The current patchset of an open change, and when it was uploaded. */
   readonly patchset: { readonly event: CreatedEvent; readonly at: number } | null;
   /** For an open change that is visible to everyone. `saidAt`: when it became ready, where Gerrit reports that. */
-  readonly ready: { readonly event: ReadyEvent; readonly saidAt: number | null } | null;
+  readonly ready: { readonly event: ReadyEvent; readonly readyAt: number | null } | null;
   /** For an abandoned or merged change. */
   readonly closed: ClosedEvent | null;
 }

@@ -43,7 +43,7 @@ export interface JobName {
 }
 
 /** A job and its state at the time of the request. */
-export interface JobPlace extends JobName {
+export interface JobReference extends JobName {
   readonly state: string;
   readonly change: number;
   readonly patchset: number;
@@ -60,8 +60,8 @@ export interface Begun {
 export interface OperatorAnswers {
   readonly ping: { readonly pid: number; readonly version: string };
   readonly enqueue: Begun;
-  readonly dequeue: { readonly jobs: readonly JobPlace[]; readonly reviews: readonly string[] };
-  readonly promote: { readonly promoted: readonly JobPlace[]; readonly passed: readonly JobPlace[] };
+  readonly dequeue: { readonly jobs: readonly JobReference[]; readonly reviews: readonly string[] };
+  readonly promote: { readonly promoted: readonly JobReference[]; readonly passed: readonly JobReference[] };
   readonly recheck: { readonly begun: readonly Begun[]; readonly decisions: readonly string[] };
   readonly 'resume-voting': { readonly resumed: boolean };
   readonly acknowledge: { readonly acknowledged: number };

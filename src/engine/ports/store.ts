@@ -72,8 +72,8 @@ export interface CheckpointRecord {
   readonly origin: number;
   /** Everything up to this time is decided; written after the events, never before them. */
   readonly position: number;
-  /** Events before this time may have been forgotten. */
-  readonly forgotten: number;
+  /** Events before this time may have been pruned. */
+  readonly prunedBefore: number;
 }
 
 /** Refused: another row already has this version. */
@@ -298,7 +298,7 @@ export interface Store extends StoreReader {
   append(batch: readonly LogEntry[], noted?: readonly IntakeUpdate[]): Promise<void>;
   /** True when a row of the history requested an effect with this key, settled or not. */
   asked(history: string, key: string): boolean;
-  /** Decided events of a change that are not forgotten, lowest number first. */
+  /** Decided events of a change that are not pruned, lowest number first. */
   seen(change: number): readonly SeenEvent[];
   /** The highest number ever assigned to a seen event; 0 for none. */
   lastSeen(): number;
@@ -307,8 +307,8 @@ export interface Store extends StoreReader {
    * again.
    */
   moveIntake(position: number): void;
-  /** Forgets up to `limit` events seen before `before`. Returns how many were forgotten. */
-  forgetSeen(before: number, limit: number): number;
+  /** Prunes up to `limit` events seen before `before`. Returns how many were pruned. */
+  pruneSeen(before: number, limit: number): number;
   /** True when this trigger has started a review before. */
   triggered(trigger: string): boolean;
   /**
@@ -334,8 +334,8 @@ export interface Store extends StoreReader {
   unmailed(limit: number): readonly UnmailedAlarm[];
   /** Marks these alarms as mailed, except those that became new again since then. */
   markMailed(alarms: readonly UnmailedAlarm[]): void;
-  /** Records the activity between two health checks. Forgets activity that began before `forgetBefore`. */
-  recordPeerActivity(activity: PeerActivity, forgetBefore: number): void;
+  /** Records the activity between two health checks. Prunes activity that began before `pruneBefore`. */
+  recordPeerActivity(activity: PeerActivity, pruneBefore: number): void;
   setHealth(record: HealthRecord): void;
   setConfig(record: ConfigRecord): void;
   setDaemon(view: DaemonView): void;

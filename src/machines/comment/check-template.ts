@@ -37,11 +37,11 @@ export function tryTemplate(
 ): readonly TemplateFault[] {
   const faults = templateFaults(template);
   if (faults.length > 0) return faults;
-  const said = trials(report).flatMap((facts) => {
+  const problems = trials(report).flatMap((facts) => {
     const { message, meaning } = filledTemplate(facts, template);
     return misreadings(message, meaning);
   });
-  return [...new Set(said)].map((what) => ({ line: 0, what }));
+  return [...new Set(problems)].map((what) => ({ line: 0, what }));
 }
 
 function trials({ pipeline, ...spec }: Parameters<typeof tryTemplate>[1]): readonly CommentFacts[] {

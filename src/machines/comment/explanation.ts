@@ -89,8 +89,10 @@ function quote({ lastLine }: JobReport): string {
 }
 
 function sentences(...parts: readonly string[]): string {
-  const said = parts.filter((part) => part !== '');
-  return said.map((part, index) => (index < said.length - 1 ? part.replace(/[.:]?$/, '.') : part)).join(' ');
+  const present = parts.filter((part) => part !== '');
+  return present
+    .map((part, index) => (index < present.length - 1 ? part.replace(/[.:]?$/, '.') : part))
+    .join(' ');
 }
 
 function namesText(names: readonly string[]): string {

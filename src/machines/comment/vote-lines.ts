@@ -119,7 +119,7 @@ function reason(explanation: VoteExplanation): Reason {
         text: 'its jobs were tested with different revisions of what the change depends on',
         obvious: false,
       };
-    case 'forgotten':
+    case 'incomplete':
       return { text: 'the results of earlier patchsets are not kept any more', obvious: false };
     case 'no-job':
       return { text: 'no job that votes applies', obvious: true };

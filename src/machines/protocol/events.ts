@@ -164,7 +164,7 @@ export type ReviewEvent =
   | { readonly type: 'vote.withheld'; readonly why: string }
   /** The answer of the change's verdicts history: no other review of the change posts now; the results of the runs. */
   | { readonly type: 'turn.granted' }
-  | { readonly type: 'verdicts.listed'; readonly runs: readonly VoteRun[]; readonly forgotten: number }
+  | { readonly type: 'verdicts.listed'; readonly runs: readonly VoteRun[]; readonly prunedUpTo: number }
   /**
    * Settle `readChangeState`: the change just before the post, and the jobs of the current configuration; the read
    * failed.

@@ -102,10 +102,10 @@ function keepChangeState() {
   return update(({ event }) => {
     if (event.type === 'change-state.read') {
       const { change, jobs } = event;
-      return { voteInputs: { change, jobs, runs: null, forgotten: 0 } };
+      return { voteInputs: { change, jobs, runs: null, prunedUpTo: 0 } };
     }
     const jobs = event.type === 'change-state.read-failed' ? event.jobs : [];
-    return { voteInputs: { change: null, jobs, runs: null, forgotten: 0 } };
+    return { voteInputs: { change: null, jobs, runs: null, prunedUpTo: 0 } };
   });
 }
 
@@ -124,7 +124,7 @@ function requestVerdicts({ context }: ReviewArgs) {
 function keepRuns() {
   return update(({ context, event }): Partial<ReviewContext> => {
     if (event.type !== 'verdicts.listed' || context.voteInputs === null) return {};
-    const { runs, forgotten } = event;
-    return { voteInputs: { ...context.voteInputs, runs, forgotten } };
+    const { runs, prunedUpTo } = event;
+    return { voteInputs: { ...context.voteInputs, runs, prunedUpTo } };
   });
 }

@@ -21,7 +21,7 @@ export interface VoteInputs {
   readonly jobs: readonly JobInForce[];
   /** Null: the verdicts history has not answered. */
   readonly runs: readonly VoteRun[] | null;
-  readonly forgotten: number;
+  readonly prunedUpTo: number;
 }
 
 type Labels = Readonly<Record<string, number>>;
@@ -102,7 +102,7 @@ export function voteOf(context: ReviewContext): ReviewVote {
 
 function factsOf(context: ReviewContext, voteInputs: VoteInputs, runs: readonly VoteRun[]): VoteFacts {
   const { review, patchset, report, reports } = context;
-  const { change, jobs, forgotten } = voteInputs;
+  const { change, jobs, prunedUpTo } = voteInputs;
   return {
     values: report,
     review,
@@ -113,7 +113,7 @@ function factsOf(context: ReviewContext, voteInputs: VoteInputs, runs: readonly 
     runs: runs
       .filter(({ branch }) => branch === patchset.branch)
       .map((run) => (run.review === review ? withEvidence(run, reports) : run)),
-    forgotten,
+    prunedUpTo,
     currentVote: change?.vote ?? null,
   };
 }

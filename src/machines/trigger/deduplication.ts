@@ -46,7 +46,7 @@ const VOTES_DIGITS = 8;
 const WORDS_LIMIT = 60_000;
 
 /** Null for events that need no deduplication: they start nothing, or cannot start anything twice. */
-export function fingerprint(event: GerritEvent, hash: Hash): EventFingerprint | null {
+export function eventFingerprint(event: GerritEvent, hash: Hash): EventFingerprint | null {
   switch (event.type) {
     case 'patchset-created':
     case 'change-ready': {
@@ -88,8 +88,8 @@ export function fingerprintOf(
 }
 
 /** The votes part of a fingerprint. */
-export function votesIn(fingerprint: string): string {
-  return fingerprint.split('+')[1] ?? '';
+export function votesIn(eventFingerprint: string): string {
+  return eventFingerprint.split('+')[1] ?? '';
 }
 
 /** The result of comparing a query's answer with the seen events. */
@@ -129,8 +129,8 @@ export function matchSeen<T extends EventFingerprint>(
  * which of several equal comments a query counted as new was arbitrary, so the stored time may belong to another one. A
  * false positive costs one extra query; a false negative starts the job twice.
  */
-export function findUnconfirmed(sighting: EventFingerprint, seen: readonly SeenEvent[]): SeenEvent | null {
-  const key = keyOf(sighting);
+export function findUnconfirmed(fingerprint: EventFingerprint, seen: readonly SeenEvent[]): SeenEvent | null {
+  const key = keyOf(fingerprint);
   const silent = seen.filter((one) => !one.streamed && keyOf(one) === key);
   return silent.reduce<SeenEvent | null>(
     (first, one) => (first === null || one.at < first.at ? one : first),
@@ -139,9 +139,9 @@ export function findUnconfirmed(sighting: EventFingerprint, seen: readonly SeenE
 }
 
 /** The seen event of the same patchset, regardless of time. */
-export function samePatchset(sighting: EventFingerprint, seen: readonly SeenEvent[]): SeenEvent | null {
-  if (sighting.kind !== 'patchset') return null;
-  return seen.findLast((one) => one.kind === 'patchset' && one.patchset === sighting.patchset) ?? null;
+export function samePatchset(fingerprint: EventFingerprint, seen: readonly SeenEvent[]): SeenEvent | null {
+  if (fingerprint.kind !== 'patchset') return null;
+  return seen.findLast((one) => one.kind === 'patchset' && one.patchset === fingerprint.patchset) ?? null;
 }
 
 /**
@@ -179,16 +179,16 @@ function unmatched<T extends EventFingerprint>(
 
 /** Takes the newest matching event off `left`; null for none. */
 function takeMatch(
-  sighting: EventFingerprint,
+  fingerprint: EventFingerprint,
   left: SeenEvent[] | undefined,
   toleranceMs: number,
 ): SeenEvent | null {
   while (left !== undefined) {
     const newest = left.at(-1);
-    if (newest === undefined || newest.at < sighting.at - timeSpan(sighting, toleranceMs)) return null;
+    if (newest === undefined || newest.at < fingerprint.at - timeSpan(fingerprint, toleranceMs)) return null;
     left.pop();
     // Otherwise the seen event is newer than the whole answer.
-    if (near(newest, sighting, toleranceMs)) return newest;
+    if (near(newest, fingerprint, toleranceMs)) return newest;
   }
   return null;
 }
@@ -200,8 +200,8 @@ export function near(one: Timed, other: Timed, toleranceMs: number): boolean {
 }
 
 /** A patchset is created once, so its time is ignored. */
-function timeSpan(sighting: Timed, toleranceMs: number): number {
-  return sighting.kind === 'patchset' ? Number.MAX_SAFE_INTEGER : toleranceMs;
+function timeSpan(fingerprint: Timed, toleranceMs: number): number {
+  return fingerprint.kind === 'patchset' ? Number.MAX_SAFE_INTEGER : toleranceMs;
 }
 
 function keyOf({ kind, change, patchset, account, text }: EventFingerprint): string {

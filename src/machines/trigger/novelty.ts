@@ -30,18 +30,18 @@ export type Novelty =
  */
 export function noveltyOf(
   event: GerritEvent,
-  sighting: EventFingerprint | null,
+  fingerprint: EventFingerprint | null,
   seen: readonly SeenEvent[],
   streamed: boolean,
 ): Novelty {
-  if (sighting === null) return { is: 'untracked' };
+  if (fingerprint === null) return { is: 'untracked' };
   if (event.type === 'patchset-created' || event.type === 'change-ready') {
-    return patchsetNovelty(event, samePatchset(sighting, seen));
+    return patchsetNovelty(event, samePatchset(fingerprint, seen));
   }
   if (streamed && event.type === 'comment-added' && hiddenComments(event.comment) > 0) {
     return { is: 'wordless' };
   }
-  const echo = streamed ? findUnconfirmed(sighting, seen) : null;
+  const echo = streamed ? findUnconfirmed(fingerprint, seen) : null;
   return echo === null ? { is: 'new', hidden: false } : { is: 'echo', seen: echo };
 }
 

@@ -34,7 +34,7 @@ export interface PatchsetComment {
 }
 
 /** The text of a message and its comments. */
-export interface Said {
+export interface MessageText {
   /** As in `EventFingerprint`. */
   readonly text: string;
   /** The patchset-level comments posted with it, oldest first. They replace the message's own text. */
@@ -46,44 +46,45 @@ export interface Said {
  * @param comments of that account on that patchset, oldest first
  * @param seen the decided events of that account on that patchset
  */
-export function saidWith<M extends Message>(
+export function matchComments<M extends Message>(
   messages: readonly M[],
   comments: readonly PatchsetComment[],
   seen: readonly SeenEvent[],
   toleranceMs: number,
   hash: Hash,
-): ReadonlyMap<M, Said> {
-  const said = new Map<M, Said>();
+): ReadonlyMap<M, MessageText> {
+  const texts = new Map<M, MessageText>();
   const pool = new Pool(timed(messages, comments), hash);
-  const places = new Places<M>((message) => candidates(message, seen, toleranceMs));
+  const assignments = new Assignments<M>((message) => candidates(message, seen, toleranceMs));
   const own = ({ votes, written }: M): string => fingerprintOf(votes, wordsOf(written, hash), hash);
   const newestFirst = [...messages].reverse();
   for (const message of newestFirst.filter(({ hidden }) => hidden === 0)) {
     const text = own(message);
-    places.settle(message, text);
-    said.set(message, { text, comments: [] });
+    assignments.settle(message, text);
+    texts.set(message, { text, comments: [] });
   }
   const unclear = newestFirst.filter(({ hidden }) => hidden > 0);
   for (const message of unclear) {
     for (const { text } of candidates(message, seen, toleranceMs)) {
       const found = pool.find(message, text);
-      if ((found.length === 0 && text !== own(message)) || !places.take(message, text)) continue;
+      if ((found.length === 0 && text !== own(message)) || !assignments.take(message, text)) continue;
       pool.remove(found);
-      said.set(message, { text, comments: textsOf(found) });
+      texts.set(message, { text, comments: textsOf(found) });
       break;
     }
   }
-  const unknown = unclear.filter((message) => !said.has(message));
+  const unknown = unclear.filter((message) => !texts.has(message));
   for (const [message, found] of pool.share(unknown.reverse())) {
     const votes = votesIn(fingerprintOf(message.votes, '', hash));
     // The stream may have sent text that Gerrit no longer shows, for example of a deleted comment.
-    const near = found.length > 0 ? null : places.free(message).find(({ text }) => votesIn(text) === votes);
+    const near =
+      found.length > 0 ? null : assignments.free(message).find(({ text }) => votesIn(text) === votes);
     const words = found.length === 0 ? message.written : found.join('\n');
     const text = near?.text ?? fingerprintOf(message.votes, wordsOf(words, hash), hash);
-    if (near) places.take(message, near.text);
-    said.set(message, { text, comments: found });
+    if (near) assignments.take(message, near.text);
+    texts.set(message, { text, comments: found });
   }
-  return said;
+  return texts;
 }
 
 /** If the messages count exactly as many comments as there are on the patchset, their order gives their times. */
@@ -101,7 +102,7 @@ function timed(
  * Assigns messages to seen events. A message with a certain fingerprint moves to another event if it has an
  * alternative.
  */
-class Places<M extends Message> {
+class Assignments<M extends Message> {
   readonly #candidates: (message: M) => readonly SeenEvent[];
   readonly #holders = new Map<SeenEvent, M>();
   readonly #certain = new Map<M, string>();

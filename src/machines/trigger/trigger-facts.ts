@@ -6,7 +6,7 @@
 import type { HoldSpec } from '../model/domain.ts';
 import type { ChangeName, GerritEvent } from '../model/gerrit-event.ts';
 import type { Hash } from '../protocol/row.ts';
-import { fingerprint, type SeenEvent } from './deduplication.ts';
+import { eventFingerprint, type SeenEvent } from './deduplication.ts';
 import { type Novelty, noveltyOf } from './novelty.ts';
 import { matchesAny } from './rules/glob.ts';
 import { type CountedStart, LIMIT_WINDOW_MS } from './rules/rate-limit.ts';
@@ -84,13 +84,13 @@ export class Rehearsal {
   /** Records a stream event of our projects as seen. */
   see(event: GerritEvent, number: number, projects: readonly string[]): Novelty {
     if (!('patchset' in event) || !matchesAny(projects, event.patchset.project)) return { is: 'untracked' };
-    const sighting = fingerprint(event, this.hash);
-    const before = sighting === null ? [] : (this.seen.get(sighting.change) ?? []);
-    const novelty = noveltyOf(event, sighting, before, true);
+    const fingerprint = eventFingerprint(event, this.hash);
+    const before = fingerprint === null ? [] : (this.seen.get(fingerprint.change) ?? []);
+    const novelty = noveltyOf(event, fingerprint, before, true);
     // Only patchsets are recognized by earlier stream events.
-    if (sighting?.kind === 'patchset' && novelty.is === 'new') {
-      const seen = { ...sighting, number, streamed: true, hidden: novelty.hidden };
-      this.seen.set(sighting.change, [...before, seen]);
+    if (fingerprint?.kind === 'patchset' && novelty.is === 'new') {
+      const seen = { ...fingerprint, number, streamed: true, hidden: novelty.hidden };
+      this.seen.set(fingerprint.change, [...before, seen]);
     }
     return novelty;
   }
@@ -131,7 +131,7 @@ export class Rehearsal {
         this.waiting.delete(key);
         this.add(decision);
       }
-      if (decision.do === 'forget') this.waiting.delete(key);
+      if (decision.do === 'drop') this.waiting.delete(key);
       if (decision.do === 'defer')
         this.waiting.set(key, waitingOf(decision, this.waiting.get(key), this.newest));
     }

@@ -55,7 +55,7 @@ export type Decision =
   /** A limit is reached: the start waits and replaces the change's earlier delayed start. */
   | (Delay & { readonly do: 'defer'; readonly start: Start })
   /** The change's delayed start is dropped. */
-  | (Finding & { readonly do: 'forget' })
+  | (Finding & { readonly do: 'drop' })
   | (Finding & { readonly do: 'supersede'; readonly review: string; readonly by: string })
   | (Finding & { readonly do: 'cancel'; readonly review: string })
   | (Finding & { readonly do: 'forward'; readonly review: string; readonly vote: AccountVote })
@@ -107,13 +107,13 @@ export function resume(
   facts: TriggerFacts,
 ): readonly Decision[] {
   const newer = newerThan(held.patchset, facts.open);
-  if (newer !== null) return [forget(newer)];
+  if (newer !== null) return [drop(newer)];
   const known = held.jobs.filter((name) => rules.jobs.some((job) => job.name === name));
   const jobs = notRunning(known, held.patchset, facts.open);
   if (jobs.length === 0) {
     const finding = { rule: 'running', why: 'this patchset is being tested' } as const;
     return [
-      forget(known.length > 0 ? finding : { rule: 'project', why: 'its jobs are not configured any more' }),
+      drop(known.length > 0 ? finding : { rule: 'project', why: 'its jobs are not configured any more' }),
     ];
   }
   const decisions = admit({ ...held, jobs, at: facts.now }, rules, {
@@ -123,7 +123,7 @@ export function resume(
   });
   const [last] = decisions.slice(-1);
   if (last?.do === 'defer') return [];
-  return last?.do === 'ignore' ? [forget(last)] : decisions;
+  return last?.do === 'ignore' ? [drop(last)] : decisions;
 }
 
 function onPatchset(event: StartingEvent, rules: TriggerRules, facts: TriggerFacts): Explanation {
@@ -327,7 +327,7 @@ function overtaken(event: StartingEvent, rules: TriggerRules, facts: TriggerFact
   const waiting = facts.waiting?.start.patchset ?? patchset;
   const finding = waiting.branch === patchset.branch ? supersededBy(patchset) : movedTo(patchset);
   const outdated = waiting.patchset < patchset.patchset || finding.rule === 'moved';
-  return [...ended.map((review) => supersede(review, patchset)), ...(outdated ? [forget(finding)] : [])];
+  return [...ended.map((review) => supersede(review, patchset)), ...(outdated ? [drop(finding)] : [])];
 }
 
 /**
@@ -370,7 +370,7 @@ function forwardVotes(event: StartingEvent, open: readonly OpenReview[]): readon
 function cancelAll({ open, waiting }: TriggerFacts, why: string): readonly Decision[] {
   const ends = [
     ...open.map(({ id }): Decision => ({ do: 'cancel', review: id, rule: 'closed', why })),
-    ...(waiting === null ? [] : [forget({ rule: 'closed', why })]),
+    ...(waiting === null ? [] : [drop({ rule: 'closed', why })]),
   ];
   return ends.length > 0 ? ends : [ignore({ rule: 'closed', why: `${why}; nothing of ours is open` })];
 }
@@ -379,8 +379,8 @@ function ignore({ rule, why }: Finding): Extract<Decision, { do: 'ignore' }> {
   return { do: 'ignore', rule, why };
 }
 
-function forget({ rule, why }: Finding): Decision {
-  return { do: 'forget', rule, why };
+function drop({ rule, why }: Finding): Decision {
+  return { do: 'drop', rule, why };
 }
 
 function only(decisions: readonly Decision[]): Explanation {

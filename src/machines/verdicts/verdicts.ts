@@ -22,7 +22,7 @@ export interface VerdictsContext {
   readonly admissions: number;
   readonly runs: readonly KeptRun[];
   /** Runs of patchsets up to this one may be missing; 0: none are. */
-  readonly forgotten: number;
+  readonly prunedUpTo: number;
   /** Reviews that have not ended. */
   readonly open: readonly string[];
   /** The review that may post; null: none is ready to. */
@@ -95,7 +95,7 @@ export const verdictsMachine = verdictsSetup.createMachine({
 const EMPTY: VerdictsContext = {
   admissions: 0,
   runs: [],
-  forgotten: 0,
+  prunedUpTo: 0,
   open: [],
   turn: null,
   waiting: [],
@@ -117,7 +117,7 @@ function admitted(context: VerdictsContext, event: VerdictsEvent): Partial<Verdi
     ...{ verdict: null, url: null, dependencies: '', readable: false },
   }));
   const open = [...context.open, review];
-  return { admissions, open, ...pruned([...context.runs, ...runs], open, context.forgotten) };
+  return { admissions, open, ...pruned([...context.runs, ...runs], open, context.prunedUpTo) };
 }
 
 /** Keeps the first verdict of a run. */
@@ -127,7 +127,7 @@ function ended(context: VerdictsContext, event: VerdictsEvent): Partial<Verdicts
   const runs = context.runs.map((run) =>
     run.job === event.job && run.verdict === null ? { ...run, verdict, url, dependencies, readable } : run,
   );
-  return pruned(runs, context.open, context.forgotten);
+  return pruned(runs, context.open, context.prunedUpTo);
 }
 
 function queued(context: VerdictsContext, event: VerdictsEvent): Partial<VerdictsContext> {
@@ -156,7 +156,7 @@ function left(context: VerdictsContext, event: VerdictsEvent): Partial<VerdictsC
   if (event.type !== 'review.ended') return {};
   const open = context.open.filter((other) => other !== event.review);
   const waiting = context.waiting.filter((other) => other !== event.review);
-  const after = { open, ...pruned(context.runs, open, context.forgotten) };
+  const after = { open, ...pruned(context.runs, open, context.prunedUpTo) };
   if (context.turn !== event.review) return { ...after, waiting };
   return { ...after, turn: waiting[0] ?? null, waiting: waiting.slice(1) };
 }
@@ -171,7 +171,7 @@ function listVerdicts({ context, event }: VerdictsArgs): Effect | null {
   return {
     type: 'sendEvent',
     to: review,
-    event: { type: 'verdicts.listed', runs, forgotten: context.forgotten },
+    event: { type: 'verdicts.listed', runs, prunedUpTo: context.prunedUpTo },
   };
 }
 
@@ -179,8 +179,8 @@ function listVerdicts({ context, event }: VerdictsArgs): Effect | null {
 function pruned(
   runs: readonly KeptRun[],
   open: readonly string[],
-  forgottenBefore: number,
-): Pick<VerdictsContext, 'runs' | 'forgotten'> {
+  known: number,
+): Pick<VerdictsContext, 'runs' | 'prunedUpTo'> {
   const counting = runs.filter((run) => run.verdict === null || isCounted(run));
   const needed = counting.filter(
     (run) => run.verdict === null || open.includes(run.review) || isNewest(run, counting),
@@ -189,7 +189,7 @@ function pruned(
   const recent = patchsets.slice(0, PATCHSETS_KEPT);
   const kept = needed.filter(({ patchset }) => recent.includes(patchset)).slice(-RUNS_KEPT);
   const lost = needed.filter((run) => !kept.includes(run)).map(({ patchset }) => patchset);
-  return { runs: kept, forgotten: Math.max(forgottenBefore, ...lost) };
+  return { runs: kept, prunedUpTo: Math.max(known, ...lost) };
 }
 
 function isNewest(run: KeptRun, runs: readonly KeptRun[]): boolean {

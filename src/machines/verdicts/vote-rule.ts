@@ -61,7 +61,7 @@ export interface VoteFacts {
   readonly kinds: readonly PatchsetKind[];
   readonly runs: readonly VoteRun[];
   /** Runs of patchsets up to this one may be missing; 0: none are. */
-  readonly forgotten: number;
+  readonly prunedUpTo: number;
   /** Our account's vote on the current patchset, 0 for none; null: it could not be read. */
   readonly currentVote: number | null;
 }
@@ -88,7 +88,7 @@ export type VoteReason =
   /** All succeeded, but not with the same revisions of the change's dependencies. */
   | 'dependencies'
   /** Runs that may count are missing. */
-  | 'forgotten';
+  | 'incomplete';
 
 export interface VoteDecision {
   /** The label's value to send; null: no label. */
@@ -101,16 +101,16 @@ export interface VoteDecision {
 
 const UNCOUNTED: readonly Verdict[] = ['ABORTED', 'SKIPPED'];
 
-/** The runs of a job that count for a patchset; `forgotten`: some may be missing. */
-type Found = { readonly runs: readonly VoteRun[] } | 'forgotten';
+/** The runs of a job that count for a patchset; `incomplete`: some may be missing. */
+type Found = { readonly runs: readonly VoteRun[] } | 'incomplete';
 
 export function computeVote(facts: VoteFacts): VoteDecision {
   const found = facts.jobs
     .filter(({ voting }) => voting)
     .map((job) => ({ job, runs: runsFor(job, facts.current, facts) }));
-  const counted = found.flatMap(({ job, runs }) => countedOf(job, runs === 'forgotten' ? [] : runs.runs));
-  const forgotten = found.some(({ runs }) => runs === 'forgotten');
-  const judged = { ...judge(counted, forgotten, facts.values), counted };
+  const counted = found.flatMap(({ job, runs }) => countedOf(job, runs === 'incomplete' ? [] : runs.runs));
+  const incomplete = found.some(({ runs }) => runs === 'incomplete');
+  const judged = { ...judge(counted, incomplete, facts.values), counted };
   return { ...judged, value: valueToSend(judged, facts) };
 }
 
@@ -118,10 +118,10 @@ export function computeVote(facts: VoteFacts): VoteDecision {
 export function countingPatchset(
   job: Pick<JobInForce, 'name' | 'kinds'>,
   of: number,
-  facts: Pick<VoteFacts, 'kinds' | 'runs' | 'forgotten'>,
+  facts: Pick<VoteFacts, 'kinds' | 'runs' | 'prunedUpTo'>,
 ): number | null {
   const found = runsFor(job, of, facts);
-  return found === 'forgotten' ? null : (found.runs[0]?.patchset ?? null);
+  return found === 'incomplete' ? null : (found.runs[0]?.patchset ?? null);
 }
 
 /** The earliest patchset whose runs may count for the current one. */
@@ -152,14 +152,14 @@ export function newestOf(runs: readonly VoteRun[]): VoteRun | null {
 function runsFor(
   job: Pick<JobInForce, 'name' | 'kinds'>,
   of: number,
-  { kinds, runs, forgotten }: Pick<VoteFacts, 'kinds' | 'runs' | 'forgotten'>,
+  { kinds, runs, prunedUpTo }: Pick<VoteFacts, 'kinds' | 'runs' | 'prunedUpTo'>,
 ): Found {
   for (let patchset = of; patchset >= 1; patchset -= 1) {
     const here = runs.filter((run) => run.name === job.name && run.patchset === patchset && isCounted(run));
     if (here.length > 0) return { runs: here };
-    if (patchset <= forgotten) return 'forgotten';
+    if (patchset <= prunedUpTo) return 'incomplete';
     const kind = kindOf(patchset, kinds);
-    if (kind === null) return 'forgotten';
+    if (kind === null) return 'incomplete';
     if (!passesOver(job, kind)) return { runs: [] };
   }
   return { runs: [] };
@@ -172,13 +172,13 @@ function countedOf({ name, startsUnasked }: JobInForce, runs: readonly VoteRun[]
 
 function judge(
   counted: readonly Counted[],
-  forgotten: boolean,
+  incomplete: boolean,
   values: VoteValues,
 ): Pick<VoteDecision, 'statement' | 'reason'> {
   const ended = (verdict: Verdict) => counted.some(({ result }) => result?.verdict === verdict);
   if (ended('FAILURE')) return { statement: values.failure, reason: 'failure' };
   if (ended('TIMED_OUT')) return { statement: values.timedOut, reason: 'timed-out' };
-  if (forgotten) return { statement: null, reason: 'forgotten' };
+  if (incomplete) return { statement: null, reason: 'incomplete' };
   if (counted.length === 0) return { statement: null, reason: 'no-job' };
   if (!counted.every(({ verdict }) => verdict?.verdict === 'SUCCESS')) {
     return { statement: null, reason: 'no-verdict' };

@@ -64,7 +64,7 @@ function provider(script: string, config: object): CommandProvider {
   return new CommandProvider({
     config: {
       ...{ type: 'command', name: 'lab', slots: 1, ssh, outputLimitBytes: 100_000, environment: [] },
-      place: { user: sshd.user, port: sshd.port, directory: disk },
+      node: { user: sshd.user, port: sshd.port, directory: disk },
       ...{ create: action('create'), list: action('list'), delete: action('delete') },
       ...{ listTimeoutMs: 20_000, deleteTimeoutMs: 20_000 },
     },

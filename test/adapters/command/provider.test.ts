@@ -39,7 +39,7 @@ class Lab {
       name: 'lab',
       slots: 2,
       ssh,
-      place: { user: sshd.user, port: sshd.port, directory: scratch.disk },
+      node: { user: sshd.user, port: sshd.port, directory: scratch.disk },
       create: ['false'],
       list: ['echo', '{"servers": []}'],
       delete: ['false'],

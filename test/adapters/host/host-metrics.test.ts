@@ -14,7 +14,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 test('places on one disk are one disk, also those that are not there yet', async () => {
   mkdirSync(join(dir, 'logs'));
   const metrics = new ProcHostMetrics({
-    places: [
+    paths: [
       { path: dir, holds: 'stateDir' },
       { path: join(dir, 'logs'), holds: 'logs' },
       { path: join(dir, 'not', 'yet'), holds: 'events' },
@@ -29,16 +29,16 @@ test('places on one disk are one disk, also those that are not there yet', async
 });
 
 test('another file system is another disk', async () => {
-  const places = [
+  const paths = [
     { path: dir, holds: 'stateDir' },
     { path: '/proc', holds: 'logs' },
   ];
-  const metrics = new ProcHostMetrics({ places, database: join(dir, 'x'), unkept: () => null });
+  const metrics = new ProcHostMetrics({ paths, database: join(dir, 'x'), unkept: () => null });
   expect((await metrics.read()).disks.map(({ path }) => path)).toEqual([dir, '/proc']);
 });
 
 test('the write-ahead log is measured', async () => {
   writeFileSync(join(dir, 'sos-ci.db-wal'), 'x'.repeat(12_345));
-  const metrics = new ProcHostMetrics({ places: [], database: join(dir, 'sos-ci.db'), unkept: () => null });
+  const metrics = new ProcHostMetrics({ paths: [], database: join(dir, 'sos-ci.db'), unkept: () => null });
   expect(await metrics.read()).toEqual({ disks: [], walBytes: 12_345, unkept: null });
 });

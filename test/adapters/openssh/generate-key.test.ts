@@ -8,7 +8,7 @@ import { needs } from '../../fixtures/needs.ts';
 
 const { test } = needs('ssh-keygen');
 
-const USE = { setting: 'gerrit.key', place: 'in Gerrit' };
+const USE = { setting: 'gerrit.key', addTo: 'in Gerrit' };
 const TIMEOUT_MS = 60_000;
 let dir: string;
 let file: string;

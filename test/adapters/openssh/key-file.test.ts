@@ -7,7 +7,7 @@ import { keys, Site } from '../gerrit/site.ts';
 const { test } = needs('ssh-keygen');
 
 const site = new Site();
-const USE = { setting: 'gerrit.key', place: 'in Gerrit' };
+const USE = { setting: 'gerrit.key', addTo: 'in Gerrit' };
 afterAll(() => site.remove());
 
 describe('our private key', () => {

@@ -66,7 +66,7 @@ test('a young WAL is grown once, so that later appends need not', () => {
 
 test('a WAL that grows while somebody reads for long is seen, and small again when nobody does', async () => {
   const store = openStore(file);
-  const metrics = new ProcHostMetrics({ places: [], database: file, unkept: () => null });
+  const metrics = new ProcHostMetrics({ paths: [], database: file, unkept: () => null });
   const walBytes = async () => (await metrics.read()).walBytes ?? 0;
   const write = () => {
     for (let time = 0; time < 80; time += 1) {

@@ -20,7 +20,7 @@ it('a command that is given up before its channel opened runs no script when it 
   const access = {
     address: { user: 'zuul', host: '127.0.0.1', port: node.port, directory: '/srv/ci' },
     privateKey: Buffer.from(keys.ed25519.private),
-    pinned: PinnedKey.forLook('node', []),
+    pinned: PinnedKey.forProbe('node', []),
     config: sshConfig('unused'),
   };
   const connection = await connectToNode(access, new AbortController().signal);

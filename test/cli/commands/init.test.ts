@@ -144,7 +144,7 @@ describe('init with flags', () => {
   test('takes a program that makes servers', async () => {
     await init({ yes: true, user: 'acme-ci', program: '/opt/nodes', nodeUser: 'ubuntu' });
     expect(loadConfig(file).providers).toMatchObject([
-      { type: 'command', list: ['/opt/nodes', 'list'], place: { user: 'ubuntu' } },
+      { type: 'command', list: ['/opt/nodes', 'list'], node: { user: 'ubuntu' } },
     ]);
     expect(io.stdout()).toContain('~/.ssh/authorized_keys of ubuntu on each server');
   });

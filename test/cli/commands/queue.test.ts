@@ -32,7 +32,7 @@ async function labWith(changes: readonly number[], options: LabOptions = {}): Pr
 
 const ioOf = (lab: Lab, alive = true) => fakeIo({ now: () => lab.clock.now(), alive: () => alive });
 const shown = (lab: Lab, alive = true) =>
-  readQueue(ioOf(lab, alive), lab.store).map(({ job, place, why }) => [job.change, place, why]);
+  readQueue(ioOf(lab, alive), lab.store).map(({ job, position, why }) => [job.change, position, why]);
 
 describe('the queue', () => {
   test('is shown in the order in which slots are given', async () => {
@@ -90,7 +90,7 @@ describe('the queue', () => {
     const first = lab.jobs().find(({ change }) => change === 100)?.id;
     expect(shown(lab)).toEqual([
       [100, 1, 'it gets a slot now'],
-      [101, 2, `the next place of openstack/cinder is kept for ${first}, which waits for longer`],
+      [101, 2, `the next slot of openstack/cinder is kept for ${first}, which waits for longer`],
     ]);
   });
 
@@ -147,11 +147,11 @@ describe('the list of jobs', () => {
     expect(answer.jobs.map((job: { queue: unknown }) => job.queue)).toEqual([
       expect.objectContaining({
         provider: 'local',
-        place: 1,
+        position: 1,
         promoted: false,
         why: 'local is full: one job',
       }),
-      expect.objectContaining({ place: 2 }),
+      expect.objectContaining({ position: 2 }),
       null,
     ]);
   });

@@ -14,14 +14,14 @@ const SYSTEM_FOLDER = '/usr/lib/jvm';
 
 /** The oldest that is new enough, because a version of Gerrit is tried with the Java of its time. */
 export function findJava(oldest: number): Java | null {
-  const found = places().flatMap((program) => {
+  const found = paths().flatMap((program) => {
     const major = majorOf(program);
     return major !== null && major >= oldest ? [{ program, major }] : [];
   });
   return found.sort((one, other) => one.major - other.major)[0] ?? null;
 }
 
-function places(): readonly string[] {
+function paths(): readonly string[] {
   const { JAVA, JAVA21, JAVA_HOME, PATH = '' } = process.env;
   const named = [JAVA, JAVA21, JAVA_HOME === undefined ? undefined : path.join(JAVA_HOME, 'bin', 'java')];
   const searched = PATH.split(path.delimiter).map((folder) => path.join(folder, 'java'));

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import {
   type EventFingerprint,
+  eventFingerprint,
   findUnconfirmed,
-  fingerprint,
   matchSeen,
   type SeenEvent,
   samePatchset,
@@ -35,9 +35,9 @@ const at = (seconds: number, changes: Partial<EventFingerprint> = {}): EventFing
   ...changes,
 });
 let numbers = 0;
-const seen = (sighting: EventFingerprint, changes: Partial<SeenEvent> = {}): SeenEvent => {
+const seen = (fingerprint: EventFingerprint, changes: Partial<SeenEvent> = {}): SeenEvent => {
   numbers += 1;
-  return { ...sighting, number: numbers, streamed: true, hidden: false, ...changes };
+  return { ...fingerprint, number: numbers, streamed: true, hidden: false, ...changes };
 };
 const fresh = (
   entries: readonly EventFingerprint[],
@@ -49,10 +49,10 @@ const fresh = (
 };
 
 describe('a sighting', () => {
-  const text = (comment_: string) => fingerprint(comment(comment_), sha256)?.text;
+  const text = (comment_: string) => eventFingerprint(comment(comment_), sha256)?.text;
 
   test('of a comment is known by change, patchset, account and text, white space aside', () => {
-    expect(fingerprint(comment('Patch Set 3:\n\nrecheck'), sha256)).toEqual({
+    expect(eventFingerprint(comment('Patch Set 3:\n\nrecheck'), sha256)).toEqual({
       kind: 'comment',
       change: PATCHSET.change,
       patchset: PATCHSET.patchset,
@@ -65,21 +65,21 @@ describe('a sighting', () => {
   });
 
   test('of an account without a username is known by what it has', () => {
-    const account = (who: object) => fingerprint(comment('x', { by: who }), sha256)?.account;
+    const account = (who: object) => eventFingerprint(comment('x', { by: who }), sha256)?.account;
     expect(account({ username: '', name: 'N', email: 'e@x' })).toBe('e@x');
     expect(account({ username: '', name: 'N', email: '' })).toBe('N');
   });
 
   test('of a patchset is the same whoever tells it, and of a restored change needs no patchset', () => {
-    const created = fingerprint({ ...base, type: 'patchset-created', kind: 'REWORK' }, sha256);
+    const created = eventFingerprint({ ...base, type: 'patchset-created', kind: 'REWORK' }, sha256);
     expect(created).toMatchObject({
       kind: 'patchset',
       patchset: PATCHSET.patchset,
       account: '',
       text: 'master',
     });
-    expect(fingerprint({ ...base, type: 'change-ready' }, sha256)).toEqual(created);
-    expect(fingerprint({ ...base, type: 'change-restored' }, sha256)).toMatchObject({
+    expect(eventFingerprint({ ...base, type: 'change-ready' }, sha256)).toEqual(created);
+    expect(eventFingerprint({ ...base, type: 'change-restored' }, sha256)).toMatchObject({
       kind: 'restored',
       patchset: 0,
       account: 'alice',
@@ -88,9 +88,9 @@ describe('a sighting', () => {
 
   test('is not made of what starts nothing, or nothing twice', () => {
     const closed = { at: NOON, project: PATCHSET.project, change: PATCHSET.change, by };
-    expect(fingerprint({ ...closed, type: 'change-abandoned' }, sha256)).toBeNull();
-    expect(fingerprint({ ...closed, type: 'change-merged' }, sha256)).toBeNull();
-    expect(fingerprint({ type: 'dropped-output' }, sha256)).toBeNull();
+    expect(eventFingerprint({ ...closed, type: 'change-abandoned' }, sha256)).toBeNull();
+    expect(eventFingerprint({ ...closed, type: 'change-merged' }, sha256)).toBeNull();
+    expect(eventFingerprint({ type: 'dropped-output' }, sha256)).toBeNull();
   });
 });
 

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { fingerprintOf, type SeenEvent, wordsOf } from '../../../src/machines/trigger/deduplication.ts';
 import {
   type Message,
+  matchComments,
   type PatchsetComment,
-  saidWith,
 } from '../../../src/machines/trigger/patchset-comments.ts';
 import { sha256 } from '../simulator.ts';
 
@@ -32,44 +32,44 @@ const seen = (seconds: number, words: string, votes: Message['votes'] = [], id?:
   const about = { ...ABOUT, at: NOON + seconds * 1_000, text, ...(id === undefined ? {} : { id }) };
   return { ...about, number: numbers, streamed: true, hidden: false };
 };
-const said = (
+const matched = (
   messages: readonly Message[],
   comments: readonly PatchsetComment[],
   known: readonly SeenEvent[] = [],
 ) => {
-  const found = saidWith(messages, comments, known, 5_000, sha256);
+  const found = matchComments(messages, comments, known, 5_000, sha256);
   return messages.map((one) => found.get(one)?.comments.join(' | '));
 };
 
 describe('without anything that was seen', () => {
   test('comments go where the numbers say when they add up', () => {
     const messages = [message(0, 2), message(60, 0, { written: 'by ssh' }), message(120, 1)];
-    expect(said(messages, bySsh('a', 'b', 'c'))).toEqual(['a | b', '', 'c']);
+    expect(matched(messages, bySsh('a', 'b', 'c'))).toEqual(['a | b', '', 'c']);
   });
 
   test('the newest messages have them where others were on files', () => {
-    expect(said([message(0, 1), message(60, 1)], bySsh('recheck'))).toEqual(['', 'recheck']);
-    expect(said([message(0, 3), message(60, 2)], bySsh('a', 'b'))).toEqual(['a', 'b']);
-    expect(said([message(0, 3), message(60, 2)], bySsh('a', 'b', 'c'))).toEqual(['a', 'b | c']);
+    expect(matched([message(0, 1), message(60, 1)], bySsh('recheck'))).toEqual(['', 'recheck']);
+    expect(matched([message(0, 3), message(60, 2)], bySsh('a', 'b'))).toEqual(['a', 'b']);
+    expect(matched([message(0, 3), message(60, 2)], bySsh('a', 'b', 'c'))).toEqual(['a', 'b | c']);
   });
 
   test('a number that somebody made up takes neither time nor room', () => {
     const messages = Array.from({ length: 1_000 }, (_, index) => message(index * 60, 999_999));
-    expect(said(messages, bySsh('recheck')).filter((text) => text !== '')).toEqual(['recheck']);
+    expect(matched(messages, bySsh('recheck')).filter((text) => text !== '')).toEqual(['recheck']);
   });
 
   test('their times tell by REST', () => {
     const messages = [message(0, 1), message(60, 4)];
-    expect(said(messages, [byRest(0, 'recheck')])).toEqual(['recheck', '']);
-    expect(said(messages, [byRest(60, 'a'), byRest(60, 'b')])).toEqual(['', 'a | b']);
-    expect(said(messages, [byRest(30, 'of no message')])).toEqual(['', '']);
+    expect(matched(messages, [byRest(0, 'recheck')])).toEqual(['recheck', '']);
+    expect(matched(messages, [byRest(60, 'a'), byRest(60, 'b')])).toEqual(['', 'a | b']);
+    expect(matched(messages, [byRest(30, 'of no message')])).toEqual(['', '']);
   });
 });
 
 describe('what was seen', () => {
   test('keeps its comments, and what is left is for the others', () => {
     const messages = [message(0, 1), message(10, 1), message(20, 1)];
-    expect(said(messages, bySsh('recheck', 'thanks'), [seen(0, 'recheck'), seen(20, '')])).toEqual([
+    expect(matched(messages, bySsh('recheck', 'thanks'), [seen(0, 'recheck'), seen(20, '')])).toEqual([
       'recheck',
       'thanks',
       '',
@@ -78,42 +78,50 @@ describe('what was seen', () => {
 
   test('does not change the order of comments where their number adds up', () => {
     const messages = [message(0, 1), message(1, 1)];
-    expect(said(messages, bySsh('recheck', 'thanks'), [seen(0, 'recheck')])).toEqual(['recheck', 'thanks']);
-    expect(said(messages, bySsh('thanks', 'recheck'), [seen(0, 'recheck')])).toEqual(['thanks', 'recheck']);
+    expect(matched(messages, bySsh('recheck', 'thanks'), [seen(0, 'recheck')])).toEqual([
+      'recheck',
+      'thanks',
+    ]);
+    expect(matched(messages, bySsh('thanks', 'recheck'), [seen(0, 'recheck')])).toEqual([
+      'thanks',
+      'recheck',
+    ]);
   });
 
   test('long ago used up a comment: one on a file that follows does not get it', () => {
     const old = seen(-86_400, 'recheck');
-    expect(said([message(-86_400, 1), message(0, 1)], bySsh('recheck'), [old])).toEqual(['recheck', '']);
+    expect(matched([message(-86_400, 1), message(0, 1)], bySsh('recheck'), [old])).toEqual(['recheck', '']);
   });
 
   test('is known by its id whatever else is near', () => {
     const messages = [message(0, 1, { id: 'a' }), message(0, 1, { id: 'b' })];
     const comments = [byRest(0, 'recheck'), byRest(0, 'thanks')];
-    expect(said(messages, comments, [seen(0, 'thanks', [], 'a')])).toEqual(['thanks', 'recheck']);
-    expect(said(messages, comments, [seen(0, 'recheck', [], 'a')])).toEqual(['recheck', 'thanks']);
+    expect(matched(messages, comments, [seen(0, 'thanks', [], 'a')])).toEqual(['thanks', 'recheck']);
+    expect(matched(messages, comments, [seen(0, 'recheck', [], 'a')])).toEqual(['recheck', 'thanks']);
   });
 
   test('is told apart by votes', () => {
     const messages = [message(0, 1), message(1, 1, { votes: PLUS_ONE })];
-    expect(said(messages, bySsh('LGTM', 'LGTM'), [seen(1, 'LGTM', PLUS_ONE)])).toEqual(['LGTM', 'LGTM']);
-    const found = saidWith(messages, bySsh('LGTM', 'LGTM'), [], 5_000, sha256);
+    expect(matched(messages, bySsh('LGTM', 'LGTM'), [seen(1, 'LGTM', PLUS_ONE)])).toEqual(['LGTM', 'LGTM']);
+    const found = matchComments(messages, bySsh('LGTM', 'LGTM'), [], 5_000, sha256);
     expect(new Set(messages.map((one) => found.get(one)?.text)).size).toBe(2);
   });
 
   test('in words that Gerrit does not show any more is the message that is near, and no comment is used up', () => {
     const known = seen(1, 'it was deleted', PLUS_ONE);
     const messages = [message(0, 1, { votes: PLUS_ONE }), message(3, 1)];
-    expect(said(messages, bySsh('recheck'), [known])).toEqual(['', 'recheck']);
-    expect(saidWith(messages, [], [known], 5_000, sha256).get(messages[0] as Message)?.text).toBe(known.text);
-    expect(said([message(0, 1)], bySsh('recheck'), [known])).toEqual(['recheck']);
+    expect(matched(messages, bySsh('recheck'), [known])).toEqual(['', 'recheck']);
+    expect(matchComments(messages, [], [known], 5_000, sha256).get(messages[0] as Message)?.text).toBe(
+      known.text,
+    );
+    expect(matched([message(0, 1)], bySsh('recheck'), [known])).toEqual(['recheck']);
   });
 
   test('of several comments of one message may be one', () => {
     expect(
-      said([message(0, 2), message(60, 1)], bySsh('Done', 'recheck', 'x'), [seen(0, 'recheck')]),
+      matched([message(0, 2), message(60, 1)], bySsh('Done', 'recheck', 'x'), [seen(0, 'recheck')]),
     ).toEqual(['recheck', 'x']);
-    expect(said([message(0, 2)], bySsh('a', 'b'), [seen(0, 'a\nb')])).toEqual(['a | b']);
+    expect(matched([message(0, 2)], bySsh('a', 'b'), [seen(0, 'a\nb')])).toEqual(['a | b']);
   });
 });
 
@@ -125,7 +133,7 @@ test('each comment is for one message at most, none has more than its number, an
         .sort((one, other) => one.seconds - other.seconds)
         .map(({ seconds, hidden }) => message(seconds, hidden));
       const texts = Array.from({ length: count }, (_, index) => String(index));
-      const found = saidWith(messages, bySsh(...texts), [], 5_000, sha256);
+      const found = matchComments(messages, bySsh(...texts), [], 5_000, sha256);
       const shares = messages.map((one) => found.get(one)?.comments ?? []);
       const given = shares.flat().map(Number);
       expect(given).toEqual([...new Set(given)].sort((one, other) => one - other));

@@ -67,7 +67,7 @@ describe('runs', () => {
       leave(world, `r${index}`);
     }
     expect(kept(world)).toEqual(['r1-acme FAILURE', 'r2-acme NODE_FAILURE']);
-    expect(context(world).forgotten).toBe(0);
+    expect(context(world).prunedUpTo).toBe(0);
   });
 
   test('of a review that has not ended are all kept, and a late verdict counts', () => {
@@ -98,12 +98,12 @@ describe('runs', () => {
       leave(world, `r${patchset}`);
     }
     expect(context(world).runs).toHaveLength(20);
-    expect(context(world).forgotten).toBe(10);
+    expect(context(world).prunedUpTo).toBe(10);
     const answer = world.send(HISTORY, { type: 'verdicts.requested', review: 'r30', from: 29, to: 30 });
     expect(answer.effects).toMatchObject([
       {
         to: 'r30',
-        event: { type: 'verdicts.listed', forgotten: 10, runs: [{ patchset: 29 }, { patchset: 30 }] },
+        event: { type: 'verdicts.listed', prunedUpTo: 10, runs: [{ patchset: 29 }, { patchset: 30 }] },
       },
     ]);
   });

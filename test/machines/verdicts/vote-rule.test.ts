@@ -46,7 +46,7 @@ function facts(runs: readonly VoteRun[], changes: Partial<VoteFacts> = {}): Vote
     current: 1,
     kinds: [{ patchset: 1, kind: 'REWORK' }],
     runs,
-    forgotten: 0,
+    prunedUpTo: 0,
     currentVote: 0,
     ...changes,
   };
@@ -185,8 +185,8 @@ describe('a patchset of a kind that a job passes over', () => {
 
   test('has none where runs in between may be forgotten, or a kind is not known', () => {
     const runs = [run('a', 'SUCCESS'), run('b', 'SUCCESS', own)];
-    expect(computeVote(facts(runs, { jobs, kinds, current: 3, forgotten: 2 })).reason).toBe('forgotten');
-    expect(computeVote(facts(runs, { jobs, kinds: kinds.slice(2), current: 3 })).reason).toBe('forgotten');
+    expect(computeVote(facts(runs, { jobs, kinds, current: 3, prunedUpTo: 2 })).reason).toBe('incomplete');
+    expect(computeVote(facts(runs, { jobs, kinds: kinds.slice(2), current: 3 })).reason).toBe('incomplete');
   });
 });
 
@@ -261,7 +261,7 @@ test('agrees with a second reading of the rules, in every world', () => {
           url: null,
           readable: !evidencePending,
         })),
-        forgotten: 0,
+        prunedUpTo: 0,
         currentVote,
       });
       sent.set(value, (sent.get(value) ?? 0) + 1);

@@ -70,16 +70,16 @@ class Walk {
     const name = segments[0];
     if (name === undefined) return this.#all(directory, shown, stored, depth);
     const next = `${shown}/${name}`;
-    const place = this.#staging.options.names.place(stored, shown, name);
-    if ('why' in place) return this.#staging.skip(next, place.why);
+    const assigned = this.#staging.options.names.assign(stored, shown, name);
+    if ('why' in assigned) return this.#staging.skip(next, assigned.why);
     if (segments.length === 1 && !(await isDirectory(directory, name))) {
-      await this.#staging.take(directory, name, { shown: next, path: place.path, always: false });
+      await this.#staging.take(directory, name, { shown: next, path: assigned.path, always: false });
       return;
     }
     // A missing directory on the way is reported with the whole requested path.
     const whole = `${shown}/${segments.join('/')}`;
     await this.#inside(directory, name, whole, depth, (child) =>
-      this.#descend(child, next, place.path, segments.slice(1), depth + 1),
+      this.#descend(child, next, assigned.path, segments.slice(1), depth + 1),
     );
   }
 
@@ -92,16 +92,16 @@ class Walk {
       if (this.#staging.full) {
         return this.#staging.skip(next, 'and what follows: over the limit of files');
       }
-      const place = entry.name.includes('\ufffd')
+      const assigned = entry.name.includes('\ufffd')
         ? { why: 'its name is not UTF-8' }
-        : this.#staging.options.names.place(stored, shown, entry.name);
-      if ('why' in place) this.#staging.skip(next, place.why);
+        : this.#staging.options.names.assign(stored, shown, entry.name);
+      if ('why' in assigned) this.#staging.skip(next, assigned.why);
       else if (entry.isDirectory()) {
         await this.#inside(directory, entry.name, next, depth, (child) =>
-          this.#all(child, next, place.path, depth + 1),
+          this.#all(child, next, assigned.path, depth + 1),
         );
       } else {
-        await this.#staging.take(directory, entry.name, { shown: next, path: place.path, always: false });
+        await this.#staging.take(directory, entry.name, { shown: next, path: assigned.path, always: false });
       }
     }
     if (more) this.#staging.skip(shown, `over the limit of ${this.#limits.maxEntries} directory entries`);

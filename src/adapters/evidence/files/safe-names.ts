@@ -52,7 +52,7 @@ export class StoredNames {
   }
 
   /** `parent` is the `path` of an earlier call, or one of our own directories. */
-  place(
+  assign(
     parent: string,
     sourceParent: string,
     name: string,

@@ -71,7 +71,7 @@ async function makeRoot(root: string): Promise<void> {
 }
 
 /** Checks a name in the parent: its owner, and whether its directory is complete. */
-export async function lookAt(
+export async function inspectHolder(
   parent: Directory,
   name: string,
   job: string,

@@ -9,7 +9,7 @@ import { OperationError } from '../../../errors.ts';
 import { COLLECTED_LIST, type Collected, parseCollected } from '../collect/collected.ts';
 import { Directory, errorCode, ifThere } from '../files/dir-handle.ts';
 import { fill } from './content.ts';
-import { candidateNames, type Holder, lookAt, openParent, parentSegments } from './path.ts';
+import { candidateNames, type Holder, inspectHolder, openParent, parentSegments } from './path.ts';
 import {
   freeTemporaryName,
   makeTemporary,
@@ -29,27 +29,27 @@ export async function publish(publication: Publication): Promise<readonly string
   const parent = await openParent(root, segments);
   return parent.using(async () => {
     const holders: NamedHolder[] = [];
-    for (const name of names) holders.push({ name, ...(await lookAt(parent, name, job, signal)) });
+    for (const name of names) holders.push({ name, ...(await inspectHolder(parent, name, job, signal)) });
     const ours = holders.find((holder) => holder.state === 'ours');
     if (ours !== undefined) {
       // Remains of a crash right after the rename. The evidence is published, whether or not they can be removed.
       await removeStale(publication, parent).catch(unlessOfTheDisk);
       return [...segments, ours.name];
     }
-    const place = holders.find((holder) => holder.state === 'damaged' || holder.state === 'free');
-    if (place === undefined) throw placeTaken(segments, names);
+    const target = holders.find((holder) => holder.state === 'damaged' || holder.state === 'free');
+    if (target === undefined) throw namesTaken(segments, names);
     await removeStale(publication, parent);
-    await publishAt(publication, parent, place);
-    return [...segments, place.name];
+    await publishAt(publication, parent, target);
+    return [...segments, target.name];
   });
 }
 
-async function publishAt(publication: Publication, parent: Directory, place: NamedHolder): Promise<void> {
+async function publishAt(publication: Publication, parent: Directory, target: NamedHolder): Promise<void> {
   const collected = await readCollected(publication);
   const temporary = await makeTemporary(publication, parent);
   try {
     await fill(publication, parent, temporary, collected);
-    await putInPlace(publication, parent, temporary, place);
+    await moveIntoPlace(publication, parent, temporary, target);
   } catch (error) {
     // Frees the disk space. When that fails too, the first error is reported, and the next call removes the directory.
     await removeMarked(publication, parent, temporary).catch(() => undefined);
@@ -83,21 +83,21 @@ async function readList(staged: Directory): Promise<Collected | null> {
 }
 
 /** Renames the temporary directory to its final name. A damaged publication of the same job is moved aside first. */
-async function putInPlace(
+async function moveIntoPlace(
   publication: Publication,
   parent: Directory,
   temporary: string,
-  place: NamedHolder,
+  target: NamedHolder,
 ): Promise<void> {
   let aside: string | null = null;
-  if (place.state === 'damaged') {
+  if (target.state === 'damaged') {
     aside = await freeTemporaryName(publication, parent);
     publication.beforeStep('set the damaged one aside');
-    await rename(parent.path(place.name), parent.path(aside));
+    await rename(parent.path(target.name), parent.path(aside));
   }
   publication.signal.throwIfAborted();
   publication.beforeStep('put in place');
-  await rename(parent.path(temporary), parent.path(place.name));
+  await rename(parent.path(temporary), parent.path(target.name));
   publication.beforeStep('sync parent');
   await parent.sync();
   if (aside !== null) await removeMarked(publication, parent, aside);
@@ -107,7 +107,7 @@ function unlessOfTheDisk(error: unknown): void {
   if (errorCode(error) === '') throw error;
 }
 
-function placeTaken(segments: readonly string[], names: readonly string[]): OperationError {
+function namesTaken(segments: readonly string[], names: readonly string[]): OperationError {
   return new OperationError({
     operation: 'publish evidence',
     target: [...segments, names[0]].join('/'),

@@ -27,7 +27,7 @@ export interface MessageEntry {
 }
 
 export interface ReadMessages {
-  readonly said: readonly MessageEntry[];
+  readonly entries: readonly MessageEntry[];
   /** The newest message that made the change ready or public; null for none. */
   readonly ready: Message | null;
   /** The newest message that closed the change; null for none. */
@@ -54,7 +54,7 @@ const COPIED_VOTES = /^Copied Votes:\n((?:\*.*\n?)+)/mu;
 const VOTE = /^(?:-([A-Za-z][\w-]*)|([A-Za-z][\w-]*?)([+-]\d{1,4}))$/u;
 
 class MessageReader implements ReadMessages {
-  said: MessageEntry[] = [];
+  entries: MessageEntry[] = [];
   ready: Message | null = null;
   closed: Message | null = null;
   /** Current votes by account and label, as derived from the messages. */
@@ -74,7 +74,7 @@ class MessageReader implements ReadMessages {
     if (UPLOAD.test(head)) this.#uploaded(message, head);
     else if (startsWith(text, 'Abandoned')) {
       this.closed = message;
-      this.#abandonedFrom = this.said.length;
+      this.#abandonedFrom = this.entries.length;
     } else if (startsWith(text, 'Restored')) this.#restored(message);
     else if (startsWith(text, 'Set Ready For Review')) this.ready = message;
     else if (startsWith(text, 'Unset private')) {
@@ -84,17 +84,17 @@ class MessageReader implements ReadMessages {
   }
 
   #say(message: Message, patchset: number, text: string, approvals: readonly Approval[]): void {
-    this.said.push({ kind: 'comment', message, patchset, text, approvals, moot: false });
+    this.entries.push({ kind: 'comment', message, patchset, text, approvals, moot: false });
   }
 
   #restored(message: Message): void {
     if (this.#abandonedFrom !== null) this.#mootFrom(this.#abandonedFrom);
     this.#abandonedFrom = null;
-    this.said.push({ kind: 'restored', message, patchset: 0, text: '', approvals: [], moot: false });
+    this.entries.push({ kind: 'restored', message, patchset: 0, text: '', approvals: [], moot: false });
   }
 
   #mootFrom(index: number): void {
-    this.said = this.said.map((one, place) => (place < index ? one : { ...one, moot: true }));
+    this.entries = this.entries.map((one, position) => (position < index ? one : { ...one, moot: true }));
   }
 
   /** Votes stay on the old patchset, except those that Gerrit lists as copied. */

@@ -76,7 +76,7 @@ function toPast(raw: z.infer<typeof row>, json: RawRow): ChangeHistory {
     project: patchset.project,
     change: patchset.change,
     updatedAt: raw.lastUpdated,
-    entries: messages.said.map((said) => entryOf(said, about, isOpen ? patchset.patchset : null)),
+    entries: messages.entries.map((entry) => entryOf(entry, about, isOpen ? patchset.patchset : null)),
     comments: commentsOf(set.comments ?? [], patchset.patchset),
     patchset: isOpen
       ? {
@@ -91,7 +91,7 @@ function toPast(raw: z.infer<typeof row>, json: RawRow): ChangeHistory {
     ready:
       isOpen && !wip && !raw.private
         ? {
-            saidAt: messages.ready?.at ?? null,
+            readyAt: messages.ready?.at ?? null,
             event: eventAs('change-ready', {
               type: 'wip-state-changed',
               ...about,
@@ -129,12 +129,12 @@ function closedOf(
 }
 
 /** @param current number of the patchset that can be acted on; null when the change is closed */
-function entryOf(said: MessageEntry, about: About, current: number | null): HistoryEntry {
-  const { kind, text, approvals: votes, patchset } = said;
-  const { at, by, id } = said.message;
-  const dead = said.moot || current === null || (kind === 'comment' && patchset !== current);
+function entryOf(entry: MessageEntry, about: About, current: number | null): HistoryEntry {
+  const { kind, text, approvals: votes, patchset } = entry;
+  const { at, by, id } = entry.message;
+  const dead = entry.moot || current === null || (kind === 'comment' && patchset !== current);
   const known = id === '' ? {} : { id };
-  return { kind, at, patchset, by, text, votes, ...known, event: dead ? null : eventOf(said, about) };
+  return { kind, at, patchset, by, text, votes, ...known, event: dead ? null : eventOf(entry, about) };
 }
 
 function eventOf(

@@ -59,7 +59,7 @@ export class SshProbe {
     let disarm = (): void => {};
     try {
       const held = new Promise<void>((resolve, reject) => {
-        const forget = this.#connection.onClosed((error) => reject(error ?? this.#cut()));
+        const unsubscribe = this.#connection.onClosed((error) => reject(error ?? this.#cut()));
         const attach = (channel: SshChannel): void => {
           // Discards its events so that they do not block the channel.
           channel.resume();
@@ -70,7 +70,7 @@ export class SshProbe {
         const opened = this.#connection.exec('gerrit stream-events', attach, bounds);
         opened.then(() => {
           disarm = this.#clock.after(waitMs, () => {
-            forget();
+            unsubscribe();
             resolve();
           });
         }, reject);

@@ -107,8 +107,8 @@ export class RestReviews implements ReviewTransport {
     if (found === null) return null;
     const account = await this.#account(signal);
     if (found.current_revision !== patchset.revision) {
-      const said = ours(found, account).filter((message) => message.patchset === patchset.patchset);
-      return votesInMessages(said.map(({ text }) => text));
+      const own = ours(found, account).filter((message) => message.patchset === patchset.patchset);
+      return votesInMessages(own.map(({ text }) => text));
     }
     const votes = Object.entries(found.labels ?? {}).map(([name, { all }]) => {
       return [name, all?.find(({ _account_id }) => _account_id === account)?.value ?? 0] as const;

@@ -211,7 +211,7 @@ const KINDS_KEPT = 100;
  * our account has a different tag.
  */
 function holdsRun(seen: ChangeSnapshot, { run, tag }: PostReview): boolean {
-  return seen.ours.some((said) => (said.tag === null || said.tag === tag) && containsWord(said.message, run));
+  return seen.ours.some((own) => (own.tag === null || own.tag === tag) && containsWord(own.message, run));
 }
 
 function containsWord(text: string, word: string): boolean {

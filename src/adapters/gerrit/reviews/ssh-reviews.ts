@@ -46,16 +46,16 @@ export class SshReviews implements ReviewTransport {
 
   async withSession<T>(signal: AbortSignal, work: (session: ReviewSession) => Promise<T>): Promise<T> {
     const outcome = await this.#shared.ask(signal, async (connection) => {
-      let said = false;
+      let sent = false;
       const session = this.#sessionOver(connection);
-      const once: ReviewSession['review'] = (...words) => {
-        said = true;
-        return session.review(...words);
+      const once: ReviewSession['review'] = (...args) => {
+        sent = true;
+        return session.review(...args);
       };
       try {
         return { value: await work({ ...session, review: once }) };
       } catch (error) {
-        if (!said) throw error;
+        if (!sent) throw error;
         // Returned rather than thrown, so that it is not repeated.
         return { error };
       }

@@ -140,16 +140,16 @@ export function channelEnd(channel: SshChannel, options: GerritOptions): Promise
     });
     channel.on('error', (error: unknown) => resolve(streamError(options, errorText(error), '')));
     channel.on('close', () => {
-      const said = stderr.slice(0, STDERR_LIMIT_CHARS).trim().replace(/\s+/g, ' ');
+      const detail = stderr.slice(0, STDERR_LIMIT_CHARS).trim().replace(/\s+/g, ' ');
       if (status === null || status === 0) {
-        resolve(streamError(options, `the server ended the stream${said === '' ? '' : `: ${said}`}`, ''));
+        resolve(streamError(options, `the server ended the stream${detail === '' ? '' : `: ${detail}`}`, ''));
         return;
       }
       resolve(
         new OperationError({
           operation: 'read stream',
           target: `${options.user}@${options.host}:${options.port}`,
-          message: `Gerrit refuses the stream: ${said === '' ? `exit status ${status}` : said}`,
+          message: `Gerrit refuses the stream: ${detail === '' ? `exit status ${status}` : detail}`,
           retryable: false,
           hint: `give ${options.user} the global capability "Stream Events" (All-Projects, Access); on a site that you do not run, ask its operators`,
         }),

@@ -64,11 +64,12 @@ export function transportFailure(
 /** An answer that refuses the request. The status alone decides `retryable`. */
 export function statusFailure(operation: string, target: string, answer: RestAnswer): OperationError {
   const { status } = answer;
-  const said = status >= 300 && status < 400 ? `to ${oneLine(answer.location, 200)}` : firstLine(answer.text);
+  const detail =
+    status >= 300 && status < 400 ? `to ${oneLine(answer.location, 200)}` : firstLine(answer.text);
   return new OperationError({
     operation,
     target,
-    message: `Gerrit answers ${status}${said === '' ? '' : `: ${said}`}`,
+    message: `Gerrit answers ${status}${detail === '' ? '' : `: ${detail}`}`,
     retryable: status >= 500 || status === 408 || status === 429,
     hint: statusHint(status),
   });

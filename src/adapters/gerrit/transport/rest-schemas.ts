@@ -44,14 +44,14 @@ export const message = z
     tag: z.string().max(NAME_LIMIT).nullish(),
     _revision_number: shapes.positive.optional(),
   })
-  .transform((said) => ({
-    id: said.id,
-    accountId: accountId.parse(said.author),
-    account: shapes.account.parse(said.author),
-    at: said.date,
-    text: said.message,
-    tag: said.tag ?? null,
-    patchset: said._revision_number ?? null,
+  .transform((info) => ({
+    id: info.id,
+    accountId: accountId.parse(info.author),
+    account: shapes.account.parse(info.author),
+    at: info.date,
+    text: info.message,
+    tag: info.tag ?? null,
+    patchset: info._revision_number ?? null,
   }));
 
 const messages = z.array(message).max(MESSAGES_LIMIT);

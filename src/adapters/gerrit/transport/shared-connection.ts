@@ -76,7 +76,7 @@ export class SharedConnection {
     const lent = this.#lent();
     if (lent === null || this.#closed) return null;
     let lost = false;
-    const forget = lent.onClosed(() => {
+    const unsubscribe = lent.onClosed(() => {
       lost = true;
     });
     try {
@@ -85,7 +85,7 @@ export class SharedConnection {
       if (!lost || signal.aborted) throw error;
       return null;
     } finally {
-      forget();
+      unsubscribe();
     }
   }
 

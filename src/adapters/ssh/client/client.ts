@@ -208,7 +208,7 @@ export class SshClient {
         over = true;
         cancel();
         signal.removeEventListener('abort', abort);
-        forget();
+        unsubscribe();
       };
       const fail = (kind: SshFailureKind, cause: unknown): void => {
         finish();
@@ -220,8 +220,8 @@ export class SshClient {
         fail('lost', error);
         this.#stuck(error);
       });
-      let forget = (): void => {};
-      forget = this.onClosed(() => fail('stopped', null));
+      let unsubscribe = (): void => {};
+      unsubscribe = this.onClosed(() => fail('stopped', null));
       signal.addEventListener('abort', abort, { once: true });
       if (over) return finish();
       if (signal.aborted) return abort();

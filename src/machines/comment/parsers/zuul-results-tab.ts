@@ -20,10 +20,10 @@ export function readResultsTab({ author, text }: GerritMessage): Reading | null 
 }
 
 function jobOf(line: string): readonly ShownJob[] {
-  const [, name, link, said] = JOB.exec(line) ?? [];
-  if (name === undefined || link === undefined || said === undefined || said.startsWith(' ')) return [];
+  const [, name, link, rest] = JOB.exec(line) ?? [];
+  if (name === undefined || link === undefined || rest === undefined || rest.startsWith(' ')) return [];
   // The reason of an error ends before the first ` in `; without a reason the cell is empty.
-  const why = ERROR.exec(said)?.[1];
-  const verdict = why === undefined ? (said.split(' ')[0] ?? '') : why === '' ? '' : 'ERROR';
+  const why = ERROR.exec(rest)?.[1];
+  const verdict = why === undefined ? (rest.split(' ')[0] ?? '') : why === '' ? '' : 'ERROR';
   return [{ name, verdict, link }];
 }

@@ -95,9 +95,9 @@ test('puts the logs of the stages first, then the files, then what is missing an
     skipped: 3,
   });
   const order = ['./attempt-1/testing.log', './worktree/logs/a.txt', 'worktree/logs/pipe', 'And 2 more.'];
-  const places = order.map((part) => text.indexOf(part));
-  expect(places).toEqual([...places].sort((a, b) => a - b));
-  expect(places[0]).toBeGreaterThan(0);
+  const paths = order.map((part) => text.indexOf(part));
+  expect(paths).toEqual([...paths].sort((a, b) => a - b));
+  expect(paths[0]).toBeGreaterThan(0);
   expect(text.split('./attempt-1/testing.log').length).toBe(2);
   for (const part of ['1.2 MB', 'of 10 GB', '999 B', 'was a&lt;.txt', 'exited 1', 'unknown', 'a pipe']) {
     expect(text).toContain(part);

@@ -11,17 +11,17 @@ const says = (username: string, text: string): Message => {
 const read = (...messages: readonly (readonly [string, string])[]) =>
   readMessages(messages.map(([who, text]) => says(who, text)));
 const votes = (...messages: readonly (readonly [string, string])[]) =>
-  read(...messages).said.map(({ approvals }) =>
+  read(...messages).entries.map(({ approvals }) =>
     approvals.map(({ label, value, oldValue }) => `${label} ${oldValue}>${value}`).join(' '),
   );
 
 describe('a comment', () => {
   test('is what follows a header that only Gerrit writes', () => {
-    expect(read(['dev', 'Patch Set 3:\n\nrecheck']).said).toMatchObject([
+    expect(read(['dev', 'Patch Set 3:\n\nrecheck']).entries).toMatchObject([
       { kind: 'comment', patchset: 3, text: 'Patch Set 3:\n\nrecheck', approvals: [], moot: false },
     ]);
-    expect(read(['dev', 'Patch Set 3:']).said).toHaveLength(1);
-    expect(read(['dev', 'Patch Set 3: Code-Review+2\n\n(1 comment)\n\nsee inline']).said).toHaveLength(1);
+    expect(read(['dev', 'Patch Set 3:']).entries).toHaveLength(1);
+    expect(read(['dev', 'Patch Set 3: Code-Review+2\n\n(1 comment)\n\nsee inline']).entries).toHaveLength(1);
   });
 
   test.each([
@@ -42,7 +42,7 @@ describe('a comment', () => {
     'Patch Set 99999999999:\n\nrecheck',
     '',
   ])('is not what Gerrit tells of itself, nor what has no header: %j', (text) => {
-    expect(read(['dev', text]).said).toEqual([]);
+    expect(read(['dev', text]).entries).toEqual([]);
   });
 });
 
@@ -74,7 +74,7 @@ describe('votes', () => {
   });
 
   test('that come with a push are told as a comment without a text', () => {
-    expect(read(['dev', 'Uploaded patch set 1: Code-Review+1.']).said).toMatchObject([
+    expect(read(['dev', 'Uploaded patch set 1: Code-Review+1.']).entries).toMatchObject([
       { patchset: 1, text: '', approvals: [{ label: 'Code-Review', value: 1, oldValue: 0 }] },
     ]);
   });
@@ -86,7 +86,7 @@ describe('votes', () => {
 
 describe('what nobody was to act on', () => {
   const moot = (...messages: readonly (readonly [string, string])[]) =>
-    read(...messages).said.map(
+    read(...messages).entries.map(
       ({ text, kind, moot: is }) => `${kind === 'comment' ? text.slice(14) : kind} ${is}`,
     );
 

@@ -67,7 +67,7 @@ describe('what a real server answers', () => {
 
   test('says when a change was shown; what was said before that is for nobody', () => {
     expect(past(4).ready).toMatchObject({ event: { type: 'change-ready', wip: false, private: false } });
-    expect(past(4).ready?.saidAt).toBe(past(4).entries.find(({ text }) => /4:\n\nrecheck/.test(text))?.at);
+    expect(past(4).ready?.readyAt).toBe(past(4).entries.find(({ text }) => /4:\n\nrecheck/.test(text))?.at);
     expect(past(4).entries.find(({ text }) => text.includes('while private'))?.event).toBeNull();
     expect(past(3)).toMatchObject({ ready: null, patchset: { event: { wip: true } } });
   });
