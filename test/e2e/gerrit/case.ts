@@ -92,7 +92,7 @@ export class Case {
       cwd: this.directory,
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
+      env: { ...unitEnvironment(), PATH: process.env.PATH ?? '/usr/bin:/bin' },
     });
     const daemon = new DaemonProcess(child, '');
     this.#daemons.push(daemon);
@@ -274,4 +274,13 @@ export class Case {
 function allEnded(reader: StoreReader): boolean {
   const open = { open: true, limit: 1 };
   return reader.reviews(open).length === 0 && reader.jobs(open).length === 0;
+}
+
+/** The variables that the shipped systemd unit sets for the daemon. */
+function unitEnvironment(): Readonly<Record<string, string>> {
+  const unit = readFileSync(new URL('../../../examples/sos-ci.service', import.meta.url), 'utf8');
+  const assignments = [...unit.matchAll(/^Environment=(.*)$/gm)].flatMap(([, words = '']) =>
+    words.split(' '),
+  );
+  return Object.fromEntries(assignments.map((one) => one.split('=', 2)));
 }
