@@ -3,7 +3,14 @@
  * bounded, so neither a pattern nor a text can block the daemon. A pattern matches anywhere in a text; `^` and `$`
  * anchor it.
  */
-import { RE2JS } from 're2js';
+import { createRequire } from 'node:module';
+import type { RE2JS } from 're2js';
+
+type Engine = Pick<typeof import('re2js'), 'RE2JS'>;
+
+const load = createRequire(import.meta.url);
+/** Loaded with the first pattern: the commands that only show something need none, and it takes 20 ms. */
+const engine = (): Engine['RE2JS'] => (load('re2js') as Engine).RE2JS;
 
 /** Maximum length of a pattern. */
 const PATTERN_LIMIT = 500;
@@ -30,7 +37,7 @@ export function patternProblem(pattern: string): { readonly what: string; readon
     return { what: `holds a pattern of more than ${PATTERN_LIMIT} characters`, next: 'write several' };
   }
   try {
-    const size = RE2JS.compile(pattern).programSize();
+    const size = engine().compile(pattern).programSize();
     return size <= PROGRAM_LIMIT
       ? null
       : { what: `${JSON.stringify(pattern)} is too large a pattern`, next: 'repeat less, or write several' };
@@ -52,7 +59,7 @@ function compiled(pattern: string): RE2JS | null {
   const known = kept.get(pattern);
   if (known !== undefined) return known;
   if (kept.size >= KEPT_LIMIT) kept.clear();
-  const made = patternProblem(pattern) === null ? RE2JS.compile(pattern) : null;
+  const made = patternProblem(pattern) === null ? engine().compile(pattern) : null;
   kept.set(pattern, made);
   return made;
 }
