@@ -19,7 +19,7 @@ import type { SshClient } from '../adapters/ssh/client/client.ts';
 import { fetchTree } from '../adapters/ssh/evidence.ts';
 import { SshRunner } from '../adapters/ssh/runner.ts';
 import type { Config } from '../config/config.ts';
-import type { ServiceLimits } from '../config/constants/service-limits.ts';
+import type { ServiceLimits } from '../config/constants.ts';
 import type { EventIntake } from '../engine/intake/event-intake.ts';
 import type { LifecycleOptions } from '../engine/lifecycle.ts';
 import type { Adapters, Alarms, CatchUp, Provider } from '../engine/ports/adapters.ts';

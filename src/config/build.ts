@@ -2,9 +2,7 @@
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Config } from './config.ts';
-import { CATCH_UP } from './constants/catch-up.ts';
-import { DOCTOR } from './constants/doctor.ts';
-import { SERVICE_LIMITS } from './constants/service-limits.ts';
+import { CATCH_UP, DOCTOR, SERVICE_LIMITS } from './constants.ts';
 import type { ConfigFile } from './schema.ts';
 import { buildEventArchive } from './sections/event-archive.ts';
 import { buildGerrit } from './sections/gerrit.ts';

@@ -9,7 +9,7 @@ import type { ReportSpec } from '../machines/model/report-spec.ts';
 import type { StreamLimits } from '../machines/protocol/events.ts';
 import type { JobRules } from '../machines/trigger/rules/job-matcher.ts';
 import type { TriggerRules } from '../machines/trigger/trigger.ts';
-import type { ServiceLimits } from './constants/service-limits.ts';
+import type { ServiceLimits } from './constants.ts';
 
 export interface Config {
   /** Absolute path of the file it was read from. */

@@ -1,7 +1,10 @@
 /** Why a job was started, and why it has its verdict: the state and the event that decided, and what the vote counts. */
-import { verdictSource } from '../../app/explain-verdict.ts';
+import { sha256 } from '../../app/database-admin.ts';
 import type { JobView, NumberedRow, StoreReader } from '../../engine/ports/store.ts';
+import type { AnyEvent } from '../../machines/protocol/events.ts';
+import type { HistorySnapshot } from '../../machines/protocol/row.ts';
 import type { VoteSummary } from '../../machines/protocol/version.ts';
+import { step } from '../../machines/step.ts';
 import type { StartCause } from '../../machines/trigger/rules/cause.ts';
 import type { Counted, VoteReason } from '../../machines/verdicts/vote-rule.ts';
 import { versionOf } from '../../machines/versions.ts';
@@ -162,4 +165,18 @@ function countedJson({ name, result, verdict }: Counted) {
     review: run?.review ?? null,
     url: run?.url ?? null,
   };
+}
+
+/** The row that last changed the verdict, or null when there is no verdict yet. */
+function verdictSource(rows: readonly NumberedRow[]): Explanation['decided'] {
+  let before: HistorySnapshot | null = null;
+  let found: Explanation['decided'] = null;
+  for (const row of rows) {
+    const event = { ...row.data, type: row.type } as unknown as AnyEvent;
+    const { stored }: { readonly stored: HistorySnapshot } = step(before, { ...row, event }, sha256);
+    const verdict = before?.context.verdict ?? null;
+    if (stored.context.verdict !== verdict) found = { state: before?.state ?? stored.state, row };
+    before = stored;
+  }
+  return found;
 }

@@ -1,7 +1,6 @@
 /** `sos-ci reload` reloads the daemon's configuration; `sos-ci resume-voting` lets it vote again. */
 import { plainText } from '../../terminal-text.ts';
 import type { RequestOptions, SendRequest } from '../input/daemon-client.ts';
-import { changesText } from '../output/config.ts';
 import { count } from '../output/event.ts';
 import { EXIT } from '../output/exit-codes.ts';
 import { type Io, printJson } from '../output/terminal.ts';
@@ -29,4 +28,10 @@ export async function resumeVotingCommand(
   if (options.json) printJson(io, result);
   else io.out(result.resumed ? 'voting is on again\n' : 'voting was not stopped\n');
   return result.resumed ? EXIT.ok : EXIT.negative;
+}
+
+/** What a new configuration changes now, and after a restart. */
+function changesText(changed: readonly string[], restart: readonly string[]): string {
+  const now = changed.length === 0 ? 'nothing changed' : `changed: ${changed.join(', ')}`;
+  return restart.length === 0 ? now : `${now}; after a restart: ${restart.join(', ')}`;
 }

@@ -17,7 +17,6 @@ import { plainText } from '../../terminal-text.ts';
 import { pendingCount } from '../output/effect.ts';
 import { count } from '../output/event.ts';
 import { EXIT } from '../output/exit-codes.ts';
-import { HEALTHY, healthJson, healthLines } from '../output/health.ts';
 import { topState } from '../output/state-spans.ts';
 import { streamJson, streamLines } from '../output/stream.ts';
 import { type Column, padEnd, printTable, wrap } from '../output/table.ts';
@@ -31,6 +30,7 @@ export interface StatusOptions {
   readonly json?: boolean;
 }
 
+const HEALTHY = 'healthy';
 const MAX_OPEN = 10_000;
 const OPEN_SHOWN = 20;
 const ALARMS_SHOWN = 10;
@@ -247,4 +247,17 @@ function statusJson(facts: Facts, since: string) {
     alarms: facts.alarms.map(alarmJson),
     counts: { since, rows: facts.counts },
   };
+}
+
+/** One line for each problem; empty before the first start of a daemon. */
+function healthLines(record: HealthRecord | null): readonly string[] {
+  if (record === null) return [];
+  if (record.problems.length === 0) return [HEALTHY];
+  return record.problems.map(({ kind, target, since }) => `${kind} ${target} since ${utc(since)}`);
+}
+
+function healthJson(record: HealthRecord | null) {
+  if (record === null) return null;
+  const problems = record.problems.map((one) => ({ ...one, since: iso(one.since) }));
+  return { healthy: problems.length === 0, limits: record.limits, problems };
 }

@@ -1,6 +1,7 @@
 /** The setup of every state of stream@1: context, guards, actions, and the texts of its alarms. */
 import { assign, setup } from 'xstate';
 import type { Alarm } from '../model/alarm.ts';
+import { formatLimit } from '../model/duration.ts';
 import { actionsFor, type StepMeta } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';
 import type { StreamEvent, StreamLimits } from '../protocol/events.ts';
@@ -103,4 +104,24 @@ export const streamSelectors: Partial<Selectors> = {
 
 function contextOf(context: HistorySnapshot['context']): StreamContext {
   return context as unknown as StreamContext;
+}
+
+/** Clears the alarm about the connection, with the target that it was raised with. */
+export function clearDownAlarm(
+  { activeAlarm, downSince, server, alarms }: StreamContext,
+  at: number,
+): Effect | null {
+  if (activeAlarm === null) return null;
+  const message = `connected again after ${formatLimit(at - (downSince ?? at))}; what was missed is looked up`;
+  return cleared(activeAlarm, server, message, alarms);
+}
+
+export function clearCatchUpAlarm({ catchUpAlarmActive, server, alarms }: StreamContext): Effect | null {
+  if (!catchUpAlarmActive) return null;
+  return cleared('catch-up-failing', server, 'what was missed has been looked up', alarms);
+}
+
+function cleared(kind: Alarm['kind'], target: string, message: string, alarms: number): Effect {
+  const alarm = { kind, target, message, hint: '', cleared: true } as const;
+  return { type: 'raiseAlarm', key: `alarm:${alarms + 1}`, alarm };
 }

@@ -6,9 +6,10 @@
 import { backoff } from '../model/backoff.ts';
 import { formatLimit } from '../model/duration.ts';
 import { assertFirstEvent } from '../protocol/actions.ts';
-import { clearCatchUpAlarm, clearDownAlarm } from './stream-recovery.ts';
 import {
   both,
+  clearCatchUpAlarm,
+  clearDownAlarm,
   countAlarm,
   countCatchUpAlarm,
   deadline,

@@ -14,14 +14,13 @@ import {
 import type { GerritEvent } from '../model/gerrit-event.ts';
 import { vetoOf } from './novelty.ts';
 import { isOurs, nameOf } from './rules/account.ts';
-import { votesFor } from './rules/awaited-vote.ts';
 import { asks, type Cause, type CauseRules, CREATED, type StartingEvent } from './rules/cause.ts';
 import { type JobFinding, type JobRules, judgeJob } from './rules/job-matcher.ts';
 import { countsOf, type Delay, exceeded, MAX_WAITING_CHANGES, type StartLimits } from './rules/rate-limit.ts';
 import type { Finding } from './rules/rule-names.ts';
 import { type SupersedeMode, superseded } from './rules/supersede.ts';
 import { availableTriggerKey } from './rules/trigger-key.ts';
-import { voteText } from './rules/vote.ts';
+import { votesFor, voteText } from './rules/vote.ts';
 import type { OpenReview, TriggerFacts, WaitingStart } from './trigger-facts.ts';
 
 export interface TriggerRules extends CauseRules {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { EXIT } from '../../../src/cli/output/exit-codes.ts';
-import { SERVICE_LIMITS } from '../../../src/config/constants/service-limits.ts';
+import { SERVICE_LIMITS } from '../../../src/config/constants.ts';
 import { parseDuration } from '../../../src/config/fields/units.ts';
 import { ROOT } from '../../house/source.ts';
 

@@ -2,6 +2,7 @@
  * Votes cast with a comment. Gerrit sends an entry for every label with each comment; only the changed ones count, or
  * Zuul's next comment would start everything again that its vote has started.
  */
+import type { AccountVote, HoldSpec } from '../../model/domain.ts';
 import type { Account, GerritEvent } from '../../model/gerrit-event.ts';
 import { isNamed } from './account.ts';
 
@@ -61,4 +62,15 @@ export function fits(vote: CastVote, by: Account, rule: VoteRule): boolean {
 /** For example `Verified+1`. */
 export function voteText({ label, value }: Pick<CastVote, 'label' | 'value'>): string {
   return `${label}${value < 0 ? '' : '+'}${value}`;
+}
+
+/**
+ * The votes in a comment that matter to a review that waits for another CI. The review decides whether a vote is
+ * sufficient or a veto.
+ */
+export function votesFor(hold: HoldSpec, event: CommentEvent): readonly AccountVote[] {
+  if (event.by.username !== hold.account) return [];
+  return votesCast(event)
+    .filter(({ label }) => label === hold.label)
+    .map(({ label, value }) => ({ account: hold.account, label, value }));
 }

@@ -1,4 +1,5 @@
-/** Limits of the daemon as a whole. Tests pass smaller ones. */
+/** Limits without a configuration key that belong to no section: nobody would turn them. Tests pass smaller ones. */
+import type { DoctorConfig } from './config.ts';
 
 export interface ServiceLimits {
   /** Maximum number of open jobs; further starts wait. */
@@ -73,4 +74,45 @@ export const SERVICE_LIMITS: Omit<ServiceLimits, 'maxOpenJobs'> = {
   exitRecordTimeoutMs: 60_000,
   maxPendingEvidenceBytes: 10 * 1024 ** 3,
   maxResultsBytes: 64 * 1024 ** 2,
+};
+
+/** How events that the stream lost are found, and when the operator is warned about the connection. By default every
+ * catch-up query covers everything that may be missing, and duplicates are dropped. */
+export const CATCH_UP = {
+  /** A query begins this long before the newest event: Gerrit's index and clock may lag. */
+  overlapMs: 600_000,
+  /** The stream and a query report different seconds for the same comment. */
+  clockToleranceMs: 5_000,
+  /** How long a handled event is remembered: longer than any overlap. */
+  dedupRetentionMs: 7 * 24 * 3_600_000,
+  pageSize: 100,
+  /** Limit on open jobs, and on open reviews, whose changes each query includes; the newest are used. */
+  maxOpenReviews: 10_000,
+  stream: {
+    /** Time without a connection before an alarm is raised: an upgrade of Gerrit takes a few minutes. */
+    downAlarmMs: 600_000,
+    /** For one query with all its pages. */
+    catchUpTimeoutMs: 600_000,
+    catchUpRetryMs: 5_000,
+    catchUpRetryMaxMs: 300_000,
+    catchUpAlarmAttempts: 5,
+    /**
+     * Delay of a second query after the first one on a new connection, for events that Gerrit's index did not show yet.
+     */
+    catchUpAgainMs: 15_000,
+  },
+} as const;
+
+/** Timeouts and thresholds of `sos-ci doctor`. */
+export const DOCTOR: DoctorConfig = {
+  /** For one check; past it, the check has failed. */
+  timeoutMs: 30_000,
+  /** How long Gerrit may take to refuse the stream; under load it takes seconds. */
+  streamWaitMs: 5_000,
+  /** On this host: the logs of a few days. */
+  diskFreeBytes: 5 * 1024 ** 3,
+  /** On a node: DevStack, its packages and a volume group. */
+  nodeDiskFreeBytes: 10 * 1024 ** 3,
+  /** Catch-up compares times of both clocks. */
+  clockSkewMs: 10_000,
 };
