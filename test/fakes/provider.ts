@@ -70,7 +70,10 @@ export class FakeProvider implements Provider {
   }
 
   /** Puts a server there without a call: another deployment's, or one that a dead daemon had asked for. */
-  add(request: Pick<CreateServer, 'name' | 'owner'>): OwnedServer {
+  add(
+    request: Pick<CreateServer, 'name' | 'owner'>,
+    more: Pick<OwnedServer, 'unfinished'> = {},
+  ): OwnedServer {
     this.created += 1;
     const server: Server = {
       id: `${this.name}-${this.created}`,
@@ -78,7 +81,7 @@ export class FakeProvider implements Provider {
       address: `/fake/${this.name}/${this.created}`,
       provider: this.name,
     };
-    const owned = { server, owner: request.owner };
+    const owned = { server, owner: request.owner, ...more };
     this.#servers = [...this.#servers, owned];
     this.peak = Math.max(this.peak, this.#servers.length);
     return owned;

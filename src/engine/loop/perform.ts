@@ -164,7 +164,7 @@ function notBegun(effect: OutsideEffect, why: string): OperationError {
   });
 }
 
-/** Returns the oldest server of this attempt if an earlier daemon created one; removes any others of the attempt. */
+/** Returns the oldest usable server of this attempt if an earlier daemon created one; removes any others of the attempt. */
 async function adopt(
   effect: EffectOf<'createServer'>,
   provider: Provider,
@@ -174,7 +174,8 @@ async function adopt(
   const ours = (await provider.list({ deployment, job }, signal)).filter(
     ({ owner }) => owner.attempt === attempt,
   );
-  const [oldest, ...others] = ours;
+  const oldest = ours.find(({ unfinished = false }) => !unfinished);
+  const others = ours.filter((one) => one !== oldest);
   for (const { server } of others) await provider.delete(server, deployment, signal);
   return oldest?.server ?? null;
 }

@@ -60,6 +60,8 @@ export interface Provider {
 export interface OwnedServer {
   readonly server: Server;
   readonly owner: Ownership;
+  /** It was never handed out, or only parts of it exist: it can be deleted, not used. */
+  readonly unfinished?: true;
 }
 
 /** Queries Gerrit for the current state of a change. */

@@ -91,6 +91,15 @@ test('a server that was made is found, so that it can be deleted', async () => {
   });
 });
 
+test('a server that was never finished is deleted instead of used', async () => {
+  const { provider, performance } = unwanted();
+  const unfinished = provider.add({ name: create.name, owner }, { unfinished: true });
+  const settled = await perform(create, { ...performance, serverUnneeded: false });
+  expect(settled).toMatchObject({ type: 'server.active', adopted: false });
+  expect(provider.servers().map(({ server }) => server.id)).not.toContain(unfinished.server.id);
+  expect(provider.servers()).toHaveLength(1);
+});
+
 test('a patchset is not fetched', async () => {
   const { source, performance } = unwanted();
   expect(await perform(fetch, performance)).toMatchObject({ type: 'patchset.fetch-failed' });
