@@ -138,7 +138,7 @@ function collect(response: http.IncomingMessage, limitBytes: number): Promise<st
       if (bytes <= limitBytes) parts.push(part);
       else fail('answer-too-long');
     });
-    response.on('error', reject);
+    response.on('error', () => fail('answer-cut'));
     // The connection can end in the middle of an answer without an error event.
     response.on('close', () => fail('answer-cut'));
     response.on('end', () => {
