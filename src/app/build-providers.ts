@@ -2,8 +2,10 @@
  * Creates the configured providers as definitions. A definition becomes an adapter immediately, or after the provider that it
  * replaces has drained. Nodes are reached with the SSH configuration of the adapter in use.
  */
+import { systemClock } from '../adapters/clock/system.ts';
 import { CommandProvider } from '../adapters/command/provider.ts';
 import { LocalProvider } from '../adapters/local/provider.ts';
+import { OpenStackProvider } from '../adapters/openstack/provider.ts';
 import { NodeMaintenance } from '../adapters/ssh/node-maintenance.ts';
 import { NodePool } from '../adapters/ssh/node-pool.ts';
 import { StaticProvider } from '../adapters/static/provider.ts';
@@ -12,6 +14,7 @@ import { type ProviderDefinition, ProviderRegistry } from '../engine/operations/
 import type { Alarms, Provider } from '../engine/ports/adapters.ts';
 import { assertNever } from '../machines/model/domain.ts';
 import type { Wrappers } from './build-adapters.ts';
+import { openStackSession } from './openstack-session.ts';
 
 export interface BuiltProviders {
   readonly set: ProviderRegistry;
@@ -49,6 +52,10 @@ export function buildProviders(
         return new StaticProvider({ config: provider, stateDir, access: maintenance, alarms, onCapacity });
       case 'command':
         return new CommandProvider({ config: provider, access: maintenance });
+      case 'openstack': {
+        const session = openStackSession(provider);
+        return new OpenStackProvider({ config: provider, session, access: maintenance, clock: systemClock });
+      }
       default:
         return assertNever(type);
     }

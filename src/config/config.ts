@@ -199,7 +199,11 @@ export interface SegmentsConfig {
   readonly retryMs: number;
 }
 
-export type ProviderConfig = LocalProviderConfig | StaticProviderConfig | CommandProviderConfig;
+export type ProviderConfig =
+  | LocalProviderConfig
+  | StaticProviderConfig
+  | CommandProviderConfig
+  | OpenStackProviderConfig;
 
 export interface LocalProviderConfig {
   readonly type: 'local';
@@ -258,6 +262,33 @@ export interface CommandProviderConfig {
   readonly outputLimitBytes: number;
   /** Names of the daemon's environment variables that are passed to the programs. */
   readonly environment: readonly string[];
+}
+
+/** Servers in an OpenStack project. Names may also be ids. */
+export interface OpenStackProviderConfig {
+  readonly type: 'openstack';
+  readonly name: string;
+  readonly slots: number;
+  readonly ssh: SshConfig;
+  /** User null: the image's `os_admin_user`, else `ubuntu`. */
+  readonly place: { readonly user: string | null; readonly port: number; readonly directory: string };
+  /** A cloud of clouds.yaml; null: from the environment, unless `openrcFile` is set. */
+  readonly cloud: string | null;
+  readonly openrcFile: string | null;
+  readonly image: string;
+  readonly flavor: string;
+  /** One port in each. The first is for the login. */
+  readonly networks: readonly string[];
+  /** Null: the login is at the fixed address. */
+  readonly floatingNetwork: string | null;
+  /** Empty: the project's default. */
+  readonly securityGroups: readonly string[];
+  readonly availabilityZone: string | null;
+  readonly configDrive: boolean;
+  readonly userDataFile: string | null;
+  /** Null: no volume; the server boots from the flavor's disk. */
+  readonly bootVolumeGb: number | null;
+  readonly deleteTimeoutMs: number;
 }
 
 /** How a provider's nodes are reached, and how long they may be unreachable. */

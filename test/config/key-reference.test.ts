@@ -44,6 +44,10 @@ test('the JSON Schema holds what an editor completes and checks', () => {
             { properties: { type: { const: 'local' } } },
             { required: ['type', 'ssh', 'hosts'], properties: { type: { const: 'static' } } },
             { properties: { type: { const: 'command' } } },
+            {
+              required: ['type', 'ssh', 'image', 'flavor', 'networks'],
+              properties: { type: { const: 'openstack' } },
+            },
           ],
         },
       },

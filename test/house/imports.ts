@@ -10,12 +10,16 @@ const VOCABULARY = ['src/machines/model/', 'src/machines/protocol/'];
 /** The one SSH client, for Gerrit and for nodes. */
 const SSH_CLIENT = 'src/adapters/ssh/client/';
 
+/** Logs in to an OpenStack cloud and sends it requests. */
+const OPENSTACK_SESSION = 'src/adapters/openstack/session/';
+
 /** What several adapters share. */
 const SHARED_ADAPTERS = [
   'src/adapters/run/',
   'src/adapters/openssh/',
   SSH_CLIENT,
   'src/adapters/tls/',
+  OPENSTACK_SESSION,
   'src/adapters/timeout.ts',
 ];
 
@@ -49,8 +53,14 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   nodemailer: ['src/adapters/mail/'],
   pino: ['src/log.ts'],
   rxjs: ['src/adapters/gerrit/stream/', 'src/engine/intake/', 'src/engine/ports/delay.ts'],
-  yaml: ['src/config/'],
-  zod: ['src/config/', 'src/adapters/command/', 'src/adapters/control/', 'src/adapters/gerrit/'],
+  yaml: ['src/config/', OPENSTACK_SESSION],
+  zod: [
+    'src/config/',
+    'src/adapters/command/',
+    'src/adapters/control/',
+    'src/adapters/gerrit/',
+    'src/adapters/openstack/',
+  ],
   commander: ['src/cli/'],
 };
 
@@ -66,7 +76,12 @@ function allowed(path: string, typeOnly: boolean): readonly string[] {
       const room = SHARED_ADAPTERS.find((shared) => path.startsWith(shared));
       const own = room ?? (name.endsWith('.ts') ? path : `src/adapters/${name}/`);
       // The host key of a server is asked for by the client, which knows nothing of OpenSSH's files.
-      const below = room === 'src/adapters/openssh/' ? [SSH_CLIENT] : [];
+      const below =
+        room === 'src/adapters/openssh/'
+          ? [SSH_CLIENT]
+          : room === OPENSTACK_SESSION
+            ? ['src/adapters/run/', 'src/adapters/tls/']
+            : [];
       const shared = room === undefined ? SHARED_ADAPTERS : below;
       const store = own === 'src/adapters/sqlite/' ? [DEDUPLICATION] : [];
       const shape = typeOnly ? [CONFIG_SHAPE] : [];

@@ -4,6 +4,8 @@ import { mayGroup } from '../../adapters/local/cgroup.ts';
 import { missingPrograms } from '../../adapters/local/host.ts';
 import { assertLoopbackGerrit } from '../../adapters/local/loopback-guard.ts';
 import { publicHalf } from '../../adapters/openssh/key-file.ts';
+import { Calls } from '../../adapters/openstack/calls.ts';
+import { planServer } from '../../adapters/openstack/plan.ts';
 import { accountOf } from '../../adapters/run/account.ts';
 import { readScript } from '../../adapters/run/script-snapshot.ts';
 import { formatAddress } from '../../adapters/ssh/address.ts';
@@ -12,12 +14,14 @@ import type {
   CommandProviderConfig,
   Config,
   LocalProviderConfig,
+  OpenStackProviderConfig,
   ProviderConfig,
   StaticHostConfig,
   StaticProviderConfig,
 } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
 import { assertNever, type ScriptStage } from '../../machines/model/domain.ts';
+import { openStackSession } from '../openstack-session.ts';
 import { type Check, type Finding, failed, failure, gigabytes, ok, unchecked, warning } from './finding.ts';
 
 export function providerChecks(config: Config): readonly Check[] {
@@ -94,6 +98,8 @@ function checksForProvider(provider: ProviderConfig, config: Config): readonly C
       ];
     case 'command':
       return [keyCheck(provider), { ...subject, run: () => programFindings(provider, config) }];
+    case 'openstack':
+      return [keyCheck(provider), { ...subject, run: (signal) => cloudFindings(provider, signal) }];
     default:
       return assertNever(type);
   }
@@ -133,7 +139,7 @@ async function trustFinding(
     : ok(subject, 'jobs and Gerrit run on this host');
 }
 
-function keyCheck({ name, ssh }: StaticProviderConfig | CommandProviderConfig): Check {
+function keyCheck({ name, ssh }: Exclude<ProviderConfig, LocalProviderConfig>): Check {
   const subject = { check: 'node-key', target: ssh.keyFile };
   const use = { setting: `providers.${name}.ssh.key`, addTo: 'to ~/.ssh/authorized_keys on the nodes' };
   return {
@@ -282,6 +288,25 @@ async function programFindings(
   });
   await commandProvider.list({ deployment: '' }, new AbortController().signal);
   return [ok(subject, `the program answers correctly: ${provider.list.join(' ')}`)];
+}
+
+/** Logs in and finds what the configuration names. */
+async function cloudFindings(
+  provider: OpenStackProviderConfig,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const subject = { check: 'provider', target: provider.name };
+  const session = openStackSession(provider);
+  try {
+    const { user } = await planServer(new Calls(session), provider, signal);
+    return [
+      ok(subject, `the cloud has ${provider.image}, ${provider.flavor} and the networks; login as ${user}`),
+    ];
+  } catch (error) {
+    return [failed(subject, error)];
+  } finally {
+    session.close();
+  }
 }
 
 async function nothing(): Promise<void> {}

@@ -62,6 +62,11 @@ export function hostKeyText(value: string): FieldError | null {
     : new FieldError('is no public key', 'write `TYPE BASE64`, as ssh-keyscan prints it after the name');
 }
 
+/** A name or id in a cloud, where names may contain spaces. */
+export function resourceName(value: string): FieldError | null {
+  return /^\S(.{0,253}\S)?$/.test(value) ? null : new FieldError('must be 1 to 255 characters on one line');
+}
+
 export function environmentName(value: string): FieldError | null {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(value)
     ? null

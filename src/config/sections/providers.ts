@@ -1,6 +1,6 @@
 /** `providers`: where jobs run. The allowed keys depend on `type`. */
 import { z } from 'zod';
-import type { ProviderConfig, SshConfig, StaticHostConfig } from '../config.ts';
+import type { OpenStackProviderConfig, ProviderConfig, SshConfig, StaticHostConfig } from '../config.ts';
 import {
   command,
   duration,
@@ -10,6 +10,7 @@ import {
   optionalInteger,
   optionalText,
   text,
+  textOrTexts,
   texts,
 } from '../fields/fields.ts';
 import {
@@ -19,11 +20,12 @@ import {
   hostName,
   isLoopback,
   nodeDirectory,
+  resourceName,
   userName,
 } from '../fields/validators.ts';
 import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
 
-export const PROVIDER_TYPES = ['local', 'static', 'command'] as const;
+export const PROVIDER_TYPES = ['local', 'static', 'command', 'openstack'] as const;
 const LOCAL = PROVIDER_TYPES[0];
 
 function type<const T extends string>(of: T) {
@@ -31,7 +33,7 @@ function type<const T extends string>(of: T) {
   fieldMeta.add(schema, {
     title: PROVIDER_TYPES.join(', '),
     description:
-      'local: a scratch directory and a process group on this host; static: a list of hosts, over SSH; command: servers that your own programs create',
+      'local: a scratch directory and a process group on this host; static: a list of hosts, over SSH; command: servers that your own programs create; openstack: servers in a project of an OpenStack cloud',
     default: LOCAL,
   });
   return schema;
@@ -121,9 +123,63 @@ const programs = z.strictObject({
   }),
 });
 
+function resource(about: string) {
+  return text({ kind: 'name or id', check: resourceName, about });
+}
+
+const openstack = z.strictObject({
+  type: type('openstack'),
+  slots,
+  cloud: optionalText({
+    kind: 'name',
+    check: resourceName,
+    about:
+      'the cloud of clouds.yaml; without it and openrc, OS_CLOUD or the OS_ variables of the daemon count',
+  }),
+  openrc: optionalText({
+    kind: 'path',
+    about: 'openrc file to use instead of clouds.yaml; read, never executed',
+  }),
+  image: resource('the image, by name or id'),
+  flavor: resource('the flavor, by name or id'),
+  networks: textOrTexts({
+    kind: 'list of names or ids',
+    check: resourceName,
+    about: 'the networks, by name or id; the server gets an address in each, and the first is for the login',
+  }),
+  floatingNetwork: optionalText({
+    kind: 'name or id',
+    check: resourceName,
+    about: 'the external network from which a floating address is taken for the login',
+  }),
+  securityGroups: texts({
+    kind: 'list of names or ids',
+    check: resourceName,
+    about: "the security groups of the server's ports; without any, the default one of the project",
+  }),
+  availabilityZone: optionalText({ kind: 'name', check: resourceName, about: "the server's zone" }),
+  configDrive: flag({
+    default: false,
+    about: 'give cloud-init its data by a disk, for networks without metadata service',
+  }),
+  userData: optionalText({ kind: 'path', about: 'file for cloud-init, of at most 48 KiB' }),
+  bootVolume: optionalInteger({
+    min: 1,
+    max: 10_000,
+    about:
+      "boot from a new volume of this many GiB, which ends with the server, instead of the flavor's disk",
+  }),
+  ssh: ssh.extend({
+    user: optionalText({
+      check: userName,
+      about: "the user on the servers; by default the image's os_admin_user, else ubuntu",
+    }),
+  }),
+});
+
 export const provider = z.preprocess(
   (value) => (isMapping(value) && value.type === undefined ? { ...value, type: LOCAL } : value),
-  z.discriminatedUnion('type', [local, fixed, programs]),
+  z.discriminatedUnion('type', [local, fixed, programs, openstack]),
 );
 
 /** Constants that need no configuration. */
@@ -157,11 +213,15 @@ const COMMAND_LIMITS = {
   outputLimitBytes: 1024 ** 2,
 } as const;
 
+/** Nova waits for a guest to shut down for a minute by default. */
+const OPENSTACK_DELETE_TIMEOUT_MS = 300_000;
+
 /** For ending a server's processes and removing its directory. */
 const DELETE_TIMEOUT_MS = 120_000;
 
 type ProviderFile = z.output<typeof provider>;
 type StaticFile = Extract<ProviderFile, { type: 'static' }>;
+type OpenStackFile = Extract<ProviderFile, { type: 'openstack' }>;
 type Resolve = (path: string) => string;
 
 export function buildProvider(name: string, file: ProviderFile, path: Resolve): ProviderConfig {
@@ -195,7 +255,32 @@ export function buildProvider(name: string, file: ProviderFile, path: Resolve): 
         delete: file.delete,
         environment: file.environment,
       };
+    case 'openstack':
+      return buildOpenStack(name, file, path);
   }
+}
+
+function buildOpenStack(name: string, file: OpenStackFile, path: Resolve): OpenStackProviderConfig {
+  const { user, port, directory } = file.ssh;
+  return {
+    type: 'openstack',
+    name,
+    slots: file.slots,
+    ssh: buildSsh(file.ssh, path),
+    place: { user, port, directory },
+    cloud: file.cloud,
+    openrcFile: file.openrc === null ? null : path(file.openrc),
+    image: file.image,
+    flavor: file.flavor,
+    networks: file.networks,
+    floatingNetwork: file.floatingNetwork,
+    securityGroups: file.securityGroups,
+    availabilityZone: file.availabilityZone,
+    configDrive: file.configDrive,
+    userDataFile: file.userData === null ? null : path(file.userData),
+    bootVolumeGb: file.bootVolume,
+    deleteTimeoutMs: OPENSTACK_DELETE_TIMEOUT_MS,
+  };
 }
 
 function buildHost(
@@ -213,7 +298,7 @@ function buildHost(
   };
 }
 
-function buildSsh(file: z.output<typeof ssh>, path: Resolve): SshConfig {
+function buildSsh(file: Omit<z.output<typeof ssh>, 'user'>, path: Resolve): SshConfig {
   return {
     ...SSH_LIMITS,
     keyFile: path(file.key),

@@ -1,0 +1,153 @@
+/**
+ * Creates a key pair, ports, a floating address, a volume and a server. Each is marked by the call that creates it, so
+ * that everything is found again after a crash between any two calls. No call is repeated here: a server whose answer was
+ * lost is looked up by its mark.
+ */
+import type { OpenStackProviderConfig } from '../../config/config.ts';
+import { OperationError } from '../../errors.ts';
+import type { Calls } from './calls.ts';
+import { markedServers } from './inventory.ts';
+import { keyPairName, MARK_KEY, type Mark, markText, serverTag } from './marks.ts';
+import type { Plan } from './plan.ts';
+import { CREATED_SERVER, FLOATING, KEY_PAIR, PORT, type Port, VOLUME } from './resources.ts';
+import { CloudError } from './session/session.ts';
+import { type Look, type Wait, waitFor } from './wait.ts';
+
+export interface CreatedServer {
+  readonly id: string;
+  /** The address for the login: the floating one, else that of the first port. */
+  readonly host: string;
+}
+
+export async function createEverything(
+  calls: Calls,
+  config: OpenStackProviderConfig,
+  plan: Plan,
+  mark: Mark,
+  publicKey: string,
+  wait: Wait,
+): Promise<CreatedServer> {
+  const { signal } = wait;
+  await createKeyPair(calls, mark, publicKey, signal);
+  const ports: Port[] = [];
+  for (const network of plan.networks) ports.push(await createPort(calls, network, plan, mark, signal));
+  const floating = await createFloating(calls, plan, ports, mark, signal);
+  const volume = await createVolume(calls, config, plan, mark, wait);
+  const id = await createServer(calls, serverBody(config, plan, mark, ports, volume), mark, signal);
+  return { id, host: floating ?? ports[0]?.fixed_ips[0]?.ip_address ?? '' };
+}
+
+async function createKeyPair(
+  calls: Calls,
+  mark: Mark,
+  publicKey: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const keypair = { name: keyPairName(mark), public_key: publicKey };
+  try {
+    await calls.post('compute', 'os-keypairs', { keypair }, KEY_PAIR, signal);
+  } catch (error) {
+    // The name is the mark: it was made for this server.
+    if (!(error instanceof CloudError) || error.kind !== 'conflict') throw error;
+  }
+}
+
+async function createPort(
+  calls: Calls,
+  { id, filtered }: Plan['networks'][number],
+  { groupIds }: Plan,
+  mark: Mark,
+  signal: AbortSignal,
+): Promise<Port> {
+  // A network without port security refuses security groups.
+  const groups = filtered && groupIds.length > 0 ? { security_groups: groupIds } : {};
+  const port = { network_id: id, name: mark.name, description: markText(mark), ...groups };
+  return (await calls.post('network', 'ports', { port }, PORT, signal)).port;
+}
+
+async function createFloating(
+  calls: Calls,
+  { floatingNetworkId }: Plan,
+  [port]: readonly Port[],
+  mark: Mark,
+  signal: AbortSignal,
+): Promise<string | null> {
+  if (floatingNetworkId === null || port === undefined) return null;
+  const floatingip = {
+    floating_network_id: floatingNetworkId,
+    port_id: port.id,
+    description: markText(mark),
+  };
+  const made = await calls.post('network', 'floatingips', { floatingip }, FLOATING, signal);
+  return made.floatingip.floating_ip_address;
+}
+
+/** Resolves to its id when Nova can boot from it; null: the server boots from the disk of its flavor. */
+async function createVolume(
+  calls: Calls,
+  { bootVolumeGb }: OpenStackProviderConfig,
+  { imageId }: Plan,
+  mark: Mark,
+  wait: Wait,
+): Promise<string | null> {
+  if (bootVolumeGb === null) return null;
+  const metadata = { [MARK_KEY]: markText(mark) };
+  const volume = { name: mark.name, size: bootVolumeGb, imageRef: imageId, metadata };
+  const { id } = (await calls.post('volume', 'volumes', { volume }, VOLUME, wait.signal)).volume;
+  const look = async (): Promise<Look<string>> => {
+    const { status } = (await calls.get('volume', `volumes/${id}`, VOLUME, wait.signal)).volume;
+    const hint = 'look in the log of cinder-volume';
+    if (status === 'available') return { done: id };
+    if (status !== 'error') return { waiting: `the volume ${id} is ${status}`, hint };
+    const message = 'the image could not be copied to the boot volume';
+    throw new OperationError({
+      operation: 'create volume',
+      target: mark.name,
+      message,
+      retryable: true,
+      hint,
+    });
+  };
+  return waitFor(wait, look);
+}
+
+function serverBody(
+  { availabilityZone, configDrive }: OpenStackProviderConfig,
+  { imageId, flavorId, userData }: Plan,
+  mark: Mark,
+  ports: readonly Port[],
+  volume: string | null,
+): object {
+  const disk = {
+    boot_index: 0,
+    uuid: volume,
+    source_type: 'volume',
+    destination_type: 'volume',
+    delete_on_termination: true,
+  };
+  return {
+    name: mark.name,
+    flavorRef: flavorId,
+    ...(volume === null ? { imageRef: imageId } : { block_device_mapping_v2: [disk] }),
+    networks: ports.map(({ id }) => ({ port: id })),
+    key_name: keyPairName(mark),
+    metadata: { [MARK_KEY]: markText(mark) },
+    tags: [serverTag(mark.deployment)],
+    ...(configDrive ? { config_drive: true } : {}),
+    ...(availabilityZone === null ? {} : { availability_zone: availabilityZone }),
+    ...(userData === null ? {} : { user_data: userData }),
+  };
+}
+
+/** Resolves to the server's id, also when it was made although the answer was lost. */
+async function createServer(calls: Calls, server: object, mark: Mark, signal: AbortSignal): Promise<string> {
+  try {
+    return (await calls.post('compute', 'servers', { server }, CREATED_SERVER, signal)).server.id;
+  } catch (error) {
+    if (!(error instanceof CloudError) || !error.mayHaveHappened) throw error;
+    const there = await markedServers(calls, mark.deployment, signal);
+    const made = there.find((found) => markText(found.mark) === markText(mark));
+    if (made === undefined) throw error;
+    return made.item.id;
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Finds what carries our mark. Services filter only roughly or not at all (Nova ignores a filter by metadata without an
+ * error), so each mark is checked here.
+ */
+import type { Calls } from './calls.ts';
+import { MARK_KEY, type Mark, parseKeyPairName, parseMark, serverTag } from './marks.ts';
+import {
+  FLOATINGS,
+  type FloatingAddress,
+  KEY_PAIRS,
+  type NovaServer,
+  PORTS,
+  type Port,
+  SERVERS,
+  VOLUMES,
+  type Volume,
+} from './resources.ts';
+import { CloudError } from './session/session.ts';
+
+/** Everything of ours that belongs to one server name. */
+export interface Belongings {
+  readonly mark: Mark;
+  /** Oldest first. More than one only after a create call whose answer was lost. */
+  readonly servers: readonly NovaServer[];
+  readonly floatings: readonly FloatingAddress[];
+  readonly ports: readonly Port[];
+  readonly volumes: readonly Volume[];
+  /** Names. */
+  readonly keyPairs: readonly string[];
+}
+
+interface Found<T> {
+  readonly mark: Mark;
+  readonly item: T;
+}
+
+/**
+ * Everything that carries the deployment's mark, one entry for each server name, those with the oldest servers first.
+ * @param withVolumes false where no volumes are made: a cloud without Cinder, or while Cinder is down, still lists and
+ * deletes its servers
+ */
+export async function belongings(
+  calls: Calls,
+  deployment: string,
+  withVolumes: boolean,
+  signal: AbortSignal,
+): Promise<readonly Belongings[]> {
+  const { projectId } = await calls.session.login(signal);
+  const [servers, floatings, ports, volumes, keyPairs] = await Promise.all([
+    markedServers(calls, deployment, signal),
+    markedFloatings(calls, deployment, projectId, signal),
+    markedPorts(calls, deployment, projectId, signal),
+    withVolumes ? markedVolumes(calls, deployment, signal) : [],
+    markedKeyPairs(calls, deployment, signal),
+  ]);
+  const all = [...servers, ...floatings, ...ports, ...volumes, ...keyPairs];
+  const marks = new Map(all.map(({ mark }) => [mark.name, mark]));
+  return [...marks.values()].map((mark): Belongings => {
+    const of = <T>(found: readonly Found<T>[]) =>
+      found.filter((one) => one.mark.name === mark.name).map(({ item }) => item);
+    return {
+      mark,
+      servers: of(servers),
+      floatings: of(floatings),
+      ports: of(ports),
+      volumes: of(volumes),
+      keyPairs: of(keyPairs),
+    };
+  });
+}
+
+export async function markedServers(
+  calls: Calls,
+  deployment: string,
+  signal: AbortSignal,
+): Promise<readonly Found<NovaServer>[]> {
+  const query = { tags: serverTag(deployment) };
+  const all = await calls.all('compute', 'servers/detail', SERVERS, ({ id }) => id, signal, query);
+  // Nova shows a deleted server for a moment. It lists the newest first.
+  const there = all.filter(({ status }) => status !== 'DELETED').reverse();
+  return ours(there, deployment, ({ metadata }) => parseMark(metadata[MARK_KEY])).sort(byAge);
+}
+
+async function markedFloatings(
+  calls: Calls,
+  deployment: string,
+  projectId: string,
+  signal: AbortSignal,
+): Promise<readonly Found<FloatingAddress>[]> {
+  const query = { project_id: projectId };
+  const all = await orNone(calls.all('network', 'floatingips', FLOATINGS, ({ id }) => id, signal, query));
+  return ours(all, deployment, ({ description }) => parseMark(description));
+}
+
+async function markedPorts(
+  calls: Calls,
+  deployment: string,
+  projectId: string,
+  signal: AbortSignal,
+): Promise<readonly Found<Port>[]> {
+  const all = await calls.all('network', 'ports', PORTS, ({ id }) => id, signal, { project_id: projectId });
+  return ours(all, deployment, ({ description }) => parseMark(description));
+}
+
+async function markedVolumes(
+  calls: Calls,
+  deployment: string,
+  signal: AbortSignal,
+): Promise<readonly Found<Volume>[]> {
+  const all = await calls.all('volume', 'volumes/detail', VOLUMES, ({ id }) => id, signal);
+  return ours(all, deployment, ({ metadata }) => parseMark(metadata[MARK_KEY]));
+}
+
+async function markedKeyPairs(
+  calls: Calls,
+  deployment: string,
+  signal: AbortSignal,
+): Promise<readonly Found<string>[]> {
+  const all = await calls.all('compute', 'os-keypairs', KEY_PAIRS, ({ keypair }) => keypair.name, signal);
+  const names = all.map(({ keypair }) => keypair.name);
+  return ours(names, deployment, (name) => parseKeyPairName(name, deployment));
+}
+
+function ours<T>(items: readonly T[], deployment: string, markOf: (item: T) => Mark | null): Found<T>[] {
+  return items.flatMap((item) => {
+    const mark = markOf(item);
+    return mark === null || mark.deployment !== deployment ? [] : [{ mark, item }];
+  });
+}
+
+function byAge({ item: a }: Found<NovaServer>, { item: b }: Found<NovaServer>): number {
+  if (a.created === b.created) return 0;
+  return a.created < b.created ? -1 : 1;
+}
+
+/** A cloud without this extension has none of its resources. */
+async function orNone<T>(list: Promise<readonly T[]>): Promise<readonly T[]> {
+  try {
+    return await list;
+  } catch (error) {
+    if (error instanceof CloudError && error.kind === 'not-found') return [];
+    throw error;
+  }
+}

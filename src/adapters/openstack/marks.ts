@@ -1,0 +1,52 @@
+/**
+ * The mark that everything of ours carries from the call that creates it: deployment, job, attempt and server name, as
+ * one text. It is in the metadata of servers and volumes, in the description of ports and floating addresses, and in the
+ * name of key pairs. A resource without our deployment's mark is never changed or deleted.
+ */
+import type { Ownership } from '../../machines/model/domain.ts';
+
+export interface Mark extends Ownership {
+  /** The server's name. Everything that is made for one server carries it. */
+  readonly name: string;
+}
+
+/** The key of the metadata. */
+export const MARK_KEY = 'sos-ci';
+/** The metadata of a server that is ready: `USER@HOST`. A server without it was never handed out. */
+export const LOGIN_KEY = 'sos-ci-login';
+
+const FORM = /^sos-ci ([A-Za-z0-9][A-Za-z0-9._-]{0,63}) (\S{1,100}) (\d{1,7}) (\S{1,100})$/;
+/** Nova's limit. */
+const LONGEST_TAG = 60;
+
+export function markText({ deployment, job, attempt, name }: Mark): string {
+  return `sos-ci ${deployment} ${job} ${attempt} ${name}`;
+}
+
+/** Null: the text is not a mark. */
+export function parseMark(text: string | null | undefined): Mark | null {
+  const [, deployment = '', job = '', attempt = '', name = ''] = FORM.exec(text ?? '') ?? [];
+  return deployment === '' ? null : { deployment, job, attempt: Number(attempt), name };
+}
+
+/**
+ * The mark as the name of a key pair. Nova allows no dots there, so the dots of the deployment become spaces. Neither
+ * deployments nor the other parts contain spaces, so two different marks never have the same name.
+ */
+export function keyPairName(mark: Mark): string {
+  return markText({ ...mark, deployment: mark.deployment.replaceAll('.', ' ') });
+}
+
+/** The mark of a key pair of this deployment; null: it is not ours. */
+export function parseKeyPairName(name: string, deployment: string): Mark | null {
+  const start = `sos-ci ${deployment.replaceAll('.', ' ')} `;
+  return name.startsWith(start) ? parseMark(`sos-ci ${deployment} ${name.slice(start.length)}`) : null;
+}
+
+/**
+ * The tag by which Nova filters servers. Long deployments are cut, so the tag only narrows a list; the metadata
+ * decides.
+ */
+export function serverTag(deployment: string): string {
+  return `sos-ci:${deployment}`.slice(0, LONGEST_TAG);
+}

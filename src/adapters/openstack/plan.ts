@@ -1,0 +1,131 @@
+/**
+ * Resolves the image, flavor, networks and security groups that the configuration names to their ids. They are looked up
+ * for each server, so a replaced image is used at once.
+ */
+import { readFile } from 'node:fs/promises';
+import type { z } from 'zod';
+import type { OpenStackProviderConfig } from '../../config/config.ts';
+import { errorText, OperationError } from '../../errors.ts';
+import type { Calls, Page } from './calls.ts';
+import { FLAVORS, GROUPS, IMAGES, NETWORKS } from './resources.ts';
+import type { Service } from './session/session.ts';
+
+/** Nova's limit, as base64. */
+const LONGEST_USER_DATA = 65_535;
+const MOST_NAMES = 10;
+
+export interface Plan {
+  readonly imageId: string;
+  readonly flavorId: string;
+  /** One port is made in each, in this order. */
+  readonly networks: readonly { readonly id: string; readonly filtered: boolean }[];
+  readonly floatingNetworkId: string | null;
+  readonly groupIds: readonly string[];
+  /** Base64. */
+  readonly userData: string | null;
+  /** The account for the login. */
+  readonly user: string;
+}
+
+/** @throws OperationError that names what is missing, and the names that there are */
+export async function planServer(
+  calls: Calls,
+  config: OpenStackProviderConfig,
+  signal: AbortSignal,
+): Promise<Plan> {
+  const { projectId } = await calls.session.login(signal);
+  const one = <T extends Named>(kind: Kind, schema: z.ZodType<Page<T>>, wanted: string, query = {}) =>
+    find(calls, kind, schema, wanted, query, signal);
+  const { image, flavor, networks, floatingNetwork, securityGroups, place, userDataFile } = config;
+  const [found, { id: flavorId }, planned, external, groups, userData] = await Promise.all([
+    one(KINDS.image, IMAGES, image),
+    one(KINDS.flavor, FLAVORS, flavor),
+    Promise.all(networks.map((name) => one(KINDS.network, NETWORKS, name))),
+    floatingNetwork === null ? null : one(KINDS.network, NETWORKS, floatingNetwork),
+    Promise.all(securityGroups.map((name) => one(KINDS.group, GROUPS, name, { project_id: projectId }))),
+    userDataFile === null ? null : readUserData(userDataFile),
+  ]);
+  return {
+    imageId: found.id,
+    flavorId,
+    networks: planned.map(({ id, port_security_enabled: filtered }) => ({ id, filtered })),
+    floatingNetworkId: external?.id ?? null,
+    groupIds: groups.map(({ id }) => id),
+    userData,
+    user: place.user ?? found.os_admin_user ?? 'ubuntu',
+  };
+}
+
+interface Named {
+  readonly id: string;
+  readonly name: string;
+}
+
+interface Kind {
+  readonly what: string;
+  readonly service: Service;
+  readonly path: string;
+}
+
+const KINDS = {
+  image: { what: 'image', service: 'image', path: 'images' },
+  flavor: { what: 'flavor', service: 'compute', path: 'flavors/detail' },
+  network: { what: 'network', service: 'network', path: 'networks' },
+  group: { what: 'security group', service: 'network', path: 'security-groups' },
+} as const satisfies Record<string, Kind>;
+
+async function find<T extends Named>(
+  calls: Calls,
+  { what, service, path }: Kind,
+  schema: z.ZodType<Page<T>>,
+  wanted: string,
+  query: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<T> {
+  const list = (more: Readonly<Record<string, string>>) =>
+    calls.all(service, path, schema, ({ id }) => id, signal, { ...query, ...more });
+  // Nova ignores the filter for flavors.
+  const named = (await list({ name: wanted })).filter(({ name }) => name === wanted);
+  const all = named.length > 0 ? named : await list({});
+  const byId = all.find(({ id }) => id === wanted);
+  const [found, another] = byId === undefined ? named : [byId];
+  if (found !== undefined && another === undefined) return found;
+  const fail = (message: string, hint: string) =>
+    new OperationError({ operation: `find ${what}`, target: wanted, message, retryable: false, hint });
+  if (another !== undefined)
+    throw fail(`several are named ${wanted}: ${named.map(({ id }) => id).join(', ')}`, 'name one by its id');
+  const near = nearest(wanted, [...new Set(all.map(({ name }) => name))]).slice(0, MOST_NAMES);
+  throw fail(`there is no ${what} ${wanted}`, `the project sees: ${near.join(', ') || 'none'}`);
+}
+
+/** The most similar names first: those that share the most pairs of letters. */
+function nearest(wanted: string, names: readonly string[]): readonly string[] {
+  const pairs = (text: string) => {
+    const folded = text.toLowerCase();
+    return new Set([...folded].map((_, index) => folded.slice(index, index + 2)));
+  };
+  const sought = pairs(wanted);
+  const score = (name: string) => {
+    const own = pairs(name);
+    return [...own].filter((pair) => sought.has(pair)).length / (own.size + sought.size);
+  };
+  const scored = names.map((name) => ({ name, score: score(name) }));
+  scored.sort((a, b) => b.score - a.score || (a.name < b.name ? -1 : 1));
+  return scored.map(({ name }) => name);
+}
+
+async function readUserData(file: string): Promise<string> {
+  const fail = (message: string) =>
+    new OperationError({
+      operation: 'read user data',
+      target: file,
+      message,
+      retryable: false,
+      hint: 'correct userData of the provider',
+    });
+  const text = await readFile(file, 'base64').catch((error: unknown) => {
+    throw fail(errorText(error));
+  });
+  if (text.length > LONGEST_USER_DATA) throw fail(`more than ${LONGEST_USER_DATA} bytes as base64`);
+  return text;
+}

@@ -1,0 +1,263 @@
+/**
+ * A provider whose servers are created in an OpenStack project. The mark alone says what is ours, so the provider keeps
+ * nothing on this host.
+ */
+import type { OpenStackProviderConfig } from '../../config/config.ts';
+import type { Clock, EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
+import { AbortedError, OperationError } from '../../errors.ts';
+import type { Server } from '../../machines/model/domain.ts';
+import { parseHostKey } from '../openssh/host-key.ts';
+import { publicHalf } from '../openssh/key-file.ts';
+import type { HostAccess } from '../run/node-access.ts';
+import { Calls } from './calls.ts';
+import { createEverything } from './create.ts';
+import { type Belongings, belongings } from './inventory.ts';
+import { LOGIN_KEY, MARK_KEY, parseMark } from './marks.ts';
+import { planServer } from './plan.ts';
+import { removeBelongings } from './remove.ts';
+import { CONSOLE, METADATA, type NovaServer, SERVER } from './resources.ts';
+import { CloudError, type CloudSession } from './session/session.ts';
+import { type Look, type Wait, waitFor } from './wait.ts';
+
+export interface OpenStackProviderOptions {
+  readonly config: OpenStackProviderConfig;
+  readonly session: CloudSession;
+  readonly access: HostAccess;
+  readonly clock: Clock;
+}
+
+/** The address of a server that was never ready. The name is reserved: no resolver knows it. */
+const NO_HOST = 'none.invalid';
+const NO_USER = 'nobody';
+const CONSOLE_LINES = 200;
+const LONGEST_CONSOLE_QUOTE = 300;
+/** How long a login is tried before Nova is asked again whether the server still exists. */
+const LOGIN_TRY_MS = 20_000;
+
+/** Exit code 2 means recoverable errors. A server without cloud-init is ready once it accepts the login. */
+const CLOUD_INIT = [
+  'command -v cloud-init >/dev/null || exit 0',
+  'cloud-init status --wait',
+  'code=$?',
+  '[ "$code" -eq 2 ] || exit "$code"',
+].join('; ');
+
+export class OpenStackProvider implements Provider {
+  readonly name: string;
+  readonly slots: number;
+  readonly #config: OpenStackProviderConfig;
+  readonly #calls: Calls;
+  readonly #access: HostAccess;
+  readonly #clock: Clock;
+
+  constructor({ config, session, access, clock }: OpenStackProviderOptions) {
+    this.name = config.name;
+    this.slots = config.slots;
+    this.#config = config;
+    this.#calls = new Calls(session);
+    this.#access = access;
+    this.#clock = clock;
+  }
+
+  async create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server> {
+    const { name, owner, timeoutMs } = request;
+    const wait = this.#wait('create server', name, timeoutMs, signal);
+    const { keyFile } = this.#config.ssh;
+    const use = { setting: `providers.${this.name}.ssh.key`, addTo: 'to the server through Nova' };
+    const { line } = await publicHalf(keyFile, use);
+    const plan = await planServer(this.#calls, this.#config, signal);
+    const mark = { ...owner, name };
+    const made = await createEverything(this.#calls, this.#config, plan, mark, line, wait);
+    const login = `${plan.user}@${made.host}`;
+    const server = this.#server(made.id, name, login);
+    try {
+      await this.#waitUntilReady(server, wait);
+      await waitFor(wait, () => this.#noteLogin(server, login, signal));
+      return server;
+    } catch (error) {
+      if (!(error instanceof OperationError) || error instanceof AbortedError) throw error;
+      throw withConsole(error, await this.#console(server.id, signal));
+    }
+  }
+
+  async list(
+    owner: { readonly deployment: string; readonly job?: string },
+    signal: AbortSignal,
+  ): Promise<readonly OwnedServer[]> {
+    const all = await this.#belongings(owner.deployment, signal);
+    return all
+      .filter(({ mark }) => owner.job === undefined || mark.job === owner.job)
+      .map((one) => this.#owned(one));
+  }
+
+  async delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
+    const found = await this.#find(server.id, signal);
+    if (found !== null && parseMark(found.metadata[MARK_KEY])?.deployment !== deployment)
+      throw notOurs(server);
+    const wait = this.#wait('delete server', server.name, this.#config.deleteTimeoutMs, signal);
+    for (const one of await this.#belongings(deployment, signal)) {
+      if (one.mark.name !== server.name) continue;
+      await removeBelongings(this.#calls, one, wait);
+      for (const { id } of one.servers) await this.#access.release({ ...server, id });
+    }
+    await this.#access.release(server);
+  }
+
+  #belongings(deployment: string, signal: AbortSignal): Promise<readonly Belongings[]> {
+    return belongings(this.#calls, deployment, this.#config.bootVolumeGb !== null, signal);
+  }
+
+  #wait(operation: string, target: string, limitMs: number, signal: AbortSignal): Wait {
+    const endsAt = this.#clock.monotonic() + limitMs;
+    return { operation, target, clock: this.#clock, endsAt, limitMs, signal };
+  }
+
+  /** Waits until the server is ACTIVE, accepts the login, and cloud-init has finished. */
+  async #waitUntilReady(server: Server, wait: Wait): Promise<void> {
+    const { clock, endsAt, signal } = wait;
+    const leftMs = () => Math.max(1, endsAt - clock.monotonic());
+    await waitFor(wait, () => this.#lookActive(server, signal));
+    const pinned = await this.#pinFromConsole(server, signal);
+    await waitFor(wait, () => this.#tryLogin(server, Math.min(leftMs(), LOGIN_TRY_MS), signal));
+    await this.#access.run(server, ['sh', '-c', CLOUD_INIT], leftMs(), signal);
+    if (pinned) return;
+    // cloud-init prints the host keys at its end. The first login trusted what the server presented.
+    await this.#access.release(server);
+    await this.#pinFromConsole(server, signal);
+    await this.#access.prepare(server, leftMs(), signal);
+  }
+
+  async #tryLogin(server: Server, timeoutMs: number, signal: AbortSignal): Promise<Look<true>> {
+    try {
+      await this.#access.prepare(server, timeoutMs, signal);
+      return { done: true };
+    } catch (error) {
+      if (!(error instanceof OperationError) || signal.aborted || !error.retryable) throw error;
+      const active = await this.#lookActive(server, signal);
+      return 'done' in active ? { waiting: error.message, hint: error.hint } : active;
+    }
+  }
+
+  /** Resolves to whether the console shows a host key. */
+  async #pinFromConsole(server: Server, signal: AbortSignal): Promise<boolean> {
+    const hostKey = hostKeyIn(await this.#console(server.id, signal));
+    if (hostKey !== null) await this.#access.pin(server, hostKey);
+    return hostKey !== null;
+  }
+
+  /** Setting the same metadata twice is harmless, so a lost answer costs no boot. */
+  async #noteLogin(server: Server, login: string, signal: AbortSignal): Promise<Look<true>> {
+    const metadata = { [LOGIN_KEY]: login };
+    try {
+      await this.#calls.post('compute', `servers/${server.id}/metadata`, { metadata }, METADATA, signal);
+      return { done: true };
+    } catch (error) {
+      if (!(error instanceof CloudError) || !error.retryable) throw error;
+      return { waiting: error.message, hint: error.hint };
+    }
+  }
+
+  async #lookActive(server: Server, signal: AbortSignal): Promise<Look<true>> {
+    const found = await this.#find(server.id, signal);
+    const status = found?.status ?? 'DELETED';
+    const hint = `look in the log of nova-compute, or: openstack server show ${server.id}`;
+    switch (status) {
+      case 'ACTIVE':
+        return { done: true };
+      case 'ERROR':
+        throw failed(server, found?.fault?.message || 'it is in the state ERROR', hint);
+      case 'DELETED':
+      case 'SOFT_DELETED':
+        throw failed(server, 'it was deleted while it started', 'see who else uses the project');
+      case 'SHUTOFF':
+        throw failed(
+          server,
+          'it shut down while it started',
+          `see its console: openstack console log show ${server.id}`,
+        );
+      default:
+        return { waiting: `the server is ${status}`, hint };
+    }
+  }
+
+  async #find(id: string, signal: AbortSignal): Promise<NovaServer | null> {
+    try {
+      const { server } = await this.#calls.get(
+        'compute',
+        `servers/${encodeURIComponent(id)}`,
+        SERVER,
+        signal,
+      );
+      return server.status === 'DELETED' ? null : server;
+    } catch (error) {
+      if (error instanceof CloudError && error.kind === 'not-found') return null;
+      throw error;
+    }
+  }
+
+  /** Empty when the cloud has none yet, or refuses. */
+  async #console(id: string, signal: AbortSignal): Promise<string> {
+    const body = { 'os-getConsoleOutput': { length: CONSOLE_LINES } };
+    try {
+      const { output } = await this.#calls.post('compute', `servers/${id}/action`, body, CONSOLE, signal);
+      return output;
+    } catch (error) {
+      if (error instanceof CloudError) return '';
+      throw error;
+    }
+  }
+
+  /** What is left of a server that was never created or never ready is listed too, to be deleted. */
+  #owned({ mark, servers }: Belongings): OwnedServer {
+    const { name, ...owner } = mark;
+    const ready = servers.find(({ metadata }) => metadata[LOGIN_KEY] !== undefined);
+    const id = (ready ?? servers[0])?.id ?? `no-server-${name}`;
+    const server = this.#server(id, name, ready?.metadata[LOGIN_KEY] ?? `${NO_USER}@${NO_HOST}`);
+    return ready === undefined ? { server, owner, unfinished: true } : { server, owner };
+  }
+
+  #server(id: string, name: string, login: string): Server {
+    const at = login.indexOf('@');
+    const { port, directory } = this.#config.place;
+    const place = { user: login.slice(0, at), host: login.slice(at + 1), port };
+    const address = this.#access.address({ ...place, directory: `${directory}/${id}` });
+    return { id, name, address, provider: this.name };
+  }
+}
+
+/** The host key that cloud-init printed: Ed25519 if there is one, else the first. */
+function hostKeyIn(log: string): Buffer | null {
+  const [, block = ''] =
+    /-----BEGIN SSH HOST KEY KEYS-----([\s\S]*?)-----END SSH HOST KEY KEYS-----/.exec(log) ?? [];
+  const keys = block.split('\n').map((line) => /(?:ssh|ecdsa)-.*/.exec(line)?.[0] ?? '');
+  const preferred = keys.find((key) => key.startsWith('ssh-ed25519 ')) ?? keys.find((key) => key !== '');
+  return preferred === undefined ? null : parseHostKey(preferred);
+}
+
+function withConsole(error: OperationError, log: string): OperationError {
+  const last = log.trim().split('\n').at(-1)?.slice(-LONGEST_CONSOLE_QUOTE) ?? '';
+  if (last === '') return error;
+  const { operation, target, retryable, hint, message } = error;
+  const more = `${message}; the console ends with: ${last}`;
+  return new OperationError({ operation, target, retryable, hint, message: more, cause: error });
+}
+
+function failed(server: Server, message: string, hint: string): OperationError {
+  return new OperationError({
+    operation: 'create server',
+    target: server.name,
+    message,
+    retryable: true,
+    hint,
+  });
+}
+
+function notOurs(server: Server): OperationError {
+  return new OperationError({
+    operation: 'delete server',
+    target: server.name,
+    message: 'it carries another deployment, or no mark of ours',
+    retryable: false,
+    hint: 'leave it to its owner',
+  });
+}

@@ -1,0 +1,94 @@
+/**
+ * The answers of Nova, Neutron, Glance and Cinder, as far as a server needs them. Answers are cut down to the used
+ * fields.
+ */
+import { z } from 'zod';
+import type { Page } from './calls.ts';
+
+const id = z.string().min(1).max(255);
+const text = z.string();
+const nullableText = z
+  .string()
+  .nullish()
+  .transform((value) => value ?? '');
+const metadata = z.record(z.string(), z.string()).default({});
+
+const serverFields = z.object({
+  id,
+  name: nullableText,
+  status: text.transform((status) => status.toUpperCase()),
+  created: text.default(''),
+  metadata,
+  fault: z.object({ message: nullableText }).optional(),
+});
+export type NovaServer = z.output<typeof serverFields>;
+
+const keyPair = z.object({ keypair: z.object({ name: text }) });
+
+const portFields = z.object({
+  id,
+  description: nullableText,
+  fixed_ips: z.array(z.object({ ip_address: text })).default([]),
+});
+export type Port = z.output<typeof portFields>;
+
+const floatingFields = z.object({
+  id,
+  description: nullableText,
+  floating_ip_address: text,
+});
+export type FloatingAddress = z.output<typeof floatingFields>;
+
+const volumeFields = z.object({
+  id,
+  status: text,
+  metadata,
+});
+export type Volume = z.output<typeof volumeFields>;
+
+const groupFields = z.object({ id, name: nullableText });
+
+const imageFields = z.object({
+  id,
+  name: nullableText,
+  os_admin_user: z.string().nullish(),
+});
+
+const flavorFields = z.object({ id, name: text });
+
+const networkFields = z.object({
+  id,
+  name: nullableText,
+  port_security_enabled: z.boolean().default(true),
+});
+
+/** A list under one key, with a link to the next page under another. */
+function page<T>(key: string, item: z.ZodType<T>): z.ZodType<Page<T>> {
+  const link = z.object({ rel: z.string() });
+  return z
+    .object({ [key]: z.array(item), [`${key}_links`]: z.array(link).nullish(), next: z.string().nullish() })
+    .transform((answer): Page<T> => {
+      const links = answer[`${key}_links`];
+      const linked = Array.isArray(links) && links.some((one) => (one as { rel?: unknown }).rel === 'next');
+      return { items: answer[key] as T[], more: linked || typeof answer.next === 'string' };
+    });
+}
+
+export const SERVER = z.object({ server: serverFields });
+export const SERVERS = page('servers', serverFields);
+/** The answer to a create call has little more than the id. */
+export const CREATED_SERVER = z.object({ server: z.object({ id }) });
+export const KEY_PAIR = keyPair;
+export const KEY_PAIRS = page('keypairs', keyPair);
+export const PORT = z.object({ port: portFields });
+export const PORTS = page('ports', portFields);
+export const FLOATING = z.object({ floatingip: floatingFields });
+export const FLOATINGS = page('floatingips', floatingFields);
+export const VOLUME = z.object({ volume: volumeFields });
+export const VOLUMES = page('volumes', volumeFields);
+export const GROUPS = page('security_groups', groupFields);
+export const IMAGES = page('images', imageFields);
+export const FLAVORS = page('flavors', flavorFields);
+export const NETWORKS = page('networks', networkFields);
+export const CONSOLE = z.object({ output: text });
+export const METADATA = z.object({ metadata });

@@ -1,0 +1,324 @@
+/**
+ * A session with an OpenStack cloud. It logs in when first needed, renews the token before it ends and once after a 401,
+ * finds each service in the catalogue, and checks the microversion. A GET is repeated a bounded number of times; any
+ * other request only after a 401, which proves that it had no effect.
+ */
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { Clock } from '../../../engine/ports/adapters.ts';
+import { AbortedError, throwIfAborted, unlessAborted } from '../../../errors.ts';
+import { Semaphore } from '../../../semaphore.ts';
+import { sleep } from '../../../timer.ts';
+import { ExchangeError, exchange, type HttpAnswer } from '../../run/http-exchange.ts';
+import { readCertificates } from '../../tls/certificates.ts';
+import { endpointOf, versionRoot } from './catalogue.ts';
+import type { Credentials } from './credentials.ts';
+import { isOffered, type Microversions, parseMicroversions } from './microversion.ts';
+import { proxyFor, TunnelAgent, throughProxy } from './proxy.ts';
+import { type Asked, badAnswer, refusalOf, transportRefusal } from './refusal.ts';
+import {
+  CloudError,
+  type CloudRequest,
+  type CloudResponse,
+  type CloudScope,
+  type CloudSession,
+  type Service,
+} from './session.ts';
+import { parseToken, type Token } from './token.ts';
+
+const LIMITS = {
+  connectTimeoutMs: 10_000,
+  /** Creating a server can take Nova some 30 s under load. */
+  requestTimeoutMs: 60_000,
+  /** A call with all its repetitions. */
+  callTimeoutMs: 180_000,
+  /** Thousand servers with all details take about 3 MB. */
+  answerLimitBytes: 16 * 1024 * 1024,
+  /** Apache closes an idle connection after 5 s by default. */
+  idleMs: 4_000,
+  /** Requests at the same time; further ones wait. */
+  requests: 16,
+  /** Repetitions of a GET or a login. The waits double from the first. */
+  repetitions: 4,
+  firstWaitMs: 500,
+  /** A token is renewed this long before its end, and never before three quarters of its life. */
+  renewBeforeMs: 300_000,
+} as const;
+
+interface Login {
+  readonly credentials: Credentials;
+  readonly token: Token;
+  /** Monotonic. */
+  readonly renewAt: number;
+  microversions: Microversions | null;
+}
+
+interface Call {
+  readonly asked: Asked;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: unknown;
+  /** May be repeated: it changes nothing. */
+  readonly repeatable: boolean;
+}
+
+export class KeystoneSession implements CloudSession {
+  readonly #read: () => Credentials;
+  readonly #clock: Clock;
+  readonly #turns = new Semaphore(LIMITS.requests);
+  readonly #closing = new AbortController();
+  readonly #agents = new Map<string, http.Agent>();
+  #login: Login | null = null;
+  #loggingIn: Promise<Login> | null = null;
+
+  /** @param read called for each login, so that an operator's fix takes effect at once */
+  constructor(read: () => Credentials, clock: Clock) {
+    this.#read = read;
+    this.#clock = clock;
+  }
+
+  async login(signal: AbortSignal): Promise<CloudScope> {
+    const { credentials, token } = await this.#current(signal);
+    return { projectId: token.projectId ?? '', userId: token.userId, region: credentials.region };
+  }
+
+  async request(service: Service, request: CloudRequest, signal: AbortSignal): Promise<CloudResponse> {
+    const login = await this.#current(signal);
+    try {
+      return await this.#ask(service, request, login, signal);
+    } catch (error) {
+      if (!(error instanceof CloudError)) throw error;
+      // Without an answer, the next login reads the catalogue again: the endpoint may have moved.
+      const forget = error.kind === 'unauthorized' || error.kind === 'unreachable';
+      if (forget && this.#login === login) this.#login = null;
+      if (error.kind !== 'unauthorized') throw error;
+      return await this.#ask(service, request, await this.#current(signal), signal);
+    }
+  }
+
+  close(): void {
+    this.#closing.abort();
+    for (const agent of this.#agents.values()) agent.destroy();
+    this.#agents.clear();
+  }
+
+  async #ask(
+    service: Service,
+    { method, path, query = {}, body, microversion }: CloudRequest,
+    login: Login,
+    signal: AbortSignal,
+  ): Promise<CloudResponse> {
+    const { credentials, token } = login;
+    const endpoint = endpointOf(service, token, credentials);
+    if (microversion !== undefined) await this.#checkMicroversion(endpoint, microversion, login, signal);
+    const url = new URL(`${endpoint}/${path}`);
+    for (const [name, value] of Object.entries(query)) {
+      for (const one of typeof value === 'string' ? [value] : value) url.searchParams.append(name, one);
+    }
+    const asked = askedOf(`${method} ${path}`, method, `${service} at ${url.host}`, credentials, token);
+    const headers = {
+      'x-auth-token': token.value,
+      ...(microversion === undefined ? {} : { 'openstack-api-version': `compute ${microversion}` }),
+    };
+    const answer = await this.#call(
+      { asked, url, headers, body, repeatable: method === 'GET' },
+      credentials,
+      signal,
+    );
+    return responseOf(asked, answer);
+  }
+
+  /** The valid login; callers share one that is under way. */
+  async #current(signal: AbortSignal): Promise<Login> {
+    throwIfAborted(signal, 'log in', 'OpenStack');
+    if (this.#login !== null && this.#clock.monotonic() < this.#login.renewAt) return this.#login;
+    this.#loggingIn ??= this.#logIn().finally(() => {
+      this.#loggingIn = null;
+    });
+    return unlessAborted(this.#loggingIn, signal, 'log in', 'OpenStack');
+  }
+
+  async #logIn(): Promise<Login> {
+    const credentials = this.#read();
+    const url = new URL(`${credentials.authUrl}/auth/tokens`);
+    const asked = askedOf('log in', 'GET', `identity at ${url.host}`, credentials, null);
+    const started = this.#clock.monotonic();
+    const body = { auth: credentials.request };
+    const call = { asked, url, headers: {}, body, repeatable: true };
+    const answer = await this.#call(call, credentials, this.#closing.signal);
+    const { body: document } = responseOf(asked, answer);
+    const value = answer.headers['x-subject-token'];
+    const token = parseToken(typeof value === 'string' ? value : '', document);
+    if (token === null) throw badAnswer(asked, answer.status, 'no token', '');
+    if (token.projectId === null) {
+      throw new CloudError({
+        kind: 'unauthorized',
+        operation: asked.operation,
+        target: asked.target,
+        message: 'the token belongs to no project',
+        hint: `add project_name (OS_PROJECT_NAME) to ${credentials.source}`,
+        status: answer.status,
+        mayHaveHappened: false,
+      });
+    }
+    const life = token.lifetimeMs ?? Number.POSITIVE_INFINITY;
+    const renewAt = started + life - Math.min(LIMITS.renewBeforeMs, life / 4);
+    this.#login = {
+      credentials,
+      token,
+      renewAt: Number.isNaN(renewAt) ? life : renewAt,
+      microversions: null,
+    };
+    return this.#login;
+  }
+
+  async #checkMicroversion(
+    endpoint: string,
+    wanted: string,
+    login: Login,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { credentials, token } = login;
+    const url = new URL(versionRoot(endpoint));
+    const asked = askedOf('read API versions', 'GET', `compute at ${url.host}`, credentials, token);
+    if (login.microversions === null) {
+      const call = {
+        asked,
+        url,
+        headers: { 'x-auth-token': token.value },
+        body: undefined,
+        repeatable: true,
+      };
+      const answer = await this.#call(call, credentials, signal);
+      login.microversions = parseMicroversions(parseBody(asked, answer));
+    }
+    const offered = login.microversions;
+    if (offered !== null && isOffered(wanted, offered)) return;
+    const has = offered === null ? 'no microversions' : `${offered.min} to ${offered.max}`;
+    throw new CloudError({
+      kind: 'bad-request',
+      operation: asked.operation,
+      target: asked.target,
+      message: `the cloud offers ${has}, and sos-ci needs ${wanted}`,
+      hint: 'the cloud needs a newer Nova',
+      status: 406,
+      mayHaveHappened: false,
+    });
+  }
+
+  /** Resolves for 2xx, and for 300 of a version document. */
+  async #call(call: Call, credentials: Credentials, signal: AbortSignal): Promise<HttpAnswer> {
+    const { asked } = call;
+    const endsAt = this.#clock.monotonic() + LIMITS.callTimeoutMs;
+    for (let repetition = 0; ; repetition += 1) {
+      try {
+        return await this.#exchange(call, credentials, endsAt, signal);
+      } catch (error) {
+        if (!(error instanceof CloudError) || !call.repeatable || !isPassing(error)) throw error;
+        const waitMs = Math.max(LIMITS.firstWaitMs * 2 ** repetition, error.retryAfterMs ?? 0);
+        if (repetition >= LIMITS.repetitions || this.#clock.monotonic() + waitMs >= endsAt) throw error;
+        await sleep(waitMs, signal, this.#clock);
+        if (signal.aborted) throw new AbortedError(asked.operation, asked.target, error);
+      }
+    }
+  }
+
+  async #exchange(
+    call: Call,
+    credentials: Credentials,
+    endsAt: number,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> {
+    const { asked, url } = call;
+    const text = call.body === undefined ? null : JSON.stringify(call.body);
+    const method = call.asked.operation === 'log in' ? 'POST' : asked.method;
+    const headers: Record<string, string | number> = {
+      accept: 'application/json',
+      'user-agent': 'sos-ci',
+      ...call.headers,
+      ...(text === null
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+    };
+    const proxy = proxyFor(url, credentials.environment);
+    const plain = proxy !== null && url.protocol === 'http:' ? throughProxy(url, proxy) : {};
+    const { caFile, caFileField } = credentials;
+    const ca = caFile === null ? {} : { ca: await readCertificates(caFile, caFileField) };
+    const options = {
+      method,
+      ...plain,
+      headers: { ...headers, ...plain.headers },
+      agent: this.#agent(url, proxy, method === 'GET'),
+      ...ca,
+    };
+    const release = await this.#turns.acquire(signal).catch(() => null);
+    if (release === null) throw new AbortedError(asked.operation, asked.target);
+    try {
+      const leftMs = Math.max(1, endsAt - this.#clock.monotonic());
+      const limits = { ...LIMITS, requestTimeoutMs: Math.min(LIMITS.requestTimeoutMs, leftMs) };
+      const answer = await exchange({ url, options, body: text }, limits, this.#clock, signal);
+      const { status } = answer;
+      if ((status >= 200 && status < 300) || (status === 300 && asked.operation === 'read API versions'))
+        return answer;
+      throw refusalOf(asked, answer, this.#clock.now());
+    } catch (error) {
+      if (!(error instanceof ExchangeError)) throw error;
+      if (error.code === 'stopped') throw new AbortedError(asked.operation, asked.target);
+      throw transportRefusal(asked, error);
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * Only a GET uses a kept connection: the server may close it at the moment when we use it, and whether it had the
+   * request is then unknown.
+   */
+  #agent(url: URL, proxy: URL | null, kept: boolean): http.Agent {
+    const tunnel = proxy !== null && url.protocol === 'https:' ? proxy : null;
+    const key = [url.protocol, tunnel?.href ?? '', kept].join(' ');
+    const known = this.#agents.get(key);
+    if (known !== undefined) return known;
+    const options = { keepAlive: kept, timeout: LIMITS.idleMs, scheduling: 'lifo' } as const;
+    const made =
+      tunnel !== null
+        ? new TunnelAgent(tunnel, options)
+        : new (url.protocol === 'https:' ? https : http).Agent(options);
+    this.#agents.set(key, made);
+    return made;
+  }
+}
+
+function askedOf(
+  operation: string,
+  method: CloudRequest['method'],
+  target: string,
+  credentials: Credentials,
+  token: Token | null,
+): Asked {
+  const { source, caFileField } = credentials;
+  const secrets = [...credentials.secrets, ...(token === null ? [] : [token.value])];
+  return { operation, method, target, source, caFileField, secrets };
+}
+
+/** A failure that can pass without anyone's help. */
+function isPassing({ status, retryable }: CloudError): boolean {
+  return retryable && (status === null || status >= 500 || status === 429 || status === 408);
+}
+
+function responseOf(asked: Asked, answer: HttpAnswer): CloudResponse {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(answer.headers)) {
+    if (typeof value === 'string') headers.set(name, value);
+  }
+  return { status: answer.status, headers, body: parseBody(asked, answer) };
+}
+
+function parseBody(asked: Asked, { status, text }: HttpAnswer): unknown {
+  if (text.trim() === '') return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw badAnswer(asked, status, 'something that is not JSON', text);
+  }
+}

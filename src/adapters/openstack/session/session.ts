@@ -1,0 +1,105 @@
+/**
+ * What the typed calls of Nova, Neutron, Glance and Cinder need of a cloud: an authenticated session that sends one
+ * request to one service, and an error that says by kind what the service refused.
+ */
+import { OperationError } from '../../../errors.ts';
+
+export type Service = 'compute' | 'network' | 'image' | 'volume';
+
+export interface CloudRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'PATCH';
+  /** Relative to the service's versioned endpoint, without a leading slash, URL-encoded: `servers/detail`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | readonly string[]>>;
+  /** Sent as JSON; undefined sends no body. */
+  readonly body?: unknown;
+  /** Compute only: the microversion of this call, such as `2.52`. */
+  readonly microversion?: string;
+}
+
+export interface CloudResponse {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Parsed JSON; null when the answer is empty. */
+  readonly body: unknown;
+}
+
+/** The scope of a session's token. Key pairs belong to the user, everything else to the project. */
+export interface CloudScope {
+  readonly projectId: string;
+  readonly userId: string;
+  readonly region: string | null;
+}
+
+export interface CloudSession {
+  /** Gets a token if there is none, and checks its scope. @throws CloudError, or OperationError for the credentials */
+  login(signal: AbortSignal): Promise<CloudScope>;
+  /** Resolves for 2xx. @throws CloudError for every other answer and for transport failures */
+  request(service: Service, request: CloudRequest, signal: AbortSignal): Promise<CloudResponse>;
+  /** Closes idle connections. */
+  close(): void;
+}
+
+/**
+ * - `quota`: the project's limit is reached.
+ * - `rate-limited`: asked to wait (429).
+ * - `unauthorized`: the credentials are refused, also with a new token.
+ * - `unavailable`: 5xx.
+ * - `bad-answer`: not what the API promises: HTML, half an answer, an answer that is too long.
+ * - `unreachable`: no answer: name, network, TLS, deadline.
+ */
+export type CloudErrorKind =
+  | 'quota'
+  | 'rate-limited'
+  | 'not-found'
+  | 'conflict'
+  | 'bad-request'
+  | 'forbidden'
+  | 'unauthorized'
+  | 'unavailable'
+  | 'bad-answer'
+  | 'unreachable';
+
+export interface CloudErrorFields {
+  readonly kind: CloudErrorKind;
+  /** `POST servers` */
+  readonly operation: string;
+  /** The service and its address. */
+  readonly target: string;
+  /** The service's own words, bounded and cleaned. */
+  readonly message: string;
+  readonly hint: string;
+  /** HTTP status; null when no answer came. */
+  readonly status: number | null;
+  /** True when the request may have taken effect. */
+  readonly mayHaveHappened: boolean;
+  /** From Retry-After, bounded; null without one. */
+  readonly retryAfterMs?: number | null;
+  /** By default the kind decides. */
+  readonly retryable?: boolean;
+  readonly cause?: unknown;
+}
+
+const RETRYABLE: ReadonlySet<CloudErrorKind> = new Set<CloudErrorKind>([
+  'quota',
+  'rate-limited',
+  'unavailable',
+  'bad-answer',
+  'unreachable',
+]);
+
+/** An OpenStack service refused a request, or did not answer. */
+export class CloudError extends OperationError {
+  readonly kind: CloudErrorKind;
+  readonly status: number | null;
+  readonly mayHaveHappened: boolean;
+  readonly retryAfterMs: number | null;
+
+  constructor({ kind, status, mayHaveHappened, retryAfterMs = null, ...fields }: CloudErrorFields) {
+    super({ retryable: RETRYABLE.has(kind), ...fields });
+    this.kind = kind;
+    this.status = status;
+    this.mayHaveHappened = mayHaveHappened;
+    this.retryAfterMs = retryAfterMs;
+  }
+}

@@ -1,0 +1,17 @@
+/** The session of an OpenStack provider, with the credentials that its configuration or the environment names. */
+import { systemClock } from '../adapters/clock/system.ts';
+import { KeystoneSession } from '../adapters/openstack/session/cloud-session.ts';
+import { type CredentialSource, readCredentials } from '../adapters/openstack/session/credentials.ts';
+import type { CloudSession } from '../adapters/openstack/session/session.ts';
+import type { OpenStackProviderConfig } from '../config/config.ts';
+
+export function openStackSession(provider: OpenStackProviderConfig): CloudSession {
+  return new KeystoneSession(() => readCredentials(sourceOf(provider)), systemClock);
+}
+
+/** The environment counts only where nothing names a cloud. */
+function sourceOf({ cloud, openrcFile }: OpenStackProviderConfig): CredentialSource {
+  if (openrcFile !== null) return { openrc: openrcFile };
+  const { OS_CLOUD: chosen, OS_AUTH_URL: authUrl } = process.env;
+  return cloud === null && chosen === undefined && authUrl !== undefined ? { environment: true } : { cloud };
+}

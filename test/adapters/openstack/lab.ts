@@ -1,0 +1,150 @@
+/** Providers of the embedded OpenStack, such as one daemon after another creates. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { OpenStackProvider } from '../../../src/adapters/openstack/provider.ts';
+import { KeystoneSession } from '../../../src/adapters/openstack/session/cloud-session.ts';
+import { credentialsOf } from '../../../src/adapters/openstack/session/credentials.ts';
+import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
+import type { OpenStackProviderConfig } from '../../../src/config/config.ts';
+import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
+import type { EffectOf } from '../../../src/engine/ports/adapters.ts';
+import type { Server } from '../../../src/machines/model/domain.ts';
+import { CREDENTIALS } from '../../fakes/openstack/cloud-state.ts';
+import { EmbeddedOpenStack } from '../../fakes/openstack/embedded-openstack.ts';
+import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
+import { NEVER } from '../../fixtures/never.ts';
+import { findProgram } from '../../fixtures/programs.ts';
+import { serverRequest } from '../../fixtures/server-request.ts';
+import { realClock } from '../gerrit/site.ts';
+import { NodeScratch } from '../ssh/scratch.ts';
+
+export class CloudLab {
+  readonly cloud: EmbeddedOpenStack;
+  readonly #root = mkdtempSync(join(tmpdir(), 'sos-ci-lab-'));
+  readonly #scratches: NodeScratch[] = [];
+  readonly #sessions: KeystoneSession[] = [];
+
+  private constructor(cloud: EmbeddedOpenStack) {
+    this.cloud = cloud;
+  }
+
+  static async start(): Promise<CloudLab> {
+    const lab = new CloudLab(await EmbeddedOpenStack.start(findProgram('sshd') ?? ''));
+    const { privateKey } = makeKeyPair('sos-ci');
+    writeFileSync(lab.keyFile, privateKey, { mode: 0o600 });
+    return lab;
+  }
+
+  get keyFile(): string {
+    return join(this.#root, 'key');
+  }
+
+  provider(change: Partial<OpenStackProviderConfig> = {}): OpenStackProvider {
+    const { port } = this.cloud.guests;
+    const login = { keyFile: this.keyFile, user: 'nobody', port };
+    const scratch = new NodeScratch(login, { connectTimeoutMs: 5_000 });
+    this.#scratches.push(scratch);
+    const { config: ssh, stateDir, nodes, disk } = scratch;
+    const config: OpenStackProviderConfig = {
+      ...{ type: 'openstack', name: 'lab', slots: 4, ssh },
+      ...{ place: { user: null, port, directory: disk }, cloud: null, openrcFile: null },
+      ...{ image: 'ubuntu-24.04', flavor: 'm1.small', networks: ['private'], floatingNetwork: null },
+      ...{ securityGroups: [], availabilityZone: null, configDrive: false, userDataFile: null },
+      ...{ bootVolumeGb: null, deleteTimeoutMs: 30_000 },
+      ...change,
+    };
+    const session = new KeystoneSession(() => this.#credentials(), realClock);
+    this.#sessions.push(session);
+    const access = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS });
+    return new OpenStackProvider({ config, session, access, clock: realClock });
+  }
+
+  /** A file with this text. */
+  file(text: string): string {
+    const file = join(this.#root, 'file');
+    writeFileSync(file, text);
+    return file;
+  }
+
+  /** What the cloud still has, of all owners. */
+  get left(): Left {
+    const { servers, ports, floating, keyPairs, volumes } = this.cloud.state;
+    const alive = [...servers.values()].filter(({ deleting }) => !deleting);
+    return {
+      servers: alive.map(({ metadata }) => metadata['sos-ci'] ?? ''),
+      ports: [...ports.values()].map(({ description }) => description),
+      floating: [...floating.values()].map(({ description }) => description),
+      keyPairs: [...keyPairs.keys()],
+      volumes: [...volumes.values()].map(({ metadata }) => metadata['sos-ci'] ?? ''),
+    };
+  }
+
+  /** Resources of others: each of these texts in the place of our mark, and the name and tag of our server. */
+  addLookAlikes(ours: Server, texts: readonly string[]): void {
+    const { state } = this.cloud;
+    const { name } = ours;
+    const server = state.servers.get(ours.id);
+    const [network] = state.networks;
+    const floating = [...state.floating.values()][0];
+    const volume = [...state.volumes.values()][0];
+    if (!server || !network || !floating || !volume) throw new Error('the cloud has no server of ours');
+    for (const [index, text] of texts.entries()) {
+      const id = `look-alike-${index}`;
+      const metadata = { 'sos-ci': text };
+      state.servers.set(id, {
+        ...server,
+        id,
+        metadata,
+        tags: new Set(server.tags),
+        portIds: [],
+        guest: null,
+      });
+      state.addPort(network, { name, description: text });
+      state.floating.set(id, { ...floating, id, address: `${id}.invalid`, portId: null, description: text });
+      state.volumes.set(id, { ...volume, id, metadata, serverId: null, status: 'available' });
+      state.keyPairs.set(text, { name: text, publicKey: '', created: '' });
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const session of this.#sessions) session.close();
+    for (const scratch of this.#scratches) await scratch.close();
+    await this.cloud.stop();
+    rmSync(this.#root, { recursive: true, force: true });
+  }
+
+  #credentials() {
+    const { id, secret } = CREDENTIALS.applicationCredential;
+    const fields = {
+      auth_url: this.cloud.authUrl,
+      application_credential_id: id,
+      application_credential_secret: secret,
+    };
+    const values = new Map(Object.entries(fields).map(([name, value]) => [name, { value, where: name }]));
+    return credentialsOf({ source: 'the lab', values, environment: {} });
+  }
+}
+
+interface Left {
+  readonly servers: readonly string[];
+  readonly ports: readonly string[];
+  readonly floating: readonly string[];
+  readonly keyPairs: readonly string[];
+  readonly volumes: readonly string[];
+}
+
+export const EMPTY: Left = { servers: [], ports: [], floating: [], keyPairs: [], volumes: [] };
+
+/** Lists and deletes, as the engine does. */
+export async function removeAll(provider: OpenStackProvider): Promise<void> {
+  for (const { server } of await provider.list({ deployment: 'ours' }, NEVER)) {
+    await provider.delete(server, 'ours', NEVER);
+  }
+  const left = await provider.list({ deployment: 'ours' }, NEVER);
+  if (left.length > 0) throw new Error(`still listed: ${left.map(({ server }) => server.name).join(', ')}`);
+}
+
+export function request(change: Partial<EffectOf<'createServer'>> = {}): EffectOf<'createServer'> {
+  return { ...serverRequest('job-1'), ...change };
+}

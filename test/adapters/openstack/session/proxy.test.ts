@@ -1,0 +1,111 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import * as http from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { proxyFor } from '../../../../src/adapters/openstack/session/proxy.ts';
+import { makeCertificate } from '../../../fakes/certificate.ts';
+import { KeystoneStand } from './keystone-stand.ts';
+
+const never = new AbortController().signal;
+
+/** A forward proxy: whole URLs for HTTP, CONNECT for HTTPS. */
+async function startProxy(status = 200) {
+  const seen: string[] = [];
+  const server = http.createServer((request, response) => {
+    seen.push(`${request.method} ${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
+    const { method, headers } = request;
+    const onward = http.request(request.url ?? '', { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(onward);
+  });
+  server.on('connect', (request, socket) => {
+    seen.push(`CONNECT ${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
+    if (status !== 200) {
+      socket.end(`HTTP/1.1 ${status} No\r\n\r\n`);
+      return;
+    }
+    const [host = '', port = ''] = (request.url ?? '').split(':');
+    const onward = connect(Number(port), host, () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      onward.pipe(socket);
+      socket.pipe(onward);
+    });
+    onward.on('error', () => socket.destroy());
+    socket.on('error', () => onward.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return { seen, host: `127.0.0.1:${port}`, close: () => server.close() };
+}
+
+describe('a proxy', () => {
+  test('gets the whole URL of a plain request', async () => {
+    const proxy = await startProxy();
+    const stand = await KeystoneStand.start();
+    stand.environment = { http_proxy: `http://ann:s%40crt@${proxy.host}` };
+    expect(await stand.session.login(never)).toMatchObject({ projectId: 'p1' });
+    const login = Buffer.from('ann:s@crt').toString('base64');
+    expect(proxy.seen).toEqual([`POST ${stand.server.url}/identity/v3/auth/tokens Basic ${login}`]);
+    await stand.stop();
+    proxy.close();
+  });
+
+  test('tunnels TLS, which is verified end to end', async () => {
+    const proxy = await startProxy();
+    const certificate = makeCertificate();
+    const stand = await KeystoneStand.start(certificate);
+    stand.environment = { HTTPS_PROXY: proxy.host };
+    await expect(stand.session.login(never)).rejects.toMatchObject({
+      message: expect.stringContaining('certificate'),
+    });
+    const directory = mkdtempSync(join(tmpdir(), 'ca-'));
+    writeFileSync(join(directory, 'ca.pem'), certificate.cert);
+    stand.fields.set('cacert', join(directory, 'ca.pem'));
+    expect(await stand.session.login(never)).toMatchObject({ projectId: 'p1' });
+    const target = stand.server.url.replace('https://', '');
+    expect(proxy.seen).toEqual([`CONNECT ${target}`, `CONNECT ${target}`]);
+    await stand.stop();
+    rmSync(directory, { recursive: true });
+    proxy.close();
+  });
+
+  test('that refuses is named, and nothing was sent', async () => {
+    const proxy = await startProxy(403);
+    const stand = await KeystoneStand.start(makeCertificate());
+    stand.environment = { https_proxy: `http://${proxy.host}` };
+    await expect(stand.session.login(never)).rejects.toMatchObject({
+      kind: 'unreachable',
+      mayHaveHappened: false,
+      message: expect.stringMatching(/^the proxy 127.* refuses to connect .*: 403$/),
+    });
+    await stand.stop();
+    proxy.close();
+  });
+
+  test.each([
+    ['http://h.lab:1/', {}, null],
+    ['http://h.lab:1/', { http_proxy: 'p:2' }, 'http://p:2/'],
+    ['https://h.lab/', { http_proxy: 'p:2' }, null],
+    ['https://h.lab/', { ALL_PROXY: 'p:2' }, 'http://p:2/'],
+    ['http://h.lab:1/', { http_proxy: 'p:2', no_proxy: '*' }, null],
+    ['http://h.lab:1/', { http_proxy: 'p:2', NO_PROXY: 'x, .lab' }, null],
+    ['http://h.lab:1/', { http_proxy: 'p:2', no_proxy: 'lab:1' }, null],
+    ['http://h.lab:1/', { http_proxy: 'p:2', no_proxy: 'lab:9,ab' }, 'http://p:2/'],
+    ['http://10.1.2.3/', { http_proxy: 'p:2', no_proxy: '10.1.0.0/16' }, null],
+    ['http://10.2.2.3/', { http_proxy: 'p:2', no_proxy: '10.1.0.0/16,3' }, 'http://p:2/'],
+    ['http://[fd00::1]/', { http_proxy: 'p:2', no_proxy: 'fd00::/8' }, null],
+  ])('of %s with %j is %s', (url, environment, proxy) => {
+    expect(proxyFor(new URL(url), environment)?.href ?? null).toBe(proxy);
+  });
+
+  test('by another protocol is refused', () => {
+    expect(() => proxyFor(new URL('http://h'), { http_proxy: 'socks5://p' })).toThrow(
+      /http_proxy is not an http/,
+    );
+  });
+});
