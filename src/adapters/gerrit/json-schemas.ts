@@ -69,20 +69,29 @@ const PATH = /^(?![-/ ])[^\u0000-\u001f\u007f-\u009f\ufffd\ud800-\udfff]+$/u;
 const REVISION = /^[0-9a-f]{40}$/;
 
 /** The name of a project or branch. It goes into argument lists and URL paths, so invalid names are refused. */
-const path = z
-  .string()
-  .min(1)
-  .max(PATH_LIMIT)
-  .regex(PATH)
-  .refine((value) => !value.split('/').includes('..'));
+function isPath(value: unknown): value is string {
+  return (
+    typeof value === 'string' &&
+    value.length <= PATH_LIMIT &&
+    PATH.test(value) &&
+    !/(?:^|\/)\.\.(?:\/|$)/.test(value)
+  );
+}
 
-export const project = z.union([path, z.object({ name: path }).transform(({ name }) => name)]);
+export const project = anything.transform((value, context) => {
+  const name = typeof value === 'object' && value !== null ? (value as Unread).name : value;
+  if (isPath(name)) return name;
+  context.addIssue('not a project');
+  return z.NEVER;
+});
 
 /** `master`, also when Gerrit sends `refs/heads/master`. */
-export const branch = z
-  .string()
-  .transform((value) => value.replace(/^refs\/heads\//, ''))
-  .pipe(path);
+export const branch = anything.transform((value, context) => {
+  const name = typeof value === 'string' ? value.replace(/^refs\/heads\//, '') : value;
+  if (isPath(name)) return name;
+  context.addIssue('not a branch');
+  return z.NEVER;
+});
 
 const revision = z.string().regex(REVISION);
 
