@@ -13,6 +13,7 @@ import { GitMerger } from '../adapters/git/merger.ts';
 import { bundleUploaded } from '../adapters/git/patchset-bundle.ts';
 import { ProcHostMetrics } from '../adapters/host/host-metrics.ts';
 import { LocalRunner } from '../adapters/local/runner.ts';
+import { readSubunit } from '../adapters/results/subunit/subunit.ts';
 import { readTap } from '../adapters/results/tap.ts';
 import { BundleSource } from '../adapters/ssh/bundle-source.ts';
 import type { SshClient } from '../adapters/ssh/client/client.ts';
@@ -26,6 +27,7 @@ import type { Adapters, Alarms, CatchUp, Provider } from '../engine/ports/adapte
 import type { EventSource } from '../engine/ports/event-source.ts';
 import type { Store } from '../engine/ports/store.ts';
 import type { SecretValues } from '../log.ts';
+import type { ResultsFormat } from '../machines/model/domain.ts';
 import { type BuiltProviders, buildProviders } from './build-providers.ts';
 import { createMailer, createRestHistory, createReviewTransport } from './build-transports.ts';
 import { databaseFile } from './database-admin.ts';
@@ -82,8 +84,8 @@ export function buildAdapters(
       }),
     }),
     runner: routedRunner({
-      local: new LocalRunner({ stateDir, readTap, ...stages }),
-      node: new SshRunner({ stateDir, nodes, readTap, redact: secrets, ...stages }),
+      local: new LocalRunner({ stateDir, readResults, ...stages }),
+      node: new SshRunner({ stateDir, nodes, readResults, redact: secrets, ...stages }),
     }),
     evidence: new LocalEvidence({
       stateDir,
@@ -117,6 +119,10 @@ function withoutSecrets(alarms: Alarms, hide: Adapters['hide']): Alarms {
         hint: hide(alarm.hint),
       }),
   };
+}
+
+function readResults(format: ResultsFormat, chunks: AsyncIterable<Uint8Array>) {
+  return format === 'subunit' ? readSubunit(chunks) : readTap(chunks);
 }
 
 /** The limits of a stage, wherever it runs. */

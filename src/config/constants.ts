@@ -73,7 +73,8 @@ export const SERVICE_LIMITS: Omit<ServiceLimits, 'maxOpenJobs'> = {
   startTimeoutMs: 20_000,
   exitRecordTimeoutMs: 60_000,
   maxPendingEvidenceBytes: 10 * 1024 ** 3,
-  maxResultsBytes: 64 * 1024 ** 2,
+  /** A full run of Tempest, with its logs, writes 100 MB of subunit. */
+  maxResultsBytes: 256 * 1024 ** 2,
 };
 
 /** How events that the stream lost are found, and when the operator is warned about the connection. By default every

@@ -204,7 +204,7 @@ monitoring: {quiet: 1d}
     [
       'a job that could never fail',
       `${GERRIT}\njobs:\n  acme:\n    project: p\n    testing: {command: ['true']}\n`,
-      'sos-ci.yaml:5:14: jobs.acme.testing: nothing says what a failed test is, so this job could never be FAILURE; add results: FILE (the TAP file that the tests write), or exitCodeIsResult: true if any exit code but 0 means that a test failed',
+      'sos-ci.yaml:5:14: jobs.acme.testing: nothing says what a failed test is, so this job could never be FAILURE; add results: FILE (the TAP file that the tests write; for subunit, results: {format: subunit, file: FILE}), or exitCodeIsResult: true if any exit code but 0 means that a test failed',
     ],
     [
       'a stage that runs nothing, and one that runs two things',

@@ -26,6 +26,8 @@ export interface CaseOptions {
   readonly job?: string;
   readonly top?: string;
   readonly testTimeout?: string;
+  /** As in the configuration; by default a TAP file. */
+  readonly results?: string;
   /** Lines of the configuration that say where this case runs; without them it is this host. */
   readonly provider?: (name: string) => string;
 }
@@ -249,7 +251,7 @@ export class Case {
 
   #yaml(): string {
     const { port } = this.#rig.gerrit;
-    const { job = '', top = '', testTimeout = '30s' } = this.#options;
+    const { job = '', top = '', testTimeout = '30s', results = 'results.tap' } = this.#options;
     return `stateDir: ${this.stateDir}
 gerrit: {host: 127.0.0.1, port: ${port}, user: ${ACCOUNT}, key: ${this.#rig.directory}/ci.key,
   knownHosts: ${this.#rig.directory}/known_hosts, postSettleTimeout: 300ms}
@@ -258,7 +260,7 @@ jobs:
   unit:
     project: ${this.name}
     stacking: {command: [sh, stack.sh], timeout: 20s}
-    testing: {command: [sh, test.sh], timeout: ${testTimeout}, results: results.tap}
+    testing: {command: [sh, test.sh], timeout: ${testTimeout}, results: ${results}}
     limits: {setupRetryDelay: 100ms}
 ${job}${top}${this.#options.provider?.(this.name) ?? ''}`;
   }

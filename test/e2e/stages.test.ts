@@ -1,5 +1,6 @@
 /** Stages that do what tests do in the wild, and daemons that are dead while they do it; with real processes. */
 import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { markedProcesses } from '../../src/demo/observer.ts';
 import type { Case, CaseOptions } from './case.ts';
@@ -104,6 +105,26 @@ test('a command that is missing on the node is a comment without a vote', async 
   expect(await verdictOf(one, change)).toBe('NODE_FAILURE');
   expect(one.messages(change)[0]).toContain('127');
   expect(one.messages(change)[0]).not.toContain('Verified');
+  expect(await daemon.stop()).toBe(0);
+  await one.close();
+});
+
+/** `stestr last --subunit` of a real run in which the tests of extend failed. */
+const STREAM = fileURLToPath(new URL('../samples/devstack-broken.subunit.gz', import.meta.url));
+
+test('failed tests of a subunit stream are named in the comment', async () => {
+  const results = '{format: subunit, file: logs/testr.subunit.gz}';
+  const one = await rig.newCase({
+    results,
+    testing: `mkdir logs\ncp '${STREAM}' logs/testr.subunit.gz\nexit 1\n`,
+  });
+  const daemon = await one.startDaemon();
+  const change = await one.push();
+  expect(await verdictOf(one, change)).toBe('FAILURE');
+  const tests = 'tempest.api.volume.test_volumes_extend.VolumesExtendTest.test_volume_extend';
+  expect(one.messages(change)[0]).toContain(
+    `2 of 55 tests failed: ${tests}, ${tests}_when_volume_has_snapshot`,
+  );
   expect(await daemon.stop()).toBe(0);
   await one.close();
 });

@@ -7,7 +7,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunHandle, Runner } from '../../engine/ports/adapters.ts';
 import { OperationError, throwIfAborted } from '../../errors.ts';
-import type { ResultsSpec, ResultsSummary, Server } from '../../machines/model/domain.ts';
+import type { ResultsFormat, ResultsSpec, ResultsSummary, Server } from '../../machines/model/domain.ts';
 import type { StageRun } from '../../machines/protocol/effects.ts';
 import { after } from '../../timer.ts';
 import { accountOfServer, asAccount } from '../run/account.ts';
@@ -39,7 +39,7 @@ const GUARD_LOOK_MS = 200;
 export interface LocalRunnerOptions extends RunBounds {
   readonly stateDir: string;
   /** Summarizes a results file; the format's reader bounds lines and names. */
-  readonly readTap: (chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
+  readonly readResults: (format: ResultsFormat, chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
   /** How long a stop may take after everything was killed. */
   readonly killTimeoutMs: number;
   /** The interval of the slow poll of a run. */
@@ -113,11 +113,11 @@ export class LocalRunner implements Runner {
   ): Promise<Results> {
     try {
       throwIfAborted(signal, 'read results', results.file);
-      const { resultsLimitBytes, readTap } = this.#options;
+      const { resultsLimitBytes, readResults } = this.#options;
       const opened = await openResults(workTree(server.address), results.file, resultsLimitBytes);
       return 'unreadable' in opened
         ? opened
-        : await readTap(untilAborted(opened.stream, signal, results.file));
+        : await readResults(results.format, untilAborted(opened.stream, signal, results.file));
     } catch (error) {
       throw fileError('read results', results.file, error);
     }

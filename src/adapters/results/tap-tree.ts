@@ -8,6 +8,7 @@ import type { ResultsSummary } from '../../machines/model/domain.ts';
 import { type TapLimits, TapProblem } from './tap-limits.ts';
 import type { TapPoint } from './tap-line.ts';
 import { NumbersSeen } from './tap-numbers.ts';
+import { shortName } from './test-name.ts';
 
 interface Level {
   /** The parent test when it precedes its subtests and ends with a brace; null when it follows them. */
@@ -208,8 +209,7 @@ export class TapTree {
   }
 
   #cut(name: string): string {
-    const { nameLength } = this.#limits;
-    return name.length <= nameLength ? name : `${[...name.slice(0, nameLength)].slice(0, -1).join('')}…`;
+    return shortName(name, this.#limits.nameLength);
   }
 
   #emptyLevel(parent: TapPoint | null): Level {

@@ -9,7 +9,7 @@ import { join } from 'node:path/posix';
 import type { RunHandle, Runner, RunOutcome } from '../../engine/ports/adapters.ts';
 import { OperationError, throwIfAborted } from '../../errors.ts';
 import type { SecretValues } from '../../log.ts';
-import type { ResultsSpec, ResultsSummary, Server } from '../../machines/model/domain.ts';
+import type { ResultsFormat, ResultsSpec, ResultsSummary, Server } from '../../machines/model/domain.ts';
 import type { StageRun } from '../../machines/protocol/effects.ts';
 import { readJobSecrets, SECRETS_VARIABLE } from '../run/job-secrets.ts';
 import { readEnding, readPid, runDirectory } from '../run/run-directory.ts';
@@ -34,7 +34,7 @@ export interface SshRunnerOptions extends RunBounds {
   /** The values that evidence and logs redact. */
   readonly redact: SecretValues;
   /** Summarizes a results file; the format's reader bounds lines and names. */
-  readonly readTap: (chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
+  readonly readResults: (format: ResultsFormat, chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
   /** How long a stop may take after everything was killed. */
   readonly killTimeoutMs: number;
   readonly resultsLimitBytes: number;
@@ -88,7 +88,7 @@ export class SshRunner implements Runner {
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<Results> {
-    const { nodes, readTap, resultsLimitBytes } = this.#options;
+    const { nodes, readResults, resultsLimitBytes } = this.#options;
     const node = nodes.get(server);
     const effort = { operation: 'read results', timeoutMs, signal };
     const tree = workTree(node.address.directory);
@@ -100,7 +100,7 @@ export class SshRunner implements Runner {
         file: results.file,
         limitBytes: resultsLimitBytes,
         requestTimeoutMs: node.config.commandTimeoutMs,
-        read: readTap,
+        read: (chunks) => readResults(results.format, chunks),
       }),
     );
   }

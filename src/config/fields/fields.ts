@@ -36,7 +36,7 @@ export class FieldError {
 }
 
 /** A key that `read` checks and converts. An absent key is read as its default. */
-function field<T>(meta: FieldMeta, read: (value: unknown) => T | FieldError) {
+export function field<T>(meta: FieldMeta, read: (value: unknown) => T | FieldError) {
   const required = meta.default === undefined;
   return z
     .unknown()
@@ -256,7 +256,7 @@ function readSource(value: unknown, hint: string): PasswordSource | FieldError {
   return { file: file as string | null, env: env as string | null };
 }
 
-function readText(value: unknown, check: TextCheck | undefined): string | FieldError {
+export function readText(value: unknown, check: TextCheck | undefined): string | FieldError {
   if (typeof value !== 'string') {
     const quote = typeof value === 'number' || typeof value === 'boolean' ? 'put it in quotes' : '';
     return new FieldError(`must be text, not ${describe(value)}`, quote);
@@ -265,7 +265,7 @@ function readText(value: unknown, check: TextCheck | undefined): string | FieldE
   return check?.(value) ?? value;
 }
 
-function readInteger(value: unknown, { min, max }: Range): number | FieldError {
+export function readInteger(value: unknown, { min, max }: Range): number | FieldError {
   if (typeof value !== 'number' || !Number.isInteger(value)) {
     return new FieldError(`must be a whole number, not ${describe(value)}`);
   }

@@ -18,6 +18,7 @@ import {
   textOrTexts,
   texts,
 } from '../fields/fields.ts';
+import { resultsFile } from '../fields/results-file.ts';
 import {
   branchPattern,
   entryName,
@@ -40,10 +41,8 @@ import { buildHold, VOTE_KIND } from './triggers.ts';
 const stacking = z.strictObject(stageKeys);
 const testing = z.strictObject({
   ...stageKeys,
-  results: optionalText({
-    kind: 'path in the work tree',
-    check: treePath,
-    about: 'TAP file that decides SUCCESS or FAILURE',
+  results: resultsFile({
+    about: 'file of the tests that decides SUCCESS or FAILURE; a path alone is a TAP file',
   }),
   exitCodeIsResult: flag({
     default: false,
@@ -85,7 +84,8 @@ const LIMITS = {
   stageGraceMs: 30_000,
   /** Longer than the waits after SIGTERM and SIGKILL together. */
   stopTimeoutMs: 30_000,
-  resultsTimeoutMs: 60_000,
+  /** For results of 256 MB over a slow line to the node. */
+  resultsTimeoutMs: 300_000,
   collectTimeoutMs: 600_000,
   publishTimeoutMs: 600_000,
   publishAttempts: 5,
@@ -221,7 +221,7 @@ export function buildJob(
       stacking: file.stacking === undefined ? null : buildStage(file.stacking, secrets, path),
       testing: buildStage(file.testing, secrets, path),
       exitCodeIsResult,
-      results: results === null ? null : { format: 'tap', file: results },
+      results,
       logs: file.logs,
       headStartMs: 0,
       limits: buildLimits(file.limits),
@@ -294,7 +294,7 @@ function checkResults(root: unknown, name: string, add: ReportProblem): void {
   if (!isMapping(file) || file.exitCodeIsResult === true) return;
   if (file.results !== undefined && file.results !== null) return;
   const next =
-    'add results: FILE (the TAP file that the tests write), or exitCodeIsResult: true if any exit code but 0 means that a test failed';
+    'add results: FILE (the TAP file that the tests write; for subunit, results: {format: subunit, file: FILE}), or exitCodeIsResult: true if any exit code but 0 means that a test failed';
   add(path, 'nothing says what a failed test is, so this job could never be FAILURE', next);
 }
 

@@ -79,11 +79,16 @@ export function stageText(spec: StageSpec): string {
     : `script ${[spec.script.program, ...spec.script.arguments].join(' ')}`;
 }
 
+export const RESULTS_FORMATS = ['tap', 'subunit'] as const;
+export type ResultsFormat = (typeof RESULTS_FORMATS)[number];
+
 /** How the test stage leaves its results on the server. */
 export interface ResultsSpec {
-  readonly format: 'tap';
+  readonly format: ResultsFormat;
   /** Path relative to the work tree. */
   readonly file: string;
+  /** With fewer tests that passed or failed the results count as incomplete; absent: 1. */
+  readonly expected?: number;
 }
 
 /** Every wait, retry and size of a job. Times are milliseconds. */

@@ -41,7 +41,7 @@ export function judgeTesting(
   if (spec.exitCodeIsResult && end.code !== 0) {
     return { verdict: 'FAILURE', reason: `testing exited with ${end.code}` };
   }
-  if (results !== null) return judgeResults(end.code, results);
+  if (results !== null) return judgeResults(end.code, results, spec.results?.expected ?? 1);
   // Exit 0 alone is a success only if no results are expected.
   if (spec.exitCodeIsResult && spec.results === null) return { verdict: 'SUCCESS', reason: '' };
   return {
@@ -59,11 +59,13 @@ function failedTests(results: ResultsSummary): Judgement {
   return { verdict: 'FAILURE', reason: `${results.failed} of ${total} tests failed${names}` };
 }
 
-function judgeResults(code: number, results: ResultsSummary): Judgement {
+function judgeResults(code: number, results: ResultsSummary, expected: number): Judgement {
   if (code !== 0) {
     return { verdict: 'POST_FAILURE', reason: `no test failed, but testing exited with ${code}` };
   }
   if (results.passed === 0) return { verdict: 'POST_FAILURE', reason: 'no test was run' };
+  if (results.passed < expected)
+    return { verdict: 'POST_FAILURE', reason: `${results.passed} tests were run, ${expected} are expected` };
   return { verdict: 'SUCCESS', reason: '' };
 }
 

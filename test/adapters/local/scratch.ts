@@ -49,7 +49,12 @@ export class Scratch {
   }
 
   runner(options: Partial<LocalRunnerOptions> = {}): LocalRunner {
-    return new LocalRunner({ stateDir: this.stateDir, readTap, ...STAGE_BOUNDS, ...options });
+    return new LocalRunner({
+      stateDir: this.stateDir,
+      readResults: (_format, chunks) => readTap(chunks),
+      ...STAGE_BOUNDS,
+      ...options,
+    });
   }
 
   /** A stage with this command, on a server of its own. */

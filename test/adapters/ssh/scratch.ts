@@ -65,7 +65,7 @@ export class NodeScratch {
     return new SshRunner({
       stateDir,
       nodes,
-      readTap,
+      readResults: (_format, chunks) => readTap(chunks),
       redact,
       ...STAGE_BOUNDS,
       killTimeoutMs: 5_000,

@@ -57,6 +57,17 @@ describe('tests', () => {
     expect(judged.reason === '').toBe(verdict === 'SUCCESS');
   });
 
+  test.each<[number, number, number, Verdict]>([
+    [10, 10, 0, 'SUCCESS'],
+    [9, 10, 0, 'POST_FAILURE'],
+    [9, 10, 1, 'FAILURE'],
+  ])('that are %i where %i are expected, %i of them failed: %s', (passed, expected, failed, verdict) => {
+    const results = { passed, failed, skipped: 50, failures: [] };
+    const judged = judgeTesting(exited(0), results, '', jobSpec({ results: { ...KEPT, expected } }));
+    expect(judged.verdict).toBe(verdict);
+    if (verdict === 'POST_FAILURE') expect(judged.reason).toBe('9 tests were run, 10 are expected');
+  });
+
   const ends: readonly StageEnd[] = [
     exited(126),
     exited(127),
