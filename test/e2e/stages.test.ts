@@ -129,6 +129,21 @@ test('failed tests of a subunit stream are named in the comment', async () => {
   await one.close();
 });
 
+test('a subunit stream of an earlier run is no result', async () => {
+  const one = await rig.newCase({
+    results: '{format: subunit, file: testr.subunit.gz}',
+    stacking: `cp '${STREAM}' testr.subunit.gz\nmkdir .stestr\n`,
+    testing: 'note "stestr $(ls -d .stestr)"\n',
+  });
+  const daemon = await one.startDaemon();
+  const change = await one.push();
+  expect(await verdictOf(one, change)).toBe('POST_FAILURE');
+  expect(one.messages(change)[0]).not.toContain('Verified');
+  expect(one.ledger('testing').at(-1)).toMatch(/stestr $/);
+  expect(await daemon.stop()).toBe(0);
+  await one.close();
+});
+
 test('a non-zero exit without readable results is not FAILURE', async () => {
   const one = await rig.newCase({ testing: 'exit 3\n' });
   const daemon = await one.startDaemon();

@@ -12,6 +12,7 @@ import type { StageRun } from '../../machines/protocol/effects.ts';
 import { after } from '../../timer.ts';
 import { accountOfServer, asAccount } from '../run/account.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
+import { removeFirst } from '../run/remove-first.ts';
 import { readPid, runDirectory } from '../run/run-directory.ts';
 import type { RunBounds } from '../run/runner-protocol.ts';
 import { readScript } from '../run/script-snapshot.ts';
@@ -62,7 +63,7 @@ export class LocalRunner implements Runner {
     const environment = { PATH, LANG, ...stageEnvironment(request, address) };
     const { timeoutMs, outputLimitBytes, secrets = [] } = request.spec;
     if (secrets.length > 0) throw exposed(directory);
-    const argv = await this.#argv(request, directory, signal);
+    const argv = removeFirst(request.spec.removes ?? [], await this.#argv(request, directory, signal));
     refuseNul(directory, [...argv, ...Object.values(environment)]);
     const tree = workTree(address);
     const account = await accountOfServer(address).catch((error: unknown) => {

@@ -12,6 +12,7 @@ import type { SecretValues } from '../../log.ts';
 import type { ResultsFormat, ResultsSpec, ResultsSummary, Server } from '../../machines/model/domain.ts';
 import type { StageRun } from '../../machines/protocol/effects.ts';
 import { readJobSecrets, SECRETS_VARIABLE } from '../run/job-secrets.ts';
+import { removeFirst } from '../run/remove-first.ts';
 import { readEnding, readPid, runDirectory } from '../run/run-directory.ts';
 import type { RunBounds } from '../run/runner-protocol.ts';
 import { readScript } from '../run/script-snapshot.ts';
@@ -108,7 +109,7 @@ export class SshRunner implements Runner {
   async #launch(request: RunStage, node: Node, mirror: string, signal: AbortSignal) {
     const { startTimeoutMs, graceMs, endingTimeoutMs } = this.#options;
     const { commandTimeoutMs, reconnectTimeoutMs } = node.config;
-    const { timeoutMs, outputLimitBytes } = request.spec;
+    const { timeoutMs, outputLimitBytes, removes = [] } = request.spec;
     const script = 'script' in request.spec ? await readScript(request.spec.script, signal) : null;
     const command = 'argv' in request.spec ? request.spec.argv : request.spec.script.arguments;
     const secrets = await readJobSecrets(request.spec.secrets ?? [], this.#options.redact);
@@ -127,10 +128,11 @@ export class SshRunner implements Runner {
     const effort = { operation: 'start stage', timeoutMs: reconnectTimeoutMs + startTimeoutMs, signal };
     const started = await node.using(effort, async (connection, within) => {
       await sendSecrets(secrets, { connection, ...run }, within);
-      if (script === null) return launch({ ...run, argv: command }, connection, within);
+      if (script === null) return launch({ ...run, argv: removeFirst(removes, command) }, connection, within);
       const folder = `${run.server}/script-${request.run.stage}-${randomBytes(4).toString('hex')}`;
       await sendScript(script, folder, { connection, ...run }, within);
-      return launch({ ...run, argv: [`${folder}/${script.program}`, ...command] }, connection, within);
+      const argv = removeFirst(removes, [`${folder}/${script.program}`, ...command]);
+      return launch({ ...run, argv }, connection, within);
     });
     const kept = await RunMirror.open(mirror, outputLimitBytes);
     try {

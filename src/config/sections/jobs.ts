@@ -1,6 +1,6 @@
 /** `jobs`: which changes a job runs for, what it runs, and its limits. */
 import { z } from 'zod';
-import { type JobLimits, TRIGGER_KINDS } from '../../machines/model/domain.ts';
+import { type JobLimits, type ResultsSpec, TRIGGER_KINDS } from '../../machines/model/domain.ts';
 import { overlap } from '../../machines/trigger/rules/glob.ts';
 import type { JobRules } from '../../machines/trigger/rules/job-matcher.ts';
 import { PATCHSET_KINDS } from '../../machines/trigger/rules/patchset-kind.ts';
@@ -219,7 +219,10 @@ export function buildJob(
       provider: file.provider ?? common.provider,
       files: file.files,
       stacking: file.stacking === undefined ? null : buildStage(file.stacking, secrets, path),
-      testing: buildStage(file.testing, secrets, path),
+      testing: {
+        ...buildStage(file.testing, secrets, path),
+        ...(results === null ? {} : { removes: earlierResults(results) }),
+      },
       exitCodeIsResult,
       results,
       logs: file.logs,
@@ -227,6 +230,11 @@ export function buildJob(
       limits: buildLimits(file.limits),
     },
   };
+}
+
+/** What an image of the node or an earlier stage may have left, and could pass for results of the tests. */
+function earlierResults({ format, file }: ResultsSpec): readonly string[] {
+  return format === 'subunit' ? [file, '.stestr'] : [file];
 }
 
 function buildRules(name: string, file: JobFile, triggers: Triggers): JobRules {

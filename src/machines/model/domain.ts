@@ -41,6 +41,8 @@ interface StageLimits {
   readonly timeoutMs: number;
   /** Output beyond this limit is read and dropped, and the log notes it. */
   readonly outputLimitBytes: number;
+  /** Paths in the work tree that are removed before it begins; absent: none. */
+  readonly removes?: readonly string[];
   /** Sent to the server as files; absent: none. */
   readonly secrets?: readonly SecretSource[];
 }

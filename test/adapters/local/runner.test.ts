@@ -1,7 +1,7 @@
 /** Stages with real processes: how they begin, what they get, how they end. Judged by /proc and the files they leave. */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { symlink, writeFile } from 'node:fs/promises';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runnerContract } from '../../contracts/runner.ts';
@@ -195,6 +195,19 @@ describe('LocalRunner', () => {
       name: 'OperationError',
       operation: 'start stage',
     });
+  });
+
+  it('removes the results of an earlier run when the command begins, and then no more', async () => {
+    const request = await scratch.request(['sh', '-c', 'cat results.tap; echo new >results.tap'], {
+      removes: ['results.tap'],
+    });
+    const results = join(request.run.server.address, 'tree', 'results.tap');
+    await writeFile(results, 'old\n');
+    const runner = scratch.runner();
+    await (await runner.start(request, NEVER)).ended;
+    expect(await scratch.file(request, 'log')).toContain('No such file');
+    expect((await runner.start(request, NEVER)).adopted).toBe(true);
+    expect(await readFile(results, 'utf8')).toBe('new\n');
   });
 
   it('reads results from the work tree only', async () => {

@@ -1,7 +1,7 @@
 /** Stages on a node behind a real sshd: how they begin, what they get, how they end. */
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
@@ -301,6 +301,23 @@ describe('SshRunner', () => {
     const request = scratch.request(['true']);
     writeFileSync(join(scratch.place(request.run.server), 'runs'), 'in the way');
     await expect(scratch.runner().start(request, NEVER)).rejects.toMatchObject({ name: 'OperationError' });
+  });
+
+  it.each(['command', 'script'])('removes the results of an earlier run first: %s', async (kind) => {
+    const text = 'cat results.tap; echo new >results.tap';
+    const folder = join(scratch.root, 'lab');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'test.sh'), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    const request =
+      kind === 'command'
+        ? scratch.script(text)
+        : scratch.scriptOf({ program: join(folder, 'test.sh'), folder: null, arguments: [] });
+    const stage = { ...request, spec: { ...request.spec, removes: ['results.tap'] } };
+    const results = join(scratch.place(request.run.server), 'tree', 'results.tap');
+    writeFileSync(results, 'old\n');
+    await (await scratch.runner().start(stage, NEVER)).ended;
+    expect(await scratch.log(request)).toContain('No such file');
+    expect(readFileSync(results, 'utf8')).toBe('new\n');
   });
 
   it('reads results from the work tree only', async () => {

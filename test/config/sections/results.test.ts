@@ -31,12 +31,24 @@ function mistake(results: string): string {
 }
 
 test.each([
-  ['results.tap', { format: 'tap', file: 'results.tap' }],
-  ['{format: tap, file: a/b.tap}', { format: 'tap', file: 'a/b.tap' }],
-  ['{format: subunit, file: a.gz}', { format: 'subunit', file: 'a.gz' }],
-  ['{format: subunit, file: a, expected: 50}', { format: 'subunit', file: 'a', expected: 50 }],
-])('%s', (text, results) => {
-  expect(load(text)?.results).toEqual(results);
+  ['results.tap', { format: 'tap', file: 'results.tap' }, ['results.tap']],
+  ['{format: tap, file: a/b.tap}', { format: 'tap', file: 'a/b.tap' }, ['a/b.tap']],
+  ['{format: subunit, file: a.gz}', { format: 'subunit', file: 'a.gz' }, ['a.gz', '.stestr']],
+  [
+    '{format: subunit, file: a, expected: 50}',
+    { format: 'subunit', file: 'a', expected: 50 },
+    ['a', '.stestr'],
+  ],
+])('%s', (text, results, removes) => {
+  const spec = load(text);
+  expect(spec?.results).toEqual(results);
+  expect(spec?.testing.removes).toEqual(removes);
+});
+
+test('without results nothing is removed', () => {
+  const spec = load('null, exitCodeIsResult: true');
+  expect(spec?.results).toBe(null);
+  expect(spec?.testing.removes).toBeUndefined();
 });
 
 test.each([
