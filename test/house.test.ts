@@ -304,4 +304,16 @@ describe('the code map in ARCHITECTURE.md', () => {
       'remove src/old.ts',
     ]);
   });
+
+  test('no other page names a path that is gone', () => {
+    const pages = files.filter((path) => /^(?:[A-Z]+|docs\/[a-z-]+)\.md$/.test(path));
+    expect(pages.length).toBeGreaterThan(5);
+    const gone = pages.flatMap((page) =>
+      [...read(page).matchAll(/`((?:src|test|scripts|migrations|bench)\/[\w./-]*)`/g)]
+        .map(([, path = '']) => path)
+        .filter((path) => !files.some((file) => `${file}/`.startsWith(path.replace(/\/?$/, '/'))))
+        .map((path) => `${page}: ${path}`),
+    );
+    expect(gone).toEqual([]);
+  });
 });

@@ -58,20 +58,25 @@ export function reviewMail(facts: MailFacts, { to, on }: MailSpec): Mail | null 
 
 const SUBJECT_LIMIT = 200;
 const LINE_LIMIT = 500;
-/** Worst first: the subject names the worst verdict. */
-const WORST_FIRST: readonly Verdict[] = [
-  'FAILURE',
-  'TIMED_OUT',
-  'POST_FAILURE',
-  'NODE_FAILURE',
-  'RETRY_LIMIT',
-  'MERGER_FAILURE',
-  'ABORTED',
-];
+/** The subject names the worst verdict. A skipped job is no verdict on the patch. */
+const SEVERITY: Readonly<Record<Verdict, number>> = {
+  FAILURE: 8,
+  TIMED_OUT: 7,
+  POST_FAILURE: 6,
+  NODE_FAILURE: 5,
+  RETRY_LIMIT: 4,
+  MERGER_FAILURE: 3,
+  ABORTED: 2,
+  SUCCESS: 1,
+  SKIPPED: 0,
+};
 
 function summary(reports: readonly JobReport[]): Verdict {
   const verdicts = reports.filter(({ voting }) => voting).map(({ verdict }) => verdict);
-  return WORST_FIRST.find((verdict) => verdicts.includes(verdict)) ?? 'SUCCESS';
+  return verdicts.reduce(
+    (worst, verdict) => (SEVERITY[verdict] > SEVERITY[worst] ? verdict : worst),
+    'SUCCESS',
+  );
 }
 
 function postedText(posted: boolean | null): string {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { VERDICT_EXIT } from '../../../src/cli/output/exit-codes.ts';
 import { paint, paintError, printJson, terminalIo } from '../../../src/cli/output/terminal.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { ROOT } from '../../house/source.ts';
@@ -22,6 +23,15 @@ describe('JSON', () => {
       const unnamed = [...keysOf(golden)].filter((key) => !new RegExp(`\\b${key}\\b`).test(docs));
       expect(unnamed).toEqual([]);
     },
+  );
+});
+
+test('docs/cli.md names the exit code of each verdict', () => {
+  const docs = readFileSync(join(ROOT, 'docs', 'cli.md'), 'utf8');
+  const special = Object.entries(VERDICT_EXIT).filter(([, code]) => code >= 10);
+  const [first = 0, last = 0] = [special[0]?.[1], special.at(-1)?.[1]];
+  expect(docs).toContain(
+    `| ${first} to ${last} | \`run\`: ${special.map(([verdict]) => verdict).join(', ')} |`,
   );
 });
 
