@@ -84,7 +84,9 @@ export function strayBreaches(path: string, text: string, words: readonly string
 /** Folders that the code map does not name, and paths in the document that do not exist. */
 export function mapBreaches(markdown: string, files: readonly string[]): string[] {
   const named = [
-    ...markdown.matchAll(/`((?:src|test|migrations|scripts|\.ci|bench|docs|examples)\/[A-Za-z0-9_./-]*)`/g),
+    ...markdown.matchAll(
+      /`((?:src|test|migrations|scripts|\.ci|bench|docs|examples|ansible)\/[A-Za-z0-9_./-]*)`/g,
+    ),
   ].map((match) => match[1] ?? '');
   const folders = new Set(files.flatMap(ancestors));
   const mapped = [...folders].filter((folder) =>
