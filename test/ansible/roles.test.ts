@@ -1,0 +1,204 @@
+/** The roles, run by plain ansible-playbook from another folder on a node that is a copy-on-write view of this host. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { it as always, beforeEach, expect } from 'vitest';
+import { needs } from '../fixtures/needs.ts';
+import { Installed, TIMEOUT } from './installed.ts';
+
+const HERE = new URL('.', import.meta.url).pathname;
+
+const ansible = new Installed();
+const { folder } = ansible;
+
+needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () => {
+  const shared = join(folder, 'node');
+  const git = (cwd: string, ...args: string[]) =>
+    execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', '-C', cwd, ...args], {
+      encoding: 'utf8',
+    }).trim();
+
+  function repository(path: string, files: Record<string, string>): string {
+    mkdirSync(path, { recursive: true });
+    git(path, 'init', '-q', '-b', 'master');
+    for (const [name, content] of Object.entries(files))
+      writeFileSync(join(path, name), content, { mode: 0o755 });
+    return commit(path, 'files');
+  }
+
+  function commit(path: string, message: string): string {
+    git(path, 'add', '.');
+    git(path, 'commit', '--allow-empty', '-qm', message);
+    return git(path, 'rev-parse', 'HEAD');
+  }
+
+  function standIn(...names: readonly string[]): Record<string, string> {
+    return Object.fromEntries(names.map((name) => [name, readFileSync(join(HERE, 'standin', name), 'utf8')]));
+  }
+
+  beforeEach((context) => {
+    if (process.getuid?.() !== 0) context.skip('only root can make the view of this host that is the node');
+    rmSync(shared, { recursive: true, force: true });
+    mkdirSync(shared);
+    const probe = spawnSync(join(HERE, 'overlay.sh'), [shared, '--', 'true'], { timeout: 20_000 });
+    if (probe.status !== 0) context.skip('this host does not let root mount an overlay');
+  });
+
+  const vars = (variables: Record<string, unknown>) => ({
+    ansible_python_interpreter: '{{ ansible_playbook_python }}',
+    devstack_packages: [],
+    ...variables,
+  });
+
+  /** The commands are lines of a shell script on the node; each playbook's exit code goes into the file `codes`. */
+  function onNode(variables: Record<string, unknown>, script: string) {
+    writeFileSync(join(shared, 'vars.json'), JSON.stringify(vars(variables)));
+    const prelude = `play() { ansible-playbook -i localhost, -c local "sos_ci.openstack.$1" -e @${shared}/vars.json >> ${shared}/log 2>&1; echo "$1 $?" >> ${shared}/codes; }\ncd ${shared}\n`;
+    writeFileSync(join(shared, 'script'), prelude + script);
+    spawnSync(join(HERE, 'overlay.sh'), [folder, '--', 'bash', join(shared, 'script')], ansible.options);
+    const read = (file: string) =>
+      existsSync(join(shared, file)) ? readFileSync(join(shared, file), 'utf8') : '';
+    return { codes: read('codes'), log: read('log'), read };
+  }
+
+  function job(worktree: string, trees = [{ project: 'openstack/cinder', path: worktree }]) {
+    return {
+      devstack_git_base: join(shared, 'git'),
+      sos_ci: { job: 'j1', attempt: 1, project: 'openstack/cinder', branch: 'master', worktree, trees },
+    };
+  }
+
+  always(
+    'stacks the merged trees once for a run, and starts from nothing of an earlier one',
+    () => {
+      repository(join(shared, 'git', 'openstack', 'devstack'), standIn('stack.sh', 'unstack.sh'));
+      repository(join(shared, 'git', 'openstack', 'cinder-tempest-plugin'), { 'setup.cfg': '' });
+      const tree = join(shared, 'tree');
+      const library = join(shared, 'library');
+      const revision = repository(tree, { 'setup.py': 'patched' });
+      repository(library, { 'setup.py': 'patched' });
+      const both = [
+        { project: 'openstack/cinder', path: tree },
+        { project: 'openstack/os-brick', path: library },
+      ];
+      const first = {
+        ...job(tree, both),
+        tempest_plugins: ['cinder-tempest-plugin'],
+        devstack_localrc: { CINDER_ENABLED_BACKENDS: 'acme:acme' },
+      };
+      const { sos_ci } = job(tree);
+      const next = { ...vars(first), sos_ci: { ...sos_ci, job: 'j2' } };
+      writeFileSync(join(shared, 'next.json'), JSON.stringify(next));
+      const { codes, log, read } = onNode(
+        first,
+        `play stacking
+         play stacking
+         touch /opt/stack/cinder/left /opt/stack/data/venv/left
+         cp /opt/stack/devstack/local.conf local.conf
+         mv next.json vars.json
+         play stacking
+         ls /opt/stack/cinder /opt/stack/data > after
+         cp /opt/stack/logs/runs runs
+         stat -c %U /opt/stack/cinder/setup.py /opt/stack/devstack/local.conf > owners
+         ls /opt/stack/cinder-tempest-plugin > plugin`,
+      );
+      expect(codes, log).toBe('stacking 0\nstacking 0\nstacking 0\n');
+      const run = `stack /opt/stack\n${revision}\n`;
+      expect(read('runs')).toBe(
+        `${run}cloned nova\nfound os-brick\n${run}found os-brick\nunstacked\n${run}cloned nova\n`,
+      );
+      expect(read('after')).toBe('/opt/stack/cinder:\nsetup.py\nused-by-stack\n\n/opt/stack/data:\nvenv\n');
+      expect(read('owners')).toBe('stack\nstack\n');
+      expect(read('plugin')).toBe('setup.cfg\n');
+      for (const line of [
+        'CINDER_ENABLED_BACKENDS="acme:acme"',
+        'LIBS_FROM_GIT=cinder,os-brick',
+        'ADMIN_PASSWORD="secretadmin"',
+        'TEMPEST_PLUGINS="/opt/stack/cinder-tempest-plugin"',
+      ])
+        expect(read('local.conf')).toContain(`${line}\n`);
+      expect(log).not.toContain('secretadmin');
+    },
+    TIMEOUT,
+  );
+
+  always(
+    'fails when stack.sh replaced the change under test',
+    () => {
+      repository(join(shared, 'git', 'openstack', 'devstack'), standIn('stack.sh'));
+      const tree = join(shared, 'tree');
+      const tip = repository(tree, { 'is-replaced': '' });
+      const change = commit(tree, 'patched');
+      const { codes, log } = onNode(job(tree), 'play stacking');
+      expect(codes, log).toBe('stacking 2\n');
+      expect(log).toContain(`stack.sh checked out ${tip} in cinder, not ${change}, which was to be`);
+    },
+    TIMEOUT,
+  );
+
+  always(
+    'refuses trees whose names lead elsewhere, before it touches the node',
+    () => {
+      const tree = join(shared, 'tree');
+      repository(tree, { 'setup.py': '' });
+      const names = [['x/..'], ['-rf'], ['a\nb'], ['x/cinder', 'y/cinder'], ['openstack/data']];
+      const lines = names.map((projects, number) => {
+        const trees = projects.map((project) => ({ project, path: tree }));
+        writeFileSync(join(shared, `${number}.json`), JSON.stringify(vars(job(tree, trees))));
+        return `cp ${number}.json vars.json; play stacking`;
+      });
+      const { codes, log, read } = onNode({}, `${lines.join('\n')}\nls -d /opt/stack > left\n`);
+      expect(codes, log).toBe('stacking 2\n'.repeat(names.length));
+      expect(log.match(/Not the names of projects/g)?.length).toBeGreaterThanOrEqual(names.length);
+      expect(read('left')).toBe('');
+    },
+    TIMEOUT,
+  );
+
+  always(
+    'fails when stack.sh does, with the logs collected',
+    () => {
+      repository(join(shared, 'git', 'openstack', 'devstack'), standIn('stack.sh'));
+      const tree = join(shared, 'tree');
+      repository(tree, { 'fails-to-stack': '' });
+      const { codes, log, read } = onNode(job(tree), 'play stacking');
+      expect(codes, log).toBe('stacking 2\n');
+      expect(log).toContain('Run stack.sh: ');
+      expect(read('tree/controller/logs/devstacklog.txt')).toBe('stacked\n');
+      expect(read('tree/controller/logs/local_conf.txt')).toContain('LIBS_FROM_GIT=cinder');
+    },
+    TIMEOUT,
+  );
+
+  always(
+    'leaves a result only where the tests of this run ended',
+    () => {
+      const tree = join(shared, 'tree');
+      mkdirSync(join(shared, 'venv', 'bin'), { recursive: true });
+      cpSync(join(HERE, 'standin', 'tempest'), join(shared, 'venv', 'bin', 'tempest'));
+      const variables = {
+        ...job(tree),
+        tempest_venv: join(shared, 'venv'),
+        tempest_test_regex: "volume.*(extend|'get')",
+        tempest_exclude_regex: 'slow $HOME',
+        tempest_concurrency: 3,
+      };
+      const old = `mkdir -p /opt/stack/tempest/.stestr ${tree}; useradd -d /opt/stack stack; chown -R stack /opt/stack; chmod -R go+rX ${folder}
+         old() { echo 1 > /opt/stack/tempest/.stestr/next-stream; echo old > /opt/stack/tempest/.stestr/0; echo old > tree/testrepository.subunit; }
+         at() { mkdir -p /opt/stack/tempest/.stestr; old; echo "$1" > /opt/stack/tempest/behaviour; play testing; cp tree/testrepository.subunit "result-$1"; }`;
+      const { codes, log, read } = onNode(
+        variables,
+        `${old}\nat never-starts\nat dies\nat fails\ncp /opt/stack/tempest/arguments arguments\n`,
+      );
+      expect(codes, log).toBe('testing 2\ntesting 2\ntesting 2\n');
+      expect(read('result-never-starts')).toBe('');
+      expect(read('result-dies')).toBe('');
+      expect(read('result-fails')).toBe('stream of this run\n');
+      expect(read('arguments')).toBe(
+        "run\n--regex=volume.*(extend|'get')\n--concurrency=3\n--exclude-regex=slow $HOME\n",
+      );
+      expect(log).toContain('Tempest ended with exit code 1');
+    },
+    TIMEOUT,
+  );
+});

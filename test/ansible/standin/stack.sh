@@ -1,0 +1,20 @@
+#!/bin/bash
+# Honours what DevStack promises: reads local.conf, clones what is missing, leaves .localrc.auto and a log; may not run as root.
+set -eu
+[ "$(id -u)" != 0 ] || exit 10
+sudo -n true
+cd "$(dirname "$0")"
+sed -n '/^\[\[local|localrc\]\]/,/^\[\[/p' local.conf | grep -v '^\[\[' > .localrc.auto
+{
+  echo "$(id -un) $HOME"
+  git -C ../cinder rev-parse HEAD
+  [ -d ../nova ] || { mkdir -p ../nova/.git ../data/venv; echo 'cloned nova'; }
+  [ ! -d ../os-brick ] || echo 'found os-brick'
+} >> ../logs/runs
+echo 'stacked' > ../logs/devstacklog.txt.1
+ln -sf devstacklog.txt.1 ../logs/devstacklog.txt
+touch ../cinder/used-by-stack
+mkdir -p ../tempest/etc
+printf '[auth]\nadmin_password = secretadmin\n' > ../tempest/etc/tempest.conf
+[ ! -e ../cinder/fails-to-stack ] || exit 1
+[ ! -e ../cinder/is-replaced ] || git -C ../cinder checkout -q HEAD~1
