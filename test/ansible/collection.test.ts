@@ -23,6 +23,23 @@ needs('ansible-lint', 'ansible-playbook').it(
   TIMEOUT,
 );
 
+always('is part of the npm package, without its tests and caches', () => {
+  const packed = JSON.parse(
+    execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8' }),
+  );
+  const files: string[] = packed[0].files.map((file: { path: string }) => file.path);
+  const ours = files.filter((file) => file.startsWith('ansible/'));
+  for (const file of [
+    'galaxy.yml',
+    'meta/runtime.yml',
+    'README.md',
+    'examples/vars.yml',
+    'roles/boot/tasks/main.yml',
+  ])
+    expect(ours).toContain(`ansible/${file}`);
+  expect(ours.filter((file) => /\.(pyc|tar\.gz)$|__pycache__/.test(file))).toEqual([]);
+});
+
 needs('ansible-playbook', 'git').describe('local.conf', () => {
   /** Writes a local.conf for the variables of each job, by the module. */
   function write(jobs: readonly Record<string, unknown>[]) {
