@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { DemoFailure, waitFor, waitForPromise } from '../../src/demo/wait.ts';
-
-const never = new AbortController().signal;
+import { NEVER } from '../fixtures/never.ts';
 
 describe('starvation', () => {
   test('looks until there is an answer, zero and empty text among them', async () => {
@@ -10,14 +9,14 @@ describe('starvation', () => {
       looks += 1;
       return looks === 3 ? 0 : null;
     };
-    expect(await waitFor('three', 10_000, never, look)).toBe(0);
+    expect(await waitFor('three', 10_000, NEVER, look)).toBe(0);
     expect(looks).toBe(3);
   });
 
   test('ends with what was waited for', async () => {
     const failure = new DemoFailure('the moon: not within 1ms');
-    await expect(waitFor('the moon', 1, never, () => false)).rejects.toEqual(failure);
-    await expect(waitForPromise('the moon', 1, never, new Promise(() => undefined))).rejects.toEqual(failure);
+    await expect(waitFor('the moon', 1, NEVER, () => false)).rejects.toEqual(failure);
+    await expect(waitForPromise('the moon', 1, NEVER, new Promise(() => undefined))).rejects.toEqual(failure);
   });
 
   test('can be called off', async () => {
@@ -28,8 +27,8 @@ describe('starvation', () => {
   });
 
   test('passes on a promise, kept or broken', async () => {
-    expect(await waitForPromise('it', 10_000, never, Promise.resolve(7))).toBe(7);
-    const broken = waitForPromise('it', 10_000, never, Promise.reject(new Error('broken')));
+    expect(await waitForPromise('it', 10_000, NEVER, Promise.resolve(7))).toBe(7);
+    const broken = waitForPromise('it', 10_000, NEVER, Promise.reject(new Error('broken')));
     await expect(broken).rejects.toThrow('broken');
   });
 });

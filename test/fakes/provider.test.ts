@@ -17,7 +17,7 @@ const request = {
   timeoutMs: 1,
 } as const;
 const failure = { operation: 'o', target: 't', message: 'out of order', retryable: true, hint: 'h' };
-const signal = new AbortController().signal;
+const signal = NEVER;
 
 describe('FakeProvider', () => {
   it('fails the next call of a name only, once', async () => {

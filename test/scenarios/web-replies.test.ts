@@ -21,17 +21,17 @@ import { votesCast, voteText } from '../../src/machines/trigger/rules/vote.ts';
 import { Semaphore } from '../../src/semaphore.ts';
 import { Embedded } from '../adapters/gerrit/embedded.ts';
 import { realClock } from '../adapters/gerrit/site.ts';
+import { NEVER } from '../fixtures/never.ts';
 import { jobRules, triggerRules } from '../machines/rule-facts.ts';
 import { sha256 } from '../machines/simulator.ts';
 
-const never = new AbortController().signal;
 type Comment = Extract<GerritEvent, { type: 'comment-added' }>;
 
 let place: Embedded;
 let connection: SshClient;
 beforeEach(async () => {
   place = await Embedded.start();
-  connection = await connectToGerrit(place.options(), realClock, never);
+  connection = await connectToGerrit(place.options(), realClock, NEVER);
 });
 afterEach(async () => {
   await connection.close();
@@ -93,7 +93,7 @@ class Watch {
       const changes = this.#owed === 'everything' ? null : this.#owed;
       this.#owed = null;
       const effect = { type: 'catchUp', key: 'catchUp', timeoutMs: 1, changes } as const;
-      const { unsure } = await this.#intake.run(effect, never);
+      const { unsure } = await this.#intake.run(effect, NEVER);
       if (unsure.length > 0) this.#owe(unsure);
     }
   }

@@ -21,7 +21,7 @@ import { NodeScratch } from '../ssh/scratch.ts';
 const { it } = needs('sshd', 'python3');
 
 const EXAMPLES = fileURLToPath(new URL('../../../examples/providers/', import.meta.url));
-const signal = new AbortController().signal;
+const signal = NEVER;
 const owner = { deployment: 'ours', job: 'job-1', attempt: 1 };
 const request: EffectOf<'createServer'> = {
   ...{ type: 'createServer', key: 'c', provider: 'lab', name: 'sos-ci-1', owner, timeoutMs: 20_000 },

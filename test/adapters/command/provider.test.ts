@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => sshd.close());
 
-const signal = new AbortController().signal;
+const signal = NEVER;
 
 class Lab {
   readonly scratch = new NodeScratch(sshd, { connectTimeoutMs: 5_000 });

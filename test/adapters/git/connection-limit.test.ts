@@ -2,8 +2,9 @@
 import { beforeEach, expect, test } from 'vitest';
 import { TooManyConnections } from '../../../src/adapters/git/command.ts';
 import { ConnectionLimit } from '../../../src/adapters/git/connection-limit.ts';
+import { NEVER } from '../../fixtures/never.ts';
 
-const signal = new AbortController().signal;
+const signal = NEVER;
 
 /** Gerrit, as far as it counts connections. */
 class Counting {

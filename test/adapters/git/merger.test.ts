@@ -9,12 +9,13 @@ import { GitMerger } from '../../../src/adapters/git/merger.ts';
 import { treeRef } from '../../../src/adapters/git/tree-ref.ts';
 import type { Dependency, MergedTree, Patchset } from '../../../src/machines/model/domain.ts';
 import { needs } from '../../fixtures/needs.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { CINDER, dependency, Place } from './place.ts';
 
 const { it } = needs('git');
 
 const NOVA = 'openstack/nova';
-const signal = new AbortController().signal;
+const signal = NEVER;
 let place: Place;
 let cache: GitCache;
 let merger: GitMerger;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { gitVersion } from '../../../src/adapters/git/version.ts';
+import { NEVER } from '../../fixtures/never.ts';
 
-const NEVER = new AbortController().signal;
 const PATH = process.env.PATH;
 let dir: string;
 beforeEach(() => {

@@ -10,8 +10,8 @@ import { readMail } from '../../fakes/read-mail.ts';
 import { SmtpSink } from '../../fakes/smtp-sink.ts';
 import { CODE_POINT } from '../../fixtures/code-point.ts';
 import { LONG, runs } from '../../fixtures/effort.ts';
+import { NEVER } from '../../fixtures/never.ts';
 
-const never = new AbortController().signal;
 const from = { name: 'Acme CI', address: 'ci@acme.example' };
 const STRINGS = runs(10_000);
 const NAMES = [
@@ -85,7 +85,7 @@ describe('strangers’ words', () => {
         strings += 4 + lines.length;
         sink.mails.length = 0;
         const text = lines.join('\n');
-        await mailer.send({ id, to, subject: `${one} ${two} ${three}`, text }, never);
+        await mailer.send({ id, to, subject: `${one} ${two} ${three}`, text }, NEVER);
         expect(sink.mails).toHaveLength(1);
         const [{ from: sender, to: recipients, data } = { from: '', to: [], data: '' }] = sink.mails;
         expect([sender, ...recipients]).toEqual(['ci@acme.example', ...to]);

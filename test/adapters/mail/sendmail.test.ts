@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { SendmailMailer } from '../../../src/adapters/mail/sendmail.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { MailProgram } from './program.ts';
 
-const never = new AbortController().signal;
 const from = { name: 'Acme CI', address: 'ci@acme.example' };
 const mail = {
   id: 'review.r1',
@@ -21,7 +21,7 @@ const mailer = (argv = program.argv) => new SendmailMailer({ argv, from, graceMs
 
 test('the program gets our arguments after the user’s, no secret of ours, and Unix line ends', async () => {
   process.env.SOS_CI_TEST_SECRET = 'correct horse';
-  await mailer().send(mail, never);
+  await mailer().send(mail, NEVER);
   delete process.env.SOS_CI_TEST_SECRET;
   const [{ argv, environment, data } = { argv: [], environment: {}, data: '' }] = program.taken;
   expect(argv).toEqual(['-i', '-f', 'ci@acme.example', '--', 'dev@acme.example', 'ops@acme.example']);
@@ -38,7 +38,7 @@ test.each([
   [1, false],
 ])('exit status %i: retryable %s, with what it said', async (status, retryable) => {
   program.next(status);
-  await expect(mailer().send(mail, never)).rejects.toMatchObject({
+  await expect(mailer().send(mail, NEVER)).rejects.toMatchObject({
     operation: 'send mail',
     message: `exit status ${status}: no thanks`,
     retryable,
@@ -46,7 +46,7 @@ test.each([
 });
 
 test.each(['/nonexistent/sendmail', '/etc/hostname'])('%s is no program that may be run', async (file) => {
-  await expect(mailer([file]).send(mail, never)).rejects.toMatchObject({
+  await expect(mailer([file]).send(mail, NEVER)).rejects.toMatchObject({
     retryable: false,
     hint: 'correct mail.sendmail',
   });

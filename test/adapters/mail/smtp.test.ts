@@ -8,8 +8,8 @@ import { OperationError } from '../../../src/errors.ts';
 import { makeCertificate } from '../../fakes/certificate.ts';
 import { readMail } from '../../fakes/read-mail.ts';
 import { type SinkOptions, SmtpSink } from '../../fakes/smtp-sink.ts';
+import { NEVER } from '../../fixtures/never.ts';
 
-const never = new AbortController().signal;
 const PASSWORD = 'correct horse battery';
 const certificate = makeCertificate();
 const mail = { id: 'review.r1', to: ['dev@acme.example'], subject: 'FAILURE', text: 'all of it\n' };
@@ -56,7 +56,7 @@ async function refusal(work: Promise<unknown>): Promise<OperationError> {
 
 describe('a mail by SMTP', () => {
   test('has these headers and no others', async () => {
-    await (await mailer({})).send(mail, never);
+    await (await mailer({})).send(mail, NEVER);
     const [{ from, to, data, encrypted } = sink.mails[0] ?? { from: '', to: [], data: '', encrypted: true }] =
       sink.mails;
     expect({ from, to, encrypted }).toEqual({
@@ -82,13 +82,13 @@ describe('a mail by SMTP', () => {
     ['starttls', { tls: 'starttls' }],
     ['tls', { tls: 'tls' }],
   ] as const)('is encrypted with %s, and logs in only then', async (tls, server) => {
-    await (await mailer({ ...server, login: `acme:${PASSWORD}` }, { tls, login })).send(mail, never);
+    await (await mailer({ ...server, login: `acme:${PASSWORD}` }, { tls, login })).send(mail, NEVER);
     expect(sink.mails).toMatchObject([{ login: 'acme', encrypted: true }]);
   });
 
   test('is not sent, nor the password, where encryption is wanted and not to be had', async () => {
     const ours = await mailer({ login: `acme:${PASSWORD}` }, { tls: 'starttls', login });
-    expect(await refusal(ours.send(mail, never))).toMatchObject({
+    expect(await refusal(ours.send(mail, NEVER))).toMatchObject({
       retryable: false,
       hint: expect.stringContaining('mail.smtp.tls'),
     });
@@ -101,7 +101,7 @@ describe('a mail by SMTP', () => {
     ['for another host', { host: 'localhost' }],
   ])('is not sent to a server with a certificate %s', async (_what, more) => {
     const ours = await mailer({ tls: 'starttls' }, { tls: 'starttls', ...more });
-    expect(await refusal(ours.send(mail, never))).toMatchObject({
+    expect(await refusal(ours.send(mail, NEVER))).toMatchObject({
       hint: expect.stringMatching(/caFile|port/),
     });
     expect(sink.mails).toEqual([]);
@@ -111,7 +111,7 @@ describe('a mail by SMTP', () => {
 describe('what goes wrong', () => {
   test('a wrong password: for good, and in no error', async () => {
     const ours = await mailer({ tls: 'tls', login: 'acme:other' }, { tls: 'tls', login });
-    expect(await refusal(ours.send(mail, never))).toMatchObject({
+    expect(await refusal(ours.send(mail, NEVER))).toMatchObject({
       retryable: false,
       hint: 'check mail.smtp.user and password',
     });
@@ -128,7 +128,7 @@ describe('what goes wrong', () => {
   ] as const)('%s is answered %s: retryable %s', async (verb, reply, retryable) => {
     const ours = await mailer({});
     sink.next(verb, reply);
-    const error = await refusal(ours.send(mail, never));
+    const error = await refusal(ours.send(mail, NEVER));
     expect(error).toMatchObject({ retryable, message: expect.stringContaining(reply.slice(4)) });
   });
 
@@ -136,7 +136,7 @@ describe('what goes wrong', () => {
     const ours = await mailer({});
     sink.next('RCPT', '550 5.1.1 nobody of that name');
     const two = { ...mail, to: ['gone@acme.example', 'dev@acme.example'] };
-    expect(await refusal(ours.send(two, never))).toMatchObject({
+    expect(await refusal(ours.send(two, NEVER))).toMatchObject({
       retryable: false,
       message: expect.stringContaining('gone@acme.example'),
     });
@@ -146,19 +146,19 @@ describe('what goes wrong', () => {
   test.each(['connect', 'EHLO', 'MAIL', 'DATA', 'taken'] as const)('cut at %s: tried again', async (verb) => {
     const ours = await mailer({});
     sink.next(verb, 'cut');
-    expect(await refusal(ours.send(mail, never))).toMatchObject({ retryable: true });
+    expect(await refusal(ours.send(mail, NEVER))).toMatchObject({ retryable: true });
   });
 
   test('silence is waited for no longer than it says', async () => {
     const ours = await mailer({}, { timeoutMs: 300 });
     sink.next('connect', 'silence');
-    expect(await refusal(ours.send(mail, never))).toMatchObject({ retryable: true });
+    expect(await refusal(ours.send(mail, NEVER))).toMatchObject({ retryable: true });
   });
 
   test('nobody listens', async () => {
     const ours = await mailer({});
     await sink.close();
-    expect(await refusal(ours.send(mail, never))).toMatchObject({
+    expect(await refusal(ours.send(mail, NEVER))).toMatchObject({
       retryable: true,
       hint: expect.stringContaining('is the mail server up'),
     });
@@ -181,6 +181,6 @@ describe('what goes wrong', () => {
 
   test('certificates that cannot be read', async () => {
     const ours = await mailer({}, { caFile: '/nonexistent/ca.pem' });
-    expect(await refusal(ours.send(mail, never))).toMatchObject({ operation: 'read certificates' });
+    expect(await refusal(ours.send(mail, NEVER))).toMatchObject({ operation: 'read certificates' });
   });
 });

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { shownHostKey } from '../../../src/adapters/openssh/keyscan.ts';
 import { EmbeddedGerrit } from '../../../src/demo/gerrit/embedded-gerrit.ts';
+import { NEVER } from '../../fixtures/never.ts';
 
-const NEVER = new AbortController().signal;
 const TIMEOUT_MS = 60_000;
 
 test('the key that the server shows, and nothing of ours is offered to it', async () => {

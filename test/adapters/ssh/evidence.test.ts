@@ -15,7 +15,6 @@ import { NodeScratch } from './scratch.ts';
 const { test } = needs('sshd');
 
 const hostKey = makeKeyPair('host').privateKey;
-const never = new AbortController().signal;
 const LIMITS: TreeLimits = {
   bytes: 1_000_000,
   files: 100,
@@ -60,7 +59,7 @@ async function taken(limits: Partial<TreeLimits> = {}) {
   const passedOver = await fetchTree(
     scratch.nodes,
     { server, paths: ['logs'], into, limits: { ...LIMITS, ...limits }, timeoutMs: 600_000 },
-    never,
+    NEVER,
   );
   const files = readdirSync(into, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())

@@ -14,7 +14,6 @@ import { NodeScratch } from './scratch.ts';
 
 const { it } = needs('sshd');
 
-const never = new AbortController().signal;
 const BROKEN = [
   [
     'no subsystem',
@@ -63,7 +62,7 @@ describe.each(BROKEN)('a node with %s', (_what, line, message, hint) => {
     const { scratch } = await lab();
     const { stateDir, nodes } = scratch;
     const upkeep = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS });
-    await expect(upkeep.prepare(scratch.server(), 60_000, never)).rejects.toMatchObject(named);
+    await expect(upkeep.prepare(scratch.server(), 60_000, NEVER)).rejects.toMatchObject(named);
   });
 
   it('keeps room for commands, however often files were asked for', async () => {
@@ -73,12 +72,12 @@ describe.each(BROKEN)('a node with %s', (_what, line, message, hint) => {
     const command = { operation: 'look', script, words: ['/'], timeoutMs: 20_000 };
     await scratch.nodes
       .get(server)
-      .using({ operation: 'look', timeoutMs: 60_000, signal: never }, async () => {});
+      .using({ operation: 'look', timeoutMs: 60_000, signal: NEVER }, async () => {});
     for (let times = 0; times < 5; times += 1) {
       const results = { format: 'tap', file: 'results.tap' } as const;
       await expect(scratch.runner().readResults(server, results, 60_000, NEVER)).rejects.toMatchObject(named);
     }
-    const effort = { operation: 'look', timeoutMs: 60_000, signal: never };
+    const effort = { operation: 'look', timeoutMs: 60_000, signal: NEVER };
     const { status } = await scratch.nodes
       .get(server)
       .using(effort, (connection, signal) => ask(connection, command, signal));
@@ -91,7 +90,7 @@ describe.each(BROKEN)('a node with %s', (_what, line, message, hint) => {
     const address = { host: '127.0.0.1', port, user, directory: scratch.disk };
     const look = await probeNode(
       { provider: 'lab', address, config: scratch.config, hostKey: null, commands: [] },
-      never,
+      NEVER,
     );
     expect(look.sftp).toMatchObject(named);
   });

@@ -40,8 +40,7 @@ function fresh(change: Partial<SshConfig> = {}): NodeScratch {
   return made;
 }
 
-const never = new AbortController().signal;
-const effort = (timeoutMs = 10_000, signal = never) => ({ operation: 'reach', timeoutMs, signal });
+const effort = (timeoutMs = 10_000, signal = NEVER) => ({ operation: 'reach', timeoutMs, signal });
 const pinned = (server: Server) => join(scratch.stateDir, 'host-keys', `lab-${server.id}`);
 
 describe('a node is known', () => {
@@ -137,7 +136,7 @@ describe('a connection', () => {
               channel.on('close', hear('close'));
               channel.on('close', resolve);
             };
-            connection.exec('echo x', attach, { timeoutMs: 10_000, signal: never }).catch(reject);
+            connection.exec('echo x', attach, { timeoutMs: 10_000, signal: NEVER }).catch(reject);
           });
         }),
       );

@@ -6,11 +6,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { mayGroup } from '../../../src/adapters/local/cgroup.ts';
 import { probeNode } from '../../../src/adapters/ssh/probe.ts';
 import { needs } from '../../fixtures/needs.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { ROOT } from '../../house/source.ts';
 import { NodeScratch } from './scratch.ts';
-
-const NEVER = new AbortController().signal;
 
 needs('sshd').describe('a look at a node', () => {
   let sshd: Sshd;

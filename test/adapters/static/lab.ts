@@ -6,6 +6,7 @@ import { StaticProvider } from '../../../src/adapters/static/provider.ts';
 import type { StaticHostConfig, StaticProviderConfig } from '../../../src/config/config.ts';
 import { FakeAlarms } from '../../fakes/alarms.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import type { Sshd } from '../../fixtures/sshd.ts';
 import { NodeScratch } from '../ssh/scratch.ts';
 
@@ -64,4 +65,4 @@ export class Lab {
   }
 }
 
-export const signal = new AbortController().signal;
+export const signal = NEVER;

@@ -15,9 +15,10 @@ import {
   publishRequest,
 } from '../../../contracts/evidence.ts';
 import { EXHAUSTIVE } from '../../../fixtures/effort.ts';
+import { NEVER } from '../../../fixtures/never.ts';
 import { type LocalRig, lay, makeRig } from '../../logs/rig.ts';
 
-const { signal } = new AbortController();
+const signal = NEVER;
 const SHORT = JOB.slice(0, 12);
 
 class Killed extends Error {}

@@ -5,9 +5,10 @@ import { SharedConnection } from '../../../../src/adapters/gerrit/transport/shar
 import type { GerritOptions } from '../../../../src/adapters/gerrit/transport/ssh-connection.ts';
 import { FakeClock } from '../../../fakes/clock.ts';
 import { SshServer } from '../../../fakes/ssh-server.ts';
+import { NEVER } from '../../../fixtures/never.ts';
 import { keys, patchset, realClock, Site } from '../site.ts';
 
-const signal = new AbortController().signal;
+const signal = NEVER;
 let site: Site;
 let server: SshServer;
 let shared: SharedConnection;

@@ -8,10 +8,10 @@ import {
 } from '../../../../src/adapters/gerrit/transport/ssh-connection.ts';
 import type { SshClient } from '../../../../src/adapters/ssh/client/client.ts';
 import { SshServer } from '../../../fakes/ssh-server.ts';
+import { NEVER } from '../../../fixtures/never.ts';
 import { keys, realClock, Site } from '../site.ts';
 
 const DEV = { username: 'dev', name: 'Dev', email: 'dev@example.org' };
-const never = new AbortController().signal;
 const row = (number: number, comment = 'recheck') => ({
   project: 'openstack/cinder',
   branch: 'master',
@@ -51,7 +51,7 @@ afterEach(async () => {
 
 async function past(pageRows = 2, more: Partial<GerritOptions> = {}): Promise<ChangeHistoryQuery> {
   const options = site.options(server.port, more);
-  const connection = await connectToGerrit(options, realClock, never);
+  const connection = await connectToGerrit(options, realClock, NEVER);
   connections.push(connection);
   return new ChangeHistoryQuery(
     sshPages(options, () => connection),
@@ -76,7 +76,7 @@ function answerPages(numbers: readonly number[]): void {
 describe('pages', () => {
   test('are read to the end, each repeating the last row of the one before', async () => {
     answerPages([1, 2, 3, 4, 5]);
-    const { changes, unread } = await (await past(3)).read(request, never);
+    const { changes, unread } = await (await past(3)).read(request, NEVER);
     expect(changes.map(({ change }) => change)).toEqual([1, 2, 3, 4, 5]);
     expect(unread).toBe(0);
     expect(server.commands.map((line) => /--start=(\d+)/.exec(line)?.[1] ?? '0')).toEqual(['0', '2']);
@@ -87,7 +87,7 @@ describe('pages', () => {
 
   test('of one row each go on all the same', async () => {
     answerPages([1, 2, 3]);
-    const { changes } = await (await past(1)).read(request, never);
+    const { changes } = await (await past(1)).read(request, NEVER);
     expect(changes.map(({ change }) => change)).toEqual([1, 2, 3]);
   });
 
@@ -102,7 +102,7 @@ describe('pages', () => {
       channel.end();
     });
     const reader = await past(4, { maxResponseBytes: 4_000 });
-    const { changes, unread } = await reader.read(request, never);
+    const { changes, unread } = await reader.read(request, NEVER);
     expect([changes.map(({ change }) => change), unread]).toEqual([[1, 3], 1]);
   });
 
@@ -112,7 +112,7 @@ describe('pages', () => {
       channel.exit(0);
       channel.end();
     });
-    const { changes } = await (await past()).read({ ...request, changes: [1, 9] }, never);
+    const { changes } = await (await past()).read({ ...request, changes: [1, 9] }, NEVER);
     expect(changes.map(({ change }) => change)).toEqual([1, 9]);
     expect(server.commands[1]).toContain('(change:9)');
   });
@@ -125,12 +125,12 @@ describe('an answer that is none', () => {
       lines({ type: 'error', message: 'line 1:5 no viable alternative' }),
       status,
     );
-    await expect((await past()).read(request, never)).rejects.toMatchObject({ retryable: true });
+    await expect((await past()).read(request, NEVER)).rejects.toMatchObject({ retryable: true });
   });
 
   test('an error row behind rows that are right makes none of them count', async () => {
     server.answer('gerrit query', lines(row(1), { type: 'error', message: 'Index not ready' }));
-    await expect((await past()).read(request, never)).rejects.toThrow('Index not ready');
+    await expect((await past()).read(request, NEVER)).rejects.toThrow('Index not ready');
   });
 
   test.each([
@@ -139,7 +139,7 @@ describe('an answer that is none', () => {
     ['what is no JSON', 'fatal: gerrit is starting\n'],
   ])('%s is a failure', async (_, text) => {
     server.answer('gerrit query', text);
-    await expect((await past()).read(request, never)).rejects.toMatchObject({ retryable: true });
+    await expect((await past()).read(request, NEVER)).rejects.toMatchObject({ retryable: true });
   });
 
   test('a second page that fails makes the whole fail: what is missing is not known', async () => {
@@ -152,13 +152,13 @@ describe('an answer that is none', () => {
       channel.exit(0);
       channel.end();
     });
-    await expect((await past()).read(request, never)).rejects.toThrow('went away');
+    await expect((await past()).read(request, NEVER)).rejects.toThrow('went away');
   });
 
   test('a server that says nothing is given up after the limit, and by a stop', async () => {
     server.on('gerrit query', () => {});
     const reader = await past(2, { commandTimeoutMs: 50 });
-    await expect(reader.read(request, never)).rejects.toThrow('gerrit query: no answer within 50ms');
+    await expect(reader.read(request, NEVER)).rejects.toThrow('gerrit query: no answer within 50ms');
     const stop = new AbortController();
     const asked = (await past()).read(request, stop.signal);
     const stopped = expect(asked).rejects.toThrow('was stopped');
@@ -173,6 +173,6 @@ describe('an answer that is none', () => {
       sshPages(options, () => null),
       2,
     );
-    await expect(reader.read(request, never)).rejects.toMatchObject({ retryable: true });
+    await expect(reader.read(request, NEVER)).rejects.toMatchObject({ retryable: true });
   });
 });

@@ -4,10 +4,11 @@ import type { Clock } from '../../../../src/engine/ports/adapters.ts';
 import type { Patchset } from '../../../../src/machines/model/domain.ts';
 import { GerritModel } from '../../../fakes/gerrit-model.ts';
 import { reply, SshServer } from '../../../fakes/ssh-server.ts';
+import { NEVER } from '../../../fixtures/never.ts';
 import { next, posted, request, reviewerAt } from '../review-stand.ts';
 import { keys, patchset, Site } from '../site.ts';
 
-const signal = new AbortController().signal;
+const signal = NEVER;
 let site: Site;
 let server: SshServer;
 let gerrit: GerritModel;

@@ -7,9 +7,9 @@ import type { Clock } from '../../../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../../../src/errors.ts';
 import { makeCertificate } from '../../../fakes/certificate.ts';
 import { WebServer } from '../../../fakes/web-server.ts';
+import { NEVER } from '../../../fixtures/never.ts';
 import { HeldClock, realClock, Site } from '../site.ts';
 
-const never = new AbortController().signal;
 const PASSWORD = 'correct horse battery staple';
 let site: Site;
 let server: WebServer;
@@ -64,7 +64,7 @@ async function failure(work: Promise<unknown>): Promise<OperationError> {
 
 describe('a request', () => {
   test('logs in, says who it is, and sends JSON', async () => {
-    const { status, text } = await client({ url: `${server.url}/gerrit` }).request(post({ a: 'ü' }), never);
+    const { status, text } = await client({ url: `${server.url}/gerrit` }).request(post({ a: 'ü' }), NEVER);
     expect([status, text]).toEqual([200, 'ok']);
     expect(server.calls).toMatchObject([
       {
@@ -82,14 +82,14 @@ describe('a request', () => {
 
   test('keeps its connection for the next one', async () => {
     const ours = client();
-    for (let times = 0; times < 3; times += 1) await ours.request(get(), never);
+    for (let times = 0; times < 3; times += 1) await ours.request(get(), NEVER);
     expect(server.connections).toBe(1);
   });
 
   test('is one of so many at a time', async () => {
     const ours = client({ connections: 2 });
     server.answer = () => {};
-    const three = [1, 2, 3].map(() => ours.request(get(), never));
+    const three = [1, 2, 3].map(() => ours.request(get(), NEVER));
     await server.called(2);
     expect(server.connections).toBe(2);
     server.answer = ({ response }) => response.end('ok');
@@ -101,8 +101,8 @@ describe('a request', () => {
   test('reads its password again each time', async () => {
     const passwords = ['old', 'new'];
     const ours = client({ password: () => passwords.shift() ?? '' });
-    await ours.request(get(), never);
-    await ours.request(get(), never);
+    await ours.request(get(), NEVER);
+    await ours.request(get(), NEVER);
     const sent = server.calls.map(({ headers }) => headers.authorization?.slice(6) ?? '');
     expect(sent.map((text) => Buffer.from(text, 'base64').toString())).toEqual([
       'acme-ci:old',
@@ -113,7 +113,7 @@ describe('a request', () => {
   test('any status is an answer, and no redirect is followed', async () => {
     const other = await WebServer.start();
     server.answer = ({ response }) => response.writeHead(302, { location: `${other.url}/login` }).end();
-    expect(await client().request(get(), never)).toMatchObject({
+    expect(await client().request(get(), NEVER)).toMatchObject({
       status: 302,
       location: `${other.url}/login`,
     });
@@ -126,7 +126,7 @@ describe('a request', () => {
       response.setHeader('date', 'Sun, 22 Nov 2026 20:07:53 GMT');
       response.end();
     };
-    expect((await client().request(get(), never)).date).toBe(Date.UTC(2026, 10, 22, 20, 7, 53));
+    expect((await client().request(get(), NEVER)).date).toBe(Date.UTC(2026, 10, 22, 20, 7, 53));
   });
 });
 
@@ -136,30 +136,30 @@ describe('a request without an answer', () => {
     ['POST', post(), true],
   ] as const)('cut off (%s): it says whether it had gone out', async (_method, request, sent) => {
     server.answer = ({ cut }) => cut();
-    const error = await failure(client().request(request, never));
+    const error = await failure(client().request(request, NEVER));
     expect(error).toBeInstanceOf(UnknownOutcomeError);
     expect(error).toMatchObject({ sent, retryable: true });
   });
 
   test('on a kept connection that the server had closed is asked again, but never posted again', async () => {
     const ours = client();
-    await ours.request(get(), never);
+    await ours.request(get(), NEVER);
     let rude = true;
     server.answer = ({ cut, response }) => {
       if (rude) cut();
       else response.end('ok');
       rude = false;
     };
-    expect((await ours.request(get(), never)).text).toBe('ok');
+    expect((await ours.request(get(), NEVER)).text).toBe('ok');
     expect(server.calls).toHaveLength(3);
     rude = true;
-    expect(await failure(ours.request(post(), never))).toMatchObject({ sent: true });
+    expect(await failure(ours.request(post(), NEVER))).toMatchObject({ sent: true });
     expect(server.calls).toHaveLength(4);
   });
 
   test('in time: it may have arrived', async () => {
     server.answer = () => {};
-    const error = await failure(client({ requestTimeoutMs: 200 }).request(post(), never));
+    const error = await failure(client({ requestTimeoutMs: 200 }).request(post(), NEVER));
     expect(error).toMatchObject({ sent: true, message: 'no answer within 200ms' });
   });
 
@@ -168,12 +168,12 @@ describe('a request without an answer', () => {
       response.writeHead(200, { 'content-length': 100 });
       response.write('half', () => cut());
     };
-    expect(await failure(client().request(post(), never))).toMatchObject({ sent: true, retryable: true });
+    expect(await failure(client().request(post(), NEVER))).toMatchObject({ sent: true, retryable: true });
   });
 
   test('without end', async () => {
     server.answer = ({ response }) => response.end('x'.repeat(2_000));
-    const error = await failure(client({ answerLimitBytes: 1_000 }).request(get(), never));
+    const error = await failure(client({ answerLimitBytes: 1_000 }).request(get(), NEVER));
     expect(error).toMatchObject({
       retryable: false,
       hint: expect.stringContaining('no query of ours needs so much'),
@@ -183,7 +183,7 @@ describe('a request without an answer', () => {
   test('because nobody listens', async () => {
     const { url } = server;
     await server.close();
-    const error = await failure(client({ url }).request(post(), never));
+    const error = await failure(client({ url }).request(post(), NEVER));
     expect(error).toMatchObject({
       sent: false,
       retryable: true,
@@ -199,7 +199,7 @@ describe('a request without an answer', () => {
     const address = silent.address();
     const port = typeof address === 'object' ? address?.port : 0;
     const url = `https://127.0.0.1:${port}`;
-    const error = await failure(client({ url, connectTimeoutMs: 200 }).request(post(), never));
+    const error = await failure(client({ url, connectTimeoutMs: 200 }).request(post(), NEVER));
     expect(error).toMatchObject({ sent: false, retryable: true, message: 'no connection within 200ms' });
     silent.close();
   });
@@ -217,7 +217,7 @@ describe('a request without an answer', () => {
         throw wrong;
       },
     });
-    expect(await failure(ours.request(get(), never))).toBe(wrong);
+    expect(await failure(ours.request(get(), NEVER))).toBe(wrong);
     expect(server.calls).toEqual([]);
   });
 });
@@ -247,9 +247,9 @@ describe('Retry-After', () => {
     const clock = new HeldClock();
     const ours = client({ retryAfterMaxMs: 600_000 }, clock);
     server.answer = ({ response }) => response.writeHead(status, { 'retry-after': value }).end('busy');
-    expect((await ours.request(get(), never)).status).toBe(status);
+    expect((await ours.request(get(), NEVER)).status).toBe(status);
     server.answer = ({ response }) => response.end('ok');
-    const next = ours.request(get(), never);
+    const next = ours.request(get(), NEVER);
     await clock.held();
     expect(server.calls).toHaveLength(1);
     clock.release();
@@ -259,7 +259,7 @@ describe('Retry-After', () => {
   test('does not hold who is told to stop', async () => {
     const ours = client({}, new HeldClock());
     server.answer = ({ response }) => response.writeHead(429, { 'retry-after': '300' }).end();
-    await ours.request(get(), never);
+    await ours.request(get(), NEVER);
     const stop = new AbortController();
     const next = ours.request(get(), stop.signal);
     stop.abort();
@@ -277,7 +277,7 @@ describe('certificates', () => {
     const secure = await WebServer.start(certificate);
     const text = ca === 'its own' ? certificate.cert : ca;
     const caFile = text === null ? null : site.file('ca.pem', text);
-    const error = await failure(client({ url: secure.url, caFile }).request(post(), never));
+    const error = await failure(client({ url: secure.url, caFile }).request(post(), NEVER));
     expect(error).toMatchObject({ sent: false, retryable: false, hint: expect.stringMatching(hint) });
     expect(secure.calls).toEqual([]);
     await secure.close();
@@ -287,14 +287,14 @@ describe('certificates', () => {
     const certificate = makeCertificate();
     const secure = await WebServer.start(certificate);
     const ours = client({ url: secure.url, caFile: site.file('ca.pem', certificate.cert) });
-    await ours.request(get(), never);
-    expect((await ours.request(post(), never)).text).toBe('ok');
+    await ours.request(get(), NEVER);
+    expect((await ours.request(post(), NEVER)).text).toBe('ok');
     expect(secure.connections).toBe(1);
     await secure.close();
   });
 
   test('of an authority that cannot be read', async () => {
-    const error = await failure(client({ caFile: `${site.directory}/none` }).request(get(), never));
+    const error = await failure(client({ caFile: `${site.directory}/none` }).request(get(), NEVER));
     expect(error).toMatchObject({ operation: 'read certificates', hint: expect.stringContaining('caFile') });
   });
 });

@@ -7,9 +7,10 @@ import { runGerrit } from '../../../../src/adapters/gerrit/transport/ssh-command
 import { connectToGerrit } from '../../../../src/adapters/gerrit/transport/ssh-connection.ts';
 import type { SshClient } from '../../../../src/adapters/ssh/client/client.ts';
 import { type SshCommand, SshServer } from '../../../fakes/ssh-server.ts';
+import { NEVER } from '../../../fixtures/never.ts';
 import { HeldClock, keys, realClock, Site } from '../site.ts';
 
-const signal = new AbortController().signal;
+const signal = NEVER;
 let site: Site;
 let server: SshServer;
 let clock: HeldClock;

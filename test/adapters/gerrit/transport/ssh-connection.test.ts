@@ -9,9 +9,9 @@ import {
 import { fingerprint } from '../../../../src/adapters/openssh/known-hosts.ts';
 import { SshClient } from '../../../../src/adapters/ssh/client/client.ts';
 import { reply, replyStatusLast, SshServer } from '../../../fakes/ssh-server.ts';
+import { NEVER } from '../../../fixtures/never.ts';
 import { blobOf, hashed, keys, realClock, Site } from '../site.ts';
 
-const never = new AbortController().signal;
 let site: Site;
 let server: SshServer | null = null;
 let opened: SshClient[] = [];
@@ -24,7 +24,7 @@ async function start(hostKeys: readonly string[] = [keys.ed25519.private]): Prom
   return server;
 }
 
-async function open(options: GerritOptions, signal = never): Promise<SshClient> {
+async function open(options: GerritOptions, signal = NEVER): Promise<SshClient> {
   const connection = await connectToGerrit(options, realClock, signal);
   opened.push(connection);
   return connection;
@@ -40,7 +40,7 @@ afterEach(async () => {
   site.remove();
 });
 
-const run = (connection: SshClient, argv: readonly string[], more: object = {}, signal = never) =>
+const run = (connection: SshClient, argv: readonly string[], more: object = {}, signal = NEVER) =>
   runGerrit(connection, { argv, stdin: null, timeoutMs: 20_000, maxStdoutBytes: 10_000, ...more }, signal);
 
 describe('the host key', () => {

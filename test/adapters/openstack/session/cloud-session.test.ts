@@ -9,9 +9,9 @@ import {
 } from '../../../../src/adapters/openstack/session/session.ts';
 import { AbortedError } from '../../../../src/errors.ts';
 import { makeCertificate } from '../../../fakes/certificate.ts';
+import { NEVER } from '../../../fixtures/never.ts';
 import { failure, json, KeystoneStand, PASSWORD, service } from './keystone-stand.ts';
 
-const never = new AbortController().signal;
 let stand: KeystoneStand;
 beforeEach(async () => {
   stand = await KeystoneStand.start();
@@ -20,13 +20,13 @@ afterEach(() => stand.stop());
 
 const GET: CloudRequest = { method: 'GET', path: 'servers/detail' };
 const POST: CloudRequest = { method: 'POST', path: 'servers', body: { server: {} } };
-const ask = (request = GET, of: Service = 'compute', signal = never) =>
+const ask = (request = GET, of: Service = 'compute', signal = NEVER) =>
   stand.session.request(of, request, signal);
 
 describe('a login', () => {
   test('by password asks for the project, and tells its scope', async () => {
     stand.fields.set('region_name', 'RegionOne');
-    expect(await stand.session.login(never)).toEqual({ projectId: 'p1', userId: 'u1', region: 'RegionOne' });
+    expect(await stand.session.login(NEVER)).toEqual({ projectId: 'p1', userId: 'u1', region: 'RegionOne' });
     expect(JSON.parse(stand.server.calls[0]?.body ?? '')).toEqual({
       auth: {
         identity: {
@@ -84,7 +84,7 @@ describe('a login', () => {
   test('that is refused names the credentials, and is not repeated', async () => {
     stand.logIn = ({ response }) =>
       json(response, 401, { error: { code: 401, message: `Not you, ${PASSWORD}.`, title: 'Unauthorized' } });
-    expect(await failure(stand.session.login(never))).toMatchObject({
+    expect(await failure(stand.session.login(NEVER))).toMatchObject({
       kind: 'unauthorized',
       operation: 'log in',
       message: 'answers 401: Not you, ***.',
@@ -96,7 +96,7 @@ describe('a login', () => {
 
   test('without a project is refused', async () => {
     stand.project = undefined;
-    expect(await failure(stand.session.login(never))).toMatchObject({
+    expect(await failure(stand.session.login(NEVER))).toMatchObject({
       message: 'the token belongs to no project',
       hint: expect.stringContaining('OS_PROJECT_NAME'),
     });
@@ -111,13 +111,13 @@ describe('a login', () => {
       else if (times === 2) call.cut();
       else logIn(call);
     };
-    expect(await stand.session.login(never)).toMatchObject({ projectId: 'p1' });
+    expect(await stand.session.login(NEVER)).toMatchObject({ projectId: 'p1' });
     expect(stand.clock.waits).toEqual([500, 1_000]);
   });
 
   test('at a page that is not Keystone', async () => {
     stand.logIn = ({ response }) => response.end('<html><title>Welcome</title></html>');
-    expect(await failure(stand.session.login(never))).toMatchObject({
+    expect(await failure(stand.session.login(NEVER))).toMatchObject({
       kind: 'bad-answer',
       message: 'answers 200 with something that is not JSON: Welcome',
     });
@@ -360,7 +360,7 @@ describe('a GET', () => {
   });
 
   test('ends with its signal, and with the session', async () => {
-    await stand.session.login(never);
+    await stand.session.login(NEVER);
     stand.answer = () => {};
     const stop = new AbortController();
     const asking = ask(GET, 'compute', stop.signal);
@@ -377,18 +377,18 @@ describe('TLS', () => {
     const directory = mkdtempSync(join(tmpdir(), 'ca-'));
     const certificate = makeCertificate();
     const secure = await KeystoneStand.start(certificate);
-    expect(await failure(secure.session.login(never))).toMatchObject({
+    expect(await failure(secure.session.login(NEVER))).toMatchObject({
       kind: 'unreachable',
       retryable: false,
       hint: 'a cloud with a CA of the lab: add cacert: FILE to clouds.lab',
     });
     secure.fields.set('cacert', join(directory, 'ca.pem'));
-    expect(await failure(secure.session.login(never))).toMatchObject({
+    expect(await failure(secure.session.login(NEVER))).toMatchObject({
       hint: expect.stringContaining('clouds.lab.cacert'),
     });
     writeFileSync(join(directory, 'ca.pem'), certificate.cert);
-    expect(await secure.session.login(never)).toMatchObject({ projectId: 'p1' });
-    expect(await secure.session.request('compute', POST, never)).toMatchObject({ status: 200 });
+    expect(await secure.session.login(NEVER)).toMatchObject({ projectId: 'p1' });
+    expect(await secure.session.request('compute', POST, NEVER)).toMatchObject({ status: 200 });
     await secure.stop();
     rmSync(directory, { recursive: true });
   });

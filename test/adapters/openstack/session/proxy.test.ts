@@ -6,9 +6,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { proxyFor } from '../../../../src/adapters/openstack/session/proxy.ts';
 import { makeCertificate } from '../../../fakes/certificate.ts';
+import { NEVER } from '../../../fixtures/never.ts';
 import { KeystoneStand } from './keystone-stand.ts';
-
-const never = new AbortController().signal;
 
 /** A forward proxy: whole URLs for HTTP, CONNECT for HTTPS. */
 async function startProxy(status = 200) {
@@ -48,7 +47,7 @@ describe('a proxy', () => {
     const proxy = await startProxy();
     const stand = await KeystoneStand.start();
     stand.environment = { http_proxy: `http://ann:s%40crt@${proxy.host}` };
-    expect(await stand.session.login(never)).toMatchObject({ projectId: 'p1' });
+    expect(await stand.session.login(NEVER)).toMatchObject({ projectId: 'p1' });
     const login = Buffer.from('ann:s@crt').toString('base64');
     expect(proxy.seen).toEqual([`POST ${stand.server.url}/identity/v3/auth/tokens Basic ${login}`]);
     await stand.stop();
@@ -60,13 +59,13 @@ describe('a proxy', () => {
     const certificate = makeCertificate();
     const stand = await KeystoneStand.start(certificate);
     stand.environment = { HTTPS_PROXY: proxy.host };
-    await expect(stand.session.login(never)).rejects.toMatchObject({
+    await expect(stand.session.login(NEVER)).rejects.toMatchObject({
       message: expect.stringContaining('certificate'),
     });
     const directory = mkdtempSync(join(tmpdir(), 'ca-'));
     writeFileSync(join(directory, 'ca.pem'), certificate.cert);
     stand.fields.set('cacert', join(directory, 'ca.pem'));
-    expect(await stand.session.login(never)).toMatchObject({ projectId: 'p1' });
+    expect(await stand.session.login(NEVER)).toMatchObject({ projectId: 'p1' });
     const target = stand.server.url.replace('https://', '');
     expect(proxy.seen).toEqual([`CONNECT ${target}`, `CONNECT ${target}`]);
     await stand.stop();
@@ -78,7 +77,7 @@ describe('a proxy', () => {
     const proxy = await startProxy(403);
     const stand = await KeystoneStand.start(makeCertificate());
     stand.environment = { https_proxy: `http://${proxy.host}` };
-    await expect(stand.session.login(never)).rejects.toMatchObject({
+    await expect(stand.session.login(NEVER)).rejects.toMatchObject({
       kind: 'unreachable',
       mayHaveHappened: false,
       message: expect.stringMatching(/^the proxy 127.* refuses to connect .*: 403$/),
