@@ -58,7 +58,7 @@ export function house(
     pipeline: 'check',
     deployment: 'bench',
     queueLength: 1_000_000,
-    onRoom: () => {},
+    onSlotsFree: () => {},
     headStartsMs: {},
     starts: true,
   });

@@ -106,7 +106,7 @@ export class Daemon implements RunningDaemon {
     const { log } = options;
     this.stateDirectory = new StateDirectory(config.stateDir, wrappers, log);
     this.store = this.stateDirectory.store;
-    this.idleGc = new IdleGc(systemClock, config.limits.restMs);
+    this.idleGc = new IdleGc(systemClock, config.limits.idleGcDelayMs);
     const alarms = persistentAlarms(this.store, systemClock, log, config.limits, () =>
       this.alarmMailer?.schedule(),
     );
@@ -324,7 +324,7 @@ export class Daemon implements RunningDaemon {
       newId: idMaker(() => randomInt(32)),
       deployment,
       starts: !(options.monitorOnly ?? false),
-      onRoom: () => this.events.findAgain(),
+      onSlotsFree: () => this.events.findAgain(),
     });
   }
 }

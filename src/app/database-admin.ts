@@ -1,5 +1,5 @@
 /**
- * Database commands without a daemon: verify, rebuild, confirm and backup. A composition root of its own, so that these
+ * Database commands without a daemon: verify, rebuild, confirm and backup. A separate composition root, so that these
  * commands load neither Gerrit nor providers.
  */
 import { hash } from 'node:crypto';

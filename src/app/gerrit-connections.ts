@@ -25,7 +25,7 @@ export class GerritConnections {
     this.stream = new StreamConnection(changed);
     this.queries = new SharedConnection(gerrit, systemClock, () => this.stream.connection);
     this.git = new ConnectionLimit({
-      makeRoom: () => this.queries.makeRoom(),
+      freeConnection: () => this.queries.freeConnection(),
       onChange: changed,
       onRefused: (error) => {
         const kind = 'connections-refused';

@@ -1,4 +1,4 @@
-/** Creates keys and reads and pins host keys for `sos-ci init`. A composition root of its own. */
+/** Creates keys and reads and pins host keys for `sos-ci init`. A separate composition root. */
 
 import { makeKey } from '../adapters/openssh/generate-key.ts';
 import { publicHalf } from '../adapters/openssh/key-file.ts';

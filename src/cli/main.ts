@@ -244,11 +244,11 @@ function addInit(root: Command): void {
         import('./commands/init.ts'),
         import('./input/prompt.ts'),
       ]);
-      const asking = terminalPrompt();
+      const prompt = terminalPrompt();
       try {
-        return exitWith(await initCommand(io, dir ?? '.', options, asking));
+        return exitWith(await initCommand(io, dir ?? '.', options, prompt));
       } finally {
-        asking?.close();
+        prompt?.close();
       }
     });
 }

@@ -110,14 +110,14 @@ function keyFileProblem(
   const position = { ...document.position(where), path: where.join('.') };
   if (key.includes('PRIVATE KEY')) {
     const next =
-      'save it in a file of its own (mode 0600), name that file here, and replace the key: it has been shown';
+      'save it in a separate file (mode 0600), name that file here, and replace the key: it has been shown';
     return [{ ...position, what: 'holds a key itself; secrets do not belong in this file', next }];
   }
   const file = path(key);
   try {
     accessSync(file, constants.R_OK);
     if (statSync(file).isFile()) return [];
-    return [{ ...position, what: `${file} is no regular file`, next: 'name the private key' }];
+    return [{ ...position, what: `${file} is not a regular file`, next: 'name the private key' }];
   } catch {
     const next = `correct the path, or make a key: ssh-keygen -t ed25519 -N '' -f ${file}`;
     return [{ ...position, what: `${file} is not there or cannot be read`, next }];

@@ -24,7 +24,7 @@ export const configSchema = z.strictObject({
     .array(
       secretSource({
         about:
-          'a secret that must not get into evidence or logs; of a file with several lines, each of 8 or more characters counts as one',
+          'a secret that must not get into evidence or logs; in a file with several lines, each line of 8 or more characters counts as one',
         hint: 'write [{file: PATH}] or [{env: NAME}]',
       }),
     )

@@ -109,7 +109,7 @@ async function runScenes(scene: SceneContext, keep: boolean): Promise<JobView> {
   const took = await environment.startDaemon();
   screen.fact(
     'daemon',
-    `pid ${environment.daemon.pid}, a process of its own, listening after ${formatDuration(took)}`,
+    `pid ${environment.daemon.pid}, its own process, listening after ${formatDuration(took)}`,
   );
   const first = await changePasses(scene);
   await changeFails(scene);

@@ -94,6 +94,6 @@ export class EmbeddedHost implements GerritHost {
 
   holdResponse(): HeldResponse {
     const held = this.#gerrit.faults.hold('after-taken');
-    return { taken: held.reached, release: () => held.release() };
+    return { accepted: held.reached, release: () => held.release() };
   }
 }

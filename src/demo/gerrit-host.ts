@@ -6,7 +6,7 @@ import type { Files } from './sample-project.ts';
 
 /** A review that Gerrit accepted and whose response has not reached the daemon. */
 export interface HeldResponse {
-  readonly taken: Promise<void>;
+  readonly accepted: Promise<void>;
   /** Releases the response. Call it after the daemon that posted is dead. */
   release(): void;
 }

@@ -73,7 +73,7 @@ export function readTicks(text: string): readonly Tick[] {
 
 /** Describes a gap in the ticks; '' when they are complete, by one process, and without a pause. */
 export function findGap(ticks: readonly Tick[], maxPauseMs: number): string {
-  if (ticks.length === 0) return 'no ticks at all';
+  if (ticks.length === 0) return 'no ticks';
   for (const [index, tick] of ticks.entries()) {
     if (tick.number !== index + 1) return `line ${index + 1} is tick ${tick.number}`;
     const before = ticks[index - 1];

@@ -53,7 +53,7 @@ test('what is used and what is free is all there is', () => {
       'volume.mjs': replaced(
         files['volume.mjs'],
         /^.*cannot shrink.*\n/m,
-        '    // The array knows what it can do.\n',
+        '    // The array reports what it can do.\n',
       ),
     }),
   },

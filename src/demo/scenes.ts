@@ -92,7 +92,7 @@ export async function daemonDiesWhileReporting(scene: SceneContext): Promise<Job
   const reviewsBefore = await environment.gerrit.reviewsSent();
   const { watch, change } = await push(scene, CHANGES.reworded);
   let reached = false;
-  void heldResponse.taken.then(() => {
+  void heldResponse.accepted.then(() => {
     reached = true;
   });
   await watch.waitUntil('Gerrit to accept the review', () => reached);

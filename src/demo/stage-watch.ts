@@ -68,12 +68,12 @@ export class StageWatch {
   #until<T>(what: string, test: () => T | null | false | Promise<T | null | false>): Promise<T> {
     return waitFor(what, STAGE_TIMEOUT_MS, this.#signal, () => {
       this.#assertHope();
-      this.#look();
+      this.#check();
       return test();
     });
   }
 
-  #look(): void {
+  #check(): void {
     if (this.#job === '') {
       this.#job = this.#reader.jobs({ change: this.#change, limit: 1 })[0]?.id ?? '';
       if (this.#job === '') return;

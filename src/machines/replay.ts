@@ -5,7 +5,7 @@
 import { canonicalJson } from './protocol/canonical-json.ts';
 import type { AnyEvent } from './protocol/events.ts';
 import type { Hash, HistorySnapshot, LogRow } from './protocol/row.ts';
-import { askedKeys, step } from './step.ts';
+import { requestedKeys, step } from './step.ts';
 
 export interface Difference {
   readonly history: string;
@@ -38,13 +38,13 @@ const COMPARED = [
 export function replayHistory(rows: Iterable<LogRow>, hash: Hash): Replayed {
   let before: HistorySnapshot | null = null;
   let equal = 0;
-  const asked = new Set<string>();
+  const requested = new Set<string>();
   for (const row of rows) {
-    const result = recompute(before, row, hash, (key) => asked.has(key));
+    const result = recompute(before, row, hash, (key) => requested.has(key));
     if ('field' in result) return { rows: equal, difference: result, stored: before };
     before = result;
     equal += 1;
-    for (const key of askedKeys(row)) asked.add(key);
+    for (const key of requestedKeys(row)) requested.add(key);
   }
   return { rows: equal, difference: null, stored: before };
 }
@@ -53,12 +53,12 @@ function recompute(
   before: HistorySnapshot | null,
   row: LogRow,
   hash: Hash,
-  asked: (key: string) => boolean,
+  requested: (key: string) => boolean,
 ): HistorySnapshot | Difference {
   const at = { history: row.history, version: row.version };
   try {
     const event = { ...row.data, type: row.type } as unknown as AnyEvent;
-    const { stored, row: computed } = step(before, { ...row, event }, hash, asked);
+    const { stored, row: computed } = step(before, { ...row, event }, hash, requested);
     for (const field of COMPARED) {
       const [was, is] = [canonicalJson(row[field]), canonicalJson(computed[field])];
       if (was !== is) return { ...at, field, stored: was, computed: is };

@@ -61,14 +61,14 @@ export function step(
   before: HistorySnapshot | null,
   input: StepInput,
   hash: Hash,
-  asked: (key: string) => boolean = () => false,
+  wasRequested: (key: string) => boolean = () => false,
 ): StepResult {
   if (before !== null) assertSameHistory(before, input);
   const at = Math.max(input.at, before?.at ?? 0);
   const pending = new Map(Object.entries(before?.pending ?? {}));
   const late = input.settles !== null && !pending.delete(input.settles);
   const moved = late && before !== null ? unchanged(before) : move(before, input, at, [...pending.values()]);
-  const effects = updateOutbox(pending, moved.requested, asked);
+  const effects = updateOutbox(pending, moved.requested, wasRequested);
   const state = toPath(moved.value);
   const after = {
     history: input.history,
@@ -204,7 +204,7 @@ function isList(params: Effect | readonly Effect[]): params is readonly Effect[]
 function updateOutbox(
   pending: Map<string, KeyedEffect>,
   requested: readonly Effect[],
-  asked: (key: string) => boolean,
+  wasRequested: (key: string) => boolean,
 ): readonly Effect[] {
   let effects: Effect[] = [];
   for (const effect of requested) {
@@ -217,7 +217,7 @@ function updateOutbox(
       if (effects.includes(known)) effects = effects.filter((other) => other !== known);
       else effects.push(effect);
     } else {
-      if (pending.has(effect.key) || asked(effect.key))
+      if (pending.has(effect.key) || wasRequested(effect.key))
         throw new Error(`effect ${effect.key} was asked for before`);
       pending.set(effect.key, effect);
       effects.push(effect);
@@ -227,7 +227,7 @@ function updateOutbox(
 }
 
 /** The effect keys that a row requests. */
-export function askedKeys({ effects }: Pick<LogRow, 'effects'>): readonly string[] {
+export function requestedKeys({ effects }: Pick<LogRow, 'effects'>): readonly string[] {
   return effects.flatMap((effect) =>
     effect.type === 'sendEvent' || effect.type === 'cancelEffect' ? [] : [effect.key],
   );

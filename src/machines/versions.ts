@@ -34,7 +34,7 @@ export const newest: Readonly<Record<MachineFamily, MachineName>> = {
 };
 
 /** The name comes from the log, which a newer program may have written. */
-export function knowsMachine(name: string): boolean {
+export function isKnownMachine(name: string): boolean {
   return Object.hasOwn(versions, name);
 }
 
@@ -46,5 +46,5 @@ export function versionOf({ machine }: Pick<HistorySnapshot, 'machine'>): Machin
 
 /** True if the row or history is in a final state. False for an unknown machine. */
 export function isEnded({ machine, state }: Pick<HistorySnapshot, 'machine' | 'state'>): boolean {
-  return knowsMachine(machine) && hasTag(versionOf({ machine }).machine, state, 'ended');
+  return isKnownMachine(machine) && hasTag(versionOf({ machine }).machine, state, 'ended');
 }

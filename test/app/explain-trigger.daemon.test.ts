@@ -174,6 +174,6 @@ test('a patchset that comes again is refused by the same words in both', async (
     explainEvent(event, index + 1, rules, rehearsal).flatMap(({ decisions }) => decisions.map(decisionText)),
   );
   expect(decided[1]).toEqual(['ignore seen this patchset was seen before']);
-  expect(decided[2]).toEqual(['ignore seen its words are not in the event; the change is looked up']);
+  expect(decided[2]).toEqual(['ignore seen its text is not in the event; the change is looked up']);
   expect(await decidedByDaemon(events.slice(0, 2), rules)).toEqual(decided.slice(0, 2).flat());
 });

@@ -134,9 +134,9 @@ describe('mail', () => {
       `{from: "a@b.c\\r\\nBcc: x", to: [a@b.c], ${SMTP}}`,
       'mail.from holds a control character or a line end',
     ],
-    [`{from: "-oQ/tmp@b.c", to: [a@b.c], ${SMTP}}`, 'mail.from is no mail address'],
-    [`{from: a@b.c, to: ["-X/tmp/x@b.c"], ${SMTP}}`, 'mail.to.0 "-X/tmp/x@b.c" is no mail address'],
-    [`{from: a@b.c, to: ["a@b.c, d@e.f"], ${SMTP}}`, 'mail.to.0 "a@b.c, d@e.f" is no mail address'],
+    [`{from: "-oQ/tmp@b.c", to: [a@b.c], ${SMTP}}`, 'mail.from is not a mail address'],
+    [`{from: a@b.c, to: ["-X/tmp/x@b.c"], ${SMTP}}`, 'mail.to.0 "-X/tmp/x@b.c" is not a mail address'],
+    [`{from: a@b.c, to: ["a@b.c, d@e.f"], ${SMTP}}`, 'mail.to.0 "a@b.c, d@e.f" is not a mail address'],
     ['{from: a@b.c, to: [a@b.c], smtp: {host: m, user: u}}', 'mail.smtp has no password for its user'],
     [
       '{from: a@b.c, to: [a@b.c], smtp: {host: m, tls: none, user: u, password: {env: SMTP_PW}}}',

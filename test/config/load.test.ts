@@ -108,7 +108,7 @@ describe('secrets to redact', () => {
     ).toEqual([
       'sos-ci.yaml:4:5: redact.0: none cannot be read; correct the path or its mode, or remove the entry',
       'sos-ci.yaml:5:5: redact.1: the environment variable TOKEN is not set; set it for the daemon, or remove the entry',
-      'sos-ci.yaml:6:5: redact.2: short holds less than 4 characters; a secret that short cannot be told from other text',
+      'sos-ci.yaml:6:5: redact.2: short holds less than 4 characters; a secret that short cannot be distinguished from other text',
       'sos-ci.yaml:7:5: redact.3: must have either file or env; write {file: PATH} or {env: NAME}',
       'sos-ci.yaml:8:5: redact.4: must have either file or env; write {file: PATH} or {env: NAME}',
     ]);
@@ -204,12 +204,12 @@ monitoring: {quiet: 1d}
     [
       'a job that could never fail',
       `${GERRIT}\njobs:\n  acme:\n    project: p\n    testing: {command: ['true']}\n`,
-      'sos-ci.yaml:5:14: jobs.acme.testing: nothing says what a failed test is, so this job could never be FAILURE; add results: FILE (the TAP file that the tests write; for subunit, results: {format: subunit, file: FILE}), or exitCodeIsResult: true if any exit code but 0 means that a test failed',
+      'sos-ci.yaml:5:14: jobs.acme.testing: nothing defines a failed test, so this job could never be FAILURE; add results: FILE (the TAP file that the tests write; for subunit, results: {format: subunit, file: FILE}), or exitCodeIsResult: true if any exit code but 0 means that a test failed',
     ],
     [
       'a stage that runs nothing, and one that runs two things',
       `${GERRIT}\njobs:\n  acme:\n    project: p\n    stacking: {timeout: 1h}\n    testing: {command: [a], script: [./run.sh], exitCodeIsResult: true}\n`,
-      'sos-ci.yaml:5:15: jobs.acme.stacking: says nothing to run; add command: [PROGRAM, ARGUMENT] or script: [PATH, ARGUMENT]\nsos-ci.yaml:6:14: jobs.acme.testing: has command and script; a stage runs one of them: remove the other',
+      'sos-ci.yaml:5:15: jobs.acme.stacking: has nothing to run; add command: [PROGRAM, ARGUMENT] or script: [PATH, ARGUMENT]\nsos-ci.yaml:6:14: jobs.acme.testing: has command and script; a stage runs one of them: remove the other',
     ],
     [
       'a script that cannot be started, and one outside of its folder',
@@ -234,7 +234,7 @@ monitoring: {quiet: 1d}
     [
       'a key itself in place of its file',
       `gerrit:\n  host: localhost\n  user: u\n  key: "-----BEGIN OPENSSH PRIVATE KEY----- b3Blb"\n${JOB}\n`,
-      'sos-ci.yaml:4:8: gerrit.key: holds a key itself; secrets do not belong in this file; save it in a file of its own (mode 0600), name that file here, and replace the key: it has been shown',
+      'sos-ci.yaml:4:8: gerrit.key: holds a key itself; secrets do not belong in this file; save it in a separate file (mode 0600), name that file here, and replace the key: it has been shown',
     ],
     [
       'a password in an address',
@@ -244,7 +244,7 @@ monitoring: {quiet: 1d}
     [
       'a mistake inside an alias, at its anchor',
       `${GERRIT}\njobs:\n  a: {project: p, testing: &t {command: x, exitCodeIsResult: true}}\n`,
-      'sos-ci.yaml:3:41: jobs.a.testing.command: must be a list of program and arguments, because no shell reads it; not one text; write [x], or for a shell [sh, -c, "x"]',
+      'sos-ci.yaml:3:41: jobs.a.testing.command: must be a list of program and arguments, because it runs without a shell; not a single string; write [x], or for a shell [sh, -c, "x"]',
     ],
   ])('%s', (_name, text, expected) => {
     expect(mistakes(text).join('\n')).toBe(expected);
@@ -252,7 +252,7 @@ monitoring: {quiet: 1d}
 
   test('a key twice, and what else is wrong besides', () => {
     expect(mistakes(`${GERRIT}\n${GERRIT}\n${JOB}\nlgo: {}\n`)).toEqual([
-      'sos-ci.yaml:2:1: this key stands here twice; keep one of the two',
+      'sos-ci.yaml:2:1: this key occurs twice; keep one of the two',
       'sos-ci.yaml:4:1: lgo: unknown key; did you mean "log"?',
     ]);
   });
@@ -260,7 +260,7 @@ monitoring: {quiet: 1d}
   test('a job name twice', () => {
     const job = "  acme: {project: p, testing: {command: ['true'], exitCodeIsResult: true}}\n";
     expect(mistakes(`${GERRIT}\njobs:\n${job}${job}`)).toEqual([
-      'sos-ci.yaml:4:3: this key stands here twice; keep one of the two',
+      'sos-ci.yaml:4:3: this key occurs twice; keep one of the two',
     ]);
   });
 

@@ -42,7 +42,7 @@ export function reviewTests(at: () => GerritStand): void {
     expect(await said(at(), change)).toEqual([`Patch Set 1:\n\n${'x'.repeat(16_384)}`]);
   });
 
-  test('refuses what is no JSON, and what is not there', async () => {
+  test('refuses what is not JSON, and what is not there', async () => {
     const change = await push(at());
     const target = `--project ${PROJECT} ${change},1`;
     const broken = await at().ssh('acme-ci', `gerrit review --json ${target}`, 'not json');

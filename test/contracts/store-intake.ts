@@ -51,7 +51,7 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
         hash: sha256,
         now: () => START,
         stored: () => null,
-        asked: () => false,
+        wasRequested: () => false,
         strict: true,
       });
       return batch;

@@ -33,7 +33,7 @@ export function startsContract(name: string, open: () => Store): void {
         hash: sha256,
         now: () => START,
         stored: () => null,
-        asked: () => false,
+        wasRequested: () => false,
         strict: false,
       };
       dispatch(

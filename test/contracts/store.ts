@@ -44,7 +44,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
         hash: sha256,
         now: () => now,
         stored: (id: string) => store.stored(id),
-        asked: () => false,
+        wasRequested: () => false,
         strict: true,
       };
       for (const happening of happenings) dispatch(batch, happening, options);
@@ -198,8 +198,8 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       await append(...begun(1));
       await append(submissionOf('j1', { type: 'slot.granted' }, 'slot'));
       const keys = ['slot', 'deadline:queued', 'createServer:1', 'createServer:2'];
-      expect(keys.map((key) => store.asked('j1', key))).toEqual([true, true, true, false]);
-      expect(store.asked('j2', 'slot')).toBe(false);
+      expect(keys.map((key) => store.wasRequested('j1', key))).toEqual([true, true, true, false]);
+      expect(store.wasRequested('j2', 'slot')).toBe(false);
     });
 
     test('ended jobs are counted once, by day, name and verdict', async () => {

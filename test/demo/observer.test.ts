@@ -33,7 +33,7 @@ describe('ticks', () => {
   test.each([
     ['whole', whole, ''],
     ['cut in its last line', `${whole}4 7`, ''],
-    ['none', '', 'no ticks at all'],
+    ['none', '', 'no ticks'],
     ['one is missing', '1 7 0\n3 7 200\n', 'line 2 is tick 3'],
     ['begun again', `${whole}1 8 0\n`, 'line 4 is tick 1'],
     ['by another process', '1 7 0\n2 8 100\n', 'tick 2 came from another process'],

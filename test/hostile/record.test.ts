@@ -28,7 +28,7 @@ describe('hostile texts', () => {
             hash: sha256,
             now: () => START,
             stored: (history) => store.stored(history),
-            asked: (history, key) => store.asked(history, key),
+            wasRequested: (history, key) => store.wasRequested(history, key),
             strict: true,
           });
         }

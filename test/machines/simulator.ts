@@ -9,7 +9,7 @@ import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import type { HistorySnapshot, LogRow, MachineName } from '../../src/machines/protocol/row.ts';
-import { askedKeys, step } from '../../src/machines/step.ts';
+import { requestedKeys, step } from '../../src/machines/step.ts';
 import { verdictsOf } from '../../src/machines/verdicts/verdicts.ts';
 import { goodAnswer } from './answers.ts';
 import { accepted, JOB, jobSpec, opened, preparePlan, REVIEW, reportSpec, START, TREE } from './facts.ts';
@@ -107,7 +107,7 @@ export class Simulator {
       before,
       { history, machine, event, at: this.now, settles: settles ?? null, causationId: cause ?? null },
       sha256,
-      (key) => this.rowsOf(history).some((earlier) => askedKeys(earlier).includes(key)),
+      (key) => this.rowsOf(history).some((earlier) => requestedKeys(earlier).includes(key)),
     );
     this.stored.set(history, stored);
     this.log.push(row);

@@ -5,7 +5,7 @@ import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import type { HistorySnapshot, LogRow, MachineName } from '../../src/machines/protocol/row.ts';
 import { defineVersion, type MachineVersion } from '../../src/machines/protocol/version.ts';
 import { replayHistory } from '../../src/machines/replay.ts';
-import { askedKeys, step } from '../../src/machines/step.ts';
+import { requestedKeys, step } from '../../src/machines/step.ts';
 import { versions } from '../../src/machines/versions.ts';
 import { START } from './facts.ts';
 import { sha256 } from './simulator.ts';
@@ -51,7 +51,7 @@ function history(checked: boolean): readonly LogRow[] {
   ];
   for (const [event, settles] of events) {
     const happening = { history: 'h', machine: NAME, event, at: START, settles, causationId: null };
-    const asked = (key: string) => checked && rows.some((row) => askedKeys(row).includes(key));
+    const asked = (key: string) => checked && rows.some((row) => requestedKeys(row).includes(key));
     const stepped = step(before, happening, sha256, asked);
     before = stepped.stored;
     rows.push(stepped.row);

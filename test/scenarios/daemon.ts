@@ -99,7 +99,7 @@ export class Daemon {
       queueLength: options.queueLength ?? 100,
       headStartsMs: options.headStartsMs ?? {},
       starts: options.starts ?? true,
-      onRoom: () => this.events.findAgain(),
+      onSlotsFree: () => this.events.findAgain(),
     });
     this.events = new EventIntake({
       store,

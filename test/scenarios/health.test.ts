@@ -11,8 +11,8 @@ const LIMITS = {
   diskFreeBytes: 1_000,
   diskFreeFiles: 10,
   walBytes: 1_000,
-  quietMs: 3 * HOUR,
-  quietOthers: 3,
+  maxSilenceMs: 3 * HOUR,
+  minOtherReports: 3,
 };
 const MONITORING: NonNullable<LabOptions['monitoring']> = {
   limits: LIMITS,

@@ -27,7 +27,7 @@ describe('the store cannot be written', () => {
           });
         }
         appends += 1;
-        if (full) throw new StoreUnavailable('SQLITE_FULL: database or disk is full', 'make room', null);
+        if (full) throw new StoreUnavailable('SQLITE_FULL: database or disk is full', 'free space', null);
         return append.call(lab.store, batch);
       };
       lab.say(created());
@@ -50,7 +50,7 @@ describe('the store cannot be written', () => {
     const lab = new Lab({ slots: 3 });
     const { append } = lab.store;
     await lab.start();
-    lab.store.append = () => Promise.reject(new StoreUnavailable('SQLITE_FULL', 'make room', null));
+    lab.store.append = () => Promise.reject(new StoreUnavailable('SQLITE_FULL', 'free space', null));
     for (const change of [1, 2, 3]) lab.say(created(change));
     await lab.clock.advance(60_000);
     expect([lab.unheard, lab.jobs().length, lab.provider.created]).toEqual([3, 0, 0]);
@@ -66,7 +66,7 @@ describe('the store cannot be written', () => {
     await lab.start();
     lab.say(created());
     await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
-    lab.store.append = () => Promise.reject(new StoreUnavailable('SQLITE_FULL', 'make room', null));
+    lab.store.append = () => Promise.reject(new StoreUnavailable('SQLITE_FULL', 'free space', null));
     lab.say(created(7));
     await lab.clock.advance(120_000);
     await lab.daemon.service.stop();
@@ -163,7 +163,7 @@ describe('an adapter with a bug', () => {
 });
 
 describe('an event that throws inside the machine', () => {
-  /** A server without its id is no JSON: the job that is told of it cannot be stored. */
+  /** A server without its id is not JSON: the job that is told of it cannot be stored. */
   const poisonous = (change: number) =>
     bentProvider((provider, lab) => ({
       create: async (request, signal) => {

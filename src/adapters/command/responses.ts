@@ -20,7 +20,7 @@ const server = z.strictObject({
   hostKey: z
     .string()
     .max(10_000)
-    .refine((text) => parseHostKey(text) !== null, 'is no public key')
+    .refine((text) => parseHostKey(text) !== null, 'is not a public key')
     .optional(),
 });
 

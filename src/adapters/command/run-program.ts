@@ -21,9 +21,9 @@ export interface Program {
 }
 
 /** Passed to every program, when set for the daemon. */
-const SURROUNDINGS = ['PATH', 'HOME', 'LANG', 'TMPDIR'];
+const BASE_ENVIRONMENT = ['PATH', 'HOME', 'LANG', 'TMPDIR'];
 /** Exit codes that make a retry pointless: EX_USAGE and EX_CONFIG of sysexits.h. */
-const NO_USE = [64, 78];
+const PERMANENT_EXIT_CODES = [64, 78];
 /** The maximum length of the error output in a message. */
 const MESSAGE_LENGTH = 500;
 
@@ -34,7 +34,7 @@ export async function runProgram(program: Program): Promise<unknown> {
   if (signal.aborted) throw failure(program, 'given up before it began', true);
   const child = execa(file, rest, {
     input: `${JSON.stringify(input)}\n`,
-    env: pick(process.env, [...SURROUNDINGS, ...environment]),
+    env: pick(process.env, [...BASE_ENVIRONMENT, ...environment]),
     extendEnv: false,
     detached: true,
     cleanup: false,
@@ -57,17 +57,17 @@ export async function runProgram(program: Program): Promise<unknown> {
   if (givenUp !== null) {
     // The last line often names what the program waited for.
     const detail = lastLine(result.stderr);
-    throw failure(program, detail === '' ? givenUp : `${givenUp}; it said: ${detail}`, true);
+    throw failure(program, detail === '' ? givenUp : `${givenUp}; its last output: ${detail}`, true);
   }
   if (!result.failed) return parse(program, result.stdout);
-  if (result.isMaxBuffer) throw failure(program, `it said more than ${outputLimitBytes} bytes`, false);
+  if (result.isMaxBuffer) throw failure(program, `it printed more than ${outputLimitBytes} bytes`, false);
   if (result.exitCode === undefined && result.signal === undefined) {
     throw failure(program, `${file} cannot be run: ${result.code ?? 'unknown error'}`, false);
   }
   const how = result.exitCode === undefined ? `killed by ${result.signal}` : `exit code ${result.exitCode}`;
   const detail = lastLine(result.stderr);
-  const useless = result.exitCode !== undefined && NO_USE.includes(result.exitCode);
-  throw failure(program, detail === '' ? how : `${how}: ${detail}`, !useless);
+  const permanent = result.exitCode !== undefined && PERMANENT_EXIT_CODES.includes(result.exitCode);
+  throw failure(program, detail === '' ? how : `${how}: ${detail}`, !permanent);
 }
 
 export function failure(program: Program, message: string, retryable: boolean): OperationError {
@@ -85,7 +85,7 @@ function parse(program: Program, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw failure(program, `its answer is no JSON: ${JSON.stringify(text.slice(0, 100))}`, false);
+    throw failure(program, `its output is not JSON: ${JSON.stringify(text.slice(0, 100))}`, false);
   }
 }
 

@@ -13,7 +13,7 @@ export interface AskOptions {
   readonly timeoutMs: number;
 }
 
-export type Asked<R extends OperatorRequest> =
+export type ResponseTo<R extends OperatorRequest> =
   | { readonly result: AnswerTo<R> }
   | { readonly refusal: Refusal };
 
@@ -21,7 +21,7 @@ export type Asked<R extends OperatorRequest> =
 export async function askDaemon<R extends OperatorRequest>(
   request: R,
   options: AskOptions,
-): Promise<Asked<R>> {
+): Promise<ResponseTo<R>> {
   const question: Question = { format: FORMAT, ...options.operator, request };
   const address = openAddress(options.stateDir);
   try {
@@ -72,7 +72,7 @@ function exchange(path: string, question: string, timeoutMs: number): Promise<st
 }
 
 function troubleOf({ code }: Trouble, target: string): OperationError {
-  const look = 'check the result: sos-ci status, sos-ci jobs';
+  const hint = 'check the result: sos-ci status, sos-ci jobs';
   switch (code) {
     case 'ENOENT':
     case 'ECONNREFUSED':
@@ -81,13 +81,13 @@ function troubleOf({ code }: Trouble, target: string): OperationError {
     case 'EPERM':
       return failed(target, 'this socket belongs to another user', 'ask as the user who runs the daemon');
     case 'SILENT':
-      return failed(target, 'the daemon gave no answer in time', look);
+      return failed(target, 'the daemon gave no answer in time', hint);
     case 'GONE':
     case 'ECONNRESET':
     case 'EPIPE':
-      return failed(target, 'the daemon went away before it answered', look);
+      return failed(target, 'the daemon exited before it answered', hint);
     default:
-      return failed(target, `the daemon cannot be asked: ${code}`, look);
+      return failed(target, `the daemon cannot be asked: ${code}`, hint);
   }
 }
 

@@ -54,7 +54,7 @@ export class ControlServer {
         target: shown,
         message: errorText(thrown),
         retryable: false,
-        hint: 'stateDir must be on a local file system that knows sockets, and nothing else may have this name',
+        hint: 'stateDir must be on a local file system that supports sockets, and nothing else may have this name',
         cause: thrown,
       });
     }

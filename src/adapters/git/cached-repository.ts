@@ -236,7 +236,7 @@ function unwritable({ operation, target }: GitContext, cause: Error): OperationE
     target,
     message: cause.message,
     retryable: true,
-    hint: 'see whether there is room in the state directory, and whether the daemon owns it',
+    hint: 'check that the state directory has free space, and that the daemon owns it',
     cause,
   });
 }

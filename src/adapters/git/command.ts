@@ -90,7 +90,7 @@ const MESSAGE_LENGTH = 500;
 /** Returns standard output without the final line ending; any status but 0 is an error. */
 export async function git(command: GitCommand): Promise<string> {
   const { stdout, cut } = await askGit(command, []);
-  if (cut) throw failed(command, 'it says more than anybody can read', null, undefined);
+  if (cut) throw failed(command, 'it prints too much output', null, undefined);
   return stdout;
 }
 
@@ -100,7 +100,7 @@ export async function askGit(command: GitCommand, answers: readonly number[]): P
   const input = command.input === undefined ? { stdin: 'ignore' as const } : { input: command.input };
   const child = execa('git', [...settings(command.protocol), ...command.argv], {
     cwd: command.cwd,
-    env: { ...surroundings(), ...command.environment },
+    env: { ...baseEnvironment(), ...command.environment },
     extendEnv: false,
     detached: true,
     cleanup: false,
@@ -145,7 +145,7 @@ function settings(protocol: string | null): readonly string[] {
   return [...SETTINGS, ...allowed].flatMap((setting) => ['-c', setting]);
 }
 
-function surroundings(): Readonly<Record<string, string>> {
+function baseEnvironment(): Readonly<Record<string, string>> {
   return {
     PATH: process.env.PATH ?? '',
     HOME: '/nonexistent',
@@ -202,7 +202,7 @@ function tooOld(command: GitCommand): OperationError {
   return new OperationError({
     operation: command.operation,
     target: command.target,
-    message: `this git does not know: git ${command.argv.slice(0, 2).join(' ')}`,
+    message: `this version of git does not support: git ${command.argv.slice(0, 2).join(' ')}`,
     retryable: false,
     hint: 'install git 2.38 or later',
   });
@@ -212,7 +212,7 @@ function givenUp(command: GitCommand, stderr = ''): OperationError {
   return new OperationError({
     operation: command.operation,
     target: command.target,
-    message: `given up: it took too long, or the daemon stops${stderr === '' ? '' : `; git said: ${stderr}`}`,
+    message: `aborted: it took too long, or the daemon is stopping${stderr === '' ? '' : `; git printed: ${stderr}`}`,
     retryable: true,
     hint: 'see whether Gerrit answers, and give a large project more time',
   });

@@ -8,7 +8,7 @@ import { type GitCommand, TooManyConnections } from './command.ts';
 
 export interface ConnectionLimitOptions {
   /** Closes a connection that this program keeps open besides git's. Returns false when there is none. */
-  readonly makeRoom: () => Promise<boolean>;
+  readonly freeConnection: () => Promise<boolean>;
   /** Called when Gerrit refuses git's only connection, and with null when it accepts one again. */
   readonly onRefused: (error: OperationError | null) => void;
   /** Called when the number of connections has changed. */
@@ -44,7 +44,7 @@ export class ConnectionLimit {
       } catch (error) {
         if (!(error instanceof TooManyConnections) || signal.aborted) throw error;
         if (this.#taken > 1) this.#limit = this.#taken - 1;
-        else if (!(await this.#options.makeRoom())) {
+        else if (!(await this.#options.freeConnection())) {
           this.#reportRefusal(error);
           throw error;
         }

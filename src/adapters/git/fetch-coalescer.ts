@@ -17,7 +17,7 @@ export interface Wanted {
   readonly as: string;
 }
 
-interface Asker {
+interface FetchRequest {
   readonly wanted: readonly Wanted[];
   readonly context: GitContext;
   readonly resolve: () => void;
@@ -39,7 +39,7 @@ interface FetchLineOptions {
 
 export class FetchCoalescer {
   readonly #options: FetchLineOptions;
-  #waiting: Asker[] = [];
+  #waiting: FetchRequest[] = [];
   #under: AbortController | null = null;
   #closed = false;
   /** During a fetch: checks whether it is still needed. */
@@ -57,15 +57,15 @@ export class FetchCoalescer {
     let leave = (): void => {};
     return new Promise<void>((resolve, reject) => {
       if (this.#closed || context.signal.aborted) return reject(givenUp(context));
-      const asker: Asker = { wanted, context, resolve, reject, left: false, last: null };
+      const request: FetchRequest = { wanted, context, resolve, reject, left: false, last: null };
       leave = () => {
-        asker.left = true;
-        reject(givenUp(context, asker.last));
-        this.#waiting = this.#waiting.filter((other) => other !== asker);
+        request.left = true;
+        reject(givenUp(context, request.last));
+        this.#waiting = this.#waiting.filter((other) => other !== request);
         this.#wake();
       };
       context.signal.addEventListener('abort', leave, { once: true });
-      this.#waiting.push(asker);
+      this.#waiting.push(request);
       void this.#run();
     }).finally(() => context.signal.removeEventListener('abort', leave));
   }
@@ -79,10 +79,10 @@ export class FetchCoalescer {
   async #run(): Promise<void> {
     if (this.#under !== null) return;
     while (this.#waiting.length > 0 && !this.#closed) {
-      const askers = this.#waiting.splice(0);
+      const requests = this.#waiting.splice(0);
       this.#under = new AbortController();
       try {
-        await this.#fetchFor(askers, this.#under);
+        await this.#fetchFor(requests, this.#under);
       } finally {
         this.#under = null;
         this.#wake = () => {};
@@ -90,28 +90,29 @@ export class FetchCoalescer {
     }
   }
 
-  async #fetchFor(askers: readonly Asker[], under: AbortController): Promise<void> {
+  async #fetchFor(requests: readonly FetchRequest[], under: AbortController): Promise<void> {
     const first = await this.#isEmpty();
     const limit = first
       ? this.#options.clock.after(this.#options.cloneTimeoutMs, () => under.abort())
       : () => {};
     this.#wake = () => {
-      if (!first && askers.every(({ left }) => left)) under.abort();
+      if (!first && requests.every(({ left }) => left)) under.abort();
     };
     this.#wake();
     try {
-      await this.#fetchOnce(under.signal, askers);
-      for (const asker of askers) asker.resolve();
+      await this.#fetchOnce(under.signal, requests);
+      for (const request of requests) request.resolve();
     } catch (error) {
       this.#options.untidy();
       if (!(error instanceof GitFailed) || under.signal.aborted) {
-        for (const asker of askers) asker.reject(error);
+        for (const request of requests) request.reject(error);
         return;
       }
       // One missing ref fails the whole fetch, so each request is retried alone to get its own error.
-      for (const asker of askers) {
-        asker.last = error;
-        if (!asker.left) await this.#fetchAlone(asker, under.signal).then(asker.resolve, asker.reject);
+      for (const request of requests) {
+        request.last = error;
+        if (!request.left)
+          await this.#fetchAlone(request, under.signal).then(request.resolve, request.reject);
       }
     } finally {
       limit();
@@ -124,10 +125,10 @@ export class FetchCoalescer {
     return files !== null && !files.some((file) => file.endsWith('.idx'));
   }
 
-  async #fetchAlone(asker: Asker, signal: AbortSignal): Promise<void> {
+  async #fetchAlone(request: FetchRequest, signal: AbortSignal): Promise<void> {
     const { repository, remote } = this.#options;
-    const context = { ...asker.context, signal };
-    const refs = asker.wanted.map(({ ref }) => ref);
+    const context = { ...request.context, signal };
+    const refs = request.wanted.map(({ ref }) => ref);
     let there: ReadonlySet<string>;
     try {
       there = await repository.remoteRefs(context, remote, refs);
@@ -136,15 +137,15 @@ export class FetchCoalescer {
     }
     const missing = refs.find((ref) => !there.has(ref));
     if (missing !== undefined) throw notThere(context, missing);
-    await this.#fetchOnce(signal, [asker]);
+    await this.#fetchOnce(signal, [request]);
   }
 
-  #fetchOnce(signal: AbortSignal, askers: readonly Asker[]): Promise<void> {
+  #fetchOnce(signal: AbortSignal, requests: readonly FetchRequest[]): Promise<void> {
     const { repository, remote } = this.#options;
-    const [asker] = askers;
-    const target = asker?.context.target ?? repository.directory;
-    const context = { operation: asker?.context.operation ?? 'fetch', target, signal };
-    const refspecs = new Set(askers.flatMap(({ wanted }) => wanted.map(({ ref, as }) => `+${ref}:${as}`)));
+    const [request] = requests;
+    const target = request?.context.target ?? repository.directory;
+    const context = { operation: request?.context.operation ?? 'fetch', target, signal };
+    const refspecs = new Set(requests.flatMap(({ wanted }) => wanted.map(({ ref, as }) => `+${ref}:${as}`)));
     return repository.fetch(context, remote, [...refspecs]);
   }
 }

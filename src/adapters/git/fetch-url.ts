@@ -34,20 +34,12 @@ export function addressOf(gerrit: FetchFrom, project: string): Address {
   const template =
     gerrit.fetchUrl ?? `ssh://${gerrit.user}@${bracketed(gerrit.host)}:${gerrit.port}/{project}`;
   if (!PROJECT.test(project) || project.includes('..') || project.length > PROJECT_LENGTH) {
-    throw refusal(
-      project,
-      'this is no project name that can stand in an address',
-      'look at the change in Gerrit',
-    );
+    throw refusal(project, 'this project name cannot be part of a URL', 'check the change in Gerrit');
   }
   const url = template.replaceAll('{project}', project);
   const protocol = PROTOCOLS.find((name) => url.startsWith(`${name}://`));
   if (protocol === undefined || !URL.canParse(url)) {
-    throw refusal(
-      project,
-      'gerrit.fetchUrl is no address with ssh, https, http or file',
-      'fix gerrit.fetchUrl',
-    );
+    throw refusal(project, 'gerrit.fetchUrl is not an ssh, https, http or file URL', 'fix gerrit.fetchUrl');
   }
   // Every user of the host can read command lines.
   if (new URL(url).password !== '') {
@@ -71,12 +63,12 @@ export function checkPatchset({
   throw refusal(
     `${change},${patchset}`,
     `the ref or the revision of the patchset is not one that Gerrit makes`,
-    'look at the change in Gerrit',
+    'check the change in Gerrit',
   );
 }
 
 export function checkRevision(revision: string): void {
-  if (!REVISION.test(revision)) throw refusal(revision, 'this is no SHA-1', 'look at the change in Gerrit');
+  if (!REVISION.test(revision)) throw refusal(revision, 'this is not a SHA-1', 'check the change in Gerrit');
 }
 
 /** The branch as a full ref that is safe in a refspec: no pattern, no option, nothing that git refuses. */
@@ -86,8 +78,8 @@ export function branchRef(project: string, branch: string): string {
   if (sound && branch.length <= BRANCH_LENGTH && !NO_BRANCH.test(branch)) return `refs/heads/${branch}`;
   throw refusal(
     `${project} ${JSON.stringify(branch.slice(0, BRANCH_LENGTH))}`,
-    'this is no name of a branch',
-    'look at the change in Gerrit',
+    'this is not a branch name',
+    'check the change in Gerrit',
   );
 }
 
@@ -95,7 +87,7 @@ export function branchRef(project: string, branch: string): string {
 export function otherRevision(target: string, wanted: string, fetched: string): OperationError {
   return refusal(
     target,
-    `Gerrit said ${wanted}, the ref holds ${fetched}`,
+    `Gerrit reported ${wanted}, the ref holds ${fetched}`,
     'see whether gerrit.fetchUrl names the same Gerrit, or a mirror that is behind',
   );
 }

@@ -105,7 +105,7 @@ export class GitSource implements Source {
   }
 
   async #make(run: Run, address: Address, patchset: Patchset): Promise<void> {
-    const local = { ...run, protocol: null, hint: 'see whether there is room in the state directory' };
+    const local = { ...run, protocol: null, hint: 'check that the state directory has free space' };
     await git({ ...local, argv: ['init', '--quiet', '--template=', '.'] });
     const fetch = {
       ...run,
@@ -183,7 +183,7 @@ function unwritable(target: string, cause: unknown): OperationError {
     target,
     message: errorText(cause),
     retryable: true,
-    hint: 'see whether there is room in the state directory, and whether the daemon owns it',
+    hint: 'check that the state directory has free space, and that the daemon owns it',
     cause,
   });
 }

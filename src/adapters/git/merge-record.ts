@@ -104,7 +104,7 @@ function unreadable(directory: string, cause: Error): OperationError {
     target: directory,
     message: cause.message,
     retryable: true,
-    hint: 'see whether there is room in the state directory, and whether the daemon owns it',
+    hint: 'check that the state directory has free space, and that the daemon owns it',
     cause,
   });
 }

@@ -106,7 +106,7 @@ async function makeIn(
   ]);
   const refs = await repository.refs(context, [tipRef(branch), folder]);
   const tip = onto ?? refs.get(tipRef(branch));
-  if (tip === undefined) throw unusable(context, `the branch ${branch} is no commit`);
+  if (tip === undefined) throw unusable(context, `the branch ${branch} is not a commit`);
   const dated = patches.map((patch) => dateOf(patch, refs.get(localRef(patch)), context));
   const merged = await mergeOnto(repository, context, tip, dated);
   const done = new Map<string, string | null>(patches.map((patch) => [localRef(patch), null]));
@@ -123,7 +123,7 @@ async function makeIn(
 function dateOf(patch: Dependency, at: RefAt | undefined, context: GitContext): Patch {
   if (at?.revision === patch.revision) return { ...patch, committedAt: at.committedAt };
   const held = at === undefined ? 'no commit' : at.revision;
-  throw unusable(context, `Gerrit said ${patch.revision}, ${patch.ref} holds ${held}`);
+  throw unusable(context, `Gerrit reported ${patch.revision}, ${patch.ref} holds ${held}`);
 }
 
 function unusable({ operation, target }: GitContext, message: string): OperationError {

@@ -27,7 +27,7 @@ export async function bundleUploaded(
   const ref = treeRef(patchset);
   const environment = { GIT_SSH_COMMAND: sshCommand(gerrit) };
   const run = { operation: 'fetch patchset', target, cwd, environment, signal };
-  const local = { ...run, protocol: null, hint: 'see whether there is room in the state directory' };
+  const local = { ...run, protocol: null, hint: 'check that the state directory has free space' };
   await makeDirectory(cwd, target);
   try {
     await git({ ...local, argv: ['init', '--quiet', '--bare', '--template=', '.'] });
@@ -58,7 +58,7 @@ async function makeDirectory(path: string, target: string): Promise<void> {
       target,
       message: errorText(cause),
       retryable: true,
-      hint: 'see whether there is room in the state directory, and whether the daemon owns it',
+      hint: 'check that the state directory has free space, and that the daemon owns it',
       cause,
     });
   }

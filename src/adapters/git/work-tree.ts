@@ -29,7 +29,7 @@ export async function makeWorkTree(
     ...context,
     cwd: directory,
     protocol: null,
-    hint: 'see whether there is room in the state directory',
+    hint: 'check that the state directory has free space',
     environment: { ...environment, GIT_DIR: own, GIT_WORK_TREE: directory },
   };
   // Runs first, because git reports here when the repository is lost.

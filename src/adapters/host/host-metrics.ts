@@ -1,6 +1,6 @@
 /**
- * Looks at what this host has left: room on the disks that we write to, and how large the database's write-ahead log is.
- * What cannot be found out is null, and never an error: whoever looks for trouble must not make any.
+ * Measures free space on the disks that we write to, and the size of the database's write-ahead log. An unknown value is
+ * null, never an error: a health check must not cause failures.
  */
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -36,32 +36,32 @@ export class ProcHostMetrics implements HostMetrics {
   }
 }
 
-/** One for each file system: several places on one disk are one trouble. */
+/** One entry for each file system, so that several directories on one disk raise one alarm. */
 async function disksOf(paths: readonly WatchedPath[]): Promise<readonly Disk[]> {
   const byDevice = new Map<string, Disk>();
   for (const watched of paths) {
-    const { device, ...room } = await roomAt(watched.path);
+    const { device, ...space } = await freeSpaceAt(watched.path);
     const other = byDevice.get(device);
     const holds = other === undefined ? watched.holds : `${other.holds} and ${watched.holds}`;
-    byDevice.set(device, { ...room, path: other?.path ?? watched.path, holds });
+    byDevice.set(device, { ...space, path: other?.path ?? watched.path, holds });
   }
   return [...byDevice.values()];
 }
 
-interface Room {
+interface FreeSpace {
   readonly device: string;
   readonly freeBytes: number | null;
   readonly freeFiles: number | null;
 }
 
-/** Of a directory that is not there yet, the room where it will be made. */
-async function roomAt(path: string): Promise<Room> {
+/** For a directory that does not exist yet: the free space of its nearest existing parent. */
+async function freeSpaceAt(path: string): Promise<FreeSpace> {
   try {
     const [{ dev }, { bavail, bsize, files, ffree }] = await Promise.all([stat(path), statfs(path)]);
     return { device: String(dev), freeBytes: bavail * bsize, freeFiles: files === 0 ? null : ffree };
   } catch {
     const above = dirname(path);
-    return above === path ? { device: path, freeBytes: null, freeFiles: null } : roomAt(above);
+    return above === path ? { device: path, freeBytes: null, freeFiles: null } : freeSpaceAt(above);
   }
 }
 

@@ -25,8 +25,8 @@ export async function accountOf(user: string): Promise<Account> {
   const line = (await readFile(ACCOUNTS, 'utf8')).split('\n').find((each) => each.startsWith(`${user}:`));
   const [uid, gid] = (line ?? '').split(':').slice(2, 4).map(Number);
   if (uid === undefined || gid === undefined)
-    throw refused(user, `there is no such account in ${ACCOUNTS}`, `make it: useradd --system ${user}`);
-  if (uid === 0) throw refused(user, 'is root itself', 'name an account without rights of its own');
+    throw refused(user, `there is no such account in ${ACCOUNTS}`, `create it: useradd --system ${user}`);
+  if (uid === 0) throw refused(user, 'is root', 'name an unprivileged account');
   return { uid, gid };
 }
 

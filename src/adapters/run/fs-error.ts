@@ -19,8 +19,8 @@ const PASSING = [
 ];
 
 const HINTS: Readonly<Record<string, string>> = {
-  ENOSPC: 'make room on the disk of the state directory',
-  EDQUOT: 'make room in the quota of the state directory',
+  ENOSPC: 'free space on the disk of the state directory',
+  EDQUOT: 'free space in the quota of the state directory',
   EMFILE: 'raise the limit of open files of the daemon',
   ENFILE: 'raise the limit of open files of this host',
   EACCES: 'give the daemon its state directory back: it must own everything in it',
@@ -36,7 +36,7 @@ export function fileError(operation: string, target: string, cause: unknown): un
     target,
     message: errorText(cause),
     retryable: PASSING.includes(code),
-    hint: HINTS[code] ?? 'look at the state directory on this host',
+    hint: HINTS[code] ?? 'check the state directory on this host',
     cause,
   });
 }

@@ -53,7 +53,11 @@ async function readSecret(file: string): Promise<Buffer> {
     try {
       const found = await handle.stat();
       if (!found.isFile() || found.size > LIMIT_BYTES)
-        throw wrong(file, 'is no regular file of at most 64 KB', 'name the file that holds the secret alone');
+        throw wrong(
+          file,
+          'is not a regular file of at most 64 KB',
+          'name the file that holds the secret alone',
+        );
       return (await handle.read(Buffer.alloc(found.size), 0, found.size, 0)).buffer;
     } finally {
       await handle.close();

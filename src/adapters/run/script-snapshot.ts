@@ -71,7 +71,7 @@ async function readFolder(folder: string, program: string, signal: AbortSignal):
     }
     before = after;
   }
-  throw refused(folder, 'changes all the time', 'write to another folder, and rename it into place', true);
+  throw refused(folder, 'keeps changing', 'write to another folder, and rename it when it is complete', true);
 }
 
 /** The regular files of a folder with what changes when they do, in a stable order. */
@@ -119,7 +119,8 @@ async function readOne(file: string, path: string, leftBytes: number): Promise<S
 
 async function regular(handle: FileHandle, file: string) {
   const found = await handle.stat();
-  if (!found.isFile()) throw refused(file, 'is no regular file', 'remove it, or name another folder', false);
+  if (!found.isFile())
+    throw refused(file, 'is not a regular file', 'remove it, or name another folder', false);
   return found;
 }
 

@@ -56,6 +56,6 @@ export function refuseNul(target: string, values: readonly string[]): void {
     target,
     message: 'an argument or a fact of the patchset holds a NUL character',
     retryable: false,
-    hint: 'look at the command of the stage and at the change in Gerrit',
+    hint: 'check the command of the stage and the change in Gerrit',
   });
 }

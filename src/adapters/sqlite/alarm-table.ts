@@ -33,12 +33,12 @@ export class AlarmTable {
     this.#database = database;
   }
 
-  put({ kind, target, message, hint, cleared }: Alarm, at: number, quietMs: number, kept: number): void {
+  put({ kind, target, message, hint, cleared }: Alarm, at: number, renewAfterMs: number, kept: number): void {
     if (cleared === true) {
       prepared(this.#database, CLEAR).run(message, hint, at, at, kind, target);
       return;
     }
-    prepared(this.#database, PUT).run(kind, target, message, hint, at, at, at, quietMs, quietMs);
+    prepared(this.#database, PUT).run(kind, target, message, hint, at, at, at, renewAfterMs, renewAfterMs);
     prepared(this.#database, DROP_OLD).run(kept);
   }
 

@@ -75,10 +75,10 @@ export function translate(thrown: unknown): unknown {
   if (!(thrown instanceof Sqlite.SqliteError)) return thrown;
   const { code } = thrown;
   if (code === 'SQLITE_FULL') {
-    return new StoreUnavailable(`${code}: ${thrown.message}`, 'make room on the disk of stateDir', thrown);
+    return new StoreUnavailable(`${code}: ${thrown.message}`, 'free space on the disk of stateDir', thrown);
   }
   if (code.startsWith('SQLITE_IOERR')) {
-    const hint = 'is the disk of stateDir full, or failing? the kernel log says more';
+    const hint = 'is the disk of stateDir full, or failing? check the kernel log';
     return new StoreUnavailable(`${code}: ${thrown.message}`, hint, thrown);
   }
   if (code.startsWith('SQLITE_BUSY') || code === 'SQLITE_LOCKED') {

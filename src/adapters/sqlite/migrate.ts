@@ -46,7 +46,7 @@ export function assertCurrent(database: Database, folder = migrationsFolder()): 
     operation: 'read database',
     target: database.name,
     message:
-      found === 0 ? 'this is no sos-ci database' : `its schema is ${found}, this program's is ${newest}`,
+      found === 0 ? 'this is not a sos-ci database' : `its schema is ${found}, this program's is ${newest}`,
     retryable: false,
     hint: found === 0 ? 'check stateDir' : 'start `sos-ci daemon` of this version once: it migrates',
   });

@@ -121,8 +121,8 @@ class SqliteStore extends SqliteReader implements Store {
     return pruned;
   }
 
-  asked(history: string, key: string): boolean {
-    return this.statements.findAsked.get(history, key) !== undefined;
+  wasRequested(history: string, key: string): boolean {
+    return this.statements.findEffectKey.get(history, key) !== undefined;
   }
 
   triggered(trigger: string): boolean {
@@ -176,8 +176,8 @@ class SqliteStore extends SqliteReader implements Store {
     super.close();
   }
 
-  alarm(alarm: Alarm, at: number, quietMs = 0, kept = Number.MAX_SAFE_INTEGER): void {
-    this.aside(() => this.alarmTable.put(alarm, at, quietMs, kept));
+  alarm(alarm: Alarm, at: number, renewAfterMs = 0, kept = Number.MAX_SAFE_INTEGER): void {
+    this.aside(() => this.alarmTable.put(alarm, at, renewAfterMs, kept));
   }
 
   acknowledge(...[alarm, at, by, why]: Parameters<Store['acknowledge']>): number {
@@ -270,7 +270,7 @@ class SqliteStore extends SqliteReader implements Store {
       if (effect.type === 'sendEvent') continue;
       if (effect.type === 'cancelEffect') this.statements.dropPending.run(row.history, effect.key);
       else {
-        this.statements.addAsked.run(row.history, effect.key);
+        this.statements.addEffectKey.run(row.history, effect.key);
         this.statements.addPending.run(row.history, effect.key, seq, row.at, texts[index]);
       }
     }
@@ -332,8 +332,8 @@ function prepareAll(database: Database) {
     putStart: prepare('INSERT INTO start_view VALUES (?, ?, ?, ?, ?)'),
     dropStart: prepare('DELETE FROM start_view WHERE review = ?'),
     addPending: prepare('INSERT INTO outbox VALUES (?, ?, ?, ?, ?)'),
-    addAsked: prepare('INSERT INTO effect_key VALUES (?, ?)'),
-    findAsked: prepare('SELECT 1 FROM effect_key WHERE history = ? AND key = ?'),
+    addEffectKey: prepare('INSERT INTO effect_key VALUES (?, ?)'),
+    findEffectKey: prepare('SELECT 1 FROM effect_key WHERE history = ? AND key = ?'),
     dropPending: prepare('DELETE FROM outbox WHERE history = ? AND key = ?'),
     putTurn: prepare('INSERT OR REPLACE INTO last_served VALUES (?, ?, ?, ?)'),
     countDay: prepare(

@@ -156,7 +156,7 @@ export class StaticProvider implements Provider {
       if (!(error instanceof OperationError)) throw error;
       // A cancelled job does not count as a failure of the host.
       if (!signal.aborted) await this.#noteFailure(host, error);
-      await this.#giveBackQuietly(lease, touched);
+      await this.#tryGiveBack(lease, touched);
       throw error;
     }
   }
@@ -184,12 +184,12 @@ export class StaticProvider implements Provider {
     for (const lease of await this.#leases.all()) {
       if (lease.ready || this.#inHand.has(lease.host)) continue;
       this.#inHand.add(lease.host);
-      void this.#giveBackQuietly(lease, true).finally(() => this.#inHand.delete(lease.host));
+      void this.#tryGiveBack(lease, true).finally(() => this.#inHand.delete(lease.host));
     }
   }
 
   /** On failure the host stays leased, and the next `list` tries again. */
-  async #giveBackQuietly(lease: Lease, touched: boolean): Promise<void> {
+  async #tryGiveBack(lease: Lease, touched: boolean): Promise<void> {
     try {
       await this.#giveBack(lease, touched, NEVER);
     } catch (error) {
@@ -252,7 +252,7 @@ function hostKeyOf(host: string, written: string): Buffer {
   throw new OperationError({
     operation: 'look up host key',
     target: host,
-    message: 'its hostKey in the configuration is no public key',
+    message: 'its hostKey in the configuration is not a public key',
     retryable: false,
     hint: 'write it as `TYPE BASE64`, as ssh-keyscan prints it after the name',
   });

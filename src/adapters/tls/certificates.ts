@@ -1,4 +1,4 @@
-/** The certificates of an authority of the lab's own, for whoever speaks TLS: Gerrit's REST API, a mail server. */
+/** The lab's own CA certificates, for TLS connections to Gerrit's REST API and to a mail server. */
 import { readFile } from 'node:fs/promises';
 import { OperationError } from '../../errors.ts';
 

@@ -38,7 +38,7 @@ const READERS: Readonly<Record<string, string>> = {
   authors: 'every listed uploader, and the owners of changes that theirs depend on',
 };
 
-/** Redaction does not help against a change that sends a secret away, so an operator is told each time. */
+/** Redaction cannot stop a change that sends a secret elsewhere, so doctor warns on each run. */
 function secretChecks({ jobs }: Config): readonly Check[] {
   return jobs.flatMap(({ spec, exposesSecretsTo }): readonly Check[] => {
     const secrets = spec.testing.secrets ?? [];
@@ -159,21 +159,21 @@ async function nodeFindings(
   const target = hostName(provider, host);
   const { ssh, name } = provider;
   const commands = commandsOf(name, config);
-  let look: NodeProbe;
+  let probe: NodeProbe;
   try {
     const programs = commands.map(({ program }) => program);
     const node = { provider: name, address: host, config: ssh, hostKey: host.hostKey, commands: programs };
-    look = await probeNode(node, signal);
+    probe = await probeNode(node, signal);
   } catch (error) {
     return connectionFailures(target, error, host.hostKey !== null || ssh.knownHostsFile !== null);
   }
-  const { missing, folder, writable, freeBytes, sftp, grouping } = look;
+  const { missing, folder, writable, freeBytes, sftp, grouping } = probe;
   const tools = { check: 'node-tools', target };
   const files = { check: 'node-sftp', target };
   const addTo = { check: 'node-folder', target: `${target} ${host.directory}` };
   const disk = { check: 'node-disk', target };
   return [
-    hostKeyFinding(target, look, host.name),
+    hostKeyFinding(target, probe, host.name),
     ok({ check: 'node', target }, `login as ${host.user} works`),
     missing.length === 0
       ? ok(tools, 'all installed')
@@ -191,7 +191,7 @@ async function nodeFindings(
           'create and chown it, or configure another ssh.directory',
         ),
     diskFinding(disk, freeBytes, config.doctor.nodeDiskFreeBytes),
-    ...commandFindings({ check: 'commands', target }, commands, look.absent),
+    ...commandFindings({ check: 'commands', target }, commands, probe.absent),
   ];
 }
 

@@ -77,7 +77,7 @@ function accountFinding(
   if (username !== gerrit.user)
     return failure(subject, who, `SSH uses ${gerrit.user}: gerrit.rest.password must be that account's`);
   if (triggers.name !== null && triggers.name !== name)
-    return warning(subject, who, `gerrit.name says ${JSON.stringify(triggers.name)}: make them the same`);
+    return warning(subject, who, `gerrit.name says ${JSON.stringify(triggers.name)}: make them equal`);
   return name.endsWith(' CI')
     ? ok(subject, who)
     : warning(subject, who, 'end the display name in " CI": readers of comments recognize a CI by that');

@@ -33,7 +33,7 @@ async function withTimeout(check: Check, timeoutMs: number, clock: Clock): Promi
   const timedOut = new Promise<readonly Finding[]>((resolve) => {
     disarm = clock.after(timeoutMs, () => {
       const found = `not done within ${formatLimit(timeoutMs)}`;
-      resolve([failure(check, found, 'check whether it answers at all')]);
+      resolve([failure(check, found, 'check whether it answers')]);
       controller.abort();
     });
   });

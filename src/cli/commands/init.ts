@@ -184,7 +184,7 @@ function printNextSteps(
   for (const unpinnedKey of result.unpinned) steps.push(pinStep(unpinnedKey, knownHostsFile));
   steps.push('check what is still missing:\n     sos-ci doctor');
   steps.push(
-    'run in shadow mode first; when the results look right, post them:\n     sos-ci daemon --no-report\n     sos-ci daemon',
+    'run in shadow mode first; when the results are right, post them:\n     sos-ci daemon --no-report\n     sos-ci daemon',
   );
   io.out(`Next${dir === null ? '' : `, in ${plainText(dir)}`}:\n`);
   for (const [index, step] of steps.entries()) {

@@ -207,7 +207,7 @@ function commandMeta(description: string) {
 function readCommand(value: unknown): readonly string[] | FieldError {
   if (typeof value === 'string') {
     return new FieldError(
-      'must be a list of program and arguments, because no shell reads it; not one text',
+      'must be a list of program and arguments, because it runs without a shell; not a single string',
       `write [${value.trim().split(/\s+/).join(', ')}], or for a shell [sh, -c, ${JSON.stringify(value)}]`,
     );
   }

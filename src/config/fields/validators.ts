@@ -21,7 +21,7 @@ export function hostName(value: string): FieldError | null {
     return new FieldError('must be the host name alone', 'the port belongs under gerrit.port');
   const name = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/.test(value);
   const address6 = /^[0-9A-Fa-f:]{2,45}(%\w+)?$/.test(value) && value.includes(':');
-  return name || address6 ? null : new FieldError('is no host name');
+  return name || address6 ? null : new FieldError('is not a host name');
 }
 
 export function oneWord(value: string): FieldError | null {
@@ -39,7 +39,7 @@ export function portNumber(value: string): FieldError | null {
 
 /** A user on a node: part of a server's address. */
 export function userName(value: string): FieldError | null {
-  return /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/.test(value) ? null : new FieldError('is no user name');
+  return /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/.test(value) ? null : new FieldError('is not a user name');
 }
 
 /** A directory on a node: part of command lines there. */
@@ -59,7 +59,7 @@ export function hostKeyText(value: string): FieldError | null {
   const inside = blob.length < 8 ? '' : blob.toString('latin1', 4, 4 + blob.readUInt32BE(0));
   return type !== '' && inside === type
     ? null
-    : new FieldError('is no public key', 'write `TYPE BASE64`, as ssh-keyscan prints it after the name');
+    : new FieldError('is not a public key', 'write `TYPE BASE64`, as ssh-keyscan prints it after the name');
 }
 
 /** A name or id in a cloud, where names may contain spaces. */
@@ -70,7 +70,7 @@ export function resourceName(value: string): FieldError | null {
 export function environmentName(value: string): FieldError | null {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(value)
     ? null
-    : new FieldError(`${JSON.stringify(value)} is no name of an environment variable`);
+    : new FieldError(`${JSON.stringify(value)} is not the name of an environment variable`);
 }
 
 export function pipelineName(value: string): FieldError | null {
@@ -79,7 +79,7 @@ export function pipelineName(value: string): FieldError | null {
     ? null
     : new FieldError(
         'must be 1 to 64 letters, digits or underscores',
-        'the readers of CI comments know no others: use _ for a dash',
+        'parsers of CI comments accept no others: use _ for a dash',
       );
 }
 
@@ -102,14 +102,14 @@ export function entryName(value: string): FieldError | null {
 export function projectPattern(value: string): FieldError | null {
   if (value.startsWith('^') || value.includes('.*')) {
     return new FieldError(
-      `${JSON.stringify(value)} is no project pattern`,
-      'only * is special (any text); it is no regular expression',
+      `${JSON.stringify(value)} is not a project pattern`,
+      'only * is special (any text); it is not a regular expression',
     );
   }
   if (value === '') return new FieldError('is empty');
   if (/\s/.test(value)) return new FieldError('has a space in it');
   if (/^[-/]|\/$|\.git$|(^|\/)\.\.?(\/|$)/.test(value)) {
-    return new FieldError('is no project name', 'write it as Gerrit does, such as openstack/cinder');
+    return new FieldError('is not a project name', 'write it as Gerrit does, such as openstack/cinder');
   }
   return null;
 }
@@ -124,8 +124,8 @@ export function branchPattern(value: string): FieldError | null {
   }
   return /[\s~^:\\[\]{}()$|?]|\.\.|^\/|\/$/.test(value)
     ? new FieldError(
-        `${JSON.stringify(value)} is no branch pattern`,
-        'only * is special (any text); it is no regular expression',
+        `${JSON.stringify(value)} is not a branch pattern`,
+        'only * is special (any text); it is not a regular expression',
       )
     : null;
 }
@@ -156,7 +156,7 @@ export function webAddress(value: string): FieldError | null {
 /** The text would appear in our comments, and some programs search for such a command anywhere in a comment. */
 function startsOthers(): FieldError {
   return new FieldError(
-    'holds a word that makes other CIs start, and would stand in each comment',
+    'contains text that starts other CIs, and would be part of each comment',
     'choose another',
   );
 }
@@ -182,13 +182,13 @@ export function isLoopback(host: string): boolean {
 export function mailAddress(value: string): FieldError | null {
   return MAIL_ADDRESS.test(value)
     ? null
-    : new FieldError(`${JSON.stringify(value)} is no mail address`, 'write it like ci@acme.example');
+    : new FieldError(`${JSON.stringify(value)} is not a mail address`, 'write it like ci@acme.example');
 }
 
 /** An address, optionally with a name before it. */
 export function mailSender(value: string): FieldError | null {
   return readSender(value) === null
-    ? new FieldError('is no mail address', 'write it like ci@acme.example or Acme CI <ci@acme.example>')
+    ? new FieldError('is not a mail address', 'write it like ci@acme.example or Acme CI <ci@acme.example>')
     : null;
 }
 
@@ -202,7 +202,7 @@ const MAIL_ADDRESS = /^[A-Za-z0-9_][A-Za-z0-9._+=/-]{0,63}@[A-Za-z0-9]([A-Za-z0-
 export function suppressibleOutcome(value: string): FieldError | null {
   return SUPPRESSIBLE_OUTCOMES.some((outcome) => outcome === value)
     ? null
-    : new FieldError(`holds ${JSON.stringify(value)}`, `known are ${SUPPRESSIBLE_OUTCOMES.join(', ')}`);
+    : new FieldError(`holds ${JSON.stringify(value)}`, `known: ${SUPPRESSIBLE_OUTCOMES.join(', ')}`);
 }
 
 export function triggerKind(value: string): FieldError | null {
@@ -239,13 +239,13 @@ export function filePattern(value: string): FieldError | null {
 export function requiredVote(value: string): FieldError | null {
   const [, vote] = /^\S+ [A-Za-z][A-Za-z0-9-]*([+-]\d{1,2})$/.exec(value) ?? [];
   if (vote === undefined)
-    return new FieldError('is no vote', 'write account, label and value: zuul Verified+1');
-  return Number(vote) === 0 ? new FieldError('waits for a vote of 0', 'nobody would cast it') : null;
+    return new FieldError('is not a vote', 'write account, label and value: zuul Verified+1');
+  return Number(vote) === 0 ? new FieldError('waits for a vote of 0', 'such a vote cannot be cast') : null;
 }
 
 function oneOf(value: string, known: readonly string[]): FieldError | null {
   if (known.includes(value)) return null;
   const near = nearest(value, known);
-  const next = near === null ? `known are ${known.join(', ')}` : `did you mean "${near}"?`;
+  const next = near === null ? `known: ${known.join(', ')}` : `did you mean "${near}"?`;
   return new FieldError(`holds ${JSON.stringify(value)}`, next);
 }

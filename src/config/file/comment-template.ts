@@ -1,6 +1,6 @@
 /**
- * The comment's template: a text file that the configuration names. It is read and tried here, so an error is reported
- * by the configuration check instead of by an unreadable comment.
+ * The comment's template: a text file that the configuration names. Reads and checks it, so that the configuration check
+ * reports an error before it makes a comment unreadable.
  */
 
 import { tryTemplate } from '../../machines/comment/check-template.ts';
@@ -34,7 +34,7 @@ export function readTemplate(
   const { helpUrl: wiki, pipeline } = report;
   const { messageLimitBytes } = LIMITS;
   const faults = tryTemplate(read.text, { helpUrl: wiki, pipeline, messageLimitBytes });
-  const next = `docs/configuration.md lists the placeholders; ${REQUIRED.map((name) => `{${name}}`).join(', ')} have to be there`;
+  const next = `docs/configuration.md lists the placeholders; ${REQUIRED.map((name) => `{${name}}`).join(', ')} are required`;
   return {
     text: read.text,
     problems: faults.map(({ line, what }) => problem(`${line === 0 ? '' : `:${line}`}: ${what}`, next)),

@@ -7,7 +7,7 @@
 export const EXAMPLE = `gerrit: {host: review.opendev.org, user: acme-ci, key: ~/.ssh/acme-ci}
 report: {helpUrl: https://wiki.openstack.org/wiki/ThirdPartySystems/Acme_CI}
 providers:
-  lab: {type: static, hosts: {node1: {host: node1.acme.example}},   # whoever uploads a change runs code there
+  lab: {type: static, hosts: {node1: {host: node1.acme.example}},   # anyone who can upload a change runs code there
         ssh: {user: stack, key: ~/.ssh/acme-node, knownHosts: ~/.ssh/known_hosts}}
 jobs:
   acme-dsvm:
@@ -77,7 +77,7 @@ ${reportLines(answers)}
 providers:
 ${providerLines(answers)}
 
-# Logs must be readable for everybody, without a login, for a month. Serve this folder by a web server:
+# Logs must be readable for everyone, without a login, for a month. Serve this folder by a web server:
 # logs: {dir: /srv/logs, url: "https://logs.example.org"}
 
 # mail: {from: ci@example.org, to: [you@example.org], alarmsTo: [you@example.org], sendmail: [/usr/sbin/sendmail]}
@@ -86,7 +86,7 @@ ${providerLines(answers)}
 jobs:
   ${quoted(job)}:
     project: ${quoted(project)}
-    # A program and its arguments, started in the work tree with the patchset; no shell reads them. Before it,
+    # A program and its arguments, started in the work tree with the patchset; run without a shell. Before it,
     # stacking: {command: [./stack.sh], timeout: 1h} would set the server up.
     testing:
       command: [git, log, '-1', --stat]

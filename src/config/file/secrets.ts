@@ -80,7 +80,7 @@ export function readSecret(
   try {
     if (!statSync(from).isFile() || statSync(from).size > LIMIT_BYTES) {
       const next = 'name the file that holds the secret alone';
-      return { what: `${from} is no regular file of at most 64 KB`, next };
+      return { what: `${from} is not a regular file of at most 64 KB`, next };
     }
     return { text: readFileSync(from, 'utf8'), from };
   } catch {
@@ -90,6 +90,6 @@ export function readSecret(
 
 function valuesOf({ text, from }: SecretText): { readonly values: readonly string[] } | Wrong {
   const values = secretLines(text);
-  const next = 'a secret that short cannot be told from other text';
+  const next = 'a secret that short cannot be distinguished from other text';
   return values.length > 0 ? { values } : { what: `${from} holds less than 4 characters`, next };
 }

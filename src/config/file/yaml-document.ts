@@ -96,7 +96,7 @@ function cannot(what: string, next: string): { readonly problem: Problem } {
 function cannotRead(error: unknown): { readonly problem: Problem } {
   const code = error instanceof Error && 'code' in error ? error.code : '';
   if (code === 'ENOENT') {
-    return cannot('there is no such file', 'name one with --config FILE, or begin with: sos-ci init');
+    return cannot('there is no such file', 'name one with --config FILE, or start with: sos-ci init');
   }
   if (code === 'EACCES' || code === 'EPERM')
     return cannot('may not be read by this user', 'correct its owner or mode');
@@ -105,7 +105,7 @@ function cannotRead(error: unknown): { readonly problem: Problem } {
 }
 
 const SYNTAX: Readonly<Record<string, readonly [what: string, next: string]>> = {
-  DUPLICATE_KEY: ['this key stands here twice', 'keep one of the two'],
+  DUPLICATE_KEY: ['this key occurs twice', 'keep one of the two'],
   TAB_AS_INDENT: ['a tab is used to indent', 'indent with spaces'],
   MULTIPLE_DOCS: ['a second document begins here (---)', 'keep one document in the file'],
   BAD_INDENT: ['the indentation does not fit', 'indent the keys of one mapping alike'],

@@ -1,4 +1,4 @@
-/** `secrets` of a job: what reaches its servers, and whom the operator knows to be able to read it. */
+/** `secrets` of a job: what is copied to its servers, and who can read it according to the operator. */
 import { basename } from 'node:path';
 import { z } from 'zod';
 import type { SecretSource } from '../../machines/model/domain.ts';
@@ -20,7 +20,7 @@ export const secretKeys = {
     .array(
       secretSource({
         about:
-          "a secret that the job's servers get, as a file of that name in the folder SOS_CI_SECRETS. Whoever may upload a change can read it: docs/stages.md",
+          "a secret that the job's servers get, as a file of that name in the folder SOS_CI_SECRETS. Anyone who can upload a change can read it: docs/stages.md",
         hint: 'write [{file: PATH}] or [{env: NAME}]',
       }),
     )
@@ -75,7 +75,7 @@ export function readJobSecrets(
     else if (found.length === 0)
       problem(
         `${read.from} holds less than 4 characters`,
-        'a secret that short cannot be told from other text',
+        'a secret that short cannot be distinguished from other text',
       );
     else values.push(...found);
   }
@@ -164,14 +164,14 @@ function checkAudience(root: unknown, job: string, audience: unknown, add: Repor
         'add triggers: [vote] and votes: [{label, min, by}]',
       );
     else if (anyVoter)
-      add(path, 'does not hold: anybody may cast the vote', 'name the voters: votes: [{by: [NAME]}]');
+      add(path, 'is not enough: anyone may cast the vote', 'name the voters: votes: [{by: [NAME]}]');
   }
   if (audience === 'authors') {
     const uploaders = of('uploaders', 'include');
     if (!Array.isArray(uploaders) || uploaders.length === 0 || namesAll(uploaders))
       add(
         path,
-        'does not hold: anybody may upload a change for this job',
+        'is not enough: anyone may upload a change for this job',
         'add uploaders: {include: [NAME]}; the author of a commit can be forged, the uploader cannot',
       );
   }

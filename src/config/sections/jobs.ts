@@ -57,7 +57,7 @@ const vote = z.strictObject({
   by: textOrTexts({
     kind: 'pattern, or list of them',
     check: namePattern,
-    about: "who votes: user name, display name or e-mail; '*' is anybody",
+    about: "who votes: user name, display name or e-mail; '*' is anyone",
   }),
   from: integers({ min: -10, max: 10, about: 'the vote before, one of these; empty: anything' }),
 });
@@ -67,7 +67,7 @@ const limits = z.strictObject({
     default: 2,
     min: 1,
     max: 100,
-    about: 'attempts at boot, fetch and stack together. Tests are never repeated',
+    about: 'attempts at setup (boot, fetch, stacking). Tests are never repeated',
   }),
   setupRetryDelay: duration({ default: '30s', about: 'before setup is tried again; doubles' }),
   bootTimeout: duration({ default: '15m', about: 'for creating the server' }),
@@ -144,7 +144,7 @@ export const job = z.strictObject({
     of: TRIGGER_KINDS,
     check: triggerKind,
     about:
-      'what starts it: a new patchset, a comment that asks for it, a change that was restored, a vote listed under votes, a change that is no longer work in progress or private',
+      'what starts it: a new patchset, a comment that requests it, a change that was restored, a vote listed under votes, a change that is no longer work in progress or private',
   }),
   comments: texts({
     kind: 'list of regular expressions',
@@ -171,7 +171,7 @@ export const job = z.strictObject({
   ),
   uploaders: people('who uploads the patchset'),
   authors: people("the commit's author"),
-  commenters: people('who asks for it in a comment'),
+  commenters: people('who requests it in a comment'),
   limits: limits.prefault({}),
 });
 
@@ -181,7 +181,7 @@ function patterns(about: string) {
 
 function people(who: string) {
   return filter('list of patterns', namePattern, {
-    include: `${who}: only these; empty: everybody`,
+    include: `${who}: only these; empty: everyone`,
     exclude: `${who}: never these`,
   });
 }
@@ -303,7 +303,7 @@ function checkResults(root: unknown, name: string, add: ReportProblem): void {
   if (file.results !== undefined && file.results !== null) return;
   const next =
     'add results: FILE (the TAP file that the tests write; for subunit, results: {format: subunit, file: FILE}), or exitCodeIsResult: true if any exit code but 0 means that a test failed';
-  add(path, 'nothing says what a failed test is, so this job could never be FAILURE', next);
+  add(path, 'nothing defines a failed test, so this job could never be FAILURE', next);
 }
 
 /** An explicit list of triggers must include those that other keys refer to. */

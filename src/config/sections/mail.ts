@@ -47,7 +47,7 @@ export const mail = z.strictObject({
   on: choice({
     of: ['failure', 'always', 'never'],
     default: 'failure',
-    about: 'failure: of reviews in which a voting job did not succeed, or that Gerrit did not take',
+    about: 'failure: of reviews in which a voting job did not succeed, or that Gerrit did not accept',
   }),
   smtp: smtp.optional(),
   sendmail: optionalCommand({

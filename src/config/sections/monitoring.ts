@@ -25,13 +25,13 @@ const LIMITS = {
   /** Checkpoints keep the WAL at a few megabytes; a long read makes it grow. */
   walBytes: 64 * 1024 ** 2,
   /** With fewer reports of other CIs, our own silence may just be a weekend. */
-  quietOthers: 10,
+  minOtherReports: 10,
 } as const;
 
 export function buildMonitoring({ interval, noReportsAfter, minFreeDisk }: z.output<typeof monitoring>): {
   readonly intervalMs: number;
   readonly limits: HealthLimits;
 } {
-  const limits = { ...LIMITS, diskFreeBytes: minFreeDisk, quietMs: noReportsAfter };
+  const limits = { ...LIMITS, diskFreeBytes: minFreeDisk, maxSilenceMs: noReportsAfter };
   return { intervalMs: interval, limits };
 }

@@ -59,7 +59,7 @@ const ssh = z.strictObject({
   reconnectTimeout: duration({
     default: '10m',
     min: '1s',
-    about: 'after this long without a connection, what ran on the node is lost',
+    about: 'after this long without a connection, the run on the node counts as lost',
   }),
 });
 

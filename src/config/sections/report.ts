@@ -22,9 +22,9 @@ export const report = z.strictObject({
     check: labelName,
     about: 'the label to vote on, such as Verified; without it no vote is given',
   }),
-  success: vote('the vote for success; 0 is no vote'),
-  failure: vote('the vote for a failed test; 0 is no vote. A failed setup never votes'),
-  timedOut: vote('the vote when tests ran into their timeout and none failed; 0 is no vote'),
+  success: vote('the vote for success; 0 means no vote'),
+  failure: vote('the vote for a failed test; 0 means no vote. A failed setup never votes'),
+  timedOut: vote('the vote when tests ran into their timeout and none failed; 0 means no vote'),
   pipeline: text({ default: 'check', check: pipelineName, about: "the pipeline's name in the comment" }),
   startMessage: flag({
     default: false,

@@ -1,4 +1,4 @@
-/** `stacking` and `testing` of a job: what runs there. Exactly one of the keys in `RUNS` says it. */
+/** `stacking` and `testing` of a job: what each runs, given by exactly one of the keys in `RUNS`. */
 import { statSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { z } from 'zod';
@@ -15,7 +15,7 @@ const MAX_OUTPUT_BYTES = 64 * 1024 ** 2;
 
 export const stageKeys = {
   command: optionalCommand({
-    about: 'program and arguments, started in the work tree; no shell reads it, exit code 0 is success',
+    about: 'program and arguments, started in the work tree; run without a shell; exit code 0 is success',
   }),
   script: optionalCommand({
     about:
@@ -62,7 +62,7 @@ export function checkStages(root: unknown, job: string, add: ReportProblem): voi
     if (!isMapping(file)) continue;
     const given = RUNS.filter((key) => file[key] !== undefined && file[key] !== null);
     if (given.length === 0)
-      add(path, 'says nothing to run', 'add command: [PROGRAM, ARGUMENT] or script: [PATH, ARGUMENT]');
+      add(path, 'has nothing to run', 'add command: [PROGRAM, ARGUMENT] or script: [PATH, ARGUMENT]');
     if (given.length > 1)
       add(path, `has ${given.join(' and ')}`, 'a stage runs one of them: remove the other');
     if (typeof file.folder === 'string' && !given.includes('script'))
@@ -90,7 +90,8 @@ function scriptProblems(document: YamlDocument, stage: KeyPath, path: Resolve): 
   const file = path(program);
   const mode = modeOf(file);
   if (mode === null) return problem('script', `${file} is not there or cannot be read`, 'correct the path');
-  if (mode === 'other') return problem('script', `${file} is no regular file`, 'name the program to start');
+  if (mode === 'other')
+    return problem('script', `${file} is not a regular file`, 'name the program to start');
   if ((mode & 0o111) === 0) return problem('script', `${file} is not executable`, `chmod +x ${file}`);
   const folder = at(document.value, [...stage, 'folder']);
   if (typeof folder !== 'string') return [];

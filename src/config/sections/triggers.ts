@@ -30,7 +30,7 @@ export const triggers = z.strictObject({
     kind: VOTE_KIND,
     check: requiredVote,
     about:
-      'such as zuul Verified+1: jobs wait for this vote unless somebody asked for them; a vote of the opposite sign cancels them quietly',
+      'such as zuul Verified+1: jobs wait for this vote unless a comment requests them; a vote of the opposite sign cancels them without a comment',
   }),
   requireVoteTimeout: duration({ default: '4h', about: 'after this they start without it' }),
   ciAccounts: texts({

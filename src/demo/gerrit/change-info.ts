@@ -43,7 +43,7 @@ export function messageInfo(state: GerritState, message: MessageRecord, detailed
   };
 }
 
-/** By file, and there by text. Gerrit assigns comments of one second to the first message of that second. */
+/** Grouped by file, sorted by text. Gerrit assigns comments of one second to the first message of that second. */
 export function commentsInfo(state: GerritState, change: ChangeRecord): Json {
   const files: Record<string, Json[]> = {};
   const byText = [...change.comments].sort((one, other) => (one.text < other.text ? -1 : 1));

@@ -29,7 +29,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** What an option is called, also in short, and whether a value follows it. */
+/** An option's name and aliases, and whether it takes a value. */
 export interface OptionSpec {
   readonly name: string;
   readonly aliases?: readonly string[];
@@ -42,7 +42,7 @@ export interface ParsedLine {
   readonly operands: readonly string[];
 }
 
-/** Sorts words into options and operands; `--name value`, `--name=value`, and `--` before operands. */
+/** Sorts arguments into options and operands; `--name value`, `--name=value`, and `--` before operands. */
 export function parseOptions(args: readonly string[], specs: readonly OptionSpec[]): ParsedLine {
   const options = new Map<string, string[]>();
   const operands: string[] = [];

@@ -153,7 +153,7 @@ function changeId(commit: Commit): string {
   throw new PushRejected(reason, [
     `ERROR: ${reason}`,
     '',
-    'Hint: end the commit message with a line of its own: Change-Id: I and 40 hex digits,',
+    'Hint: end the commit message with a separate line: Change-Id: I and 40 hex digits,',
     'then push again.',
   ]);
 }

@@ -67,7 +67,7 @@ export interface AdmissionOptions extends AdmissionSettings {
   /** False: events are counted and decided, but nothing is started. */
   readonly starts: boolean;
   /** Called when starts that did not fit on the waiting list may fit again: Gerrit must be queried for them. */
-  readonly onRoom: () => void;
+  readonly onSlotsFree: () => void;
 }
 
 /** A decision, and what it started. */
@@ -97,8 +97,8 @@ export class Admission {
 
   constructor(options: AdmissionOptions) {
     this.options = options;
-    const { store, clock, onRoom } = options;
-    this.waiting = new DeferredStarts(store, clock, () => this.resumeWaiting(), onRoom);
+    const { store, clock, onSlotsFree } = options;
+    this.waiting = new DeferredStarts(store, clock, () => this.resumeWaiting(), onSlotsFree);
   }
 
   /** Applies from the next event on. */

@@ -30,10 +30,10 @@ export class DeferredStarts {
     store: Pick<Store, 'waitingStarts'>,
     clock: Clock,
     check: () => Promise<unknown>,
-    onRoom: () => void,
+    onSlotsFree: () => void,
   ) {
     this.#clock = clock;
-    this.#onRoom = onRoom;
+    this.#onRoom = onSlotsFree;
     // Requests while a check is scheduled or running are dropped: the check repeats anyway.
     const checks = defer(check).pipe(
       tap(() => this.#checked()),

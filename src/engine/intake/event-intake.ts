@@ -23,7 +23,7 @@ import type { IntakeUpdate, Store } from '../ports/store.ts';
 import type { Admission, Decided } from './admission.ts';
 import { Checkpoint, type IntakeLimits } from './checkpoint.ts';
 import { GapTracker } from './gap-tracker.ts';
-import { BETWEEN_LOOKS_MS, HiddenComments } from './hidden-comments.ts';
+import { BETWEEN_CHECKS_MS, HiddenComments } from './hidden-comments.ts';
 import { type CatchUpDiff, type CatchUpQuery, findMissedEvents, type MissedEvent } from './missed-events.ts';
 import { NO_UPDATE, SeenCache } from './seen-cache.ts';
 import { awaitsReady } from './trigger-facts.ts';
@@ -87,17 +87,17 @@ export class EventIntake implements CatchUp {
    */
   touched(change: number): void {
     if (this.#unexplained.has(change)) {
-      this.#lookUnexplained(change);
+      this.#checkUnexplained(change);
       return;
     }
     if (this.#unexplained.size >= MAX_UNEXPLAINED || this.#seenCache.forChange(change).length === 0) return;
-    const cancel = this.#options.clock.after(EXPLAINED_WITHIN_MS, () => this.#lookUnexplained(change));
+    const cancel = this.#options.clock.after(EXPLAINED_WITHIN_MS, () => this.#checkUnexplained(change));
     this.#unexplained.set(change, cancel);
   }
 
   /** The waiting list has free entries again: queries Gerrit for the starts that did not fit. */
   findAgain(): void {
-    this.#gap('starts found no place to wait', null);
+    this.#gap('too many starts are waiting', null);
   }
 
   /** Number of other CIs' reports since the start, on changes that our jobs cover. */
@@ -145,10 +145,10 @@ export class EventIntake implements CatchUp {
   async #catchUp(changes: readonly number[] | null, signal: AbortSignal): Promise<CaughtUp> {
     const since = this.#checkpoint.from;
     const reading = this.#reading(since);
-    const endUnshown = this.#hiddenComments.begin();
+    const endCheck = this.#hiddenComments.begin();
     const what = changes === null ? { since, changes: this.#held() } : { since: null, changes };
     const past = await this.#read(what, signal);
-    const shown = endUnshown(past.changes, (change) => changes?.includes(change) ?? true);
+    const shown = endCheck(past.changes, (change) => changes?.includes(change) ?? true);
     const unsure: number[] = [...shown.missing];
     const waiting: Promise<void>[] = [];
     const found = await this.#options.admission.runExclusive(async () => {
@@ -167,7 +167,7 @@ export class EventIntake implements CatchUp {
       return missed.filter(({ fingerprint, event }) => event !== null && !shown.includes(fingerprint)).length;
     });
     await Promise.all(waiting);
-    if (shown.missing.length > 0) await sleep(BETWEEN_LOOKS_MS, signal, this.#options.clock);
+    if (shown.missing.length > 0) await sleep(BETWEEN_CHECKS_MS, signal, this.#options.clock);
     if (changes === null) this.#checkpoint.observe(newestOf(past.changes));
     this.#checkpoint.prune();
     return { since, changes: past.changes.length, found, unsure, unread: past.unread };
@@ -231,7 +231,7 @@ export class EventIntake implements CatchUp {
       case 'wordless':
         // The event is counted and decided when its text is known.
         this.#hiddenComments.add(fingerprint);
-        this.#gap('a comment came without its words', [fingerprint.change]);
+        this.#gap('a comment came without its text', [fingerprint.change]);
         return NOTHING;
       case 'untracked':
       case 'known':
@@ -269,9 +269,9 @@ export class EventIntake implements CatchUp {
     this.#unexplained.delete(change);
   }
 
-  #lookUnexplained(change: number): void {
+  #checkUnexplained(change: number): void {
     this.#explained(change);
-    this.#gap('Gerrit wrote to a change and no event said why', [change]);
+    this.#gap('Gerrit updated a change and no event explains it', [change]);
   }
 
   #gap(why: string, changes: readonly number[] | null): void {
@@ -339,7 +339,7 @@ function notConnected(): OperationError {
   return new OperationError({
     operation: 'query changes',
     target: 'gerrit',
-    message: 'there is no connection to ask on',
+    message: 'there is no connection for the query',
     retryable: true,
     hint: 'it is asked as soon as there is one',
   });

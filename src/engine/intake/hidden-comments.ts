@@ -14,16 +14,16 @@ import type { ChangeHistory, HistoryEntry } from '../ports/event-source.ts';
  * Gerrit's index.
  */
 const MAX_CHECKS = 10;
-export const BETWEEN_LOOKS_MS = 1_000;
+export const BETWEEN_CHECKS_MS = 1_000;
 
-interface Unshown {
+interface PendingComment {
   readonly fingerprint: EventFingerprint;
   checks: number;
 }
 
 export class HiddenComments {
   readonly #toleranceMs: number;
-  readonly #all = new Set<Unshown>();
+  readonly #all = new Set<PendingComment>();
 
   constructor(toleranceMs: number) {
     this.#toleranceMs = toleranceMs;
@@ -34,7 +34,7 @@ export class HiddenComments {
   }
 
   /** Begins a query. The returned function ends it with the result. */
-  begin(): (past: readonly ChangeHistory[], asked: (change: number) => boolean) => Shown {
+  begin(): (past: readonly ChangeHistory[], asked: (change: number) => boolean) => FoundComments {
     const before = [...this.#all];
     return (past, asked) => {
       const entries = new Map(past.map((one) => [one.change, one.entries] as const));
@@ -66,7 +66,7 @@ export class HiddenComments {
 }
 
 /** What a query found of the comments that the stream sent without text. */
-export interface Shown {
+export interface FoundComments {
   /** Changes that must be queried again. */
   readonly missing: readonly number[];
   /** True when the stream has reported this event. */

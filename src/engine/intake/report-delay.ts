@@ -5,7 +5,7 @@
 import type { Log } from '../../log.ts';
 import type { Alarm } from '../../machines/model/alarm.ts';
 import { type Delay, LIMIT_WINDOW_MS } from '../../machines/trigger/rules/rate-limit.ts';
-import type { RuleWord } from '../../machines/trigger/rules/rule-names.ts';
+import type { RuleName } from '../../machines/trigger/rules/rule-names.ts';
 import type { Alarms, Clock } from '../ports/adapters.ts';
 import type { Store } from '../ports/store.ts';
 
@@ -30,7 +30,7 @@ export async function reportDelay({ rule, target, why }: Delay, options: DelayOp
   await alarms.raise({ ...alarm, target: of, message: `starts are delayed: ${why}` });
 }
 
-const DELAY_ALARMS: Readonly<Partial<Record<RuleWord, Pick<Alarm, 'kind' | 'hint'>>>> = {
+const DELAY_ALARMS: Readonly<Partial<Record<RuleName, Pick<Alarm, 'kind' | 'hint'>>>> = {
   'queue-full': { kind: 'queue-full', hint: 'are servers available? triggers.maxOpenJobs is the limit' },
   'waiting-full': {
     kind: 'rate-limit',

@@ -8,7 +8,7 @@ import { errorText } from '../../errors.ts';
 import type { Effect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { Hash, HistorySnapshot, LogRow, MachineName } from '../../machines/protocol/row.ts';
-import { askedKeys, type StepInput, type StepResult, step } from '../../machines/step.ts';
+import { requestedKeys, type StepInput, type StepResult, step } from '../../machines/step.ts';
 import type { LogEntry } from '../ports/store.ts';
 import { toLogEntry } from './projections.ts';
 import { workContext } from './work-context.ts';
@@ -25,7 +25,7 @@ export interface DispatchOptions {
   /** The state of a history before this batch; null for an unknown history. */
   readonly stored: (history: string) => HistorySnapshot | null;
   /** Whether a row of the history before this batch requested an effect with this key. */
-  readonly asked: (history: string, key: string) => boolean;
+  readonly wasRequested: (history: string, key: string) => boolean;
   /** Set by tests: an event that no state handles, or that throws, is an error instead of a row. */
   readonly strict: boolean;
 }
@@ -127,12 +127,13 @@ function stepIn(
   batch: readonly LogEntry[],
   before: HistorySnapshot | null,
   happening: StepInput,
-  { hash, asked }: DispatchOptions,
+  { hash, wasRequested }: DispatchOptions,
 ): StepResult {
   const { history } = happening;
   return step(before, happening, hash, (key) => {
     return (
-      asked(history, key) || batch.some(({ row }) => row.history === history && askedKeys(row).includes(key))
+      wasRequested(history, key) ||
+      batch.some(({ row }) => row.history === history && requestedKeys(row).includes(key))
     );
   });
 }

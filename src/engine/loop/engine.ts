@@ -71,7 +71,7 @@ export class Engine {
       hash: options.hash,
       now: () => options.clock.now(),
       stored: (history) => this.open.get(history) ?? options.store.stored(history),
-      asked: (history, key) => options.store.asked(history, key),
+      wasRequested: (history, key) => options.store.wasRequested(history, key),
       strict: options.strict,
     };
     this.served = new ServedTime(options.store, options.clock);

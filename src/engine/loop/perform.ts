@@ -237,7 +237,7 @@ async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Perfo
       target: `job ${job}`,
       message: `servers of this job are still listed after ${deleteRounds} rounds`,
       retryable: true,
-      hint: 'look at the provider',
+      hint: 'check the provider',
     });
   });
 }

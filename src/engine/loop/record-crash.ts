@@ -25,7 +25,7 @@ export async function recordCrash(
     hash,
     now: () => clock.now(),
     stored: (history: string) => store.stored(history),
-    asked: (history: string, key: string) => store.asked(history, key),
+    wasRequested: (history: string, key: string) => store.wasRequested(history, key),
     strict: false,
   };
   const message = errorText(error).slice(0, MESSAGE_LIMIT);

@@ -5,7 +5,7 @@
  */
 import { OperationError } from '../../errors.ts';
 import type { HistorySnapshot } from '../../machines/protocol/row.ts';
-import { knowsMachine } from '../../machines/versions.ts';
+import { isKnownMachine } from '../../machines/versions.ts';
 import type { Store } from '../ports/store.ts';
 import type { Engine } from './engine.ts';
 
@@ -21,7 +21,7 @@ export async function recover(engine: Engine, store: Store): Promise<Recovered> 
   engine.slots.restoreTurns(store.lastServed());
   engine.served.begin();
   for (const stored of store.open()) {
-    if (!knowsMachine(stored.machine)) throw unknownMachine(stored);
+    if (!isKnownMachine(stored.machine)) throw unknownMachine(stored);
     engine.restore(stored);
   }
   const outbox = store.outbox();

@@ -61,9 +61,9 @@ export class ServedTime {
     const missed = now - this.#note.aliveAt - passed;
     const gaps: readonly Gap[] =
       missed > TOLERANCE_MS ? [...this.#note.gaps, { from: now - missed, to: now }] : this.#note.gaps;
-    const grown = gaps !== this.#note.gaps;
+    const changed = gaps !== this.#note.gaps;
     this.#note = { aliveAt: now, gaps: gaps.slice(-GAPS_LIMIT) };
     this.#mark = mark;
-    return grown;
+    return changed;
   }
 }

@@ -16,13 +16,13 @@ interface Check extends Omit<Problem, 'since'> {
   /** Null: unknown, so the problem's state stays as it was. */
   readonly wrong: boolean | null;
   /** The text for a check that passes. */
-  readonly well: string;
+  readonly recovered: string;
 }
 
 /** The problems that began or ended since the last evaluation. */
 export interface Evaluation {
   readonly begun: readonly Omit<Problem, 'since'>[];
-  readonly over: readonly (Problem & { readonly well: string })[];
+  readonly over: readonly (Problem & { readonly recovered: string })[];
 }
 
 /** Factor between the limit at which a problem begins and the one at which it ends. */
@@ -36,14 +36,14 @@ export function evaluate(
   const before = new Map(known.map((problem) => [problem.topic, problem]));
   const checks = checksOf(snapshot, limits, before);
   const topics = new Set(checks.map(({ topic }) => topic));
-  const over = checks.flatMap(({ topic, wrong, well }) => {
+  const over = checks.flatMap(({ topic, wrong, recovered }) => {
     const problem = before.get(topic);
-    return problem !== undefined && wrong === false ? [{ ...problem, well }] : [];
+    return problem !== undefined && wrong === false ? [{ ...problem, recovered }] : [];
   });
   const gone = known.filter(({ topic }) => !topics.has(topic));
   return {
     begun: checks.filter(({ topic, wrong }) => wrong === true && !before.has(topic)).map(problemOf),
-    over: [...over, ...gone.map((problem) => ({ ...problem, well: 'it is not looked at any more' }))],
+    over: [...over, ...gone.map((problem) => ({ ...problem, recovered: 'it is not checked any more' }))],
   };
 }
 
@@ -75,9 +75,9 @@ function spaceCheck({ path, holds, freeBytes }: DiskSnapshot, limits: HealthLimi
     kind: 'disk-low',
     target: path,
     message: `the disk of ${holds} runs full: ${free}, the limit is ${megabytes(limits.diskFreeBytes)}`,
-    hint: 'make room there: when it is full, nothing new is taken. monitoring.minFreeDisk is the limit',
+    hint: 'free space there: when it is full, no events are accepted. monitoring.minFreeDisk is the limit',
     wrong: freeBytes === null ? null : freeBytes < limit,
-    well: `there is room again: ${free}`,
+    recovered: `there is free space again: ${free}`,
   };
 }
 
@@ -91,7 +91,7 @@ function filesCheck({ path, holds, freeFiles }: DiskSnapshot, limits: HealthLimi
     message: `the disk of ${holds} runs out of inodes: ${freeFiles ?? 0} are free`,
     hint: 'remove files there: without inodes nothing new can be kept',
     wrong: freeFiles === null ? null : freeFiles < limit,
-    well: `there are inodes again: ${freeFiles ?? 0} are free`,
+    recovered: `there are inodes again: ${freeFiles ?? 0} are free`,
   };
 }
 
@@ -103,9 +103,9 @@ function walCheck(walBytes: number | null, limits: HealthLimits, known: Known): 
     kind: 'wal-large',
     target: 'event log',
     message: `the write-ahead log of the database has grown to ${size}: something keeps it from being emptied`,
-    hint: 'end what reads the database for long, such as a backup or an open sqlite3',
+    hint: 'end long reads of the database, such as a backup or an open sqlite3',
     wrong: walBytes === null ? null : walBytes > limit,
-    well: `the write-ahead log has been emptied: ${size}`,
+    recovered: `the write-ahead log has been emptied: ${size}`,
   };
 }
 
@@ -119,9 +119,9 @@ function reportCheck(
   known: Problem | undefined,
 ): Check {
   const { ownAt, listenedMs, others } = reports ?? { ownAt: null, listenedMs: 0, others: 0 };
-  const quiet =
+  const silent =
     known === undefined
-      ? listenedMs >= limits.quietMs && others >= limits.quietOthers
+      ? listenedMs >= limits.maxSilenceMs && others >= limits.minOtherReports
       : ownAt === null || ownAt <= known.since;
   const since = ownAt === null ? 'so far' : 'any more';
   return {
@@ -129,9 +129,9 @@ function reportCheck(
     kind: 'no-reports',
     target: 'this CI',
     message: `nothing is reported ${since}: ${formatLimit(listenedMs)} of listening, in which other CIs reported ${others} times`,
-    hint: 'see why: sos-ci jobs, sos-ci explain CHANGE. A CI that stays silent is disabled',
-    wrong: reports !== null && quiet,
-    well: reports === null ? 'nothing is to be reported' : 'a report was posted',
+    hint: 'find out why: sos-ci jobs, sos-ci explain CHANGE. A CI that stays silent is disabled',
+    wrong: reports !== null && silent,
+    recovered: reports === null ? 'nothing is to be reported' : 'a report was posted',
   };
 }
 
@@ -143,7 +143,7 @@ function eventsCheck(unkept: string | null): Check {
     message: `Gerrit's events cannot be kept as they came: ${unkept ?? ''}`,
     hint: 'all else goes on; what is lost cannot be exported later. they are kept in events of stateDir',
     wrong: unkept !== null,
-    well: "Gerrit's events are kept again",
+    recovered: "Gerrit's events are kept again",
   };
 }
 

@@ -67,8 +67,8 @@ export class HealthMonitor {
     const known = store.health()?.problems ?? [];
     const { begun, over } = evaluate(snapshot, limits, known);
     log.debug({ ...snapshot }, 'health checked');
-    for (const { kind, target, well } of over)
-      await alarms.raise({ kind, target, message: well, hint: '', cleared: true });
+    for (const { kind, target, recovered } of over)
+      await alarms.raise({ kind, target, message: recovered, hint: '', cleared: true });
     for (const { kind, target, message, hint } of begun) await alarms.raise({ kind, target, message, hint });
     const ended = new Set(over.map(({ topic }) => topic));
     const since = clock.now();
@@ -93,7 +93,7 @@ export class HealthMonitor {
       if (listenedMs > 0)
         store.recordPeerActivity(
           { begunAt: before.at, listenedMs, others },
-          now.at - ACTIVITY_KEPT * limits.quietMs,
+          now.at - ACTIVITY_KEPT * limits.maxSilenceMs,
         );
     }
     return store.reportActivity();

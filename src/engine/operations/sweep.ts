@@ -195,7 +195,7 @@ export class Sweep {
       kind: 'server-leaked',
       target: server.name,
       message: `it carries our deployment's id, but job ${owner.job} is not in this database`,
-      hint: 'was the database replaced? remove the server by hand if nobody needs it',
+      hint: 'was the database replaced? remove the server by hand if it is not needed',
     });
     return false;
   }

@@ -100,7 +100,7 @@ export class UnreadableRow extends Error {
   readonly version: number;
   readonly field: 'data' | 'effects';
   constructor(row: Pick<UnreadableRow, 'history' | 'version' | 'field'>, cause: Error) {
-    super(`${row.history}, row ${row.version}: ${row.field} is no JSON: ${cause.message}`, { cause });
+    super(`${row.history}, row ${row.version}: ${row.field} is not JSON: ${cause.message}`, { cause });
     this.history = row.history;
     this.version = row.version;
     this.field = row.field;
@@ -297,7 +297,7 @@ export interface Store extends StoreReader {
    */
   append(batch: readonly LogEntry[], noted?: readonly IntakeUpdate[]): Promise<void>;
   /** True when a row of the history requested an effect with this key, settled or not. */
-  asked(history: string, key: string): boolean;
+  wasRequested(history: string, key: string): boolean;
   /** Decided events of a change that are not pruned, lowest number first. */
   seen(change: number): readonly SeenEvent[];
   /** The highest number ever assigned to a seen event; 0 for none. */
@@ -327,7 +327,7 @@ export interface Store extends StoreReader {
    * @param quietMs an alarm that was not raised for this long counts as new again; after a clear it is always new
    * @param kept maximum number of distinct alarms; the oldest are removed first
    */
-  alarm(alarm: Alarm, at: number, quietMs?: number, kept?: number): void;
+  alarm(alarm: Alarm, at: number, renewAfterMs?: number, kept?: number): void;
   /** Acknowledges this alarm, or all with null. Returns how many were not acknowledged before. */
   acknowledge(alarm: AlarmName | null, at: number, by: string, why: string): number;
   /** New alarms that were not mailed yet, oldest first; those about mail itself last. */

@@ -22,7 +22,7 @@ export function unsafeText(text: string, meaning: Meaning): readonly string[] {
   return [
     ...(size > meaning.limitBytes ? [`it has ${size} bytes, more than ${meaning.limitBytes}`] : []),
     ...(lines.includes(meaning.mark) ? [] : [`the line "${meaning.mark}" is missing`]),
-    ...(holdsCommand(text) ? ['it holds words that start other CIs'] : []),
+    ...(holdsCommand(text) ? ['it contains text that starts other CIs'] : []),
     ...(/[^\P{C}\n]/u.test(text) ? ['it holds control characters'] : []),
     ...(listed > meaning.jobs.length ? ['a line that is not a job begins with a dash or a star'] : []),
   ];

@@ -57,13 +57,11 @@ export function templateFaults(template: string): readonly TemplateFault[] {
     const unknown = pieces.filter(({ text, placeholder }) => placeholder && !isPlaceholder(text));
     const odd = /[{}]/.test(line.replace(/\{\{|\}\}|\{[^{}]*\}/g, ''));
     return [
-      ...unknown.map(({ text }) => ({ line: index + 1, what: `{${text}} is no placeholder` })),
-      ...(odd
-        ? [{ line: index + 1, what: 'a brace stands alone: write {{ or }} for one that is meant' }]
-        : []),
+      ...unknown.map(({ text }) => ({ line: index + 1, what: `{${text}} is not a placeholder` })),
+      ...(odd ? [{ line: index + 1, what: 'a brace has no partner: write {{ or }} for a literal one' }] : []),
       ...(harmlessLine(literal) === literal
         ? []
-        : [{ line: index + 1, what: 'holds a word that starts CIs' }]),
+        : [{ line: index + 1, what: 'contains text that starts CIs' }]),
     ];
   });
   const missing = REQUIRED.filter((name) => !used.has(name));

@@ -101,7 +101,7 @@ function reason(explanation: VoteExplanation): Reason {
     case 'success':
       return facts.currentVote === null
         ? { text: 'the vote that is on the change could not be read', obvious: false }
-        : { text: 'success is no vote here', obvious: true };
+        : { text: 'success gives no vote here', obvious: true };
     case 'no-verdict': {
       const missing = decision.counted.filter(({ verdict }) => verdict?.verdict !== 'SUCCESS');
       const texts = missing

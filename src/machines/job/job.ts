@@ -251,7 +251,7 @@ function leaked(context: JobContext) {
       kind: 'server-leaked',
       target: `job ${context.job}`,
       message: `servers of this job could not be removed in ${context.cleanupAttempt} attempts`,
-      hint: 'look at the provider; the sweep goes on trying',
+      hint: 'check the provider; the sweep keeps trying',
     },
   } as const;
 }

@@ -253,7 +253,7 @@ function sendAbandoned({ context }: Args): readonly Effect[] {
         kind: 'evidence-lost',
         target: `job ${job}`,
         message: `its evidence was never published and is removed. ${why}`,
-        hint: 'make room for the logs; until then what waits to be published is kept for 3 days, 10 GB at most',
+        hint: 'free space for the logs; until then unpublished evidence is kept for 3 days, 10 GB at most',
       },
     },
   ];
@@ -268,7 +268,7 @@ function pendingAlarm({ publish, why }: PublicationContext) {
       kind: 'evidence-pending',
       target: 'logs',
       message: `evidence of job ${publish.owner.job} could not be published and waits. ${why}`,
-      hint: 'is there room where logs are published? it is tried again until it is too old',
+      hint: 'does the disk of the published logs have free space? publishing is retried until the evidence is too old',
     },
   } as const;
 }

@@ -8,9 +8,9 @@ export interface HealthLimits {
   /** Size of the write-ahead log above which an alarm is raised. */
   readonly walBytes: number;
   /** An alarm is raised if we reported nothing in this much listening time ... */
-  readonly quietMs: number;
+  readonly maxSilenceMs: number;
   /** ... in which other CIs sent at least this many reports on changes that our rules match. */
-  readonly quietOthers: number;
+  readonly minOtherReports: number;
 }
 
 export interface DiskSnapshot {

@@ -12,7 +12,7 @@ export interface ReportSpec {
   readonly enabled: boolean;
   /** The label to vote with, or null for no vote. */
   readonly label: string | null;
-  /** The votes by outcome; 0 is no vote. */
+  /** The votes by outcome; 0 means no vote. */
   readonly success: number;
   readonly failure: number;
   readonly timedOut: number;

@@ -170,7 +170,7 @@ export type KeyedEffect =
       readonly changes: readonly number[] | null;
       readonly timeoutMs: number;
     }
-  /** The message that the tests begin. Requested once; nothing waits for it. */
+  /** The message that announces the start of the tests. Requested once; nothing waits for it. */
   | {
       readonly type: 'postStartMessage';
       readonly key: string;

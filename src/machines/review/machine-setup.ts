@@ -286,7 +286,7 @@ function alarmText(context: ReviewContext, event: ReviewMachineEvent): { message
     case 'timer.fired':
       return {
         message: 'Gerrit did not say whether it took the vote',
-        hint: 'look at the change: is our vote there?',
+        hint: 'check the change: is our vote there?',
       };
     case 'machine.failed':
       return {

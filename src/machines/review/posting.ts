@@ -144,7 +144,7 @@ function overdueAlarm({ context }: ReviewArgs) {
       kind: 'review-post-failed',
       target: `change ${context.patchset.change},${context.patchset.patchset}`,
       message: 'Gerrit has not answered a review for a long time',
-      hint: 'is Gerrit reachable? a restart of the daemon looks for the message and goes on',
+      hint: 'is Gerrit reachable? after a restart the daemon searches for the message and continues',
     },
   } as const;
 }

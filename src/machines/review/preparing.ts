@@ -77,7 +77,7 @@ export const preparing = reviewSetup.createStateConfig({
   },
   states: {
     lookingUp: {
-      description: 'Gerrit is asked how the change is now',
+      description: 'the change is looked up in Gerrit',
       entry: [
         update(({ context }) => ({ lookUps: context.lookUps + 1 })),
         request(lookUpChange),
@@ -88,7 +88,7 @@ export const preparing = reviewSetup.createStateConfig({
     },
     lookUpBackoff: {
       tags: 'backoff',
-      description: 'Gerrit is asked again how the change is',
+      description: 'the change is looked up in Gerrit again',
       entry: lookUpRetry.arm,
       exit: [lookUpRetry.disarm, update(({ context }) => ({ lookUpAttempt: context.lookUpAttempt + 1 }))],
       on: { 'timer.fired': 'lookingUp' },

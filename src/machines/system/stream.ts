@@ -199,7 +199,7 @@ export const streamMachine = streamSetup.createMachine({
         },
         // Events from just before the stream began may not be visible yet: Gerrit's index lags behind its events.
         awaitingIndex: {
-          description: 'listening, and looks once more soon for what was missed',
+          description: 'listening; checks again soon for missed events',
           entry: settleTimer.arm,
           exit: settleTimer.disarm,
           on: {
@@ -287,9 +287,9 @@ function failing({ context, event }: StreamArgs) {
 }
 
 function givenUp({ context }: StreamArgs) {
-  const from = context.caughtUp === null ? '' : `; the last look that worked is in sos-ci status`;
+  const from = context.caughtUp === null ? '' : `; sos-ci status shows the last successful catch-up`;
   return {
     message: `looking up what was missed brought the daemon down twice and is switched off${from}`,
-    hint: 'report a bug; then start once with --since TIME, which looks again from then on',
+    hint: 'report a bug; then start once with --since TIME, which catches up from then on',
   };
 }

@@ -40,10 +40,10 @@ export interface SeenEvent extends EventFingerprint {
 }
 
 /** Hex digits of the hash. Enough that two different texts of one account within seconds do not collide. */
-const WORDS_DIGITS = 24;
+const TEXT_DIGITS = 24;
 const VOTES_DIGITS = 8;
 /** Characters of a text that are compared: fewer than the part of an event's comment that is kept below its header. */
-const WORDS_LIMIT = 60_000;
+const TEXT_LIMIT = 60_000;
 
 /** Null for events that need no deduplication: they start nothing, or cannot start anything twice. */
 export function eventFingerprint(event: GerritEvent, hash: Hash): EventFingerprint | null {
@@ -56,7 +56,7 @@ export function eventFingerprint(event: GerritEvent, hash: Hash): EventFingerpri
     case 'comment-added': {
       const { change, patchset } = event.patchset;
       const { by, comment, at } = event;
-      const text = fingerprintOf(votesCast(event), wordsOf(written(comment), hash), hash);
+      const text = fingerprintOf(votesCast(event), textHash(written(comment), hash), hash);
       return { kind: 'comment', change, patchset, account: nameOf(by), text, at };
     }
     case 'change-restored': {
@@ -73,11 +73,11 @@ export function nameOf(account: Account): string {
 }
 
 /** The hash of a text, ignoring white space. */
-export function wordsOf(text: string, hash: Hash): string {
-  return hash(text.slice(0, WORDS_LIMIT).replace(/\s+/gu, ' ').trim()).slice(0, WORDS_DIGITS);
+export function textHash(text: string, hash: Hash): string {
+  return hash(text.slice(0, TEXT_LIMIT).replace(/\s+/gu, ' ').trim()).slice(0, TEXT_DIGITS);
 }
 
-/** The fingerprint of a comment. @param words a hash from `wordsOf` */
+/** The fingerprint of a comment. @param words a hash from `textHash` */
 export function fingerprintOf(
   votes: readonly { readonly label: string; readonly value: number }[],
   words: string,

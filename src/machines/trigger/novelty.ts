@@ -66,7 +66,7 @@ export function vetoOf({ is }: Novelty): Finding | null {
     case 'echo':
       return { rule: 'seen', why: 'it may be what was looked up before; the change is looked up again' };
     case 'wordless':
-      return { rule: 'seen', why: 'its words are not in the event; the change is looked up' };
+      return { rule: 'seen', why: 'its text is not in the event; the change is looked up' };
     default:
       return null;
   }

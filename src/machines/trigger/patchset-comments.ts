@@ -11,8 +11,8 @@ import {
   fingerprintOf,
   near,
   type SeenEvent,
+  textHash,
   votesIn,
-  wordsOf,
 } from './deduplication.ts';
 
 /** A message of the history. */
@@ -56,7 +56,7 @@ export function matchComments<M extends Message>(
   const texts = new Map<M, MessageText>();
   const pool = new Pool(timed(messages, comments), hash);
   const assignments = new Assignments<M>((message) => candidates(message, seen, toleranceMs));
-  const own = ({ votes, written }: M): string => fingerprintOf(votes, wordsOf(written, hash), hash);
+  const own = ({ votes, written }: M): string => fingerprintOf(votes, textHash(written, hash), hash);
   const newestFirst = [...messages].reverse();
   for (const message of newestFirst.filter(({ hidden }) => hidden === 0)) {
     const text = own(message);
@@ -80,7 +80,7 @@ export function matchComments<M extends Message>(
     const near =
       found.length > 0 ? null : assignments.free(message).find(({ text }) => votesIn(text) === votes);
     const words = found.length === 0 ? message.written : found.join('\n');
-    const text = near?.text ?? fingerprintOf(message.votes, wordsOf(words, hash), hash);
+    const text = near?.text ?? fingerprintOf(message.votes, textHash(words, hash), hash);
     if (near) assignments.take(message, near.text);
     texts.set(message, { text, comments: found });
   }
@@ -171,7 +171,7 @@ class Pool {
     for (let length = 1; length <= Math.min(message.hidden, TOGETHER); length += 1) {
       for (let from = mine.length - length; from >= 0; from -= 1) {
         const tried = mine.slice(from, from + length);
-        const words = wordsOf(textsOf(tried).join('\n'), this.#hash);
+        const words = textHash(textsOf(tried).join('\n'), this.#hash);
         if (fingerprintOf(message.votes, words, this.#hash) === known) return tried;
       }
     }

@@ -10,7 +10,7 @@ import { eventFingerprint, type SeenEvent } from './deduplication.ts';
 import { type Novelty, noveltyOf } from './novelty.ts';
 import { matchesAny } from './rules/glob.ts';
 import { type CountedStart, LIMIT_WINDOW_MS } from './rules/rate-limit.ts';
-import type { RuleWord } from './rules/rule-names.ts';
+import type { RuleName } from './rules/rule-names.ts';
 import type { BeganBy } from './rules/trigger-key.ts';
 import type { Decision, Start } from './trigger.ts';
 
@@ -34,7 +34,7 @@ export interface OpenReview {
 export interface WaitingStart {
   readonly start: Start;
   /** The limit, and its explanation. */
-  readonly rule: RuleWord;
+  readonly rule: RuleName;
   readonly why: string;
   /** Epoch ms. Kept when a newer patchset replaces the start, so that the change keeps its position in the queue. */
   readonly since: number;

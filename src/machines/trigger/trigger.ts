@@ -14,7 +14,7 @@ import {
 import type { GerritEvent } from '../model/gerrit-event.ts';
 import { vetoOf } from './novelty.ts';
 import { isOurs, nameOf } from './rules/account.ts';
-import { asks, type Cause, type CauseRules, CREATED, type StartingEvent } from './rules/cause.ts';
+import { type Cause, type CauseRules, CREATED, requestsRun, type StartingEvent } from './rules/cause.ts';
 import { type JobFinding, type JobRules, judgeJob } from './rules/job-matcher.ts';
 import { countsOf, type Delay, exceeded, MAX_WAITING_CHANGES, type StartLimits } from './rules/rate-limit.ts';
 import type { Finding } from './rules/rule-names.ts';
@@ -111,9 +111,7 @@ export function resume(
   const jobs = notRunning(known, held.patchset, facts.open);
   if (jobs.length === 0) {
     const finding = { rule: 'running', why: 'this patchset is being tested' } as const;
-    return [
-      drop(known.length > 0 ? finding : { rule: 'project', why: 'its jobs are not configured any more' }),
-    ];
+    return [drop(known.length > 0 ? finding : { rule: 'project', why: 'its jobs are no longer configured' })];
   }
   const decisions = admit({ ...held, jobs, at: facts.now }, rules, {
     ...facts,
@@ -138,7 +136,11 @@ function onPatchset(event: StartingEvent, rules: TriggerRules, facts: TriggerFac
     ...forwardVotes(event, facts.open),
     ...decideStart(event, rules, without(facts, left), jobs),
   ];
-  return { decisions, jobs, asked: jobs.some(({ passed }) => passed > 0) && asks(event, rules, rules.jobs) };
+  return {
+    decisions,
+    jobs,
+    asked: jobs.some(({ passed }) => passed > 0) && requestsRun(event, rules, rules.jobs),
+  };
 }
 
 function decideStart(

@@ -170,8 +170,8 @@ describe('a program', () => {
       false,
     ],
     ['the signal that ended it', 'kill -9 $$', 'killed by SIGKILL', true],
-    ['an answer that is no JSON', 'echo done', 'its answer is no JSON: "done"', false],
-    ['an answer without end', 'yes', 'it said more than 100000 bytes', false],
+    ['an answer that is not JSON', 'echo done', 'its output is not JSON: "done"', false],
+    ['an answer without end', 'yes', 'it printed more than 100000 bytes', false],
   ])('that fails: tells %s', async (_what, text, message, retryable) => {
     await expect(create(text)).rejects.toMatchObject({ name: 'OperationError', message, retryable });
   });
@@ -189,7 +189,7 @@ describe('a program', () => {
     [
       'a host key that is none',
       { id: 'a', address: { host: 'a' }, hostKey: 'ssh-rsa AAAA' },
-      /no public key/,
+      /not a public key/,
     ],
     ['a line end in the id', { id: 'a\nb', address: { host: 'a' } }, /its answer is wrong: id: /],
   ])('that answers wrong: tells %s', async (_what, answer, message) => {
@@ -211,7 +211,7 @@ describe('a program', () => {
     const list = lab.script('list', text);
     await expect(
       lab.provider({ list, listTimeoutMs: 700 }).list({ deployment: 'ours' }, NEVER),
-    ).rejects.toMatchObject({ message: 'no answer within 700ms; it said: waiting for a host' });
+    ).rejects.toMatchObject({ message: 'no answer within 700ms; its last output: waiting for a host' });
     const child = Number(readFileSync(join(lab.scratch.root, 'child'), 'utf8'));
     await until('its end', () => !isAlive(child));
     const known = { id: 'a', name: 'a', address: 'a', provider: 'lab' };

@@ -68,15 +68,13 @@ test('a daemon that says nothing is given up in time', async () => {
 test('a daemon that may take a month for its answer', async () => {
   await listening((socket) => void socket.once('end', () => setImmediate(() => socket.destroy())));
   await expect(ask(31 * 86_400_000)).rejects.toMatchObject({
-    message: 'the daemon went away before it answered',
+    message: 'the daemon exited before it answered',
   });
 });
 
 test('a daemon that goes away', async () => {
   await listening((socket) => socket.destroy());
-  await expect(ask()).rejects.toMatchObject(
-    trouble('the daemon went away before it answered', /sos-ci status/),
-  );
+  await expect(ask()).rejects.toMatchObject(trouble('the daemon exited before it answered', /sos-ci status/));
 });
 
 test.each([

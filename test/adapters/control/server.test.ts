@@ -292,6 +292,6 @@ describe('the socket', () => {
     const asked = ask(PING);
     await operators.count(1);
     await server.stop();
-    await expect(asked).rejects.toMatchObject({ message: 'the daemon went away before it answered' });
+    await expect(asked).rejects.toMatchObject({ message: 'the daemon exited before it answered' });
   });
 });

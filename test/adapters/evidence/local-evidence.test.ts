@@ -243,7 +243,7 @@ describe('evidence on this host', () => {
     });
     await evidence.collect(collectRequest(), signal);
     const failure = await failureOf(evidence.publish(publishRequest(), signal));
-    expect(failure).toMatchObject({ retryable: true, hint: 'free some room on that disk' });
+    expect(failure).toMatchObject({ retryable: true, hint: 'free some space on that disk' });
     const job = join(rig.site, '45', '912345', '3', 'check', 'acme-dsvm');
     expect(await readdir(job)).toEqual([]);
   });

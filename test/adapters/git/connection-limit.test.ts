@@ -41,7 +41,7 @@ beforeEach(() => {
   reported = [];
   queryOpen = false;
   connectionLimit = new ConnectionLimit({
-    makeRoom: async () => {
+    freeConnection: async () => {
       if (!queryOpen) return false;
       queryOpen = false;
       gerrit.open -= 1;

@@ -161,7 +161,7 @@ describe('GitSource', () => {
     expect(error).toMatchObject({ name: 'OperationError', retryable: false });
     expect(error).toHaveProperty(
       'message',
-      `Gerrit said ${first.revision}, the ref holds ${second.revision}`,
+      `Gerrit reported ${first.revision}, the ref holds ${second.revision}`,
     );
     expect(place.held()).toBeNull();
     expect(readdirSync(place.server.address).sort()).toEqual(['home', 'tmp', 'tree']);

@@ -71,7 +71,7 @@ export class Place {
       gerrit,
       clock: realClock,
       connectionLimit: new ConnectionLimit({
-        makeRoom: () => Promise.resolve(false),
+        freeConnection: () => Promise.resolve(false),
         onRefused: () => {},
         onChange: () => {},
       }),

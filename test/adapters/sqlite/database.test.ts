@@ -121,7 +121,7 @@ describe('what cannot be opened', () => {
 });
 
 test.each([
-  ['SQLITE_FULL', 'room'],
+  ['SQLITE_FULL', 'free space'],
   ['SQLITE_IOERR_FSYNC', 'failing'],
   ['SQLITE_BUSY', 'another program'],
   ['SQLITE_BUSY_SNAPSHOT', 'another program'],

@@ -103,6 +103,6 @@ test('a migration that fails changes nothing', () => {
 test('readers never migrate', () => {
   const database = openWritable(file);
   database.close();
-  expect(() => openReader(file)).toThrow('this is no sos-ci database');
+  expect(() => openReader(file)).toThrow('this is not a sos-ci database');
   expect(versionOf(file)).toBe(0);
 });

@@ -89,7 +89,7 @@ export async function grown(store: Store, jobs: number, slots = false): Promise<
     hash: sha256,
     now: () => START,
     stored: (id: string) => store.stored(id),
-    asked: () => false,
+    wasRequested: () => false,
     strict: true,
   };
   let rows = 0;

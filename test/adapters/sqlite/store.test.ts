@@ -148,7 +148,7 @@ test('without room nothing is written, the caller is told so, and with room it w
   const before = [[...store.log()], [...store.views()]];
   const filling = grown(store, 40);
   await expect(filling).rejects.toBeInstanceOf(StoreUnavailable);
-  await expect(filling).rejects.toMatchObject({ hint: expect.stringContaining('room') });
+  await expect(filling).rejects.toMatchObject({ hint: expect.stringContaining('free space') });
   expect([...store.log()].slice(0, before[0]?.length)).toEqual(before[0]);
   store.count('patchset-created', 1);
   database.pragma('max_page_count = 1000000');

@@ -29,7 +29,7 @@ async function send(history: string, event: AnyEvent, settles: string | null = n
     hash: sha256,
     now: () => now,
     stored: (id: string) => store.stored(id),
-    asked: () => false,
+    wasRequested: () => false,
     strict: true,
   };
   dispatch(batch, happening, options);

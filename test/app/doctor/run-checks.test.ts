@@ -286,7 +286,7 @@ describe('other providers', () => {
   test.each([
     ['answers', '{"servers": []}', []],
     ['answers nonsense', '{"severs": []}', ['provider']],
-    ['is no JSON', 'hello', ['provider']],
+    ['is not JSON', 'hello', ['provider']],
   ])('a program that %s', async (_what, answer, failures) => {
     const list = lab.write('list', `#!/bin/sh\ncat <<'E'\n${answer}\nE\n`, 0o755);
     const { keyFile: key, user } = lab.sshd;

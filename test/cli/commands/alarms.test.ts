@@ -19,14 +19,14 @@ const seen: AlarmView = {
   kind: 'disk-low',
   target: '/state',
   message: 'little room',
-  hint: 'make room',
+  hint: 'free space',
   firstAt: START,
   lastAt: START,
   times: 1,
   clearedAt: null,
   acknowledgedAt: START + 60_000,
   acknowledgedBy: 'alice\u001b[2J',
-  acknowledgedWhy: 'I make room',
+  acknowledgedWhy: 'I am freeing space',
 };
 const reader = fakeReader({ ...SAMPLE, alarms: [...SAMPLE.alarms, seen] });
 const jsonOf = (print: (io: ReturnType<typeof fakeIo>) => void) => {
@@ -57,7 +57,7 @@ describe('alarms', () => {
     const io = fakeIo({ now: () => NOW });
     statusCommand(io, reader, {});
     expect(io.stdout()).toContain('little room (acknowledged by alice\\x1b[2J 2026-11-22 17:01:00 UTC, last');
-    expect(io.stdout()).not.toContain('make room');
+    expect(io.stdout()).not.toContain('free space');
     const { alarms } = jsonOf((json) => statusCommand(json, reader, { json: true }));
     expect(alarms[1]).toMatchObject({ kind: 'disk-low', acknowledgedBy: 'alice\u001b[2J' });
   });

@@ -14,8 +14,8 @@ const LIMITS = {
   diskFreeBytes: 1024 ** 3,
   diskFreeFiles: 10,
   walBytes: 1024 ** 2,
-  quietMs: 3_600_000,
-  quietOthers: 3,
+  maxSilenceMs: 3_600_000,
+  minOtherReports: 3,
 };
 const STREAM_LIMITS = {
   downAlarmMs: 10 * MINUTE,
@@ -72,7 +72,7 @@ describe('status', () => {
   test('says how the connection is, since when, and what the last look back found', () => {
     expect(show(false)).toContain(
       [
-        'stream    listening, and looks once more soon for what was missed since 2026-01-02 03:34:05 UTC (2h 00m 00s), review:29418: connected to Gerrit 3.12',
+        'stream    listening; checks again soon for missed events since 2026-01-02 03:34:05 UTC (2h 00m 00s), review:29418: connected to Gerrit 3.12',
         '          last catch-up 2026-01-02 04:04:05 UTC: 1 missed',
       ].join('\n'),
     );

@@ -109,7 +109,7 @@ describe('the queue', () => {
     lab.changes.calls.holdNext('answer');
     lab.say(created(100));
     await lab.quiet();
-    expect(shown(lab)).toEqual([[100, null, 'Gerrit is asked how the change is now']]);
+    expect(shown(lab)).toEqual([[100, null, 'the change is looked up in Gerrit']]);
   });
 
   test('says whose vote is waited for, and until when', async () => {

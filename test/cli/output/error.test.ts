@@ -41,9 +41,9 @@ describe('a command that could not do its work', () => {
       'sos-ci: read database: review\\x1b[2J:29418: refused\n        add the key in Gerrit\n',
     ],
     [
-      new StoreUnavailable('the disk is full', 'make room', null),
+      new StoreUnavailable('the disk is full', 'free space', null),
       4,
-      'sos-ci: the disk is full\n        make room\n',
+      'sos-ci: the disk is full\n        free space\n',
     ],
     [
       new ConfigError('a.yaml', [problem]),

@@ -52,8 +52,8 @@ describe('the template', () => {
   test('is refused line by line', () => {
     writeFileSync(join(dir, 'comment.txt'), '{header}\n{jbos}\nwrite recheck\n{jobs}{run}');
     expect(problems()).toEqual([
-      '2 report.template: /comment.txt:2: {jbos} is no placeholder',
-      '2 report.template: /comment.txt:3: holds a word that starts CIs',
+      '2 report.template: /comment.txt:2: {jbos} is not a placeholder',
+      '2 report.template: /comment.txt:3: contains text that starts CIs',
     ]);
   });
 
@@ -70,5 +70,5 @@ test.each([
   ['job', CONFIG.replace('template: comment.txt, ', '').replace('  acme:', '  run-acme-ci:')],
 ])('a %s whose name starts CIs is refused, because it would stand in each comment', (_, text) => {
   writeFileSync(join(dir, 'sos-ci.yaml'), text);
-  expect(problems().join('\n')).toContain('holds a word that makes other CIs start');
+  expect(problems().join('\n')).toContain('contains text that starts other CIs');
 });

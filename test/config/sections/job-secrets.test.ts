@@ -96,12 +96,12 @@ describe('secrets of a job', () => {
     [
       "anybody's vote",
       `${LIST}\n    exposesSecretsTo: requireVote\n    triggers: [vote]\n    votes: [{label: Code-Review, min: 1, by: '*'}]`,
-      'jobs.acme.exposesSecretsTo: does not hold: anybody may cast the vote; name the voters: votes: [{by: [NAME]}]',
+      'jobs.acme.exposesSecretsTo: is not enough: anyone may cast the vote; name the voters: votes: [{by: [NAME]}]',
     ],
     [
       'authors, but the uploader is anybody',
       `${LIST}\n    exposesSecretsTo: authors\n    authors: {include: [alice]}`,
-      'jobs.acme.exposesSecretsTo: does not hold: anybody may upload a change for this job; add uploaders: {include: [NAME]}; the author of a commit can be forged, the uploader cannot',
+      'jobs.acme.exposesSecretsTo: is not enough: anyone may upload a change for this job; add uploaders: {include: [NAME]}; the author of a commit can be forged, the uploader cannot',
     ],
     [
       'the key of Gerrit under another name',

@@ -126,10 +126,10 @@ test('what holds for all jobs', () => {
 
 describe('a mistake', () => {
   test.each([
-    ["branches: ['^stable/.*']", 'branches.0', 'no branch pattern', 'no regular expression'],
+    ["branches: ['^stable/.*']", 'branches.0', 'not a branch pattern', 'not a regular expression'],
     ["topics: ['^acme.*$']", 'topics.0', 'looks like a regular expression', 'only * is special'],
-    ["comments: ['*.py']", 'comments.0', 'no regular expression', 'no glob'],
-    ["comments: ['(?=x)']", 'comments.0', 'no regular expression', 'looking ahead'],
+    ["comments: ['*.py']", 'comments.0', 'not a regular expression', 'not a glob'],
+    ["comments: ['(?=x)']", 'comments.0', 'not a regular expression', 'lookaround'],
     ["files: {include: ['(']}", 'files.include.0', 'missing closing )', 'RE2'],
     ["files: {exclude: [docs, '[']}", 'files.exclude.1', 'missing closing ]', 'RE2'],
     ["files: {exlude: ['x']}", 'files.exlude', 'unknown key', 'did you mean "exclude"?'],
@@ -141,7 +141,7 @@ describe('a mistake', () => {
       'did you mean "TRIVIAL_REBASE"?',
     ],
     ['triggers: [patch]', 'triggers.0', 'holds "patch"', 'did you mean "patchset"?'],
-    ['triggers: [pushed]', 'triggers.0', 'holds "pushed"', 'known are patchset, recheck'],
+    ['triggers: [pushed]', 'triggers.0', 'holds "pushed"', 'known: patchset, recheck'],
     ['triggers: []', 'triggers', 'nothing starts this job', 'name some'],
     ['triggers: [vote]', 'triggers', 'no vote is described', 'add votes'],
     ['triggers: [patchset], comments: [x]', 'comments', 'triggers does not name recheck', 'add recheck'],
@@ -162,8 +162,8 @@ describe('a mistake', () => {
     ['votes: [{label: V, value: 1, by: []}]', 'votes.0.by', 'is empty', 'at least one'],
     ["votes: [{label: V, value: '1', by: z}]", 'votes.0.value', 'must be a whole number', ''],
     ['votes: [{label: V, value: 1, by: z, from: [0, 99]}]', 'votes.0.from.1', 'must be from -10 to 10', ''],
-    ['requireVote: zuul', 'requireVote', 'is no vote', 'zuul Verified+1'],
-    ['requireVote: zuul Verified+0', 'requireVote', 'waits for a vote of 0', 'nobody'],
+    ['requireVote: zuul', 'requireVote', 'is not a vote', 'zuul Verified+1'],
+    ['requireVote: zuul Verified+0', 'requireVote', 'waits for a vote of 0', 'cannot be cast'],
     ['uploaders: {inlcude: [x]}', 'uploaders.inlcude', 'unknown key', 'did you mean "include"?'],
     [`comments: [${Array(101).fill('a').join(', ')}]`, 'comments', 'more than 100 items', ''],
   ])('%s', (keys, path, what, next) => {
@@ -175,10 +175,10 @@ describe('a mistake', () => {
   });
 
   test.each([
-    ["'^openstack/.*'", 'no project pattern'],
+    ["'^openstack/.*'", 'not a project pattern'],
     ['[]', 'is empty'],
     ["['a b']", 'has a space in it'],
-    ['../x', 'no project name'],
+    ['../x', 'not a project name'],
   ])('in a project: %s', (project, what) => {
     expect(mistakes(`  acme: {project: ${project}, ${TESTING}}`)[0]).toContain(what);
   });

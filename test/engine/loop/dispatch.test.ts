@@ -24,7 +24,7 @@ function dispatchEvent(
     },
     now: () => START,
     stored: (history) => world.stored.get(history) ?? null,
-    asked: (_, key) => askedBefore.includes(key),
+    wasRequested: (_, key) => askedBefore.includes(key),
     strict,
   };
   const batch: LogEntry[] = [];
@@ -64,7 +64,7 @@ describe('a tell to a history that does not exist', () => {
       hash: sha256,
       now: () => START,
       stored: (history) => (history === REVIEW ? null : (world.stored.get(history) ?? null)),
-      asked: () => false,
+      wasRequested: () => false,
       strict,
     };
     return { batch: [], options };

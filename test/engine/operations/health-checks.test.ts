@@ -10,8 +10,8 @@ const LIMITS: HealthLimits = {
   diskFreeBytes: 1_000 * MB,
   diskFreeFiles: 100,
   walBytes: 64 * MB,
-  quietMs: 3_600_000,
-  quietOthers: 3,
+  maxSilenceMs: 3_600_000,
+  minOtherReports: 3,
 };
 const WELL: HealthSnapshot = {
   disks: [{ path: '/s', holds: 'stateDir and logs', freeBytes: 5_000 * MB, freeFiles: 5_000 }],

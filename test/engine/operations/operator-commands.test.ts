@@ -273,7 +273,7 @@ describe('recheck', () => {
     expect(lab.store.rows(answer.begun[0]?.review ?? '')[0]?.data.cause).toMatchObject({
       kind: 'recheck',
       by: `${ACCOUNT} (operator)`,
-      why: `${ACCOUNT} (operator) asks this CI to run: the mirror is back`,
+      why: `${ACCOUNT} (operator) requests a run of this CI: the mirror is back`,
     });
     await lab.run();
     expect(verdicts(lab)).toEqual(['7 SUCCESS']);

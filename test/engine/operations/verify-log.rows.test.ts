@@ -81,7 +81,7 @@ test.each([
     `UPDATE event SET causation_id = 'r1/1' WHERE history = '${JOB}' AND version = 2`,
     'hash',
   ],
-  ['a row is no JSON', `UPDATE event SET data = '{' WHERE history = '${JOB}' AND version = 2`, 'data'],
+  ['a row is not JSON', `UPDATE event SET data = '{' WHERE history = '${JOB}' AND version = 2`, 'data'],
   [
     'effects are no JSON',
     `UPDATE event SET effects = '[' WHERE history = '${JOB}' AND version = 4`,
@@ -92,13 +92,16 @@ test.each([
   expect(audited().differences).toMatchObject([{ field }]);
 });
 
-test.each(['data', 'effects'])('a row whose %s is no JSON is named, and nothing is made from it', (field) => {
-  alter(`UPDATE event SET ${field} = '{' WHERE history = '${JOB}' AND version = 4`);
-  expect(audited().differences).toMatchObject([{ history: JOB, version: 4, field }]);
-  const store = openStore(file);
-  expect(() => rebuild(store, sha256)).toThrow('the log is damaged here');
-  store.close();
-});
+test.each(['data', 'effects'])(
+  'a row whose %s is not JSON is named, and nothing is made from it',
+  (field) => {
+    alter(`UPDATE event SET ${field} = '{' WHERE history = '${JOB}' AND version = 4`);
+    expect(audited().differences).toMatchObject([{ history: JOB, version: 4, field }]);
+    const store = openStore(file);
+    expect(() => rebuild(store, sha256)).toThrow('the log is damaged here');
+    store.close();
+  },
+);
 
 test('triggers that are gone or were changed are named', () => {
   expect(audited().schema).toEqual([]);

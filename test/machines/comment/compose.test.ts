@@ -130,7 +130,7 @@ describe('a template that gives an unsafe text', () => {
     [
       'says how to rerun',
       '{header}\n\n{jobs}\n\nPlease recheck\n{run}',
-      'it holds words that start other CIs',
+      'it contains text that starts other CIs',
     ],
     ['is too long', `{header}\n\n{jobs}\n\n${'x'.repeat(16_000)}\n{run}`, 'bytes, more than 16000'],
   ])('%s is replaced by the built-in text', (_, template, complaint) => {

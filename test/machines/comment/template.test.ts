@@ -9,14 +9,14 @@ const REST = '{header}{jobs}{run}';
 
 describe('a text is refused', () => {
   test.each([
-    ['for a placeholder that there is not', `${REST}\n\n{reciept}`, 3, '{reciept} is no placeholder'],
+    ['for a placeholder that there is not', `${REST}\n\n{reciept}`, 3, '{reciept} is not a placeholder'],
     [
       'for a brace that stands alone',
       `${REST}{`,
       1,
-      'a brace stands alone: write {{ or }} for one that is meant',
+      'a brace has no partner: write {{ or }} for a literal one',
     ],
-    ['for a word that starts CIs', `${REST}\nTo rerun: recheck`, 2, 'holds a word that starts CIs'],
+    ['for a word that starts CIs', `${REST}\nTo rerun: recheck`, 2, 'contains text that starts CIs'],
     ['for one without its header', '{jobs}{run}', 0, '{header} is missing'],
     ['for one without its jobs', '{header}{run}', 0, '{jobs} is missing'],
     ['for one without its mark', '{header}{jobs}', 0, '{run} is missing'],

@@ -245,7 +245,7 @@ describe('a server that cannot be removed', () => {
         kind: 'server-leaked',
         target: 'job job-1',
         message: 'servers of this job could not be removed in 3 attempts',
-        hint: 'look at the provider; the sweep goes on trying',
+        hint: 'check the provider; the sweep keeps trying',
       },
     ]);
     expect(world.at(JOB).state).toBe('done');

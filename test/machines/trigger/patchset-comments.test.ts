@@ -1,7 +1,7 @@
 /** Patchset-level comments and the messages that they were posted with, as far as they can be told. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fingerprintOf, type SeenEvent, wordsOf } from '../../../src/machines/trigger/deduplication.ts';
+import { fingerprintOf, type SeenEvent, textHash } from '../../../src/machines/trigger/deduplication.ts';
 import {
   type Message,
   matchComments,
@@ -28,7 +28,7 @@ const byRest = (seconds: number, text: string): PatchsetComment => {
 let numbers = 0;
 const seen = (seconds: number, words: string, votes: Message['votes'] = [], id?: string): SeenEvent => {
   numbers += 1;
-  const text = fingerprintOf(votes, wordsOf(words, sha256), sha256);
+  const text = fingerprintOf(votes, textHash(words, sha256), sha256);
   const about = { ...ABOUT, at: NOON + seconds * 1_000, text, ...(id === undefined ? {} : { id }) };
   return { ...about, number: numbers, streamed: true, hidden: false };
 };

@@ -191,6 +191,6 @@ test('what starts nothing says so', () => {
     { do: 'ignore', rule: 'event', why: 'topic-changed starts nothing' },
   ]);
   expect(decide(comment('nice'), RULES, [])).toEqual([
-    { do: 'ignore', rule: 'comment', why: 'a comment that asks for nothing' },
+    { do: 'ignore', rule: 'comment', why: 'a comment that requests nothing' },
   ]);
 });

@@ -12,16 +12,16 @@ export class Deadline {
   readonly signal: AbortSignal;
   readonly #timeoutMs: number;
   readonly #cancel: Cancel;
-  #passed = false;
+  #expired = false;
 
   constructor(timeoutMs: number, caller: AbortSignal) {
     const own = new AbortController();
     this.#timeoutMs = timeoutMs;
-    const pass = (): void => {
-      this.#passed = true;
+    const expire = (): void => {
+      this.#expired = true;
       own.abort();
     };
-    this.#cancel = after(timeoutMs, pass, { unref: true });
+    this.#cancel = after(timeoutMs, expire, { unref: true });
     this.signal = AbortSignal.any([caller, own.signal]);
   }
 
@@ -49,13 +49,13 @@ export class Deadline {
     return new OperationError({
       operation,
       target,
-      message: this.#passed
+      message: this.#expired
         ? `took longer than ${formatLimit(this.#timeoutMs)}`
-        : 'was stopped before it was done',
+        : 'was aborted before it was done',
       retryable: true,
-      hint: this.#passed
+      hint: this.#expired
         ? 'allow more time in the limits of the job, or collect less'
-        : 'none: it is tried again',
+        : 'none: it is retried automatically',
       cause,
     });
   }
@@ -71,25 +71,25 @@ export function asFailure(operation: string, target: string, error: unknown): un
     target,
     message: errorText(error),
     retryable: known?.retryable ?? false,
-    hint: known?.hint ?? 'look at the directory and at the kernel log',
+    hint: known?.hint ?? 'check the directory and the kernel log',
     cause: error,
   });
 }
 
 const KNOWN: Readonly<Record<string, { readonly retryable: boolean; readonly hint: string }>> = {
-  ENOSPC: { retryable: true, hint: 'free some room on that disk' },
-  EDQUOT: { retryable: true, hint: 'raise the quota, or free some room' },
+  ENOSPC: { retryable: true, hint: 'free some space on that disk' },
+  EDQUOT: { retryable: true, hint: 'raise the quota, or free some space' },
   EMFILE: { retryable: true, hint: 'raise LimitNOFILE of the service' },
   ENFILE: { retryable: true, hint: 'the whole machine is out of file handles: raise fs.file-max' },
   ENOMEM: { retryable: true, hint: 'the machine is out of memory' },
-  EIO: { retryable: true, hint: 'look at the kernel log: the disk reports errors' },
-  EBUSY: { retryable: true, hint: 'look at what else uses that directory' },
-  ENOTEMPTY: { retryable: true, hint: 'look at what else writes into that directory' },
-  EEXIST: { retryable: true, hint: 'look at what else writes into that directory' },
-  ESTALE: { retryable: true, hint: 'look at the network file system' },
-  EACCES: { retryable: false, hint: 'give the user of the daemon the right to write there' },
-  EPERM: { retryable: false, hint: 'give the user of the daemon the right to write there' },
+  EIO: { retryable: true, hint: 'check the kernel log: the disk reports errors' },
+  EBUSY: { retryable: true, hint: 'check what else uses that directory' },
+  ENOTEMPTY: { retryable: true, hint: 'check what else writes into that directory' },
+  EEXIST: { retryable: true, hint: 'check what else writes into that directory' },
+  ESTALE: { retryable: true, hint: 'check the network file system' },
+  EACCES: { retryable: false, hint: "allow the daemon's user to write there" },
+  EPERM: { retryable: false, hint: "allow the daemon's user to write there" },
   EROFS: { retryable: false, hint: 'mount that file system for writing' },
-  ENOTDIR: { retryable: false, hint: 'a file or a link stands where a directory should be: move it away' },
-  ELOOP: { retryable: false, hint: 'a link stands where a directory should be: move it away' },
+  ENOTDIR: { retryable: false, hint: 'a file or a link is where a directory should be: move it away' },
+  ELOOP: { retryable: false, hint: 'a link is where a directory should be: move it away' },
 };

@@ -98,7 +98,7 @@ function refused(what: string, value: string, allowed: string): OperationError {
   return new OperationError({
     operation: 'name evidence',
     target: JSON.stringify(value.slice(0, 200)),
-    message: `the ${what} cannot stand in a path: ${JSON.stringify(value.slice(0, 200))}`,
+    message: `the ${what} cannot be part of a path: ${JSON.stringify(value.slice(0, 200))}`,
     retryable: false,
     hint: `use ${allowed}`,
   });

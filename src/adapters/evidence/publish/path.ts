@@ -98,7 +98,7 @@ function checkNumber(value: number): void {
   throw new OperationError({
     operation: 'publish evidence',
     target: String(value),
-    message: 'the change or patchset is no number',
+    message: 'the change or patchset is not a number',
     retryable: false,
     hint: 'sos-ci verify looks for a damaged log',
   });

@@ -68,7 +68,7 @@ async function readCollected(publication: Publication): Promise<Collected> {
     target: job,
     message: 'nothing was collected for this job',
     retryable: false,
-    hint: 'look at the failure of its collection; the logs of its stages are in the directory runs/ of the daemon',
+    hint: 'check why its collection failed; the logs of its stages are in the directory runs/ of the daemon',
   });
 }
 
@@ -111,7 +111,7 @@ function namesTaken(segments: readonly string[], names: readonly string[]): Oper
   return new OperationError({
     operation: 'publish evidence',
     target: [...segments, names[0]].join('/'),
-    message: 'something that is not ours stands where the evidence should go',
+    message: 'something that is not ours is where the evidence should go',
     retryable: false,
     hint: 'move it away',
   });

@@ -116,6 +116,6 @@ function noName(publication: Publication): OperationError {
     target: publication.request.owner.job,
     message: 'every temporary name is taken by something that is not ours',
     retryable: false,
-    hint: `look at what begins with .sos-ci- below ${publication.root}, and move it away`,
+    hint: `check what begins with .sos-ci- below ${publication.root}, and move it away`,
   });
 }

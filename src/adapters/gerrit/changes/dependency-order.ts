@@ -9,20 +9,20 @@ export interface DependencyNode {
   readonly status: 'open' | 'merged' | 'abandoned';
   readonly dependency: Dependency;
   /** Changes that the commit message names. */
-  readonly needs: readonly Needed[];
+  readonly needs: readonly ResolvedReference[];
   /** Changes that the commit is stacked on. Git merges them along with it, and their dependencies are needed too. */
   readonly parents: readonly number[];
 }
 
 /** The changes that one reference resolves to; empty when Gerrit shows none. */
-export interface Needed {
+export interface ResolvedReference {
   /** The reference as written in the message, for display. */
   readonly named: string;
   readonly changes: readonly number[];
 }
 
 /** Why there is no order, worded for a review comment. */
-class Trouble extends Error {
+class DependencyError extends Error {
   override readonly name = 'Trouble';
 }
 
@@ -35,7 +35,7 @@ export function orderDependencies(
     const dependencies = new Order(root, nodes, limit).read();
     return { dependencies, trouble: null };
   } catch (error) {
-    if (!(error instanceof Trouble)) throw error;
+    if (!(error instanceof DependencyError)) throw error;
     return { dependencies: [], trouble: error.message };
   }
 }
@@ -64,14 +64,14 @@ class Order {
   read(): readonly Dependency[] {
     this.#visit(this.#root);
     const found = this.#ordered.filter((change) => change !== this.#root && this.#named.has(change));
-    if (found.length > this.#limit) throw new Trouble(tooMany(this.#limit));
+    if (found.length > this.#limit) throw new DependencyError(tooMany(this.#limit));
     return found.flatMap((change) => this.#nodes.get(change)?.dependency ?? []);
   }
 
   #visit(change: number): void {
     const node = this.#nodes.get(change);
     if (node === undefined || this.#done.has(change)) return;
-    if (this.#path.includes(change)) throw new Trouble(this.#cycle(change));
+    if (this.#path.includes(change)) throw new DependencyError(this.#cycle(change));
     this.#path.push(change);
     for (const parent of node.parents) {
       if (this.#nodes.get(parent)?.status === 'open') this.#visit(parent);
@@ -82,14 +82,14 @@ class Order {
     this.#ordered.push(change);
   }
 
-  #follow(from: number, { named, changes }: Needed): void {
+  #follow(from: number, { named, changes }: ResolvedReference): void {
     const needs = from === this.#root ? 'it depends on' : `it depends on ${from}, which depends on`;
     const statuses = changes.map((change) => this.#nodes.get(change)?.status);
     if (!statuses.some((status) => status !== undefined)) {
-      throw new Trouble(`${needs} ${named}, which does not exist or is not visible to this CI`);
+      throw new DependencyError(`${needs} ${named}, which does not exist or is not visible to this CI`);
     }
     if (statuses.every((status) => status === 'abandoned')) {
-      throw new Trouble(`${needs} ${named}, which is abandoned`);
+      throw new DependencyError(`${needs} ${named}, which is abandoned`);
     }
     for (const change of changes) {
       if (this.#nodes.get(change)?.status !== 'open') continue;
@@ -98,8 +98,8 @@ class Order {
     }
   }
 
-  #cycle(again: number): string {
-    const path = [...this.#path.slice(this.#path.indexOf(again)), again];
+  #cycle(repeated: number): string {
+    const path = [...this.#path.slice(this.#path.indexOf(repeated)), repeated];
     return `its dependencies form a cycle: ${path.join(' -> ')}`;
   }
 }

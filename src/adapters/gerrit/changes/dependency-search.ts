@@ -3,7 +3,12 @@
  * so the number of queries is the depth of the longest chain, which the limit bounds.
  */
 import type { ResolvedChange } from '../../../machines/model/domain.ts';
-import { type DependencyNode, type Needed, orderDependencies, tooMany } from './dependency-order.ts';
+import {
+  type DependencyNode,
+  orderDependencies,
+  type ResolvedReference,
+  tooMany,
+} from './dependency-order.ts';
 import { dependsOn, type Pages, type Reference, referenceText } from './depends-on.ts';
 import { dependencyOf, type QueryRow, statusOf } from './query-row.ts';
 
@@ -134,7 +139,7 @@ class Search {
   }
 
   /** The same change on other branches has the same Change-Id: a change that names its own Change-Id means those. */
-  #needed(change: number, reference: Reference): Needed {
+  #needed(change: number, reference: Reference): ResolvedReference {
     const changes = this.#answered.get(referenceText(reference)) ?? [];
     const others = changes.filter((other) => other !== change);
     return { named: referenceText(reference), changes: others.length > 0 ? others : changes };

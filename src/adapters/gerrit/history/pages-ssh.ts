@@ -41,7 +41,7 @@ function notConnected({ host, port }: GerritOptions): OperationError {
   return new OperationError({
     operation: 'query changes',
     target: `${host}:${port}`,
-    message: 'there is no connection to ask on',
+    message: 'there is no connection for the query',
     retryable: true,
     hint: 'it is asked as soon as there is one',
   });

@@ -92,7 +92,7 @@ export class RestReviews implements ReviewTransport {
     const error = statusFailure('post review', formatPatchset(patchset), answer);
     if (answer.status === 200 && isJson(answer.text)) return { is: 'posted' };
     // A 200 that is not JSON may be another server's page; it does not say whether the review was stored.
-    if (answer.status === 200) throw new UnknownOutcomeError({ ...somebodyElse(error), cause: error }, true);
+    if (answer.status === 200) throw new UnknownOutcomeError({ ...notGerrit(error), cause: error }, true);
     if (UNDECIDED.includes(answer.status)) throw new UnknownOutcomeError(error, true);
     if (voted && answer.status === 403) return { is: 'vote-rejected', why: firstLine(answer.text) };
     if (voted && answer.status === 409) return { is: 'closed', why: firstLine(answer.text) };
@@ -195,7 +195,7 @@ function rowWithFiles(shown: Info, site: string): Info {
   return { ...row, currentPatchSet: { ...objectOf(row.currentPatchSet), parents, files: listed } };
 }
 
-function somebodyElse({ operation, target }: OperationError) {
+function notGerrit({ operation, target }: OperationError) {
   const message = "the answer is not Gerrit's";
   const hint = 'is a proxy or another program at gerrit.rest.url? sos-ci retries automatically';
   return { operation, target, message, retryable: true, hint };

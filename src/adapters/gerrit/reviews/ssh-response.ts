@@ -52,5 +52,5 @@ export function parseReviewResponse(
   if (FORBIDDEN.test(stderr)) {
     return { is: 'failed', error: failed(true, 'check what this account may do on that project') };
   }
-  return { is: 'failed', error: failed(true, "look into Gerrit's log; sos-ci retries automatically") };
+  return { is: 'failed', error: failed(true, "check Gerrit's log; sos-ci retries automatically") };
 }

@@ -92,7 +92,7 @@ export class EventReader {
   }
 
   /** Resolves when the queue accepts events. */
-  async room(): Promise<void> {
+  async waitForSpace(): Promise<void> {
     await firstValueFrom(this.#full.pipe(filter((full) => !full)), { defaultValue: false });
   }
 

@@ -54,7 +54,7 @@ export async function runSession(session: Session, signal: AbortSignal): Promise
   let connection: SshClient | null = null;
   let upAt: number | null = null;
   try {
-    await session.intake.room();
+    await session.intake.waitForSpace();
     connection = await connectToGerrit(options, clock, signal);
     await lastValueFrom(
       life(connection, session, signal, () => {

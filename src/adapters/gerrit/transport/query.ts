@@ -156,7 +156,7 @@ function readRow(line: string, target: string): Row {
   } catch (error) {
     throw queryError(target, 'the answer is not JSON', true, error);
   }
-  throw queryError(target, 'the answer holds a row that is no object', true);
+  throw queryError(target, 'the answer holds a row that is not an object', true);
 }
 
 export function queryError(

@@ -89,9 +89,9 @@ function certificateHint(code: string, { caFile }: Limits): string {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return 'the certificate is for another host: check gerrit.rest.url';
   if (code === 'CERT_HAS_EXPIRED')
-    return "the server's certificate has expired: tell its operator, check this clock";
+    return "the server's certificate has expired: inform its operator, or check this host's clock";
   return caFile === null
-    ? 'a site with an authority of its own: name its certificate in gerrit.rest.caFile'
+    ? 'a site with its own certificate authority: name its certificate in gerrit.rest.caFile'
     : `the authority in ${caFile} did not sign it`;
 }
 
@@ -108,8 +108,6 @@ function statusHint(status: number): string {
     case 429:
       return 'the site limits requests: see which other programs use this account';
     default:
-      return status >= 500
-        ? "look into Gerrit's log; sos-ci retries automatically"
-        : 'please report this answer';
+      return status >= 500 ? "check Gerrit's log; sos-ci retries automatically" : 'please report this answer';
   }
 }

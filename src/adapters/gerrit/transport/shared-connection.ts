@@ -27,10 +27,10 @@ export class SharedConnection {
   readonly #clock: Clock;
   readonly #turns: Semaphore;
   readonly #lent: () => SshClient | null;
-  #line: Line | null = null;
+  #connection: Line | null = null;
   /** Resolves when the previous connection has closed; the next one waits for it. */
   #ending: Promise<void> = Promise.resolve();
-  #asking = 0;
+  #running = 0;
   #closed = false;
   #disarm: () => void = () => {};
 
@@ -48,16 +48,16 @@ export class SharedConnection {
   async ask<T>(signal: AbortSignal, question: (connection: SshClient) => Promise<T>): Promise<T> {
     const over = await this.#turn(signal);
     try {
-      const lent = await this.#overLent(signal, question);
-      return lent === null ? await this.#overOwn(signal, question) : lent.answer;
+      const lent = await this.#onLent(signal, question);
+      return lent === null ? await this.#onOwn(signal, question) : lent.answer;
     } finally {
       over();
     }
   }
 
   /** Closes its own connection. Returns false when it has none, or when a query is using it. */
-  async makeRoom(): Promise<boolean> {
-    if (this.#asking > 0 || this.#line === null) return false;
+  async freeConnection(): Promise<boolean> {
+    if (this.#running > 0 || this.#connection === null) return false;
     this.#disarm();
     await this.#hangUp();
     return true;
@@ -65,11 +65,11 @@ export class SharedConnection {
 
   /** Whether it has its own connection, apart from the stream's. */
   get isOpen(): boolean {
-    return this.#line !== null;
+    return this.#connection !== null;
   }
 
   /** Null: the stream is down, or its connection ended during the query. */
-  async #overLent<T>(
+  async #onLent<T>(
     signal: AbortSignal,
     question: (connection: SshClient) => Promise<T>,
   ): Promise<{ readonly answer: T } | null> {
@@ -89,20 +89,20 @@ export class SharedConnection {
     }
   }
 
-  async #overOwn<T>(signal: AbortSignal, question: (connection: SshClient) => Promise<T>): Promise<T> {
-    this.#asking += 1;
+  async #onOwn<T>(signal: AbortSignal, question: (connection: SshClient) => Promise<T>): Promise<T> {
+    this.#running += 1;
     this.#disarm();
     try {
-      const line = this.#lineNow();
+      const line = this.#connect();
       const kept = line.up;
       try {
-        return await this.#over(line, signal, question);
+        return await this.#on(line, signal, question);
       } catch (error) {
         if (!kept || !line.lost || signal.aborted || this.#closed) throw error;
-        return await this.#over(this.#lineNow(), signal, question);
+        return await this.#on(this.#connect(), signal, question);
       }
     } finally {
-      this.#asking -= 1;
+      this.#running -= 1;
       this.#hangUpLater();
     }
   }
@@ -114,46 +114,42 @@ export class SharedConnection {
     await this.#hangUp();
   }
 
-  async #over<T>(
-    line: Line,
-    signal: AbortSignal,
-    question: (connection: SshClient) => Promise<T>,
-  ): Promise<T> {
+  async #on<T>(line: Line, signal: AbortSignal, question: (connection: SshClient) => Promise<T>): Promise<T> {
     const connection = await this.#unlessStopped(line.opening, signal);
     return question(connection);
   }
 
-  #lineNow(): Line {
+  #connect(): Line {
     if (this.#closed) throw stoppedConnection(this.#target());
-    if (this.#line !== null && !this.#line.lost) return this.#line;
+    if (this.#connection !== null && !this.#connection.lost) return this.#connection;
     const giveUp = new AbortController();
     const open = () => connectToGerrit(this.#options, this.#clock, giveUp.signal);
     const opening = this.#ending.then(() => detachContext(open));
     const line: Line = { opening, giveUp, up: false, lost: false };
     const lose = (): void => {
       line.lost = true;
-      if (this.#line === line) this.#line = null;
+      if (this.#connection === line) this.#connection = null;
     };
     // Callers receive the error; here a failure only means that there is no connection.
     opening.then((connection) => {
       line.up = true;
       connection.onClosed(lose);
     }, lose);
-    this.#line = line;
+    this.#connection = line;
     return line;
   }
 
   #hangUpLater(): void {
-    if (this.#asking > 0 || this.#closed || this.#line === null) return;
+    if (this.#running > 0 || this.#closed || this.#connection === null) return;
     // The next query uses the stream's connection.
     const idleMs = this.#lent() === null ? this.#options.idleMs : 0;
     this.#disarm = this.#clock.after(idleMs, () => void this.#hangUp());
   }
 
   #hangUp(): Promise<void> {
-    const line = this.#line;
+    const line = this.#connection;
     if (line === null) return this.#ending;
-    this.#line = null;
+    this.#connection = null;
     line.giveUp.abort();
     this.#ending = line.opening.then(
       (connection) => connection.close(),

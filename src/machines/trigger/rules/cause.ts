@@ -6,7 +6,7 @@
 import type { TriggerKind } from '../../model/domain.ts';
 import type { GerritEvent } from '../../model/gerrit-event.ts';
 import { type Accounts, nameOf, whyCi } from './account.ts';
-import { asksBy, isRecheck, isRun } from './recheck-comment.ts';
+import { isRecheck, isRun, matchingPattern } from './recheck-comment.ts';
 import type { Finding } from './rule-names.ts';
 import { type CommentEvent, fits, type VoteRule, votesCast, voteText } from './vote.ts';
 
@@ -54,9 +54,9 @@ export interface OwnCauses {
 export function causesOf(
   event: StartingEvent,
   rules: CauseRules,
-  own: OwnCauses,
+  job: OwnCauses,
 ): readonly [Cause, ...Cause[]] | Finding {
-  if (event.type === 'comment-added') return commentCauses(event, rules, own);
+  if (event.type === 'comment-added') return commentCauses(event, rules, job);
   const ci = whyCi(event.by, rules);
   if (ci !== null) return { rule: 'ci-account', why: ci };
   switch (event.type) {
@@ -76,14 +76,14 @@ function patchsetFinding({ movedFrom }: Extract<StartingEvent, { type: 'patchset
 }
 
 /** True when a comment requests a run of this CI, whether or not the rules let it start. */
-export function asks(event: StartingEvent, rules: CauseRules, jobs: readonly OwnCauses[]): boolean {
+export function requestsRun(event: StartingEvent, rules: CauseRules, jobs: readonly OwnCauses[]): boolean {
   if (event.type !== 'comment-added') return false;
   const names = ownNames(rules);
   return textsOf(event).some(
     (text) =>
       (rules.recheck && isRecheck(text)) ||
       isRun(text, names) ||
-      jobs.some(({ comments }) => asksBy(text, comments) !== null),
+      jobs.some(({ comments }) => matchingPattern(text, comments) !== null),
   );
 }
 
@@ -98,37 +98,40 @@ function ownNames({ account, name }: CauseRules): readonly string[] {
 function commentCauses(
   event: CommentEvent,
   rules: CauseRules,
-  own: OwnCauses,
+  job: OwnCauses,
 ): readonly [Cause, ...Cause[]] | Finding {
   const ci = whyCi(event.by, rules, event.tag);
   const [first, ...others] = [
-    ...(ci === null ? askedCauses(event, rules, own) : []),
-    ...voteCauses(event, own),
+    ...(ci === null ? requestCauses(event, rules, job) : []),
+    ...voteCauses(event, job),
   ];
   if (first !== undefined) return [first, ...others];
   if (ci !== null) return { rule: 'ci-account', why: ci };
-  return { rule: 'comment', why: 'a comment that asks for nothing' };
+  return { rule: 'comment', why: 'a comment that requests nothing' };
 }
 
-function askedCauses(event: CommentEvent, rules: CauseRules, own: OwnCauses): readonly Cause[] {
+function requestCauses(event: CommentEvent, rules: CauseRules, job: OwnCauses): readonly Cause[] {
   const who = nameOf(event.by);
-  const asked = (rule: 'recheck' | 'run-ci' | 'comment', why: string): Cause => {
+  const requested = (rule: 'recheck' | 'run-ci' | 'comment', why: string): Cause => {
     return { kind: 'recheck', rule, id: `${rule}:${who}`, why };
   };
   const names = ownNames(rules);
   const texts = textsOf(event);
-  const pattern = texts.map((text) => asksBy(text, own.comments)).find((found) => found !== null) ?? null;
+  const pattern =
+    texts.map((text) => matchingPattern(text, job.comments)).find((found) => found !== null) ?? null;
   return [
-    ...(rules.recheck && texts.some(isRecheck) ? [asked('recheck', `recheck by ${who}`)] : []),
-    ...(texts.some((text) => isRun(text, names)) ? [asked('run-ci', `${who} asks this CI to run`)] : []),
-    ...(pattern === null ? [] : [asked('comment', `${who} wrote what ${pattern} stands for`)]),
+    ...(rules.recheck && texts.some(isRecheck) ? [requested('recheck', `recheck by ${who}`)] : []),
+    ...(texts.some((text) => isRun(text, names))
+      ? [requested('run-ci', `${who} requests a run of this CI`)]
+      : []),
+    ...(pattern === null ? [] : [requested('comment', `${who} wrote a comment that matches ${pattern}`)]),
   ];
 }
 
-function voteCauses(event: CommentEvent, own: OwnCauses): readonly Cause[] {
+function voteCauses(event: CommentEvent, job: OwnCauses): readonly Cause[] {
   const { by } = event;
   const who = nameOf(by);
-  const wanted = votesCast(event).filter((vote) => own.votes.some((rule) => fits(vote, by, rule)));
+  const wanted = votesCast(event).filter((vote) => job.votes.some((rule) => fits(vote, by, rule)));
   return wanted.map((vote) => {
     const text = voteText(vote);
     return { kind: 'vote', rule: 'vote', id: `vote:${who}:${text}`, why: `${who} voted ${text}` };

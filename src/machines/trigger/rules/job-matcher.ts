@@ -9,7 +9,7 @@ import { type PeopleRule, whyNot } from './account.ts';
 import { type Cause, type CauseRules, causesOf, type OwnCauses, type StartingEvent } from './cause.ts';
 import { matchesAny } from './glob.ts';
 import { type KindRule, whyNotKind } from './patchset-kind.ts';
-import type { Finding, RuleWord } from './rule-names.ts';
+import type { Finding, RuleName } from './rule-names.ts';
 
 export interface JobRules extends OwnCauses {
   readonly name: string;
@@ -114,10 +114,10 @@ function commenter(event: StartingEvent, { commenters }: JobRules, cause: Cause)
   return cause.kind === 'recheck' ? against('commenter', whyNot(event.by, commenters)) : null;
 }
 
-function unless(good: boolean, rule: RuleWord, why: string): Finding | null {
+function unless(good: boolean, rule: RuleName, why: string): Finding | null {
   return good ? null : { rule, why };
 }
 
-function against(rule: RuleWord, why: string | null): Finding | null {
+function against(rule: RuleName, why: string | null): Finding | null {
   return why === null ? null : { rule, why };
 }

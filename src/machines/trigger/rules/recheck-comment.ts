@@ -41,7 +41,7 @@ export function isRun(comment: string, names: readonly string[]): boolean {
 }
 
 /** The first pattern that matches the author's text, or null. */
-export function asksBy(comment: string, patterns: readonly string[]): string | null {
+export function matchingPattern(comment: string, patterns: readonly string[]): string | null {
   if (patterns.length === 0) return null;
   const text = written(comment);
   return patterns.find((pattern) => finds(pattern, text)) ?? null;

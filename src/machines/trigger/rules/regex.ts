@@ -44,14 +44,17 @@ export function patternProblem(pattern: string): { readonly what: string; readon
   } catch (thrown) {
     const why =
       thrown instanceof Error ? thrown.message.replace(/^error parsing regexp: /, '') : 'unreadable';
-    return { what: `${JSON.stringify(pattern)} is no regular expression: ${why}`, next: adviceFor(pattern) };
+    return {
+      what: `${JSON.stringify(pattern)} is not a regular expression: ${why}`,
+      next: adviceFor(pattern),
+    };
   }
 }
 
 function adviceFor(pattern: string): string {
-  if (/^[*?]/.test(pattern)) return 'this is no glob: any text is .*, one character is .';
+  if (/^[*?]/.test(pattern)) return 'this is not a glob: any text is .*, one character is .';
   return /\(\?<?[=!]|\\[1-9]/.test(pattern)
-    ? 'looking ahead or behind and \\1 are not known: they cannot be done in bounded time'
+    ? 'lookaround and backreferences are not supported: their run time has no bound'
     : 'the syntax is that of RE2 (https://github.com/google/re2/wiki/Syntax)';
 }
 

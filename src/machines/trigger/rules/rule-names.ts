@@ -39,11 +39,11 @@ export const RULES = {
   'waiting-full': 'a limit is reached, and no more changes may wait; a catch-up query finds the start again',
 } as const;
 
-export type RuleWord = keyof typeof RULES;
+export type RuleName = keyof typeof RULES;
 
 /** The result of a rule. */
 export interface Finding {
-  readonly rule: RuleWord;
+  readonly rule: RuleName;
   /** Why, as a plain sentence. */
   readonly why: string;
 }

@@ -4,7 +4,7 @@
  * rejected a hidden change, was withdrawn, or tested for another branch. Each start has its own key.
  */
 import type { TriggerKind } from '../../model/domain.ts';
-import type { RuleWord } from './rule-names.ts';
+import type { RuleName } from './rule-names.ts';
 
 /** What a trigger has started, for one branch. `other`: the start was withdrawn, or tested for another branch. */
 export type Began = 'nothing' | 'hidden' | 'other' | 'test';
@@ -13,7 +13,7 @@ export type BeganBy = (trigger: string, branch: string) => Began;
 interface Wanted {
   readonly trigger: string;
   readonly kind: TriggerKind;
-  readonly rule: RuleWord;
+  readonly rule: RuleName;
   readonly patchset: { readonly branch: string };
 }
 

@@ -136,7 +136,7 @@ describe('an answer that is none', () => {
   test.each([
     ['nothing at all', ''],
     ['an end that is missing', lines(row(1))],
-    ['what is no JSON', 'fatal: gerrit is starting\n'],
+    ['what is not JSON', 'fatal: gerrit is starting\n'],
   ])('%s is a failure', async (_, text) => {
     server.answer('gerrit query', text);
     await expect((await past()).read(request, NEVER)).rejects.toMatchObject({ retryable: true });

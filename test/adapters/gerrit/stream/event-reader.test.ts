@@ -55,10 +55,10 @@ describe('the intake', () => {
     await say(all.slice(0, 10).map(other).join(''));
     expect(listener.held).toBe(4);
     expect(source.isPaused()).toBe(true);
-    const room = intake.room();
+    const waitForSpace = intake.waitForSpace();
     source.write(all.slice(10).map(other).join(''));
     listener.releaseEvents();
-    await room;
+    await waitForSpace;
     await listener.until(() => listener.events.length === 20);
     expect(names()).toEqual(all);
     expect(listener.heldAtMost).toBe(4);
@@ -75,7 +75,7 @@ describe('the intake', () => {
     expect(intake.silentMs()).toBe(0);
     listener.releaseEvents();
     await listener.until(() => listener.events.length === 2);
-    await intake.room();
+    await intake.waitForSpace();
     tick(7);
     expect(intake.silentMs()).toBe(7);
   });
@@ -110,7 +110,7 @@ describe('the intake', () => {
     intake.stop();
     listener.releaseEvents();
     source.write(other('c'));
-    await intake.room();
+    await intake.waitForSpace();
     await new Promise((resolve) => setImmediate(resolve));
     expect(listener.events).toHaveLength(1);
   });

@@ -170,9 +170,9 @@ test('questions go over the stream’s connection while there is one, and its ow
     lent = await connectToGerrit(options, realClock, signal);
     const over = await borrowing.ask(signal, async (connection) => connection);
     expect(over).toBe(lent);
-    expect(await borrowing.makeRoom()).toBe(true);
+    expect(await borrowing.freeConnection()).toBe(true);
     expect([server.connections, borrowing.isOpen]).toEqual([2, false]);
-    expect(await borrowing.makeRoom()).toBe(false);
+    expect(await borrowing.freeConnection()).toBe(false);
   } finally {
     await (lent as SshClient | null)?.close();
     await borrowing.close();
@@ -207,7 +207,7 @@ test('its own connection is not ended while something is asked over it', async (
   const { answer, waiting } = held('slow');
   const asked = ask('slow');
   await server.until(() => waiting() === 1);
-  expect(await shared.makeRoom()).toBe(false);
+  expect(await shared.freeConnection()).toBe(false);
   answer();
   expect(await asked).toBe('done');
 });

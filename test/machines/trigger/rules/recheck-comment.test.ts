@@ -1,7 +1,12 @@
 /** What a comment asks for: this CI, every CI, or nothing. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { asksBy, isRecheck, isRun, written } from '../../../../src/machines/trigger/rules/recheck-comment.ts';
+import {
+  isRecheck,
+  isRun,
+  matchingPattern,
+  written,
+} from '../../../../src/machines/trigger/rules/recheck-comment.ts';
 import { CODE_POINT } from '../../../fixtures/code-point.ts';
 
 describe('recheck', () => {
@@ -88,15 +93,19 @@ describe('run-NAME', () => {
 
 describe('own patterns', () => {
   test('are looked for below the header', () => {
-    expect(asksBy('Patch Set 3: Verified+1\n\nplease check acme', ['^check', 'acme$'])).toBe('acme$');
-    expect(asksBy('Patch Set 3: Verified+1\n\nBuild succeeded', ['Patch Set', 'Verified'])).toBe(null);
-    expect(asksBy('check acme', [])).toBe(null);
+    expect(matchingPattern('Patch Set 3: Verified+1\n\nplease check acme', ['^check', 'acme$'])).toBe(
+      'acme$',
+    );
+    expect(matchingPattern('Patch Set 3: Verified+1\n\nBuild succeeded', ['Patch Set', 'Verified'])).toBe(
+      null,
+    );
+    expect(matchingPattern('check acme', [])).toBe(null);
   });
 
   test('may hold the header as other CIs write it', () => {
     const pattern = '(?i)^(Patch Set [0-9]+:)?( [\\w\\+-]*)*(\\n\\n)?\\s*(check-acme|verify-acme)';
-    expect(asksBy('Patch Set 3: Code-Review+1\n\nverify-acme', [pattern])).toBe(pattern);
-    expect(asksBy('Patch Set 3:\n\nI did verify-acme', [pattern])).toBe(null);
+    expect(matchingPattern('Patch Set 3: Code-Review+1\n\nverify-acme', [pattern])).toBe(pattern);
+    expect(matchingPattern('Patch Set 3:\n\nI did verify-acme', [pattern])).toBe(null);
   });
 });
 

@@ -23,10 +23,10 @@ describe('a pattern', () => {
 
   test.each([
     ['(', 'missing closing )', 'RE2'],
-    ['*.py', 'missing argument to repetition operator', 'no glob'],
-    ['(?=a)', 'invalid or unsupported Perl syntax', 'looking ahead'],
-    ['(?<!a)b', 'invalid', 'looking ahead'],
-    ['(a)\\1', 'invalid escape sequence', 'looking ahead'],
+    ['*.py', 'missing argument to repetition operator', 'not a glob'],
+    ['(?=a)', 'invalid or unsupported Perl syntax', 'lookaround'],
+    ['(?<!a)b', 'invalid', 'lookaround'],
+    ['(a)\\1', 'invalid escape sequence', 'lookaround'],
     ['a{2000}', 'invalid repeat count', 'RE2'],
     ['(?:.{50}){20}', 'too large', 'repeat less'],
     ['a'.repeat(501), 'more than 500 characters', 'several'],
