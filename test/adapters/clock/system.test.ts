@@ -1,4 +1,4 @@
-/** The host's clocks and the fake keep the same promises. */
+/** The contract of the clock, on the host's clocks and on the fake. */
 import { systemClock } from '../../../src/adapters/clock/system.ts';
 import { clockContract } from '../../contracts/clock.ts';
 import { FakeClock } from '../../fakes/clock.ts';

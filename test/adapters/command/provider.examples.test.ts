@@ -1,6 +1,6 @@
 /**
- * The examples for Vagrant and Salt, with programs in the place of `vagrant`, `salt` and `salt-cloud` that say what the real
- * ones say; the machine that they make is this host, behind a real sshd.
+ * The examples for Vagrant and Salt. Stub programs replace `vagrant`, `salt` and `salt-cloud` and print what the real
+ * ones print; the machine that they create is this host, behind a real sshd.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -44,7 +44,7 @@ afterEach(async () => {
 });
 afterAll(() => sshd.close());
 
-/** A program that notes how it was called and then does this. */
+/** A program that records its arguments and then runs this script. */
 function program(name: string, text: string): void {
   const file = join(scratch.root, 'bin', name);
   mkdirSync(join(scratch.root, 'bin'), { recursive: true });
@@ -86,7 +86,7 @@ esac`;
     };
   };
 
-  it('makes a box with our key in it, finds it again, and destroys it', async () => {
+  it('creates a box with our key, finds it again, and destroys it', async () => {
     program('vagrant', UP.replace('USER_OF', sshd.user).replace('PORT_OF', String(sshd.port)));
     const lab = provider('vagrant.py', config());
     const server = await lab.create(request, signal);
@@ -105,7 +105,7 @@ esac`;
     expect(await lab.list({ deployment: 'ours' }, NEVER)).toEqual([]);
   });
 
-  it('lists a box that could not be made, so that it is cleared away', async () => {
+  it('lists a box whose creation failed, so that it is removed', async () => {
     program('vagrant', 'echo "No usable default provider could be found for your system." >&2; exit 1');
     const lab = provider('vagrant.py', config());
     await expect(lab.create(request, signal)).rejects.toMatchObject({
@@ -118,7 +118,7 @@ esac`;
     expect(calls()).toEqual(['vagrant up --no-color']);
   });
 
-  it('refuses a box whose name would be more than a name', async () => {
+  it('refuses a box name that contains more than a name', async () => {
     program('vagrant', 'exit 0');
     const lab = provider('vagrant.py', { ...config(), box: '#{`touch /tmp/evil`}' });
     await expect(lab.create(request, signal)).rejects.toMatchObject({
@@ -139,7 +139,7 @@ describe('salt.py', () => {
   const CLOUD = `for name; do :; done
 case $* in *--profile*) echo "Warning: added to the list of known hosts"; echo "{\\"$name\\": {\\"private_ips\\": [\\"127.0.0.1\\"]}}" ;; esac`;
 
-  it('makes a minion, applies its state, finds it again, and destroys it', async () => {
+  it('creates a minion, applies its state, finds it again, and destroys it', async () => {
     program('salt-cloud', CLOUD);
     program('salt', 'echo "{\\"$3\\": {\\"pkg_|-git\\": {\\"result\\": true}}}"');
     const lab = provider('salt.py', config({ state: 'sos_ci.node' }));
@@ -155,13 +155,13 @@ case $* in *--profile*) echo "Warning: added to the list of known hosts"; echo "
     expect(await lab.list({ deployment: 'ours' }, NEVER)).toEqual([]);
   });
 
-  it('takes the address from its configuration where the driver names none', async () => {
+  it('takes the address from its configuration if the driver names none', async () => {
     program('salt-cloud', 'for name; do :; done; echo "{\\"$name\\": true}"');
     const lab = provider('salt.py', config({ host: '127.0.0.1' }));
     expect((await lab.create(request, signal)).address).toContain('@127.0.0.1:');
   });
 
-  it('is no success when a state could not be applied', async () => {
+  it('fails when a state could not be applied', async () => {
     program('salt-cloud', CLOUD);
     program('salt', 'echo "{\\"$3\\": {\\"pkg_|-git\\": {\\"result\\": false}}}"');
     const lab = provider('salt.py', config({ state: 'sos_ci.node' }));
@@ -174,7 +174,7 @@ case $* in *--profile*) echo "Warning: added to the list of known hosts"; echo "
 });
 
 describe('the records of the examples', () => {
-  it('are not taken on a full disk, and free when there is room again', (context) => {
+  it('are refused on a full disk, and released when there is space again', (context) => {
     const disk = mountSmallDisk(scratch.disk, '256k');
     if (typeof disk === 'string') return context.skip(disk);
     const text =

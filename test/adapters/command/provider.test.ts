@@ -1,4 +1,7 @@
-/** Servers that programs make: a working pool by Python and ssh behind a real sshd, and programs that answer as they like. */
+/**
+ * Servers that the user's programs create: a working pool with Python and ssh behind a real sshd, and programs that
+ * answer in every possible way.
+ */
 
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,7 +55,7 @@ class Lab {
     return new CommandProvider({ config, access: new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS }) });
   }
 
-  /** The pool of examples/, with these hosts, all of which are this one. */
+  /** The example pool with these hosts, all of which are this one. */
   pool(...hosts: readonly string[]): CommandProvider {
     const { root, disk } = this.scratch;
     const [file, knownHosts] = [join(root, 'pool.json'), join(root, 'known_hosts')];
@@ -67,7 +70,7 @@ class Lab {
     return this.provider({ create: action('create'), list: action('list'), delete: action('delete') });
   }
 
-  /** A shell script as one of the programs. */
+  /** A shell script as one of the three programs. */
   script(name: string, text: string): readonly string[] {
     const file = join(this.scratch.root, name);
     mkdirSync(this.scratch.root, { recursive: true });
@@ -110,7 +113,7 @@ describe('the pool of the examples', () => {
     await provider.create(serverRequest(), signal);
   });
 
-  it('passes over a host that does not answer', async () => {
+  it('skips a host that does not answer', async () => {
     const provider = lab.pool('a', 'b');
     const file = join(lab.scratch.root, 'pool.json');
     const pool = JSON.parse(readFileSync(file, 'utf8'));
@@ -130,7 +133,7 @@ describe('a program', () => {
     lab.provider({ create: lab.script('create', text), ...change }).create(serverRequest('job-x'), signal);
   const answering = (answer: object) => create(`cat >/dev/null; cat <<'END'\n${JSON.stringify(answer)}\nEND`);
 
-  it('is told what is wanted and for whom, and nothing of our environment but what is named', async () => {
+  it('gets the request and the owner, and only the named environment variables', async () => {
     process.env.SOS_CI_TEST_SECRET = 'hunter2';
     process.env.SOS_CI_TEST_CLOUD = 'acme';
     const text = `cat >"${lab.scratch.root}/asked"; env >"${lab.scratch.root}/environment"; exit 75`;
@@ -172,7 +175,7 @@ describe('a program', () => {
     ['the signal that ended it', 'kill -9 $$', 'killed by SIGKILL', true],
     ['an answer that is not JSON', 'echo done', 'its output is not JSON: "done"', false],
     ['an answer without end', 'yes', 'it printed more than 100000 bytes', false],
-  ])('that fails: tells %s', async (_what, text, message, retryable) => {
+  ])('that fails: reports %s', async (_what, text, message, retryable) => {
     await expect(create(text)).rejects.toMatchObject({ name: 'OperationError', message, retryable });
   });
 
@@ -192,13 +195,13 @@ describe('a program', () => {
       /not a public key/,
     ],
     ['a line end in the id', { id: 'a\nb', address: { host: 'a' } }, /its answer is wrong: id: /],
-  ])('that answers wrong: tells %s', async (_what, answer, message) => {
+  ])('with an invalid answer: reports %s', async (_what, answer, message) => {
     const refused = await answering(answer as object).catch((error: unknown) => error);
     expect(refused).toMatchObject({ name: 'OperationError', retryable: false });
     expect(String(refused)).toMatch(message);
   });
 
-  it('that is missing is told as such', async () => {
+  it('that is missing is reported', async () => {
     const provider = lab.provider({ create: ['/no/such/program'] });
     await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({
       message: '/no/such/program cannot be run: ENOENT',
@@ -206,7 +209,7 @@ describe('a program', () => {
     });
   });
 
-  it('that hangs is ended with everything in its group, at its deadline or when nobody wants it', async () => {
+  it('that hangs is killed with its process group, at its deadline or on abort', async () => {
     const text = `echo waiting for a host >&2; sh -c 'echo $$ >"${lab.scratch.root}/child"; sleep 300'`;
     const list = lab.script('list', text);
     await expect(
@@ -230,7 +233,7 @@ describe('a program', () => {
     }
   });
 
-  it('whose server never lets us in is told so when the time is over', async () => {
+  it('whose server never accepts a login: reports it at the deadline', async () => {
     const text = `cat >/dev/null; echo '{"id": "a", "address": {"host": "127.0.0.1", "port": 1}}'`;
     const wanted = { ...serverRequest(), timeoutMs: 1_500 };
     const provider = lab.provider({ create: lab.script('create', text) });
@@ -238,7 +241,7 @@ describe('a program', () => {
     expect(String(refused)).toMatch(/not done within 2s; last: no connection to .*ECONNREFUSED/);
   });
 
-  it('may say by which host key its server is known', async () => {
+  it('may return the host key of its server', async () => {
     const answer = { id: 'known', address: { host: '127.0.0.1' }, hostKey: sshd.hostKey };
     await answering(answer);
     const pinned = readFileSync(join(lab.scratch.stateDir, 'host-keys', 'lab-known'), 'latin1');
@@ -250,7 +253,7 @@ describe('a program', () => {
     expect(other).toMatchObject({ operation: 'verify host key', retryable: false });
   });
 
-  it('gives a server a name of its own on the node, whatever its id', async () => {
+  it('gives each server its own directory on the node, whatever its id', async () => {
     const answer = { id: 'arn:aws/ec2 7;rm', address: { host: '127.0.0.1' } };
     const server = await answering(answer);
     expect(server.id).toBe('arn:aws/ec2 7;rm');

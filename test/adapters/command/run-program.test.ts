@@ -1,8 +1,8 @@
-/** One program of the user's, run once. */
+/** Runs one of the user's programs once. */
 import { expect, test } from 'vitest';
 import { runProgram } from '../../../src/adapters/command/run-program.ts';
 
-test('may take more than a month', async () => {
+test('accepts a timeout of more than a month', async () => {
   const answered = runProgram({
     operation: 'list servers',
     argv: ['sh', '-c', 'sleep 0.1; echo "{}"'],

@@ -1,4 +1,4 @@
-/** Asking a daemon that is not there, says nothing, says nonsense, or too much. */
+/** Requests to a daemon that does not run, sends nothing, sends garbage, or sends too much. */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Something listens there and does this with each that comes. */
+/** Starts a server that handles each connection with `act`. */
 function listening(act: (socket: Socket) => void): Promise<void> {
   server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
@@ -41,7 +41,7 @@ const trouble = (message: string, hint: RegExp) => ({
   hint: expect.stringMatching(hint),
 });
 
-test('no daemon: it says so, and how to start one', async () => {
+test('no daemon: the error says so, and how to start one', async () => {
   const none = trouble('no daemon runs on this state directory', /sos-ci daemon/);
   await expect(ask()).rejects.toMatchObject(none);
   await expect(ask(1_000, join(folder, 'nowhere'))).rejects.toMatchObject(none);
@@ -50,29 +50,29 @@ test('no daemon: it says so, and how to start one', async () => {
   await expect(ask()).rejects.toMatchObject(none);
 });
 
-test('a socket that another user keeps to himself', async () => {
+test('a socket that belongs to another user', async () => {
   await listening(() => {});
   chmodSync(join(folder, 'control.sock'), 0);
   const asked = ask(200);
-  // root may connect to everything, and then waits in vain.
+  // root may connect to any socket, and then times out.
   const message =
     process.getuid?.() === 0 ? 'the daemon gave no answer in time' : 'this socket belongs to another user';
   await expect(asked).rejects.toMatchObject({ message });
 });
 
-test('a daemon that says nothing is given up in time', async () => {
+test('a daemon that sends nothing: times out', async () => {
   await listening(() => {});
   await expect(ask(50)).rejects.toMatchObject(trouble('the daemon gave no answer in time', /sos-ci jobs/));
 });
 
-test('a daemon that may take a month for its answer', async () => {
+test('accepts a timeout of a month', async () => {
   await listening((socket) => void socket.once('end', () => setImmediate(() => socket.destroy())));
   await expect(ask(31 * 86_400_000)).rejects.toMatchObject({
     message: 'the daemon exited before it answered',
   });
 });
 
-test('a daemon that goes away', async () => {
+test('a daemon that closes the connection', async () => {
   await listening((socket) => socket.destroy());
   await expect(ask()).rejects.toMatchObject(trouble('the daemon exited before it answered', /sos-ci status/));
 });
@@ -82,12 +82,12 @@ test.each([
   ['{"ok":true}\n'],
   ['{"ok":true,"result":{"pid":"42","version":"1"}}\n'],
   ['{"ok":false}\n'],
-])('an answer that is none: %j', async (text) => {
+])('an invalid answer: %j', async (text) => {
   await listening((socket) => socket.end(text));
   await expect(ask()).rejects.toMatchObject(trouble('the answer is not understood', /same release/));
 });
 
-test('an answer without end', async () => {
+test('an endless answer', async () => {
   await listening((socket) => {
     const more = () => {
       while (socket.writable && socket.write('x'.repeat(65_536)));
@@ -99,7 +99,7 @@ test('an answer without end', async () => {
   expect(ANSWER_LIMIT_BYTES).toBeGreaterThan(65_536);
 });
 
-test('what a newer daemon adds to its answers is passed over', () => {
+test('ignores unknown fields in the answer of a newer daemon', () => {
   const line = '{"ok":true,"result":{"pid":1,"version":"2","more":[]},"also":1}';
   expect(readAnswer('ping', line)).toEqual({ result: { pid: 1, version: '2' } });
 });

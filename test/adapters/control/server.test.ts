@@ -1,4 +1,4 @@
-/** The control socket over a real socket: one question, one answer, for this user alone; and clients that mean harm. */
+/** The control socket over a real socket: one request, one response, for this user only; and hostile clients. */
 import {
   existsSync,
   linkSync,
@@ -54,7 +54,7 @@ function serverIn(stateDir: string): ControlServer {
 const ask = <R extends OperatorRequest>(request: R, stateDir = folder) =>
   askDaemon(request, { stateDir, operator, timeoutMs: 30_000 });
 
-/** A client that says what it is told to say. */
+/** A client that sends the given text. */
 function client(stateDir = folder): Socket {
   const socket = connect(join(stateDir, 'control.sock'));
   socket.on('error', () => {});
@@ -62,7 +62,7 @@ function client(stateDir = folder): Socket {
   return socket;
 }
 
-/** All that the server says until it closes. */
+/** All output of the server until it closes. */
 function heard(socket: Socket): Promise<string> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk) => chunks.push(chunk));
@@ -74,15 +74,15 @@ function heard(socket: Socket): Promise<string> {
 const connected = (socket: Socket) => new Promise((resolve) => socket.once('connect', resolve));
 const question = (request: object = PING) => `${JSON.stringify({ format: 1, ...operator, request })}\n`;
 
-describe('a question', () => {
+describe('a request', () => {
   beforeEach(() => server.start());
 
-  test('is performed with who asks and why, and answered', async () => {
+  test('is performed with the operator and the reason, and answered', async () => {
     expect(await ask(PING)).toEqual({ result: PONG });
     expect(operators.asked).toEqual([{ request: PING, operator }]);
   });
 
-  test('comes in pieces, in one piece, or from a client that closes its side at once', async () => {
+  test('arrives in pieces, in one piece, or from a client that half-closes at once', async () => {
     const pieces = client();
     const answers = [heard(pieces)];
     const text = question();
@@ -97,14 +97,14 @@ describe('a question', () => {
       expect(JSON.parse(answer)).toEqual({ ok: true, result: PONG });
   });
 
-  test('is not waited for from a client that closes its side without one', async () => {
+  test('a client that half-closes without a request is not waited for', async () => {
     const mute = client();
     const answer = heard(mute);
     mute.end('{"format":1');
     expect(await answer).toBe('');
   });
 
-  test('that is asked beside others is answered beside others', async () => {
+  test('is answered while others are pending', async () => {
     let open = () => {};
     const gate = new Promise<void>((resolve) => {
       open = resolve;
@@ -120,7 +120,7 @@ describe('a question', () => {
     expect(await slow).toEqual({ result: { changed: [], restart: [], problems: [] } });
   });
 
-  test('can be refused, with what to do instead', async () => {
+  test('can be refused, with a hint', async () => {
     operators.answer = () => {
       throw new Refused('unknown', 'there is no job x', 'sos-ci jobs');
     };
@@ -136,7 +136,7 @@ describe('a question', () => {
     });
   });
 
-  test('names its asker in plain text', async () => {
+  test("shows the operator's name as plain text", async () => {
     const socket = client();
     const answer = heard(socket);
     socket.end(`${JSON.stringify({ format: 1, who: 'al\u001b[2Jice', why: 'a\nb', request: PING })}\n`);
@@ -145,7 +145,7 @@ describe('a question', () => {
   });
 });
 
-describe('clients that mean harm', () => {
+describe('hostile clients', () => {
   beforeEach(() => server.start());
 
   test.each([
@@ -159,7 +159,7 @@ describe('clients that mean harm', () => {
     ['nothing to promote', question({ do: 'promote', targets: [] })],
     ['a job without a name', question({ do: 'enqueue', jobs: [''], change: 1, patchset: null })],
     ['nobody', `${JSON.stringify({ format: 1, who: '', why: '', request: PING })}\n`],
-  ])('who say %s are told so', async (_, text) => {
+  ])('that send %s get an error', async (_, text) => {
     const socket = client();
     const answer = heard(socket);
     socket.end(text);
@@ -167,7 +167,7 @@ describe('clients that mean harm', () => {
     expect(operators.asked).toEqual([]);
   });
 
-  test('who say too much are cut off, and told so when they listen', async () => {
+  test('that send too much are cut off, and get an error if they read', async () => {
     const [much, endless] = [client(), client()];
     const [answer, end] = [heard(much), heard(endless)];
     much.write('x'.repeat(REQUEST_LIMIT_BYTES + 1));
@@ -179,12 +179,12 @@ describe('clients that mean harm', () => {
     expect(await ask(PING)).toEqual({ result: PONG });
   });
 
-  test('who say nothing, or never end, are dropped after a while', async () => {
+  test('that send nothing, or never finish, are dropped after a timeout', async () => {
     const [silent, endless] = [client(), client()];
     const ends = [heard(silent), heard(endless)];
     await Promise.all([connected(silent), connected(endless)]);
     endless.write('{"format"');
-    // Both are known to the server once it has answered one that came later.
+    // The server knows both once it has answered a later one.
     expect(await ask(PING)).toEqual({ result: PONG });
     await clock.advance(TIMEOUT_MS - 1);
     expect([silent.destroyed, endless.destroyed]).toEqual([false, false]);
@@ -192,7 +192,7 @@ describe('clients that mean harm', () => {
     expect(await Promise.all(ends)).toEqual(['', '']);
   });
 
-  test('who are many keep nobody out: the one that has been silent for longest goes', async () => {
+  test('beyond the limit do not lock others out: the one that has been silent longest is dropped', async () => {
     const many = Array.from({ length: CLIENTS }, () => client());
     const ends = many.map(heard);
     await Promise.all(many.map(connected));
@@ -202,7 +202,7 @@ describe('clients that mean harm', () => {
     expect(JSON.parse((await ends[1]) ?? '')).toMatchObject({ ok: true });
   });
 
-  test('who go away before the answer cost nothing', async () => {
+  test('that disconnect before the answer do no harm', async () => {
     let open = () => {};
     operators.answer = () =>
       new Promise((resolve) => {
@@ -218,7 +218,7 @@ describe('clients that mean harm', () => {
     expect(await ask(PING)).toEqual({ result: PONG });
   });
 
-  test('who say anything at all never bring it down', async () => {
+  test('that send arbitrary bytes never crash the server', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.oneof(
@@ -242,7 +242,7 @@ describe('clients that mean harm', () => {
 });
 
 describe('the socket', () => {
-  test('is for this user alone, and goes with the daemon', async () => {
+  test('is for this user only, and is removed with the daemon', async () => {
     await server.start();
     const path = join(folder, 'control.sock');
     expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -251,10 +251,10 @@ describe('the socket', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test('of a daemon that was killed is taken over', async () => {
+  test('of a killed daemon is taken over', async () => {
     await server.start();
     const path = join(folder, 'control.sock');
-    // A second name keeps what a killed daemon leaves: a socket that nobody listens on.
+    // A hard link keeps what a killed daemon leaves: a socket without a listener.
     linkSync(path, `${path}.kept`);
     await server.stop();
     renameSync(`${path}.kept`, path);
@@ -265,7 +265,7 @@ describe('the socket', () => {
     await next.stop();
   });
 
-  test('is not made where something else has its name', async () => {
+  test('is not created over another file', async () => {
     writeFileSync(join(folder, 'control.sock'), 'mine');
     await expect(server.start()).rejects.toMatchObject({
       name: 'OperationError',
@@ -286,7 +286,7 @@ describe('the socket', () => {
     expect(existsSync(join(deep, 'control.sock'))).toBe(false);
   });
 
-  test('answers nobody whom a stop has cut off', async () => {
+  test('answers no client that a stop has disconnected', async () => {
     await server.start();
     operators.answer = () => new Promise(() => {});
     const asked = ask(PING);

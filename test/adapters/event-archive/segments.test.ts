@@ -1,4 +1,4 @@
-/** Gerrit's events in files, on a real disk: whole, in order, bounded, and never in anybody's way. */
+/** Gerrit's events in files, on a real disk: complete, in order, bounded, and never blocking the stream. */
 import {
   mkdirSync,
   mkdtempSync,
@@ -17,7 +17,7 @@ import { EventSegments, type SegmentOptions } from '../../../src/adapters/event-
 import { FakeClock } from '../../fakes/clock.ts';
 
 const DAY = 86_400_000;
-/** For a slow disk. */
+/** Simulates a slow disk. */
 const PATIENT = { timeout: 50_000 };
 let dir: string;
 let clock: FakeClock;
@@ -48,7 +48,7 @@ const line = (text: string) => Buffer.from(text);
 const files = () => readdirSync(dir).sort();
 const text = () => files().map((name) => readFileSync(join(dir, name), 'utf8'));
 
-/** Each line is written before the next one is kept. */
+/** Waits until each line is written before the next one is added. */
 async function keepSlowly(kept: EventSegments, lines: readonly string[]): Promise<void> {
   for (const [index, one] of lines.entries()) {
     kept.keep(line(one));
@@ -59,7 +59,7 @@ async function keepSlowly(kept: EventSegments, lines: readonly string[]): Promis
 }
 
 describe('lines', () => {
-  test('are written in order and whole, those of one moment together', async () => {
+  test('are written in order and complete, those of one tick in one write', async () => {
     const kept = segments();
     for (let number = 0; number < 50; number += 1) kept.keep(line(`{"n":${number}}`));
     await kept.close();
@@ -69,7 +69,7 @@ describe('lines', () => {
     expect(statSync(join(dir, files()[0] ?? '')).mode & 0o777).toBe(0o600);
   });
 
-  test('that come after the end are not kept, and an end without any makes no file', async () => {
+  test('after close are not kept, and a close without lines creates no file', async () => {
     const kept = segments();
     await kept.close();
     kept.keep(line('late'));
@@ -84,7 +84,7 @@ describe('lines', () => {
     expect(text()).toEqual([`${'a'.repeat(11)}\n${'b'.repeat(11)}\n`, `${'c'.repeat(11)}\n`]);
   });
 
-  test('go into a new file when one is old, and when a new daemon begins', async () => {
+  test('go into a new file when one is old, and when a daemon starts', async () => {
     const first = segments();
     await keepSlowly(first, ['one']);
     clock.jump(DAY + 1);
@@ -98,7 +98,7 @@ describe('lines', () => {
     expect(text()).toEqual(['one\n', 'two\n', 'three\n']);
   });
 
-  test('do not go on in a line that was torn in the same moment', async () => {
+  test('are not appended to a line that was torn in the same tick', async () => {
     mkdirSync(dir);
     writeFileSync(join(dir, segmentName(clock.now())), '{"torn":');
     const kept = segments();
@@ -109,7 +109,7 @@ describe('lines', () => {
 });
 
 describe('old files', () => {
-  test('are removed by age and by what all of them take, and nothing else is', async () => {
+  test('are removed by age and by total size, and other files are left alone', async () => {
     mkdirSync(dir);
     const old = (days: number, bytes: number) => {
       const at = clock.now() - days * DAY;
@@ -129,9 +129,9 @@ describe('old files', () => {
   });
 });
 
-describe('a disk that takes nothing', () => {
-  test('costs only the lines; it is tried again, and what comes then is kept', async () => {
-    // A file where the folder belongs refuses as a full disk does.
+describe('a disk that accepts no writes', () => {
+  test('loses only those lines; writing is retried, and later lines are kept', async () => {
+    // A file in place of the folder fails like a full disk.
     mkdirSync(join(dir, '..'), { recursive: true });
     writeFileSync(dir, '');
     const kept = segments();
@@ -150,18 +150,18 @@ describe('a disk that takes nothing', () => {
     expect(kept.trouble()).toBeNull();
   });
 
-  test('refuses with what is full, as /dev/full does', async () => {
+  test('reports what is full, as /dev/full does', async () => {
     const kept = segments({ bufferBytes: 20 });
     writeFileSync(dir, '');
     for (let number = 0; number < 10; number += 1) kept.keep(line('12345'));
-    // More than may wait is lost at once.
+    // Lines beyond the buffer limit are lost at once.
     expect(lost).toBe(7);
     await expect.poll(() => lost, PATIENT).toBe(10);
     await kept.close();
     expect(kept.trouble()).toMatch(/10 lost since the start/);
   });
 
-  test('that is only slow is told once for what it cost', async () => {
+  test('that is only slow is reported once, with the number of lost lines', async () => {
     const kept = segments({ bufferBytes: 12 });
     for (let number = 0; number < 5; number += 1) kept.keep(line('12345'));
     expect([lost, kept.trouble(), kept.trouble()]).toEqual([3, 'the disk is too slow: 3 lost', null]);

@@ -1,6 +1,4 @@
-/**
- * The whole way of a job's evidence, from its run directories and work tree to the page that a developer opens.
- */
+/** A job's evidence from its run directories and work tree to the published page. */
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +25,7 @@ describe('evidence on this host', () => {
   });
   afterEach(() => rig.close());
 
-  test('tells how and when each stage of each attempt ended', async () => {
+  test('says how and when each stage of each attempt ended', async () => {
     const run = join(rig.stateDir, 'runs', JOB, '2', 'testing');
     await rig.layStageLog(JOB, 1, 'stacking', 'no mirror\n');
     await lay(join(rig.stateDir, 'runs', JOB, '1', 'stacking', 'rc'), 'exited 7\n');
@@ -65,7 +63,7 @@ describe('evidence on this host', () => {
     expect(page).toContain('href="./attempt-2/testing.log"');
   });
 
-  test('shows the end of the failed stage without its secrets, and nothing of it for a success', async () => {
+  test('shows the end of the failed stage without secrets, and no output for a success', async () => {
     const many = Array.from({ length: 5_000 }, (_, index) => `line ${index}`).join('\n');
     await rig.layStageLog(JOB, 1, 'stacking', 'all well\n');
     await lay(join(rig.stateDir, 'runs', JOB, '1', 'stacking', 'rc'), 'exited 0\n');
@@ -118,7 +116,7 @@ describe('evidence on this host', () => {
     ]);
   });
 
-  test('a packed bomb ends as a line in the list', async () => {
+  test('an archive bomb becomes one line in the list of skipped files', async () => {
     await lay(join(rig.tree, 'logs', 'bomb.gz'), gzipSync(Buffer.alloc(30_000_000)));
     const evidence = rig.start({ redact: ['hunter22'] });
     await evidence.collect(
@@ -132,7 +130,7 @@ describe('evidence on this host', () => {
     ]);
   });
 
-  test('half a secret at the end of a file that was cut off is held back', async () => {
+  test('a partial secret at the end of a truncated file is withheld', async () => {
     await rig.layTreeFile(JOB, 'logs/a.log', `${'x'.repeat(90)}hunter22 and more`);
     const limits = { ...EVIDENCE_LIMITS, maxFileBytes: 96 };
     const evidence = rig.start({ redact: ['hunter22'], limits });
@@ -142,7 +140,7 @@ describe('evidence on this host', () => {
     expect((await rig.manifest(url)).files[0]).toMatchObject({ cutFrom: 107 });
   });
 
-  test('everybody may read what is published, nobody what is only collected', async () => {
+  test("everyone may read published files, only the daemon's user collected ones", async () => {
     await rig.layTreeFile(JOB, 'logs/deep/a.log', 'a');
     const before = process.umask(0o077);
     try {
@@ -161,7 +159,7 @@ describe('evidence on this host', () => {
     expect(new Set([...staged.directories, ...staged.files])).toEqual(new Set([0o700, 0o600]));
   });
 
-  test('encodes the address, and refuses names that would lead elsewhere', async () => {
+  test('encodes the URL, and refuses names that would lead elsewhere', async () => {
     const evidence = rig.start({ url: 'https://logs.example.org/ci/' });
     await evidence.collect(collectRequest(), signal);
     for (const name of ['..', '.', '', '.hidden', 'a/b', 'a\\b', 'a\0b', '-rf', 'x'.repeat(300)]) {
@@ -180,7 +178,7 @@ describe('evidence on this host', () => {
     expect(await readdir(rig.base)).toEqual(['logs', 'state']);
   });
 
-  test('leaves alone what is not ours, and does not go through a link', async () => {
+  test('leaves foreign files alone, and does not follow a link', async () => {
     const evidence = rig.start();
     await evidence.collect(collectRequest(), signal);
     const parent = join(rig.site, '45', '912345', '3', 'check');
@@ -203,7 +201,7 @@ describe('evidence on this host', () => {
     }
   });
 
-  test('half of a collection is held too, and what is no job of ours is not named', async () => {
+  test("lists a partial collection as held, and ignores directories that are no job's", async () => {
     const evidence = rig.start({
       beforeStep: (step) => {
         if (step === 'put staging in place') throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
@@ -221,11 +219,11 @@ describe('evidence on this host', () => {
     expect(await evidence.held()).toEqual([]);
   });
 
-  test('ends at its deadline, and says what to change', async () => {
+  test('ends at its deadline, with a hint', async () => {
     await rig.layTreeFile(JOB, 'logs/a.log', 'x');
     const evidence = rig.start({
       beforeStep: (step) => {
-        // The time is over while the work is at this point: nothing is waited for here.
+        // The deadline passes while the operation is at this point, so the test waits for nothing.
         if (step.startsWith('copy')) for (const end = Date.now() + 60; Date.now() < end; );
       },
     });
@@ -235,7 +233,7 @@ describe('evidence on this host', () => {
     expect(failure.message).toContain('took longer');
   });
 
-  test('says what to do when the disk refuses', async () => {
+  test('has a hint when the disk refuses a write', async () => {
     const evidence = rig.start({
       beforeStep: (step) => {
         if (step === 'index.html') throw Object.assign(new Error('no space'), { code: 'ENOSPC' });

@@ -1,4 +1,7 @@
-/** The embedded Gerrit with our account and a developer's on it, and a reviewer by either road. Its changes are made without git. */
+/**
+ * The embedded Gerrit with our account and a developer's, and a reviewer over either transport. Its changes are created
+ * without git.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -127,7 +130,7 @@ export class Embedded {
     return this.#patchset(number);
   }
 
-  /** What our account has said, oldest first. */
+  /** Our account's messages, oldest first. */
   texts({ change }: Patchset): readonly string[] {
     return this.gerrit.messages(change, 'acme-ci').map(({ text }) => text);
   }

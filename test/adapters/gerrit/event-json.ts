@@ -1,4 +1,4 @@
-/** What Gerrit streams of one change, as JSON that a test may bend. */
+/** Events of one change as Gerrit streams them, as JSON that a test may alter. */
 export const DEV = { username: 'dev', name: 'Dev', email: 'dev@example.org' };
 export const change = {
   project: 'openstack/cinder',

@@ -1,4 +1,4 @@
-/** A review to post, and whoever posts it by SSH. */
+/** A review to post, and a reviewer that posts it over SSH. */
 
 import { GerritReviewer } from '../../../src/adapters/gerrit/reviews/reviewer.ts';
 import { SshReviews } from '../../../src/adapters/gerrit/reviews/ssh-reviews.ts';
@@ -28,7 +28,7 @@ export function request(more: Partial<PostReview> = {}): PostReview {
   };
 }
 
-/** Ours, on a connection of its own. */
+/** Our reviewer, on its own connection. */
 export function reviewerAt(
   site: Site,
   server: SshServer,

@@ -1,4 +1,4 @@
-/** What a test of this folder stands on: keys made once, a scratch directory with them, options and a real clock. */
+/** Common setup of these tests: keys created once, a scratch directory with them, options and a real clock. */
 import { createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ export const keys = {
   account: ed25519(),
 };
 
-/** In the shape of ssh2's generator, which makes about one unreadable Ed25519 key in two hundred. */
+/** In the format of ssh2's generator, which creates about one unreadable Ed25519 key in two hundred. */
 function ed25519(): { readonly private: string; readonly public: string } {
   const { privateKey, publicKey } = makeKeyPair('');
   return { private: privateKey, public: publicKey.trim() };
@@ -37,7 +37,7 @@ export const realClock: Clock = {
 export class HeldClock implements Clock {
   #held: (() => void)[] = [];
   #whenHeld: (() => void)[] = [];
-  /** Ms that have gone by without anybody's waiting. */
+  /** Elapsed ms outside of held waits. */
   ahead = 0;
   readonly now = realClock.now;
 
@@ -54,12 +54,12 @@ export class HeldClock implements Clock {
     };
   }
 
-  /** Resolves when somebody waits. */
+  /** Resolves when a caller waits. */
   held(): Promise<void> {
     return this.#held.length > 0 ? Promise.resolve() : new Promise((resolve) => this.#whenHeld.push(resolve));
   }
 
-  /** The wait is over. */
+  /** Ends the wait. */
   release(): void {
     for (const due of this.#held.splice(0)) due();
   }
@@ -81,7 +81,7 @@ export const patchset: Patchset = {
 export class Site {
   readonly directory = mkdtempSync(join(tmpdir(), 'sos-ci-gerrit-'));
 
-  /** Options for a server that shows the ed25519 key, pinned. */
+  /** Options for a server that presents the ed25519 key, which is pinned. */
   options(port: number, more: Partial<GerritOptions> = {}): GerritOptions {
     return {
       host: '127.0.0.1',
@@ -121,7 +121,7 @@ export class Site {
   }
 }
 
-/** The key itself, as known_hosts has it in base64. */
+/** The key as base64, as in known_hosts. */
 export function blobOf(publicKey: string): Buffer {
   const parsed = parseKey(publicKey);
   if (parsed instanceof Error) throw parsed;

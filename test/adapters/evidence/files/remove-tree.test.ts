@@ -1,4 +1,4 @@
-/** Removal of trees that were built to resist it, and of nothing else. */
+/** Removal of trees that are built to resist it, and of nothing else. */
 import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ async function remove(name: string): Promise<void> {
   await (await Directory.at(base)).using((directory) => removeTree(directory, name));
 }
 
-test('removes files, directories and links, and never what a link leads to', async () => {
+test('removes files, directories and links, and never the target of a link', async () => {
   await mkdir(join(base, 'kept'));
   await writeFile(join(base, 'kept', 'precious'), 'x');
   await mkdir(join(base, 'tree', 'a', 'b'), { recursive: true });
@@ -35,7 +35,7 @@ test('removes files, directories and links, and never what a link leads to', asy
   expect(await readFile(join(base, 'kept', 'precious'), 'utf8')).toBe('x');
 });
 
-test('removes a link to a directory, and a file, and what is not there', async () => {
+test('removes a link to a directory, and a file; ignores a missing path', async () => {
   await mkdir(join(base, 'kept', 'a'), { recursive: true });
   await symlink(join(base, 'kept'), join(base, 'link'));
   await writeFile(join(base, 'file'), 'x');

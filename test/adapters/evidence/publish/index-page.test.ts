@@ -1,4 +1,4 @@
-/** What a developer sees first. Everything in it may have been written by somebody who wants to be something else. */
+/** The first page that a developer sees. All of its text may come from an attacker. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { indexPage, linkTo } from '../../../../src/adapters/evidence/publish/index-page.ts';
@@ -17,7 +17,7 @@ function page(change: Partial<Manifest> = {}): string {
   return [...indexPage(manifest(change))].join('');
 }
 
-test('tells the verdict, why, of which change, and when in UTC', () => {
+test('shows the verdict, the reason, the change, and the time in UTC', () => {
   const text = page();
   for (const part of [
     '<title>FAILURE: acme-dsvm 912345,3</title>',
@@ -31,7 +31,7 @@ test('tells the verdict, why, of which change, and when in UTC', () => {
   }
 });
 
-test('lists the failed tests, the end of the failed stage, what was tested and the other jobs', () => {
+test('lists the failed tests, the end of the failed stage, the tested commits and the other jobs', () => {
   const text = page({
     results: { passed: 17, failed: 3, skipped: 0, failures: ['test_attach', 'test_<b>'] },
     trees: [
@@ -74,7 +74,7 @@ test('lists the failed tests, the end of the failed stage, what was tested and t
   expect(page()).not.toMatch(/Failed tests|The end of|Other job|Base/);
 });
 
-test('puts the logs of the stages first, then the files, then what is missing and why', () => {
+test('lists the logs of the stages first, then the files, then what is missing and why', () => {
   const text = page({
     stages: [
       {
@@ -104,7 +104,7 @@ test('puts the logs of the stages first, then the files, then what is missing an
   }
 });
 
-test('no text of strangers becomes HTML, whatever it is', () => {
+test('no foreign text becomes HTML', () => {
   const nasty = fc.oneof(
     fc.string({
       unit: fc.constantFrom('<', '>', '&', '"', "'", 'script', ' ', '\u202e', '\0', 'javascript:'),
@@ -142,15 +142,15 @@ test('no text of strangers becomes HTML, whatever it is', () => {
   );
 });
 
-test('an address that is not of the web is no link', () => {
+test('an address that is not http or https is no link', () => {
   const patchset = { ...publishRequest().patchset, url: 'javascript:alert(1)' };
   expect(page({ patchset })).not.toContain('javascript:');
 });
 
-test('links stay where they are', () => {
+test('links stay inside the directory', () => {
   expect(linkTo('worktree/a b/javascript:x/%2e')).toBe('./worktree/a%20b/javascript%3Ax/%252e');
 });
 
-test('needs no script and loads nothing', () => {
+test('contains no script and loads nothing', () => {
   expect(page()).not.toMatch(/<script|src=|@import|url\(|onload/i);
 });

@@ -1,7 +1,6 @@
 /**
- * A crash at any point of a collection or publication, and damage afterwards: the next call ends where the first
- * would have ended, and nothing of another job is touched. The work is stopped before each of its steps in turn, and
- * stays stopped, as a killed process does.
+ * A crash at any point of a collection or publication, and damage afterwards: the next call produces the same result as
+ * an uninterrupted one, and touches nothing of another job. The test stops the work before each of its steps in turn.
  */
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,7 +22,7 @@ const SHORT = JOB.slice(0, 12);
 
 class Killed extends Error {}
 
-/** Lets `steps` steps go by, then stops everything. */
+/** Lets `steps` steps pass, then stops everything. */
 function killAfter(steps: number): { beforeStep: (step: string) => void; log: string[] } {
   const log: string[] = [];
   return {
@@ -59,7 +58,7 @@ describe('publication and crashes', () => {
   });
   afterEach(() => rig.close());
 
-  /** What the outside must find, whatever happened before. */
+  /** What a reader must find, whatever happened before. */
   async function expectPublished(url: string): Promise<void> {
     expect(await readdir(parent)).toEqual(['01jabcdefghi', SHORT]);
     expect(await rig.read(url, 'attempt-1/testing.log')).toBe('log of the stage');
@@ -74,7 +73,7 @@ describe('publication and crashes', () => {
     expect(await readFile(join(parent, '01jabcdefghi', 'precious'), 'utf8')).toBe('of another job');
   }
 
-  test('killed at each step of a publication, once or twice in a row: one whole publication', async () => {
+  test('killed at each step of a publication, once or twice in a row: one complete publication', async () => {
     await rig.start().collect(collect, signal);
     await lay(join(parent, '01jabcdefghi', 'precious'), 'of another job');
     const redact = ['hunter22'];
@@ -82,7 +81,7 @@ describe('publication and crashes', () => {
       const first = killAfter(steps);
       const killed = await wasKilled(rig.start({ redact, ...first }).publish(publishRequest(), signal));
       const visible = (await readdir(parent)).filter((name) => !name.startsWith('.'));
-      // Whole or not at all: what can be seen before the next call is finished.
+      // Complete or not at all: what is visible before the next call finishes.
       if (visible.includes(SHORT)) await expectPublished(new URL(`file://${join(parent, SHORT)}/`).href);
       if (!killed) {
         expect(steps).toBeGreaterThan(8);
@@ -97,7 +96,7 @@ describe('publication and crashes', () => {
     }
   });
 
-  test('killed at each step of a collection: the next one is whole', async () => {
+  test('killed at each step of a collection: the next one is complete', async () => {
     await lay(join(parent, '01jabcdefghi', 'precious'), 'of another job');
     for (let steps = 0; ; steps++) {
       const killed = await wasKilled(rig.start(killAfter(steps)).collect(collect, signal));
@@ -119,7 +118,7 @@ describe('publication and crashes', () => {
     }
   });
 
-  test('killed at each step of discarding: the next one ends it', async () => {
+  test('killed at each step of discarding: the next one finishes it', async () => {
     for (let steps = 0; ; steps++) {
       await rig.layStageLog(JOB, 1, 'testing', 'x');
       await rig.start().collect(collect, signal);
@@ -135,7 +134,7 @@ describe('publication and crashes', () => {
     ['a file was changed', (at: string) => writeFile(join(at, 'worktree/logs/sub/a.txt'), 'b')],
     ['a file is gone', (at: string) => rm(join(at, 'attempt-1'), { recursive: true })],
     ['the page is gone', (at: string) => rm(join(at, 'index.html'))],
-  ])('a publication of ours that is damaged is made again: %s', async (_what, damage) => {
+  ])('a damaged publication of ours is replaced: %s', async (_what, damage) => {
     await lay(join(parent, '01jabcdefghi', 'precious'), 'of another job');
     const evidence = rig.start();
     await evidence.collect(collect, signal);
@@ -149,7 +148,7 @@ describe('publication and crashes', () => {
     }
   });
 
-  test('a damaged publication stays as it is when nothing is left to make it from', async () => {
+  test('a damaged publication stays if there is nothing to replace it with', async () => {
     const evidence = rig.start();
     await evidence.collect(collect, signal);
     const url = await evidence.publish(publishRequest(), signal);
@@ -159,7 +158,7 @@ describe('publication and crashes', () => {
     expect(await rig.read(url, 'attempt-1/testing.log')).toBe('log of the stage');
   });
 
-  test('a temporary directory that does not carry our mark is left alone', async () => {
+  test('a temporary directory without our mark is left alone', async () => {
     const evidence = rig.start();
     await evidence.collect(collect, signal);
     await lay(join(parent, `.sos-ci-${JOB}.1`, 'precious'), 'theirs');
@@ -173,7 +172,7 @@ describe('publication and crashes', () => {
     expect(await readFile(join(parent, `.sos-ci-${JOB}.1`, 'precious'), 'utf8')).toBe('theirs');
   });
 
-  test('a list of what was collected that is damaged is not trusted', async () => {
+  test('a damaged list of collected files is not trusted', async () => {
     const evidence = rig.start();
     await evidence.collect(collect, signal);
     const list = join(rig.stateDir, 'evidence', JOB, 'collected.json');
@@ -184,7 +183,7 @@ describe('publication and crashes', () => {
     expect(await readdir(parent)).toEqual([]);
   });
 
-  test('stopped in the middle by its signal, it leaves nothing behind, and can be called again', async () => {
+  test('aborted halfway, it leaves nothing behind, and can be called again', async () => {
     const stop = new AbortController();
     const evidence = rig.start({ beforeStep: (step) => step.startsWith('copy worktree') && stop.abort() });
     await rig.start().collect(collect, signal);

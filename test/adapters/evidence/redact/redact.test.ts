@@ -1,5 +1,6 @@
 /**
- * No byte of a secret gets out, however the stream is cut. The reference below is the definition, written the slow way.
+ * No byte of a secret gets out, however the stream is split. The reference implementation below is the definition,
+ * written the slow way.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -8,11 +9,11 @@ import { secretForms } from '../../../../src/adapters/evidence/redact/secret-enc
 import { runs } from '../../../fixtures/effort.ts';
 
 describe('redaction', () => {
-  test('puts one mark where a secret stood', () => {
+  test('replaces a secret with one mark', () => {
     expect(redact('login with hunter22, please', ['hunter22'])).toBe('login with [redacted], please');
   });
 
-  test('covers secrets that overlap, contain one another or touch, whole and with one mark', () => {
+  test('covers secrets that overlap, contain one another or touch, completely and with one mark', () => {
     expect(redact('<abcdefgh>', ['abcde', 'defgh'])).toBe('<[redacted]>');
     expect(redact('<abcdefgh>', ['cdef', 'abcdefgh'])).toBe('<[redacted]>');
     expect(redact('<abcdabcd>', ['abcd'])).toBe('<[redacted]>');
@@ -25,11 +26,11 @@ describe('redaction', () => {
     expect(new SecretSet(['abc']).empty).toBe(true);
   });
 
-  test('takes a secret without the line break that its file ends with', () => {
+  test('accepts a secret without the line break at the end of its file', () => {
     expect(redact('x hunter22 y', ['hunter22\r\n'])).toBe('x [redacted] y');
   });
 
-  test('finds the long lines of a secret that has several, as in a log with times', () => {
+  test('finds the long lines of a multi-line secret, as in a log with timestamps', () => {
     const key =
       '-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nAQEFAASCBKcwggSjAgEAAoIB\n-----END KEY-----\n';
     const log = '01:00 MIIEvQIBADANBgkqhkiG9w0B\n01:01 AQEFAASCBKcwggSjAgEAAoIB\n';
@@ -37,14 +38,14 @@ describe('redaction', () => {
     expect(redact(`<${key.trim()}>`, [key])).toBe('<[redacted]>');
   });
 
-  test('finds base64 wherever the secret stands in the encoded text', () => {
+  test('finds base64 at any offset in the encoded text', () => {
     for (const before of ['', 'a', 'ab', 'abc', 'admin:']) {
       for (const encoding of ['base64', 'base64url'] as const) {
         const header = Buffer.from(`${before}s3cr?t>p~ssword${before}`).toString(encoding);
         const out = redact(`Authorization: Basic ${header}`, ['s3cr?t>p~ssword']);
         expect(out).toContain(REDACTED);
         const left = out.replace('Authorization: Basic ', '').split(REDACTED);
-        // At most the characters that are shared with the neighbours are left.
+        // At most the characters that are shared with the neighbours remain.
         expect(left.join('').length).toBeLessThanOrEqual(Math.ceil((before.length * 2 * 8) / 6) + 4);
       }
     }
@@ -63,12 +64,12 @@ describe('redaction', () => {
     for (const form of forms) expect(redact(`[${form}]`, [secret])).toBe('[[redacted]]');
   });
 
-  test('takes any text as a secret, half surrogates too', () => {
+  test('accepts any text as a secret, including lone surrogates', () => {
     expect(redact('x', ['\ud800abcd', '%%%%', '漢字漢字'])).toBe('x');
     expect(redact('<漢字漢字>', ['漢字漢字'])).toBe('<[redacted]>');
   });
 
-  test('leaves other bytes alone, whatever they are', () => {
+  test('leaves other bytes unchanged', () => {
     const bytes = Buffer.from(Array.from({ length: 1024 }, (_, index) => index % 256));
     const redactor = new Redactor(new SecretSet(['hunter22']));
     const out = Buffer.concat([
@@ -80,7 +81,7 @@ describe('redaction', () => {
     expect(out.equals(Buffer.concat([bytes, Buffer.from(REDACTED), bytes]))).toBe(true);
   });
 
-  test('holds back no more than one secret', () => {
+  test('buffers no more than one secret', () => {
     const redactor = new Redactor(new SecretSet(['hunter22']));
     const chunk = Buffer.alloc(1 << 16, 'h');
     let given = 0;
@@ -90,12 +91,12 @@ describe('redaction', () => {
     }
   });
 
-  test('a stream that was cut off keeps back what might be half a secret', () => {
+  test('a truncated stream withholds what might be a partial secret', () => {
     const redactor = new Redactor(new SecretSet(['hunter22']));
     expect(redactor.push(Buffer.from('password hunter2')).toString()).not.toContain('hunter');
   });
 
-  test('any chunks of any text with any secrets come out as the definition says', () => {
+  test('any chunks of any text with any secrets match the definition', () => {
     fc.assert(
       fc.property(secretsAndText, fc.array(fc.nat(40), { maxLength: 30 }), ([secrets, text], cuts) => {
         expect(inChunks(text, cuts, secrets).toString('latin1')).toBe(
@@ -106,7 +107,7 @@ describe('redaction', () => {
     );
   });
 
-  test('no secret is left in any text', () => {
+  test('no secret remains in any text', () => {
     fc.assert(
       fc.property(secretsAndText, ([secrets, text]) => {
         const left = inChunks(text, [7], secrets).toString('latin1').split(REDACTED);
@@ -119,7 +120,7 @@ describe('redaction', () => {
   });
 });
 
-/** Few letters, so that secrets overlap and the text is full of them, whole and encoded. */
+/** Few letters, so that secrets overlap and occur often, plain and encoded. */
 const letters = fc.string({ unit: fc.constantFrom('a', 'b', '/', 'é', '"'), maxLength: 9 });
 const secretsAndText = fc.array(letters, { maxLength: 4 }).chain((secrets) => {
   const pieces = fc.oneof(

@@ -1,4 +1,4 @@
-/** One change as a query shows it, with all that rules ask about. */
+/** One change as a query shows it, with everything that rules check. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readChangeInfo } from '../../../../src/adapters/gerrit/changes/change-info.ts';
 import { SshServer } from '../../../fakes/ssh-server.ts';
@@ -47,7 +47,7 @@ const ask = (row: object | null) => {
 };
 
 describe('a change', () => {
-  test('is told whole', async () => {
+  test('is read completely', async () => {
     expect(await ask(ROW)).toEqual({
       patchset,
       status: 'open',

@@ -1,4 +1,4 @@
-/** Looking changes up in the embedded Gerrit, over SSH. */
+/** Looks up changes in the embedded Gerrit over SSH. */
 import { gerritChangesContract } from '../../../contracts/gerrit-changes.ts';
 import { Stand } from '../../../demo/gerrit/stand.ts';
 import { needs } from '../../../fixtures/needs.ts';

@@ -1,4 +1,4 @@
-/** Looking up what strangers wrote, and what a Gerrit says that is late, wrong or somebody else's. */
+/** Look-ups with hostile text, and with answers that are late, invalid or not Gerrit's. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ChangeLookup } from '../../../../src/adapters/gerrit/changes/change-lookup.ts';
 import { SharedConnection } from '../../../../src/adapters/gerrit/transport/shared-connection.ts';
@@ -28,7 +28,7 @@ afterEach(async () => {
 function changes(more: Partial<GerritOptions> = {}): ChangeLookup {
   const options = site.options(server.port, more);
   shared = new SharedConnection(options, realClock);
-  // Patience runs on a clock of its own; the wait for an answer has to be a real one.
+  // Retries use a fake clock; the timeout of an answer has to be real.
   const clock = { ...realClock, monotonic: () => lookupClock.monotonic() };
   return new ChangeLookup(options, clock, shared);
 }
@@ -69,8 +69,8 @@ function answer(term: string, ...rows: readonly object[]): void {
   });
 }
 
-describe('what is not there', () => {
-  it('is asked for again until it has been missed for long enough', async () => {
+describe('a missing change', () => {
+  it('is queried again until it has been missing for long enough', async () => {
     answer('none');
     const by = changes({ indexLagMs: 10_000 });
     await expect(lookUp(by)).rejects.toMatchObject({ operation: 'look up change', retryable: true });
@@ -81,7 +81,7 @@ describe('what is not there', () => {
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
   });
 
-  it('counts again when it was there meanwhile', async () => {
+  it('starts a new wait when it was found in between', async () => {
     answer('none');
     const by = changes({ indexLagMs: 10_000 });
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
@@ -92,7 +92,7 @@ describe('what is not there', () => {
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
   });
 
-  it('is not called missing at once when it is a dependency', async () => {
+  it('is not reported as missing at once when it is a dependency', async () => {
     answer('change:912345', row({ commitMessage: 'S\n\nDepends-On: https://review.example.org/7\n' }));
     const by = changes({ indexLagMs: 10_000 });
     await expect(lookUp(by)).rejects.toMatchObject({
@@ -107,7 +107,7 @@ describe('what is not there', () => {
     });
   });
 
-  it('gives a dependency its time again after it was found', async () => {
+  it('gives a dependency a new wait after it was found', async () => {
     const commitMessage = 'S\n\nDepends-On: https://review.example.org/7\n';
     const needs = (there: boolean) =>
       server.on('gerrit query', ({ line, channel }) => {
@@ -131,7 +131,7 @@ describe('what is not there', () => {
   });
 });
 
-describe('a change that is another one', () => {
+describe('an answer about another change', () => {
   it.each([
     ['of another project', row({ project: 'openstack/nova' })],
     ['with another commit', row({}, { revision: 'f'.repeat(40) })],
@@ -140,7 +140,7 @@ describe('a change that is another one', () => {
     await expect(lookUp(changes())).rejects.toMatchObject({ name: 'OperationError', retryable: false });
   });
 
-  it('by number only is not taken for it', async () => {
+  it('with only a matching number is not accepted', async () => {
     answer('change:912345', row({ number: 5 }));
     expect(await lookUp(changes())).toMatchObject({ status: 'missing' });
   });
@@ -152,7 +152,7 @@ describe('files', () => {
     return (await lookUp(changes({ maxFiles: limit }))).files;
   };
 
-  it('are those that it touches, where they came from included, without Gerrit’s own', async () => {
+  it('are those that the change touches, with their old paths, without Gerrit’s own', async () => {
     const files = [
       { file: '/COMMIT_MSG', type: 'ADDED' },
       { file: 'b', fileOld: 'a', type: 'RENAMED' },
@@ -161,7 +161,7 @@ describe('files', () => {
     expect(await filesOf(files)).toEqual(['b', 'a', 'c d\u202e\n"']);
   });
 
-  it('are not known of too many, of a merge commit, and of what is no file', async () => {
+  it('are unknown if there are too many, for a merge commit, and for entries that are no files', async () => {
     expect(await filesOf([{ file: 'a' }, { file: 'b' }], {}, 1)).toBeNull();
     expect(await filesOf([{ file: '/MERGE_LIST' }], { parents: ['a', 'b'] })).toBeNull();
     for (const odd of [{}, null, 7, { file: 7 }, { file: '' }, { file: 'x'.repeat(501) }]) {
@@ -170,7 +170,7 @@ describe('files', () => {
   });
 });
 
-it('keeps votes that stand, by username where there is one', async () => {
+it('keeps current votes, by username if there is one', async () => {
   const approvals = [
     { type: 'Verified', description: 'Verified', value: '1', by: { username: 'zuul' } },
     { type: 'Code-Review', value: '-2', by: { name: 'A person', email: 'a@example.org' } },
@@ -198,7 +198,7 @@ describe('dependencies', () => {
     return row({ commitMessage });
   };
 
-  it('of one step are one question', async () => {
+  it('of one level are one query', async () => {
     answer('change:912345', root(1, 2, 3));
     const scripted = changes();
     server.on('gerrit query', ({ line, channel }) => {
@@ -215,7 +215,7 @@ describe('dependencies', () => {
     expect(server.commands[1]).toContain("'change:1 OR change:2 OR change:3'");
   });
 
-  it('without end are looked for no farther than the limit', async () => {
+  it('of an endless chain are queried no further than the limit', async () => {
     server.on('gerrit query', ({ line, channel }) => {
       const asked = [...line.matchAll(/change:(\d+)/g)].map(([, number]) => Number(number));
       const rows = asked.map((number) => (number === 912345 ? root(1) : needing(number, number + 1)));
@@ -230,14 +230,14 @@ describe('dependencies', () => {
     expect(server.commands.length).toBeLessThan(7);
   });
 
-  it('by the thousand are refused without asking for them', async () => {
+  it('by the thousand are refused without a query', async () => {
     answer('change:912345', root(...Array.from({ length: 5_000 }, (_, index) => index + 1)));
     expect(await lookUp(changes())).toMatchObject({ trouble: '912345 names more than 100 changes' });
     expect(server.commands).toHaveLength(1);
   });
 });
 
-it('says what Gerrit said when it cannot answer', async () => {
+it("reports Gerrit's error message", async () => {
   server.answer('gerrit query', '{"type":"error","message":"Invalid change format"}\n');
   await expect(lookUp(changes())).rejects.toMatchObject({
     name: 'OperationError',

@@ -1,4 +1,4 @@
-/** The order in which dependencies are merged, against every small graph and against a plain definition of what is right. */
+/** The order in which dependencies are merged, for every small graph, compared with a plain definition. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -31,13 +31,13 @@ function order(drawn: Readonly<Record<number, Drawn>>, limit = 100) {
 }
 
 describe('dependencies', () => {
-  it('come in the order in which they are named, each after its own', () => {
+  it('are in the order in which they are named, each after its own dependencies', () => {
     expect(order({ 1: { needs: [3, 2] }, 2: {}, 3: {} })).toEqual([3, 2]);
     expect(order({ 1: { needs: [2] }, 2: { needs: [3] }, 3: {} })).toEqual([3, 2]);
     expect(order({ 1: { needs: [2, 3] }, 2: { needs: [3] }, 3: {} })).toEqual([3, 2]);
   });
 
-  it('of what it is stacked on count too, and the stack itself only when it is named', () => {
+  it('of the commits below count too, and those commits only when they are named', () => {
     expect(order({ 1: { parents: [2] }, 2: { needs: [3] }, 3: {} })).toEqual([3]);
     expect(order({ 1: { parents: [2], needs: [2] }, 2: { parents: [4] }, 4: { needs: [3] }, 3: {} })).toEqual(
       [3, 2],
@@ -45,11 +45,11 @@ describe('dependencies', () => {
     expect(order({ 1: { parents: [2, 9] }, 2: { needs: [3], status: 'abandoned' } })).toEqual([]);
   });
 
-  it('that are merged are left out, with all that they needed', () => {
+  it('that are merged are left out, with everything that they needed', () => {
     expect(order({ 1: { needs: [2] }, 2: { needs: [3], status: 'merged' } })).toEqual([]);
   });
 
-  it('of one Change-Id on several branches are those that are open', () => {
+  it('with one Change-Id on several branches are the open ones', () => {
     const nodes = graph({ 1: {}, 2: { status: 'abandoned' }, 3: {}, 4: { status: 'merged' } });
     const root = { ...nodes.get(1), needs: [{ named: 'Iabc', changes: [2, 3, 4] }] } as DependencyNode;
     const { dependencies, trouble } = orderDependencies(1, nodes.set(1, root), 9);
@@ -60,7 +60,7 @@ describe('dependencies', () => {
   });
 });
 
-describe('trouble', () => {
+describe('an error', () => {
   it.each<[string, Record<number, Drawn>, string]>([
     ['itself', { 1: { needs: [1] } }, '1 -> 1'],
     ['a pair', { 1: { needs: [2] }, 2: { needs: [1] } }, '1 -> 2 -> 1'],
@@ -74,7 +74,7 @@ describe('trouble', () => {
     expect(order(drawn)).toBe(`its dependencies form a cycle: ${ring}`);
   });
 
-  it('abandoned and missing, near and far', () => {
+  it('abandoned and missing, direct and indirect', () => {
     expect(order({ 1: { needs: [2] }, 2: { status: 'abandoned' } })).toBe(
       'it depends on 2, which is abandoned',
     );
@@ -90,7 +90,7 @@ describe('trouble', () => {
   });
 });
 
-it('is right for every graph: all that is needed, each after what it needs, or the reason why not', () => {
+it('is correct for every graph: everything that is needed, each after its dependencies, or the reason why not', () => {
   const node = fc.record({
     needs: fc.uniqueArray(fc.integer({ min: 1, max: 7 }), { maxLength: 3 }),
     parents: fc.uniqueArray(fc.integer({ min: 1, max: 7 }), { maxLength: 2 }),

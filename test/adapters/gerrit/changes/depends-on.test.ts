@@ -1,4 +1,4 @@
-/** What counts as a `Depends-On:` line, in all the forms that have been seen, and in those that strangers invent. */
+/** What counts as a `Depends-On:` line, in all forms seen in practice, and in hostile ones. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { dependsOn, pagesOf } from '../../../../src/adapters/gerrit/changes/depends-on.ts';
@@ -41,12 +41,12 @@ describe('a line names a change', () => {
     expect(value(`https://review.example.org/q/change:${ID}`)).toEqual([ID]);
   });
 
-  it('in any case, anywhere in the message, each once, in order', () => {
+  it('in upper or lower case, anywhere in the message, each once, in order', () => {
     const text = `depends-on: ${ID}\nS\n\nDEPENDS-ON:https://review.example.org/9\nDepends-On: https://review.example.org/8\nDepends-On: ${ID}`;
     expect(found(text)).toEqual([ID, 9, 8]);
   });
 
-  it('where Gerrit lives below a path', () => {
+  it("where Gerrit's URL has a path prefix", () => {
     const pages = pagesOf('example.org', 'https://example.org/gerrit/c/a/+/1');
     expect(value('https://example.org/gerrit/c/a/+/7', pages)).toEqual([7]);
     expect(value('https://example.org/gerrit/7', pages)).toEqual([7]);
@@ -54,13 +54,13 @@ describe('a line names a change', () => {
     expect(value('https://example.org/bugs/7', pages)).toEqual([]);
   });
 
-  it('where Gerrit has named no page of its own', () => {
+  it('where Gerrit has no web URL configured', () => {
     expect(value('https://h/c/a/+/7', pagesOf('h', ''))).toEqual([7]);
     expect(value('https://h/7', pagesOf('h', 'https://h/912345'))).toEqual([7]);
   });
 });
 
-describe('a line names nothing here', () => {
+describe('a line names no change', () => {
   it.each([
     ['https://github.com/openstack/nova/pull/7'],
     ['https://review.example.org.evil.org/7'],
@@ -87,14 +87,14 @@ describe('a line names nothing here', () => {
     expect(value(text)).toEqual([]);
   });
 
-  it('as no line of its own', () => {
+  it('not on a separate line', () => {
     expect(found(`see Depends-On: ${ID}`)).toEqual([]);
     expect(found(`> Depends-On: ${ID}`)).toEqual([]);
     expect(found(`Depends-On: ${ID} and more`)).toEqual([]);
   });
 });
 
-it('gives numbers and Change-Ids only, whatever a message holds', () => {
+it('returns numbers and Change-Ids only, whatever the message contains', () => {
   const part = fc.constantFrom(
     'Depends-On: ',
     'https://review.example.org',
@@ -115,7 +115,7 @@ it('gives numbers and Change-Ids only, whatever a message holds', () => {
   );
 });
 
-it('takes no longer for a message that was made to take long', () => {
+it('takes no longer for a message that is built to be slow', () => {
   const nasty = `Depends-On: https://review.example.org/c/${'/+/'.repeat(600)}x\n`.repeat(30);
   const before = process.cpuUsage().user;
   found(`${nasty}${'depends-on:'.repeat(3_000)}${' '.repeat(20_000)}x`);

@@ -28,12 +28,12 @@ test('finds the current patchset, and any by its number', async () => {
   expect(await lookUp(912345, 3)).toEqual(patchset);
 });
 
-test('null for what Gerrit does not show', async () => {
+test('returns null for what Gerrit does not show', async () => {
   expect(await lookUp(912345, 9)).toBeNull();
   expect(await lookUp(1, null)).toBeNull();
 });
 
-test('an answer that cannot be used is an error, and the connection is closed', async () => {
+test('rejects an unusable answer, and closes the connection', async () => {
   server.answer('gerrit query', `${JSON.stringify({ project: '-x', number: 912345 })}\n{"type":"stats"}\n`);
   await expect(lookUp(912345, null)).rejects.toMatchObject({ operation: 'query change', retryable: false });
   await server.until(() => server.open === 0);

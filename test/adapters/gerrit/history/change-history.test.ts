@@ -1,4 +1,4 @@
-/** Gerrit's own account, page by page, by SSH against a server that is scripted answer by answer. */
+/** Gerrit's change history, page by page, over SSH against a server with scripted answers. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ChangeHistoryQuery } from '../../../../src/adapters/gerrit/history/change-history.ts';
 import { sshPages } from '../../../../src/adapters/gerrit/history/pages-ssh.ts';
@@ -61,7 +61,7 @@ async function past(pageRows = 2, more: Partial<GerritOptions> = {}): Promise<Ch
 
 const request = { since: 1_795_340_000_000, projects: ['openstack/cinder'], changes: [] };
 
-/** Answers each page by where it begins. */
+/** Answers each page by its start offset. */
 function answerPages(numbers: readonly number[]): void {
   server.on('gerrit query', ({ line, channel }) => {
     const start = Number(/--start=(\d+)/.exec(line)?.[1] ?? 0);
@@ -74,7 +74,7 @@ function answerPages(numbers: readonly number[]): void {
 }
 
 describe('pages', () => {
-  test('are read to the end, each repeating the last row of the one before', async () => {
+  test('are read to the end; each repeats the last row of the previous one', async () => {
     answerPages([1, 2, 3, 4, 5]);
     const { changes, unread } = await (await past(3)).read(request, NEVER);
     expect(changes.map(({ change }) => change)).toEqual([1, 2, 3, 4, 5]);
@@ -85,13 +85,13 @@ describe('pages', () => {
     );
   });
 
-  test('of one row each go on all the same', async () => {
+  test('of one row each still make progress', async () => {
     answerPages([1, 2, 3]);
     const { changes } = await (await past(1)).read(request, NEVER);
     expect(changes.map(({ change }) => change)).toEqual([1, 2, 3]);
   });
 
-  test('that are too long are asked for in smaller ones; a row that is too long by itself is counted', async () => {
+  test('that are too long are queried in smaller ones; a single row that is too long is counted', async () => {
     const long = 'x'.repeat(5_000);
     server.on('gerrit query', ({ line, channel }) => {
       const start = Number(/--start=(\d+)/.exec(line)?.[1] ?? 0);
@@ -106,7 +106,7 @@ describe('pages', () => {
     expect([changes.map(({ change }) => change), unread]).toEqual([[1, 3], 1]);
   });
 
-  test('changes that are named are asked for beside them, but not twice', async () => {
+  test('named changes are queried separately, but not twice', async () => {
     server.on('gerrit query', ({ line, channel }) => {
       channel.write(lines(row(line.includes('change:9') ? 9 : 1), stats(false)));
       channel.exit(0);
@@ -118,7 +118,7 @@ describe('pages', () => {
   });
 });
 
-describe('an answer that is none', () => {
+describe('an invalid answer', () => {
   test.each([0, 1])('an error row is a failure with exit status %i', async (status) => {
     server.answer(
       'gerrit query',
@@ -128,7 +128,7 @@ describe('an answer that is none', () => {
     await expect((await past()).read(request, NEVER)).rejects.toMatchObject({ retryable: true });
   });
 
-  test('an error row behind rows that are right makes none of them count', async () => {
+  test('an error row after valid rows invalidates all of them', async () => {
     server.answer('gerrit query', lines(row(1), { type: 'error', message: 'Index not ready' }));
     await expect((await past()).read(request, NEVER)).rejects.toThrow('Index not ready');
   });
@@ -142,7 +142,7 @@ describe('an answer that is none', () => {
     await expect((await past()).read(request, NEVER)).rejects.toMatchObject({ retryable: true });
   });
 
-  test('a second page that fails makes the whole fail: what is missing is not known', async () => {
+  test('a failure of the second page fails the whole query', async () => {
     let asked = 0;
     server.on('gerrit query', ({ channel }) => {
       asked += 1;
@@ -155,7 +155,7 @@ describe('an answer that is none', () => {
     await expect((await past()).read(request, NEVER)).rejects.toThrow('went away');
   });
 
-  test('a server that says nothing is given up after the limit, and by a stop', async () => {
+  test('a silent server times out, and a stop aborts', async () => {
     server.on('gerrit query', () => {});
     const reader = await past(2, { commandTimeoutMs: 50 });
     await expect(reader.read(request, NEVER)).rejects.toThrow('gerrit query: no answer within 50ms');
@@ -167,7 +167,7 @@ describe('an answer that is none', () => {
     await stopped;
   });
 
-  test('without a connection nobody is asked', async () => {
+  test('without a connection no query is sent', async () => {
     const options = site.options(server.port);
     const reader = new ChangeHistoryQuery(
       sshPages(options, () => null),

@@ -1,4 +1,4 @@
-/** Gerrit's own sentences in a change's messages: what they mean, and what is left alone. */
+/** Gerrit's own sentences in the messages of a change: which are interpreted, and which are ignored. */
 import { describe, expect, test } from 'vitest';
 import { type Message, readMessages } from '../../../../src/adapters/gerrit/history/messages.ts';
 
@@ -16,7 +16,7 @@ const votes = (...messages: readonly (readonly [string, string])[]) =>
   );
 
 describe('a comment', () => {
-  test('is what follows a header that only Gerrit writes', () => {
+  test('is the text below a header that only Gerrit writes', () => {
     expect(read(['dev', 'Patch Set 3:\n\nrecheck']).entries).toMatchObject([
       { kind: 'comment', patchset: 3, text: 'Patch Set 3:\n\nrecheck', approvals: [], moot: false },
     ]);
@@ -41,13 +41,13 @@ describe('a comment', () => {
     'Restoredness',
     'Patch Set 99999999999:\n\nrecheck',
     '',
-  ])('is not what Gerrit tells of itself, nor what has no header: %j', (text) => {
+  ])("is not a message of Gerrit's own, nor one without a header: %j", (text) => {
     expect(read(['dev', text]).entries).toEqual([]);
   });
 });
 
 describe('votes', () => {
-  test('are read from the header, with what they were before', () => {
+  test('are read from the header, with their previous values', () => {
     expect(
       votes(
         ['zuul', 'Patch Set 1: Verified+1\n\nBuild succeeded'],
@@ -59,7 +59,7 @@ describe('votes', () => {
     ).toEqual(['Verified 0>1', 'Verified 1>-1 Code-Review 0>2', 'Verified 0>1', 'Verified -1>0', '']);
   });
 
-  test('stay behind on an older patchset, but for those that Gerrit copied', () => {
+  test('stay on an older patchset, except those that Gerrit copied', () => {
     const copied =
       'Copied Votes:\n* Verified+1 (copy condition: "changekind:NO_CODE_CHANGE")\n\nOutdated Votes:\n* Code-Review+2 (x)\n';
     expect(
@@ -73,24 +73,24 @@ describe('votes', () => {
     ).toEqual(['Verified 0>1 Code-Review 0>2', 'Verified 1>1 Code-Review 0>2', 'Verified 0>1']);
   });
 
-  test('that come with a push are told as a comment without a text', () => {
+  test('that come with a push are returned as a comment without text', () => {
     expect(read(['dev', 'Uploaded patch set 1: Code-Review+1.']).entries).toMatchObject([
       { patchset: 1, text: '', approvals: [{ label: 'Code-Review', value: 1, oldValue: 0 }] },
     ]);
   });
 
-  test('that are taken away without having been seen were something', () => {
+  test('that are removed without having been seen count as having existed', () => {
     expect(votes(['zuul', 'Patch Set 1: -Verified'])).toEqual(['Verified 1>0']);
   });
 });
 
-describe('what nobody was to act on', () => {
+describe('ignored messages', () => {
   const moot = (...messages: readonly (readonly [string, string])[]) =>
     read(...messages).entries.map(
       ({ text, kind, moot: is }) => `${kind === 'comment' ? text.slice(14) : kind} ${is}`,
     );
 
-  test('is what was said while the change was abandoned', () => {
+  test('are those from while the change was abandoned', () => {
     expect(
       moot(
         ['dev', 'Patch Set 1:\n\nbefore'],
@@ -102,7 +102,7 @@ describe('what nobody was to act on', () => {
     ).toEqual(['before false', 'meanwhile true', 'restored false', 'after false']);
   });
 
-  test('is what was said before the change was shown', () => {
+  test('are those from before the change was shown', () => {
     expect(
       moot(
         ['dev', 'Patch Set 1:\n\nbefore'],
@@ -112,7 +112,7 @@ describe('what nobody was to act on', () => {
     ).toEqual(['before true', 'after false']);
   });
 
-  test('when it was shown or closed is known by the newest message', () => {
+  test('the newest message says when the change was shown or closed', () => {
     const result = read(
       ['a', 'Set Ready For Review'],
       ['b', 'Set Work In Progress'],

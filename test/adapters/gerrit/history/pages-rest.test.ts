@@ -1,4 +1,6 @@
-/** Gerrit's own account by REST: the same as by SSH, with the ids of messages, page by page, and what goes wrong. */
+/**
+ * Gerrit's change history over REST: the same as over SSH, with the ids of messages, page by page, and its failures.
+ */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ChangeHistoryQuery } from '../../../../src/adapters/gerrit/history/change-history.ts';
 import { restPages } from '../../../../src/adapters/gerrit/history/pages-rest.ts';
@@ -22,7 +24,7 @@ describe('against the embedded Gerrit', () => {
   const byRest = (rows: number) =>
     new ChangeHistoryQuery(restPages(place.client(), place.gerrit.state.url), rows).read(request, NEVER);
 
-  test('tells what SSH tells, and each message has an id of its own', async () => {
+  test('returns the same as SSH, and an id for each message', async () => {
     const [first, second] = [place.newPatchset(), place.newPatchset()];
     const dev = place.gerrit.as('dev');
     for (const text of ['recheck', 'recheck', 'looks good'])
@@ -57,7 +59,7 @@ describe('against the embedded Gerrit', () => {
   });
 });
 
-describe('a site that answers otherwise', () => {
+describe('unexpected answers of a site', () => {
   let server: WebServer;
   let client: RestClient;
   beforeEach(async () => {
@@ -85,7 +87,7 @@ describe('a site that answers otherwise', () => {
     return new ChangeHistoryQuery(restPages(client, server.url), 4).read(request, signal);
   }
 
-  test.each([400, 401, 403, 404, 500, 503])('%i is a failure that is tried again', async (status) => {
+  test.each([400, 401, 403, 404, 500, 503])('%i is a retryable failure', async (status) => {
     server.answer = ({ response }) => response.writeHead(status).end('no');
     await expect(read()).rejects.toMatchObject({ retryable: true });
   });
@@ -93,12 +95,12 @@ describe('a site that answers otherwise', () => {
   test.each([
     ['a page of somebody else', '<html>log in</html>'],
     ['an answer that was cut', ")]}'\n[{"],
-  ])('%s is a failure that is tried again', async (_, text) => {
+  ])('%s is a retryable failure', async (_, text) => {
     server.answer = ({ response }) => response.end(text);
     await expect(read()).rejects.toMatchObject({ retryable: true });
   });
 
-  test('rows that are no changes are counted and hide no others', async () => {
+  test('rows that are not changes are counted and hide no others', async () => {
     const good = {
       project: 'p',
       branch: 'master',
@@ -121,14 +123,14 @@ describe('a site that answers otherwise', () => {
     ]);
   });
 
-  test('an answer that is longer than anybody believes is asked for in smaller pages', async () => {
+  test('an answer above the size limit is queried in smaller pages', async () => {
     server.answer = ({ url, response }) =>
       response.end(url.includes('&n=1&') || url.includes('n=1&') ? ")]}'\n[]" : 'x'.repeat(3_000));
     expect(await read()).toEqual({ changes: [], unread: 0 });
     expect(server.calls.length).toBe(2);
   });
 
-  test('a server that says nothing is given up after the limit, and by a stop', async () => {
+  test('a silent server times out, and a stop aborts', async () => {
     server.answer = () => {};
     await expect(read({ requestTimeoutMs: 50 })).rejects.toThrow('no answer within 50ms');
     client.close();

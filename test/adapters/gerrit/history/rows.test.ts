@@ -1,4 +1,4 @@
-/** What a real Gerrit answers when it is asked afterwards, against what it streamed while it happened. */
+/** A real Gerrit's answers to later queries, compared with what it streamed at the time. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { historyOf } from '../../../../src/adapters/gerrit/history/rows.ts';
@@ -12,7 +12,7 @@ const sample = (name: string) =>
     .trim()
     .split('\n');
 
-/** Everything that one server streamed, and what it answered when all was over. */
+/** Everything that one server streamed, and its answers after all events. */
 const streamed = sample('lived').flatMap((line) => {
   const parsed = parseEvent(line);
   return 'event' in parsed && 'patchset' in parsed.event ? [parsed.event] : [];
@@ -29,8 +29,8 @@ function past(number: number): ChangeHistory {
   return found;
 }
 
-describe('what a real server answers', () => {
-  test('has every comment and restore that it streamed, in the same words and order, a second off at most', () => {
+describe('the answers of a real server', () => {
+  test('contain every comment and restore that it streamed, with the same text and order, at most a second off', () => {
     for (const { change: number, entries } of pasts) {
       const events = streamed.filter(
         (event) =>
@@ -46,7 +46,7 @@ describe('what a real server answers', () => {
     expect(pasts.flatMap(({ entries }) => entries)).toHaveLength(23);
   });
 
-  test('has the current patchset of what is open, as it was streamed', () => {
+  test('contain the current patchset of open changes, as it was streamed', () => {
     for (const number of [2, 3, 4]) {
       const events = streamed.filter(
         (event) => event.type === 'patchset-created' && event.patchset.change === number,
@@ -59,20 +59,20 @@ describe('what a real server answers', () => {
     }
   });
 
-  test('says how a change ended, when, and by whom', () => {
+  test('say how a change ended, when, and by whom', () => {
     const [merged] = merges;
     expect(past(1)).toMatchObject({ patchset: null, ready: null });
     expect(past(1).closed).toMatchObject({ type: 'change-merged', by: merged?.by, change: merged?.change });
   });
 
-  test('says when a change was shown; what was said before that is for nobody', () => {
+  test('say when a change was shown; earlier messages are ignored', () => {
     expect(past(4).ready).toMatchObject({ event: { type: 'change-ready', wip: false, private: false } });
     expect(past(4).ready?.readyAt).toBe(past(4).entries.find(({ text }) => /4:\n\nrecheck/.test(text))?.at);
     expect(past(4).entries.find(({ text }) => text.includes('while private'))?.event).toBeNull();
     expect(past(3)).toMatchObject({ ready: null, patchset: { event: { wip: true } } });
   });
 
-  test('has the votes that were cast, with what they were before', () => {
+  test('contain the votes that were cast, with their previous values', () => {
     const votes = (all: readonly GerritEvent[]) =>
       all.flatMap((event) =>
         event.type === 'comment-added'
@@ -97,7 +97,7 @@ describe('a row', () => {
     ...changes,
   });
 
-  test('of a closed change has nothing that is still to be done', () => {
+  test('of a closed change contains nothing to act on', () => {
     const closed = historyOf(
       row({
         status: 'ABANDONED',
@@ -119,7 +119,7 @@ describe('a row', () => {
     });
   });
 
-  test('has nothing to be done about older patchsets', () => {
+  test('contains nothing to act on for older patchsets', () => {
     const [entry] =
       historyOf(row({ comments: [{ timestamp: 1, reviewer: DEV, message: 'Patch Set 2:\n\nrecheck' }] }))
         ?.entries ?? [];
@@ -137,7 +137,7 @@ describe('a row', () => {
     expect(historyOf(row(changes))).toBeNull();
   });
 
-  test('with comments of any shape is read without them', () => {
+  test('with malformed comments is read without them', () => {
     for (const comments of [null, undefined, [], [7, null, 'x', []]]) {
       expect(historyOf(row({ comments }))?.entries).toEqual([]);
     }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { votesInMessages } from '../../../../src/adapters/gerrit/history/votes-from-messages.ts';
 
-describe('votes that messages add up to', () => {
+describe('votes computed from messages', () => {
   test.each([
     [[], {}],
     [['Patch Set 3: Verified+1\n\nBuild succeeded'], { Verified: 1 }],

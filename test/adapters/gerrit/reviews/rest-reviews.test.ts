@@ -1,4 +1,4 @@
-/** A reviewer by REST against the embedded Gerrit: what each status means, and what becomes of an answer that is lost. */
+/** A reviewer over REST against the embedded Gerrit: the meaning of each status, and lost answers. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Patchset } from '../../../../src/machines/model/domain.ts';
 import type { KeyedEffect } from '../../../../src/machines/protocol/effects.ts';
@@ -33,7 +33,7 @@ const posted = { posted: true, found: false, voted: true, why: '' };
 const reviews = () => place.gerrit.requests.filter((line) => line.includes(': POST '));
 
 describe('a post', () => {
-  test('looks, asks once who we are, and posts to the commit that was tested, over one connection', async () => {
+  test('checks first, queries our account once, and posts to the tested commit, over one connection', async () => {
     const ours = place.rest();
     expect(await ours.post(request(), NEVER)).toEqual(posted);
     await ours.post(request({ run: 'run-2', message: 'x run-2' }), NEVER);
@@ -49,7 +49,7 @@ describe('a post', () => {
     expect(place.gerrit.messages(patchset.change).at(-1)?.tag).toBe(TAG);
   });
 
-  test('what our account said under another tag is not our post, and what others said neither', async () => {
+  test("our account's message under another tag is not our post, nor is another account's", async () => {
     place.gerrit
       .as('acme-ci')
       .review(patchset.change, { message: '> sos-ci run run-4711\n\nReally?', tag: '' });
@@ -70,7 +70,7 @@ describe('a post', () => {
     expect(place.texts(patchset)).toEqual([]);
   });
 
-  test('a change that is abandoned between look and post gets the message alone', async () => {
+  test('a change that is abandoned between check and post gets the message without votes', async () => {
     const hold = place.gerrit.faults.hold('before-taken');
     const posting = place.rest().post(request(), NEVER);
     await hold.reached;
@@ -88,7 +88,7 @@ describe('statuses', () => {
     [429, true],
     [503, true],
   ])(
-    '%i: nothing was taken, retryable %s, and nobody waits before the next look',
+    '%i: nothing was accepted, retryable %s, and the next check does not wait',
     async (status, retryable) => {
       place.gerrit.faults.respond(status, 'no');
       const ours = place.rest({ settleMs: 600_000 }, new HeldClock());
@@ -103,7 +103,7 @@ describe('statuses', () => {
   );
 
   test.each([408, 500, 502, 504])(
-    '%i: it may have been taken, so it is looked for, and it was',
+    '%i: it may have been accepted, so the next call checks, and it was',
     async (status) => {
       place.gerrit.faults.respond(status, '<html>Bad Gateway</html>', { taken: true });
       expect(await place.rest().post(request(), NEVER)).toEqual({ ...posted, found: true });
@@ -111,21 +111,24 @@ describe('statuses', () => {
     },
   );
 
-  test.each([408, 500, 502, 504])('%i: and it was not, so the next try posts it once', async (status) => {
-    const ours = place.rest();
-    place.gerrit.faults.respond(status, 'oops');
-    await expect(ours.post(request(), NEVER)).rejects.toMatchObject({ retryable: true });
-    expect(await ours.post(request(), NEVER)).toEqual(posted);
-    expect(place.texts(patchset)).toHaveLength(1);
-  });
+  test.each([408, 500, 502, 504])(
+    '%i: it was not accepted, so the next attempt posts it once',
+    async (status) => {
+      const ours = place.rest();
+      place.gerrit.faults.respond(status, 'oops');
+      await expect(ours.post(request(), NEVER)).rejects.toMatchObject({ retryable: true });
+      expect(await ours.post(request(), NEVER)).toEqual(posted);
+      expect(place.texts(patchset)).toHaveLength(1);
+    },
+  );
 
-  test('409 to a message without votes is not tried again', async () => {
+  test('409 to a message without votes is not retried', async () => {
     place.gerrit.faults.respond(409, 'no such luck');
     const voteRefused = place.rest().post(request({ labels: {} }), NEVER);
     await expect(voteRefused).rejects.toMatchObject({ retryable: false });
   });
 
-  test('403 to a vote refuses the vote; to a message alone it is for the operator to fix', async () => {
+  test('403 to a vote refuses the vote; to a message alone the operator has to act', async () => {
     place.gerrit.faults.respond(403, 'Applying label "Verified": -1 is restricted');
     expect(await place.rest().post(request(), NEVER)).toEqual({
       posted: false,
@@ -145,7 +148,7 @@ describe('statuses', () => {
     });
   });
 
-  test('a page of somebody else’s is no answer', async () => {
+  test('a page of another server is not an answer', async () => {
     place.gerrit.faults.respond(200, '<html>Welcome to the hotel</html>');
     const ours = place.rest();
     await expect(ours.post(request(), NEVER)).rejects.toMatchObject({
@@ -157,7 +160,7 @@ describe('statuses', () => {
   });
 });
 
-describe('what an operator can put right loses no review', () => {
+describe('an error that an operator can fix loses no review', () => {
   test.each([
     ['a wrong password', { password: () => 'wrong' }, /settings page/],
     ['a certificate', { caFile: '/nonexistent/ca.pem' }, /caFile/],
@@ -170,15 +173,15 @@ describe('what an operator can put right loses no review', () => {
   });
 });
 
-describe('an answer that is lost', () => {
-  test('cut after it was taken: found, not sent again', async () => {
+describe('a lost answer', () => {
+  test('after the review was accepted: found, not sent again', async () => {
     const dropped = place.gerrit.faults.dropResponse();
     expect(await place.rest().post(request(), NEVER)).toEqual({ ...posted, found: true });
     await dropped;
     expect(reviews()).toHaveLength(1);
   });
 
-  test('late: nobody looks before it can no longer come', async () => {
+  test('of a late review: the next check waits until it can no longer arrive', async () => {
     const clock = new HeldClock();
     const hold = place.gerrit.faults.hold('before-taken');
     const posting = place.rest({ requestTimeoutMs: 300, settleMs: 600_000 }, clock).post(request(), NEVER);
@@ -197,7 +200,7 @@ describe('an answer that is lost', () => {
     const clock = new HeldClock();
     const posting = place.rest({ settleMs: 600_000 }, clock).post(request(), NEVER, true);
     await clock.held();
-    // Looked for, and not posted.
+    // Checked, and not posted.
     expect(place.gerrit.requests.filter((line) => line.includes('POST'))).toEqual([]);
     place.gerrit.as('acme-ci').review(patchset.change, { message: request().message, tag: TAG });
     clock.release();

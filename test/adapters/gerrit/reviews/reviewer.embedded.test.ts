@@ -1,4 +1,4 @@
-/** The embedded Gerrit keeps a reviewer's promises by either road, so that demo and tests meet what a real one does. */
+/** The reviewer contract on the embedded Gerrit over both transports, so that demo and tests behave like a real one. */
 import type { GerritReviewer } from '../../../../src/adapters/gerrit/reviews/reviewer.ts';
 import { reviewerContract } from '../../../contracts/reviewer.ts';
 import { Embedded } from '../embedded.ts';

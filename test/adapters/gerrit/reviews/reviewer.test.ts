@@ -27,18 +27,18 @@ afterEach(async () => {
 const reviewer = (more: Partial<GerritOptions> = {}, clock?: Clock) => reviewerAt(site, server, more, clock);
 const found = { posted: true, found: true, voted: true, why: '' };
 const bare = { posted: true, found: false, voted: false };
-/** What a cut-off request is waited for; with a HeldClock, until the test says so. */
+/** How long to wait for a cut-off request; with a HeldClock, until the test ends the wait. */
 const settleMs = 600_000;
 const reviews = () => server.commands.filter((line) => line.startsWith('gerrit review'));
 
-/** Gerrit gets the review and acts on it; then `rude` happens instead of an answer. */
+/** Gerrit receives and applies the review; then `rude` happens instead of an answer. */
 function loseAnswer(rude: (cut: () => void) => void): void {
   server.on('gerrit review', async ({ line, stdin, cut }) => {
     gerrit.review(splitWords(line), await stdin);
     rude(cut);
   });
 }
-/** Only the next review is treated so; those after it as usual. */
+/** Only the next review is handled this way; later ones normally. */
 function once(rude: (act: () => void, channel: Parameters<typeof reply>[0]) => void): void {
   let first = true;
   server.on('gerrit review', async ({ line, channel, stdin, cut }) => {
@@ -54,7 +54,7 @@ function once(rude: (act: () => void, channel: Parameters<typeof reply>[0]) => v
 }
 
 describe('a post', () => {
-  test('names project, change and patchset, and sends all else as JSON on standard input', async () => {
+  test('names project, change and patchset, and sends the rest as JSON on standard input', async () => {
     let input = '';
     server.on('gerrit review', async ({ channel, stdin }) => {
       input = await stdin;
@@ -70,7 +70,7 @@ describe('a post', () => {
     expect(server.connections).toBe(1);
   });
 
-  test('looks before it posts, and takes only our own account’s message for its own', async () => {
+  test('checks before it posts, and recognizes only our own account’s message', async () => {
     gerrit.comment(patchset, 'dev', 'somebody quotes run-4711');
     expect(await reviewer().post(request(), signal)).toEqual(posted);
     expect(server.commands[0]).toBe(
@@ -82,7 +82,7 @@ describe('a post', () => {
     expect(reviews()).toHaveLength(1);
   });
 
-  test('no vote on a patchset that is not the current one any more: the message goes alone', async () => {
+  test('no vote on a patchset that is no longer current: the message is posted without it', async () => {
     gerrit.addPatchset(next);
     const why = 'patchset 3 is not the current one (4) any more';
     expect(await reviewer().post(request(), signal)).toEqual({ ...bare, why });
@@ -95,7 +95,7 @@ describe('a post', () => {
   test.each([
     ['error: change is closed'],
     ['error: Cannot reduce vote on labels for closed change: Verified'],
-  ])('a change that is closed after we looked (%s) gets the message alone', async (stderr) => {
+  ])('a change that is closed after the check (%s) gets the message without votes', async (stderr) => {
     let times = 0;
     server.on('gerrit review', async ({ line, channel, stdin }) => {
       const text = await stdin;
@@ -108,7 +108,7 @@ describe('a post', () => {
   });
 
   test.each(['run-47', 'run-4711-2', 'run-4711:start'])(
-    'a message that holds %s is not one of run-4711',
+    'a message that contains %s is not one of run-4711',
     async (run) => {
       gerrit.comment(patchset, 'acme-ci', `said for ${run}.`);
       expect(await reviewer().post(request(), signal)).toEqual(posted);
@@ -118,13 +118,13 @@ describe('a post', () => {
   test.each([
     ['of another commit', { revision: '0'.repeat(40) }],
     ['of another project', { project: 'openstack/nova' }],
-  ])('a patchset %s is not reviewed at all', async (_what, part: Partial<Patchset>) => {
+  ])('a patchset %s is not reviewed', async (_what, part: Partial<Patchset>) => {
     const other = request({ patchset: { ...patchset, ...part } });
     await expect(reviewer().post(other, signal)).rejects.toMatchObject({ retryable: false });
     expect(reviews()).toEqual([]);
   });
 
-  test('a database error on a change that is shown is tried again', async () => {
+  test('a database error on a visible change is retried', async () => {
     server.answer('gerrit review', '', 1, 'fatal: database error\n');
     await expect(reviewer().post(request(), signal)).rejects.toMatchObject({ retryable: true });
   });
@@ -144,7 +144,7 @@ describe('a post', () => {
   });
 });
 
-describe('a post whose answer is lost', () => {
+describe('a post with a lost answer', () => {
   test.each([
     ['the connection is cut', (cut: () => void) => cut()],
     ['nothing comes', () => {}],
@@ -156,7 +156,7 @@ describe('a post whose answer is lost', () => {
     expect(reviews()).toHaveLength(1);
   });
 
-  test('and it never arrived: an error, and the next try posts it once', async () => {
+  test('and it never arrived: an error, and the next attempt posts it once', async () => {
     once((cut) => cut());
     const ours = reviewer();
     await expect(ours.post(request(), signal)).rejects.toMatchObject({ retryable: true });
@@ -164,7 +164,7 @@ describe('a post whose answer is lost', () => {
     expect(gerrit.messages(912345)).toHaveLength(1);
   });
 
-  test('and it arrives late: nobody looks or posts before it can no longer come', async () => {
+  test('and it arrives late: no check or post before it can no longer arrive', async () => {
     const clock = new HeldClock();
     once((cut) => cut());
     const posting = reviewer({ postSettleTimeoutMs: settleMs }, clock).post(request(), signal);
@@ -177,7 +177,7 @@ describe('a post whose answer is lost', () => {
     expect(reviews()).toHaveLength(1);
   });
 
-  test('when the caller gives up meanwhile, its next call waits for the rest of that time', async () => {
+  test('when the caller aborts meanwhile, its next call waits for the rest of that time', async () => {
     const clock = new HeldClock();
     const ours = reviewer({ postSettleTimeoutMs: settleMs }, clock);
     const abort = new AbortController();
@@ -215,7 +215,7 @@ describe('a post whose answer is lost', () => {
     expect(reviews()).toEqual([]);
   });
 
-  test('and Gerrit stands still for longer than that: the time counts from its next answer', async () => {
+  test('and Gerrit hangs for longer than that: the wait starts at its next answer', async () => {
     const clock = new HeldClock();
     const ours = reviewer({ postSettleTimeoutMs: settleMs }, clock);
     once((cut) => {

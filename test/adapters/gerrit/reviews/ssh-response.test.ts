@@ -4,8 +4,8 @@ import { parseReviewResponse } from '../../../../src/adapters/gerrit/reviews/ssh
 const END = '\n\nfatal: one or more reviews failed; review output above\n';
 const read = (stderr: string, voted = true) => parseReviewResponse(1, stderr, '12,3', voted);
 
-describe('what Gerrit answers to a review', () => {
-  test('status 0 is posted, whatever was said', () => {
+describe("Gerrit's answer to a review", () => {
+  test('status 0 is posted, whatever the output', () => {
     expect(parseReviewResponse(0, 'a warning', '12,3', true)).toEqual({ is: 'posted' });
   });
 
@@ -57,7 +57,7 @@ describe('what Gerrit answers to a review', () => {
     });
   });
 
-  test('an answer of any length is cut and printable', () => {
+  test('an answer of any length is truncated and printable', () => {
     const answer = read(`\u001b[31m${'x'.repeat(100_000)}`);
     if (answer.is !== 'failed') throw new Error('it failed');
     expect(answer.error.message.length).toBeLessThan(600);

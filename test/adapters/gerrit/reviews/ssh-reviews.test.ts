@@ -27,7 +27,7 @@ afterEach(async () => {
 const reviewer = (more: Partial<GerritOptions> = {}, clock?: Clock) => reviewerAt(site, server, more, clock);
 const reviews = () => server.commands.filter((line) => line.startsWith('gerrit review'));
 
-describe('what is wrong with the connection loses no review', () => {
+describe('a connection error loses no review', () => {
   test.each([
     ['verify host key', () => ({ knownHostsFile: site.file('kh', '') })],
     ['read private key', () => ({ keyFile: '/nonexistent/key' })],
@@ -48,7 +48,7 @@ describe('votes', () => {
       signal,
     );
 
-  test('are ours only', async () => {
+  test('are only ours', async () => {
     await reviewer().post(request(), signal);
     expect(await votes()).toEqual({ Verified: -1 });
   });
@@ -60,13 +60,13 @@ describe('votes', () => {
     expect(await votes({ patchset: 4 })).toEqual({});
   });
 
-  test('of a patchset that is not shown are an error', async () => {
+  test('of a hidden patchset are an error', async () => {
     await expect(votes({ patchset: 9 })).rejects.toMatchObject({ operation: 'read votes', retryable: true });
     await expect(votes({ change: 1 })).rejects.toMatchObject({ operation: 'read votes', retryable: true });
   });
 });
 
-test('who waits for a turn leaves the line when told to stop', async () => {
+test('a caller that waits for a slot leaves the queue on abort', async () => {
   const ours = reviewer({ maxConcurrentQueries: 1 });
   let answer = (): void => {};
   server.on('gerrit review', ({ channel }) => {
@@ -83,7 +83,7 @@ test('who waits for a turn leaves the line when told to stop', async () => {
   expect(server.connections).toBe(1);
 });
 
-test('many reviews at once share one connection, and each is posted', async () => {
+test('many concurrent reviews share one connection, and each is posted', async () => {
   const ours = reviewer();
   const posts = Array.from({ length: 10 }, (_, index) => {
     const run = `run-${index}-`;
@@ -94,7 +94,7 @@ test('many reviews at once share one connection, and each is posted', async () =
   expect(server.connections).toBe(1);
 });
 
-test('a connection that died unnoticed since the last review costs nothing but a new one', async () => {
+test('a connection that died unnoticed since the last review is replaced', async () => {
   const ours = reviewer();
   expect(await ours.post(request(), signal)).toEqual(posted);
   let cuts = 0;
@@ -108,7 +108,7 @@ test('a connection that died unnoticed since the last review costs nothing but a
   expect(reviews()).toHaveLength(2);
 });
 
-test('a review that the connection broke under is not sent again over a new one by itself', async () => {
+test('a review whose connection broke is not sent again automatically', async () => {
   const ours = reviewer();
   expect(await ours.post(request(), signal)).toEqual(posted);
   server.on('gerrit review', async ({ stdin, cut }) => {

@@ -8,7 +8,7 @@ import {
 const line = '- job https://logs.example.org/x/ : FAILURE in 1s';
 
 describe('a message that is too long', () => {
-  test('one that fits is left alone', () => {
+  test('one that fits is unchanged', () => {
     expect(truncateMessage('Build failed\n\n- x run-1\n', 'run-1')).toBe('Build failed\n\n- x run-1\n');
   });
 
@@ -21,7 +21,7 @@ describe('a message that is too long', () => {
     expect(lines.slice(-3)).toEqual([line, '', '(cut here: the message was too long)']);
   });
 
-  test('keeps the line with the run when it would be cut off', () => {
+  test('keeps the line with the run if it would be cut off', () => {
     const message = [...Array(30_000).fill(line), '- last https://logs/run-1/ : SUCCESS'].join('\n');
     expect(truncateMessage(message, 'run-1').split('\n').slice(-2)).toEqual([
       '(cut here: the message was too long)',
@@ -29,7 +29,7 @@ describe('a message that is too long', () => {
     ]);
   });
 
-  test('any text fits afterwards and holds its run', () => {
+  test('any text fits afterwards and contains its run', () => {
     const text = fc.array(fc.string({ unit: 'grapheme', maxLength: 60 }), { maxLength: 20 });
     fc.assert(
       fc.property(text, fc.nat(20), fc.integer({ min: 200, max: 400 }), (lines, at, limit) => {
@@ -41,12 +41,12 @@ describe('a message that is too long', () => {
     );
   });
 
-  test('a first line without end still leaves the run and the note', () => {
+  test('an endless first line still leaves the run and the note', () => {
     const fitted = truncateMessage(`${'x'.repeat(2_000_000)} run-1`, 'run-1');
     expect(fitted).toBe('\n\n(cut here: the message was too long)\n- run run-1');
   });
 
-  test('a message without its run is a programmer’s error', () => {
+  test('a message without its run is a programming error', () => {
     expect(() => truncateMessage('Build failed', 'run-1')).toThrow(/does not hold its run/);
   });
 });

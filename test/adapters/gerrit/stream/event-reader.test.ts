@@ -22,7 +22,7 @@ function make(queueLimit = 100, lineLimitBytes = 1_000) {
 }
 
 describe('the intake', () => {
-  test('counts each line once: event, rejection or dropped', async () => {
+  test('counts each line once: event, rejected or dropped', async () => {
     const { listener, names, say } = make(100, 50);
     await say(`${other('one')}nonsense\n\n${meta}${other('x'.repeat(100))}`);
     expect(names()).toEqual(['one']);
@@ -34,7 +34,7 @@ describe('the intake', () => {
     expect(listener.drops).toEqual(['blank']);
   });
 
-  test('keeps each whole line as it came, also what is no event and what is dropped', async () => {
+  test('keeps each complete line as it came, including rejected and dropped ones', async () => {
     const { kept, intake, say } = make(100, 150);
     await say(`${other('one')}nonsense\r\n\n${meta}${other('x'.repeat(200))}{"torn`);
     intake.detach();
@@ -48,7 +48,7 @@ describe('the intake', () => {
     expect(listener.events).toEqual([]);
   });
 
-  test('stops reading at its limit, reads on at half of it, in order', async () => {
+  test('stops reading at its limit, resumes at half of it, in order', async () => {
     const { listener, intake, source, names, say } = make(4);
     listener.holdEvents();
     const all = Array.from({ length: 20 }, (_, index) => `e${index}`);
@@ -65,7 +65,7 @@ describe('the intake', () => {
     expect(source.isPaused()).toBe(false);
   });
 
-  test('is not silent while it is the one that does not read', async () => {
+  test('does not count as silent while back-pressure stops it', async () => {
     const { listener, intake, say, tick } = make(1);
     tick(50);
     expect(intake.silentMs()).toBe(50);
@@ -80,7 +80,7 @@ describe('the intake', () => {
     expect(intake.silentMs()).toBe(7);
   });
 
-  test('takes what a lost connection had buffered, and tells of a line that was cut off', async () => {
+  test('reads what a lost connection had buffered, and reports a truncated line', async () => {
     const { listener, intake, source, names, say } = make(1);
     listener.holdEvents();
     await say(other('a') + other('b'));
@@ -92,7 +92,7 @@ describe('the intake', () => {
     expect(listener.rejections).toEqual([{ reason: 'cut-off', sample: '{"type":"patch' }]);
   });
 
-  test('a line of the next connection is not glued to the last one', async () => {
+  test('does not join a line of the next connection to the last one', async () => {
     const { intake, names, say, listener } = make();
     await say('{"type":"patch');
     intake.detach();
@@ -103,7 +103,7 @@ describe('the intake', () => {
     expect(names()).toEqual(['whole']);
   });
 
-  test('hands nothing over once it is stopped', async () => {
+  test('delivers nothing once it is stopped', async () => {
     const { listener, intake, source, say } = make(1);
     listener.holdEvents();
     await say(other('a') + other('b'));
@@ -115,7 +115,7 @@ describe('the intake', () => {
     expect(listener.events).toHaveLength(1);
   });
 
-  test('a server that invents names is counted under one', async () => {
+  test('counts invented event names under one name', async () => {
     const { names, say } = make(1_000);
     await say(Array.from({ length: 300 }, (_, index) => other(`name-${index}`)).join(''));
     expect(new Set(names()).size).toBe(201);

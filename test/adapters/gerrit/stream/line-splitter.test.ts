@@ -17,24 +17,24 @@ const texts = (lines: readonly Line[]) =>
   lines.map((line) => (Buffer.isBuffer(line) ? line.toString() : `overlong ${line.bytes}`));
 
 describe('lines', () => {
-  test('are cut at line ends wherever the chunks are cut', () => {
+  test('are split at line ends wherever the chunks are split', () => {
     expect(texts(split(['a\nb', 'c\n', '\n', 'd', 'e', '\nf\n']).lines)).toEqual(['a', 'bc', '', 'de', 'f']);
   });
 
-  test('an unfinished one is kept for the end', () => {
+  test('keeps an unfinished one for the end', () => {
     const { lines, rest } = split(['a\nunfin', 'ished']);
     expect(texts(lines)).toEqual(['a']);
     expect(rest?.toString()).toBe('unfinished');
     expect(split(['a\n']).rest).toBeNull();
   });
 
-  test('at the limit is a line; a byte more is passed over, counted, and its beginning shown', () => {
+  test('at the limit is a line; a byte more is skipped, counted, and its beginning shown', () => {
     const { lines } = split(['0123456789\n', '01234567890\n', 'next\n'], 10);
     expect(texts(lines)).toEqual(['0123456789', 'overlong 11', 'next']);
     expect((lines[1] as { start: Buffer }).start.toString()).toBe('01234567890');
   });
 
-  test('an overlong one is not kept, however long it goes on', () => {
+  test('does not buffer an overlong one', () => {
     const splitter = new LineSplitter(1_000);
     const chunk = Buffer.alloc(64 * 1024, 'x');
     for (let count = 0; count < 1_000; count++) expect(splitter.push(chunk)).toEqual([]);
@@ -43,7 +43,7 @@ describe('lines', () => {
     expect((line as { start: Buffer }).start.length).toBe(1_024);
   });
 
-  test('any bytes, cut anywhere, come out as they went in', () => {
+  test('any bytes, split anywhere, come out unchanged', () => {
     const bytes = fc.uint8Array({ maxLength: 200 });
     fc.assert(
       fc.property(bytes, fc.array(fc.nat(200), { maxLength: 10 }), (array, cuts) => {
@@ -75,7 +75,7 @@ describe('the test for meta updates', () => {
   const is = (event: object | string) =>
     isMetaRefUpdate(Buffer.from(typeof event === 'string' ? event : JSON.stringify(event)));
 
-  test('takes what Gerrit sends', () => {
+  test('accepts what Gerrit sends', () => {
     expect(is(meta)).toBe(true);
     expect(is(`${JSON.stringify(meta)}\r`)).toBe(true);
     expect(is({ type: 'ref-updated', refUpdate: meta.refUpdate, eventCreatedOn: 1 })).toBe(true);
@@ -83,7 +83,7 @@ describe('the test for meta updates', () => {
     expect(is(timeless)).toBe(true);
   });
 
-  test('tells which change it is about', () => {
+  test('returns the change', () => {
     const of = (refName: string) => {
       const event = { ...meta, refUpdate: { ...meta.refUpdate, refName } };
       return changeOfMetaRef(Buffer.from(JSON.stringify(event)));
@@ -94,7 +94,7 @@ describe('the test for meta updates', () => {
       expect(of(odd), odd).toBe(null);
   });
 
-  test('leaves other refs', () => {
+  test('ignores other refs', () => {
     const refs = [
       'refs/changes/01/1/2',
       'refs/heads/meta',
@@ -106,7 +106,7 @@ describe('the test for meta updates', () => {
       expect(is({ ...meta, refUpdate: { ...meta.refUpdate, refName } }), refName).toBe(false);
   });
 
-  test('leaves every other event that holds all these words', () => {
+  test('ignores every other event that contains all these words', () => {
     const words = JSON.stringify(meta);
     const hostile = [
       { type: 'comment-added', comment: words, eventCreatedOn: 1 },
@@ -125,7 +125,7 @@ describe('the test for meta updates', () => {
     for (const event of hostile) expect(is(event), JSON.stringify(event)).toBe(false);
   });
 
-  test('never takes a JSON object of another type, whatever it holds', () => {
+  test('never accepts a JSON object of another type', () => {
     const piece = fc.constantFrom(
       'type',
       'ref-updated',

@@ -1,4 +1,4 @@
-/** Whatever a server sends: no crash, every line counted once, and what gets through is safe to use. */
+/** Whatever a server sends: no crash, every line counted once, and every accepted event safe to use. */
 import { readFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
@@ -104,7 +104,7 @@ function safeJson(value: unknown): string {
   );
 }
 
-/** What argument lists, paths and rows rely on. */
+/** The properties that argument lists, paths and rows rely on. */
 function expectBounded(made: GerritEvent): void {
   expect(JSON.stringify(made).length).toBeLessThan(500_000);
   if (!('patchset' in made)) return;

@@ -1,4 +1,4 @@
-/** Lines that are not taken: why, in few words that can be counted. */
+/** Rejected lines: the reason is short and can be counted. */
 import { describe, expect, test } from 'vitest';
 import { parseEvent } from '../../../../src/adapters/gerrit/stream/parse-event.ts';
 import { change, comment, created, patchSet } from '../event-json.ts';
@@ -8,7 +8,7 @@ function reason(json: unknown): string {
   if ('rejected' in parsed) return parsed.rejected.reason;
   throw new Error(`accepted: ${JSON.stringify(parsed.event)}`);
 }
-describe('what is refused', () => {
+describe('a rejected line', () => {
   test.each([
     ['not-json', '{"type":'],
     ['not-json', 'ssh: no route'],
@@ -43,7 +43,7 @@ describe('what is refused', () => {
     expect(reason({ ...created, ...part })).toBe(`patchset-created ${path}`);
   });
 
-  test('votes that are no numbers, and too many of them', () => {
+  test('votes that are not numbers, and too many of them', () => {
     expect(reason({ ...comment, approvals: [{ type: 'V', value: 'yes' }] })).toBe(
       'comment-added approvals.value',
     );
@@ -51,7 +51,7 @@ describe('what is refused', () => {
     expect(reason({ ...comment, approvals: many })).toBe('comment-added approvals');
   });
 
-  test('its sample is short and printable', () => {
+  test('has a short and printable sample', () => {
     const parsed = parseEvent(`\u001b[31m${'x'.repeat(10_000)}`);
     if (!('rejected' in parsed)) throw new Error('accepted');
     expect(parsed.rejected.sample).toBe(` [31m${'x'.repeat(195)}`);

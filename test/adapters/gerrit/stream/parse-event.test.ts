@@ -21,7 +21,7 @@ function on(json: unknown): Extract<GerritEvent, { patchset: unknown }> {
 }
 
 describe('what real servers stream', () => {
-  test.each(['3.9.1', '3.12.0'])('%s: every line is understood', (version) => {
+  test.each(['3.9.1', '3.12.0'])('%s: every line is parsed', (version) => {
     const counts: Record<string, number> = {};
     for (const line of sample(version)) {
       const parsed = parseEvent(line);
@@ -43,7 +43,7 @@ describe('what real servers stream', () => {
     });
   });
 
-  test('a patchset, whole', () => {
+  test('a complete patchset', () => {
     expect(event(created)).toEqual({
       type: 'patchset-created',
       at: 1795354825000,
@@ -69,7 +69,7 @@ describe('what real servers stream', () => {
     });
   });
 
-  test('a comment with the votes that were cast and those that only stand there', () => {
+  test('a comment with the votes that were cast and those that are only repeated', () => {
     expect(event(comment)).toMatchObject({
       type: 'comment-added',
       comment: comment.comment,
@@ -111,7 +111,7 @@ describe('an event without a patchset', () => {
     ['change-abandoned', { abandoner: by }],
     ['change-merged', { submitter: by }],
     ['change-deleted', { deleter: by }],
-  ])('%s needs none', (type, who) => {
+  ])('%s needs no patchset', (type, who) => {
     const about = { type, at: 1795354825000, project: 'openstack/cinder', change: 912345, by };
     expect(event({ ...bare, type, ...who })).toEqual(about);
     expect(event({ ...bare, type, ...who, patchSet: { number: 'x' } })).toEqual(about);
@@ -123,18 +123,18 @@ describe('an event without a patchset', () => {
     'private-state-changed',
     'comment-added',
     'patchset-created',
-  ])('%s asks for a look at the change', (type) => {
+  ])('%s requests a look-up of the change', (type) => {
     const about = { at: 1795354825000, project: 'openstack/cinder', change: 912345 };
     expect(event({ ...bare, type })).toMatchObject({ type: 'change-incomplete', name: type, ...about });
   });
 
-  test('that only hides the change is nothing to act on', () => {
+  test('that only hides the change is ignored', () => {
     const hides = (type: string, flags: object) => event({ ...bare, type, change: { ...change, ...flags } });
     expect(hides('wip-state-changed', { wip: true }).type).toBe('other');
     expect(hides('private-state-changed', { private: true }).type).toBe('other');
   });
 
-  test('is refused without the change that it is about', () => {
+  test('is rejected without a change', () => {
     const parsed = parseEvent(JSON.stringify({ type: 'change-restored', change: { number: 7 } }));
     expect(parsed).toMatchObject({ rejected: { reason: 'change-restored change.project' } });
   });
@@ -187,7 +187,7 @@ describe('shapes that vary', () => {
   });
 
   test.each([[null], [7], ['dev'], [[]], [[7]], [{ username: null, name: 7 }]])(
-    'an author of another shape: %j',
+    'an author in another form: %j',
     (author) => {
       expect(event({ ...comment, author })).toMatchObject({ by: { username: '', name: '', email: '' } });
     },
@@ -206,7 +206,7 @@ describe('shapes that vary', () => {
     });
   });
 
-  test('a deletion without patchset, dropped output, and what nobody knows', () => {
+  test('a deletion without patchset, dropped output, and unknown types', () => {
     const deleted = { type: 'change-deleted', change, deleter: change.owner, eventCreatedOn: 1 };
     expect(event(deleted)).toEqual({
       type: 'change-deleted',
@@ -225,8 +225,8 @@ describe('shapes that vary', () => {
   });
 });
 
-describe('text that people will see', () => {
-  test('is bounded, on one line, without control characters or half characters', () => {
+describe('displayed text', () => {
+  test('is bounded, on one line, without control characters or lone surrogates', () => {
     const made = on({
       ...created,
       change: {
@@ -242,14 +242,14 @@ describe('text that people will see', () => {
     expect(made.patchset.url).toBe('');
   });
 
-  test('a comment keeps its lines and its end is cut', () => {
+  test('a comment keeps its lines and its end is truncated', () => {
     const made = event({ ...comment, comment: `a\n\nb${'x'.repeat(100_000)}` });
     if (made.type !== 'comment-added') throw new Error(made.type);
     expect(made.comment).toHaveLength(65_536);
     expect(made.comment.startsWith('a\n\nbx')).toBe(true);
   });
 
-  test('bytes that are no UTF-8 do no harm in a text and are refused in a name', () => {
+  test('invalid UTF-8 is harmless in a text and rejected in a name', () => {
     const broken = (json: object) =>
       parseEvent(Buffer.from(JSON.stringify(json).replace('BAD', '\u00ff\u00fe'), 'latin1'));
     expect(broken({ ...comment, comment: 'a BAD b' })).toMatchObject({

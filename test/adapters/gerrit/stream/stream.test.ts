@@ -42,8 +42,8 @@ const up = () => listener.until(() => listener.connected);
 const down = () => listener.until(() => listener.states.length > 0 && !listener.connected);
 const said = (count: number) => listener.until(() => listener.events.length >= count);
 
-describe('a stream that works', () => {
-  test('says to whom it is connected, and hands events over', async () => {
+describe('a working stream', () => {
+  test('reports the server, and delivers events', async () => {
     start();
     await up();
     expect(listener.states).toEqual([
@@ -59,7 +59,7 @@ describe('a stream that works', () => {
     expect(listener.events[0]).toMatchObject({ type: 'comment-added', comment: 'Patch Set 3:\n\nrecheck' });
   });
 
-  test('an overlong line is told and passed over', async () => {
+  test('an overlong line is reported and skipped', async () => {
     start({ maxEventBytes: 2_000 });
     await up();
     gerrit.say({ type: 'patchset-created', junk: 'x'.repeat(100_000) });
@@ -68,7 +68,7 @@ describe('a stream that works', () => {
     expect(listener.rejections.map(({ reason }) => reason)).toEqual(['overlong']);
   });
 
-  test('a slow store stops the reading: the server’s window fills, nothing is lost', async () => {
+  test('a slow store stops reading: the server’s window fills, nothing is lost', async () => {
     listener.holdEvents();
     start({}, { queueLimit: 3 });
     await up();
@@ -86,8 +86,8 @@ describe('a stream that works', () => {
   });
 });
 
-describe('a stream that breaks', () => {
-  test('in the middle of a line: told, connected again, and heard again', async () => {
+describe('a broken stream', () => {
+  test('in the middle of a line: reported, reconnected, and events arrive again', async () => {
     start();
     await up();
     for (const channel of gerrit.streams) channel.write('{"type":"patchset-crea');
@@ -111,7 +111,7 @@ describe('a stream that breaks', () => {
     await up();
   });
 
-  test('waits longer after each failure, up to the limit, and begins again once it was up for long', async () => {
+  test('waits longer after each failure, up to the limit, and starts over after a long connection', async () => {
     const delays: number[] = [];
     let ahead = 0;
     const clock: Clock = {
@@ -137,7 +137,7 @@ describe('a stream that breaks', () => {
     expect(backoffs().at(-1)).toBe(7.5);
   });
 
-  test('a silent server is asked before it is given up; one that answers is kept', async () => {
+  test('a silent server is probed before it is disconnected; one that answers is kept', async () => {
     start({ streamIdleTimeoutMs: 30 });
     await up();
     await server.until(() => server.commands.filter((line) => line === 'gerrit version').length >= 4);
@@ -145,7 +145,7 @@ describe('a stream that breaks', () => {
     expect(listener.states).toHaveLength(1);
   });
 
-  test('a silent server that does not answer is left, and connected again', async () => {
+  test('a silent server that does not answer is disconnected, and connected again', async () => {
     start({ streamIdleTimeoutMs: 30, connectTimeoutMs: 2_000 });
     await up();
     server.on('gerrit version', () => {});
@@ -156,7 +156,7 @@ describe('a stream that breaks', () => {
     await up();
   });
 
-  test('nobody listens: told once, tried again, connected when it is there', async () => {
+  test('no listener: reported once, retried, connected when it is back', async () => {
     const { port } = server;
     await server.close();
     start();
@@ -170,10 +170,10 @@ describe('a stream that breaks', () => {
   });
 });
 
-describe('what does not fix itself is told once, with its fix, and is no storm of logins', () => {
+describe('a permanent failure is reported once, with its fix, and causes no login storm', () => {
   const reported = async () => {
     await down();
-    // The next try lies ten minutes off: nothing comes for as long as we care to look.
+    // The next attempt is ten minutes away, so nothing arrives during this test.
     const { logins } = server;
     for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
     expect(server.logins).toBe(logins);
@@ -197,7 +197,7 @@ describe('what does not fix itself is told once, with its fix, and is no storm o
     expect(server.logins).toBe(1);
   });
 
-  test('a key that Gerrit does not know', async () => {
+  test('an unknown key', async () => {
     server.acceptLogins = false;
     start();
     expect(await reported()).toMatchObject([{ permanent: true, hint: expect.stringContaining('SSH keys') }]);
@@ -220,7 +220,7 @@ describe('what does not fix itself is told once, with its fix, and is no storm o
     expect(server.connections).toBe(0);
   });
 
-  test('it is tried again slowly, not told again, and works once it is fixed', async () => {
+  test('is retried slowly, not reported again, and works once it is fixed', async () => {
     server.acceptLogins = false;
     start({ authRetryIntervalMs: 20 });
     await server.until(() => server.logins === 3);
@@ -251,7 +251,7 @@ describe('stop', () => {
     expect(listener.events).toEqual([]);
   });
 
-  test('a server that takes no part in the goodbye does not hold it up', async () => {
+  test('does not wait for a server that does not close its side', async () => {
     const made = start();
     await up();
     server.deafen();

@@ -55,7 +55,7 @@ async function failure(work: Promise<unknown>): Promise<OperationError> {
     (thrown: unknown) => thrown,
   );
   if (!(error instanceof OperationError)) throw new Error(`no OperationError: ${inspect(error)}`);
-  // Whatever is wrong, our password is in no error: these are logged and stored.
+  // No error may contain our password: errors are logged and stored.
   const shown = inspect(error, { depth: 10, showHidden: true });
   expect(shown).not.toContain(PASSWORD);
   expect(shown).not.toContain(Buffer.from(`acme-ci:${PASSWORD}`).toString('base64'));
@@ -63,7 +63,7 @@ async function failure(work: Promise<unknown>): Promise<OperationError> {
 }
 
 describe('a request', () => {
-  test('logs in, says who it is, and sends JSON', async () => {
+  test('logs in, identifies itself, and sends JSON', async () => {
     const { status, text } = await client({ url: `${server.url}/gerrit` }).request(post({ a: 'ü' }), NEVER);
     expect([status, text]).toEqual([200, 'ok']);
     expect(server.calls).toMatchObject([
@@ -86,7 +86,7 @@ describe('a request', () => {
     expect(server.connections).toBe(1);
   });
 
-  test('is one of so many at a time', async () => {
+  test('is limited in concurrency', async () => {
     const ours = client({ connections: 2 });
     server.answer = () => {};
     const three = [1, 2, 3].map(() => ours.request(get(), NEVER));
@@ -110,7 +110,7 @@ describe('a request', () => {
     ]);
   });
 
-  test('any status is an answer, and no redirect is followed', async () => {
+  test('accepts any status as an answer, and follows no redirect', async () => {
     const other = await WebServer.start();
     server.answer = ({ response }) => response.writeHead(302, { location: `${other.url}/login` }).end();
     expect(await client().request(get(), NEVER)).toMatchObject({
@@ -121,7 +121,7 @@ describe('a request', () => {
     await other.close();
   });
 
-  test('tells the server’s clock', async () => {
+  test('returns the server’s clock', async () => {
     server.answer = ({ response }) => {
       response.setHeader('date', 'Sun, 22 Nov 2026 20:07:53 GMT');
       response.end();
@@ -134,14 +134,14 @@ describe('a request without an answer', () => {
   test.each([
     ['GET', get(), false],
     ['POST', post(), true],
-  ] as const)('cut off (%s): it says whether it had gone out', async (_method, request, sent) => {
+  ] as const)('cut off (%s): says whether it had been sent', async (_method, request, sent) => {
     server.answer = ({ cut }) => cut();
     const error = await failure(client().request(request, NEVER));
     expect(error).toBeInstanceOf(UnknownOutcomeError);
     expect(error).toMatchObject({ sent, retryable: true });
   });
 
-  test('on a kept connection that the server had closed is asked again, but never posted again', async () => {
+  test('on a reused connection that the server had closed is repeated, but a post never is', async () => {
     const ours = client();
     await ours.request(get(), NEVER);
     let rude = true;
@@ -163,7 +163,7 @@ describe('a request without an answer', () => {
     expect(error).toMatchObject({ sent: true, message: 'no answer within 200ms' });
   });
 
-  test('in its middle', async () => {
+  test('halfway', async () => {
     server.answer = ({ response, cut }) => {
       response.writeHead(200, { 'content-length': 100 });
       response.write('half', () => cut());
@@ -171,7 +171,7 @@ describe('a request without an answer', () => {
     expect(await failure(client().request(post(), NEVER))).toMatchObject({ sent: true, retryable: true });
   });
 
-  test('without end', async () => {
+  test('endless', async () => {
     server.answer = ({ response }) => response.end('x'.repeat(2_000));
     const error = await failure(client({ answerLimitBytes: 1_000 }).request(get(), NEVER));
     expect(error).toMatchObject({
@@ -180,7 +180,7 @@ describe('a request without an answer', () => {
     });
   });
 
-  test('because nobody listens', async () => {
+  test('because nothing listens', async () => {
     const { url } = server;
     await server.close();
     const error = await failure(client({ url }).request(post(), NEVER));
@@ -192,7 +192,7 @@ describe('a request without an answer', () => {
     server = await WebServer.start();
   });
 
-  test('because the connection never comes up: it was not sent', async () => {
+  test('because the connection never opens: it was not sent', async () => {
     const silent = await new Promise<Server>((resolve) => {
       const made = createServer(() => {}).listen(0, '127.0.0.1', () => resolve(made));
     });
@@ -222,8 +222,8 @@ describe('a request without an answer', () => {
   });
 });
 
-describe('told to stop', () => {
-  test('it stops: before, in the line, and on the way', async () => {
+describe('an abort', () => {
+  test('stops before, in the queue, and during a request', async () => {
     const ours = client({ connections: 1 });
     expect(await failure(ours.request(get(), AbortSignal.abort()))).toMatchObject({ retryable: true });
     server.answer = () => {};
@@ -243,7 +243,7 @@ describe('Retry-After', () => {
   test.each([
     [429, '1800'],
     [503, 'Fri, 31 Dec 2100 23:59:59 GMT'],
-  ])('of a %i is kept to, up to the limit', async (status, value) => {
+  ])('of a %i is respected, up to the limit', async (status, value) => {
     const clock = new HeldClock();
     const ours = client({ retryAfterMaxMs: 600_000 }, clock);
     server.answer = ({ response }) => response.writeHead(status, { 'retry-after': value }).end('busy');
@@ -256,7 +256,7 @@ describe('Retry-After', () => {
     expect((await next).text).toBe('ok');
   });
 
-  test('does not hold who is told to stop', async () => {
+  test('does not delay an abort', async () => {
     const ours = client({}, new HeldClock());
     server.answer = ({ response }) => response.writeHead(429, { 'retry-after': '300' }).end();
     await ours.request(get(), NEVER);
@@ -283,7 +283,7 @@ describe('certificates', () => {
     await secure.close();
   });
 
-  test('one of the authority given is taken, and its connection kept', async () => {
+  test('one of the given CA is accepted, and its connection kept', async () => {
     const certificate = makeCertificate();
     const secure = await WebServer.start(certificate);
     const ours = client({ url: secure.url, caFile: site.file('ca.pem', certificate.cert) });
@@ -293,7 +293,7 @@ describe('certificates', () => {
     await secure.close();
   });
 
-  test('of an authority that cannot be read', async () => {
+  test('of an unreadable CA', async () => {
     const error = await failure(client({ caFile: `${site.directory}/none` }).request(get(), NEVER));
     expect(error).toMatchObject({ operation: 'read certificates', hint: expect.stringContaining('caFile') });
   });

@@ -1,4 +1,4 @@
-/** One connection for all questions, against a scripted server that counts them. */
+/** One connection for all queries, against a scripted server that counts them. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ClientChannel } from 'ssh2';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -37,7 +37,7 @@ function ask(name = 'version', until = signal): Promise<string> {
   });
 }
 
-/** Commands of this name are answered when the test says so. */
+/** Commands with this name are answered when the test says so. */
 function held(name: string): { readonly answer: () => void; readonly waiting: () => number } {
   const waiting: SshCommand[] = [];
   server.on(`gerrit ${name}`, (command) => waiting.push(command));
@@ -51,12 +51,12 @@ function held(name: string): { readonly answer: () => void; readonly waiting: ()
   return { answer, waiting: () => waiting.length };
 }
 
-test('questions one after the other go over one connection', async () => {
+test('successive queries use one connection', async () => {
   for (let question = 0; question < 3; question += 1) expect(await ask()).toBe('gerrit version 3.9.1');
   expect(server.connections).toBe(1);
 });
 
-test('questions at the same time go over one connection, and no more of them than allowed', async () => {
+test('concurrent queries use one connection, up to the limit', async () => {
   const { answer, waiting } = held('slow');
   const answers = [ask('slow'), ask('slow'), ask('slow')];
   await server.until(() => waiting() === 2);
@@ -68,7 +68,7 @@ test('questions at the same time go over one connection, and no more of them tha
   expect(server.connections).toBe(1);
 });
 
-test('it is closed when nobody has asked for a while, and opened again', async () => {
+test('is closed when idle, and opened again', async () => {
   await ask();
   await clock.held();
   expect(server.open).toBe(1);
@@ -79,7 +79,7 @@ test('it is closed when nobody has asked for a while, and opened again', async (
   expect(server.openAtMost).toBe(1);
 });
 
-test('one that was kept and died is replaced, without the asker noticing', async () => {
+test('a reused connection that died is replaced transparently', async () => {
   await ask();
   server.on('gerrit version', ({ cut }) => {
     server.answer('gerrit version', 'gerrit version 3.12.0\n');
@@ -89,7 +89,7 @@ test('one that was kept and died is replaced, without the asker noticing', async
   expect(server.connections).toBe(2);
 });
 
-test('one that dies under the first question is an error of that question', async () => {
+test('a connection that dies during its first query fails that query', async () => {
   server.on('gerrit version', ({ cut }) => cut());
   await expect(ask()).rejects.toMatchObject({ name: 'OperationError', retryable: true });
   expect(server.connections).toBe(1);
@@ -97,7 +97,7 @@ test('one that dies under the first question is an error of that question', asyn
   expect(await ask()).toBe('back');
 });
 
-test('an account that is refused is told once to each who asks, and may be put right', async () => {
+test('a refused login is reported once to each caller, and can be fixed', async () => {
   server.acceptLogins = false;
   const refusals = await Promise.allSettled([ask(), ask()]);
   for (const refusal of refusals) {
@@ -108,7 +108,7 @@ test('an account that is refused is told once to each who asks, and may be put r
   expect(await ask()).toBe('gerrit version 3.9.1');
 });
 
-test('who is told to stop leaves, in line and under way; the others go on', async () => {
+test('an aborted caller leaves, waiting or running; the others continue', async () => {
   const { answer, waiting } = held('slow');
   const others = [ask('slow'), ask('slow')];
   await server.until(() => waiting() === 2);
@@ -121,7 +121,7 @@ test('who is told to stop leaves, in line and under way; the others go on', asyn
   await expect(ask('version', AbortSignal.abort())).rejects.toMatchObject({ operation: 'connect' });
 });
 
-test('after its end nobody asks any more', async () => {
+test('accepts no queries after close', async () => {
   await ask();
   await shared.close();
   await server.until(() => server.open === 0);
@@ -129,7 +129,7 @@ test('after its end nobody asks any more', async () => {
   expect(server.connections).toBe(1);
 });
 
-test('what is heard over it is the work of who asked, not of who opened it; its end is nobody’s', async () => {
+test('callbacks run in the async context of the caller, not of the one that opened the connection', async () => {
   const work = new AsyncLocalStorage<string>();
   const heard: unknown[] = [];
   const hear = (name: string) => (): void => void heard.push([name, work.getStore()]);
@@ -159,7 +159,7 @@ test('what is heard over it is the work of who asked, not of who opened it; its 
   expect(heard.slice(8)).toEqual(['A: gone', 'B: gone'].map((name) => [name, undefined]));
 });
 
-test('questions go over the stream’s connection while there is one, and its own is ended', async () => {
+test('queries use the stream’s connection while it is open, and its own is closed', async () => {
   const options = site.options(server.port);
   let lent: SshClient | null = null;
   const borrowing = new SharedConnection(options, clock, () => lent);
@@ -179,7 +179,7 @@ test('questions go over the stream’s connection while there is one, and its ow
   }
 });
 
-test('a question over the stream’s connection that is lost is asked once more over one of its own', async () => {
+test('a query whose stream connection is lost is repeated once on its own connection', async () => {
   const options = site.options(server.port);
   const lent = await connectToGerrit(options, realClock, signal);
   let kept: SshClient | null = lent;
@@ -203,7 +203,7 @@ test('a question over the stream’s connection that is lost is asked once more 
   }
 });
 
-test('its own connection is not ended while something is asked over it', async () => {
+test('its own connection is not closed while a query uses it', async () => {
   const { answer, waiting } = held('slow');
   const asked = ask('slow');
   await server.until(() => waiting() === 1);

@@ -4,19 +4,19 @@ import { commandLine } from '../../../../src/adapters/gerrit/transport/ssh-comma
 import { splitWords } from '../../../fakes/gerrit-model.ts';
 
 describe('a command line', () => {
-  test('leaves plain words as they are', () => {
+  test('leaves plain words unchanged', () => {
     expect(commandLine(['gerrit', 'review', '--project', 'openstack/cinder', '12,3'])).toBe(
       'gerrit review --project openstack/cinder 12,3',
     );
   });
 
-  test('quotes the others as Gerrit reads them', () => {
+  test("quotes the others for Gerrit's parser", () => {
     expect(commandLine(["it's", 'a b', '', '$(id)', '"x"', '\\'])).toBe(
       `'it'\\''s' 'a b' '' '$(id)' '"x"' '\\'`,
     );
   });
 
-  test('what goes in comes out, whatever it is', () => {
+  test('survives a round trip', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ minLength: 1 }), { minLength: 1 }), (words) => {
         // biome-ignore lint/suspicious/noControlCharactersInRegex: they are refused, see below.

@@ -60,7 +60,7 @@ describe('the host key', () => {
     });
   });
 
-  test('is asked for in the type that is known: an rsa line alone does with a server that prefers ed25519', async () => {
+  test('is requested in the known type: an rsa line works with a server that prefers ed25519', async () => {
     const { port } = await start([keys.ed25519.private, keys.rsa.private]);
     const knownHostsFile = site.file('kh', `[127.0.0.1]:${port} ${keys.rsa.public}\n`);
     await expect(open(site.options(port, { knownHostsFile }))).resolves.toBeInstanceOf(SshClient);
@@ -93,7 +93,7 @@ describe('the host key', () => {
 });
 
 describe('connecting', () => {
-  test('a key that the server does not take is no retryable error, and one login', async () => {
+  test('a key that the server rejects is a permanent error, after one login', async () => {
     const ssh = await start();
     ssh.acceptLogins = false;
     await expect(open(site.options(ssh.port))).rejects.toMatchObject({
@@ -105,7 +105,7 @@ describe('connecting', () => {
     expect(ssh.logins).toBe(1);
   });
 
-  test('nobody listens: retryable', async () => {
+  test('no listener: retryable', async () => {
     const ssh = await start();
     const options = site.options(ssh.port);
     await ssh.close();
@@ -117,7 +117,7 @@ describe('connecting', () => {
     });
   });
 
-  test('a server that accepts and says nothing is given up after the limit, and its socket closed', async () => {
+  test('a server that accepts and sends nothing times out, and its socket is closed', async () => {
     site = new Site();
     const sockets: Socket[] = [];
     const mute = createServer((socket) => sockets.push(socket));
@@ -135,7 +135,7 @@ describe('connecting', () => {
     expect(sockets).toHaveLength(1);
   });
 
-  test('a server that is no SSH server: retryable, no crash', async () => {
+  test('a server that does not speak SSH: retryable, no crash', async () => {
     site = new Site();
     const web = createServer((socket) => socket.resume().end('HTTP/1.1 400 Bad Request\r\n\r\n'));
     plain = web;
@@ -144,7 +144,7 @@ describe('connecting', () => {
     await expect(open(site.options(port))).rejects.toMatchObject({ name: 'OperationError' });
   });
 
-  test('is stopped by its signal, before and during', async () => {
+  test('is aborted by its signal, before and during', async () => {
     const ssh = await start();
     await expect(open(site.options(ssh.port), AbortSignal.abort())).rejects.toMatchObject({
       retryable: true,
@@ -159,7 +159,7 @@ describe('connecting', () => {
     await ssh.until(() => ssh.open === 0);
   });
 
-  test('close ends the connection for the server too', async () => {
+  test('close also ends the connection for the server', async () => {
     const ssh = await start();
     const connection = await open(site.options(ssh.port));
     expect(ssh.open).toBe(1);
@@ -171,7 +171,7 @@ describe('connecting', () => {
     await connection.close();
   });
 
-  test('a connection that is cut tells so', async () => {
+  test('reports a lost connection', async () => {
     const ssh = await start();
     const connection = await open(site.options(ssh.port));
     const end = new Promise((resolve) => connection.onClosed(resolve));
@@ -181,7 +181,7 @@ describe('connecting', () => {
 });
 
 describe('a command', () => {
-  test('gets its standard input whole, and gives status, output and errors back', async () => {
+  test('gets all of its standard input, and returns status, output and errors', async () => {
     const ssh = await start();
     ssh.on('gerrit review', async ({ channel, stdin }) =>
       reply(channel, (await stdin).toUpperCase(), 3, 'a complaint\n'),
@@ -192,11 +192,11 @@ describe('a command', () => {
     expect(result).toEqual({ status: 3, stdout: stdin.toUpperCase(), stderr: 'a complaint' });
   });
 
-  test('gets its exit status also when the server sends it after its end of file, as Gerrit does', async () => {
+  test('gets its exit status even if the server sends it after its end of file, as Gerrit does', async () => {
     const ssh = await start();
     ssh.on('gerrit review', async ({ channel, stdin }) => {
       await stdin;
-      // By the second of the client's next two commands the end of file was seen, and answered in whatever way.
+      // By the second of the client's next two commands the end of file was read and answered.
       const seen = ssh.until(() => ssh.commands.length === 3);
       await replyStatusLast(channel, 7, seen);
     });
@@ -226,7 +226,7 @@ describe('a command', () => {
     await expect(refusal).rejects.toMatchObject({ name: 'OperationError', retryable: true, sent });
   });
 
-  test('a connection that is cut, or was cut before', async () => {
+  test('a connection that is cut now or earlier', async () => {
     const ssh = await start();
     ssh.on('gerrit review', ({ cut }) => cut());
     const connection = await open(site.options(ssh.port));
@@ -235,7 +235,7 @@ describe('a command', () => {
     await expect(request()).rejects.toMatchObject({ retryable: true, sent: false });
   });
 
-  test('an answer without end is refused', async () => {
+  test('an endless answer is refused', async () => {
     const ssh = await start();
     ssh.on('gerrit query', ({ channel }) => channel.write('x'.repeat(100_000)));
     const connection = await open(site.options(ssh.port));
@@ -244,7 +244,7 @@ describe('a command', () => {
     });
   });
 
-  test('an error text without end is cut', async () => {
+  test('an endless error text is truncated', async () => {
     const ssh = await start();
     ssh.on('gerrit query', ({ channel }) => reply(channel, '', 1, 'x'.repeat(100_000)));
     const connection = await open(site.options(ssh.port));
@@ -252,7 +252,7 @@ describe('a command', () => {
     expect(result.stderr).toHaveLength(16 * 1024);
   });
 
-  test('is stopped by its signal', async () => {
+  test('is aborted by its signal', async () => {
     const ssh = await start();
     ssh.on('gerrit query', () => {});
     const connection = await open(site.options(ssh.port));
@@ -265,7 +265,7 @@ describe('a command', () => {
     await refusal;
   });
 
-  test('that is given up before its channel opened sends nothing when it opens', async () => {
+  test('that is aborted before its channel opened sends nothing when it opens', async () => {
     const ssh = await start();
     let sent: Promise<string> | null = null;
     ssh.on('gerrit review', ({ stdin }) => {
