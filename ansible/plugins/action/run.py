@@ -1,0 +1,147 @@
+# Copyright (c) the authors of sos-ci
+# Apache License 2.0 (see http://www.apache.org/licenses/LICENSE-2.0)
+"""Starts a command on the node, shows its output, and waits for its end, over as many connections as that takes."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import os
+import re
+import time
+import uuid
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+display = Display()
+
+RUNNER = os.path.join(os.path.dirname(__file__), "..", "..", "files", "runner.sh")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# One look at the node. Longer ones hold a connection without need, shorter ones cost a login each.
+WAIT_SECONDS = 20
+# As sos-ci waits for a node that cannot be reached.
+AWAY_SECONDS = 600
+AGAIN_SECONDS = 5
+LAST_LINES = 20
+MAX_LINE = 1000
+# Attaches to nothing: the default without sos-ci.
+OWN_ID = "/var/tmp/sos-ci-runs/%s" % uuid.uuid4().hex
+
+
+class ActionModule(ActionBase):
+    _requires_connection = True
+    _supports_check_mode = False
+    _supports_async = False
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        arguments = dict(self._task.args)
+        name = arguments.get("name")
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise AnsibleActionFail("name must be letters, digits, dots, dashes and underscores")
+        if any(str(key).startswith("_") for key in arguments):
+            raise AnsibleActionFail("options that begin with an underscore are internal")
+        job = task_vars.get("sos_ci") or {}
+        arguments["id"] = str(arguments.get("id") or job.get("run_directory") or OWN_ID)
+        with open(RUNNER, encoding="utf-8") as source:
+            runner = source.read()
+        started = self._step(arguments, task_vars, _step="start", _runner=runner, _server=job.get("server"))
+        if started.get("failed"):
+            return started
+        ended, lines = self._follow(arguments, task_vars)
+        if ended.get("failed"):
+            return ended
+        return {
+            "changed": not started["attached"],
+            "attached": started["attached"],
+            "directory": started["directory"],
+            **_result(ended["ending"], lines),
+        }
+
+    def _follow(self, arguments, task_vars):
+        output = _Output(hidden=bool(self._task.no_log))
+        offset = 0
+        while True:
+            looked = self._step(arguments, task_vars, _step="wait", _offset=offset, _seconds=WAIT_SECONDS)
+            if looked.get("failed"):
+                return looked, output.lines
+            output.add(base64.b64decode(looked["output"]))
+            offset = looked["offset"]
+            if looked["ending"] is not None:
+                output.end()
+                return looked, output.lines
+
+    def _step(self, arguments, task_vars, **more):
+        """Each step can be repeated: it starts nothing twice and loses no output."""
+        until = time.monotonic() + AWAY_SECONDS
+        while True:
+            try:
+                result = self._execute_module(
+                    module_name="sos_ci.openstack.run",
+                    module_args={**arguments, **more},
+                    task_vars=task_vars,
+                )
+                if not result.get("unreachable"):
+                    return result
+                problem = result.get("msg", "unreachable")
+            except AnsibleConnectionFailure as error:
+                problem = str(error)
+            if time.monotonic() > until:
+                raise AnsibleConnectionFailure("the node was away for %s s; last: %s" % (AWAY_SECONDS, problem))
+            display.warning("%s is away, trying again: %s" % (arguments["name"], problem))
+            time.sleep(AGAIN_SECONDS)
+
+
+class _Output:
+    """Shows whole lines, and keeps the last ones."""
+
+    def __init__(self, hidden):
+        self.lines = []
+        self._hidden = hidden
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
+
+    def add(self, data):
+        *lines, self._rest = (self._rest + self._decoder.decode(data)).split("\n")
+        # A line without an end must not fill the memory.
+        if len(self._rest) > 64 * 1024:
+            lines.append(self._rest)
+            self._rest = ""
+        for line in lines:
+            self._show(line.rstrip("\r"))
+
+    def end(self):
+        if self._rest:
+            self._show(self._rest)
+        self._rest = ""
+
+    def _show(self, line):
+        if self._hidden:
+            return
+        display.display(line)
+        if line.strip():
+            self.lines = [*self.lines, line[:MAX_LINE]][-LAST_LINES:]
+
+
+def _result(ending, lines):
+    how, _space, number = ending.strip().partition(" ")
+    rc = {"exited": 0, "killed": 128, "timedOut": 124}.get(how, 143) + int(number or 0)
+    texts = {
+        "exited": "exit code %s" % number,
+        "killed": "killed by signal %s" % number,
+        "timedOut": "it ran into its time limit",
+        "stopped": "it was stopped",
+        "lost": "all its processes are gone and none of them left an ending",
+    }
+    last = ": %s" % lines[-1] if lines else ""
+    failed = rc != 0
+    return {
+        "rc": rc,
+        "how": how,
+        "stdout_lines": lines,
+        "failed": failed,
+        **({"msg": texts.get(how, ending) + last} if failed else {}),
+    }

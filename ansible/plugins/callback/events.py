@@ -1,0 +1,134 @@
+# Copyright (c) the authors of sos-ci
+# Apache License 2.0 (see http://www.apache.org/licenses/LICENSE-2.0)
+"""Writes what happens in a run as JSON lines, so that sos-ci reads no text that is meant for people."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: events
+type: notification
+short_description: Write tasks and failures as JSON lines
+description:
+  - Appends one JSON object a line to a file. The number and the length of lines are bounded.
+  - Arguments of modules and facts are never written. A result with no_log is written without its message.
+requirements:
+  - Enable it in the configuration, and set the environment variable SOS_CI_EVENTS to the path of the file.
+"""
+
+import json
+import os
+import time
+
+from ansible.plugins.callback import CallbackBase
+
+MAX_BYTES = 4 * 1024**2
+# What is kept for failures when everything else has filled its part.
+RESERVED_BYTES = 1024**2
+MAX_NAME = 200
+MAX_MESSAGE = 1000
+HIDDEN = "hidden by no_log"
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "sos_ci.openstack.events"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._file = None
+        path = os.environ.get("SOS_CI_EVENTS")
+        if not path:
+            self.disabled = True
+            return
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._file = os.open(path, flags, 0o600)
+        self._bytes = os.fstat(self._file).st_size
+
+    def _write(self, event, **fields):
+        line = json.dumps({"event": event, "at": round(time.time(), 3), **fields}) + "\n"
+        data = line.encode("utf-8", "replace")
+        kept = event in ("failed", "unreachable")
+        if self._bytes + len(data) <= (MAX_BYTES if kept else MAX_BYTES - RESERVED_BYTES):
+            os.write(self._file, data)
+            self._bytes += len(data)
+
+    def _ended(self, event, result, **fields):
+        task = getattr(result, "task", None) or result._task
+        host = getattr(result, "host", None) or result._host
+        self._write(
+            event,
+            task=_cut(task.get_name(), MAX_NAME),
+            host=_cut(host.get_name(), MAX_NAME),
+            **fields,
+        )
+
+    def v2_playbook_on_play_start(self, play):
+        self._write("play", play=_cut(play.get_name(), MAX_NAME))
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        self._write("task", task=_cut(task.get_name(), MAX_NAME))
+
+    def v2_playbook_on_handler_task_start(self, task):
+        self._write("task", task=_cut(task.get_name(), MAX_NAME))
+
+    def v2_runner_on_ok(self, result):
+        self._ended("ok", result)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        self._failed("failed", result, bool(ignore_errors))
+
+    def v2_runner_on_unreachable(self, result):
+        task = getattr(result, "task", None) or result._task
+        self._failed("unreachable", result, bool(task.ignore_unreachable))
+
+    def _failed(self, event, result, ignored):
+        task = getattr(result, "task", None) or result._task
+        self._ended(event, result, message=_message(result), ignored=ignored, rescued=_rescued(task))
+
+    def v2_playbook_on_stats(self, stats):
+        hosts = sorted(stats.processed)[:100]
+        self._write("end", hosts={_cut(host, MAX_NAME): stats.summarize(host) for host in hosts})
+
+
+def _rescued(task):
+    """True in a block, or in something that a block includes, that has a rescue section."""
+    child, parent = task, task._parent
+    while parent is not None:
+        if getattr(parent, "rescue", None) and any(one._uuid == child._uuid for one in parent.block):
+            return True
+        child, parent = parent, parent._parent
+    return False
+
+
+def _message(result):
+    task = getattr(result, "task", None) or result._task
+    found = getattr(result, "result", None) or result._result
+    if task.no_log or found.get("_ansible_no_log") or found.get("censored"):
+        return HIDDEN
+    for item in found.get("results") or []:
+        if isinstance(item, dict) and item.get("failed"):
+            if item.get("_ansible_no_log") or item.get("censored"):
+                return HIDDEN
+            return _words(item)
+    return _words(found)
+
+
+def _words(found):
+    """The message of a module, or the last line that a program printed."""
+    rc = found.get("rc")
+    message = found.get("msg")
+    # What Ansible says of each program that fails.
+    if isinstance(message, str) and message.strip() and message.strip() != "non-zero return code":
+        return _cut(message, MAX_MESSAGE)
+    for name in ("stderr", "stdout"):
+        lines = [line for line in str(found.get(name) or "").splitlines() if line.strip()]
+        if lines:
+            return _cut(lines[-1], MAX_MESSAGE)
+    return "exit code %s" % rc if rc is not None else ""
+
+
+def _cut(text, length):
+    flat = " ".join(str(text).split())
+    return flat if len(flat) <= length else flat[: length - 3] + "..."
