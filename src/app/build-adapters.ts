@@ -1,4 +1,5 @@
 /** Creates the configured adapters, as the ports on which the engine performs its effects. */
+import { PlaybookRunner } from '../adapters/ansible/playbook-runner.ts';
 import { systemClock } from '../adapters/clock/system.ts';
 import { EventSegments } from '../adapters/event-archive/segments.ts';
 import { LocalEvidence } from '../adapters/evidence/local-evidence.ts';
@@ -12,18 +13,21 @@ import { GitSource } from '../adapters/git/local-checkout.ts';
 import { GitMerger } from '../adapters/git/merger.ts';
 import { bundleUploaded } from '../adapters/git/patchset-bundle.ts';
 import { ProcHostMetrics } from '../adapters/host/host-metrics.ts';
+import { LocalRuns } from '../adapters/local/local-runs.ts';
 import { LocalRunner } from '../adapters/local/runner.ts';
 import { readSubunit } from '../adapters/results/subunit/subunit.ts';
 import { readTap } from '../adapters/results/tap.ts';
 import { BundleSource } from '../adapters/ssh/bundle-source.ts';
 import type { SshClient } from '../adapters/ssh/client/client.ts';
 import { fetchTree } from '../adapters/ssh/evidence.ts';
+import type { NodePool } from '../adapters/ssh/node-pool.ts';
+import { SshPlaybookNodes } from '../adapters/ssh/playbook-nodes.ts';
 import { SshRunner } from '../adapters/ssh/runner.ts';
 import type { Config } from '../config/config.ts';
 import type { ServiceLimits } from '../config/constants.ts';
 import type { EventIntake } from '../engine/intake/event-intake.ts';
 import type { LifecycleOptions } from '../engine/lifecycle.ts';
-import type { Adapters, Alarms, CatchUp, Provider } from '../engine/ports/adapters.ts';
+import type { Adapters, Alarms, CatchUp, Provider, Runner } from '../engine/ports/adapters.ts';
 import type { EventSource } from '../engine/ports/event-source.ts';
 import type { Store } from '../engine/ports/store.ts';
 import type { SecretValues } from '../log.ts';
@@ -85,7 +89,7 @@ export function buildAdapters(
     }),
     runner: routedRunner({
       local: new LocalRunner({ stateDir, readResults, ...stages }),
-      node: new SshRunner({ stateDir, nodes, readResults, redact: secrets, ...stages }),
+      node: nodeRunner(config, nodes, secrets),
     }),
     evidence: new LocalEvidence({
       stateDir,
@@ -107,6 +111,19 @@ export function buildAdapters(
       await Promise.all([queries.close(), cache.close(), nodes.close()]);
     },
   };
+}
+
+/** Every stage on a node, and playbooks against it. */
+function nodeRunner(config: Config, nodes: NodePool, redact: SecretValues): Runner {
+  const { stateDir, gerrit, file } = config;
+  const common = { nodes, redact, ...stageLimits(config.limits) };
+  return new PlaybookRunner({
+    stateDir,
+    host: new LocalRuns(common),
+    nodes: new SshPlaybookNodes(common),
+    others: new SshRunner({ stateDir, readResults, ...common }),
+    hidden: [file, gerrit.keyFile],
+  });
 }
 
 function withoutSecrets(alarms: Alarms, hide: Adapters['hide']): Alarms {

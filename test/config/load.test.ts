@@ -209,12 +209,17 @@ monitoring: {quiet: 1d}
     [
       'a stage that runs nothing, and one that runs two things',
       `${GERRIT}\njobs:\n  acme:\n    project: p\n    stacking: {timeout: 1h}\n    testing: {command: [a], script: [./run.sh], exitCodeIsResult: true}\n`,
-      'sos-ci.yaml:5:15: jobs.acme.stacking: has nothing to run; add command: [PROGRAM, ARGUMENT] or script: [PATH, ARGUMENT]\nsos-ci.yaml:6:14: jobs.acme.testing: has command and script; a stage runs one of them: remove the other',
+      'sos-ci.yaml:5:15: jobs.acme.stacking: has nothing to run; add command: [PROGRAM, ARGUMENT], script: [PATH, ARGUMENT] or playbook: PATH\nsos-ci.yaml:6:14: jobs.acme.testing: has command and script; a stage runs one of them: remove the other',
     ],
     [
       'a script that cannot be started, and one outside of its folder',
       `${GERRIT}\njobs:\n  acme:\n    project: p\n    stacking: {script: [./key]}\n    testing: {script: [./run.sh], folder: ./home, exitCodeIsResult: true}\n`,
       'sos-ci.yaml:5:24: jobs.acme.stacking.script: key is not executable; chmod +x key\nsos-ci.yaml:6:43: jobs.acme.testing.folder: does not contain run.sh; name the folder that it is in, or one above',
+    ],
+    [
+      'a playbook on this host, one among the patches, and keys of another kind of stage',
+      `${GERRIT}\njobs:\n  acme:\n    project: p\n    stacking: {playbook: ./state/play.yml, variables: {sos_ci: 1}}\n    testing: {command: [a], confine: bubblewrap, exitCodeIsResult: true}\n`,
+      'sos-ci.yaml:5:26: jobs.acme.stacking.playbook: needs a node, and local is this host; use another provider, or a script\nsos-ci.yaml:5:26: jobs.acme.stacking.playbook: state/play.yml is in stateDir, where patches are; move it elsewhere\nsos-ci.yaml:5:55: jobs.acme.stacking.variables: holds sos_ci, which describes the job itself; remove it\nsos-ci.yaml:6:38: jobs.acme.testing.confine: belongs to a playbook; add playbook: PATH, or remove it',
     ],
     [
       "strangers' code on this host",

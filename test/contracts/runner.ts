@@ -38,7 +38,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       expect(handle.adopted).toBe(false);
       expect(handle.pid).toBeGreaterThan(1);
       await run.finish(3);
-      expect(await handle.ended).toEqual({ how: 'exited', code: 3 });
+      expect(await handle.ended).toMatchObject({ how: 'exited', code: 3 });
       expect(await run.begun()).toBe(1);
     });
 
@@ -70,7 +70,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       await first.ended;
       const second = await harness.runner.start(run.request, NEVER);
       expect(second.adopted).toBe(true);
-      expect(await second.ended).toEqual({ how: 'exited', code: 7 });
+      expect(await second.ended).toMatchObject({ how: 'exited', code: 7 });
       expect(await run.begun()).toBe(1);
     });
 

@@ -44,6 +44,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'better-sqlite3': ['src/adapters/sqlite/'],
   ssh2: [SSH_CLIENT, 'src/adapters/openssh/key-file.ts', 'src/demo/gerrit/'],
   execa: [
+    'src/adapters/ansible/',
     'src/adapters/local/',
     'src/adapters/git/',
     'src/adapters/command/',
@@ -56,6 +57,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   yaml: ['src/config/', OPENSTACK_SESSION],
   zod: [
     'src/config/',
+    'src/adapters/ansible/',
     'src/adapters/command/',
     'src/adapters/control/',
     'src/adapters/gerrit/',

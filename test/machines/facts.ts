@@ -5,12 +5,14 @@
 import type { CommentFacts } from '../../src/machines/comment/comment.ts';
 import type {
   ChangeState,
+  FailedTask,
   Failure,
   JobLimits,
   JobReport,
   JobSpec,
   MergedTree,
   Patchset,
+  PlaybookStage,
   PreparePlan,
   ResolvedChange,
   ResultsSummary,
@@ -62,6 +64,22 @@ const LIMITS: JobLimits = {
 };
 
 const STAGE = { timeoutMs: 3_600_000, outputLimitBytes: 1_000_000 };
+
+export const PLAYBOOK: PlaybookStage = {
+  playbook: {
+    file: '/etc/acme/stack.yml',
+    inventory: null,
+    variableFiles: ['/etc/acme/vars.yml'],
+    variables: { devstack_services: { 's-proxy': false } },
+    confine: 'none',
+  },
+  ...STAGE,
+};
+export const FAILED_TASK: FailedTask = {
+  task: 'Run stack.sh',
+  host: 'node',
+  message: 'exit code 1: nova-api did not start',
+};
 
 export type SpecChanges = Partial<Omit<JobSpec, 'limits'>> & { readonly limits?: Partial<JobLimits> };
 

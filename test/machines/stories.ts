@@ -11,12 +11,14 @@ import { endlessStories } from './endless-stories.ts';
 import {
   accepted,
   FAILED,
+  FAILED_TASK,
   failure,
   inForce,
   JOB,
   jobSpec,
   opened,
   PATCHSET,
+  PLAYBOOK,
   preparePlan,
   RESOLVED,
   REVIEW,
@@ -38,6 +40,20 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   'setup-retried-then-retry-limit': () =>
     simulate((effect, world) =>
       effect.type === 'runStage' ? exited('stacking', 1) : answerWell(effect, world),
+    ).run(),
+
+  'playbook-failed-once': () =>
+    simulate(
+      (effect, world) =>
+        effect.type === 'runStage' && effect.run.stage === 'stacking' && effect.run.owner.attempt === 1
+          ? {
+              type: 'stage.exited',
+              stage: 'stacking',
+              end: { how: 'exited', code: 2, failedTask: FAILED_TASK },
+            }
+          : answerWell(effect, world),
+      opened(),
+      jobSpec({ stacking: PLAYBOOK, testing: PLAYBOOK }),
     ).run(),
 
   'setup-never-ends': () =>

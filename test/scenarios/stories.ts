@@ -5,7 +5,7 @@
  */
 
 import { NEVER } from '../fixtures/never.ts';
-import { FAILED, jobSpec } from '../machines/facts.ts';
+import { FAILED, FAILED_TASK, jobSpec, PLAYBOOK } from '../machines/facts.ts';
 import { abandoned, comment, created, FIRST } from './gerrit-says.ts';
 import { type Lab, WELL } from './lab.ts';
 import type { Story } from './story.ts';
@@ -82,6 +82,20 @@ const setups: readonly Story[] = [
     },
     begin: plainly,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 3, servers: 2 },
+  },
+  {
+    name: 'the playbook that sets up fails each time',
+    options: {
+      specs: [jobSpec({ stacking: PLAYBOOK })],
+      stage: () => ({ afterMs: 60_000, outcome: { how: 'exited', code: 2, failedTask: FAILED_TASK } }),
+    },
+    begin: plainly,
+    end: {
+      verdicts: ['RETRY_LIMIT'],
+      posts: [TROUBLE],
+      stages: 2,
+      servers: 2,
+    },
   },
   {
     name: 'a stacking that vanishes is tried again',

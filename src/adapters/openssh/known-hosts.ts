@@ -177,3 +177,8 @@ function matchesPattern(pattern: string, name: string): boolean {
   while (pattern[index] === '*') index++;
   return index === pattern.length;
 }
+
+/** A line of known_hosts. @param name a host name without special characters */
+export function hostKeyLine(name: string, key: Buffer): string {
+  return `${name} ${keyType(key) ?? ''} ${key.toString('base64')}\n`;
+}

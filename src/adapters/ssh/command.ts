@@ -18,6 +18,8 @@ export interface NodeCommand {
   readonly script: URL;
   readonly words: readonly string[];
   readonly timeoutMs: number;
+  /** By sudo, without a password. */
+  readonly asRoot?: boolean;
 }
 
 export interface Answer {
@@ -57,12 +59,12 @@ export function scriptText(script: URL): string {
 
 async function runScript(
   connection: SshClient,
-  { script, words, timeoutMs, operation }: NodeCommand,
+  { script, words, timeoutMs, operation, asRoot = false }: NodeCommand,
   token: string,
   signal: AbortSignal,
 ): Promise<CommandResult> {
   const command = {
-    line: wordLine(scriptWords(token, words)),
+    line: wordLine([...(asRoot ? ['sudo', '-n', '--'] : []), ...scriptWords(token, words)]),
     stdin: scriptText(script),
     // A script treats the end of its standard input as the end of the daemon.
     endStdin: false,
@@ -99,6 +101,8 @@ function noShell(command: NodeCommand, target: string, status: number, text: str
     target,
     message: `the node ran no script of ours (exit status ${status}): ${endOf(text) || 'it said nothing'}`,
     retryable: false,
-    hint: 'the account on the node needs a shell that runs sh, and no forced command',
+    hint: command.asRoot
+      ? 'a run belongs to another user: let the account use sudo without a password, or end the run by hand'
+      : 'the account on the node needs a shell that runs sh, and no forced command',
   });
 }

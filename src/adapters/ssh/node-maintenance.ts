@@ -9,12 +9,13 @@ import { AbortedError, OperationError, raceAbort } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import type { RunBounds } from '../run/runner-protocol.ts';
 import { formatAddress, type NodeAddress } from './address.ts';
-import { ask } from './command.ts';
+import type { Answer } from './command.ts';
 import { probeFiles } from './files.ts';
 import { launch } from './launch.ts';
 import type { NodePool } from './node-pool.ts';
 import { prepareDirectory } from './prepare.ts';
 import { RunFollower } from './run-follower.ts';
+import { seconds, stopOnNode } from './stop.ts';
 
 export interface NodeMaintenanceOptions extends RunBounds {
   readonly stateDir: string;
@@ -23,7 +24,6 @@ export interface NodeMaintenanceOptions extends RunBounds {
   readonly killTimeoutMs: number;
 }
 
-const STOP = new URL('./stop.sh', import.meta.url);
 const OUTPUT_LIMIT_BYTES = 1024 * 1024;
 
 export class NodeMaintenance {
@@ -90,14 +90,10 @@ export class NodeMaintenance {
   async wipe(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const { nodes, graceMs, killTimeoutMs } = this.#options;
     const node = nodes.get(server);
-    const seconds = (ms: number) => String(Math.ceil(ms / 1000));
     const words = ['server', server.id, node.address.directory, seconds(graceMs), seconds(killTimeoutMs)];
-    const command = { operation: 'clear node', script: STOP, words, timeoutMs };
-    const effort = { operation: 'clear node', timeoutMs, signal };
-    const { status, output } = await node.using(effort, (connection, within) =>
-      ask(connection, command, within),
+    await stopOnNode(node, { operation: 'clear node', words, timeoutMs }, signal, (answer) =>
+      uncleared(server, answer),
     );
-    if (status !== 0) throw uncleared(server, status, output);
   }
 
   /** Closes the connection and removes the pinned host key. */
@@ -117,7 +113,7 @@ function commandFailed(server: Server, argv: readonly string[], how: string, log
   });
 }
 
-function uncleared(server: Server, status: number, output: string): OperationError {
+function uncleared(server: Server, { status, output }: Answer): OperationError {
   const detail = output.trim().slice(-500);
   return new OperationError({
     operation: 'clear node',

@@ -84,6 +84,11 @@ export class Node {
     }
   }
 
+  /** The keys by which the node is known. Empty before the first connection, unless one is configured. */
+  async hostKeys(): Promise<readonly Buffer[]> {
+    return (await this.#readPinned()).blobs;
+  }
+
   /** Closes the connection and ends all work that uses it. */
   async close(): Promise<void> {
     this.#closing.abort();
@@ -104,16 +109,11 @@ export class Node {
   async #open(): Promise<SshClient> {
     const { signal } = this.#closing;
     await sleep(this.#notBefore - performance.now(), signal);
-    const target = nodeName(this.address);
-    const { keyFile, knownHostsFile } = this.config;
-    const privateKey = await readPrivateKey(keyFile, {
+    const privateKey = await readPrivateKey(this.config.keyFile, {
       setting: `providers.${this.#server.provider}.ssh.key`,
       addTo: `to ~/.ssh/authorized_keys of ${this.address.user} on the node`,
     });
-    const { host, port } = this.address;
-    const pinned = await PinnedKey.read(this.#stateDir, this.#server, target, async () =>
-      knownHostsFile === null ? [] : knownHostKeys(host, port, knownHostsFile),
-    );
+    const pinned = await this.#readPinned();
     try {
       const access = { address: this.address, privateKey, pinned, config: this.config };
       const connection = await detachContext(() => connectToNode(access, signal));
@@ -125,6 +125,14 @@ export class Node {
       this.#backOff(0);
       throw error;
     }
+  }
+
+  #readPinned(): Promise<PinnedKey> {
+    const { host, port } = this.address;
+    const { knownHostsFile } = this.config;
+    return PinnedKey.read(this.#stateDir, this.#server, nodeName(this.address), async () =>
+      knownHostsFile === null ? [] : knownHostKeys(host, port, knownHostsFile),
+    );
   }
 
   /** A connection that lasted longer than the maximum backoff resets the failure count. */

@@ -5,9 +5,8 @@
  * directory.
  */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path/posix';
 import type { RunHandle, Runner, RunOutcome } from '../../engine/ports/adapters.ts';
-import { OperationError, throwIfAborted } from '../../errors.ts';
+import { throwIfAborted } from '../../errors.ts';
 import type { SecretValues } from '../../log.ts';
 import type { ResultsFormat, ResultsSpec, ResultsSummary, Server } from '../../machines/model/domain.ts';
 import type { StageRun } from '../../machines/protocol/effects.ts';
@@ -17,7 +16,6 @@ import { readEnding, readPid, runDirectory } from '../run/run-directory.ts';
 import type { RunBounds } from '../run/runner-protocol.ts';
 import { readScript } from '../run/script-snapshot.ts';
 import { type RunStage, refuseNul, stageEnvironment, workTree } from '../run/stage-environment.ts';
-import { ask } from './command.ts';
 import { launch } from './launch.ts';
 import type { Node } from './node.ts';
 import type { NodePool } from './node-pool.ts';
@@ -26,6 +24,7 @@ import { RunFollower, type Watched } from './run-follower.ts';
 import { RunMirror } from './run-mirror.ts';
 import { sendScript } from './send-script.ts';
 import { secretsFolder, sendSecrets } from './send-secrets.ts';
+import { remoteDirectory, stopRun } from './stop-run.ts';
 
 type Results = ResultsSummary | { readonly unreadable: string };
 
@@ -41,11 +40,8 @@ export interface SshRunnerOptions extends RunBounds {
   readonly resultsLimitBytes: number;
 }
 
-const STOP_SCRIPT = new URL('./stop.sh', import.meta.url);
 /** Space for the runner's own notes in a log. */
 const NOTES_BYTES = 1024;
-/** The runner creates a cgroup only for an id of this form. */
-const PLAIN_ID = /^[A-Za-z0-9._-]{1,200}$/;
 
 export class SshRunner implements Runner {
   readonly #options: SshRunnerOptions;
@@ -69,18 +65,8 @@ export class SshRunner implements Runner {
     return { pid, adopted: !ours, ...watched };
   }
 
-  async stop(run: StageRun, signal: AbortSignal): Promise<void> {
-    const { graceMs, killTimeoutMs, nodes } = this.#options;
-    const node = nodes.get(run.server);
-    const seconds = (ms: number) => String(Math.ceil(ms / 1000));
-    const timeoutMs = 2 * (graceMs + 2 * killTimeoutMs) + node.config.commandTimeoutMs;
-    const id = PLAIN_ID.test(run.server.id) ? run.server.id : '-';
-    const words = ['run', id, remoteDirectory(node, run), seconds(graceMs), seconds(killTimeoutMs)];
-    const effort = { operation: 'stop stage', timeoutMs, signal };
-    const { status, output } = await node.using(effort, (connection, within) =>
-      ask(connection, { operation: 'stop stage', script: STOP_SCRIPT, words, timeoutMs }, within),
-    );
-    if (status !== 0) throw unended(run.server.address, output.trim().slice(-500));
+  stop(run: StageRun, signal: AbortSignal): Promise<void> {
+    return stopRun('run', run, this.#options, signal);
   }
 
   async readResults(
@@ -110,6 +96,7 @@ export class SshRunner implements Runner {
     const { startTimeoutMs, graceMs, endingTimeoutMs } = this.#options;
     const { commandTimeoutMs, reconnectTimeoutMs } = node.config;
     const { timeoutMs, outputLimitBytes, removes = [] } = request.spec;
+    if ('playbook' in request.spec) throw new Error('a playbook runs on the host of the daemon');
     const script = 'script' in request.spec ? await readScript(request.spec.script, signal) : null;
     const command = 'argv' in request.spec ? request.spec.argv : request.spec.script.arguments;
     const secrets = await readJobSecrets(request.spec.secrets ?? [], this.#options.redact);
@@ -162,20 +149,6 @@ export class SshRunner implements Runner {
   }
 }
 
-function remoteDirectory(node: Node, run: StageRun): string {
-  return join(node.address.directory, 'runs', String(run.owner.attempt), run.stage);
-}
-
 function over(outcome: RunOutcome): Watched {
   return { ended: Promise.resolve(outcome), detach: () => {} };
-}
-
-function unended(target: string, message: string): OperationError {
-  return new OperationError({
-    operation: 'stop stage',
-    target,
-    message: message === '' ? 'the node could not do it' : message,
-    retryable: true,
-    hint: 'look for processes in uninterruptible sleep (state D), or of another user, on the node',
-  });
 }

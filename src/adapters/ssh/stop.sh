@@ -1,10 +1,11 @@
 # Ends processes on a node, whatever they do against it. Comes over standard input, to `sh -s`.
 #
 #   TOKEN run ID RUNDIR GRACE LIMIT          the run of this server in this directory: first by its own guard, then by force
+#   TOKEN runs ID RUNDIR GRACE LIMIT         the same for every RUNDIR-NAME, which ansible's module `run` makes, and for any to come
 #   TOKEN server ID DIRECTORY GRACE LIMIT    everything that carries this server's mark; then removes its directory
 #
 # GRACE: seconds between SIGTERM and SIGKILL; LIMIT: seconds after that. Exit 0: nothing is left. Exit 75: something is, and
-# what is the output. What belongs to a run or a server carries its mark in the environment, has one of its locks as fd 9,
+# what is the output. Exit 77: a run belongs to another user, and root has to do it. What belongs to a run or a server carries its mark in the environment, has one of its locks as fd 9,
 # is in its cgroup, or descends from such a process. Processes that we may not signal are another user's, and left alone.
 set -u
 
@@ -15,6 +16,7 @@ main() {
   except=$$
   case $verb in
     run) end_run "$@" ;;
+    runs) end_runs "$@" ;;
     server) end_server "$@" ;;
   esac
 }
@@ -47,10 +49,26 @@ end_run() {
   exit 75
 }
 
+end_runs() {
+  id=$1 prefix=$2 grace=$3 limit=$4 failed=0
+  mkdir -p -m 700 "${prefix%/*}" && true >"$prefix.stop" || exit 73
+  for each in "$prefix"-*; do is_mine "$each" || exit 77; done
+  for each in "$prefix"-*; do
+    [ ! -d "$each" ] || (end_run "$id" "$each" "$grace" "$limit") || failed=$?
+  done
+  exit "$failed"
+}
+
+# Also when it does not exist. Root may do everything.
+is_mine() {
+  [ ! -e "$1" ] || [ -O "$1" ] || [ "$(id -u)" = 0 ]
+}
+
 end_server() {
   dir=$2 grace=$3 limit=$4
   # Nothing but a directory that has the server's own name is ever removed.
   [ "${dir##*/}" = "$1" ] || exit 64
+  for run in "$dir"/runs/* "$dir"/runs/*/*; do is_mine "$run" || exit 77; done
   find_groups "$1" "$dir"/runs/* "$dir"/runs/*/*
   end_members "SOS_CI_SERVER=$1" "$dir"/runs/*/lock "$dir"/runs/*/*/lock
   [ -e "$dir" ] || [ -L "$dir" ] || exit 0

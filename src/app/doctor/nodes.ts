@@ -7,7 +7,6 @@ import { publicHalf } from '../../adapters/openssh/key-file.ts';
 import { Calls } from '../../adapters/openstack/calls.ts';
 import { planServer } from '../../adapters/openstack/plan.ts';
 import { accountOf } from '../../adapters/run/account.ts';
-import { readScript } from '../../adapters/run/script-snapshot.ts';
 import { formatAddress } from '../../adapters/ssh/address.ts';
 import { type NodeProbe, probeNode } from '../../adapters/ssh/probe.ts';
 import type {
@@ -20,57 +19,12 @@ import type {
   StaticProviderConfig,
 } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
-import { assertNever, type ScriptStage } from '../../machines/model/domain.ts';
+import { assertNever } from '../../machines/model/domain.ts';
 import { openStackSession } from '../openstack-session.ts';
 import { type Check, type Finding, failed, failure, gigabytes, ok, unchecked, warning } from './finding.ts';
 
 export function providerChecks(config: Config): readonly Check[] {
-  return [
-    ...config.providers.flatMap((provider) => checksForProvider(provider, config)),
-    ...scriptChecks(config),
-    ...secretChecks(config),
-  ];
-}
-
-const READERS: Readonly<Record<string, string>> = {
-  anyone: 'everyone who may upload a change',
-  requireVote: 'everyone whose change, or a change that it depends on, gets the vote',
-  authors: 'every listed uploader, and the owners of changes that theirs depend on',
-};
-
-/** Redaction cannot stop a change that sends a secret elsewhere, so doctor warns on each run. */
-function secretChecks({ jobs }: Config): readonly Check[] {
-  return jobs.flatMap(({ spec, exposesSecretsTo }): readonly Check[] => {
-    const secrets = spec.testing.secrets ?? [];
-    if (exposesSecretsTo === null || secrets.length === 0) return [];
-    const subject = { check: 'secrets', target: `jobs.${spec.name}.secrets` };
-    const names = secrets.map(({ name }) => name).join(', ');
-    const found = `${READERS[exposesSecretsTo]} can read ${names} and send it away`;
-    return [
-      { ...subject, run: async () => [warning(subject, found, 'limit what it can do: docs/stages.md')] },
-    ];
-  });
-}
-
-/** Reads each script as the start of its stage does. */
-function scriptChecks({ jobs }: Config): readonly Check[] {
-  return jobs.flatMap(({ spec }) =>
-    (['stacking', 'testing'] as const).flatMap((stage): readonly Check[] => {
-      const run = spec[stage];
-      if (run === null || !('script' in run)) return [];
-      const subject = { check: 'script', target: `jobs.${spec.name}.${stage}.script` };
-      return [{ ...subject, run: async (signal) => [await scriptFinding(subject, run, signal)] }];
-    }),
-  );
-}
-
-async function scriptFinding(
-  subject: Pick<Finding, 'check' | 'target'>,
-  { script }: ScriptStage,
-  signal: AbortSignal,
-): Promise<Finding> {
-  const { files, bytes } = await readScript(script, signal);
-  return ok(subject, `${files.length} files, ${Math.ceil(bytes / 1024)} KB, are copied to the server`);
+  return config.providers.flatMap((provider) => checksForProvider(provider, config));
 }
 
 function checksForProvider(provider: ProviderConfig, config: Config): readonly Check[] {

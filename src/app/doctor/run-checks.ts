@@ -12,6 +12,7 @@ import { gerritChecks } from './gerrit.ts';
 import { hostChecks } from './host.ts';
 import { providerChecks } from './nodes.ts';
 import { restAccountChecks } from './rest-account.ts';
+import { stageChecks } from './stages.ts';
 
 /** Returns findings in the order in which things are needed. */
 export async function runChecks(config: Config, clock: Clock = systemClock): Promise<readonly Finding[]> {
@@ -21,6 +22,7 @@ export async function runChecks(config: Config, clock: Clock = systemClock): Pro
     ...gerritChecks(config, clock),
     ...restAccountChecks(config, clock),
     ...providerChecks(config),
+    ...stageChecks(config),
     ...externalChecks(config, clock),
   ];
   const found = await Promise.all(checks.map((check) => withTimeout(check, config.doctor.timeoutMs, clock)));

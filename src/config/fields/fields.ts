@@ -186,6 +186,25 @@ export function textOrTexts(options: {
   });
 }
 
+/** Names and values of any kind, empty by default. */
+export function mapping(options: {
+  readonly about: string;
+  readonly kind: string;
+  readonly maxBytes: number;
+  /** What is wrong with a name; null when it is valid. */
+  readonly checkName: TextCheck;
+}) {
+  const meta = { title: options.kind, description: options.about, type: 'object', default: {} };
+  return field(meta, (value): Readonly<Record<string, unknown>> | FieldError => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      return new FieldError(`must be a mapping of names to values, not ${describe(value)}`);
+    if (JSON.stringify(value).length > options.maxBytes)
+      return new FieldError(`is larger than ${options.maxBytes / 1024} KB`, 'put it into a file');
+    const wrong = Object.keys(value).map(options.checkName);
+    return wrong.find((error) => error !== null) ?? (value as Readonly<Record<string, unknown>>);
+  });
+}
+
 /** Program and arguments. */
 export function command(options: { readonly about: string }) {
   return field(commandMeta(options.about), readCommand);

@@ -6,7 +6,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
-const DEFAULT = './state';
+export const DEFAULT_STATE_DIR = './state';
 
 /** Absolute. Null when the file cannot be read or is not YAML: `config check` reports why. */
 export async function findStateDir(file: string): Promise<string | null> {
@@ -18,7 +18,7 @@ export async function findStateDir(file: string): Promise<string | null> {
   } catch {
     return null;
   }
-  const named = text.includes('stateDir') ? await readStateDir(text) : DEFAULT;
+  const named = text.includes('stateDir') ? await readStateDir(text) : DEFAULT_STATE_DIR;
   if (named === null) return null;
   if (named === '~') return homedir();
   return named.startsWith('~/') ? join(homedir(), named.slice(2)) : resolve(dirname(resolve(file)), named);
@@ -29,6 +29,6 @@ async function readStateDir(text: string): Promise<string | null> {
   const { parseYaml } = await import('./yaml-document.ts');
   const root = parseYaml(text).value;
   if (typeof root !== 'object' || root === null) return null;
-  const value = 'stateDir' in root ? root.stateDir : DEFAULT;
+  const value = 'stateDir' in root ? root.stateDir : DEFAULT_STATE_DIR;
   return typeof value === 'string' ? value : null;
 }

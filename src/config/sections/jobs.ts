@@ -275,7 +275,7 @@ export function checkJobs(root: unknown, providers: readonly string[], add: Repo
     const wrong = entryName(name);
     if (wrong !== null) add(['jobs', name], `the name ${wrong.what}`, wrong.next, 'key');
     checkProvider(root, name, providers, add);
-    checkStages(root, name, add);
+    checkStages(root, name, providers, add);
     checkJobSecrets(root, name, providers, add);
     checkResults(root, name, add);
     checkTriggers(root, name, add);

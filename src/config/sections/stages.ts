@@ -2,13 +2,35 @@
 import { statSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { z } from 'zod';
-import type { SecretSource, StageSpec } from '../../machines/model/domain.ts';
-import { duration, optionalCommand, optionalText } from '../fields/fields.ts';
+import { CONFINEMENTS, type SecretSource, type StageSpec } from '../../machines/model/domain.ts';
+import {
+  choice,
+  duration,
+  FieldError,
+  mapping,
+  optionalCommand,
+  optionalText,
+  texts,
+} from '../fields/fields.ts';
 import type { Problem } from '../file/config-error.ts';
+import { DEFAULT_STATE_DIR } from '../file/state-dir.ts';
 import { at, isMapping, type KeyPath, type ReportProblem, type YamlDocument } from '../file/yaml-document.ts';
 
 const STAGES = ['stacking', 'testing'] as const;
-const RUNS = ['command', 'script'] as const;
+const RUNS = ['command', 'script', 'playbook'] as const;
+/** Which kind of stage each key belongs to. */
+const BELONGS = {
+  folder: 'script',
+  inventory: 'playbook',
+  variables: 'playbook',
+  variableFiles: 'playbook',
+  confine: 'playbook',
+} as const;
+const EXAMPLES = { script: 'script: [PATH, ARGUMENT]', playbook: 'playbook: PATH' } as const;
+/** `namespace.collection.name` */
+const COLLECTION_PLAYBOOK = /^\w+\.\w+\.\w+$/;
+/** For a job's own settings; tables belong into files. */
+const MAX_VARIABLES_BYTES = 64 * 1024;
 
 /** Further output is dropped, and the log says so. */
 const MAX_OUTPUT_BYTES = 64 * 1024 ** 2;
@@ -25,6 +47,33 @@ export const stageKeys = {
     kind: 'path',
     about: 'a folder that contains the script and is copied with it; by default the script alone is copied',
   }),
+  playbook: optionalText({
+    kind: 'path, or NAMESPACE.COLLECTION.NAME',
+    about:
+      "instead of command: a playbook on the daemon's host, which ansible-playbook runs there; the server is the host `node` in its inventory",
+  }),
+  inventory: optionalText({
+    kind: 'path',
+    about: 'an inventory of yours, for a playbook that needs other hosts too',
+  }),
+  variables: mapping({
+    kind: 'mapping of variables',
+    maxBytes: MAX_VARIABLES_BYTES,
+    checkName: variableName,
+    about: 'variables of the playbook; they win over those in files. No secrets: they are stored in the log',
+  }),
+  variableFiles: texts({
+    kind: 'list of paths',
+    check: () => null,
+    about:
+      'files with variables of the playbook, as for ansible-playbook -e @FILE; they are read on this host only',
+  }),
+  confine: choice({
+    of: CONFINEMENTS,
+    default: 'none',
+    about:
+      'bubblewrap: ansible-playbook sees only its own files, the folder of the playbook, and the programs of this host',
+  }),
   timeout: duration({
     default: '2h',
     min: '1s',
@@ -36,7 +85,7 @@ type StageFile = { readonly [K in keyof typeof stageKeys]: z.output<(typeof stag
 type Resolve = (path: string) => string;
 
 export function buildStage(
-  { command, script, folder, timeout }: StageFile,
+  { command, script, folder, playbook, inventory, variables, variableFiles, confine, timeout }: StageFile,
   secrets: readonly SecretSource[],
   path: Resolve,
 ): StageSpec {
@@ -46,6 +95,14 @@ export function buildStage(
     ...(secrets.length === 0 ? {} : { secrets }),
   };
   if (command !== null) return { argv: command, ...limits };
+  if (playbook !== null) {
+    const file = COLLECTION_PLAYBOOK.test(playbook) ? playbook : path(playbook);
+    const own = inventory === null ? null : path(inventory);
+    return {
+      playbook: { file, inventory: own, variables, variableFiles: variableFiles.map(path), confine },
+      ...limits,
+    };
+  }
   const [program, ...args] = script ?? [];
   if (program === undefined) throw new Error('a stage that runs nothing passed the checks');
   return {
@@ -54,20 +111,58 @@ export function buildStage(
   };
 }
 
-/** @param job the name of the job */
-export function checkStages(root: unknown, job: string, add: ReportProblem): void {
+function variableName(name: string): FieldError | null {
+  if (name === 'sos_ci') return new FieldError('holds sos_ci, which describes the job itself', 'remove it');
+  return /^[A-Za-z_]\w*$/.test(name)
+    ? null
+    : new FieldError(
+        `holds ${JSON.stringify(name)}, which is no name of a variable`,
+        'use letters, digits and _',
+      );
+}
+
+/**
+ * @param job the name of the job
+ * @param providers names of the providers
+ */
+export function checkStages(
+  root: unknown,
+  job: string,
+  providers: readonly string[],
+  add: ReportProblem,
+): void {
   for (const stage of STAGES) {
     const path = ['jobs', job, stage];
     const file = at(root, path);
     if (!isMapping(file)) continue;
     const given = RUNS.filter((key) => file[key] !== undefined && file[key] !== null);
     if (given.length === 0)
-      add(path, 'has nothing to run', 'add command: [PROGRAM, ARGUMENT] or script: [PATH, ARGUMENT]');
+      add(
+        path,
+        'has nothing to run',
+        'add command: [PROGRAM, ARGUMENT], script: [PATH, ARGUMENT] or playbook: PATH',
+      );
     if (given.length > 1)
       add(path, `has ${given.join(' and ')}`, 'a stage runs one of them: remove the other');
-    if (typeof file.folder === 'string' && !given.includes('script'))
-      add([...path, 'folder'], 'belongs to a script', 'add script: [PATH, ARGUMENT], or remove it');
+    for (const [key, kind] of Object.entries(BELONGS))
+      if (file[key] !== undefined && !given.includes(kind))
+        add([...path, key], `belongs to a ${kind}`, `add ${EXAMPLES[kind]}, or remove it`);
+    if (given.includes('playbook')) checkNode(root, job, providers, [...path, 'playbook'], add);
   }
+}
+
+/** The tests of `local` run on this host, which must not become a node of its own. */
+function checkNode(
+  root: unknown,
+  job: string,
+  providers: readonly string[],
+  path: readonly string[],
+  add: ReportProblem,
+): void {
+  const provider = at(root, ['jobs', job, 'provider']) ?? providers[0];
+  const type = at(root, ['providers', String(provider), 'type']) ?? 'local';
+  if (type === 'local')
+    add(path, `needs a node, and ${provider} is this host`, 'use another provider, or a script');
 }
 
 /** The files that stages need on this host. */
@@ -75,7 +170,10 @@ export function stageFileProblems(document: YamlDocument, path: Resolve): readon
   const jobs = at(document.value, ['jobs']);
   const names = isMapping(jobs) ? Object.keys(jobs) : [];
   return names.flatMap((name) =>
-    STAGES.flatMap((stage) => scriptProblems(document, ['jobs', name, stage], path)),
+    STAGES.flatMap((stage) => [
+      ...scriptProblems(document, ['jobs', name, stage], path),
+      ...playbookProblems(document, ['jobs', name, stage], path),
+    ]),
   );
 }
 
@@ -99,6 +197,39 @@ function scriptProblems(document: YamlDocument, stage: KeyPath, path: Resolve): 
   return inside === '' || inside.startsWith('..')
     ? problem('folder', `does not contain ${file}`, 'name the folder that it is in, or one above')
     : [];
+}
+
+/** Nothing below the state directory is the operator's: patches are checked out there. */
+function playbookProblems(document: YamlDocument, stage: KeyPath, path: Resolve): readonly Problem[] {
+  const file = at(document.value, stage);
+  if (!isMapping(file)) return [];
+  const { playbook, inventory, variableFiles } = file;
+  const named = [
+    ...(typeof playbook === 'string' && !COLLECTION_PLAYBOOK.test(playbook)
+      ? [['playbook', playbook] as const]
+      : []),
+    ...(typeof inventory === 'string' ? [['inventory', inventory] as const] : []),
+    ...(Array.isArray(variableFiles) ? variableFiles : []).flatMap((one: unknown) =>
+      typeof one === 'string' ? [['variableFiles', one] as const] : [],
+    ),
+  ];
+  const stateDir = at(document.value, ['stateDir']);
+  const state = path(typeof stateDir === 'string' ? stateDir : DEFAULT_STATE_DIR);
+  return named.flatMap(([key, text]) => {
+    const where = [...stage, key];
+    const problem = (what: string, next: string) => [
+      { ...document.position(where), path: where.join('.'), what, next },
+    ];
+    const target = path(text);
+    const inside = relative(state, target);
+    if (!inside.startsWith('..'))
+      return problem(`${target} is in stateDir, where patches are`, 'move it elsewhere');
+    const mode = modeOf(target);
+    if (mode === null) return problem(`${target} is not there or cannot be read`, 'correct the path');
+    return mode === 'other' && key !== 'inventory'
+      ? problem(`${target} is no regular file`, 'name a file')
+      : [];
+  });
 }
 
 /** The permission bits of a regular file; null: not there. */

@@ -3,7 +3,7 @@
  * was pending at the daemon's start is reconciled first: an earlier daemon may have performed it already.
  */
 import { OperationError } from '../../errors.ts';
-import { assertNever, type Server } from '../../machines/model/domain.ts';
+import { assertNever, type FailedTask, type Server } from '../../machines/model/domain.ts';
 import type { KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { Adapters, Clock, EffectOf, Provider, RunHandle, RunOutcome } from '../ports/adapters.ts';
@@ -190,9 +190,19 @@ async function runStage(effect: EffectOf<'runStage'>, performance: Performance):
     performance.emit({ type: 'stage.started', stage, pid: handle.pid, adopted: handle.adopted });
   const end = await endedOrDetached(handle, stopping);
   if (end.how === 'lost') return { type: 'stage.lost', stage, why: adapters.hide(end.why) };
-  const wentWell = end.how === 'exited' && end.code === 0;
-  const lastLine = wentWell ? null : await adapters.evidence.lastLine(effect.run.owner, stage);
+  if (end.how === 'exited' && end.code === 0) return { type: 'stage.exited', stage, end };
+  if (end.how === 'exited' && end.failedTask !== undefined)
+    return {
+      type: 'stage.exited',
+      stage,
+      end: { ...end, failedTask: withoutSecrets(end.failedTask, adapters) },
+    };
+  const lastLine = await adapters.evidence.lastLine(effect.run.owner, stage);
   return { type: 'stage.exited', stage, end, ...(lastLine === null ? {} : { lastLine }) };
+}
+
+function withoutSecrets({ task, host, message }: FailedTask, { hide }: Adapters): FailedTask {
+  return { task: hide(task), host: hide(host), message: hide(message) };
 }
 
 /** Resolves when the run ends. When the daemon stops, it detaches and the run continues. */

@@ -159,6 +159,7 @@ function runStage({ context }: Args, stage: Stage) {
     spec,
     patchset: context.patchset,
     name: context.spec.name,
+    ...('playbook' in spec ? { trees: context.trees } : {}),
   } as const;
 }
 

@@ -35,7 +35,7 @@ export interface Patchset {
 }
 
 /** What one stage runs, and its limits. The key that it has says which kind it is. */
-export type StageSpec = CommandStage | ScriptStage;
+export type StageSpec = CommandStage | ScriptStage | PlaybookStage;
 
 interface StageLimits {
   readonly timeoutMs: number;
@@ -74,11 +74,30 @@ export interface ScriptStage extends StageLimits {
   };
 }
 
+/** A playbook of the operator's, which ansible-playbook runs on the daemon's host against the server. */
+export interface PlaybookStage extends StageLimits {
+  readonly playbook: {
+    /** Absolute path on the daemon's host, or the full name of a playbook in a collection. */
+    readonly file: string;
+    /** Absolute path of the operator's inventory; null: none. */
+    readonly inventory: string | null;
+    /** Absolute paths of the operator's files with variables. A later one wins. */
+    readonly variableFiles: readonly string[];
+    /** Win over the files. JSON values; no secrets. */
+    readonly variables: Readonly<Record<string, unknown>>;
+    readonly confine: Confinement;
+  };
+}
+
+/** What keeps ansible-playbook from the rest of the daemon's host. */
+export const CONFINEMENTS = ['none', 'bubblewrap'] as const;
+export type Confinement = (typeof CONFINEMENTS)[number];
+
 /** What a stage runs, in one line. */
 export function stageText(spec: StageSpec): string {
-  return 'argv' in spec
-    ? spec.argv.join(' ')
-    : `script ${[spec.script.program, ...spec.script.arguments].join(' ')}`;
+  if ('argv' in spec) return spec.argv.join(' ');
+  if ('playbook' in spec) return `playbook ${spec.playbook.file}`;
+  return `script ${[spec.script.program, ...spec.script.arguments].join(' ')}`;
 }
 
 export const RESULTS_FORMATS = ['tap', 'subunit'] as const;
@@ -174,10 +193,23 @@ export interface Failure {
 
 /** How a stage's command ended. Only `exited` is a result of the command itself. */
 export type StageEnd =
-  | { readonly how: 'exited'; readonly code: number }
+  | {
+      readonly how: 'exited';
+      readonly code: number;
+      /** Present only if the stage is a playbook that failed. */
+      readonly failedTask?: FailedTask;
+    }
   | { readonly how: 'killed'; readonly signal: number }
   | { readonly how: 'timedOut' }
   | { readonly how: 'stopped' };
+
+/** The task that made a playbook fail. Foreign text: bounded, and without secrets. */
+export interface FailedTask {
+  readonly task: string;
+  /** Its name in the inventory. */
+  readonly host: string;
+  readonly message: string;
+}
 
 /** The contents of the test stage's results file. */
 export interface ResultsSummary {

@@ -5,6 +5,8 @@
 import type { JobSpec, ResultsSummary, Stage, StageEnd } from './domain.ts';
 import type { Verdict } from './verdict.ts';
 
+type Exited = Extract<StageEnd, { how: 'exited' }>;
+
 export interface Judgement {
   readonly verdict: Verdict;
   readonly reason: string;
@@ -16,7 +18,7 @@ export function endTrouble(stage: Stage, end: StageEnd): string | null {
     case 'exited':
       return end.code === 0
         ? null
-        : `${stage}: ${couldNotRun(end.code) ?? `its command exited with ${end.code}`}`;
+        : `${stage}: ${taskText(end) ?? couldNotRun(end.code) ?? `its command exited with ${end.code}`}`;
     case 'killed':
       return `${stage} was killed by signal ${end.signal}`;
     case 'timedOut':
@@ -39,14 +41,14 @@ export function judgeTesting(
     return { verdict: 'NODE_FAILURE', reason: trouble };
   if (results !== null && results.failed > 0) return failedTests(results);
   if (spec.exitCodeIsResult && end.code !== 0) {
-    return { verdict: 'FAILURE', reason: `testing exited with ${end.code}` };
+    return { verdict: 'FAILURE', reason: exitText(end) };
   }
-  if (results !== null) return judgeResults(end.code, results, spec.results?.expected ?? 1);
+  if (results !== null) return judgeResults(end, results, spec.results?.expected ?? 1);
   // Exit 0 alone is a success only if no results are expected.
   if (spec.exitCodeIsResult && spec.results === null) return { verdict: 'SUCCESS', reason: '' };
   return {
     verdict: 'POST_FAILURE',
-    reason: `testing exited with ${end.code}, and its results could not be read: ${unreadable}`,
+    reason: `${exitText(end)}, and its results could not be read: ${unreadable}`,
   };
 }
 
@@ -59,14 +61,23 @@ function failedTests(results: ResultsSummary): Judgement {
   return { verdict: 'FAILURE', reason: `${results.failed} of ${total} tests failed${names}` };
 }
 
-function judgeResults(code: number, results: ResultsSummary, expected: number): Judgement {
-  if (code !== 0) {
-    return { verdict: 'POST_FAILURE', reason: `no test failed, but testing exited with ${code}` };
-  }
+function judgeResults(end: Exited, results: ResultsSummary, expected: number): Judgement {
+  if (end.code !== 0) return { verdict: 'POST_FAILURE', reason: `no test failed, but ${exitText(end)}` };
   if (results.passed === 0) return { verdict: 'POST_FAILURE', reason: 'no test was run' };
   if (results.passed < expected)
     return { verdict: 'POST_FAILURE', reason: `${results.passed} tests were run, ${expected} are expected` };
   return { verdict: 'SUCCESS', reason: '' };
+}
+
+function exitText(end: Exited): string {
+  return `testing ${taskText(end) ?? `exited with ${end.code}`}`;
+}
+
+/** Null: the stage is no playbook, or none of its tasks failed. */
+function taskText({ failedTask }: Exited): string | null {
+  if (failedTask === undefined) return null;
+  const { task, host, message } = failedTask;
+  return `failed at task "${task}" on ${host}${message === '' ? '' : `: ${message}`}`;
 }
 
 /** Exit codes by which a shell reports that it could not run the program (POSIX, Shell Command Language 2.8.2). */

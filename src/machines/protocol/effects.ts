@@ -104,6 +104,8 @@ export type KeyedEffect =
       readonly spec: StageSpec;
       readonly patchset: Patchset;
       readonly name: string;
+      /** The trees on the server, as in `fetchPatchset`; only for a playbook, which gets them as variables. */
+      readonly trees?: readonly MergedTree[];
     }
   | { readonly type: 'stopStage'; readonly key: string; readonly run: StageRun; readonly timeoutMs: number }
   | {

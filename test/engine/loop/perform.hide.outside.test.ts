@@ -47,3 +47,16 @@ test('in an error of a program, in how a stage was lost, and in an alarm', async
   expect(everything(lab)).toContain('no [redacted] left');
   expect(everything(lab)).not.toContain(SECRET);
 });
+
+test('in the task at which a playbook failed', async () => {
+  const failedTask = { task: `Log in as ${SECRET}`, host: SECRET, message: `${SECRET} is refused` };
+  const outcome = { how: 'exited', code: 2, failedTask } as const;
+  const lab = new Lab({ stage: () => ({ afterMs: 1_000, outcome }) });
+  await lab.start();
+  lab.say(created());
+  await lab.run();
+  expect(lab.reviewer.posted[0]?.message).toContain(
+    '"Log in as [redacted]" on [redacted]: [redacted] is refused',
+  );
+  expect(everything(lab)).not.toContain(SECRET);
+});

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ResultsSummary, StageEnd } from '../../../src/machines/model/domain.ts';
 import { endTrouble, judgeTesting } from '../../../src/machines/model/judge-testing.ts';
 import type { Verdict } from '../../../src/machines/model/verdict.ts';
-import { FAILED, jobSpec, PASSED } from '../facts.ts';
+import { FAILED, FAILED_TASK, jobSpec, PASSED } from '../facts.ts';
 
 const exited = (code: number): StageEnd => ({ how: 'exited', code });
 const NONE: ResultsSummary = { passed: 0, failed: 0, skipped: 0, failures: [] };
@@ -14,6 +14,10 @@ describe('a stage of setup', () => {
   test.each<[StageEnd, string | null]>([
     [exited(0), null],
     [exited(1), 'stacking: its command exited with 1'],
+    [
+      { how: 'exited', code: 2, failedTask: FAILED_TASK },
+      'stacking: failed at task "Run stack.sh" on node: exit code 1: nova-api did not start',
+    ],
     [exited(126), 'stacking: the command could not be executed (exit 126)'],
     [exited(127), 'stacking: the command was not found (exit 127)'],
     [{ how: 'killed', signal: 9 }, 'stacking was killed by signal 9'],

@@ -1,0 +1,61 @@
+/**
+ * Bubblewrap around ansible-playbook: it sees the system's programs, the playbook's folder, the operator's inventory and
+ * variables, the node's key and its own folder, and nothing else of this host. The network stays: nodes are there.
+ */
+export interface Confined {
+  /** Read by the playbook: files and folders. */
+  readonly readable: readonly string[];
+  readonly writable: readonly string[];
+  /** Hidden where they are inside of a readable folder. */
+  readonly hidden: readonly string[];
+}
+
+const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64'];
+/** What programs need for names, accounts, certificates and time. */
+const SETTINGS = [
+  ...[
+    'alternatives',
+    'ca-certificates',
+    'crypto-policies',
+    'group',
+    'host.conf',
+    'hosts',
+    'ld.so.cache',
+    'ld.so.conf',
+  ],
+  ...[
+    'ld.so.conf.d',
+    'localtime',
+    'nsswitch.conf',
+    'passwd',
+    'pki',
+    'protocols',
+    'resolv.conf',
+    'services',
+    'ssl',
+  ],
+].map((name) => `/etc/${name}`);
+
+export function confinedCommand(
+  bubblewrap: string,
+  { readable, writable, hidden }: Confined,
+  argv: readonly string[],
+): readonly string[] {
+  const files = readable.filter((path) => !SYSTEM.some((folder) => isInside(path, folder)));
+  const visible = hidden.filter((path) => [...files, ...SYSTEM].some((folder) => isInside(path, folder)));
+  return [
+    bubblewrap,
+    ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--die-with-parent', '--new-session'],
+    ...['--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp', '--tmpfs', '/run'],
+    ...[...SYSTEM, ...SETTINGS].flatMap((path) => ['--ro-bind-try', path, path]),
+    ...files.flatMap((path) => ['--ro-bind-try', path, path]),
+    ...visible.flatMap((path) => ['--ro-bind', '/dev/null', path]),
+    ...writable.flatMap((path) => ['--bind', path, path]),
+    '--',
+    ...argv,
+  ];
+}
+
+function isInside(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
+}

@@ -1,0 +1,64 @@
+/**
+ * Reads what the callback plugin of our collection wrote about a run, and finds the task that failed. The texts come
+ * from the node: they are bounded, and no path or decision is made of them.
+ */
+import { open } from 'node:fs/promises';
+import { z } from 'zod';
+import type { FailedTask } from '../../machines/model/domain.ts';
+import { errorCode } from '../run/fs-error.ts';
+
+export interface PlayFailure extends FailedTask {
+  /** True: Ansible could not reach the host. */
+  readonly unreachable: boolean;
+}
+
+/** More than the callback writes. */
+const MAX_BYTES = 8 * 1024 ** 2;
+/** The callback cuts its texts; a damaged file is cut here. */
+const MAX_TEXT = 1000;
+
+const failure = z.object({
+  event: z.enum(['failed', 'unreachable']),
+  task: z.string(),
+  host: z.string(),
+  message: z.string(),
+  ignored: z.boolean(),
+  rescued: z.boolean(),
+});
+
+/** The first failure that the playbook neither ignored nor rescued; null: there is none. */
+export async function readFailure(file: string): Promise<PlayFailure | null> {
+  const text = await readBounded(file);
+  const found = text.split('\n').flatMap((line) => parse(line) ?? []);
+  const first = found.find(({ ignored, rescued }) => !ignored && !rescued);
+  if (first === undefined) return null;
+  const cut = (one: string) => one.slice(0, MAX_TEXT);
+  const { event, task, host, message } = first;
+  return { task: cut(task), host: cut(host), message: cut(message), unreachable: event === 'unreachable' };
+}
+
+function parse(line: string): z.output<typeof failure> | null {
+  try {
+    return failure.safeParse(JSON.parse(line)).data ?? null;
+  } catch {
+    // The last line of a run that was killed.
+    return null;
+  }
+}
+
+async function readBounded(file: string): Promise<string> {
+  try {
+    const handle = await open(file);
+    try {
+      const { buffer, bytesRead } = await handle.read(
+        Buffer.alloc(Math.min(MAX_BYTES, (await handle.stat()).size)),
+      );
+      return buffer.toString('utf8', 0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return '';
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+/** Finds ansible-playbook: the one that `sos-ci setup ansible` made, before the system's. */
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { delimiter, isAbsolute, join } from 'node:path';
+import { execa } from 'execa';
+import { OperationError } from '../../errors.ts';
+
+const PROGRAM = 'ansible-playbook';
+/** The next step for an operator. */
+const SETUP = 'sos-ci setup ansible';
+
+/** The virtual environment that `sos-ci setup ansible` makes. */
+function environmentFolder(stateDir: string): string {
+  return join(stateDir, 'ansible');
+}
+
+/** The absolute path of the program. */
+export async function findAnsible(stateDir: string, searchPath = process.env.PATH ?? ''): Promise<string> {
+  const own = join(environmentFolder(stateDir), 'bin');
+  return findProgram(PROGRAM, [own, ...searchPath.split(delimiter)], SETUP);
+}
+
+/** The oldest ansible-core that our collection works with. */
+const OLDEST = [2, 16] as const;
+
+/** @throws OperationError for an Ansible that does not answer or is too old */
+export async function readAnsibleVersion(program: string, signal: AbortSignal): Promise<string> {
+  const result = await execa(program, ['--version'], {
+    reject: false,
+    stdin: 'ignore',
+    maxBuffer: 64 * 1024,
+    cancelSignal: signal,
+    extendEnv: false,
+    env: { PATH: process.env.PATH ?? '', LANG: 'C.UTF-8' },
+  });
+  const [, version = '', major, minor] = /\[core ((\d+)\.(\d+)[^\]]*)\]/.exec(result.stdout ?? '') ?? [];
+  if (version === '') throw unusable(program, 'it does not say its version');
+  const newer = Number(major) > OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) >= OLDEST[1]);
+  if (newer) return version;
+  throw unusable(program, `ansible-core ${version} is older than ${OLDEST.join('.')}`);
+}
+
+function unusable(target: string, message: string): OperationError {
+  return new OperationError({
+    operation: 'check Ansible',
+    target,
+    message: `${target}: ${message}`,
+    retryable: false,
+    hint: SETUP,
+  });
+}
+
+export async function findBubblewrap(searchPath = process.env.PATH ?? ''): Promise<string> {
+  return findProgram('bwrap', searchPath.split(delimiter), 'apt-get install bubblewrap');
+}
+
+async function findProgram(name: string, folders: readonly string[], hint: string): Promise<string> {
+  for (const folder of folders) {
+    const file = join(folder, name);
+    if (isAbsolute(folder) && (await isExecutable(file))) return file;
+  }
+  throw new OperationError({
+    operation: 'start stage',
+    target: name,
+    message: `the program ${name} is not installed`,
+    retryable: false,
+    hint,
+  });
+}
+
+function isExecutable(file: string): Promise<boolean> {
+  return access(file, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}

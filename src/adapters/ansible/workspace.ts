@@ -1,0 +1,196 @@
+/**
+ * The files of one run of a playbook, in its run directory: nothing of Ansible's is read from, or written to, the home
+ * of the daemon's user. Files have mode 0600, because variables are among them.
+ */
+import { mkdir, readFile, realpath, symlink } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { hostKeyLine } from '../openssh/known-hosts.ts';
+import { writeAtomically } from '../run/atomic-file.ts';
+import { errorCode } from '../run/fs-error.ts';
+import type { NodeLogin } from '../run/playbook-node.ts';
+import { type RunStage, workTree } from '../run/stage-environment.ts';
+import { yamlText } from './yaml-text.ts';
+
+/** The collection sos_ci.openstack, in the sources and beside dist. */
+const COLLECTION = fileURLToPath(new URL('../../../ansible', import.meta.url));
+/** The node's name in the inventory. */
+const NODE = 'node';
+/** For known_hosts, instead of an address. */
+const ALIAS = 'sos-ci-node';
+/** No connection outlives ansible-playbook. */
+const NO_MASTER = '-o ControlMaster=no -o ControlPath=none';
+const KEEPALIVE = '-o ServerAliveInterval=15 -o ServerAliveCountMax=3';
+
+const SETTINGS = `[defaults]
+callbacks_enabled = sos_ci.openstack.events
+fact_caching = memory
+host_key_checking = True
+interpreter_python = auto_silent
+nocolor = True
+nocows = True
+retry_files_enabled = False
+timeout = 30
+
+[connection]
+pipelining = True
+
+[ssh_connection]
+retries = 3
+ssh_args = ${NO_MASTER} ${KEEPALIVE}
+`;
+
+/** The folder in a run directory. It exists before anything else of the run. */
+export function workspaceFolder(runDirectory: string): string {
+  return join(runDirectory, 'ansible');
+}
+
+/** Where the callback plugin writes. */
+export function eventsFile(runDirectory: string): string {
+  return join(workspaceFolder(runDirectory), 'events.jsonl');
+}
+
+export interface Workspace {
+  /** The options of ansible-playbook for the inventory and the variables. */
+  readonly options: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Repeatable: writes the same files again. */
+export async function writeWorkspace(
+  runDirectory: string,
+  request: RunStage,
+  playbook: {
+    readonly inventory: string | null;
+    readonly variableFiles: readonly string[];
+    readonly variables: Readonly<Record<string, unknown>>;
+  },
+  login: NodeLogin,
+): Promise<Workspace> {
+  const folder = workspaceFolder(runDirectory);
+  const place = (name: string) => join(folder, name);
+  for (const name of ['home', 'tmp', join('collections', 'ansible_collections', 'sos_ci')])
+    await mkdir(place(name), { recursive: true, mode: 0o700 });
+  await link(COLLECTION, place('collections/ansible_collections/sos_ci/openstack'));
+  await writeAtomically(place('ansible.cfg'), SETTINGS);
+  await writeAtomically(place('known_hosts'), login.hostKeys.map((key) => hostKeyLine(ALIAS, key)).join(''));
+  await writeAtomically(place('node.json'), JSON.stringify(inventory(login, place('known_hosts'))));
+  await writeAtomically(
+    place('variables.yml'),
+    yamlText(playbook.variables, { sos_ci: facts(request, login) }),
+  );
+  const inventories = [...(playbook.inventory === null ? [] : [playbook.inventory]), place('node.json')];
+  const variables = [...playbook.variableFiles, place('variables.yml')];
+  return {
+    options: [
+      ...inventories.flatMap((file) => ['-i', file]),
+      ...variables.flatMap((file) => ['-e', `@${file}`]),
+    ],
+    environment: environment(place, runDirectory, request.run.server.id),
+  };
+}
+
+function environment(place: (name: string) => string, runDirectory: string, server: string) {
+  return {
+    LANG: 'C.UTF-8',
+    HOME: place('home'),
+    TMPDIR: place('tmp'),
+    // Output appears while the run goes on, and the collection's folder may be read-only.
+    PYTHONUNBUFFERED: '1',
+    PYTHONDONTWRITEBYTECODE: '1',
+    ANSIBLE_CONFIG: place('ansible.cfg'),
+    ANSIBLE_HOME: place('home'),
+    ANSIBLE_LOCAL_TEMP: place('tmp'),
+    ANSIBLE_COLLECTIONS_PATH: [
+      place('collections'),
+      ownFolder('collections'),
+      '/usr/share/ansible/collections',
+    ].join(':'),
+    ANSIBLE_ROLES_PATH: [ownFolder('roles'), '/usr/share/ansible/roles', '/etc/ansible/roles'].join(':'),
+    SOS_CI_EVENTS: eventsFile(runDirectory),
+    SOS_CI_SERVER: server,
+  };
+}
+
+/** The operator's inventory is read before it, so nothing there changes how the node is reached. */
+function inventory({ host, port, user, keyFile, hostKeys }: NodeLogin, knownHosts: string) {
+  if (hostKeys.length === 0) throw new Error('a node without a pinned host key');
+  const settings = [
+    ['UserKnownHostsFile', sshQuoted(knownHosts)],
+    ['GlobalKnownHostsFile', '/dev/null'],
+    ['StrictHostKeyChecking', 'yes'],
+    ['HostKeyAlias', ALIAS],
+    ['IdentitiesOnly', 'yes'],
+    ['IdentityAgent', 'none'],
+  ].map(([name, value]) => `-o ${shellQuoted(`${name}=${value}`)}`);
+  const node = {
+    ansible_connection: 'ssh',
+    ansible_host: host,
+    ansible_port: port,
+    ansible_user: user,
+    ansible_ssh_private_key_file: keyFile,
+    ansible_ssh_args: `${NO_MASTER} ${KEEPALIVE}`,
+    ansible_ssh_common_args: ['-F none', ...settings].join(' '),
+  };
+  return { all: { hosts: { [NODE]: node } } };
+}
+
+/** What our roles, and the module `run`, know of the job. Foreign texts among them are never templates. */
+function facts(
+  { run, name, patchset, trees = [] }: RunStage,
+  { directory, runDirectory, secrets }: NodeLogin,
+) {
+  const { owner, stage, server } = run;
+  const { project, branch, change, patchset: number, ref, revision } = patchset;
+  const paths = trees.map((tree, index) => ({
+    project: tree.project,
+    path: index === 0 ? workTree(directory) : join(directory, 'dependencies', tree.project),
+  }));
+  return {
+    ...{
+      job: owner.job,
+      name,
+      attempt: owner.attempt,
+      stage,
+      deployment: owner.deployment,
+      server: server.id,
+    },
+    ...{ project, branch, change, patchset: number, ref, revision },
+    worktree: workTree(directory),
+    trees: paths.length === 0 ? [{ project, path: workTree(directory) }] : paths,
+    run_directory: runDirectory,
+    secrets,
+  };
+}
+
+async function link(target: string, path: string): Promise<void> {
+  await symlink(target, path).catch((error: unknown) => {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  });
+}
+
+/** Ansible splits its SSH options as a shell does. */
+function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", `'"'"'`)}'`;
+}
+
+/** OpenSSH splits a list of files at spaces, and expands percent signs. */
+function sshQuoted(path: string): string {
+  return `"${path.replaceAll('%', '%%')}"`;
+}
+
+/** The files that every playbook may read: the collections and roles of this host, Ansible, and its Python. */
+export async function searchedFolders(ansible: string): Promise<readonly string[]> {
+  const program = dirname(dirname(await realpath(ansible)));
+  const settings = await readFile(join(program, 'pyvenv.cfg'), 'utf8').catch(() => '');
+  const [, python] = /^home = (\/.*)$/m.exec(settings) ?? [];
+  return [
+    ...[COLLECTION, ownFolder('collections'), ownFolder('roles'), '/etc/ansible/roles', program],
+    ...(python === undefined ? [] : [dirname(python)]),
+  ];
+}
+
+function ownFolder(name: string): string {
+  return join(homedir(), '.ansible', name);
+}

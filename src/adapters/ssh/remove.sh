@@ -1,0 +1,19 @@
+# Removes what an earlier run may have left in a work tree. Comes over standard input, to `sh -s`.
+#
+#   TOKEN TREE LIST    LIST: a file with paths relative to the work tree, one a line. Nothing outside of the tree is removed, whatever
+#                      links lead there
+set -u
+
+main() {
+  printf '%s\n' "$1"
+  cd -P -- "$2" || exit 73
+  tree=$(pwd -P)
+  while IFS= read -r path; do
+    folder=$(cd -P -- "$(dirname -- "./$path")" 2>/dev/null && pwd -P)
+    case $folder/ in
+      "$tree"/*) rm -rf -- "./$path" || exit 73 ;;
+    esac
+  done <"$3"
+} 2>&1
+
+main "$@"; exit

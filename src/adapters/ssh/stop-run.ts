@@ -1,0 +1,48 @@
+/** Where a run is on its node, and how it ends there before its time. */
+import { join } from 'node:path/posix';
+import { OperationError } from '../../errors.ts';
+import type { StageRun } from '../../machines/protocol/effects.ts';
+import type { Node } from './node.ts';
+import type { NodePool } from './node-pool.ts';
+import { seconds, stopOnNode } from './stop.ts';
+
+export interface StopBounds {
+  readonly nodes: NodePool;
+  /** The time between SIGTERM and SIGKILL. */
+  readonly graceMs: number;
+  /** How long a stop may take after everything was killed. */
+  readonly killTimeoutMs: number;
+}
+
+/** The runner creates a cgroup only for an id of this form. */
+const PLAIN_ID = /^[A-Za-z0-9._-]{1,200}$/;
+
+export function remoteDirectory(node: Node, run: StageRun): string {
+  return join(node.address.directory, 'runs', String(run.owner.attempt), run.stage);
+}
+
+/** @param what the run itself, or every run that a playbook has started in its name */
+export async function stopRun(
+  what: 'run' | 'runs',
+  run: StageRun,
+  { nodes, graceMs, killTimeoutMs }: StopBounds,
+  signal: AbortSignal,
+): Promise<void> {
+  const node = nodes.get(run.server);
+  const timeoutMs = 2 * (graceMs + 2 * killTimeoutMs) + node.config.commandTimeoutMs;
+  const id = PLAIN_ID.test(run.server.id) ? run.server.id : '-';
+  const words = [what, id, remoteDirectory(node, run), seconds(graceMs), seconds(killTimeoutMs)];
+  await stopOnNode(node, { operation: 'stop stage', words, timeoutMs }, signal, ({ output }) =>
+    unended(run.server.address, output.trim().slice(-500)),
+  );
+}
+
+function unended(target: string, message: string): OperationError {
+  return new OperationError({
+    operation: 'stop stage',
+    target,
+    message: message === '' ? 'the node could not do it' : message,
+    retryable: true,
+    hint: 'look for processes in uninterruptible sleep (state D), or of another user, on the node',
+  });
+}
