@@ -1,4 +1,4 @@
-/** What the configuration bounds is bounded where it happens: on this host and on a node alike. */
+/** Limits of the configuration apply on this host and on nodes. */
 
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -73,7 +73,7 @@ async function stage(provider: string): Promise<StageRun & { readonly tree: stri
 }
 
 describe.each(['here', 'there'])('%s', (provider) => {
-  test('a stage runs within the limits, and its results are read up to theirs', async () => {
+  test('a stage runs within the limits, and its results are read up to their limit', async () => {
     const { runner } = built.adapters;
     const { tree, ...run } = await stage(provider);
     const spec = { argv: ['sleep', FOR_EVER], timeoutMs: 90_000, outputLimitBytes: 4_096 };
@@ -97,7 +97,7 @@ describe.each(['here', 'there'])('%s', (provider) => {
     expect(await ended).toMatchObject({ how: 'stopped' });
   });
 
-  test('a file of the evidence is cut at its limit', async () => {
+  test('a file of the evidence is truncated at its limit', async () => {
     const { evidence } = built.adapters;
     const { tree, server } = await stage(provider);
     writeFileSync(join(tree, 'long.txt'), 'x'.repeat(2_000));

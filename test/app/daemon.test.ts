@@ -1,4 +1,4 @@
-/** A daemon that cannot go on from its log says so and is gone: it keeps neither the lock nor the process. */
+/** A daemon that cannot continue from its log reports it and exits: it keeps neither the lock nor the process. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import { Lab } from '../scenarios/lab.ts';
 
 let folder: string;
 
-/** A database of which one job still runs. */
+/** A database in which one job still runs. */
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sos-ci-daemon-'));
   writeFileSync(join(folder, 'key'), 'not used\n', { mode: 0o600 });
@@ -55,7 +55,7 @@ async function refused(alter: (database: Sqlite.Database) => void): Promise<unkn
   return thrown;
 }
 
-test('a state that does not fit the log', async () => {
+test('a state that does not match the log', async () => {
   const thrown = await refused((database) => {
     database.exec(`UPDATE history_view SET stored = replace(stored, 'stacking', 'testing')`);
   });

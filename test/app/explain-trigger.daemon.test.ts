@@ -1,4 +1,4 @@
-/** What `explain --events FILE` decides is what the daemon decides on the same events. */
+/** `explain --events FILE` decides the same as the daemon on the same events. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { sha256 } from '../../src/app/database-admin.ts';
@@ -25,7 +25,7 @@ import { Lab } from '../scenarios/lab.ts';
 const BEGIN = Date.UTC(2026, 0, 2, 3, 4, 5);
 const SECOND = 1_000;
 
-/** Without what tells equal comments apart: the daemon numbers what it has seen, the command its lines. */
+/** Without the numbers that distinguish equal comments: the daemon counts events, the command counts lines. */
 function decisionText(decision: Decision): string {
   const start = decision.do === 'defer' ? decision.start : decision;
   if (start.do !== 'start') return `${decision.do} ${decision.rule} ${decision.why}`;
@@ -77,7 +77,7 @@ const rulesFor = (limits: TriggerRules['limits']) =>
 const limit = fc.integer({ min: 1, max: 4 });
 const limits = fc.record({ change: limit, author: limit, project: limit, total: limit });
 
-/** In the order of time, each long after what the one before has started has ended. */
+/** In order of time, each long after the jobs of the previous one have ended. */
 function eventsOf(moments: readonly Moment[]): readonly GerritEvent[] {
   let at = BEGIN;
   return moments.map(({ afterSeconds, change, patchset, branch, by, what }) => {
@@ -86,7 +86,7 @@ function eventsOf(moments: readonly Moment[]): readonly GerritEvent[] {
   });
 }
 
-test('the same events, the same decisions, with whatever limits', async () => {
+test('the same events, the same decisions, with any limits', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(moment, { minLength: 1, maxLength: 14 }), limits, async (moments, within) => {
       const events = eventsOf(moments);
@@ -103,7 +103,7 @@ test('the same events, the same decisions, with whatever limits', async () => {
   );
 });
 
-/** Every test ends at once, and every review is posted before the next event comes. */
+/** Every test ends at once, and every review is posted before the next event arrives. */
 async function decidedByDaemon(
   events: readonly GerritEvent[],
   rules: TriggerRules,
@@ -149,7 +149,7 @@ test('a change that is moved before it is ready starts for each branch', () => {
   expect(decided).toEqual(['start patchset', 'ignore started', 'start ready', 'ignore started']);
 });
 
-test('every kind of decision is reached', () => {
+test('every kind of decision occurs', () => {
   const rules = rulesFor({ change: 1, author: 9, project: 9, total: 9 });
   const rehearsal = new Rehearsal(sha256);
   const at = (seconds: number) => ({ at: BEGIN + seconds * SECOND });
@@ -166,7 +166,7 @@ test('every kind of decision is reached', () => {
   expect(found).toEqual([[['start']], [['defer']], [['start'], ['defer']], [['drop']]]);
 });
 
-test('a patchset that comes again is refused by the same words in both', async () => {
+test('a repeated patchset is ignored for the same reason in both', async () => {
   const rules = rulesFor({ change: 9, author: 9, project: 9, total: 9 });
   const events = [created(), created(), comment('(1 comment)', { at: BEGIN + SECOND })];
   const rehearsal = new Rehearsal(sha256);

@@ -1,4 +1,4 @@
-/** Lines of Gerrit's stream tried on rules, however they are cut into pieces, and whatever they hold. */
+/** Applies the rules to lines of Gerrit's stream, in chunks of any size and with any content. */
 import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
@@ -28,7 +28,7 @@ function words(lines: readonly ExplainedLine[]): readonly string[] {
 }
 
 describe('a file of events', () => {
-  test('is explained line by line, the same however it is cut', async () => {
+  test('is explained line by line, whatever the chunks', async () => {
     const whole = await explained([SAMPLE]);
     expect(whole).toHaveLength(49);
     expect(words(whole).slice(0, 5)).toEqual([
@@ -44,12 +44,12 @@ describe('a file of events', () => {
     expect(await explained(pieces)).toEqual(whole);
   });
 
-  test('without a line end at its end is whole', async () => {
+  test('without a final line end is complete', async () => {
     const end = SAMPLE.length - (SAMPLE.at(-1) === 0x0a ? 1 : 0);
     expect(await explained([SAMPLE.subarray(0, end)])).toEqual(await explained([SAMPLE]));
   });
 
-  test('counts from line to line, so that limits show', async () => {
+  test('counts from line to line, so that limits apply', async () => {
     const limits = { change: 2, author: 9, project: 9, total: 9 };
     const found = words(await explained([SAMPLE], triggerRules({ limits })));
     expect(found.slice(0, 4)).toEqual([
@@ -60,7 +60,7 @@ describe('a file of events', () => {
     ]);
   });
 
-  test('says what each job made of a line', async () => {
+  test('says how each job judged a line', async () => {
     const jobs = [jobRules({ name: 'a' }), jobRules({ name: 'b', branches: ['stable/*'] })];
     const [, , third] = await explained([SAMPLE], triggerRules({ jobs }));
     expect(third).toMatchObject({
@@ -72,7 +72,7 @@ describe('a file of events', () => {
     });
   });
 
-  test('may hold anything', async () => {
+  test('may contain anything', async () => {
     const text = `nonsense\n\n\r\n{"type":"${'x'.repeat(200)}"}\n[]\n\u0000\ufffd\n{"type":"patchset-created"}`;
     const lines = await explained([Buffer.from(text)], triggerRules(), 100);
     expect(lines.map((line) => ('rejected' in line ? `${line.line} ${line.rejected}` : line))).toEqual([

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { collectGarbage, IdleGc } from '../../src/app/idle-gc.ts';
 import { FakeClock } from '../fakes/clock.ts';
 
-describe('a daemon at rest', () => {
-  it('collects its garbage once, five seconds after the last row', async () => {
+describe('an idle daemon', () => {
+  it('runs a garbage collection once, five seconds after the last row', async () => {
     const clock = new FakeClock();
     let collected = 0;
     const rest = new IdleGc(clock, 5_000, () => {
@@ -24,7 +24,7 @@ describe('a daemon at rest', () => {
     expect(collected).toBe(1);
   });
 
-  it('really frees what nothing refers to', async () => {
+  it('really frees unreachable objects', async () => {
     const garbage = new WeakRef(new Array(1_000).fill('x'));
     await collectGarbage();
     expect(garbage.deref()).toBeUndefined();

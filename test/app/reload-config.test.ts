@@ -1,4 +1,4 @@
-/** The configuration read again: what counts from then on, what stays as it was, and what the log says of it. */
+/** A reload of the configuration: what applies from then on, what stays, and what the log says. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ function write({ gerrit = GERRIT, providers = LOCAL, more = '', jobs = ['acme-ds
   writeFileSync(file, `${gerrit}\n${providers}\n${more}\njobs:\n${jobs.map(job).join('')}`);
 }
 
-/** A daemon's parts, started with the file as it is. */
+/** A daemon's parts, started with the current file. */
 async function started() {
   const lab = new Lab({ slots: 1 });
   await lab.start();
@@ -65,8 +65,8 @@ async function started() {
 
 const record = (lab: Lab) => lab.store.config();
 
-describe('a good file', () => {
-  test('counts for what is accepted from then on', async () => {
+describe('a valid file', () => {
+  test('applies to everything that is accepted from then on', async () => {
     const { lab, reload, refreshed } = await started();
     expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm']);
     write({ jobs: ['acme-dsvm', 'acme-fc'], more: 'projects: {openstack/cinder: {concurrency: 2}}' });
@@ -86,7 +86,7 @@ describe('a good file', () => {
     });
   });
 
-  test('leaves jobs that were accepted before what they were accepted with', async () => {
+  test('leaves earlier jobs with their old configuration', async () => {
     const { lab, reload } = await started();
     lab.daemon.engine.slots.setLimits({ ...lab.daemon.engine.slots.limits, slots: { local: 0 } });
     lab.say(created());
@@ -100,7 +100,7 @@ describe('a good file', () => {
     expect(lab.jobs().map(({ name, verdict }) => `${name} ${verdict}`)).toEqual(['acme-dsvm SUCCESS']);
   });
 
-  test('hides its secrets at once, in the log and in what is published, and goes on with those of the start', async () => {
+  test('redacts its secrets at once, in the log and in evidence, and keeps redacting those of the start', async () => {
     writeFileSync(join(dir, 'old'), 'hunter22');
     writeFileSync(join(dir, 'new'), 'correct horse');
     write({ more: 'redact: [{file: ./old}]' });
@@ -116,7 +116,7 @@ describe('a good file', () => {
     expect(published().text('hunter22 and correct horse')).toBe('[redacted] and [redacted]');
   });
 
-  test('says what counts after the next start, each time again', async () => {
+  test('lists what applies after the next start, each time', async () => {
     const { reload } = await started();
     write({ more: 'git: {maxCacheSize: 7GB}' });
     const answer = { changed: [], restart: ['git.maxCacheSize'], problems: [] };
@@ -125,8 +125,8 @@ describe('a good file', () => {
   });
 });
 
-describe('a file with a mistake', () => {
-  test('changes nothing, and says where it is, until a good one is read', async () => {
+describe('an invalid file', () => {
+  test('changes nothing, and is reported with positions, until a valid one is read', async () => {
     const { lab, reload, refreshed } = await started();
     write({ jobs: ['acme-fc'], more: 'reprot: {}' });
     const { changed, problems } = await reload.reload(OPERATOR);
@@ -140,7 +140,7 @@ describe('a file with a mistake', () => {
     expect(record(lab)).toMatchObject({ by: 'alice', problems: [], rejectedAt: null });
   });
 
-  test('may be no file at all', async () => {
+  test('may be missing', async () => {
     const { lab, reload } = await started();
     rmSync(file);
     const { problems } = await reload.reload(OPERATOR);
@@ -148,7 +148,7 @@ describe('a file with a mistake', () => {
     expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm']);
   });
 
-  test('is judged by the Gerrit that is listened to, not by the one that comes with the next start', async () => {
+  test('is checked against the connected Gerrit, not the one that applies after the next start', async () => {
     const { lab, reload } = await started();
     write({ gerrit: GERRIT.replace('review.example.org', 'localhost'), providers: '' });
     const { problems } = await reload.reload(OPERATOR);
@@ -157,7 +157,7 @@ describe('a file with a mistake', () => {
   });
 });
 
-test('two at the same time are one after the other', async () => {
+test('concurrent reloads run one after the other', async () => {
   const { reload } = await started();
   write({ jobs: ['acme-dsvm', 'acme-fc'] });
   const answers = await Promise.all([reload.reload(OPERATOR), reload.reload({ who: 'SIGHUP', why: '' })]);

@@ -37,7 +37,7 @@ const run = () =>
     onOutput: () => {},
   });
 
-test('beside a daemon a job by hand is refused before Gerrit is asked, and enqueue is suggested', async () => {
+test('while a daemon runs, a manual run is refused before Gerrit is queried, and enqueue is suggested', async () => {
   const lock = takeLock(lockFile(folder), 0);
   await expect(run()).rejects.toMatchObject({
     message: expect.stringMatching(/^another daemon runs on this database: pid \d+, started /),
@@ -46,7 +46,7 @@ test('beside a daemon a job by hand is refused before Gerrit is asked, and enque
   lock.release();
 });
 
-test('after one that was interrupted a job by hand is refused, and told who holds the slot and what to do', async () => {
+test('after an interrupted run, a manual run is refused and says which job holds the slot and what to do', async () => {
   const lab = new Lab({ store: openStore(databaseFile(folder)), stage: () => null });
   await lab.start();
   lab.say(created());
@@ -61,7 +61,7 @@ test('after one that was interrupted a job by hand is refused, and told who hold
   });
 });
 
-test('while an interrupted review is about to post on the change a job by hand is refused', async () => {
+test('while an interrupted review is about to post on the change, a manual run is refused', async () => {
   const lab = new Lab({ store: openStore(databaseFile(folder)) });
   await lab.start();
   lab.reviewer.holdNext('request');

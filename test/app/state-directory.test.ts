@@ -1,4 +1,4 @@
-/** A database file that is deleted or replaced under the daemon that writes it. */
+/** A database file that is deleted or replaced while the daemon writes it. */
 import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,12 +24,12 @@ afterEach(() => {
   rmSync(stateDir, { recursive: true });
 });
 
-test('a file that stays raises nothing', () => {
+test('an unchanged file raises nothing', () => {
   look();
   expect(raised).toEqual([]);
 });
 
-test('a file that is gone is one alarm, and one that came back ends it', () => {
+test('a deleted file is one alarm, and a restored one clears it', () => {
   renameSync(file, `${file}.away`);
   look();
   look();
@@ -40,7 +40,7 @@ test('a file that is gone is one alarm, and one that came back ends it', () => {
   expect(raised.at(-1)).toMatchObject({ kind: 'database-missing', cleared: true });
 });
 
-test('a file in its place is an alarm, and is not taken for it', () => {
+test('another file in its place is an alarm, and is not accepted', () => {
   look();
   const noted = readFileSync(`${file}.identity`, 'utf8');
   copyFileSync(file, `${file}.copy`);

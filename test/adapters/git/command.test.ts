@@ -1,4 +1,4 @@
-/** What a git that failed is taken for. */
+/** How failures of git are classified. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Asks a server over an ssh that says this and fails. */
+/** Runs git against a server over an ssh that prints this and fails. */
 function ask(said: string): Promise<string> {
   const ssh = join(folder, 'ssh');
   writeFileSync(ssh, `#!/bin/sh\ncat >&2 <<'SAID'\n${said}\nSAID\nexit 255\n`, { mode: 0o700 });
@@ -30,7 +30,7 @@ function ask(said: string): Promise<string> {
   });
 }
 
-test('a server that takes no more connections says nothing about the repository', async () => {
+test('a server that accepts no more connections: not an error of the repository', async () => {
   const refused = ask(
     'Received disconnect from 127.0.0.1 port 29418:12: Too many concurrent connections (2) - max. allowed: 2',
   );

@@ -1,4 +1,4 @@
-/** git's connections, on a Gerrit that takes only so many of them. */
+/** git's connections to a Gerrit that limits their number. */
 import { beforeEach, expect, test } from 'vitest';
 import { TooManyConnections } from '../../../src/adapters/git/command.ts';
 import { ConnectionLimit } from '../../../src/adapters/git/connection-limit.ts';
@@ -6,7 +6,7 @@ import { NEVER } from '../../fixtures/never.ts';
 
 const signal = NEVER;
 
-/** Gerrit, as far as it counts connections. */
+/** A Gerrit that only counts connections. */
 class Counting {
   limit = 1;
   open = 0;
@@ -55,20 +55,20 @@ beforeEach(() => {
 const fetches = (count: number) =>
   Promise.all(Array.from({ length: count }, () => connectionLimit.use(signal, () => gerrit.connect())));
 
-test.each([1, 2, 3])('five fetches at once all succeed where %d may be open', async (limit) => {
+test.each([1, 2, 3])('five concurrent fetches all succeed with a limit of %d', async (limit) => {
   gerrit.limit = limit;
   expect(await fetches(5)).toEqual(Array.from({ length: 5 }, () => 'fetched'));
   expect([gerrit.most <= limit, connectionLimit.taken, reported]).toEqual([true, 0, []]);
   expect(await fetches(5)).toHaveLength(5);
 });
 
-test('the connection that is kept for queries is given up for a fetch', async () => {
+test('the idle connection for queries is closed for a fetch', async () => {
   [queryOpen, gerrit.open] = [true, 1];
   expect(await fetches(1)).toEqual(['fetched']);
   expect([gerrit.refused, reported]).toEqual([1, []]);
 });
 
-test('a fetch that is refused alone fails, and the operator is told once, and when it is over', async () => {
+test('a fetch that is refused alone fails, and the operator is notified once, and again when it is over', async () => {
   gerrit.limit = 0;
   for (let time = 0; time < 2; time += 1) {
     await expect(fetches(1)).rejects.toMatchObject({ message: 'too many', retryable: true });
@@ -79,7 +79,7 @@ test('a fetch that is refused alone fails, and the operator is told once, and wh
   expect([reported, connectionLimit.taken]).toEqual([['too many', null], 0]);
 });
 
-test('who waits for a place leaves it when it is told to stop', async () => {
+test('an aborted caller leaves the queue', async () => {
   const stop = new AbortController();
   const [first, second] = [gate(), gate()];
   const holding = connectionLimit.use(signal, () => first.passed);

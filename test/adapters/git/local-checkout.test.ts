@@ -1,4 +1,4 @@
-/** Fetching with the real git, from repositories that do what they can to have something executed or written elsewhere. */
+/** Fetching with the real git from hostile repositories, which try to execute code or to write elsewhere. */
 import {
   chownSync,
   existsSync,
@@ -62,7 +62,7 @@ describe('GitSource', () => {
   const refusal = (patchset: Patchset, fetchUrl?: string): Promise<unknown> =>
     fetch(patchset, fetchUrl).catch((error: unknown) => error);
 
-  it('leaves no part of an earlier tree, tracked or not', async () => {
+  it('leaves nothing of an earlier tree, tracked or not', async () => {
     const first = place.patchset(1);
     await fetch(first);
     mkdirSync(place.tree('build'));
@@ -74,7 +74,7 @@ describe('GitSource', () => {
     expect(readdirSync(place.server.address).sort()).toEqual(['dependencies', 'home', 'tmp', 'tree']);
   });
 
-  it('gives the tree to the account that the server belongs to', async (context) => {
+  it('gives the tree to the account that owns the server', async (context) => {
     if (process.getuid?.() !== 0) context.skip('only root can give files away');
     chownSync(place.server.address, 65_534, 65_534);
     for (const patchset of [place.patchset(1), place.patchset(2)]) {
@@ -86,7 +86,7 @@ describe('GitSource', () => {
     expect(statSync(join(place.server.address, 'dependencies')).uid).toBe(65_534);
   });
 
-  it('brings the history, and a tree that a build can ask for its version', async () => {
+  it('brings the history, and a tree from which a build can read its version', async () => {
     place.patchset(1);
     await fetch(place.patchset(2));
     expect(place.git(place.tree(), 'log', '--format=%s')).toBe('patchset 2\npatchset 1');
@@ -111,7 +111,7 @@ describe('GitSource', () => {
     mkdirSync(join(place.work, 'm'));
     place.git(place.work, 'update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},m`);
     const configuration = `[filter "evil"]\n\tsmudge = touch ${evil}\n[core]\n\thooksPath = hooks\n[url "ext::sh -c touch% ${evil}"]\n\tinsteadOf = file://\n`;
-    // As if the operator, or the host, had set up git so that this works.
+    // As if the operator or the host had configured git so that this works.
     writeFileSync(join(place.server.address, 'home', '.gitconfig'), configuration);
     writeFileSync(join(place.root, '.gitconfig'), configuration);
     const patchset = place.patchset(1);
@@ -154,7 +154,7 @@ describe('GitSource', () => {
     expect(readdirSync(outside)).toEqual(['precious']);
   });
 
-  it('refuses another commit than the one that Gerrit named', async () => {
+  it('refuses a commit other than the one that Gerrit named', async () => {
     const first = place.patchset(1);
     const second = place.patchset(2);
     const error = await refusal({ ...second, revision: first.revision });
@@ -193,7 +193,7 @@ describe('GitSource', () => {
     expect(JSON.stringify(error)).not.toContain('secret');
   });
 
-  it('says what git said, and what to try, when there is no such ref or place', async () => {
+  it("reports git's message and a hint when the ref or the repository does not exist", async () => {
     const patchset = place.patchset(1);
     const error = await refusal({ ...patchset, ref: 'refs/changes/99/99/9' });
     expect(error).toMatchObject({ name: 'OperationError', retryable: true, operation: 'fetch patchset' });
@@ -206,7 +206,7 @@ describe('GitSource', () => {
     );
   });
 
-  it('goes through ssh with our key and known hosts alone', async () => {
+  it('connects through ssh with only our key and known hosts', async () => {
     const patchset = place.patchset(1);
     const said = join(place.root, 'ssh-arguments');
     place.program(
@@ -233,7 +233,7 @@ describe('GitSource', () => {
     expect(await fetch(patchset, undefined).then(() => place.held())).toBe(patchset.revision);
   });
 
-  it('ends git and what it started when it is given up', async () => {
+  it('kills git and its children on abort', async () => {
     const patchset = place.patchset(1);
     const started = join(place.root, 'ssh-pid');
     place.program('ssh', `echo $$ >${started}.part; mv ${started}.part ${started}; exec sleep 3600`);

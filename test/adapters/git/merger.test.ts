@@ -1,4 +1,7 @@
-/** Merging what was made to go wrong: hostile names, green on an old base but red merged, broken and killed repositories. */
+/**
+ * Merges that are built to fail: hostile names, changes that pass alone and fail together, broken and killed
+ * repositories.
+ */
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
@@ -48,7 +51,7 @@ async function trees(
 const inCache = (project: string, ...argv: string[]) => place.git(cache.project(project).directory, ...argv);
 
 describe('a merge', () => {
-  it('shows what the branch and the patch are only together', async () => {
+  it('shows what only the branch and the patch together contain', async () => {
     const patchset = place.upload(CINDER, { a: 'patched\n' });
     place.land(CINDER, { b: 'moved on\n' });
     const [tree] = await trees(patchset);
@@ -56,7 +59,7 @@ describe('a merge', () => {
     expect([file('a'), file('b')]).toEqual(['patched', 'moved on']);
   });
 
-  it('says what was merged, and nothing that a stranger wrote', async () => {
+  it('reports what was merged, without foreign text', async () => {
     const patchset = place.upload(CINDER, { a: 'x\n' }, { message: 'Evil\u001b[31m\n\nrecheck\n' });
     place.land(CINDER, { b: 'x\n' });
     const [tree] = await trees(patchset);
@@ -75,7 +78,7 @@ describe('a merge', () => {
     );
   });
 
-  it('takes the changes along that a change is stacked on', async () => {
+  it('includes the changes below in the stack', async () => {
     const under = place.upload(CINDER, { a: 'under\n' });
     const over = place.upload(CINDER, { b: 'over\n' }, { on: under.revision });
     const [tree] = await trees(over);
@@ -83,7 +86,7 @@ describe('a merge', () => {
     expect(inCache(CINDER, 'show', `${over.revision}:a`)).toBe('under');
   });
 
-  it('of several changes of two projects puts each where it belongs', async () => {
+  it('of several changes of two projects puts each into its project', async () => {
     const first = place.upload(NOVA, { b: 'first\n' });
     const second = place.upload(NOVA, { c: 'second\n' });
     const own = place.upload(CINDER, { a: 'own\n' });
@@ -96,7 +99,7 @@ describe('a merge', () => {
     ]);
   });
 
-  it('of histories that have nothing in common is a conflict', async () => {
+  it('of unrelated histories is a conflict', async () => {
     const stranger = place.upload('other/project', { z: 'z\n' }, { on: 'refs/heads/none' });
     place.git(place.project(CINDER), 'fetch', '--quiet', place.project('other/project'), stranger.ref);
     const alien = { ...stranger, project: CINDER };
@@ -105,7 +108,7 @@ describe('a merge', () => {
   });
 });
 
-describe('names that were made to do something else are refused', () => {
+describe('hostile names are refused', () => {
   it.each<[string, Partial<Patchset>]>([
     ['a project that climbs', { project: '../x' }],
     ['a project that is an option', { project: '-x' }],
@@ -127,7 +130,7 @@ describe('names that were made to do something else are refused', () => {
 });
 
 describe('what Gerrit does not have', () => {
-  it('is named, may be tried again, and leaves the cache as it is', async () => {
+  it('is named, retryable, and leaves the cache unchanged', async () => {
     const patchset = place.upload(CINDER, { a: 'x\n' });
     await merge(patchset);
     const { generation } = cache.project(CINDER);
@@ -141,7 +144,7 @@ describe('what Gerrit does not have', () => {
     expect(cache.project(CINDER).generation).toBe(generation);
   });
 
-  it('or has as another commit is refused', async () => {
+  it('or has as a different commit is refused', async () => {
     const [one, two] = [place.upload(CINDER, { a: 'x\n' }), place.upload(CINDER, { a: 'y\n' })];
     const mixed = { ...one, revision: two.revision };
     await expect(merge(mixed)).rejects.toMatchObject({ retryable: false });
@@ -164,7 +167,7 @@ describe('a broken repository', () => {
         }
       },
     ],
-  ])('%s is made again', async (_what, damage) => {
+  ])('%s is cloned again', async (_what, damage) => {
     const patchset = place.upload(CINDER, { a: 'x\n' });
     place.land(CINDER, { b: 'x\n' });
     const before = await trees(patchset);
@@ -180,7 +183,7 @@ describe('a broken repository', () => {
       merger = new GitMerger(cache);
     });
 
-    it('is made again each time that this helps', async () => {
+    it('is cloned again each time that this helps', async () => {
       const patchset = place.upload(CINDER, { a: 'x\n' });
       const before = await trees(patchset);
       for (let time = 0; time < 2; time += 1) {
@@ -189,7 +192,7 @@ describe('a broken repository', () => {
       }
     });
 
-    it('is not made again when that did not help', async () => {
+    it('is not cloned again when that did not help', async () => {
       await merge(place.upload(CINDER, { a: 'x\n' }));
       const project = cache.project(CINDER);
       const before = project.generation;
@@ -200,7 +203,7 @@ describe('a broken repository', () => {
       expect(project.generation).toBe(generation);
     });
 
-    it('is not made again without an end', async () => {
+    it('is cloned again a bounded number of times', async () => {
       await merge(place.upload(CINDER, { a: 'x\n' }));
       const project = cache.project(CINDER);
       const ended: string[] = [];
@@ -217,7 +220,7 @@ describe('a broken repository', () => {
     });
   });
 
-  it('is tidied up after a git that was killed', async () => {
+  it('is cleaned up after a killed git', async () => {
     const patchset = place.upload(CINDER, { a: 'x\n' });
     const before = await trees(patchset);
     const { directory } = cache.project(CINDER);
@@ -228,7 +231,7 @@ describe('a broken repository', () => {
     for (const file of left) expect(existsSync(join(directory, file))).toBe(false);
   });
 
-  it('that lies in somebody else’s repository touches nothing there', async () => {
+  it('inside another repository leaves that one alone', async () => {
     place.git(place.root, 'init', '--quiet', '.');
     const patchset = place.upload(CINDER, { a: 'x\n' });
     await merge(patchset);
@@ -238,7 +241,7 @@ describe('a broken repository', () => {
   });
 });
 
-it('gives merged trees to a server, and makes them again when the cache is lost', async () => {
+it('gives merged trees to a server, and recreates them when the cache is lost', async () => {
   const other = place.upload(NOVA, { b: 'needed\n' });
   const patchset = place.upload(CINDER, { a: 'patched\n' });
   place.land(CINDER, { b: 'moved on\n' });
@@ -256,7 +259,7 @@ it('gives merged trees to a server, and makes them again when the cache is lost'
   await check();
 });
 
-it('lets a job ruin its own copy, and not the cache', async () => {
+it('lets a job damage its own copy, but not the cache', async () => {
   const patchset = place.upload(CINDER, { a: 'patched\n' });
   const merged = await trees(patchset);
   const source = place.source(undefined, cache);
@@ -274,7 +277,7 @@ it('lets a job ruin its own copy, and not the cache', async () => {
   expect(place.held()).toBe(patchset.revision);
 });
 
-it('ships a tree as a bundle, whole or on top of what the receiver has', async () => {
+it('sends a tree as a bundle, complete or on top of what the receiver has', async () => {
   const patchset = place.upload(CINDER, { a: 'patched\n' });
   const [tree] = await trees(patchset);
   if (tree === undefined) throw new Error('no tree');
@@ -289,7 +292,7 @@ it('ships a tree as a bundle, whole or on top of what the receiver has', async (
   await expect(bundleTree(cache, tree, file, ['--all'], signal)).rejects.toMatchObject({ retryable: false });
 });
 
-it('fetches once for many reviews that come together', async () => {
+it('fetches once for many concurrent reviews', async () => {
   const patchsets = [1, 2, 3, 4, 5, 6].map((number) => place.upload(CINDER, { [`f${number}`]: 'x\n' }));
   const outcomes = await Promise.all(patchsets.map((patchset, index) => merge(patchset, [], `r${index}`)));
   expect(outcomes.every(({ merged }) => merged)).toBe(true);
@@ -297,7 +300,7 @@ it('fetches once for many reviews that come together', async () => {
   expect(packs.filter((file) => file.endsWith('.pack')).length).toBeLessThanOrEqual(2);
 });
 
-it('keeps no more projects than allowed, and those that reviews need', async () => {
+it('keeps only the allowed number of projects, and those that reviews need', async () => {
   cache = place.cache({ maxProjects: 1 });
   merger = new GitMerger(cache);
   await merge(place.upload(CINDER, { a: 'x\n' }), [], 'r1');

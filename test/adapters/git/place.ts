@@ -1,4 +1,4 @@
-/** Projects on disk with patchsets as Gerrit keeps them, a cache of them, and the directory of a server to fetch them to. */
+/** Projects on disk with patchsets as Gerrit stores them, a cache, and the directory of a server. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -89,7 +89,7 @@ export class Place {
     return { type: 'fetchPatchset', key: 'f', server: this.server, patchset, trees, timeoutMs: 60_000 };
   }
 
-  /** Commits what is in the work folder as this patchset. */
+  /** Commits the work folder as this patchset. */
   patchset(number: number): Patchset {
     this.git(this.work, 'add', '--all', '--force', '.');
     this.git(this.work, 'commit', '--quiet', '--allow-empty', '--message', `patchset ${number}`);
@@ -98,7 +98,7 @@ export class Place {
     return this.#patchset(CINDER, 'master', 1, number, this.git(this.work, 'rev-parse', 'HEAD'));
   }
 
-  /** A commit of these files on the branch; null: the file goes. Returns the new tip. */
+  /** Commits these files on the branch; null deletes a file. Returns the new tip. */
   land(project: string, files: Readonly<Record<string, string | null>>, branch = 'master'): string {
     const ref = `refs/heads/${branch}`;
     return this.#commit(project, ref, ref, files, 'landed');
@@ -108,7 +108,7 @@ export class Place {
     return this.git(this.project(project), 'rev-parse', `refs/heads/${branch}`);
   }
 
-  /** A new change of one patchset; `on`: stacked on this commit, not on the tip. */
+  /** A new change with one patchset; `on`: stacked on this commit instead of the tip. */
   upload(
     project: string,
     files: Readonly<Record<string, string | null>>,
@@ -134,7 +134,7 @@ export class Place {
     return existsSync(this.tree('.git')) ? this.git(this.tree(), 'rev-parse', 'HEAD') : null;
   }
 
-  /** Puts a program in front of all others. */
+  /** Puts a program first in PATH. */
   program(name: string, script: string): void {
     mkdirSync(join(this.root, 'bin'), { recursive: true });
     writeFileSync(join(this.root, 'bin', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
@@ -147,7 +147,7 @@ export class Place {
     rmSync(this.root, { recursive: true, force: true });
   }
 
-  /** One commit on top of `on`, made by one process. `ref` names it afterwards. */
+  /** One commit on top of `on`, made by one process. `ref` then points to it. */
   #commit(
     project: string,
     ref: string,

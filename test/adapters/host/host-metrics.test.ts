@@ -1,4 +1,4 @@
-/** The metrics on this very host: what is there is told, and what is not is no error. */
+/** The metrics on the test's own host. Unknown values are no errors. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-test('places on one disk are one disk, also those that are not there yet', async () => {
+test('directories on one disk are one entry, including missing ones', async () => {
   mkdirSync(join(dir, 'logs'));
   const metrics = new ProcHostMetrics({
     paths: [
@@ -28,7 +28,7 @@ test('places on one disk are one disk, also those that are not there yet', async
   expect([walBytes, unkept]).toEqual([null, 'no room']);
 });
 
-test('another file system is another disk', async () => {
+test('another file system is a separate disk', async () => {
   const paths = [
     { path: dir, holds: 'stateDir' },
     { path: '/proc', holds: 'logs' },

@@ -1,6 +1,6 @@
 /**
- * A host with a log site in a temporary directory: what a job leaves is laid down as the runner and the provider lay
- * it, and what was published is read back from the disk.
+ * A host with a log site in a temporary directory. Creates a job's files as the runner and the provider do, and reads
+ * published files from the disk.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -19,7 +19,7 @@ export interface LocalRig extends EvidenceRig {
   readonly stateDir: string;
   /** The work tree of the server. */
   readonly tree: string;
-  /** The root of what is published. */
+  /** The root of the published files. */
   readonly site: string;
   start(
     options?: Partial<Omit<LocalEvidenceOptions, 'redact'>> & { readonly redact?: readonly string[] },
@@ -90,7 +90,7 @@ export async function everyByte(directory: string): Promise<string> {
   return text;
 }
 
-/** A named pipe, which node cannot make. */
+/** A named pipe, which Node cannot create. */
 export function makePipe(path: string): void {
   execFileSync('/usr/bin/env', ['mkfifo', '--', path]);
 }

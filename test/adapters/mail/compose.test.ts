@@ -1,6 +1,6 @@
 /**
- * Hostile strings, 10,000 of them (by default a twentieth), as subjects, ids and texts, through the real library and over a real wire: whatever strangers
- * write, a mail has the headers, the recipients and the end that it should have, and no second mail comes of it.
+ * Hostile strings, 10,000 of them (by default a twentieth), as subjects, ids and texts, through the real library and a
+ * real connection: headers, recipients and end of the mail stay as intended.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -68,14 +68,14 @@ const hostile = fc.oneof(
 
 const tenHostile = fc.array(hostile, { minLength: 10, maxLength: 10 });
 
-describe('strangers’ words', () => {
+describe('foreign text', () => {
   let sink: SmtpSink;
   beforeAll(async () => {
     sink = await SmtpSink.start();
   });
   afterAll(() => sink.close());
 
-  test('stay where they belong', LONG, async () => {
+  test('stays where it belongs', LONG, async () => {
     const where = { host: '127.0.0.1', port: sink.port, tls: 'none', caFile: null, login: null } as const;
     const mailer = new SmtpMailer({ ...where, from, timeoutMs: 60_000 });
     const to = ['dev@acme.example', 'ops@acme.example'];
@@ -95,7 +95,7 @@ describe('strangers’ words', () => {
         expect(header.To).toBe(to.join(', '));
         expect(header['Message-ID']).toMatch(/^<[A-Za-z0-9.-]{1,100}@acme\.example>$/);
         expect(read.subject).toMatch(/^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u);
-        // What was no line end in the text is none now, and what was one still is.
+        // No new line breaks appear, and none are lost.
         expect(read.text.split('\n').length).toBe(
           text
             .replace(/\r\n?|\n/g, '\n')
@@ -110,7 +110,7 @@ describe('strangers’ words', () => {
   });
 });
 
-describe('a mail’s own id', () => {
+describe('a mail’s id', () => {
   test.each([
     ['review.r00042', '<review.r00042@acme.example>'],
     ['alarm.stream-down.1795354826', '<alarm.stream-down.1795354826@acme.example>'],

@@ -1,4 +1,7 @@
-/** A program that takes mail as sendmail does: writes down its arguments, its environment and what it was given, and ends as it is told. */
+/**
+ * A program that accepts mail like sendmail: records its arguments, its environment and its input, and ends as
+ * requested.
+ */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,12 +43,12 @@ export class MailProgram {
     return [process.execPath, this.#script, this.directory];
   }
 
-  /** How the next run of it ends: an exit status, or not at all. */
+  /** How its next run ends: an exit status, or not at all. */
   next(plan: number | 'hang'): void {
     writeFileSync(join(this.directory, 'plan'), String(plan));
   }
 
-  /** What was taken, oldest first. */
+  /** The received mails, oldest first. */
   get taken(): readonly Taken[] {
     return readdirSync(this.directory)
       .filter((name) => name.endsWith('.mail'))
@@ -53,7 +56,7 @@ export class MailProgram {
       .map((name) => JSON.parse(readFileSync(join(this.directory, name), 'utf8')));
   }
 
-  /** Process id of a run that hangs; null: none does. */
+  /** Process id of a hanging run; null: none hangs. */
   get hanging(): number | null {
     const names = readdirSync(this.directory);
     return names.includes('hangs') ? Number(readFileSync(join(this.directory, 'hangs'), 'utf8')) : null;

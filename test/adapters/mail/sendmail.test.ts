@@ -19,7 +19,7 @@ afterEach(() => program.remove());
 
 const mailer = (argv = program.argv) => new SendmailMailer({ argv, from, graceMs: 200 });
 
-test('the program gets our arguments after the user’s, no secret of ours, and Unix line ends', async () => {
+test('passes our arguments after the user’s, no secret of ours, and Unix line ends', async () => {
   process.env.SOS_CI_TEST_SECRET = 'correct horse';
   await mailer().send(mail, NEVER);
   delete process.env.SOS_CI_TEST_SECRET;
@@ -36,7 +36,7 @@ test.each([
   [67, false],
   [78, false],
   [1, false],
-])('exit status %i: retryable %s, with what it said', async (status, retryable) => {
+])('exit status %i: retryable %s, with its output', async (status, retryable) => {
   program.next(status);
   await expect(mailer().send(mail, NEVER)).rejects.toMatchObject({
     operation: 'send mail',
@@ -45,14 +45,14 @@ test.each([
   });
 });
 
-test.each(['/nonexistent/sendmail', '/etc/hostname'])('%s is no program that may be run', async (file) => {
+test.each(['/nonexistent/sendmail', '/etc/hostname'])('%s cannot be run', async (file) => {
   await expect(mailer([file]).send(mail, NEVER)).rejects.toMatchObject({
     retryable: false,
     hint: 'correct mail.sendmail',
   });
 });
 
-test('one that hangs is ended, also when it does not want to', async () => {
+test('a hanging program is killed, even if it ignores SIGTERM', async () => {
   program.next('hang');
   const stop = new AbortController();
   const sending = mailer().send(mail, stop.signal);

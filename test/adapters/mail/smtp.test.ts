@@ -54,7 +54,7 @@ async function refusal(work: Promise<unknown>): Promise<OperationError> {
   return error;
 }
 
-describe('a mail by SMTP', () => {
+describe('a mail over SMTP', () => {
   test('has these headers and no others', async () => {
     await (await mailer({})).send(mail, NEVER);
     const [{ from, to, data, encrypted } = sink.mails[0] ?? { from: '', to: [], data: '', encrypted: true }] =
@@ -86,7 +86,7 @@ describe('a mail by SMTP', () => {
     expect(sink.mails).toMatchObject([{ login: 'acme', encrypted: true }]);
   });
 
-  test('is not sent, nor the password, where encryption is wanted and not to be had', async () => {
+  test('is not sent, nor the password, if required encryption is not available', async () => {
     const ours = await mailer({ login: `acme:${PASSWORD}` }, { tls: 'starttls', login });
     expect(await refusal(ours.send(mail, NEVER))).toMatchObject({
       retryable: false,
@@ -108,8 +108,8 @@ describe('a mail by SMTP', () => {
   });
 });
 
-describe('what goes wrong', () => {
-  test('a wrong password: for good, and in no error', async () => {
+describe('failures', () => {
+  test('a wrong password: permanent, and not shown in the error', async () => {
     const ours = await mailer({ tls: 'tls', login: 'acme:other' }, { tls: 'tls', login });
     expect(await refusal(ours.send(mail, NEVER))).toMatchObject({
       retryable: false,
@@ -132,7 +132,7 @@ describe('what goes wrong', () => {
     expect(error).toMatchObject({ retryable, message: expect.stringContaining(reply.slice(4)) });
   });
 
-  test('one of two recipients is refused: the other has it, and the operator hears which', async () => {
+  test('one of two recipients is refused: the other gets the mail, and the operator hears which', async () => {
     const ours = await mailer({});
     sink.next('RCPT', '550 5.1.1 nobody of that name');
     const two = { ...mail, to: ['gone@acme.example', 'dev@acme.example'] };
@@ -143,19 +143,19 @@ describe('what goes wrong', () => {
     expect(sink.mails).toMatchObject([{ to: ['dev@acme.example'] }]);
   });
 
-  test.each(['connect', 'EHLO', 'MAIL', 'DATA', 'taken'] as const)('cut at %s: tried again', async (verb) => {
+  test.each(['connect', 'EHLO', 'MAIL', 'DATA', 'taken'] as const)('cut at %s: retryable', async (verb) => {
     const ours = await mailer({});
     sink.next(verb, 'cut');
     expect(await refusal(ours.send(mail, NEVER))).toMatchObject({ retryable: true });
   });
 
-  test('silence is waited for no longer than it says', async () => {
+  test('silence ends at the timeout', async () => {
     const ours = await mailer({}, { timeoutMs: 300 });
     sink.next('connect', 'silence');
     expect(await refusal(ours.send(mail, NEVER))).toMatchObject({ retryable: true });
   });
 
-  test('nobody listens', async () => {
+  test('no listener', async () => {
     const ours = await mailer({});
     await sink.close();
     expect(await refusal(ours.send(mail, NEVER))).toMatchObject({
@@ -165,7 +165,7 @@ describe('what goes wrong', () => {
     sink = await SmtpSink.start();
   });
 
-  test('told to stop on its way: it stops at once', async () => {
+  test('an abort during a send stops at once', async () => {
     const ours = await mailer({});
     sink.next('MAIL', 'silence');
     const stop = new AbortController();
@@ -179,7 +179,7 @@ describe('what goes wrong', () => {
     expect(sink.mails).toEqual([]);
   });
 
-  test('certificates that cannot be read', async () => {
+  test('unreadable certificates', async () => {
     const ours = await mailer({}, { caFile: '/nonexistent/ca.pem' });
     expect(await refusal(ours.send(mail, NEVER))).toMatchObject({ operation: 'read certificates' });
   });

@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-test('a key that only we can read, and its public half', async () => {
+test('creates a key that only we can read, and its public half', async () => {
   await makeKey(file, 'acme-ci (sos-ci)', TIMEOUT_MS);
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(readdirSync(dir).sort()).toEqual(['key', 'key.pub']);
@@ -29,14 +29,14 @@ test('a key that only we can read, and its public half', async () => {
   expect(half.line).toMatch(/^ssh-ed25519 [A-Za-z0-9+/=]+ acme-ci \(sos-ci\)$/);
 });
 
-test.each(['key', 'key.pub'])('nothing is made over a %s', async (there) => {
+test.each(['key', 'key.pub'])('creates nothing over a %s', async (there) => {
   writeFileSync(join(dir, there), 'mine');
   await expect(makeKey(file, 'x', TIMEOUT_MS)).rejects.toThrow(`${join(dir, there)} is there already`);
   expect(readFileSync(join(dir, there), 'utf8')).toBe('mine');
   expect(readdirSync(dir)).toEqual([there]);
 });
 
-test('a folder that is not there is said', async () => {
+test('reports a missing folder', async () => {
   const away = join(dir, 'nowhere', 'key');
   await expect(makeKey(away, 'x', TIMEOUT_MS)).rejects.toMatchObject({
     name: 'OperationError',

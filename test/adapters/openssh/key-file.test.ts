@@ -11,7 +11,7 @@ const USE = { setting: 'gerrit.key', addTo: 'in Gerrit' };
 afterAll(() => site.remove());
 
 describe('our private key', () => {
-  test('is read as it is', async () => {
+  test('is read unchanged', async () => {
     const file = site.file('good', keys.account.private, 0o600);
     expect((await readPrivateKey(file, USE)).toString()).toBe(keys.account.private);
   });
@@ -30,7 +30,7 @@ describe('our private key', () => {
     ['no key', () => site.file('text', 'hello\n', 0o600), 'no private key', 'OpenSSH or PEM'],
     ['empty', () => site.file('empty', '', 0o600), 'no private key', 'OpenSSH or PEM'],
     ['huge', () => site.file('huge', 'x'.repeat(70_000), 0o600), 'not a key file', 'gerrit.key'],
-  ])('%s: says so, and what to do', async (_what, make, message, hint) => {
+  ])('%s: reported with a hint', async (_what, make, message, hint) => {
     await expect(readPrivateKey(make(), USE)).rejects.toMatchObject({
       name: 'OperationError',
       operation: 'read private key',
@@ -44,7 +44,7 @@ describe('our private key', () => {
     ['OpenSSH', []],
     ['PEM', ['-m', 'PEM', '-t', 'rsa', '-b', '2048']],
     ['PKCS#8', ['-m', 'PKCS8', '-t', 'rsa', '-b', '2048']],
-  ])('encrypted (%s): says so, and what to do', async (name, args) => {
+  ])('encrypted (%s): reported with a hint', async (name, args) => {
     const file = `${site.directory}/encrypted-${name.replace('#', '')}`;
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', ...args, '-N', 'secret passphrase', '-f', file]);
     const refusal = readPrivateKey(file, USE);

@@ -9,7 +9,7 @@ import { NEVER } from '../../fixtures/never.ts';
 
 const TIMEOUT_MS = 60_000;
 
-test('the key that the server shows, and nothing of ours is offered to it', async () => {
+test('returns the key that the server presents, and offers none of ours', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'sos-ci-shown-'));
   const gerrit = new EmbeddedGerrit({ directory, accounts: [] });
   await gerrit.start();
@@ -24,7 +24,7 @@ test('the key that the server shows, and nothing of ours is offered to it', asyn
   }
 });
 
-test('nobody there, nothing said, and a stop', async () => {
+test('no listener, a silent server, and an abort', async () => {
   const silent = createServer((socket) => socket.resume());
   const port = await new Promise<number>((resolve) => {
     silent.listen(0, '127.0.0.1', () => resolve((silent.address() as { port: number }).port));

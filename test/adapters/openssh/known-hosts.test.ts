@@ -20,7 +20,7 @@ const find = (text: string, host = 'review.example.org', port = 29418) =>
   findKnownHost(text, { file, host, port });
 const types = (text: string, host?: string, port?: number) => find(text, host, port).keys.map((k) => k.type);
 
-describe('finding the entries of a host', () => {
+describe('find the entries of a host', () => {
   test.each([
     ['host and port', `[review.example.org]:29418 ${ed}`],
     ['any case', `[Review.Example.ORG]:29418 ${ed}`],
@@ -49,21 +49,21 @@ describe('finding the entries of a host', () => {
     expect(types(text)).toEqual([]);
   });
 
-  test('port 22 goes by the bare name', () => {
+  test('port 22 uses the bare name', () => {
     expect(types(`review.example.org ${ed}`, 'review.example.org', 22)).toEqual(['ssh-ed25519']);
     expect(types(`${hashed('review.example.org')} ${ed}`, 'review.example.org', 22)).toEqual(['ssh-ed25519']);
   });
 
-  test('entries with the port win over those of the bare name', () => {
+  test('entries with the port override those of the bare name', () => {
     const text = `review.example.org ${keys.rsa.public}\n[review.example.org]:29418 ${ed}`;
     expect(types(text)).toEqual(['ssh-ed25519']);
   });
 
-  test('a pattern of many stars takes no time', () => {
+  test('a pattern with many stars takes no time', () => {
     expect(types(`${'*a'.repeat(2_000)} ${ed}`, 'a'.repeat(250), 22)).toEqual([]);
   });
 
-  test('a missing file knows nobody, a directory is an error with a hint', async () => {
+  test('a missing file knows no hosts, a directory is an error with a hint', async () => {
     expect((await readKnownHost(`${site.directory}/none`, 'h', 22)).keys).toEqual([]);
     await expect(readKnownHost(site.directory, 'h', 22)).rejects.toMatchObject({
       operation: 'read known_hosts',
@@ -79,12 +79,12 @@ describe('finding the entries of a host', () => {
   });
 });
 
-describe('judging a key', () => {
+describe('judge a key', () => {
   const known = find(
     `[review.example.org]:29418 ${ed}\n@revoked * ${keys.otherEd25519.public}\n[review.example.org]:29418 ${keys.rsa.public}`,
   );
 
-  test('asks only for the types that are known, rsa without SHA-1', () => {
+  test('requests only the known types, rsa without SHA-1', () => {
     expect(hostKeyAlgorithms(known)).toEqual(['ssh-ed25519', 'rsa-sha2-512', 'rsa-sha2-256']);
     expect(hostKeyAlgorithms(find(`[review.example.org]:29418 ${keys.rsa.public}`))).toEqual([
       'rsa-sha2-512',
@@ -100,7 +100,7 @@ describe('judging a key', () => {
     expect(judgeHostKey(find(''), blobOf(ed))).toBe('unknown');
   });
 
-  test('a revoked key is refused though another line still holds it', () => {
+  test('a revoked key is refused even if another line still holds it', () => {
     const both = find(`[review.example.org]:29418 ${ed}\n@revoked [review.example.org]:29418 ${ed}`);
     expect(judgeHostKey(both, blobOf(ed))).toBe('revoked');
   });
@@ -125,14 +125,14 @@ describe('judging a key', () => {
     );
   });
 
-  test('a changed key is shown beside the known one and its line', () => {
+  test('a changed key is shown next to the known one and its line', () => {
     const error = hostKeyError(known, blobOf(keys.account.public), 'changed');
     expect(error.message).toContain(fingerprint(blobOf(keys.account.public)));
     expect(error.message).toContain(`${fingerprint(blobOf(ed))} (line 1)`);
     expect(error.hint).toContain(`ssh-keygen -R '[review.example.org]:29418' -f ${file}`);
   });
 
-  test('a file name with a space or a quote can still be pasted', () => {
+  test('a file name with a space or a quote can be pasted', () => {
     const odd = findKnownHost('', { file: "/tmp/it's a/known_hosts", host: 'h', port: 22 });
     expect(hostKeyError(odd, blobOf(ed), 'unknown').hint).toContain(">> '/tmp/it'\\''s a/known_hosts'");
   });

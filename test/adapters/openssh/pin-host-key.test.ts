@@ -19,7 +19,7 @@ afterEach(() => rmSync(dir, { recursive: true }));
 test.each([
   [22, 'review.example.org '],
   [29418, '[review.example.org]:29418 '],
-])('a key for port %i, after what is there', (port, begins) => {
+])('a key for port %i, after the existing entries', (port, begins) => {
   const key = newKey();
   writeFileSync(file, 'other ssh-ed25519 AAAA');
   expect(pinHostKey(file, 'review.example.org', port, key)).toBe('pinned');
@@ -30,14 +30,14 @@ test.each([
   expect(judgeHostKey(findKnownHost(text, { file, host: 'review.example.org', port }), key)).toBe('known');
 });
 
-test('no key in the place of another', () => {
+test('replaces no key', () => {
   pinHostKey(file, 'h', 22, newKey());
   const before = readFileSync(file, 'utf8');
   expect(() => pinHostKey(file, 'h', 22, newKey())).toThrow('names another key for it');
   expect(readFileSync(file, 'utf8')).toBe(before);
 });
 
-test('a file that cannot be written is said', () => {
+test('reports a file that cannot be written', () => {
   expect(() => pinHostKey(join(dir, 'nowhere', 'x'), 'h', 22, newKey())).toThrow(
     expect.objectContaining({ name: 'OperationError', operation: 'pin host key' }),
   );

@@ -1,4 +1,4 @@
-/** A local server whose commands run as an account of their own: what they can reach, and that everything of theirs ends. */
+/** A local server whose commands run as a separate account: what they can reach, and that all of its processes end. */
 import { chmodSync, existsSync, lstatSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
@@ -49,18 +49,18 @@ describe('a local server with an account', () => {
     const { address } = request.run.server;
     for (const file of [join(address, 'tree', 'made'), join(address, 'home', 'made')])
       expect(statSync(file).uid).toBe(account.uid);
-    // The record of the run is out of its reach.
+    // The record of the run is out of reach.
     expect(statSync(scratch.directory(request))).toMatchObject({ uid: 0 });
   });
 
-  it('tells a program that is missing from one that failed', async () => {
+  it('distinguishes a missing program from one that failed', async () => {
     const request = await script('true');
     const missing = { ...request, spec: { ...request.spec, argv: ['no-such-program'] } };
     const handle = await scratch.runner().start(missing, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 127 });
   });
 
-  it('is stopped, found again by a provider without an account, and deleted with what it left', async () => {
+  it('is stopped, found by a provider without an account, and deleted with its remains', async () => {
     const request = await script(`sleep ${FOR_EVER} & echo $! >"$HOME/pid"; wait`);
     const { server, owner } = request.run;
     const handle = await scratch.runner().start(request, NEVER);
@@ -76,7 +76,7 @@ describe('a local server with an account', () => {
     expect(existsSync(server.address)).toBe(false);
   });
 
-  it('ends at its deletion what still runs as that account', async () => {
+  it('kills what still runs as that account when it is deleted', async () => {
     const request = await script(`setsid sleep ${FOR_EVER} & echo $! >"$HOME/pid"`);
     const handle = await scratch.runner().start(request, NEVER);
     const pid = Number(await written(join(request.run.server.address, 'home', 'pid')));
@@ -85,7 +85,7 @@ describe('a local server with an account', () => {
     await handle.ended;
   });
 
-  it('gives a tree with its links, and follows none', async () => {
+  it('transfers a tree with its links, and follows none', async () => {
     const request = await script('true');
     const { address } = request.run.server;
     const mine = join(scratch.root, 'mine');

@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-test('what was left half written goes with its file, and nothing else does', async () => {
+test('a half-written file is removed with its target, and nothing else is', async () => {
   const file = join(directory, 'node-1');
   const other = `${file}.deadbeef`;
   const [half, another, ofTheOther] = [temporaryPath(file), temporaryPath(file), temporaryPath(other)];
@@ -35,7 +35,7 @@ test('what was left half written goes with its file, and nothing else does', asy
   expect(new Set(left)).toEqual(new Set([other, ofTheOther]));
 });
 
-test('what is being written is left alone, although the file that it is for is removed meanwhile', async () => {
+test('a file that is being written is left alone, even if its target is removed meanwhile', async () => {
   const file = join(directory, 'node-1');
   writeFileSync(file, 'before');
   await withTemporary(file, async (temporary) => {
@@ -47,12 +47,12 @@ test('what is being written is left alone, although the file that it is for is r
   expect(readdirSync(directory)).toEqual(['node-1']);
 });
 
-test('nothing there is success', async () => {
+test('a missing file is a success', async () => {
   await removeWithTemporaries(join(directory, 'nowhere', 'node-1'));
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test('a file is written whole, with its mode and time, in the place of what was there', async () => {
+test('a file is written completely, with its mode and time, and replaces the old one', async () => {
   const file = join(directory, 'pid');
   writeFileSync(file, 'old');
   await writeAtomically(file, '17\n', { mode: 0o644, modifiedAt: 1_700_000_000 });

@@ -1,4 +1,4 @@
-/** The runner on a disk without room: what it knows of a run is told all the same, and a run ends when it must. */
+/** The runner on a full disk: it still reports what it knows of a run, and a run ends when it must. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,7 +41,7 @@ describe('the runner on a disk of 256 KB', () => {
   test.for([
     ['content', FILL],
     ['files', FILL_NAMES],
-  ] as const)('tells how a command ended that filled it with %s', ([_what, fill], context) => {
+  ] as const)('reports how a command ended that filled it with %s', ([_what, fill], context) => {
     if (typeof disk === 'string') context.skip(disk);
     expect(run(`${fill}; exit 1`)).toBe(0);
     expect(file('rc').trim()).toBe('exited 1');
@@ -50,21 +50,21 @@ describe('the runner on a disk of 256 KB', () => {
   test.for([
     ['content', FILL],
     ['files', FILL_NAMES],
-  ] as const)('ends at its deadline a command that filled it with %s', ([_what, fill], context) => {
+  ] as const)('ends a command that filled it with %s at its deadline', ([_what, fill], context) => {
     if (typeof disk === 'string') context.skip(disk);
     expect(run(`${fill}; sleep ${FOR_EVER}`, 2_000)).toBe(0);
     expect(file('rc').trim()).toBe('timedOut');
     expect(processesOf(`sleep\0${FOR_EVER}`)).toEqual([]);
   });
 
-  test('says in the log that some of it is missing', (context) => {
+  test('says in the log that output is missing', (context) => {
     if (typeof disk === 'string') context.skip(disk);
     expect(run('yes | head -c 600000; exit 3')).toBe(0);
     expect(file('rc').trim()).toBe('exited 3');
     expect(file('log')).toMatch(/\n\[sos-ci: output was dropped: the log cannot be written\]\n$/);
   });
 
-  test('starts nothing without room for the ending', (context) => {
+  test('starts nothing without space for the exit record', (context) => {
     if (typeof disk === 'string') return context.skip(disk);
     disk.fill();
     expect(run('exit 0')).toBe(NO_ROOM);

@@ -1,4 +1,4 @@
-/** How the runner puts its files on the disk: a power cut must not make a stage run twice, nor a slow disk make it wait. */
+/** How the runner syncs its files: a power cut must not make a stage run twice, and a slow disk must not delay it. */
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-/** A `sync` that comes first in PATH. */
+/** A `sync` that is first in PATH. */
 function fakeSync(script: string): void {
   writeFileSync(join(root, 'bin', 'sync'), `#!/bin/sh\n${script}\n`);
   chmodSync(join(root, 'bin', 'sync'), 0o755);
@@ -43,7 +43,7 @@ const notes = () =>
   readFileSync(join(root, 'notes'), 'utf8').trim().replaceAll(directory, 'run').split('\n').sort();
 
 describe('the runner', () => {
-  test('puts its pid and its ending on the disk, by name', async () => {
+  test('syncs its pid and its exit record, by name', async () => {
     fakeSync(`held=$(ls /proc/$$/fd | grep -x -e 6 -e 9)
 echo "sync $* there: $(cd ${directory}; ls pid rc 2>/dev/null | grep -x "\${1##*/}") held:$held" >>${root}/notes`);
     run();
@@ -51,8 +51,8 @@ echo "sync $* there: $(cd ${directory}; ls pid rc 2>/dev/null | grep -x "\${1##*
     expect(notes()).toEqual(['sync run/pid run there: pid held:', 'sync run/rc run there: rc held:']);
   });
 
-  test('waits for no disk that stands still: the command runs, and its ending is there', () => {
-    // Until the test clears away.
+  test('does not wait for a hanging disk: the command runs, and its exit record is written', () => {
+    // Until the test removes it.
     fakeSync(`case $1 in */pid) while [ -d ${root} ]; do sleep 0.1; done ;; esac`);
     run();
   });

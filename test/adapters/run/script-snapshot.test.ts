@@ -1,4 +1,4 @@
-/** Which files of the operator's are sent to a server. */
+/** Which of the operator's files are sent to a server. */
 import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
@@ -28,14 +28,14 @@ const read = (whole = true) =>
   readScript({ program: program(), folder: whole ? folder : null, arguments: [] }, NEVER);
 
 describe('readScript', () => {
-  it('takes the program alone', async () => {
+  it('reads only the program', async () => {
     writeFileSync(join(folder, 'other'), 'x');
     const { program: started, files } = await read(false);
     expect(started).toBe('run.sh');
     expect(files).toEqual([{ path: 'run.sh', content: Buffer.from('#!/bin/sh\n'), executable: true }]);
   });
 
-  it('takes a folder with its folders, without .git', async () => {
+  it('reads a folder with its subfolders, without .git', async () => {
     for (const name of ['lib/deep', '.git']) mkdirSync(join(folder, name), { recursive: true });
     writeFileSync(join(folder, 'lib/deep/data'), Buffer.from([0, 255]));
     writeFileSync(join(folder, '.git/config'), 'token');
@@ -71,7 +71,7 @@ describe('readScript', () => {
     await expect(read(false)).rejects.toThrow('is a symbolic link');
   });
 
-  it('never takes half of an edit', async () => {
+  it('never reads half of an edit', async () => {
     fill(300);
     chmodSync(program(), 0o755);
     const reading = read();

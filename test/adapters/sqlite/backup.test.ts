@@ -1,4 +1,4 @@
-/** A copy of a database that lives meanwhile: whole, of one moment, and never in the way of anything. */
+/** A copy of a database in use: complete, of one point in time, and without blocking writers. */
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => folder.remove());
 
-test('of a database that another process writes to: whole, and verify passes', {
+test('of a database that another process writes to: complete, and verify passes', {
   timeout: 120_000,
 }, async () => {
   const other = await program.start('write', file);
@@ -46,10 +46,10 @@ test('is readable by its owner only', async () => {
   expect((statSync(target).mode & 0o777).toString(8)).toBe('600');
 });
 
-test('writes between its steps do not make it begin again', { timeout: 60_000 }, async () => {
+test('writes between its steps do not restart it', { timeout: 60_000 }, async () => {
   const store = openStore(file);
   const { database } = store as unknown as { readonly database: import('better-sqlite3').Database };
-  // More than one step's pages.
+  // More pages than one step copies.
   database.prepare("INSERT INTO meta VALUES ('large', hex(zeroblob(4000000)))").run();
   await grown(store, 5);
   const rows = [...store.log()];
@@ -69,7 +69,7 @@ test('writes between its steps do not make it begin again', { timeout: 60_000 },
   store.close();
 });
 
-test('it overwrites nothing, and leaves nothing behind when it cannot be made', async () => {
+test('overwrites nothing, and leaves nothing behind when it fails', async () => {
   openStore(file).close();
   writeFileSync(target, 'precious');
   await expect(backupStore(file, target, () => {})).rejects.toMatchObject({
@@ -84,7 +84,7 @@ test('it overwrites nothing, and leaves nothing behind when it cannot be made', 
   expect(existsSync(`${target}2`) || existsSync(`${target}.part`)).toBe(false);
 });
 
-test('what verify compares is of one moment, while a daemon goes on writing', async () => {
+test('verify compares one point in time, while a daemon keeps writing', async () => {
   const store = openStore(file);
   await grown(store, 2);
   const snapshot = openSnapshot(file);

@@ -1,4 +1,4 @@
-/** A database that was copied, moved or put back waits for the operator's word; the one that stayed does not. */
+/** A database that was copied, moved or restored waits for the operator's confirmation; one that stayed does not. */
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -34,7 +34,7 @@ beforeEach(() => {
 });
 afterEach(() => folder.remove());
 
-/** One life of a daemon: opens, checks, works, notes how far it came. */
+/** One run of a daemon: opens, checks, works, stores its progress. */
 async function lived(path: string, jobs = 1, noted = true): Promise<void> {
   const store = openStore(path);
   try {
@@ -49,7 +49,7 @@ async function lived(path: string, jobs = 1, noted = true): Promise<void> {
 const elsewhere = () => join(folder.path, 'elsewhere');
 const archive = () => join(folder.path, 'state.tar');
 
-/** The files that are there may keep their inodes, or be given the ones that became free. */
+/** The existing files may keep their inodes, or get ones that became free. */
 const PUT_BACK: readonly (readonly [string, () => void, () => void])[] = [
   [
     'cp',
@@ -70,7 +70,7 @@ const REFUSED = expect.objectContaining({
   hint: expect.stringContaining('sos-ci confirm'),
 });
 
-test('one that stayed where it was starts again and again, also after a kill that noted nothing', async () => {
+test('one that stayed starts again and again, even after a kill that stored nothing', async () => {
   await lived(file);
   await lived(file, 3, false);
   await lived(file, 0, false);
@@ -80,16 +80,16 @@ test('one that stayed where it was starts again and again, also after a kill tha
 test('a start that died while it claimed the database raises no false alarm', async () => {
   await lived(file);
   const sidecar = JSON.parse(readFileSync(`${file}.identity`, 'utf8'));
-  // It names both tokens until the database has the new one: here the start got no further than that.
+  // It holds both tokens until the database has the new one; this start got no further.
   const tokens = [...sidecar.tokens, 'the one that was to come'];
   writeFileSync(`${file}.identity`, JSON.stringify({ ...sidecar, tokens }));
   await lived(file);
 });
 
-test('what is done to the files without changing them is no false alarm', async () => {
+test("changes to the files' metadata raise no false alarm", async () => {
   await lived(file);
   for (const path of [file, `${file}.identity`]) {
-    // A backup program that hides that it read, one that keeps hard links, an operator who looks after the rights.
+    // A backup program that restores access times, one that makes hard links, an operator who corrects permissions.
     utimesSync(path, new Date(0), new Date(0));
     linkSync(path, `${path}.link`);
     chmodSync(path, 0o640);
@@ -100,14 +100,14 @@ test('what is done to the files without changing them is no false alarm', async 
   await lived(file);
 });
 
-test('a host that has learned to tell when a file was born is no false alarm', async () => {
+test('a host that starts to report creation times raises no false alarm', async () => {
   await lived(file);
   const sidecar = JSON.parse(readFileSync(`${file}.identity`, 'utf8'));
   writeFileSync(`${file}.identity`, JSON.stringify({ ...sidecar, self: { ...sidecar.self, born: null } }));
   await lived(file);
 });
 
-test('a write that was cut off is no false alarm', async () => {
+test('a write that was cut off raises no false alarm', async () => {
   await lived(file);
   writeFileSync(`${file}.identity.new`, '{"location":');
   await lived(file);
@@ -143,7 +143,7 @@ describe('refused until confirmed', () => {
       async () => {
         cpSync(file, join(folder.path, 'older.db'));
         await lived(file);
-        // Into the same file, as `cp` does it: the inode stays.
+        // Into the same file, as `cp` writes it: the inode stays.
         writeFileSync(file, readFileSync(join(folder.path, 'older.db')));
         return file;
       },
@@ -154,7 +154,7 @@ describe('refused until confirmed', () => {
         const store = openStore(file);
         await backedByCopy(store, verifyIdentity(file));
         store.close();
-        // Into the same file, as `cp` does it: the inode stays.
+        // Into the same file, as `cp` writes it: the inode stays.
         writeFileSync(file, readFileSync(join(folder.path, 'older.db')));
         return file;
       },
@@ -226,14 +226,14 @@ describe('refused until confirmed', () => {
     await lived(file, 2);
     const path = await move();
     await expect(lived(path)).rejects.toEqual(REFUSED);
-    // Refusing changes nothing: it is refused again.
+    // A refusal changes nothing: the next start is refused too.
     await expect(lived(path)).rejects.toEqual(REFUSED);
     confirmIdentity(path);
     await lived(path);
     await lived(path);
   });
 
-  test('the original goes on beside its copy', async () => {
+  test('the original continues to work beside its copy', async () => {
     await lived(file);
     cpSync(state, elsewhere(), { recursive: true });
     await expect(lived(join(elsewhere(), 'sos-ci.db'))).rejects.toEqual(REFUSED);

@@ -1,4 +1,4 @@
-/** How SQLite is opened: what is set, what is refused, and what a log is after its WAL was cut. */
+/** How SQLite is opened: its settings, what is refused, and the log after its WAL was cut. */
 import {
   chmodSync,
   copyFileSync,
@@ -34,7 +34,7 @@ beforeEach(() => {
 });
 afterEach(() => folder.remove());
 
-test('every connection syncs each commit, in WAL, on an SQLite that is new enough', () => {
+test('every connection syncs each commit, in WAL mode, with a recent SQLite', () => {
   const store = openStore(file);
   const { database } = store as unknown as { readonly database: Sqlite.Database };
   const reader = openReader(file);
@@ -58,13 +58,13 @@ test('a reader cannot write', () => {
   reading.close();
 });
 
-test('a young WAL is grown once, so that later appends need not', () => {
+test('a new WAL is extended once, so that later appends need not extend it', () => {
   const store = openStore(file);
   expect(statSync(`${file}-wal`).size).toBeGreaterThanOrEqual(4 * 1024 * 1024);
   store.close();
 });
 
-test('a WAL that grows while somebody reads for long is seen, and small again when nobody does', async () => {
+test('a WAL that grows during a long read is detected, and shrinks afterwards', async () => {
   const store = openStore(file);
   const metrics = new ProcHostMetrics({ paths: [], database: file, unkept: () => null });
   const walBytes = async () => (await metrics.read()).walBytes ?? 0;
@@ -83,7 +83,7 @@ test('a WAL that grows while somebody reads for long is seen, and small again wh
   store.close();
 });
 
-describe('what cannot be opened', () => {
+describe('a database that cannot be opened', () => {
   test.each([
     ['a folder that is not there', () => openStore(join(folder.path, 'no', 'sos-ci.db')), 'stateDir exists'],
     ['a reader without a database', () => openReader(file), 'start `sos-ci daemon` once'],
@@ -128,24 +128,24 @@ test.each([
   ['SQLITE_READONLY', 'writable'],
   ['SQLITE_READONLY_DBMOVED', 'writable'],
   ['SQLITE_CANTOPEN', 'writable'],
-])('%s can pass by itself, and is told as that', (code, hint) => {
+])('%s is reported as temporary', (code, hint) => {
   const translated = translate(new Sqlite.SqliteError('no', code));
   expect(translated).toBeInstanceOf(StoreUnavailable);
   expect(translated).toMatchObject({ hint: expect.stringContaining(hint) });
 });
 
-test.each(['SQLITE_CORRUPT', 'SQLITE_CONSTRAINT', 'SQLITE_ERROR'])('%s cannot', (code) => {
+test.each(['SQLITE_CORRUPT', 'SQLITE_CONSTRAINT', 'SQLITE_ERROR'])('%s is not', (code) => {
   const thrown = new Sqlite.SqliteError('no', code);
   expect(translate(thrown)).toBe(thrown);
   expect(translate('a text')).toBe('a text');
 });
 
-test('a database that became read-only is told as that, and loses nothing', async () => {
+test('a database that became read-only is reported as such, and loses nothing', async () => {
   const store = openStore(file);
   await grown(store, 1);
   const rows = [...store.log()].length;
   const { database } = store as unknown as { readonly database: Sqlite.Database };
-  // As root no file is read-only: SQLite's own switch gives the error that a file without rights gives others.
+  // root can write to read-only files, so SQLite's own switch causes the same error.
   chmodSync(file, 0o400);
   database.pragma('query_only = ON');
   const refused = grown(store, 1);
@@ -159,7 +159,7 @@ test('a database that became read-only is told as that, and loses nothing', asyn
   store.close();
 });
 
-test('killed in the middle of its appends: every row that it was told of is there', {
+test('killed during appends: every confirmed row is there', {
   timeout: 60_000,
 }, async () => {
   const other = await program.start('write', file);
@@ -172,7 +172,7 @@ test('killed in the middle of its appends: every row that it was told of is ther
   store.close();
 });
 
-test('a WAL cut at any byte leaves a log without gaps that opens and goes on', {
+test('a WAL cut at any byte leaves a log without gaps that opens and continues', {
   timeout: 60_000,
 }, async () => {
   const store = openStore(file);

@@ -1,4 +1,4 @@
-/** One daemon for one database: refused, taken over, and raced for by real processes. */
+/** One daemon for each database: refused, taken over, and raced for by real processes. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -32,14 +32,14 @@ test('a second daemon is refused, with the pid and start time of the first', asy
   await other.kill();
 });
 
-test('one process cannot take it twice either, and gives it back', () => {
+test('one process cannot take it twice either, and can release it', () => {
   const lock = takeLock(file, STARTED);
   expect(() => takeLock(file, STARTED)).toThrow(`pid ${process.pid}`);
   lock.release();
   takeLock(file, STARTED).release();
 });
 
-test('the lock of a process that was killed is taken over at once', async () => {
+test('the lock of a killed process is taken over at once', async () => {
   const other = await program.start('lock', file);
   other.say(String(STARTED));
   expect(await other.line()).toBe('taken');
@@ -48,7 +48,7 @@ test('the lock of a process that was killed is taken over at once', async () => 
   lock.release();
 });
 
-test('of several that start at the same time exactly one gets it, every time', {
+test('of several concurrent starts exactly one gets it', {
   timeout: 120_000,
 }, async () => {
   const others = await Promise.all([1, 2, 3, 4, 5, 6].map(() => program.start('lock', file)));
@@ -58,7 +58,7 @@ test('of several that start at the same time exactly one gets it, every time', {
     const winners = others.filter((_, index) => answers[index] === 'taken');
     expect(winners).toHaveLength(1);
     for (const answer of answers) expect(answer).toMatch(/^(taken|another daemon runs on this database)/);
-    // The next round is for the others, over the lock that a kill left.
+    // The next round starts with the lock that a kill left.
     const [winner] = winners;
     if (winner === undefined) throw new Error('nobody won');
     await winner.kill();
@@ -67,17 +67,17 @@ test('of several that start at the same time exactly one gets it, every time', {
   expect(others).toHaveLength(1);
 });
 
-test('who held it last is shown only while it lives', async () => {
+test('the last holder is shown only while it lives', async () => {
   const other = await program.start('lock', file);
   other.say(String(STARTED));
   await other.line();
-  // The pid of a live process that is not the holder: it was given out again.
+  // The pid of a live process that is not the holder: it was reused.
   writeFileSync(`${file}.holder`, JSON.stringify({ pid: process.pid, startTicks: 1, startedAt: STARTED }));
   expect(() => takeLock(file, 1)).toThrow(/^another daemon runs on this database$/);
   await other.kill();
 });
 
-test('a folder that is not there, and a file that is no lock', () => {
+test('a missing folder, and a file that is not a lock', () => {
   expect(() => takeLock(join(folder.path, 'no', 'daemon.lock'), 1)).toThrow(
     expect.objectContaining({ name: 'OperationError', hint: 'check that stateDir exists and is writable' }),
   );

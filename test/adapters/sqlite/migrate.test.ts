@@ -1,4 +1,4 @@
-/** A database is brought to this program's schema, once, and never by an older program. */
+/** A database is migrated to this program's schema, once, and never by an older program. */
 import { cpSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -31,7 +31,7 @@ test('a fresh database gets everything', () => {
   expect(versionOf(file)).toBe(NEWEST);
 });
 
-test('one that is up to date is left as it is', async () => {
+test('an up-to-date one is unchanged', async () => {
   const store = openStore(file);
   await grown(store, 1);
   const rows = [...store.log()];
@@ -52,7 +52,7 @@ function later(...extra: readonly string[]): string {
   return migrations;
 }
 
-test('one of an earlier program gets what is missing, in order', () => {
+test('an older one gets the missing migrations, in order', () => {
   const database = openWritable(file);
   migrate(database);
   const migrations = later(
@@ -69,7 +69,7 @@ test('one of an earlier program gets what is missing, in order', () => {
   database.close();
 });
 
-test('a newer one is refused, saying both versions, by the daemon and by readers', () => {
+test('a newer one is refused with both versions, by the daemon and by readers', () => {
   openStore(file).close();
   const database = openWritable(file);
   database.pragma(`user_version = ${NEWEST + 1}`);

@@ -1,6 +1,7 @@
 /**
- * Another process for the tests of lock and store: `lock FILE` takes the daemon's lock for each line that it is told,
- * says what came of it and holds it; `write FILE` appends jobs until it is killed and says how many are durable.
+ * Another process for the tests of lock and store. `lock FILE` tries to take the daemon's lock for each line on
+ * standard input, prints the result and holds it; `write FILE` appends jobs until it is killed and prints how many are
+ * durable.
  */
 import { createInterface } from 'node:readline';
 import { takeLock } from '../../../src/adapters/sqlite/lock.ts';
@@ -25,7 +26,7 @@ if (what === 'lock') {
   const store = openStore(file);
   for (;;) {
     say(String(await grown(store, 1)));
-    // Its reader must be able to keep up, and to stop it between two appends or in one.
+    // Its reader must be able to keep up, and to stop it between two appends or during one.
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

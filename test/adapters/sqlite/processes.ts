@@ -1,4 +1,4 @@
-/** Bundles other-program.ts once for a test file, and starts it in processes of their own. */
+/** Bundles other-program.ts once for a test file, and starts it in separate processes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ export interface Other {
   say(line: string): void;
   /** Its next line. @throws when it ended without one */
   line(): Promise<string>;
-  /** SIGKILL; resolves when it is gone. */
+  /** SIGKILL; resolves when it has exited. */
   kill(): Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export class OtherProgram {
       format: 'esm',
       platform: 'node',
       external: ['better-sqlite3'],
-      // Migrations are looked for above the source.
+      // Migrations are searched for above the source.
       define: { 'import.meta.url': JSON.stringify(`file://${ROOT}/src/adapters/sqlite/migrate.ts`) },
       logLevel: 'silent',
     });

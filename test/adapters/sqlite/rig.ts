@@ -1,4 +1,4 @@
-/** What the tests of the SQLite store share: a scratch folder, jobs to put into a store, other processes. */
+/** Shared by the tests of the SQLite store: a scratch folder, jobs for a store, other processes. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ export function scratch(): Scratch {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** A world in which nothing has a slot, so that jobs stay where they are. */
+/** Adapters without slots, so that jobs stay queued. */
 export function testAdapters(): { readonly adapters: Adapters; readonly clock: FakeClock } {
   const provider = new FakeProvider({ name: 'local', slots: 0 });
   return {
@@ -83,7 +83,7 @@ export function submissions(number: number): readonly Submission[] {
   ];
 }
 
-/** Puts jobs into the store, each in a transaction of its own; or gives every waiting job its slot. Returns the rows. */
+/** Adds jobs to the store, each in a separate transaction; or gives every waiting job its slot. Returns the rows. */
 export async function grown(store: Store, jobs: number, slots = false): Promise<number> {
   const options = {
     hash: sha256,

@@ -1,4 +1,4 @@
-/** One statement for each text and connection: nothing native is made that would be collected at an idle moment. */
+/** One statement for each text and connection: no native object is created for the garbage collector. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +25,7 @@ test('a pragma is read as its value', () => {
   database.close();
 });
 
-test('nothing in the program makes statements or iterators that are thrown away', () => {
+test('no code creates statements or iterators for one use', () => {
   const folder = fileURLToPath(new URL('../../../src/adapters/sqlite/', import.meta.url));
   const files = readdirSync(folder).filter((name) => name !== 'statements.ts');
   expect(files.length).toBeGreaterThan(5);

@@ -1,4 +1,4 @@
-/** The promises about alarms, kept by SQLite. */
+/** The contract of alarms, on SQLite. */
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { storeAlarmsContract } from '../../contracts/store-alarms.ts';
 

@@ -1,4 +1,7 @@
-/** Counts wait for the next append, or for a moment, so that a busy stream does not cost a sync for each of its lines. */
+/**
+ * Counts are written with the next append or after a short wait, so that a busy stream does not cause a sync for each
+ * line.
+ */
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openReader } from '../../../src/adapters/sqlite/reader.ts';
@@ -29,7 +32,7 @@ const othersSee = (): Readonly<Record<string, number>> => {
   }
 };
 
-test('the next append takes them along, each once', async () => {
+test('the next append includes them, each once', async () => {
   store.count('patchset-created', 2);
   store.count('patchset-created', 1);
   expect(othersSee()).toEqual({});
@@ -54,7 +57,7 @@ test('an append that is refused leaves them to the next one', async () => {
   expect(othersSee()).toEqual({ 'comment-added': 1 });
 });
 
-test('without an append they are written by themselves, and closing writes them', async () => {
+test('without an append they are written after a delay, and on close', async () => {
   store.count('ref-updated', 1);
   await expect.poll(othersSee, { timeout: 20_000 }).toEqual({ 'ref-updated': 1 });
   store.count('ref-updated', 1);

@@ -1,4 +1,4 @@
-/** The promises about starts, kept by SQLite. */
+/** The contract of starts, on SQLite. */
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { startsContract } from '../../contracts/store-starts.ts';
 

@@ -1,4 +1,4 @@
-/** The store on SQLite keeps the port's promises, on disk and in memory, and what is special to it. */
+/** The store contract on SQLite, on disk and in memory, and behaviour that is specific to it. */
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { expect, test } from 'vitest';
@@ -36,7 +36,7 @@ const onDisk = () => {
 
 const inMemory = () => {
   const store = openStore(':memory:');
-  // Nobody else can look into a database in memory: its own connection is the only way in.
+  // A database in memory can only be read through its own connection.
   const { database } = store as unknown as { readonly database: Sqlite.Database };
   return { store, reader: null, raw: (sql: string) => database.exec(sql), close: () => store.close() };
 };
@@ -46,7 +46,7 @@ storeContract('SQLite :memory:', inMemory);
 storeIntakeContract('SQLite on disk', onDisk);
 storeIntakeContract('SQLite :memory:', inMemory);
 
-test('what one tick brings is one transaction', async () => {
+test('submissions of one tick are one transaction', async () => {
   const folder = scratch();
   const store = openStore(join(folder.path, 'sos-ci.db'));
   const sizes: number[] = [];
@@ -75,7 +75,7 @@ test('what one tick brings is one transaction', async () => {
   folder.remove();
 });
 
-test('a store that was closed and opened again goes on where it was', async () => {
+test('a store that was closed and opened again continues', async () => {
   const folder = scratch();
   const file = join(folder.path, 'sos-ci.db');
   const first = openStore(file);
@@ -103,7 +103,7 @@ test.each([
   ['its text, no JSON any more', "UPDATE history_view SET stored = '{'"],
   ['its hash', "UPDATE history_view SET hash = 'x'"],
   ['its version, to one that the log has not', 'UPDATE history_view SET version = 7'],
-])('a view whose row is damaged is an error that says what to do: %s', async (_, sql) => {
+])('a damaged view row is an error with a hint: %s', async (_, sql) => {
   const folder = scratch();
   const file = join(folder.path, 'sos-ci.db');
   const store = openStore(file);
@@ -116,7 +116,7 @@ test.each([
   folder.remove();
 });
 
-test('a view that fell behind its log is one too', async () => {
+test('so is a view that lags behind its log', async () => {
   const folder = scratch();
   const file = join(folder.path, 'sos-ci.db');
   const store = openStore(file);
@@ -136,12 +136,12 @@ test('a view that fell behind its log is one too', async () => {
   folder.remove();
 });
 
-test('without room nothing is written, the caller is told so, and with room it works again', async () => {
+test('on a full disk nothing is written and the caller gets an error; with free space it works again', async () => {
   const folder = scratch();
   const store = openStore(join(folder.path, 'sos-ci.db'));
   await grown(store, 1);
   const { database } = store as unknown as { readonly database: Sqlite.Database };
-  // SQLite's own limit stands in for the disk's: the same error, at the same place.
+  // SQLite's own limit replaces the disk's: the same error, at the same point.
   database.pragma('wal_checkpoint(TRUNCATE)');
   database.exec('VACUUM');
   database.pragma(`max_page_count = ${Number(database.pragma('page_count', { simple: true }))}`);
@@ -159,7 +159,7 @@ test('without room nothing is written, the caller is told so, and with room it w
   folder.remove();
 });
 
-test('while another program holds the database nothing is written, and afterwards it is', {
+test('while another program locks the database nothing is written, and afterwards it is', {
   timeout: 60_000,
 }, async () => {
   const folder = scratch();
@@ -170,7 +170,7 @@ test('while another program holds the database nothing is written, and afterward
   const blocked = grown(store, 1);
   await expect(blocked).rejects.toBeInstanceOf(StoreUnavailable);
   await expect(blocked).rejects.toMatchObject({ message: expect.stringContaining('SQLITE_BUSY') });
-  // Side tables lose their count, not their caller.
+  // Side tables lose their count, and report no error to the caller.
   store.count('patchset-created', 1);
   other.exec('ROLLBACK');
   other.close();

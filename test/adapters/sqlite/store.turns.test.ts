@@ -1,4 +1,4 @@
-/** Whose turn it is, as the store keeps it: newest per provider and project, in the order of the log. */
+/** Turns as the store keeps them: the newest for each provider and project, in the order of the log. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { dispatch, type Submission } from '../../../src/engine/loop/dispatch.ts';

@@ -1,8 +1,8 @@
-/** How many hosts can be had, where the directory that tells of them cannot be watched. */
+/** The number of available hosts, when the directory that records them cannot be watched. */
 import { expect, test } from 'vitest';
 import { Capacity } from '../../../src/adapters/static/capacity.ts';
 
-test('a directory that cannot be watched costs no news: the time runs without it', async () => {
+test('a directory that cannot be watched does not delay updates: they run on a timer', async () => {
   let now = 1_000;
   const reported: number[] = [];
   const health = {

@@ -1,4 +1,4 @@
-/** What tests of leased hosts stand on: a provider whose hosts are all this one, each with a disk of its own. */
+/** Setup for tests of leased hosts: a provider whose hosts are all this one, each with a separate disk. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
@@ -10,7 +10,7 @@ import { NEVER } from '../../fixtures/never.ts';
 import type { Sshd } from '../../fixtures/sshd.ts';
 import { NodeScratch } from '../ssh/scratch.ts';
 
-/** A provider whose hosts are all this one, each with a disk of its own. */
+/** A provider whose hosts are all this one, each with a separate disk. */
 export class Lab {
   readonly scratch: NodeScratch;
   readonly alarms = new FakeAlarms();

@@ -1,11 +1,11 @@
-/** Leases under concurrency: one task gives a host back while another takes it. */
+/** Leases under concurrency: one task releases a host while another takes it. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Lease, Leases } from '../../../src/adapters/static/lease.ts';
 
-/** The race is lost within some tens of rounds. */
+/** The race occurs within some tens of rounds. */
 const ROUNDS = 200;
 
 let stateDir: string;
@@ -14,7 +14,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(stateDir, { recursive: true }));
 
-test('a host that is given back can be taken at the same moment', async () => {
+test('a host that is being released can be taken at once', async () => {
   const leases = new Leases(stateDir, 'lab');
   const lease: Lease = {
     host: 'node1',

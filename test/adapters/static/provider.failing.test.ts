@@ -1,4 +1,4 @@
-/** Hosts that fail: when one is put aside, what becomes of its job, and how it comes back. */
+/** Failing hosts: quarantine, the job on such a host, and the end of the quarantine. */
 
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,11 +19,11 @@ beforeAll(async () => {
 });
 afterAll(() => sshd.close());
 
-describe('a host that fails', () => {
+describe('a failing host', () => {
   let lab: Lab;
   afterEach(() => lab.scratch.close());
 
-  it('is put aside after the second time, told once, and tried again later', async () => {
+  it('is quarantined after the second failure, reported once, and tried again later', async () => {
     lab = new Lab(sshd, ['a']);
     const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }] };
     const provider = lab.provider(broken);
@@ -53,7 +53,7 @@ describe('a host that fails', () => {
     expect(server.address).toContain('/a/');
   });
 
-  it('comes back at once when the operator removes its file', async () => {
+  it('returns at once when the operator removes its file', async () => {
     lab = new Lab(sshd, ['a'], { quarantineAfterFailures: 1 });
     const down = { hosts: [{ ...lab.host('a'), port: 1 }] };
     await expect(lab.provider(down).create(serverRequest(), signal)).rejects.toMatchObject({
@@ -63,7 +63,7 @@ describe('a host that fails', () => {
     expect((await lab.provider().create(serverRequest(), signal)).address).toContain('/a/');
   });
 
-  it('sends its job to another one, and be it that this has to become free', async () => {
+  it('sends its job to another host, even if that has to become free first', async () => {
     lab = new Lab(sshd, ['a', 'b']);
     const provider = lab.provider({
       hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }, lab.host('b')],
@@ -77,7 +77,7 @@ describe('a host that fails', () => {
     ]);
   });
 
-  it('is no place for a job while it is put aside, before and after a restart', async () => {
+  it('gets no job while it is quarantined, before and after a restart', async () => {
     lab = new Lab(sshd, ['a', 'b'], { quarantineAfterFailures: 1 });
     const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }, lab.host('b')] };
     const reported: number[] = [];
@@ -97,7 +97,7 @@ describe('a host that fails', () => {
     ]);
   });
 
-  it('is a place again when its time is over', async () => {
+  it('gets jobs again when its quarantine is over', async () => {
     lab = new Lab(sshd, ['a'], { quarantineAfterFailures: 1, quarantineMs: 300 });
     const reported: number[] = [];
     lab.now = Date.now();
@@ -113,7 +113,7 @@ describe('a host that fails', () => {
     expect(reported).toEqual([0, 1]);
   });
 
-  it('is known by the key in the configuration, which must be one', async () => {
+  it('is verified by the key in the configuration, which must be valid', async () => {
     lab = new Lab(sshd, ['a', 'b']);
     await lab
       .provider({ hosts: [{ ...lab.host('a'), hostKey: sshd.hostKey }] })

@@ -1,4 +1,4 @@
-/** Hosts that are leased, behind a real sshd: what a lease promises, and how a host is cleaned. */
+/** Leased hosts behind a real sshd: what a lease guarantees, and how a host is cleaned. */
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ describe('a leased host', () => {
   });
   afterEach(() => lab.scratch.close());
 
-  it('has a directory of its own, which goes with the lease', async () => {
+  it('has its own directory, which is removed with the lease', async () => {
     const provider = lab.provider();
     const server = await provider.create(serverRequest(), signal);
     expect(server.address).toBe(
@@ -60,7 +60,7 @@ describe('a leased host', () => {
     expect((await third).address).toContain('/a/');
   });
 
-  it('is not waited for when nobody wants it any more', async () => {
+  it('is not waited for after an abort', async () => {
     const provider = lab.provider();
     for (const job of ['one', 'two']) await provider.create(serverRequest(job), signal);
     const giveUp = new AbortController();
@@ -98,10 +98,10 @@ describe('a leased host', () => {
     expect((await next.create(serverRequest(), signal)).address).toContain('/b/');
   });
 
-  it('is given back when the daemon was killed while it was being prepared', async () => {
+  it('is released when the daemon was killed while it was being prepared', async () => {
     const server = await lab.provider().create(serverRequest(), signal);
     const file = join(lab.scratch.stateDir, 'leases', 'lab', 'a.json');
-    // As it stands on the disk until the host is ready.
+    // As it is on the disk until the host is ready.
     writeFileSync(file, readFileSync(file, 'utf8').replace('"ready":true', '"ready":false'));
     const next = lab.provider();
     expect(await next.list({ deployment: 'ours' }, NEVER)).toEqual([]);
@@ -118,7 +118,7 @@ describe('a leased host', () => {
     });
   });
 
-  it('is given back once, however often it is asked for, and never from its next owner', async () => {
+  it('is released once, however often this is requested, and never from its next owner', async () => {
     const provider = lab.provider();
     const first = await provider.create(serverRequest(), signal);
     await Promise.all([1, 2, 3].map(() => provider.delete(first, 'ours', NEVER)));
@@ -135,7 +135,7 @@ describe('cleaning', () => {
   afterEach(() => lab.scratch.close());
   const clean = (...argv: string[]) => ({ reset: { argv, timeoutMs: 10_000 } });
 
-  it('comes before each job', async () => {
+  it('runs before each job', async () => {
     lab = new Lab(sshd, ['a']);
     const provider = lab.provider(clean('sh', '-c', `echo x >>'${lab.scratch.root}/cleaned'`));
     for (const times of [1, 2]) {
@@ -145,7 +145,7 @@ describe('cleaning', () => {
     }
   });
 
-  it('that fails is told with its last words, and takes another host', async () => {
+  it('that fails is reported with its last output, and another host is used', async () => {
     lab = new Lab(sshd, ['a', 'b']);
     const script = 'case $PWD in */a/*) echo "disk is full" >&2; exit 3 ;; esac';
     const provider = lab.provider(clean('sh', '-c', script));
@@ -162,7 +162,7 @@ describe('cleaning', () => {
     expect(lab.alarms.raised).toMatchObject([{ kind: 'node-failing', target: 'lab/a' }]);
   });
 
-  it('that never ends is ended, and leaves nothing', async () => {
+  it('that never ends is killed, and leaves nothing', async () => {
     lab = new Lab(sshd, ['a']);
     const provider = lab.provider({ reset: { argv: ['sleep', FOR_EVER], timeoutMs: 500 } });
     await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({

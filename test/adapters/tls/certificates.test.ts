@@ -13,7 +13,7 @@ test('the text of the file', async () => {
   expect(await readCertificates(file, 'mail.smtp.caFile')).toBe('-----BEGIN CERTIFICATE-----\n');
 });
 
-test('a file that is not there: not retryable, and which line to correct', async () => {
+test('a missing file: not retryable, and which key to correct', async () => {
   const file = join(folder, 'missing.pem');
   await expect(readCertificates(file, 'gerrit.rest.caFile')).rejects.toMatchObject({
     name: 'OperationError',

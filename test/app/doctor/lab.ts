@@ -1,4 +1,4 @@
-/** What doctor looks at, all of it right: an embedded Gerrit, a real sshd as node, a configuration. Tests break one thing. */
+/** A correct setup for doctor: an embedded Gerrit, a real sshd as node, a configuration. Each test breaks one part. */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import { Sshd } from '../../fixtures/sshd.ts';
 
 export const HTTP_PASSWORD = 'correct horse battery';
 const PROJECT = 'openstack/cinder';
-/** This host may have little room, and the stream is allowed. */
+/** This host may have little free space, and the stream is allowed. */
 const LIMITS = { diskFreeBytes: 1024, nodeDiskFreeBytes: 1024, streamWaitMs: 200 };
 
 type Tree = { readonly [key: string]: unknown };
@@ -67,12 +67,12 @@ export class Lab {
     return path;
   }
 
-  /** The account as it is, but for this. */
+  /** The account, except for this change. */
   account(change: Partial<NewAccount>): void {
     this.gerrit.setAccount({ ...this.#account, ...change });
   }
 
-  /** Everything right, but for `change`, by mapping; undefined takes a key away. */
+  /** A correct configuration, except for `change`, by mapping; undefined removes a key. */
   config(change: Tree = {}): Config {
     const file = this.write('sos-ci.yaml', JSON.stringify(merged(this.#right(), change)));
     return loadConfig(file);
@@ -90,7 +90,7 @@ export class Lab {
     return runChecks({ ...config, doctor: { ...config.doctor, ...LIMITS, ...limits } }, clock);
   }
 
-  /** Names of all that lies here. */
+  /** Names of all files here. */
   files(): readonly string[] {
     return readdirSync(this.dir, { recursive: true, encoding: 'utf8' }).sort();
   }

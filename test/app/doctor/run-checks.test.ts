@@ -21,14 +21,14 @@ afterEach(() => lab.stop());
 
 const of = (findings: readonly Finding[], verdict: FindingVerdict) =>
   findings.filter((one) => one.verdict === verdict).map(({ check }) => check);
-/** All that is not right, with its words. */
+/** All findings that are not ok, as text. */
 const trouble = (findings: readonly Finding[]) =>
   findings
     .filter(({ verdict }) => verdict !== 'ok')
     .map(({ check, verdict, found }) => [verdict, check, found]);
 
-describe('a right configuration', () => {
-  test('has nothing but what is ok, and stays as it was, here and elsewhere', async () => {
+describe('a correct configuration', () => {
+  test('has only ok findings, and nothing is changed, here or elsewhere', async () => {
     lab.config();
     const before = lab.files();
     const findings = await lab.findings();
@@ -57,7 +57,7 @@ describe('a right configuration', () => {
     await lab.gerrit.until(() => lab.gerrit.streams === 0);
   });
 
-  test('without REST says what SSH cannot tell', async () => {
+  test('without REST says what SSH cannot report', async () => {
     const findings = await lab.findings({ gerrit: { rest: undefined } });
     expect(trouble(findings)).toEqual([
       ['unchecked', 'label', 'the label exists; SSH cannot show whether we may vote on it'],
@@ -68,7 +68,7 @@ describe('a right configuration', () => {
 });
 
 describe('Gerrit', () => {
-  test('does not know our key', async () => {
+  test('does not accept our key', async () => {
     lab.write('key', makeKeyPair('other').privateKey, 0o600);
     const findings = await lab.findings();
     expect(of(findings, 'failure')).toEqual(['login']);
@@ -76,7 +76,7 @@ describe('Gerrit', () => {
     expect(trouble(findings)[0]?.[2]).toContain('does not accept the key');
   });
 
-  test('shows another host key than the known one', async () => {
+  test('presents another host key than the known one', async () => {
     lab.config();
     lab.gerrit.replaceHostKey();
     const findings = await lab.findings();
@@ -85,28 +85,28 @@ describe('Gerrit', () => {
     expect(findings.find(({ check }) => check === 'host-key')?.fix).toContain('this may be an attack');
   });
 
-  test('shows a host key of which nothing is known', async () => {
+  test('presents an unknown host key', async () => {
     lab.write('known_hosts', '');
     const findings = await lab.findings();
     expect(of(findings, 'failure')).toEqual(['host-key']);
     expect(findings.find(({ check }) => check === 'host-key')?.fix).toContain('ssh-keyscan');
   });
 
-  test('lets us hear no events', async () => {
+  test('does not let us stream events', async () => {
     lab.account({ mayStream: false });
     const findings = await lab.findings({}, systemClock, { streamWaitMs: 60_000, timeoutMs: 120_000 });
     expect(trouble(findings)).toEqual([['failure', 'stream', expect.stringContaining('not permitted')]]);
     expect(findings.find(({ check }) => check === 'stream')?.fix).toContain('Stream Events');
   });
 
-  test('is not there', async () => {
+  test('is down', async () => {
     lab.config();
     await lab.gerrit.stop();
     const findings = await lab.findings();
     expect(of(findings, 'failure')).toEqual(['login', 'account']);
   });
 
-  test('answers nothing at all', async () => {
+  test('does not answer', async () => {
     const silent = createServer((socket) => socket.resume());
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const { port } = silent.address() as AddressInfo;
@@ -145,7 +145,7 @@ describe('account and votes', () => {
     ]);
   });
 
-  test('an unknown label, as far as SSH tells', async () => {
+  test('an unknown label, as far as SSH can report', async () => {
     const findings = await lab.findings({ gerrit: { rest: undefined }, report: { label: 'Verfied' } });
     expect(of(findings, 'warning')).toEqual(['label']);
   });
@@ -174,7 +174,7 @@ describe('account and votes', () => {
     expect(JSON.stringify(findings)).not.toContain(HTTP_PASSWORD);
   });
 
-  test('another account by REST than by SSH', async () => {
+  test('another account over REST than over SSH', async () => {
     lab.gerrit.setAccount({ username: 'other', httpPassword: HTTP_PASSWORD });
     const { gerrit, ...config } = lab.config({ report: NO_VOTE });
     if (gerrit.rest === null) throw new Error('no REST');
@@ -194,18 +194,18 @@ describe('account and votes', () => {
 });
 
 describe('this host', () => {
-  test('has too little disk', async () => {
+  test('has too little disk space', async () => {
     const findings = await lab.findings({}, systemClock, { diskFreeBytes: 1e18 });
     expect(of(findings, 'failure')).toEqual(['disk', 'logs-disk']);
   });
 
-  test('has no folder where the state should be', async () => {
+  test('has no folder for the state', async () => {
     rmSync(join(lab.dir, 'state'), { recursive: true });
     writeFileSync(join(lab.dir, 'state'), 'a file');
     expect(of(await lab.findings({ logs: { dir: './logs' } }), 'failure')).toEqual(['state']);
   });
 
-  test('shows its state to others', async () => {
+  test('lets others read its state', async () => {
     chmodSync(join(lab.dir, 'state'), 0o755);
     expect(of(await lab.findings(), 'warning')).toEqual(['state']);
   });
@@ -214,7 +214,7 @@ describe('this host', () => {
 describe('a node', () => {
   const node = (change: object) => ({ providers: { nodes: { hosts: { node1: change } } } });
 
-  test('is dead', async () => {
+  test('is down', async () => {
     lab.config();
     await lab.sshd.down();
     const findings = await lab.findings();
@@ -224,13 +224,13 @@ describe('a node', () => {
     ]);
   });
 
-  test('shows another host key', async () => {
+  test('presents another host key', async () => {
     const [type = '', key = ''] = makeKeyPair('other').publicKey.split(' ');
     const findings = await lab.findings(node({ hostKey: `${type} ${key}` }));
     expect(of(findings, 'failure')).toEqual(['node-host-key']);
   });
 
-  test('shows a host key that is pinned nowhere', async () => {
+  test('presents a host key that is not pinned', async () => {
     const findings = await lab.findings(node({ hostKey: undefined }));
     expect(of(findings, 'warning')).toEqual(['node-host-key']);
     const [type = '', key = ''] = lab.sshd.hostKey.split(' ');
@@ -238,19 +238,19 @@ describe('a node', () => {
     expect(lab.files().filter((name) => name.includes('host-keys'))).toEqual([]);
   });
 
-  test('does not know our key', async () => {
+  test('does not accept our key', async () => {
     const key = lab.write('node-key', makeKeyPair('other').privateKey, 0o600);
     const findings = await lab.findings({ providers: { nodes: { ssh: { key } } } });
     expect(of(findings, 'failure')).toEqual(['node']);
   });
 
-  test('has no disk, and a file where the folder should be', async () => {
+  test('has no disk space, and a file in place of the folder', async () => {
     writeFileSync(join(lab.dir, 'node'), 'a file');
     const findings = await lab.findings({}, systemClock, { nodeDiskFreeBytes: 1e18 });
     expect(of(findings, 'failure')).toEqual(['node-folder', 'node-disk']);
   });
 
-  test('has no program of the name that a job gives', async () => {
+  test('has no program with the name in the job', async () => {
     const there = lab.write('stack.sh', '#!/bin/sh\n', 0o755);
     const plain = lab.write('plain.sh', '#!/bin/sh\n', 0o644);
     const job = (stacking: string, testing: string) => ({
@@ -274,11 +274,11 @@ describe('a node', () => {
 describe('other providers', () => {
   const only = (nodes: object) => ({ providers: { nodes: undefined, other: nodes } });
 
-  test('this host, beside Gerrit', async () => {
+  test('local, beside Gerrit', async () => {
     expect(of(await lab.findings(only({ type: 'local' })), 'failure')).toEqual([]);
   });
 
-  test('an account for the commands of jobs must be one that this process may switch to', async () => {
+  test('an account for the commands of jobs must be one that this process can switch to', async () => {
     const found = await lab.findings(only({ type: 'local', user: 'no-such-account' }));
     expect(of(found, 'failure')).toEqual(['provider']);
   });
@@ -302,7 +302,7 @@ describe('other providers', () => {
 });
 
 describe('people', () => {
-  test('read the logs by an address, which also tells the time', async () => {
+  test('read the logs at a URL, which also returns the time', async () => {
     const web = await WebServer.start();
     try {
       const change = { logs: { url: web.url }, gerrit: { rest: undefined }, report: NO_VOTE };
@@ -318,7 +318,7 @@ describe('people', () => {
     expect(of(await lab.findings({ logs: { url: web.url } }), 'failure')).toEqual(['logs-url']);
   });
 
-  test('get mail by SMTP', async () => {
+  test('get mail over SMTP', async () => {
     const sink = await SmtpSink.start();
     const smtp = { host: '127.0.0.1', port: sink.port, tls: 'none' };
     const mail = { from: 'ci@acme.example', to: ['dev@acme.example'], smtp };
@@ -328,7 +328,7 @@ describe('people', () => {
     expect(of(await lab.findings({ mail }), 'failure')).toEqual(['mail']);
   });
 
-  test('get mail by a program', async () => {
+  test('get mail through a program', async () => {
     const mail = (program: string) => ({
       mail: { from: 'ci@acme.example', to: ['dev@acme.example'], sendmail: [program] },
     });

@@ -1,4 +1,4 @@
-/** `sos-ci alarms` and `alarms ack`: what they print, what they ask for, and what they answer. */
+/** `sos-ci alarms` and `alarms ack`: their output, their requests, and their exit codes. */
 import { describe, expect, test } from 'vitest';
 import { acknowledgeCommand, alarmsCommand, findAlarm } from '../../../src/cli/commands/alarms.ts';
 import { statusCommand } from '../../../src/cli/commands/status.ts';
@@ -36,7 +36,7 @@ const jsonOf = (print: (io: ReturnType<typeof fakeIo>) => void) => {
 };
 
 describe('alarms', () => {
-  test('are listed with an id, and who has seen them', async () => {
+  test('are listed with an id, and who acknowledged them', async () => {
     const io = fakeIo({ width: 140 });
     expect(alarmsCommand(io, reader, {})).toBe(0);
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/alarms.txt');
@@ -47,13 +47,13 @@ describe('alarms', () => {
     ]);
   });
 
-  test('that are not there are said to be', () => {
+  test('prints that there are none', () => {
     const io = fakeIo();
     expect(alarmsCommand(io, fakeReader(), {})).toBe(0);
     expect(io.stdout()).toBe('no alarms\n');
   });
 
-  test('that were seen are told so in status, without what to do', () => {
+  test('that are acknowledged are shown in status, without a hint', () => {
     const io = fakeIo({ now: () => NOW });
     statusCommand(io, reader, {});
     expect(io.stdout()).toContain('little room (acknowledged by alice\\x1b[2J 2026-11-22 17:01:00 UTC, last');

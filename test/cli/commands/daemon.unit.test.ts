@@ -1,4 +1,4 @@
-/** The unit for systemd: what of it the daemon relies on, in words of the daemon's own. */
+/** The systemd unit: the settings that the daemon relies on. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -17,13 +17,13 @@ const unit = new Map(
 
 test('leaves stages alone when it stops, restarts or runs out of memory', () => {
   expect([unit.get('KillMode'), unit.get('OOMPolicy')]).toEqual(['process', 'continue']);
-  // What would be another one under the stages that go on.
+  // A second runner for the stages that continue.
   expect(
     [...unit.keys()].filter((key) => /^(Private|Protect|Temporary|Root|Bind|ReadOnly)/.test(key)),
   ).toEqual([]);
 });
 
-test('speaks to the daemon as it wants to be spoken to', () => {
+test('sends the signals that the daemon expects', () => {
   expect(unit.get('ExecStart')).toMatch(/^\/\S+\/sos-ci daemon$/);
   expect(unit.get('ExecReload')).toMatch(/ -HUP \$MAINPID$/);
   const stopMs = parseDuration(unit.get('TimeoutStopSec') ?? '') ?? 0;

@@ -1,4 +1,4 @@
-/** `sos-ci dequeue` and `promote`: what they ask the daemon for, and what they print. */
+/** `sos-ci dequeue` and `promote`: their requests to the daemon, and their output. */
 import { describe, expect, test } from 'vitest';
 import { dequeueCommand, promoteCommand } from '../../../src/cli/commands/dequeue.ts';
 import { parseTarget } from '../../../src/cli/input/parse-target.ts';
@@ -14,7 +14,7 @@ const place = (id: string, state: string) => ({ id, name: 'acme-dsvm', state, ch
 const JOBS = [place('j01kfa7xw2m6w', 'testing.running'), place('j01kfa7xw2m6x', 'queued.waiting')];
 
 describe('dequeue', () => {
-  test('of a change names what was ended, and where it was', async () => {
+  test('of a change lists the cancelled jobs, and the state of each', async () => {
     const [io, daemon] = [fakeIo(), answering<Dequeue>({ jobs: JOBS, reviews: ['r1'] })];
     const target = { change: 912345, patchset: null };
     expect(await dequeueCommand(io, daemon.ask, target, OPTIONS)).toBe(0);
@@ -35,7 +35,7 @@ describe('dequeue', () => {
 describe('promote', () => {
   const targets = [{ job: 'j1' }, { change: 912345, patchset: 3 }];
 
-  test('names what is at the head of the queue now, and what does not wait', async () => {
+  test('lists the jobs at the head of the queue, and those that do not wait', async () => {
     const [running, queued] = JOBS;
     if (running === undefined || queued === undefined) throw new Error('no jobs');
     const [io, daemon] = [fakeIo(), answering<Promote>({ promoted: [queued], passed: [running] })];
@@ -44,7 +44,7 @@ describe('promote', () => {
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/promote.txt');
   });
 
-  test('answers no when none waits', async () => {
+  test('exits with 1 when none waits', async () => {
     const answer = { promoted: [], passed: JOBS.slice(0, 1) };
     const [io, json, daemon] = [fakeIo(), fakeIo(), answering<Promote>(answer)];
     expect(await promoteCommand(io, daemon.ask, targets, OPTIONS)).toBe(1);
@@ -53,7 +53,7 @@ describe('promote', () => {
   });
 });
 
-describe('what is meant', () => {
+describe('the target', () => {
   const reader = fakeReader(SAMPLE);
 
   test.each([
@@ -64,7 +64,7 @@ describe('what is meant', () => {
     expect(parseTarget(text, reader)).toEqual(target);
   });
 
-  test.each(['nothing', '', '912345,'])('by %j: nobody knows', (text) => {
+  test.each(['nothing', '', '912345,'])('%j: unknown', (text) => {
     expect(() => parseTarget(text, reader)).toThrow(expect.objectContaining({ exitCode: 2 }));
   });
 });

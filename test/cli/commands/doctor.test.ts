@@ -64,7 +64,7 @@ describe('doctor', () => {
     await expect(io.stdout().replaceAll(dir, '/DIR')).toMatchFileSnapshot('../../golden/doctor.json');
   });
 
-  test('ends with 0 when nothing has failed, whatever could not be known', async () => {
+  test('exits with 0 when nothing has failed, even if something could not be checked', async () => {
     writeFileSync(file, RIGHT);
     const io = fakeIo();
     expect(
@@ -76,7 +76,7 @@ describe('doctor', () => {
     expect(io.stdout()).toContain('1 ok, 1 warning, 0 FAILURE, 1 not checked');
   });
 
-  test('tells every mistake of the configuration, and looks at nothing else', async () => {
+  test('lists every error of the configuration, and checks nothing else', async () => {
     writeFileSync(file, `${RIGHT}hots: x\nlog: {level: loud}\n`);
     const io = fakeIo();
     const exit = await doctorCommand(io, file, { json: true }, () => Promise.reject(new Error('asked')));

@@ -1,4 +1,4 @@
-/** `sos-ci enqueue` and `recheck`: what they ask the daemon for, and what they print. */
+/** `sos-ci enqueue` and `recheck`: their requests to the daemon, and their output. */
 import { describe, expect, test } from 'vitest';
 import { enqueueCommand, recheckCommand } from '../../../src/cli/commands/enqueue.ts';
 import type { OperatorRequest } from '../../../src/engine/ports/operator-api.ts';
@@ -18,7 +18,7 @@ const BEGUN = {
 };
 
 describe('enqueue', () => {
-  test('names what was accepted', async () => {
+  test('lists the accepted jobs', async () => {
     const [io, daemon] = [fakeIo(), answering<Enqueue>(BEGUN)];
     const jobs = ['acme-dsvm', 'acme-fc'];
     expect(await enqueueCommand(io, daemon.ask, '912345,3', jobs, OPTIONS)).toBe(0);
@@ -26,14 +26,14 @@ describe('enqueue', () => {
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/enqueue.txt');
   });
 
-  test('means the current patchset and all jobs when none is named, and prints JSON', async () => {
+  test('uses the current patchset and all jobs when none is named, and prints JSON', async () => {
     const [io, daemon] = [fakeIo(), answering<Enqueue>(BEGUN)];
     expect(await enqueueCommand(io, daemon.ask, '912345', [], { ...OPTIONS, json: true })).toBe(0);
     expect(daemon.asked).toEqual([{ do: 'enqueue', jobs: [], change: 912345, patchset: null }]);
     expect(JSON.parse(io.stdout())).toEqual({ format: 1, ...BEGUN });
   });
 
-  test.each(['acme-fc', '912345,0', '0', '912345,3,4', ''])('of %j is a mistake of usage', async (change) => {
+  test.each(['acme-fc', '912345,0', '0', '912345,3,4', ''])('of %j is a usage error', async (change) => {
     const daemon = answering<Enqueue>(BEGUN);
     const asked = enqueueCommand(fakeIo(), daemon.ask, change, ['acme-dsvm'], OPTIONS);
     const message = expect.stringContaining('is not a change');
@@ -45,14 +45,14 @@ describe('enqueue', () => {
 describe('recheck', () => {
   const decisions = ['supersede: patchset 912345,3 is newer', 'start: recheck by alice'];
 
-  test('names what was accepted, and what was decided', async () => {
+  test('lists the accepted jobs, and the decisions', async () => {
     const [io, daemon] = [fakeIo(), answering<Recheck>({ begun: [BEGUN], decisions })];
     expect(await recheckCommand(io, daemon.ask, '912345', OPTIONS)).toBe(0);
     expect(daemon.asked).toEqual([{ do: 'recheck', change: 912345 }]);
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/recheck.txt');
   });
 
-  test('answers no when the rules start nothing', async () => {
+  test('exits with 1 when the rules start nothing', async () => {
     const answer = { begun: [], decisions: ['ignore: this patchset is being tested'] };
     const [io, daemon] = [fakeIo(), answering<Recheck>(answer)];
     expect(await recheckCommand(io, daemon.ask, '912345', OPTIONS)).toBe(1);
@@ -62,7 +62,7 @@ describe('recheck', () => {
     expect(JSON.parse(json.stdout())).toEqual({ format: 1, ...answer });
   });
 
-  test('of a patchset is a mistake of usage', async () => {
+  test('of a patchset is a usage error', async () => {
     const daemon = answering<Recheck>({ begun: [], decisions: [] });
     await expect(recheckCommand(fakeIo(), daemon.ask, '912345,2', OPTIONS)).rejects.toMatchObject({
       exitCode: 2,

@@ -1,4 +1,7 @@
-/** Events that are read back: by time, type and change, also a torn line, harmless for a terminal, and fit for explain. */
+/**
+ * Events read from the archive: by time, type and change, with torn lines, harmless for a terminal, and readable by
+ * explain.
+ */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,7 +56,7 @@ async function exported(options: ExportOptions = {}) {
 }
 
 describe('events export', () => {
-  test('gives the lines of all files in order, as they came', async () => {
+  test('prints the lines of all files in order, as they came', async () => {
     write(START + 1, `${LINES.slice(3).join('\n')}\n`);
     write(START, `${LINES.slice(0, 3).join('\n')}\n`);
     writeFileSync(join(dir, 'state', 'events', 'other.txt'), 'nothing of ours');
@@ -65,7 +68,7 @@ describe('events export', () => {
   test('by time, type and change', async () => {
     write(START, `${LINES.join('\n')}\n`);
     expect((await exported({ since: START + 10_000 })).lines).toEqual(LINES.slice(1));
-    // What does not tell its time belongs to the one before it.
+    // A line without a time belongs to the previous one.
     expect((await exported({ until: START + 20_000 })).lines).toEqual(LINES.slice(0, 2));
     expect((await exported({ since: START + 20_000, until: START + 30_000 })).lines).toEqual(
       LINES.slice(2, 4),
@@ -75,7 +78,7 @@ describe('events export', () => {
     expect((await exported({ change: 2, type: 'comment-added' })).lines).toEqual([LINES[2]]);
   });
 
-  test('with a torn line at the end of a file, and nonsense in it', async () => {
+  test('with a torn line at the end of a file, and garbage in it', async () => {
     write(START, `${LINES[0]}\n{"type":"comm`);
     write(START + 1, `[1]\n${LINES[1]}\n`);
     const { lines, err } = await exported();
@@ -85,7 +88,7 @@ describe('events export', () => {
     expect((await exported({ type: 'comment-added' })).lines).toEqual([LINES[1]]);
   });
 
-  test('when there is nothing', async () => {
+  test('with an empty archive', async () => {
     expect(await exported()).toMatchObject({ out: '', err: expect.stringMatching(/^0 lines/) });
     expect(JSON.parse((await exported({ json: true })).out)).toEqual({ format: 1, events: [] });
     rmSync(join(dir, 'state'), { recursive: true });
@@ -107,7 +110,7 @@ describe('events export', () => {
     ]);
   });
 
-  test.each([{}, { json: true }])('%j never drives a terminal, and means the same', async (options) => {
+  test.each([{}, { json: true }])('%j never controls a terminal, and keeps its meaning', async (options) => {
     const evil = 'a\u202eb\u009b2Jc\u001b[2J\u{e0001}\ud800\ue000';
     const hostile = event(0, 'comment-added', 7, { comment: evil });
     const raw = hostile.replace('\\u001b', '\\u001B').replace(/\\ud800/i, '');
@@ -118,7 +121,7 @@ describe('events export', () => {
     expect(first.comment).toBe(JSON.parse(raw).comment);
   });
 
-  test('is what explain --events reads', async () => {
+  test('is readable by explain --events', async () => {
     const sample = readFileSync(join('test', 'samples', 'gerrit-3.12.0-stream.jsonl'), 'utf8');
     write(START, sample);
     const { out } = await exported();
@@ -134,7 +137,7 @@ describe('events export', () => {
   });
 });
 
-describe('a moment', () => {
+describe('a time', () => {
   const now = Date.UTC(2026, 10, 22, 17, 30);
   test.each([
     ['2h', Date.UTC(2026, 10, 22, 15, 30)],

@@ -1,4 +1,4 @@
-/** What `sos-ci explain JOB` says about jobs whose histories the machines themselves made. */
+/** What `sos-ci explain JOB` prints for jobs whose histories the machines wrote. */
 import { describe, expect, test } from 'vitest';
 import { explainJob } from '../../../src/cli/commands/explain-job.ts';
 import type { JobView, NumberedRow } from '../../../src/engine/ports/store.ts';
@@ -24,7 +24,7 @@ const answers: Answers = (effect, world) =>
     ? { type: 'change-state.read', change: CHANGE_STATE, jobs: SPECS.map(({ name }) => inForce(name)) }
     : answerWell(effect, world);
 
-/** All is well, except what `answer` says about this one job's effects. */
+/** Every effect succeeds, except what `answer` returns for this job. */
 const except =
   (job: string, answer: Answers): Answers =>
   (effect, world) => {
@@ -66,7 +66,7 @@ function whole(answers: Answers, report: Partial<ReportSpec> = {}): Simulator {
 }
 
 describe('explain JOB', () => {
-  test('names the state, the event and the runs that decided', async () => {
+  test('names the state, the event and the runs that decided the verdict', async () => {
     const world = whole(except('job-1', ({ type }) => (type === 'readResults' ? FAILED : null)));
     await expect(explained(world)).toMatchFileSnapshot('../../golden/explain-job.txt');
     await expect(explained(world, true)).toMatchFileSnapshot('../../golden/explain-job.json');
@@ -99,7 +99,7 @@ describe('explain JOB', () => {
     expect(explained(whole(answers, report))).toContain(`  vote      ${text}\n`);
   });
 
-  test('of a job without a verdict says what it does', () => {
+  test('of a job without a verdict says what it is doing', () => {
     const world = comeTo(Simulator.whole(SPECS), 'job-1', 'testing.running');
     expect(explained(world)).toContain(
       '  verdict   none yet: testing\n  vote      No vote yet: the review has not been posted.\n',

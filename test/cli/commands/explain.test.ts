@@ -95,7 +95,7 @@ describe('a file', () => {
     });
   });
 
-  test('with lines that are no events says so', async () => {
+  test('with lines that are not events says so', async () => {
     writeFileSync(join(dir, 'odd'), 'hello\n{"type":"dropped-output"}\n');
     const { out, err } = await explain({ events: join(dir, 'odd') });
     expect(out).toContain('Gerrit lost events for us');
@@ -107,7 +107,7 @@ describe('a file', () => {
     ['nowhere', /cannot be read: ENOENT/],
     ['.', /cannot be read: EISDIR/],
     ['', /cannot be read: ENOENT/],
-  ])('%j is an error of usage', async (name, message) => {
+  ])('%j is a usage error', async (name, message) => {
     await expect(explain({ events: name })).rejects.toMatchObject({
       exitCode: 2,
       message: expect.stringMatching(message),
@@ -122,7 +122,7 @@ describe('a change', () => {
     return { code, out: io.stdout() };
   };
 
-  test('is told what would start on it', async () => {
+  test('shows what would start on it', async () => {
     const { code, out } = show();
     expect(code).toBe(0);
     await expect(out).toMatchFileSnapshot('../../golden/explain-change.txt');
@@ -134,7 +134,7 @@ describe('a change', () => {
     await expect(out).toMatchFileSnapshot('../../golden/explain-change.json');
   });
 
-  test('on which nothing would start is a no', () => {
+  test('on which nothing would start exits with 1', () => {
     expect(show({ status: 'merged' })).toMatchObject({
       code: 1,
       out: expect.stringContaining('the change is merged'),
@@ -148,7 +148,7 @@ describe('a change', () => {
     expect(show({}, stormy)).toMatchObject({ code: 1, out: expect.stringContaining('limit-change') });
   });
 
-  test('is looked up in our own log, where there is one', () => {
+  test('is looked up in our own log, if there is one', () => {
     const review = (id: string, project: string, state: string) => ({
       ...{ id, project, state, pipeline: 'check', branch: 'master', change: PATCHSET.change, patchset: 3 },
       ...{ ended: false, outcome: null, openedAt: 0, updatedAt: 0 },
@@ -177,7 +177,7 @@ describe('a change', () => {
   });
 });
 
-test('a change tells what waits for a limit, and which requests were ignored', () => {
+test('shows the start that waits for a limit, and the ignored requests', () => {
   const config = loadConfig(file);
   const start = {
     do: 'start',

@@ -1,4 +1,4 @@
-/** The histories that are no jobs, made by the machines themselves: as status shows them, and row by row. */
+/** Histories that are not jobs, written by the machines: in status, and row by row. */
 import { describe, expect, test } from 'vitest';
 import { historyCommand } from '../../../src/cli/commands/history.ts';
 import { statusCommand } from '../../../src/cli/commands/status.ts';
@@ -69,7 +69,7 @@ describe('status', () => {
     return io.stdout();
   };
 
-  test('says how the connection is, since when, and what the last look back found', () => {
+  test('shows the connection, since when, and the result of the last catch-up', () => {
     expect(show(false)).toContain(
       [
         'stream    listening; checks again soon for missed events since 2026-01-02 03:34:05 UTC (2h 00m 00s), review:29418: connected to Gerrit 3.12',
@@ -80,7 +80,7 @@ describe('status', () => {
     expect(show(false, lost)).toContain('          -> is Gerrit there?');
   });
 
-  test('says so as JSON too', () => {
+  test('shows the same as JSON', () => {
     expect(JSON.parse(show(true)).stream).toMatchObject({
       state: 'up.awaitingIndex',
       upSince: '2026-01-02T03:34:05.000Z',
@@ -96,7 +96,7 @@ describe('status', () => {
     });
   });
 
-  test('says what is wrong, and since when', () => {
+  test('shows what is wrong, and since when', () => {
     expect(show(false)).toContain('health    disk-low /s since 2026-01-02 05:04:05 UTC');
     expect(JSON.parse(show(true)).health).toMatchObject({
       healthy: false,
@@ -105,7 +105,7 @@ describe('status', () => {
     });
   });
 
-  test('says of an alarm that it is over', () => {
+  test('shows that an alarm is cleared', () => {
     const alarm: AlarmView = {
       kind: 'disk-low',
       target: '/s',
@@ -135,7 +135,7 @@ describe('history NAME', () => {
     return io.stdout();
   };
 
-  test('shows the connection row by row, and nothing of it drives the terminal', () => {
+  test('shows the connection row by row, and controls no terminal', () => {
     const text = show('stream');
     expect(text).toMatch(
       /^stream {2}down\.backoff {2}\(stream@1\)\n {2}since 2026-01-02 03:04:05 UTC, 4 rows\n/,
@@ -156,7 +156,7 @@ describe('history NAME', () => {
     });
   });
 
-  test('of a long history shows the newest, and how many there are', () => {
+  test('of a long history shows the newest rows, and how many there are', () => {
     const contents = contentsOf(...Array.from({ length: 120 }, () => lost));
     const io = fakeIo({ now: contents.now, width: 100 });
     historyCommand(io, fakeReader(contents), 'stream', {});

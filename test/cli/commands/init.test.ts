@@ -42,7 +42,7 @@ const outside: KeyProvisioner = {
   },
 };
 
-/** Answers in their order; what was asked is kept. */
+/** Answers in their order; the questions are recorded. */
 function typing(...answers: string[]): Prompt & { readonly asked: string[] } {
   const asked: string[] = [];
   return {
@@ -74,7 +74,7 @@ async function refusal(work: Promise<number>): Promise<CliError> {
 }
 
 describe('init with flags', () => {
-  test('writes what a first run needs, and says what comes next', async () => {
+  test('writes what a first run needs, and says what to do next', async () => {
     expect(await init(ACCEPTED)).toBe(0);
     await expect(shown(readFileSync(file, 'utf8'))).toMatchFileSnapshot('../../golden/init.yaml');
     await expect(shown(io.stdout())).toMatchFileSnapshot('../../golden/init.txt');
@@ -85,7 +85,7 @@ describe('init with flags', () => {
     expect(readdirSync(dir).sort()).toEqual(['gerrit-key', 'node-key', 'sos-ci.yaml']);
   });
 
-  test('writes a file that is right, each time with a deployment of its own', async () => {
+  test('writes a valid file, each time with a new deployment id', async () => {
     await init(FLAGS);
     const first = loadConfig(file);
     expect(first).toMatchObject({
@@ -133,7 +133,7 @@ describe('init with flags', () => {
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  test('runs jobs on this host only where that is said, or nobody else can upload', async () => {
+  test('runs jobs on this host only if the operator says so, or no one else can upload', async () => {
     await init({ yes: true, user: 'acme-ci', allowUntrustedCode: true });
     expect(loadConfig(file).providers).toMatchObject([{ type: 'local', allowUntrustedCode: true }]);
     rmSync(file);
@@ -141,7 +141,7 @@ describe('init with flags', () => {
     expect(loadConfig(file).providers).toMatchObject([{ type: 'local', allowUntrustedCode: false }]);
   });
 
-  test('takes a program that makes servers', async () => {
+  test('accepts a program that creates servers', async () => {
     await init({ yes: true, user: 'acme-ci', program: '/opt/nodes', nodeUser: 'ubuntu' });
     expect(loadConfig(file).providers).toMatchObject([
       { type: 'command', list: ['/opt/nodes', 'list'], node: { user: 'ubuntu' } },
@@ -159,7 +159,7 @@ describe('init with flags', () => {
     expect(readFileSync(file, 'utf8')).toBe(before);
   });
 
-  test('whatever is typed stays text', async () => {
+  test('treats any input as text', async () => {
     const wiki = 'https://wiki.example.org/?q="x": {y: !!js}#z';
     await init({ ...FLAGS, wiki: encodeURI(wiki), name: 'A "#{: CI', project: 'a/b#c' });
     expect(loadConfig(file)).toMatchObject({ report: { helpUrl: encodeURI(wiki) } });
@@ -168,7 +168,7 @@ describe('init with flags', () => {
 });
 
 describe('the host key', () => {
-  test('that is another one than was given is never followed by a command that pins it', async () => {
+  test('that differs from the given one is never followed by a command that pins it', async () => {
     const flags = { ...FLAGS, acceptHostKey: 'SHA256:other', acceptNodeKey: 'SHA256:another' };
     expect(await init(flags)).toBe(1);
     expect(pins).toEqual([]);
@@ -181,7 +181,7 @@ describe('the host key', () => {
   test.each([
     ['without a word for it', FLAGS, null],
     ['after a no', FLAGS, ['y', '']],
-  ])('is not pinned %s: said, and exit code 1', async (_what, flags, answers) => {
+  ])('is not pinned %s: reported, and exit code 1', async (_what, flags, answers) => {
     const asking = answers === null ? null : typing(...answers);
     expect(await init(flags, asking)).toBe(1);
     expect(pins).toEqual([]);
@@ -192,7 +192,7 @@ describe('the host key', () => {
     expect(existsSync(file)).toBe(true);
   });
 
-  test('of a server that cannot be reached is told how to be pinned later', async () => {
+  test('of an unreachable server: says how to pin it later', async () => {
     const away = new OperationError({
       operation: 'ask for host key',
       target: 'x',
@@ -210,7 +210,7 @@ describe('the host key', () => {
 });
 
 describe('init on a terminal', () => {
-  test('asks for what was not given, takes what is usual for an empty answer, and pins on a yes', async () => {
+  test('asks for what is missing, uses the default for an empty answer, and pins on a yes', async () => {
     const asking = typing('', '', 'acme-ci', '', '', '', '', 'stack@node1', 'yes', 'yes');
     expect(await init({}, asking)).toBe(0);
     expect(asking.asked).toEqual([
@@ -229,7 +229,7 @@ describe('init on a terminal', () => {
     expect(loadConfig(file).jobs).toMatchObject([{ spec: { name: 'acme-ci-first' } }]);
   });
 
-  test('asks again until an answer is right', async () => {
+  test('repeats a question until the answer is valid', async () => {
     const answers = ['', '', 'acme ci', 'acme-ci', '', '-', '', 'node1', 'stack@node1', 'yes', 'yes'];
     const asking = typing('', '', ...answers.slice(1, 7), 'static', ...answers.slice(7));
     expect(await init({}, asking)).toBe(0);
@@ -239,7 +239,7 @@ describe('init on a terminal', () => {
     expect(loadConfig(file).report.helpUrl).toBe('');
   });
 
-  test('lets nobody run code on this host without a yes', async () => {
+  test('runs no code on this host without a yes', async () => {
     const asking = typing('y', 'yes', 'yes');
     const given = { host: 'g', port: 1, user: 'acme-ci', name: 'n', wiki: '-', project: 'p', kind: 'local' };
     expect(await init(given, asking)).toBe(0);

@@ -9,7 +9,7 @@ import { FAILED } from '../sample-story.ts';
 const reader = fakeReader(SAMPLE);
 const now = () => NOW;
 
-describe('the story of a job', () => {
+describe('the history of a job', () => {
   test.each([60, 100, Number.POSITIVE_INFINITY])('at a width of %d', async (width) => {
     const io = fakeIo({ width, now });
     expect(jobCommand(io, reader, FAILED, {})).toBe(0);
@@ -17,18 +17,18 @@ describe('the story of a job', () => {
     for (const line of io.stdout().split('\n')) expect([...line].length).toBeLessThanOrEqual(width);
   });
 
-  test('that still runs says what is owed', async () => {
+  test('that still runs says what is pending', async () => {
     const io = fakeIo({ width: 100, now });
     expect(jobCommand(io, reader, RUNNING, {})).toBe(0);
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/job-running.txt');
   });
 
-  test('in colour says the same words', () => {
+  test('in colour prints the same text', () => {
     const [plain, colored] = [fakeIo({ width: 100, now }), fakeIo({ width: 100, now, color: true })];
     jobCommand(plain, reader, FAILED, {});
     jobCommand(colored, reader, FAILED, {});
     expect(colored.stdout()).toContain('\u001b[31mFAILURE');
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: our own colours are taken out
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: removes our own colours
     expect(colored.stdout().replaceAll(/\u001b\[\d+m/g, '')).toBe(plain.stdout());
   });
 
@@ -38,7 +38,7 @@ describe('the story of a job', () => {
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/job.json');
   });
 
-  test.each([{}, { json: true }])('%j never drives the terminal', (options) => {
+  test.each([{}, { json: true }])('%j never controls the terminal', (options) => {
     const io = fakeIo({ now });
     jobCommand(io, reader, FAILED, options);
     expect(io.stdout().replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202e]/u);
@@ -46,13 +46,13 @@ describe('the story of a job', () => {
 });
 
 describe('an id', () => {
-  test('may be cut as long as it is alone', () => {
+  test('may be abbreviated if it stays unique', () => {
     const io = fakeIo({ now });
     jobCommand(io, reader, FAILED.slice(0, 7), {});
     expect(io.stdout()).toContain(FAILED);
   });
 
-  test('that means several jobs lists them', () => {
+  test('that matches several jobs lists them', () => {
     expect(() => jobCommand(fakeIo(), reader, '01kfa', {})).toThrow(
       expect.objectContaining({
         exitCode: 2,
@@ -62,7 +62,7 @@ describe('an id', () => {
     );
   });
 
-  test.each(['02', '', '%', '\u001b[2J'])('that is nobody’s (%j) is an error', (typed) => {
+  test.each(['02', '', '%', '\u001b[2J'])('that matches nothing (%j) is an error', (typed) => {
     expect(() => jobCommand(fakeIo(), reader, typed, {})).toThrow(CliError);
   });
 });

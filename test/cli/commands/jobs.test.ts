@@ -22,7 +22,7 @@ describe('jobs', () => {
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/jobs.json');
   });
 
-  test('can be narrowed to open ones, to a change, to a number', () => {
+  test('can be filtered: open ones, a change, a number', () => {
     const ids = (options: Parameters<typeof jobsCommand>[2]) => {
       const io = fakeIo({ now });
       jobsCommand(io, reader, { ...options, json: true });
@@ -34,14 +34,14 @@ describe('jobs', () => {
     expect(ids({ limit: 50, change: 1 })).toEqual([]);
   });
 
-  test('that are not there are said to be', () => {
+  test('prints that there are none', () => {
     const io = fakeIo();
     jobsCommand(io, fakeReader(), { limit: 50 });
     jobsCommand(io, fakeReader(), { limit: 50, open: true });
     expect(io.stdout()).toBe('no jobs\nno open jobs\n');
   });
 
-  test('that are more than shown are said to be, beside the answer', () => {
+  test('prints on standard error that there are more', () => {
     const io = fakeIo({ now });
     jobsCommand(io, reader, { limit: 1 });
     expect(io.stderr()).toBe('the newest 1 are shown; more with --limit N\n');

@@ -1,4 +1,4 @@
-/** The queue as `sos-ci jobs` shows it: in the order in which it is then served, and why each job waits. */
+/** The queue as `sos-ci jobs` shows it: in the order in which it is served, and why each job waits. */
 import { describe, expect, test } from 'vitest';
 import { jobsCommand } from '../../../src/cli/commands/jobs.ts';
 import { readQueue } from '../../../src/cli/commands/queue.ts';
@@ -18,7 +18,7 @@ function of(project: string, event: GerritEvent): GerritEvent {
 
 const EVERYWHERE = { rules: { jobs: [jobRules({ name: jobSpec().name, projects: ['*'] })] } };
 
-/** Projects by the change's number: 1xx is cinder's, 2xx nova's. */
+/** Projects by the number of the change: 1xx is cinder's, 2xx nova's. */
 async function labWith(changes: readonly number[], options: LabOptions = {}): Promise<Lab> {
   const lab = new Lab({ ...EVERYWHERE, ...options });
   await lab.start();
@@ -72,7 +72,7 @@ describe('the queue', () => {
     expect(shown(lab).at(-1)?.[2]).toBe(why);
   });
 
-  test('names who keeps a place', async () => {
+  test('names the job that reserves a slot', async () => {
     const lab = new Lab({ ...EVERYWHERE, stage: () => null });
     await lab.start();
     const { slots } = lab.daemon.engine;
@@ -94,7 +94,7 @@ describe('the queue', () => {
     ]);
   });
 
-  test('says that nobody serves it', async () => {
+  test('says that no daemon serves it', async () => {
     const lab = await labWith([100, 101]);
     expect(shown(lab, false)).toEqual([[101, 1, 'no daemon is running']]);
     void lab.daemon.service.drain();
@@ -102,7 +102,7 @@ describe('the queue', () => {
     expect(shown(lab)).toEqual([[101, 1, 'the daemon is draining; the next one serves it']]);
   });
 
-  test('holds what is still prepared, with the reason', async () => {
+  test('contains jobs in preparation, with the reason', async () => {
     const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 3_600_000 };
     const lab = new Lab({ rules: {}, plan: { hold } });
     await lab.start();
@@ -112,7 +112,7 @@ describe('the queue', () => {
     expect(shown(lab)).toEqual([[100, null, 'the change is looked up in Gerrit']]);
   });
 
-  test('says whose vote is waited for, and until when', async () => {
+  test('says which vote is awaited, and until when', async () => {
     const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 3_600_000 };
     const rules = { jobs: [jobRules({ hold })] };
     const lab = new Lab({ rules });
@@ -137,7 +137,7 @@ describe('the list of jobs', () => {
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/jobs-queue.txt');
   });
 
-  test('as JSON holds each place, and the order of all', async () => {
+  test('as JSON holds each position, and the order of all', async () => {
     const lab = await labWith([100, 101, 200]);
     const io = ioOf(lab);
     jobsCommand(io, lab.store, { limit: 50, json: true });
@@ -156,7 +156,7 @@ describe('the list of jobs', () => {
     ]);
   });
 
-  test('can be narrowed to a change', async () => {
+  test('can be filtered by change', async () => {
     const lab = await labWith([100, FIRST]);
     const io = ioOf(lab);
     jobsCommand(io, lab.store, { limit: 50, change: FIRST });

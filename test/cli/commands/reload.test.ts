@@ -1,4 +1,4 @@
-/** `sos-ci reload` and `resume-voting`: what they print, and what they answer. */
+/** `sos-ci reload` and `resume-voting`: their output, and their exit codes. */
 import { describe, expect, test } from 'vitest';
 import { reloadCommand, resumeVotingCommand } from '../../../src/cli/commands/reload.ts';
 import type { OperatorRequest } from '../../../src/engine/ports/operator-api.ts';
@@ -21,7 +21,7 @@ describe('reload', () => {
     expect(io.stdout()).toBe(text);
   });
 
-  test('of a file with mistakes shows them, and that nothing changed', async () => {
+  test('of an invalid file prints the errors, and that nothing changed', async () => {
     const problems = ['/etc/sos-ci.yaml:3:1: jobs: is missing; add at least one job'];
     const [io, json, daemon] = [
       fakeIo(),

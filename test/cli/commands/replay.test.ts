@@ -21,7 +21,7 @@ const spec = {
   limits: { queueTimeoutMs: 1000, bootTimeoutMs: 1000, cleanupTimeoutMs: 1000 } as JobLimits,
 } as unknown as JobSpec;
 
-/** Rows as the machine itself makes them. */
+/** Rows as the machine writes them. */
 function history(name: string): readonly NumberedRow[] {
   const events: readonly AnyEvent[] = [
     { type: 'job.accepted', job: name, review: 'r1', deployment: 'd', patchset, spec },
@@ -74,7 +74,7 @@ describe('replay', () => {
     });
   });
 
-  test('shows the first difference and answers no', () => {
+  test('shows the first difference and exits with 1', () => {
     const { exit, text } = replay(altered, undefined, { all: true });
     expect(exit).toBe(1);
     expect(text).toMatch(

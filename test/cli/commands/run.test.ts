@@ -8,7 +8,7 @@ describe('a patchset on the command line', () => {
   });
 
   test.each(['912345', '912345/3', '0,1', '1,0', '-1,2', '1,2,3', '1e3,1', '', '9999999999,1'])(
-    '%j is none',
+    '%j is not a patchset',
     (text) => {
       expect(() => parsePatchset(text)).toThrow(CliError);
     },
@@ -25,11 +25,11 @@ describe('live output', () => {
     return all;
   }
 
-  test('keeps lines, however they end and wherever the chunks are cut', () => {
+  test('keeps lines, whatever their ends and wherever the chunks are split', () => {
     expect(printed(['one\r', '\ntwo\r\n', '10%\r20%\r', 'done\n'])).toBe('one\ntwo\n10%\n20%\ndone\n');
   });
 
-  test('never drives the terminal', () => {
+  test('never controls the terminal', () => {
     expect(printed(['\u001b[2J\u001b]0;x\u0007ok'])).toBe('\\x1b[2J\\x1b]0;x\\x07ok');
   });
 });

@@ -8,7 +8,7 @@ const now = () => NOW;
 const alive = (pid: number, ticks: number) => pid === 4100 && ticks === 77;
 
 describe('status', () => {
-  test('of a daemon at work', async () => {
+  test('of a working daemon', async () => {
     const io = fakeIo({ width: 110, now, alive });
     expect(statusCommand(io, fakeReader(SAMPLE), {})).toBe(0);
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/status.txt');
@@ -27,7 +27,7 @@ describe('status', () => {
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/status-new.txt');
   });
 
-  test('after a crash says so and answers no', () => {
+  test('after a crash says so and exits with 1', () => {
     const io = fakeIo({ now, alive: () => false });
     expect(statusCommand(io, fakeReader(SAMPLE), {})).toBe(1);
     expect(io.stdout()).toContain(
@@ -35,7 +35,7 @@ describe('status', () => {
     );
   });
 
-  test('after a clean stop says that, also when the pid lives on as something else', () => {
+  test('after a clean stop says so, even when the pid is reused', () => {
     const daemon = SAMPLE.daemon === null ? null : { ...SAMPLE.daemon, mode: 'stopped' };
     const io = fakeIo({ now, alive: () => true });
     expect(statusCommand(io, fakeReader({ daemon }), {})).toBe(1);

@@ -27,14 +27,14 @@ describe('verify', () => {
     });
   });
 
-  test('of stale views says how to make them again', () => {
+  test('of stale views says how to rebuild them', () => {
     expect(verify(STALE)).toEqual({
       exit: 1,
       text: 'views differ from the log, which is sound; 40 rows of 2 histories, in 7ms\n  - job_view {"id":"j1"}\n  + job_view {"id":"j2"}\nRebuild them: stop the daemon, then sos-ci rebuild\n',
     });
   });
 
-  test('of a log without its triggers says so, although its rows are sound', () => {
+  test('of a log without its triggers says so, although its rows are valid', () => {
     expect(verify({ ...SOUND, schema: ['- trigger event_rows_stay'] })).toEqual({
       exit: 1,
       text: 'the schema was changed: its triggers protect the rows of the log\n  - trigger event_rows_stay\nFind out who changed it, and restore a backup. - is missing, + differs from what sos-ci created.\n',

@@ -9,7 +9,7 @@ function terminal() {
   return { input, output, asking: createPrompt(input, output) };
 }
 
-test('answers in their order, also those that came before the question', async () => {
+test('answers in order, including those that came before the question', async () => {
   const { input, output, asking } = terminal();
   input.write('  one \ntwo\n');
   expect(await asking.ask('first: ')).toBe('one');
@@ -26,7 +26,7 @@ test('answers in their order, also those that came before the question', async (
   expect(output.read()).toContain('  it is odd\nsecond: two\n');
 });
 
-test('an input that ends, before and while something is asked', async () => {
+test('an input that ends, before and during a question', async () => {
   const { input, asking } = terminal();
   const waiting = asking.ask('first: ');
   input.end();
