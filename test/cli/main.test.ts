@@ -37,7 +37,7 @@ afterAll(() => {
 });
 
 describe('help', () => {
-  test('shows what there is', async () => {
+  test('prints the commands', async () => {
     const answer = ask('--help');
     expect(answer).toMatchObject({ code: 0, err: '' });
     await expect(answer.out).toMatchFileSnapshot('../golden/help.txt');
@@ -112,25 +112,25 @@ describe('usage', () => {
 });
 
 describe('a store', () => {
-  test('is asked by the configuration beside us', () => {
+  test('is taken from the configuration in the current folder', () => {
     const answer = ask('status');
     expect(answer).toMatchObject({ code: 1, err: '' });
     expect(answer.out).toContain('jobs      1 open: 1 booting');
   });
 
-  test('is found where the configuration says', () => {
+  test('is taken from the path in the configuration', () => {
     writeFileSync(join(dir, 'elsewhere.yaml'), 'stateDir: state\n');
     expect(ask('jobs', '--config', 'elsewhere.yaml')).toMatchObject({ code: 0, err: '' });
   });
 
-  test('tells the story of its job, by a piece of the id, and no terminal is driven', () => {
+  test('prints the history of its job, by the beginning of the id, and controls no terminal', () => {
     const answer = ask('job', JOB_ID.slice(0, 4));
     expect(answer).toMatchObject({ code: 0, err: '' });
     expect(answer.out).toContain('  subject   Attach \\x1b[2J faster\n');
     expect(answer.out).toContain('got a slot');
   });
 
-  test('replays equal, and not when a row was forged', () => {
+  test('replays equal, and not after a row was forged', () => {
     expect(ask('replay', '--all')).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^equal: 3 rows of 1 history/),
@@ -211,7 +211,7 @@ describe('a store', () => {
     expect(answer).toMatchObject({ code, out: '' });
   });
 
-  test('is asked for in a folder without a configuration', () => {
+  test('is requested in a folder without a configuration', () => {
     const folder = join(dir, 'elsewhere');
     mkdirSync(folder);
     expect(program.run(['status'], folder)).toEqual({
@@ -227,7 +227,7 @@ describe('standard output', () => {
     ['leaves an answer as it is', ['config', 'keys'], 0],
     ['leaves a negative answer as it is', ['status'], 1],
     ['leaves help as it is', ['--help'], 0],
-  ])('whose reader goes away %s', async (_name, args, expected) => {
+  ])('whose reader closes it %s', async (_name, args, expected) => {
     const child = spawn(process.execPath, [program.main, ...args], {
       cwd: dir,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -258,7 +258,7 @@ describe('standard output', () => {
       [['history', JOB_ID]],
       [['doctor']],
     ]),
-  )('of %j that is full is one line and an exit code', (args) => {
+  )('of %j on a full disk is one line and an exit code', (args) => {
     const full = openSync('/dev/full', 'w');
     const done = spawnSync(process.execPath, [program.main, ...args], {
       cwd: dir,
@@ -276,11 +276,11 @@ describe('standard output', () => {
 });
 
 describe('config', () => {
-  test('check of a right file', () => {
+  test('check of a valid file', () => {
     expect(ask('config', 'check')).toEqual({ code: 0, out: 'sos-ci.yaml: valid; 1 job: acme\n', err: '' });
   });
 
-  test('check of a wrong one shows all mistakes, for people and as JSON', () => {
+  test('check of an invalid one lists all errors, as text and as JSON', () => {
     writeFileSync(join(dir, 'wrong.yaml'), 'gerit: {}\n"jo\\eb": 1\n');
     const people = ask('config', 'check', '--config', 'wrong.yaml');
     expect(people).toMatchObject({ code: 3, err: '4 mistakes in wrong.yaml\n' });
@@ -294,7 +294,7 @@ describe('config', () => {
     expect(ask('config', 'check', '--example')).toEqual({ code: 0, out: EXAMPLE, err: '' });
   });
 
-  test('of a daemon or a job by hand is checked first', () => {
+  test('is checked before a daemon or a manual run', () => {
     for (const args of [['daemon'], ['run', 'acme', '1,2']]) {
       const answer = ask(...args, '--config', 'wrong.yaml');
       expect(answer).toMatchObject({ code: 3, out: '' });

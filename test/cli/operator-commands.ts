@@ -1,4 +1,4 @@
-/** A daemon that answers operators as a test wants it, and remembers what it was asked. */
+/** A daemon that answers operators as the test requires, and records their requests. */
 import type { SendRequest } from '../../src/cli/input/daemon-client.ts';
 import type { AnswerTo, OperatorRequest } from '../../src/engine/ports/operator-api.ts';
 

@@ -1,4 +1,4 @@
-/** The program as it is shipped, bundled for one test file, and a store on disk for it to ask. */
+/** The program as it ships, bundled for one test file, and a store on disk. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -58,7 +58,7 @@ export class Program {
 
 export const JOB_ID = 'j1m2n3p4q5abcdefg';
 
-/** A database with one open job in it. */
+/** A database with one open job. */
 export async function makeStore(stateDir: string): Promise<void> {
   mkdirSync(stateDir, { recursive: true });
   const store = openStore(join(stateDir, 'sos-ci.db'));

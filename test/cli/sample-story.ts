@@ -1,4 +1,4 @@
-/** The rows of one job that failed on its second attempt, with strangers' texts in them. */
+/** The rows of one job that failed on its second attempt, with hostile text in them. */
 import type { NumberedRow } from '../../src/engine/ports/store.ts';
 import type { Failure, JobSpec, Patchset, Server } from '../../src/machines/model/domain.ts';
 import type { Effect } from '../../src/machines/protocol/effects.ts';

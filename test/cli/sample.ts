@@ -1,4 +1,4 @@
-/** A store's contents for the tests of the query commands: a job that failed, one that runs, strangers' texts in both. */
+/** A store's contents for the tests of the query commands: a failed job and a running one, both with hostile text. */
 import type { JobView, OutboxEntry } from '../../src/engine/ports/store.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import type { Contents } from '../fakes/reader.ts';

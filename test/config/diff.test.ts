@@ -1,4 +1,4 @@
-/** What is not the same in two configurations: what counts at once, what after the next start, by the keys of the file. */
+/** Differences between two configurations: what applies at once and what after the next start, by key. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ function load(text: string, gerrit = GERRIT, jobs = JOB): Config {
 
 const found = (one: Config, other: Config) => difference(one, one, other);
 
-describe('what counts at once', () => {
+describe('what applies at once', () => {
   test.each([
     ['report: {label: Verified, success: 1}', ['report.label', 'report.success']],
     ['report: {jobTimeout: 1h}', ['report.jobTimeout']],
@@ -43,7 +43,7 @@ describe('what counts at once', () => {
     expect(found(load(''), load(text))).toEqual({ changed, restart: [] });
   });
 
-  test('jobs that come, go and change', () => {
+  test('added, removed and changed jobs', () => {
     const [before, after] = [
       load('', GERRIT, `${JOB}, old: ${JOB.slice(6)}`),
       load('', GERRIT, `${JOB.replace("'true'", "'false'")}, new: ${JOB.slice(6)}`),
@@ -51,12 +51,12 @@ describe('what counts at once', () => {
     expect(found(before, after)).toEqual({ changed: ['jobs.acme', 'jobs.new', 'jobs.old'], restart: [] });
   });
 
-  test('nothing, when the file says the same in other words', () => {
+  test('no difference, if only the notation differs', () => {
     expect(found(load(''), load('providers: {local: {slots: 1}}'))).toEqual({ changed: [], restart: [] });
   });
 });
 
-describe('what counts after the next start', () => {
+describe('what applies after the next start', () => {
   test.each([
     [GERRIT.replace('localhost', '127.0.0.1'), '', ['gerrit.host']],
     [GERRIT.replace('./key', './other-key'), '', ['gerrit.key']],
@@ -76,7 +76,7 @@ describe('what counts after the next start', () => {
     expect(found(load(''), load(text, gerrit))).toEqual({ changed: [], restart });
   });
 
-  test('is told until it is as it was at the start again', () => {
+  test('is reported until it has its value of the start again', () => {
     const started = load('');
     const next = load('stateDir: ./elsewhere\nreport: {jobTimeout: 1h}');
     const inForce = activeAfter(started, next);
@@ -89,7 +89,7 @@ describe('what counts after the next start', () => {
   });
 });
 
-test('in force is what counts at once of the new one, and all else of the one at the start', () => {
+test('in force are the reloadable keys of the new one, and all others of the one at the start', () => {
   const started = load('');
   const next = load(
     'stateDir: ./elsewhere\nreport: {jobTimeout: 1h}\ngit: {merge: false, maxCacheSize: 1GB}\ntriggers: {supersede: never, maxOpenJobs: 7}',

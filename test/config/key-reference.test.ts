@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { jsonSchema, keysAt, listKeys, suggestKey } from '../../src/config/key-reference.ts';
 
 describe('the list of keys', () => {
-  test('says something of each', () => {
+  test('describes each key', () => {
     for (const key of listKeys()) {
       expect(key.about, key.path).toMatch(/^.{5,}$/);
       expect(key.kind, key.path).not.toBe('');
     }
   });
 
-  test('tells required keys from optional ones', () => {
+  test('distinguishes required keys from optional ones', () => {
     const keys = new Map(listKeys().map((key) => [key.path, key.default]));
     expect(keys.get('gerrit.host')).toBeUndefined();
     expect(keys.get('gerrit.name')).toBeNull();
@@ -22,7 +22,7 @@ describe('the list of keys', () => {
   });
 });
 
-test('the JSON Schema holds what an editor completes and checks', () => {
+test('the JSON Schema contains what an editor completes and checks', () => {
   expect(jsonSchema()).toMatchObject({
     $schema: 'http://json-schema.org/draft-07/schema#',
     required: ['gerrit', 'jobs'],
@@ -61,15 +61,15 @@ describe('a suggestion', () => {
     expect(suggestKey(['gerrit'], 'hots')).toBe('did you mean "host"?');
   });
 
-  test('is a key of the same name elsewhere', () => {
+  test('is a key with the same name elsewhere', () => {
     expect(suggestKey(['jobs', 'x'], 'bootTimeout')).toBe('did you mean jobs.NAME.limits.bootTimeout?');
   });
 
-  test('is otherwise all that is known', () => {
+  test('is otherwise the list of known keys', () => {
     expect(suggestKey(['headStart'], 'zzz')).toBe('known here: recheck');
   });
 
-  test('is found inside names, lists and defaults', () => {
+  test('works inside names, lists and defaults', () => {
     expect(keysAt(['jobs', 'any name', 'testing'])).toContain('results');
     expect(keysAt(['report', 'nothing', 'here'])).toEqual([]);
   });

@@ -1,4 +1,4 @@
-/** The roads to the outside in the file: Gerrit's REST interface, and mail. */
+/** External services in the file: Gerrit's REST interface, and mail. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,11 +35,11 @@ function mistakes(rest: string, mail = ''): readonly string[] {
 }
 
 describe('gerrit.rest', () => {
-  test('is not there by default', () => {
+  test('is absent by default', () => {
     expect(load('').gerrit.rest).toBeNull();
   });
 
-  test('takes the account of the stream, and its password is kept out of evidence but never in the configuration', () => {
+  test('uses the account of the stream; its password is redacted in evidence and never part of the configuration', () => {
     const config = load('{url: https://review.example.org/gerrit/, password: {file: ./password}}');
     expect(config.gerrit.rest).toEqual({
       url: 'https://review.example.org/gerrit',
@@ -83,14 +83,14 @@ describe('gerrit.rest', () => {
     expect(found.join()).not.toMatch(/hunter2|12345678/);
   });
 
-  test('without encryption is for this host alone', () => {
+  test('without encryption is allowed on this host only', () => {
     expect(mistakes('{url: http://127.0.0.1:8080, password: {file: ./password}}')).toEqual([]);
     expect(mistakes('{url: "http://[::1]:8080", password: {file: ./password}}')).toEqual([]);
   });
 });
 
 describe('mail', () => {
-  test('goes by SMTP', () => {
+  test('is sent over SMTP', () => {
     const config = load(
       '',
       '{from: Acme CI <ci@acme.example>, to: [dev@acme.example], smtp: {host: mail.example.org, user: ci, password: {env: SMTP_PW}}}',

@@ -25,7 +25,7 @@ function load(text: string, environment: Record<string, string> = {}) {
   return loadConfig(file, { home: join(dir, 'home'), environment });
 }
 
-/** The mistakes, one line each, without the directory. */
+/** The errors, one line each, without the directory. */
 function mistakes(text: string, environment: Record<string, string> = {}): readonly string[] {
   try {
     load(text, environment);
@@ -45,13 +45,13 @@ describe('a whole configuration', () => {
     expect(EXAMPLE.trimEnd().split('\n').length).toBeLessThanOrEqual(12);
   });
 
-  test('comes out with every default', async () => {
+  test('gets every default', async () => {
     const config = load(EXAMPLE);
     const shown = JSON.stringify(config, null, 2).replaceAll(dir, '/DIR');
     await expect(`${shown}\n`).toMatchFileSnapshot('../golden/config-example.json');
   });
 
-  test('resolves paths against the file, ~ against the home, and an absolute path not at all', () => {
+  test('resolves paths relative to the file, ~ to the home directory, and leaves absolute paths unchanged', () => {
     const config = load(
       `${GERRIT.replace('./key', `${dir}/key, knownHosts: ~/hosts`)}\nstateDir: ../elsewhere\nlogs: {dir: pub}\n${JOB}`,
     );
@@ -61,7 +61,7 @@ describe('a whole configuration', () => {
     expect(config.logs.dir).toBe(join(dir, 'pub'));
   });
 
-  test('takes an alias for a whole value', () => {
+  test('accepts an alias for a whole value', () => {
     const config = load(`${GERRIT}
 jobs:
   a: {project: p, testing: &t {command: ['true'], timeout: 1h30m, exitCodeIsResult: true}}
@@ -72,7 +72,7 @@ jobs:
 });
 
 describe('secrets to redact', () => {
-  test('are read from files and the environment, each line of a longer file by itself', () => {
+  test('are read from files and the environment; each line of a longer file is one', () => {
     writeFileSync(join(dir, 'one'), 'hunter22\n');
     writeFileSync(join(dir, 'many'), '-----BEGIN-----\nabcdefghij\nshort\n');
     const config = load(`${GERRIT}\n${JOB}\nredact: [{file: one}, {file: many}, {env: TOKEN}]`, {
@@ -81,7 +81,7 @@ describe('secrets to redact', () => {
     expect(config.redact).toEqual(['hunter22', '-----BEGIN-----', 'abcdefghij', 'from env']);
   });
 
-  test('are our own private keys too, with nothing configured: each line of theirs but the headers', () => {
+  test('include our own private keys without configuration: each line except the headers', () => {
     const lines = (letter: string) => [letter.repeat(70), `${letter}3BlbnNzaC1rZXk=`];
     const pem = (letter: string) =>
       ['-----BEGIN OPENSSH PRIVATE KEY-----', ...lines(letter), '-----END OPENSSH PRIVATE KEY-----', ''].join(
@@ -93,13 +93,13 @@ describe('secrets to redact', () => {
       'providers: {lab: {type: static, ssh: {key: ./node-key, user: ci}, hosts: {n1: {host: 192.0.2.1}}}}';
     const { redact } = load(`${GERRIT}\n${JOB}\n${nodes}`);
     expect(redact).toEqual([...lines('b'), ...lines('c')]);
-    // What a job publishes that prints a key, or links to it.
+    // Output of a job that prints a key, or links to it.
     const published = new SecretSet(redact).text(`+ cat key\n${pem('b')}12:00 ${pem('c')}`);
     expect(published).not.toMatch(/bbbb|cccc|b3BlbnNz|c3BlbnNz/);
     expect(published).toContain('+ cat key\n-----BEGIN OPENSSH PRIVATE KEY-----\n[redacted]');
   });
 
-  test('that cannot be read are mistakes', () => {
+  test('that cannot be read are errors', () => {
     writeFileSync(join(dir, 'short'), 'abc');
     expect(
       mistakes(
@@ -115,8 +115,8 @@ describe('secrets to redact', () => {
   });
 });
 
-describe('mistakes', () => {
-  test('come all at once, in order, with line, column and what to do', async () => {
+describe('errors', () => {
+  test('are all reported at once, in order, with line, column and the next step', async () => {
     const found = mistakes(`gerrit:
   hots: review.example.org
   port: "29418"
@@ -255,21 +255,21 @@ monitoring: {quiet: 1d}
     expect(mistakes(text).join('\n')).toBe(expected);
   });
 
-  test('a key twice, and what else is wrong besides', () => {
+  test('a duplicate key, and the other errors of the file', () => {
     expect(mistakes(`${GERRIT}\n${GERRIT}\n${JOB}\nlgo: {}\n`)).toEqual([
       'sos-ci.yaml:2:1: this key occurs twice; keep one of the two',
       'sos-ci.yaml:4:1: lgo: unknown key; did you mean "log"?',
     ]);
   });
 
-  test('a job name twice', () => {
+  test('a duplicate job name', () => {
     const job = "  acme: {project: p, testing: {command: ['true'], exitCodeIsResult: true}}\n";
     expect(mistakes(`${GERRIT}\njobs:\n${job}${job}`)).toEqual([
       'sos-ci.yaml:4:3: this key occurs twice; keep one of the two',
     ]);
   });
 
-  test('a billion laughs are refused at once', () => {
+  test('a billion laughs are rejected at once', () => {
     const levels = Array.from({ length: 12 }, (_, i) => {
       const refs = Array.from({ length: 10 }, () => `*a${i}`).join(', ');
       return `a${i + 1}: &a${i + 1} [${refs}]`;
@@ -323,7 +323,7 @@ describe('a file that cannot be read', () => {
     expect(() => loadConfig(make())).toThrow(expected);
   });
 
-  test('is unreadable for this user, unless that is root', () => {
+  test('is unreadable for this user, except for root', () => {
     writeFileSync(file, GERRIT);
     chmodSync(file, 0o000);
     const expected = process.getuid?.() === 0 ? /jobs: is missing/ : /may not be read by this user/;

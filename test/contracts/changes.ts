@@ -1,6 +1,6 @@
 /**
- * What everybody promises who tells how a change is, be Gerrit real, embedded or made up. The harness gives projects
- * `openstack/cinder` and `openstack/nova`, and people who upload, vote and close.
+ * The contract of change look-ups, on a real, embedded or fake Gerrit. The harness provides projects `openstack/cinder`
+ * and `openstack/nova`, and users who upload, vote and close.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Changes } from '../../src/engine/ports/adapters.ts';
@@ -11,7 +11,7 @@ export interface Upload {
   readonly files?: readonly string[];
   /** Changes that its message names. */
   readonly dependsOn?: readonly Patchset[];
-  /** Its commit is stacked on this patchset's. */
+  /** The patchset that its commit is stacked on. */
   readonly on?: Patchset;
 }
 
@@ -22,7 +22,7 @@ export interface ChangesHarness {
   /** Its next patchset. */
   amend(patchset: Patchset, wanted: Upload): Promise<Patchset>;
   vote(patchset: Patchset, account: string, label: string, value: number): Promise<void>;
-  /** Private changes are not shown to who asks here. */
+  /** Private changes are hidden from the account that queries. */
   turn(patchset: Patchset, into: 'wip' | 'private' | 'merged' | 'abandoned'): Promise<void>;
   close(): Promise<void>;
 }
@@ -65,14 +65,14 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       });
     });
 
-    test('a patchset that is not the current one any more', async () => {
+    test('a patchset that is no longer current', async () => {
       const first = await harness.upload({ project: cinder });
       const second = await harness.amend(first, { project: cinder, files: ['later'] });
       expect(await lookUp(first)).toMatchObject({ status: 'open', current: 2 });
       expect(await lookUp(second)).toMatchObject({ current: 2, files: ['later'] });
     });
 
-    test('a patchset that Gerrit does not show yet is asked for again', async () => {
+    test('a patchset that Gerrit does not show yet is queried again', async () => {
       const first = await harness.upload({ project: cinder });
       const next = { ...first, patchset: 2, ref: first.ref.replace(/1$/, '2') };
       await expect(lookUp(next)).rejects.toMatchObject({ name: 'OperationError', retryable: true });
@@ -90,7 +90,7 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       expect(await lookUp(wip)).toMatchObject({ status: 'open', wip: true, private: false });
     });
 
-    test('a change that is not shown', async () => {
+    test('a hidden change', async () => {
       const patchset = await harness.upload({ project: cinder });
       await harness.turn(patchset, 'private');
       expect(await lookUp(patchset)).toMatchObject({ status: 'missing', current: 0, files: null });
@@ -98,7 +98,7 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       expect(await lookUp(other)).toMatchObject({ trouble: expect.stringContaining(`${patchset.change}`) });
     });
 
-    test('the votes that stand, by whom', async () => {
+    test('the current votes, by account', async () => {
       const patchset = await harness.upload({ project: cinder });
       await harness.vote(patchset, 'zuul', 'Verified', -1);
       await harness.vote(patchset, 'zuul', 'Verified', 1);
@@ -110,7 +110,7 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       ]);
     });
 
-    test('what it depends on, each after what that needs, across projects', async () => {
+    test('its dependencies, each after its own, across projects', async () => {
       const deep = await harness.upload({ project: nova });
       const left = await harness.upload({ project: cinder, dependsOn: [deep] });
       const right = await harness.upload({ project: nova, dependsOn: [deep] });
@@ -118,14 +118,14 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       expect(await needed(patchset)).toEqual([deep, left, right].map(dependency));
     });
 
-    test('the current patchset of what it depends on', async () => {
+    test('the current patchset of a dependency', async () => {
       const other = await harness.upload({ project: nova });
       const patchset = await harness.upload({ project: cinder, dependsOn: [other] });
       const newer = await harness.amend(other, { project: nova });
       expect(await needed(patchset)).toEqual([dependency(newer)]);
     });
 
-    test('a dependency that was merged needs no care, nor what it needed', async () => {
+    test('a merged dependency is left out, and its dependencies too', async () => {
       const abandoned = await harness.upload({ project: nova });
       const merged = await harness.upload({ project: nova, dependsOn: [abandoned] });
       const patchset = await harness.upload({ project: cinder, dependsOn: [merged] });
@@ -134,7 +134,7 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       expect(await needed(patchset)).toEqual([]);
     });
 
-    test('what the changes need that it is stacked on, but not those themselves', async () => {
+    test('the dependencies of the changes below it in the stack, but not those changes', async () => {
       const other = await harness.upload({ project: nova });
       const under = await harness.upload({ project: cinder, files: ['under'], dependsOn: [other] });
       const between = await harness.upload({ project: cinder, files: ['between'], on: under });
@@ -143,7 +143,7 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       expect((await lookUp(patchset)).files).toEqual(['over']);
     });
 
-    test('a dependency that was abandoned is trouble', async () => {
+    test('an abandoned dependency is an error', async () => {
       const other = await harness.upload({ project: nova });
       const patchset = await harness.upload({ project: cinder, dependsOn: [other] });
       await harness.turn(other, 'abandoned');
@@ -153,14 +153,14 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       expect(trouble).toContain('abandoned');
     });
 
-    test('a dependency that is not there is trouble', async () => {
+    test('a missing dependency is an error', async () => {
       const missing = { ...(await harness.upload({ project: nova })), change: 999_999 };
       const patchset = await harness.upload({ project: cinder, dependsOn: [missing] });
       const { trouble } = await lookUp(patchset);
       expect(trouble).toContain('999999');
     });
 
-    test('a cycle is trouble, and named', async () => {
+    test('a cycle is an error that names it', async () => {
       const first = await harness.upload({ project: cinder });
       const second = await harness.upload({ project: nova, dependsOn: [first] });
       const third = await harness.upload({ project: nova, dependsOn: [second] });
@@ -171,7 +171,7 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       for (const { change } of [again, second, third]) expect(trouble).toContain(String(change));
     });
 
-    test('more dependencies than the limit are trouble', async () => {
+    test('more dependencies than the limit are an error', async () => {
       const first = await harness.upload({ project: nova });
       const second = await harness.upload({ project: nova, dependsOn: [first] });
       const patchset = await harness.upload({ project: cinder, dependsOn: [second] });
@@ -181,7 +181,7 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       expect(trouble).toContain('more than 1 ');
     });
 
-    test('a look-up that was given up before it began is an error that may be tried again', async () => {
+    test('a look-up that was aborted before it began is a retryable error', async () => {
       const patchset = await harness.upload({ project: cinder });
       const wanted = { type: 'lookUpChange', key: 'l', patchset, dependencyLimit: 1, timeoutMs: 1 } as const;
       await expect(harness.changes.lookUp(wanted, AbortSignal.abort())).rejects.toMatchObject({

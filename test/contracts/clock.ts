@@ -1,4 +1,4 @@
-/** What every clock promises. The harness of a made-up one lets time pass; a real one does that by itself. */
+/** The contract of clocks. The harness of a fake lets time pass; on a real one it passes anyway. */
 import { describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/engine/ports/adapters.ts';
 
@@ -11,7 +11,7 @@ const MONTH_MS = 31 * 86_400_000;
 
 export function clockContract(name: string, start: () => ClockHarness): void {
   describe(`clock contract: ${name}`, () => {
-    test('calls once, not before the delay is over, and in the order in which they come due', async () => {
+    test('calls once, not before the delay is over, and in order of the due times', async () => {
       const { clock, pass } = start();
       const begin = clock.monotonic();
       const called: [string, number][] = [];
@@ -29,7 +29,7 @@ export function clockContract(name: string, start: () => ClockHarness): void {
       expect(called[1]?.[1]).toBeGreaterThanOrEqual(60);
     });
 
-    test('never calls at once, also without a delay or with one that is over', async () => {
+    test('never calls synchronously, even without a delay or with a past one', async () => {
       const { clock, pass } = start();
       const called: string[] = [];
       clock.after(0, () => called.push('called'));
@@ -42,7 +42,7 @@ export function clockContract(name: string, start: () => ClockHarness): void {
       expect(called).toEqual(['called']);
     });
 
-    test('what was taken back is not called, and taking back twice or late is no error', async () => {
+    test('a cancelled timer is not called; cancelling twice or late is no error', async () => {
       const { clock, pass } = start();
       const called: string[] = [];
       const cancel = clock.after(5, () => called.push('cancelled'));
@@ -59,7 +59,7 @@ export function clockContract(name: string, start: () => ClockHarness): void {
       expect(called).toEqual([]);
     });
 
-    test('a delay of months is not due now, though timers hold 25 days at most', async () => {
+    test('a delay of months is not due now, although timers hold 25 days at most', async () => {
       const { clock, pass } = start();
       const called: string[] = [];
       const cancel = clock.after(MONTH_MS, () => called.push('months'));
@@ -72,7 +72,7 @@ export function clockContract(name: string, start: () => ClockHarness): void {
       expect(called).toEqual([]);
     });
 
-    test('now is the wall clock, monotonic never goes back', () => {
+    test('now is the wall clock; monotonic never goes back', () => {
       const { clock } = start();
       expect(clock.now()).toBeGreaterThan(Date.UTC(2025, 0));
       const [one, other] = [clock.monotonic(), clock.monotonic()];

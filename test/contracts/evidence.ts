@@ -17,7 +17,7 @@ export interface EvidenceRig {
   start(): Evidence;
   layStageLog(job: string, attempt: number, stage: 'stacking' | 'testing', text: string): Promise<void>;
   layTreeFile(job: string, path: string, text: string): Promise<void>;
-  /** A published file, by the address that publish returned and its path; null when it is not there. */
+  /** A published file, by the URL that publish returned and its path; null if it does not exist. */
   read(url: string, path: string): Promise<string | null>;
   close(): Promise<void>;
 }
@@ -83,7 +83,7 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
     });
     afterEach(() => rig.close());
 
-    test('tells what a stage printed last, and null where nothing is known of it', async () => {
+    test('returns the last lines of a stage, and null for an unknown one', async () => {
       await rig.layStageLog(JOB, 1, 'stacking', 'one\nE: no such package\n');
       const evidence = rig.start();
       expect(await evidence.lastLine({ job: JOB, attempt: 1 }, 'stacking')).toBe('E: no such package');
@@ -112,19 +112,19 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
       expect(await rig.read(url, 'worktree/elsewhere/b.txt')).toBeNull();
     });
 
-    test('gathers what this host has when there is no server', async () => {
+    test('collects the files on this host if there is no server', async () => {
       await layOneOfEach();
       const collected = await rig.start().collect(collectRequest({ logs: ['logs'] }), signal);
       expect(collected).toMatchObject({ files: 1, bytes: 9, skipped: 0 });
     });
 
-    test('a job that left nothing has evidence too: its page', async () => {
+    test('a job without files has evidence too: its page', async () => {
       const evidence = rig.start();
       expect((await evidence.collect(collectRequest(), signal)).files).toBe(0);
       expect(await evidence.publish(publishRequest(), signal)).toContain('/912345/3/');
     });
 
-    test('collects from the start when it is called again, after a restart too', async () => {
+    test('collects from the start when it is called again, also after a restart', async () => {
       await rig.layStageLog(JOB, 1, 'testing', 'half');
       await rig.start().collect(collectRequest(), signal);
       await rig.layStageLog(JOB, 1, 'testing', 'half and whole');
@@ -134,7 +134,7 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
       expect(await rig.read(url, 'attempt-1/testing.log')).toBe('half and whole');
     });
 
-    test('finds what was published, after a restart and after discard too', async () => {
+    test('finds published evidence after a restart and after discard', async () => {
       await rig.layStageLog(JOB, 1, 'testing', 'first');
       const evidence = rig.start();
       await evidence.collect(collectRequest(), signal);
@@ -149,12 +149,12 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
       expect(await rig.read(url, 'attempt-1/testing.log')).toBe('first');
     });
 
-    test('refuses to publish what was never collected, for good', async () => {
+    test('refuses to publish what was never collected, permanently', async () => {
       const failure = await failureOf(rig.start().publish(publishRequest(), signal));
       expect(failure.retryable).toBe(false);
     });
 
-    test('discards what was gathered, once and again', async () => {
+    test('discards collected files, once and again', async () => {
       await layOneOfEach();
       const evidence = rig.start();
       await evidence.collect(collectRequest(), signal);
@@ -165,7 +165,7 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
       expect((await evidence.collect(collectRequest(), signal)).files).toBe(0);
     });
 
-    test('tells for which jobs it holds something, after a restart too', async () => {
+    test('lists the jobs for which it holds files, also after a restart', async () => {
       const other = `${JOB.slice(0, -1)}9`;
       const evidence = rig.start();
       expect(await evidence.held()).toEqual([]);
@@ -181,7 +181,7 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
       expect(await evidence.held()).toEqual([]);
     });
 
-    test('stops when it is told to, and works when it is called again', async () => {
+    test('stops on abort, and works when it is called again', async () => {
       await layOneOfEach();
       const evidence = rig.start();
       expect((await failureOf(evidence.collect(collectRequest(), AbortSignal.abort()))).retryable).toBe(true);
@@ -191,7 +191,7 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
       expect(await rig.read(url, 'attempt-1/testing.log')).toBe('not ok 1\n');
     });
 
-    test('keeps jobs apart whose ids begin alike', async () => {
+    test('separates jobs whose ids have the same beginning', async () => {
       const other = `${JOB.slice(0, -1)}9`;
       await rig.layStageLog(JOB, 1, 'testing', 'one');
       await rig.layStageLog(other, 1, 'testing', 'other');

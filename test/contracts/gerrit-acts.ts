@@ -1,4 +1,4 @@
-/** What the suite about Gerrit's behaviour does on a stand, and how it reads what comes back. */
+/** The actions of the suite about Gerrit's behaviour, and the parsing of the results. */
 import { expect } from 'vitest';
 import type { GerritStand, PeerActivity, Ran } from './gerrit-stand.ts';
 
@@ -10,7 +10,7 @@ export const SHA = expect.stringMatching(/^[0-9a-f]{40}$/);
 export const DEV = { name: 'Dee Veloper', email: 'dev@example.org', username: 'dev' };
 export const ACME = { name: 'Acme CI', email: 'acme-ci@example.org', username: 'acme-ci' };
 
-/** One commit for review on top of the branch; its change's number. */
+/** Pushes one commit for review on top of the branch; returns the number of its change. */
 export async function push(
   stand: GerritStand,
   content: Readonly<Record<string, string>> = { 'word.txt': `${Math.random()}\n` },
@@ -52,7 +52,7 @@ export function review(
   return stand.ssh(user, command, JSON.stringify(input));
 }
 
-/** What this account said on a change, oldest first, as a query shows it. */
+/** This account's messages on a change, oldest first, as a query shows them. */
 export async function said(stand: GerritStand, change: number, user = 'acme-ci'): Promise<unknown[]> {
   const { rows } = await query(stand, `--comments change:${change}`);
   const comments = rows[0]?.comments as { reviewer: Json; message: string }[];
@@ -71,7 +71,7 @@ export async function query(stand: GerritStand, words: string): Promise<{ rows: 
 
 const takenFrom = new WeakMap<PeerActivity, number>();
 
-/** The next event of this type that has not been taken yet. */
+/** The next event of this type that was not returned yet. */
 export async function next(heard: PeerActivity, type: string): Promise<Json> {
   const from = takenFrom.get(heard) ?? 0;
   const find = (): number => heard.events.findIndex((event, index) => index >= from && event.type === type);
@@ -110,7 +110,7 @@ export function last2(change: number): string {
   return String(change % 100).padStart(2, '0');
 }
 
-/** What a command answered, when it went well. */
+/** The output of a successful command. */
 export async function done(command: Promise<Ran>): Promise<Ran> {
   const ran = await command;
   if (ran.status !== 0) throw new Error(`ended with ${ran.status}: ${ran.stderr}`);

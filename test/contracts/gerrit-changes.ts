@@ -1,4 +1,6 @@
-/** Looking changes up in a Gerrit over SSH, embedded or real: one connection for all questions, people who upload beside it. */
+/**
+ * Change look-ups in a Gerrit over SSH, embedded or real: one connection for all queries, users who upload meanwhile.
+ */
 import { afterAll, beforeAll, describe } from 'vitest';
 import { ChangeLookup } from '../../src/adapters/gerrit/changes/change-lookup.ts';
 import { SharedConnection } from '../../src/adapters/gerrit/transport/shared-connection.ts';

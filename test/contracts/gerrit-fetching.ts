@@ -1,10 +1,10 @@
-/** What a Gerrit gives to git, and what it says to who asks for something else. */
+/** What a Gerrit serves to git, and its error messages. */
 import { expect, test } from 'vitest';
 import { amend, done, last2, push } from './gerrit-acts.ts';
 import type { GerritStand } from './gerrit-stand.ts';
 
 export function rightsTests(at: () => GerritStand): void {
-  test('gives every patchset by its ref, and the branches', async () => {
+  test('serves every patchset by its ref, and the branches', async () => {
     const change = await push(at(), { 'fetched.txt': 'one\n' });
     await amend(at(), { files: { 'fetched.txt': 'two\n' } });
     for (const [patchset, text] of [
@@ -20,7 +20,7 @@ export function rightsTests(at: () => GerritStand): void {
     expect(branches.stdout).toMatch(/^[0-9a-f]{40}\trefs\/heads\/master\n/);
   });
 
-  test('names a project that is not there', async () => {
+  test('names a missing project', async () => {
     const missing = await at().ssh('acme-ci', "git-upload-pack '/contract/none'");
     expect(missing).toMatchObject({
       status: 1,
@@ -28,7 +28,7 @@ export function rightsTests(at: () => GerritStand): void {
     });
   });
 
-  test('tells its version, and knows no other command', async () => {
+  test('reports its version, and rejects unknown commands', async () => {
     const version = await at().ssh('acme-ci', 'gerrit version');
     expect(version).toMatchObject({
       status: 0,

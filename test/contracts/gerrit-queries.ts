@@ -1,4 +1,4 @@
-/** The queries of a Gerrit: rows, pages, conditions, mistakes. */
+/** Queries to a Gerrit: rows, pages, conditions, errors. */
 import { expect, test } from 'vitest';
 import {
   ACME,
@@ -52,7 +52,7 @@ export function queryTests(at: () => GerritStand): void {
     });
   });
 
-  test('shows the current patchset with its votes, and no commit message unless asked', async () => {
+  test('shows the current patchset with its votes, and no commit message unless requested', async () => {
     const change = await push(at());
     await done(review(at(), 'zuul', change, { labels: { Verified: 2 } }));
     const { rows } = await query(at(), `--current-patch-set change:${change}`);
@@ -86,7 +86,7 @@ export function queryTests(at: () => GerritStand): void {
     ]);
   });
 
-  test('shows the files of a patchset: new, changed, gone and renamed, after its own', async () => {
+  test('shows the files of a patchset: new, changed, deleted and renamed, after its own', async () => {
     await done(at().git('clone', 'fetch', '-q', 'origin', 'master'));
     const text = 'the same line over and over\n'.repeat(20);
     const first = await push(at(), { 'old name.txt': text, 'gone.txt': 'x\n', 'kept.txt': 'y\n' });
@@ -144,7 +144,7 @@ export function queryTests(at: () => GerritStand): void {
     expect(await found('status:abandoned')).toBe(true);
   });
 
-  test('answers a change that is not there with no row, and nonsense with an error row and exit 0', async () => {
+  test('answers a missing change with no row, and an invalid query with an error row and exit 0', async () => {
     expect((await query(at(), 'change:999999')).rows).toEqual([]);
     const { status, stdout } = await at().ssh('acme-ci', 'gerrit query --format=JSON nosuch:thing');
     expect([status, JSON.parse(stdout)]).toEqual([0, { type: 'error', message: expect.any(String) }]);

@@ -1,4 +1,7 @@
-/** The few REST calls that a reviewer relies on: who we are, a change with its messages, a review and its refusals by status. */
+/**
+ * The few REST calls that a reviewer relies on: our account, a change with its messages, a review and its errors by
+ * status.
+ */
 import { expect, test } from 'vitest';
 import { amend, done, type Json, PROJECT, push, review } from './gerrit-acts.ts';
 import type { GerritStand } from './gerrit-stand.ts';
@@ -35,11 +38,11 @@ const at = (change: number) => `changes/${encodeURIComponent(PROJECT)}~${change}
 const posted = (stand: GerritStand, change: number, input: object | string, revision = 'current') =>
   ask(stand, `${at(change)}/revisions/${revision}/review`, input);
 
-/** `toMatchObject` takes an empty object for any. */
+/** `toMatchObject` accepts any object for an empty one. */
 const NONE = expect.toSatisfy((labels: object) => Object.keys(labels).length === 0);
 
 export function restTests(of: () => GerritStand): void {
-  test('says who we are, and lets nobody in with a wrong password', async () => {
+  test('returns our account, and rejects a wrong password', async () => {
     expect(await ask(of(), 'accounts/self')).toMatchObject({
       status: 200,
       json: { _account_id: expect.any(Number), username: 'acme-ci' },
@@ -93,7 +96,7 @@ export function restTests(of: () => GerritStand): void {
     expect(listed.at(-1)).toMatchObject({ id: ours[0]?.id, author: { username: 'acme-ci' } });
   });
 
-  test('drops an unknown label and a value out of range in silence', async () => {
+  test('silently drops an unknown label and a value out of range', async () => {
     const change = await push(of());
     expect(await posted(of(), change, { message: 'x', labels: { Nonesuch: 1 } })).toMatchObject({
       status: 200,
@@ -106,7 +109,7 @@ export function restTests(of: () => GerritStand): void {
     expect((await posted(of(), change, { message: 'x' })).status).toBe(200);
   });
 
-  test('refuses by status', async () => {
+  test('rejects by status', async () => {
     const change = await push(of());
     const forbidden = await posted(of(), change, { message: 'x', labels: { 'Code-Review': 2 } });
     expect(forbidden).toMatchObject({ status: 403, text: 'Applying label "Code-Review": 2 is restricted' });
@@ -119,7 +122,7 @@ export function restTests(of: () => GerritStand): void {
     expect((await ask(of(), `${at(change)}?o=NONESUCH`)).status).toBe(400);
   });
 
-  test('on a closed change takes words and refuses votes', async () => {
+  test('on a closed change accepts a message and rejects votes', async () => {
     const abandoned = await push(of());
     await of().person('dev').abandon(abandoned);
     for (const value of [1, -1]) {
@@ -137,7 +140,7 @@ export function restTests(of: () => GerritStand): void {
     expect((await posted(of(), merged, { message: 'x', labels: { Verified: 1 } })).status).toBe(200);
   });
 
-  test('a change that is not for us is not there', async () => {
+  test('does not return a hidden change', async () => {
     const change = await push(of());
     await of().person('admin').setPrivate(change, true);
     expect((await ask(of(), at(change))).status).toBe(404);
@@ -150,7 +153,7 @@ export function restTests(of: () => GerritStand): void {
     expect(bare.stdout).toContain('"rowCount":0');
   });
 
-  test('a vote on an old patchset is taken, and not shown on the current one', async () => {
+  test('accepts a vote on an old patchset, and does not show it on the current one', async () => {
     const change = await push(of());
     const old = (await ask(of(), `${at(change)}?o=CURRENT_REVISION`)).json as Json;
     await amend(of(), { files: { 'later.txt': 'later\n' } });

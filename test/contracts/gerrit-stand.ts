@@ -1,6 +1,6 @@
 /**
- * The real git and ssh as people and programs use them with a Gerrit, embedded or real. Everything that they write lies
- * in one directory; whatever still runs at the end is killed.
+ * The real git and ssh as people and programs use them with a Gerrit, embedded or real. Everything that they write is
+ * in one directory; processes that still run at the end are killed.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -14,14 +14,14 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** What people do on the web page. */
+/** What users do on the web page. */
 export interface GerritPerson {
   review(
     change: number,
     input: {
       readonly message?: string;
       readonly labels?: Readonly<Record<string, number>>;
-      /** By file. */
+      /** Comments by file. */
       readonly comments?: Readonly<Record<string, readonly { readonly message: string }[]>>;
     },
   ): unknown;
@@ -35,7 +35,7 @@ export interface GerritPerson {
   merge(change: number): Promise<unknown>;
 }
 
-/** A server with accounts and their keys, and a directory for what its clients write. */
+/** A server with accounts and their keys, and a directory for files of its clients. */
 export abstract class GerritStand {
   readonly directory: string;
   readonly #running = new Set<() => void>();
@@ -45,14 +45,14 @@ export abstract class GerritStand {
   }
 
   abstract get port(): number;
-  /** Canonical web address, without a slash at its end. */
+  /** Canonical web URL, without a final slash. */
   abstract get webUrl(): string;
   abstract get knownHostsFile(): string;
   abstract keyFile(user: string): string;
   abstract person(user: string): GerritPerson;
   /** With a branch master. */
   abstract createProject(name: string): Promise<unknown>;
-  /** The stream as `user`'s ssh gets it, from now on; resolves once the server streams. */
+  /** The stream as `user`'s ssh receives it, from now on; resolves once the server streams. */
   abstract stream(user: string, options?: string): Promise<PeerActivity>;
   abstract close(): Promise<void>;
 
@@ -65,7 +65,7 @@ export abstract class GerritStand {
     return `ssh://${user}@127.0.0.1:${this.port}/${project}`;
   }
 
-  /** `command` goes to the server as it is. */
+  /** `command` is sent to the server unchanged. */
   ssh(user: string, command: string, stdin = ''): Promise<Ran> {
     return this.#run('ssh', this.#sshTo(user, command), this.directory, stdin);
   }
@@ -94,7 +94,7 @@ export abstract class GerritStand {
     return id;
   }
 
-  /** The stream as `user`'s ssh gets it; what is said before the server listens is not in it. */
+  /** The stream as `user`'s ssh receives it, without anything from before the server listens. */
   protected openStream(user: string, options = ''): PeerActivity {
     const child = spawn('ssh', this.#sshTo(user, `gerrit stream-events ${options}`), {
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -160,7 +160,7 @@ export abstract class GerritStand {
   }
 }
 
-/** What a stream's client has received. */
+/** The output that a stream's client has received. */
 export class PeerActivity {
   text = '';
   readonly ended: Promise<number | null>;
@@ -189,12 +189,12 @@ export class PeerActivity {
     this.#end(status);
   }
 
-  /** Resolves once this many whole lines are there. */
+  /** Resolves once this many complete lines have arrived. */
   lines(count: number): Promise<void> {
     return this.until(() => this.text.split('\n').length - 1 >= count);
   }
 
-  /** Resolves once the test holds; it is asked again whenever more has come. */
+  /** Resolves once the test holds; it is evaluated whenever more has arrived. */
   until(test: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       const ask = (): void => {

@@ -1,4 +1,4 @@
-/** The stream of a Gerrit: what it says, in which shapes, to whom. */
+/** The event stream of a Gerrit: its events, their formats, their recipients. */
 import { expect, test } from 'vitest';
 import {
   ACME,
@@ -19,7 +19,7 @@ import {
 import type { GerritStand } from './gerrit-stand.ts';
 
 export function streamTests(at: () => GerritStand): void {
-  test('says a new patchset, with all that is known of it', async () => {
+  test('sends a new patchset, with all of its attributes', async () => {
     const heard = await at().stream('acme-ci');
     const change = await push(at(), { 'a.txt': 'a\n' }, { options: '%topic=acme' });
     const event = await next(heard, 'patchset-created');
@@ -51,7 +51,7 @@ export function streamTests(at: () => GerritStand): void {
     });
   });
 
-  test('tells what kind of patchset each is', async () => {
+  test('sends the kind of each patchset', async () => {
     const heard = await at().stream('acme-ci');
     await push(at(), { 'b.txt': 'b\n' });
     await amend(at(), { message: 'Another subject' });
@@ -63,7 +63,7 @@ export function streamTests(at: () => GerritStand): void {
     expect(kinds).toEqual(['REWORK', 'NO_CODE_CHANGE', 'REWORK']);
   });
 
-  test('says that notes moved in a form that can be told from the last bytes of the line', async () => {
+  test('sends meta updates in a form that the last bytes of the line identify', async () => {
     const heard = await at().stream('acme-ci');
     const change = await push(at());
     await next(heard, 'patchset-created');
@@ -73,7 +73,7 @@ export function streamTests(at: () => GerritStand): void {
     expect(line).toMatch(/"project":"[^"]+"\},"type":"ref-updated","eventCreatedOn":\d+\}$/);
   });
 
-  test('says a comment below a header, with every label, and an old value only for a vote of now', async () => {
+  test('sends a comment below a header, with every label, and an old value only for a vote that was cast now', async () => {
     const change = await push(at());
     const heard = await at().stream('zuul');
     await at().person('dev').review(change, { message: 'recheck' });
@@ -89,7 +89,7 @@ export function streamTests(at: () => GerritStand): void {
     expect(approvals(await next(heard, 'comment-added'))).toEqual({ 'Code-Review': '0', Verified: '-1' });
   });
 
-  test('says a reply of the web page in place of votes, count and message, and of comments on files only how many', async () => {
+  test('sends a reply of the web page as votes, count and message, and of comments on files only the count', async () => {
     const change = await push(at(), { 'f.txt': 'f\n' });
     const heard = await at().stream('acme-ci');
     const dev = at().person('dev');
@@ -104,7 +104,7 @@ export function streamTests(at: () => GerritStand): void {
     expect((await next(heard, 'comment-added')).comment).toBe('Patch Set 1:\n\n(1 comment)\n\ntold');
   });
 
-  test('says abandoned, restored and merged, by whom', async () => {
+  test('sends abandoned, restored and merged, with the account', async () => {
     const change = await push(at());
     const heard = await at().stream('acme-ci');
     await at().person('dev').abandon(change);
@@ -123,7 +123,7 @@ export function streamTests(at: () => GerritStand): void {
     });
   });
 
-  test('says work in progress and private, and names both on a change only where they hold', async () => {
+  test('sends work in progress and private, and shows both on a change only while they hold', async () => {
     const change = await push(at());
     const heard = await at().stream('acme-ci');
     const owner = at().person('dev');
@@ -139,7 +139,7 @@ export function streamTests(at: () => GerritStand): void {
     expect(await next(heard, 'hashtags-changed')).toMatchObject({ editor: DEV, added: ['acme'] });
   });
 
-  test('is not for accounts without the right', async () => {
+  test('is refused to accounts without the permission', async () => {
     expect(await at().ssh('deaf-ci', 'gerrit stream-events')).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/^(fatal: )?stream events not permitted\n$/),

@@ -43,7 +43,7 @@ export class Uploads {
     else await owner.abandon(change);
   }
 
-  /** Its page, which a change that was never uploaded would have too. */
+  /** The URL of its page, which is well-formed for a missing change too. */
   pageOf({ project, change }: Patchset): string {
     return `${this.#stand.webUrl}/c/${project}/+/${change}`;
   }

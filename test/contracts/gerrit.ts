@@ -27,7 +27,7 @@ export function gerritContract(name: string, open: () => Promise<GerritStand>): 
     describe('the stream', () => streamTests(() => stand));
     describe('queries', () => queryTests(() => stand));
     describe('reviews', () => reviewTests(() => stand));
-    describe('reviews by REST', () => restTests(() => stand));
-    describe('fetching and rights', () => rightsTests(() => stand));
+    describe('reviews over REST', () => restTests(() => stand));
+    describe('fetching and permissions', () => rightsTests(() => stand));
   });
 }

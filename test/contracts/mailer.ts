@@ -1,10 +1,10 @@
-/** What every mailer promises, be it SMTP, a program of the host's, or made up. */
+/** The contract of mailers: SMTP, a program of the host, or a fake. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EffectOf, Mailer } from '../../src/engine/ports/adapters.ts';
 
 type Mail = EffectOf<'sendMail'>['mail'];
 
-/** One mail as whoever gets it sees it. */
+/** One mail as its recipient sees it. */
 export interface Delivered {
   readonly to: readonly string[];
   readonly messageId: string;
@@ -14,9 +14,9 @@ export interface Delivered {
 
 export interface MailerHarness {
   readonly mailer: Mailer;
-  /** What has been taken, oldest first. */
+  /** The accepted mails, oldest first. */
   delivered(): Promise<readonly Delivered[]>;
-  /** The next mail is refused: for now, or for good. */
+  /** The next mail is rejected: temporarily, or permanently. */
   refuseNext(forGood: boolean): void;
   stop(): Promise<void>;
 }
@@ -38,7 +38,7 @@ export function mailerContract(name: string, start: () => Promise<MailerHarness>
     });
     afterEach(() => harness.stop());
 
-    test('delivers a mail to everybody it is for', async () => {
+    test('delivers a mail to every recipient', async () => {
       await harness.mailer.send(mail(), never);
       const [{ to, subject, text } = { to: [], subject: '', text: '' }, ...more] = await harness.delivered();
       expect(more).toEqual([]);
@@ -49,7 +49,7 @@ export function mailerContract(name: string, start: () => Promise<MailerHarness>
       });
     });
 
-    test('the same mail again is known as the same, another one as another', async () => {
+    test('gives a repeated mail the same id, and another mail another', async () => {
       for (const id of ['review.r00042', 'review.r00042', 'alarm.stream-down.1']) {
         await harness.mailer.send(mail({ id }), never);
       }
@@ -59,7 +59,7 @@ export function mailerContract(name: string, start: () => Promise<MailerHarness>
       expect(ids[2]).not.toBe(ids[0]);
     });
 
-    test('the text arrives as it is, whatever characters it holds', async () => {
+    test('the text arrives unchanged, whatever characters it contains', async () => {
       const lines = [
         'naïve 漢字 ☃ 🦀 "quotes" <b> = =3D %s \\',
         '.',
@@ -73,7 +73,7 @@ export function mailerContract(name: string, start: () => Promise<MailerHarness>
     });
 
     test.each([true, false])(
-      'a refusal (for good: %s) is an error that says whether to try again',
+      'a rejection (permanent: %s) is an error that says whether to retry',
       async (forGood) => {
         harness.refuseNext(forGood);
         await expect(harness.mailer.send(mail(), never)).rejects.toMatchObject({
@@ -88,7 +88,7 @@ export function mailerContract(name: string, start: () => Promise<MailerHarness>
       },
     );
 
-    test('a mail that is stopped before it begins is not sent', async () => {
+    test('a mail that is aborted before it begins is not sent', async () => {
       await expect(harness.mailer.send(mail(), AbortSignal.abort())).rejects.toMatchObject({
         name: 'OperationError',
         retryable: true,

@@ -1,6 +1,6 @@
 /**
- * What every merger promises, be it git or made up. The harness gives projects with a branch `master` each, whose tips
- * can be moved, and patchsets on them.
+ * The contract of mergers: git, or a fake. The harness provides projects with a branch `master` each, whose tips can be
+ * moved, and patchsets on them.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EffectOf, MergeOutcome, Merger } from '../../src/engine/ports/adapters.ts';
@@ -8,12 +8,12 @@ import type { Dependency, MergedTree, Patchset } from '../../src/machines/model/
 
 export interface MergerHarness {
   readonly merger: Merger;
-  /** A patchset of a new change, on the tip that its branch has now. */
+  /** A patchset of a new change, on the current tip of its branch. */
   upload(project: string): Promise<Patchset>;
-  /** Something lands on the project's branch that gets into nobody's way. Returns the new tip. */
+  /** Adds an unrelated commit to the project's branch. Returns the new tip. */
   land(project: string): Promise<string>;
   tip(project: string): Promise<string>;
-  /** From now on this patchset is in conflict with the tip of its branch, in these files. */
+  /** From now on this patchset conflicts with the tip of its branch, in these files. */
   conflict(patchset: Patchset): Promise<readonly string[]>;
   /** Whether the review's commits are kept. */
   keeps(review: string, trees: readonly MergedTree[]): Promise<boolean>;
@@ -46,7 +46,7 @@ export function mergerContract(name: string, start: () => Promise<MergerHarness>
       return outcome.trees;
     }
 
-    test('a patchset on the tip of its branch is tested as it is', async () => {
+    test('a patchset on the tip of its branch is tested unchanged', async () => {
       const patchset = await harness.upload(cinder);
       const base = await harness.tip(cinder);
       expect(treesOf(await merge(patchset))).toEqual([
@@ -63,7 +63,7 @@ export function mergerContract(name: string, start: () => Promise<MergerHarness>
       expect([base, patchset.revision]).not.toContain(tree?.revision);
     });
 
-    test('the same merge gives the same commit, and another tip gives another', async () => {
+    test('the same merge gives the same commit, and a different tip gives a different one', async () => {
       const patchset = await harness.upload(cinder);
       await harness.land(cinder);
       const first = treesOf(await merge(patchset));
@@ -74,7 +74,7 @@ export function mergerContract(name: string, start: () => Promise<MergerHarness>
       expect(second?.revision).not.toBe(first[0]?.revision);
     });
 
-    test('what it depends on in its own project goes into the same tree', async () => {
+    test('a dependency in its own project is merged into the same tree', async () => {
       const other = await harness.upload(cinder);
       const patchset = await harness.upload(cinder);
       const trees = treesOf(await merge(patchset, [other]));
@@ -82,7 +82,7 @@ export function mergerContract(name: string, start: () => Promise<MergerHarness>
       expect([other.revision, patchset.revision, trees[0]?.base]).not.toContain(trees[0]?.revision);
     });
 
-    test('other projects give further trees, its own is the first', async () => {
+    test('other projects give further trees; its own is the first', async () => {
       const other = await harness.upload(nova);
       const patchset = await harness.upload(cinder);
       const trees = treesOf(await merge(patchset, [other]));
@@ -92,7 +92,7 @@ export function mergerContract(name: string, start: () => Promise<MergerHarness>
       ]);
     });
 
-    test('what is meant for another branch of the project is in no tree', async () => {
+    test('a dependency for another branch of the project is in no tree', async () => {
       const other = await harness.upload(cinder);
       const patchset = await harness.upload(cinder);
       const trees = treesOf(await merge(patchset, [{ ...other, branch: 'stable/2026.1' }]));
@@ -108,7 +108,7 @@ export function mergerContract(name: string, start: () => Promise<MergerHarness>
       expect(await harness.keeps('r1', [])).toBe(false);
     });
 
-    test('a conflict of what it depends on names that change', async () => {
+    test('a conflict of a dependency names that change', async () => {
       const other = await harness.upload(nova);
       const files = await harness.conflict(other);
       const outcome = await merge(await harness.upload(cinder), [other]);
@@ -116,7 +116,7 @@ export function mergerContract(name: string, start: () => Promise<MergerHarness>
       expect(outcome).toEqual({ merged: false, project: nova, change, branch: 'master', files });
     });
 
-    test('the commits are kept until the review is over, which may be said twice', async () => {
+    test('the commits are kept until the review is over, which may be reported twice', async () => {
       const patchset = await harness.upload(cinder);
       await harness.land(cinder);
       const trees = treesOf(await merge(patchset));
@@ -127,7 +127,7 @@ export function mergerContract(name: string, start: () => Promise<MergerHarness>
       expect(await harness.keeps('r1', trees)).toBe(false);
     });
 
-    test('a merge that was given up before it began is an error that may be tried again', async () => {
+    test('a merge that was aborted before it began is a retryable error', async () => {
       const wanted = request(await harness.upload(cinder));
       await expect(harness.merger.merge(wanted, AbortSignal.abort())).rejects.toMatchObject({
         name: 'OperationError',

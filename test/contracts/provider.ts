@@ -1,4 +1,4 @@
-/** What every provider promises, be it a cloud, this host or made up. */
+/** The contract of providers: a cloud, this host or a fake. */
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EffectOf, Provider } from '../../src/engine/ports/adapters.ts';
@@ -37,18 +37,18 @@ export function providerContract(name: string, start: () => Promise<ProviderHarn
     }
     const list = (of: { deployment: string; job?: string }) => harness.provider.list(of, NEVER);
 
-    test('makes a server that carries its owner', async () => {
+    test('creates a server that carries its owner', async () => {
       const wanted = request();
       const server = await harness.provider.create(wanted, signal);
       expect(server).toMatchObject({ name: wanted.name, provider: harness.provider.name });
       expect(await list({ deployment: 'ours' })).toEqual([{ server, owner }]);
     });
 
-    test('lists nothing before anything was made', async () => {
+    test('lists nothing before anything was created', async () => {
       expect(await list({ deployment: 'ours' })).toEqual([]);
     });
 
-    test('lists by deployment and job, oldest first, several of one owner too', async () => {
+    test('lists by deployment and job, oldest first, including several of one owner', async () => {
       const other = { ...owner, job: 'job-2' };
       const theirs = { ...owner, deployment: 'theirs' };
       const servers: Server[] = [];
@@ -62,7 +62,7 @@ export function providerContract(name: string, start: () => Promise<ProviderHarn
       expect(await ids({ deployment: 'nobody' })).toEqual([]);
     });
 
-    test('deletes one server, and deleting it again is no mistake', async () => {
+    test('deletes one server, and deleting it again is no error', async () => {
       const first = await harness.provider.create(request(), signal);
       const second = await harness.provider.create(request(), signal);
       await harness.provider.delete(first, 'ours', NEVER);
@@ -70,7 +70,7 @@ export function providerContract(name: string, start: () => Promise<ProviderHarn
       expect((await list({ deployment: 'ours' })).map(({ server }) => server.id)).toEqual([second.id]);
     });
 
-    test('refuses to delete what carries another deployment', async () => {
+    test('refuses to delete a server of another deployment', async () => {
       const server = await harness.provider.create(request(), signal);
       const refused = await harness.provider.delete(server, 'theirs', NEVER).catch((error: unknown) => error);
       expect(refused).toBeInstanceOf(OperationError);
@@ -78,13 +78,13 @@ export function providerContract(name: string, start: () => Promise<ProviderHarn
       expect(await list({ deployment: 'ours' })).toHaveLength(1);
     });
 
-    test('makes nothing when it was given up before', async () => {
+    test('creates nothing after an abort', async () => {
       const refused = harness.provider.create(request(), AbortSignal.abort());
       await expect(refused).rejects.toBeInstanceOf(OperationError);
       expect(await list({ deployment: 'ours' })).toEqual([]);
     });
 
-    test('lists and deletes nothing when it was given up before', async () => {
+    test('lists and deletes nothing after an abort', async () => {
       const server = await harness.provider.create(request(), signal);
       const aborted = AbortSignal.abort();
       const listed = harness.provider.list({ deployment: 'ours' }, aborted);

@@ -11,9 +11,9 @@ export interface ReviewerHarness {
   readonly reviewer: Reviewer;
   /** The current patchset of a new open change, without messages of ours. */
   newPatchset(): Promise<Patchset>;
-  /** Texts that our account has posted on the change, oldest first, as the outside sees them. */
+  /** Messages that our account has posted on the change, oldest first, as others see them. */
   messages(patchset: Patchset): Promise<readonly string[]>;
-  /** Uploads a newer patchset of the change, with nobody's votes on it. */
+  /** Uploads a newer patchset of the change, without votes on it. */
   supersede(patchset: Patchset): Promise<Patchset>;
   /** Abandons the change. */
   close(patchset: Patchset): Promise<void>;
@@ -74,7 +74,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       expect(await harness.messages(patchset)).toHaveLength(1);
     });
 
-    test('posts for another run, and the later vote is the one that stands', async () => {
+    test('posts for another run, and the later vote replaces the earlier one', async () => {
       const patchset = await harness.newPatchset();
       await post(review(patchset, { labels: { Verified: 1 } }));
       const second = review(patchset, { labels: { Verified: -1 } });
@@ -89,7 +89,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
         signal,
       );
 
-    test('reads how the change is now, the kinds of its patchsets and our vote on the current one', async () => {
+    test('reads the state of the change, the kinds of its patchsets and our vote on the current one', async () => {
       const patchset = await harness.newPatchset();
       const kind = expect.stringMatching(/^[A-Z_]+$/);
       const { project, branch, change, revision, ref } = patchset;
@@ -113,7 +113,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       );
     });
 
-    test('a closed change is read as closed, and one that is not there is an error', async () => {
+    test('a closed change is read as closed, and a missing one is an error', async () => {
       const patchset = await harness.newPatchset();
       await harness.close(patchset);
       expect((await readState(patchset)).change.status).toBe('abandoned');
@@ -122,21 +122,21 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       });
     });
 
-    test('an explicit 0 takes our vote away, and counts as a vote', async () => {
+    test('an explicit 0 removes our vote, and counts as a vote', async () => {
       const patchset = await harness.newPatchset();
       await post(review(patchset, { labels: { Verified: 1 } }));
       expect(await post(review(patchset, { labels: { Verified: 0 } }))).toEqual({ ...bare, voted: true });
       expect(cast(await votes(patchset))).toEqual([]);
     });
 
-    test('an unknown label is dropped in silence, which reading the votes shows', async () => {
+    test('an unknown label is silently dropped, which reading the votes shows', async () => {
       const patchset = await harness.newPatchset();
       const outcome = await post(review(patchset, { labels: { 'No-Such': 1 } }));
       expect(outcome).toEqual({ ...bare, voted: true });
       expect(await votes(patchset)).not.toHaveProperty('No-Such');
     });
 
-    test('a label that we may not use is refused with nothing posted, and the message goes without it', async () => {
+    test('a label that we may not use is rejected with nothing posted, and the message is posted without it', async () => {
       const patchset = await harness.newPatchset();
       const request = review(patchset, { labels: { 'Code-Review': 2 } });
       expect(await post(request)).toEqual({
@@ -147,7 +147,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       expect(await post({ ...request, labels: {} })).toEqual(bare);
     });
 
-    test('on a patchset that is not the current one any more the message goes without its vote', async () => {
+    test('on a patchset that is no longer current the message is posted without its vote', async () => {
       const patchset = await harness.newPatchset();
       const newer = await harness.supersede(patchset);
       const request = review(patchset, { labels: { Verified: -1 } });
@@ -158,7 +158,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       for (const set of [patchset, newer]) expect(cast(await votes(set))).toEqual([]);
     });
 
-    test('a vote for the current patchset alone is not posted when there is a newer one', async () => {
+    test('a vote for the current patchset only is not posted when there is a newer one', async () => {
       const patchset = await harness.newPatchset();
       const newer = await harness.supersede(patchset);
       const request = review(patchset, { labels: { Verified: 1 }, onlyCurrent: true });
@@ -176,7 +176,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       expect(cast(await votes(newer))).toEqual([]);
     });
 
-    test('on a closed change the message goes without its vote', async () => {
+    test('on a closed change the message is posted without its vote', async () => {
       const patchset = await harness.newPatchset();
       await harness.close(patchset);
       const request = review(patchset, { labels: { Verified: 1 } });
@@ -185,7 +185,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       expect(cast(await votes(patchset))).toEqual([]);
     });
 
-    test('a change that is not there is an error that trying again does not help', async () => {
+    test('a missing change is a permanent error', async () => {
       const patchset = await harness.newPatchset();
       const gone = { ...patchset, change: 999_999_999 };
       await expect(post(review(gone))).rejects.toMatchObject({
@@ -194,7 +194,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       });
     });
 
-    test('the message arrives as it is, whatever characters it holds', async () => {
+    test('the message arrives unchanged, whatever characters it contains', async () => {
       const patchset = await harness.newPatchset();
       const request = review(patchset, { run: 'run-odd' });
       const message = `run-odd "double" 'single' \\ $(id) \`id\` ; | & <b> %s {} naïve 漢字 ☃ 🦀\nsecond line`;
@@ -207,7 +207,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       expect(cast(await votes(patchset))).toEqual([]);
     });
 
-    test('a call that is stopped before it begins rejects, retryable, and posts nothing', async () => {
+    test('a call that is aborted before it begins rejects, retryable, and posts nothing', async () => {
       const patchset = await harness.newPatchset();
       await expect(harness.reviewer.post(review(patchset), AbortSignal.abort(), false)).rejects.toMatchObject(
         {

@@ -1,4 +1,4 @@
-/** What every runner promises, wherever its commands run. */
+/** The contract of runners, wherever their commands run. */
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EffectOf, Runner } from '../../src/engine/ports/adapters.ts';
@@ -10,16 +10,16 @@ type RunStage = EffectOf<'runStage'>;
 
 export interface RunnerHarness {
   readonly runner: Runner;
-  /** A run that goes on until `finish`, on a server of its own. */
+  /** A run that continues until `finish`, on a separate server. */
   newRun(stage?: Stage): Promise<ControlledRun>;
   close(): Promise<void>;
 }
 
 export interface ControlledRun {
   readonly request: RunStage;
-  /** Lets the command end with this exit code. */
+  /** Ends the command with this exit code. */
   finish(code: number): Promise<void>;
-  /** How often the command has begun, as the outside saw it. */
+  /** How often the command has started, as observed from outside. */
   begun(): Promise<number>;
 }
 
@@ -42,7 +42,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       expect(await run.begun()).toBe(1);
     });
 
-    test('finds a run that goes on, and does not start it twice', async () => {
+    test('finds a running run, and does not start it twice', async () => {
       const run = await harness.newRun();
       const first = await harness.runner.start(run.request, NEVER);
       const second = await harness.runner.start(run.request, NEVER);
@@ -74,7 +74,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       expect(await run.begun()).toBe(1);
     });
 
-    test('leaves a run alone that is watched no more', async () => {
+    test('leaves a run alone that is no longer watched', async () => {
       const run = await harness.newRun();
       const first = await harness.runner.start(run.request, NEVER);
       let ended = false;
@@ -107,7 +107,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       ]);
     });
 
-    test('stops a run, and stopping it again is no mistake', async () => {
+    test('stops a run, and stopping it again is no error', async () => {
       const run = await harness.newRun();
       const handle = await harness.runner.start(run.request, NEVER);
       await harness.runner.stop(run.request.run, NEVER);
@@ -117,7 +117,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       expect(await after.ended).toEqual({ how: 'stopped' });
     });
 
-    test('keeps the ending of a run that had ended before it was stopped', async () => {
+    test('keeps the result of a run that had ended before it was stopped', async () => {
       const run = await harness.newRun();
       const handle = await harness.runner.start(run.request, NEVER);
       await run.finish(0);
@@ -127,7 +127,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       expect(await after.ended).toEqual({ how: 'exited', code: 0 });
     });
 
-    test('never begins a run that was stopped before its start', async () => {
+    test('never starts a run that was stopped before its start', async () => {
       const run = await harness.newRun();
       await harness.runner.stop(run.request.run, NEVER);
       const handle = await harness.runner.start(run.request, NEVER);
@@ -135,7 +135,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       expect(await run.begun()).toBe(0);
     });
 
-    test('begins, ends and reads nothing when it was given up before', async () => {
+    test('starts, stops and reads nothing after an abort', async () => {
       const run = await harness.newRun();
       const { runner } = harness;
       const aborted = AbortSignal.abort();
@@ -150,7 +150,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     });
 
-    test('finds results unreadable that are not there', async () => {
+    test('reports missing results as unreadable', async () => {
       const run = await harness.newRun();
       const { server } = run.request.run;
       const results = await harness.runner.readResults(

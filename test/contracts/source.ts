@@ -1,4 +1,4 @@
-/** What every source promises, whatever it fetches with. */
+/** The contract of sources, whatever they fetch with. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EffectOf, Source } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
@@ -10,7 +10,7 @@ export interface SourceHarness {
   /** Two patchsets of one change. */
   readonly first: Patchset;
   readonly second: Patchset;
-  /** Revision that the server's work tree holds now; null: none. */
+  /** Revision of the server's work tree now; null: none. */
   held(): Promise<string | null>;
   close(): Promise<void>;
 }
@@ -33,7 +33,7 @@ export function sourceContract(name: string, start: () => Promise<SourceHarness>
     });
     afterEach(() => harness.close());
 
-    test('brings exactly the patchset', async () => {
+    test('fetches exactly the patchset', async () => {
       const { source, first, held } = harness;
       expect(await source.fetch(asUploaded(first), signal)).toBe(first.revision);
       expect(await held()).toBe(first.revision);
@@ -48,7 +48,7 @@ export function sourceContract(name: string, start: () => Promise<SourceHarness>
       expect(await held()).toBe(first.revision);
     });
 
-    test('brings nothing when it was given up before', async () => {
+    test('fetches nothing after an abort', async () => {
       const { source, first, held } = harness;
       await expect(source.fetch(asUploaded(first), AbortSignal.abort())).rejects.toBeInstanceOf(
         OperationError,

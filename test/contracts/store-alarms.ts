@@ -1,4 +1,4 @@
-/** What every store promises of alarms: when one is new, and of which nobody was told by mail. */
+/** The contract of a store's alarms: when one is new, and which were not mailed yet. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/engine/ports/store.ts';
 import type { Alarm } from '../../src/machines/model/alarm.ts';
@@ -22,7 +22,7 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
     afterEach(() => store.close());
     const targets = () => store.unmailed(9).map(({ target }) => target);
 
-    test('is untold until it is told, and then until it is new again', () => {
+    test('is unreported until it is mailed, and then until it is new again', () => {
       store.alarm(alarm('a'), 10_000, QUIET);
       expect(store.unmailed(9)).toEqual([
         {
@@ -36,14 +36,14 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
         },
       ]);
       store.markMailed(store.unmailed(9));
-      // The same one goes on, each time before it has been quiet for long enough.
+      // The same one continues, each time before it counts as new.
       for (const at of [10_500, 11_400, 12_400]) store.alarm(alarm('a'), at, QUIET);
       expect(targets()).toEqual([]);
       store.alarm({ ...alarm('a'), message: 'full again' }, 13_500, QUIET);
       expect(store.unmailed(9)).toMatchObject([{ message: 'full again', times: 5, newAt: 13_500 }]);
     });
 
-    test('one that has become new while a mail was on its way stays untold', () => {
+    test('one that became new while a mail was being sent stays unreported', () => {
       store.alarm(alarm('a'), 1, QUIET);
       const sent = store.unmailed(9);
       store.alarm(alarm('a'), 5_000, QUIET);
@@ -51,7 +51,7 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
       expect(targets()).toEqual(['a']);
     });
 
-    test('the oldest come first, those about mail itself last, and no more than asked for', () => {
+    test('returns the oldest first, those about mail last, and at most the requested number', () => {
       store.alarm(alarm('m', 'mail-send-failed'), 1, QUIET);
       for (const [index, target] of ['c', 'b', 'a'].entries()) store.alarm(alarm(target), 2 + index, QUIET);
       expect(targets()).toEqual(['c', 'b', 'a', 'm']);
@@ -60,7 +60,7 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
       expect(targets()).toEqual(['a', 'm']);
     });
 
-    test('one that is over is told once more, and is new when it comes again', () => {
+    test('a cleared one is reported once more, and is new when it is raised again', () => {
       const over = { ...alarm('a'), message: 'room again', hint: '', cleared: true } as const;
       store.alarm(alarm('a'), 1, QUIET);
       store.markMailed(store.unmailed(9));
@@ -74,19 +74,19 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
       expect(store.unmailed(9)).toMatchObject([{ message: 'full', clearedAt: null, lastAt: 200, times: 2 }]);
     });
 
-    test('what is told and over in the same moment is told', () => {
+    test('one that is raised and cleared at once is reported', () => {
       store.alarm(alarm('a'), 1, QUIET);
       store.markMailed(store.unmailed(9));
       store.alarm({ ...alarm('a'), cleared: true }, 1, QUIET);
       expect(targets()).toEqual(['a']);
     });
 
-    test('clearing what was never raised leaves nothing', () => {
+    test('clearing an alarm that was never raised does nothing', () => {
       store.alarm({ ...alarm('a'), cleared: true }, 1, QUIET);
       expect([store.alarms(9), store.unmailed(9)]).toEqual([[], []]);
     });
 
-    test('what is over is shown behind what is not', () => {
+    test('cleared ones are shown last', () => {
       store.alarm(alarm('a'), 1, QUIET);
       store.alarm(alarm('b'), 2, QUIET);
       store.alarm({ ...alarm('b'), cleared: true }, 3, QUIET);
@@ -96,7 +96,7 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
       ]);
     });
 
-    test('is acknowledged by name or with all others, once, until it is new again', () => {
+    test('is acknowledged by name or together with all others, once, until it is new again', () => {
       for (const target of ['a', 'b', 'c']) store.alarm(alarm(target), 10_000, QUIET);
       const seen = () =>
         store
@@ -109,7 +109,7 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
       expect(store.acknowledge({ kind: 'queue-full', target: 'b' }, 10_200, 'bob', 'seen')).toBe(0);
       expect(seen().at(-1)).toBe('b 10100 alice');
       expect(store.acknowledge(null, 10_300, 'bob', 'seen')).toBe(2);
-      // It goes on: it was seen. After a quiet time it is another one.
+      // It continues: it stays acknowledged. After a quiet time it is new.
       store.alarm(alarm('a'), 10_400, QUIET);
       store.alarm(alarm('b'), 20_000, QUIET);
       store.alarm({ ...alarm('c'), cleared: true }, 10_500, QUIET);
@@ -117,7 +117,7 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
       expect(seen().sort()).toEqual(['a 10300 bob', 'b null alice', 'c null bob']);
     });
 
-    test('telling of what is gone is no error', () => {
+    test('marking a removed one as reported is no error', () => {
       store.markMailed([
         { ...alarm('gone'), firstAt: 1, lastAt: 1, times: 1, newAt: 1, clearedAt: null, ...UNSEEN },
       ]);

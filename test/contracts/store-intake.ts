@@ -1,4 +1,7 @@
-/** What every store promises of the intake's side tables: kept with what the events started, forgotten by age, never ahead of the events. */
+/**
+ * The contract of the intake's side tables: stored with the jobs that the events started, pruned by age, never ahead of
+ * the events.
+ */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { dispatch } from '../../src/engine/loop/dispatch.ts';
 import {
@@ -57,7 +60,7 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       return batch;
     };
 
-    test('what was seen is there as it was, by change, and survives with what it started', async () => {
+    test('seen events are stored unchanged, by change, in the transaction of what they started', async () => {
       const all = [
         seen(1),
         seen(2, { kind: 'patchset', account: '', hidden: true }),
@@ -73,31 +76,31 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       expect(store.job(JOB)).not.toBeNull();
     });
 
-    test('it is all or nothing: what is not started was not seen', async () => {
+    test('all or nothing: an event whose start fails is not seen', async () => {
       const batch = oneJob();
       await store.append(batch, [{ ...NOTHING, seen: [seen(1)] }]);
       const again = store.append(batch, [{ ...NOTHING, seen: [seen(2)], streamed: [1] }]);
       await expect(again).rejects.toBeInstanceOf(VersionConflict);
       expect(store.seen(7)).toEqual([seen(1)]);
       expect(store.lastSeen()).toBe(1);
-      // And the other way round.
+      // And vice versa.
       await expect(store.append([], [{ ...NOTHING, seen: [seen(1)] }])).rejects.toThrow();
     });
 
-    test('what the stream told later, and a patchset that is shown, are marked', async () => {
+    test('an event that the stream delivers later, and a patchset that is shown, are marked', async () => {
       await note({ seen: [seen(1, { streamed: false }), seen(2, { kind: 'patchset', hidden: true })] });
       await note({ streamed: [1], shown: [2] });
       expect(store.seen(7)).toEqual([seen(1), seen(2, { kind: 'patchset', hidden: false })]);
     });
 
-    test('numbers are never given twice, also when the newest were forgotten', async () => {
+    test('numbers are never reused, even after the newest were pruned', async () => {
       expect(store.lastSeen()).toBe(0);
       await note({ seen: [seen(1), seen(2)] });
       expect(store.pruneSeen(START + 99_000, 10)).toBe(2);
       expect([store.seen(7), store.lastSeen()]).toEqual([[], 2]);
     });
 
-    test('the oldest are forgotten first, a bounded number at a time, and it is known from when on all is there', async () => {
+    test('the oldest are pruned first, a bounded number at a time, and the time of the pruning is known', async () => {
       await note({ intake: { origin: START, position: START, prunedBefore: 0 } });
       await note({ seen: [1, 2, 3, 4].map((number) => seen(number)) });
       expect(store.pruneSeen(START + 3_500, 2)).toBe(2);
@@ -108,7 +111,7 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       expect(store.seen(7).map(({ number }) => number)).toEqual([4]);
     });
 
-    test('a position is kept, and moves on only', async () => {
+    test('a position is stored, and only moves forward', async () => {
       expect(store.intakePosition()).toBeNull();
       await note({ intake: { origin: START, position: START, prunedBefore: 0 } });
       store.moveIntake(START + 9_000);
@@ -119,18 +122,18 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       expect(store.intakePosition()).toMatchObject({ origin: START - 60_000, position: START - 60_000 });
     });
 
-    test('what was heard adds up from our newest report on, and is forgotten with time', () => {
+    test("listening time and others' reports add up from our newest report on, and are pruned with time", () => {
       expect(store.reportActivity()).toEqual({ ownAt: null, listenedMs: 0, others: 0 });
       store.recordPeerActivity({ begunAt: START, listenedMs: 100, others: 1 }, START);
       store.recordPeerActivity({ begunAt: START + 100, listenedMs: 50, others: 0 }, START);
-      // A clock that went back says the same time twice.
+      // A clock that went back reports the same time twice.
       store.recordPeerActivity({ begunAt: START + 100, listenedMs: 50, others: 2 }, START);
       expect(store.reportActivity()).toEqual({ ownAt: null, listenedMs: 200, others: 3 });
       store.recordPeerActivity({ begunAt: START + 200, listenedMs: 10, others: 0 }, START + 100);
       expect(store.reportActivity()).toEqual({ ownAt: null, listenedMs: 110, others: 2 });
     });
 
-    test('all of it stays when the views are made again', async () => {
+    test('all of it survives a rebuild of the views', async () => {
       await note({ seen: [seen(1)], intake: { origin: START, position: START, prunedBefore: 0 } });
       store.replaceViews([]);
       expect([store.seen(7), store.intakePosition()?.origin]).toEqual([[seen(1)], START]);

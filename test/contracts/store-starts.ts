@@ -1,4 +1,7 @@
-/** What every store promises of the starts that it counts: by change, account, project and all, by the time of their events. */
+/**
+ * The contract of the starts that a store counts: by change, account, project and in total, by the time of their
+ * events.
+ */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { dispatch } from '../../src/engine/loop/dispatch.ts';
 import type { LogEntry, Store } from '../../src/engine/ports/store.ts';
@@ -51,11 +54,11 @@ export function startsContract(name: string, open: () => Store): void {
         .map(({ project, change, by, at }) => `${project} ${change} ${by} ${at}`)
         .sort();
 
-    test('nothing was started in the beginning', () => {
+    test('there are none at first', () => {
       expect(starts()).toEqual([]);
     });
 
-    test('each is told with its project, change and account', async () => {
+    test('each has its project, change and account', async () => {
       await begin(1, 'alice', 10);
       await begin(1, 'bob', 20);
       await begin(2, 'alice', 30);
@@ -63,14 +66,14 @@ export function startsContract(name: string, open: () => Store): void {
       expect(starts()).toEqual(['other 1 alice 40', 'p 1 alice 10', 'p 1 bob 20', 'p 2 alice 30']);
     });
 
-    test('from after the beginning of the time up to its end', async () => {
+    test('from after the beginning of the period up to its end', async () => {
       for (const at of [100, 200, 300]) await begin(1, 'alice', at);
       expect(starts({ since: 100, until: 300 })).toHaveLength(2);
       expect(starts({ since: 99, until: 299 })).toHaveLength(2);
       expect(starts({ since: 300 })).toEqual([]);
     });
 
-    test('what an operator began does not count', async () => {
+    test('starts by an operator do not count', async () => {
       reviews += 1;
       await submit({
         ...opened(),
@@ -80,7 +83,7 @@ export function startsContract(name: string, open: () => Store): void {
       expect(starts()).toEqual([]);
     });
 
-    test('they are a view: made again from the rows, the same', async () => {
+    test('they are a view: rebuilt from the rows, they are the same', async () => {
       const rows = [...(await begin(1, 'alice', 10)), ...(await begin(2, 'bob', 20))];
       const before = [...store.views()];
       store.replaceViews(rows.map((row, index) => ({ ...row, seq: index + 1 })));
@@ -88,7 +91,7 @@ export function startsContract(name: string, open: () => Store): void {
       expect(starts()).toEqual(['p 1 alice 10', 'p 2 bob 20']);
     });
 
-    test('the last alarm of a kind and target is found', () => {
+    test('the last alarm with a kind and target is found', () => {
       const alarm = { kind: 'rate-limit', target: 'limit-change 1', message: 'm', hint: 'h' } as const;
       store.alarm(alarm, 5);
       store.alarm(alarm, 7);

@@ -18,9 +18,9 @@ import { sha256 } from '../machines/simulator.ts';
 
 export interface StoreHarness {
   readonly store: Store;
-  /** A second, read-only view of the same store, or null where nothing can look into it from outside. */
+  /** A second, read-only view of the same store, or null if the store cannot be opened twice. */
   readonly reader: (() => StoreReader) | null;
-  /** Runs a statement on the raw database. @throws what the database says */
+  /** Runs a statement on the raw database. @throws the database's error */
   readonly raw: (sql: string) => void;
   close(): void;
 }
@@ -94,7 +94,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       return batch;
     };
 
-    test('what was appended is there, in its order and whole', async () => {
+    test('appended rows are stored, complete and in order', async () => {
       const first = await append(...begun(1));
       now += 1_000;
       const second = await append(submissionOf('j1', { type: 'slot.granted' }, 'slot'));
@@ -127,7 +127,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       ]);
     });
 
-    test('two that step from the same version: one is refused', async () => {
+    test('of two steps from the same version, one is refused', async () => {
       await append(...begun(1));
       const one = batchOf(submissionOf('j1', { type: 'slot.granted' }, 'slot'));
       const other = batchOf(submissionOf('j1', { type: 'job.cancelled', reason: 'by hand' }));
@@ -146,7 +146,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect(store.jobs({ limit: 9 }).map(({ id }) => id)).toEqual(['j1']);
     });
 
-    test('rows of the log can be neither changed nor deleted nor replaced', async () => {
+    test('rows of the log cannot be changed, deleted or replaced', async () => {
       await append(...begun(1));
       const before = [...store.log()];
       for (const sql of [
@@ -162,7 +162,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect([...store.log()]).toEqual(before);
     });
 
-    test('the views follow in the same transaction: state, job, review, what is owed', async () => {
+    test('the views are updated in the same transaction: state, job, review, pending effects', async () => {
       await append(...begun(1));
       const job = { id: 'j1', state: 'queued.waiting', ended: false, attempt: 1, verdict: null };
       expect(store.job('j1')).toMatchObject(job);
@@ -185,7 +185,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect(store.outbox().map(({ key }) => key)).toContain('deadline:lookingUp:1');
     });
 
-    /** The whole way of a cancelled job. */
+    /** All events of a cancelled job. */
     const ended = async (number: number) => {
       const job = `j${number}`;
       await append(...begun(number, `trigger-${number}`, PATCHSET.change + number));
@@ -194,7 +194,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       await append(submissionOf(job, { type: 'evidence.discarded' }, 'discardEvidence:1'));
     };
 
-    test('every effect that was asked for is known, also when it is settled or withdrawn', async () => {
+    test('every requested effect is known, including settled and withdrawn ones', async () => {
       await append(...begun(1));
       await append(submissionOf('j1', { type: 'slot.granted' }, 'slot'));
       const keys = ['slot', 'deadline:queued', 'createServer:1', 'createServer:2'];
@@ -207,7 +207,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       now += 86_400_000;
       await ended(2);
       await ended(3);
-      // What is said to a job at its end does not count it again.
+      // Events after a job's end do not count it again.
       await append(submissionOf('j3', { type: 'job.cancelled', reason: 'again' }));
       const [day, next] = [START, now].map((at) => new Date(at).toISOString().slice(0, 10));
       const counted = (on: string | undefined, jobs: number) => ({
@@ -220,14 +220,14 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect(store.counts(next ?? '')).toEqual([counted(next, 2)]);
     });
 
-    test('open histories come in the order of their first row, as they were stored', async () => {
+    test('open histories are returned in the order of their first row, as they were stored', async () => {
       const all = [...(await append(...begun(2))), ...(await append(...begun(1)))];
       await ended(3);
       const newest = new Map(all.map(({ stored }) => [stored.history, stored]));
       expect(store.open()).toEqual([...newest.values()]);
     });
 
-    test('jobs and reviews are found by what people ask', async () => {
+    test('jobs and reviews are found by the fields that people search', async () => {
       await append(...begun(1, 'a', 100));
       await append(...begun(2, 'b', 200));
       await ended(3);
@@ -252,7 +252,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect([store.job('j9'), store.review('j1'), store.stored('nobody')]).toEqual([null, null, null]);
     });
 
-    test('what stands beside the log: counts, alarms, the daemon, the deployment', () => {
+    test('what is beside the log: counts, alarms, the daemon, the deployment', () => {
       store.count('patchset-created', 2);
       store.count('patchset-created', 1);
       const alarm = { kind: 'queue-full', target: '1,1', message: 'full', hint: 'wait' } as const;
@@ -282,7 +282,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect([kept[0]?.lastAt, kept.at(-1)?.lastAt]).toEqual([60, 11]);
     });
 
-    test('views that are made again from the rows are the same text', async () => {
+    test('views that are rebuilt from the rows are identical', async () => {
       const all: LogEntry[] = [];
       for (const number of [1, 2]) all.push(...(await append(...begun(number))));
       all.push(...(await append(submissionOf('j1', { type: 'slot.granted' }, 'slot'))));
@@ -298,7 +298,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect([...store.log()]).toHaveLength(all.length);
     });
 
-    test('a remake that fails leaves the views as they were', async () => {
+    test('a failed rebuild leaves the views unchanged', async () => {
       const all = await append(...begun(1));
       const before = [...store.views()];
       const numbered = all.map((one, index) => ({ ...one, seq: index + 1 }));
@@ -306,7 +306,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect([...store.views()]).toEqual(before);
     });
 
-    test('a reader beside the writer sees whole batches, and sees them at once', async () => {
+    test('a reader beside the writer sees complete batches, and sees them at once', async () => {
       if (harness.reader === null) {
         expect(name).toContain(':memory:');
         return;
@@ -318,7 +318,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect([...reader.views()]).toEqual([...store.views()]);
       const reading = reader.log()[Symbol.iterator]();
       reading.next();
-      // A read that is under way keeps nobody from writing, and is not disturbed.
+      // A read in progress does not block writers, and does not see their changes.
       await append(submissionOf('j1', { type: 'slot.granted' }, 'slot'));
       expect(reading.next().value).toMatchObject({ seq: 2 });
       expect(reader.rows('j1')).toHaveLength(3);

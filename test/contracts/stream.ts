@@ -1,13 +1,13 @@
-/** What every source of Gerrit's events promises. The harness makes Gerrit say things; the suite listens. */
+/** The contract of sources of Gerrit's events. The harness makes Gerrit send events; the suite listens. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EventSource, StreamListener } from '../../src/engine/ports/event-source.ts';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import { RecordingListener } from '../fakes/stream-listener.ts';
 
 export interface StreamHarness {
-  /** A source that hands at most `queueLimit` events over at a time. */
+  /** A source that delivers at most `queueLimit` events at a time. */
   intake(listener: StreamListener, queueLimit: number): EventSource;
-  /** Somebody writes this comment on a change: Gerrit says `comment-added`. */
+  /** Writes this comment on a change: Gerrit sends `comment-added`. */
   comment(text: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -36,13 +36,13 @@ export function streamContract(name: string, start: () => Promise<StreamHarness>
       return made;
     }
 
-    test('tells once that it is connected', async () => {
+    test('reports once that it is connected', async () => {
       await connect();
       expect(listener.states.filter((state) => state.connected)).toHaveLength(1);
       expect(listener.states[0]).toMatchObject({ connected: true, permanent: false });
     });
 
-    test('hands over what Gerrit says from then on, in its order', async () => {
+    test('delivers what Gerrit sends from then on, in order', async () => {
       await connect();
       await harness.comment('first words');
       await harness.comment('second words');
@@ -55,7 +55,7 @@ export function streamContract(name: string, start: () => Promise<StreamHarness>
       ]);
     });
 
-    test('never hands over more than the limit while the store is slow, and loses nothing', async () => {
+    test('never delivers more than the limit while the store is slow, and loses nothing', async () => {
       listener.holdEvents();
       await connect(2);
       for (const word of ['one', 'two', 'three', 'four', 'five']) await harness.comment(word);
@@ -66,7 +66,7 @@ export function streamContract(name: string, start: () => Promise<StreamHarness>
       expect(listener.heldAtMost).toBe(2);
     });
 
-    test('stop ends it, and nothing is handed over any more', async () => {
+    test('stop ends it, and nothing is delivered any more', async () => {
       const made = await connect();
       await made.stop();
       const before = listener.events.length;

@@ -15,8 +15,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-describe('a demo that cannot come to its end', () => {
-  test('says so at once, shows the log, leaves the directory to look at, and exits with 1', async () => {
+describe('a demo that cannot finish', () => {
+  test('says so at once, shows the log, keeps the directory, and exits with 1', async () => {
     const program = path.join(directory, 'main.mjs');
     writeFileSync(
       program,
@@ -32,7 +32,7 @@ describe('a demo that cannot come to its end', () => {
     rmSync(left, { recursive: true });
   });
 
-  test('because a program is missing names it, and makes nothing', async () => {
+  test('because a program is missing names it, and creates nothing', async () => {
     const { PATH } = process.env;
     process.env.PATH = directory;
     const exit = await demo('unused').finally(() => {

@@ -16,7 +16,7 @@ const files = { 'a.txt': 'a\n', 'run.sh': '#!/bin/sh\n' };
 beforeEach(async () => {
   stand = await new Stand().open();
   await stand.gerrit.createProject('demo', files);
-  // A home with blanks and quotes in its name, as temporary directories may be.
+  // A home directory with blanks and quotes in its name, as temporary directories may have.
   const home = path.join(stand.directory, "o'my home");
   mkdirSync(home);
   developer = new Developer(
@@ -43,7 +43,7 @@ test('pushes changes that do not depend on each other, each with a Change-Id', a
   expect(one.patchsets[0]?.parents).toEqual(two.patchsets[0]?.parents);
 });
 
-test('leaves a clone that one can go on with by hand', async () => {
+test('leaves a clone that can be used by hand', async () => {
   const git = async (...argv: string[]): Promise<string> =>
     (await promisify(execFile)('git', argv, { cwd: developer.directory, env: gitEnvironment() })).stdout;
   await developer.resetToBranch();
@@ -55,7 +55,7 @@ test('leaves a clone that one can go on with by hand', async () => {
   expect(stand.gerrit.change(1).owner.username).toBe('dev');
 });
 
-test('says why git refused', async () => {
+test("reports git's error message", async () => {
   stand.gerrit.refuseConnections();
   const change = { subject: 'One', edit: () => ({ 'a.txt': 'b\n' }) };
   await expect(developer.push(change)).rejects.toThrow(/git push exited \d+: .*Connection refused/s);

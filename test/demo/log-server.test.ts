@@ -1,4 +1,4 @@
-/** The demo's log site, as a browser meets it, and as somebody who wants more than the logs does. */
+/** The demo's log site, for a browser, and for an attacker who wants other files. */
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink, truncate } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -32,7 +32,7 @@ describe('the log server', () => {
     await rm(base, { recursive: true });
   });
 
-  /** Paths as they are, which fetch would tidy up. */
+  /** Sends paths unchanged, which fetch would normalize. */
   async function get(path: string, method = 'GET', headers: Record<string, string> = {}): Promise<Answer> {
     const sent = request(server.url, { path, method, headers, agent: false });
     sent.end();
@@ -46,7 +46,7 @@ describe('the log server', () => {
     expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
   });
 
-  test('shows a page, and a log as text, guarded against what is in them', async () => {
+  test('serves a page, and a log as text, with headers that guard against their content', async () => {
     const page = await get('/job/');
     expect([page.status, page.body]).toEqual([200, '<p>page</p>']);
     expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
@@ -60,12 +60,12 @@ describe('the log server', () => {
     }
   });
 
-  test('announces what it does not know as bytes, and what has no ending as text', async () => {
+  test('serves unknown types as bytes, and names without an extension as text', async () => {
     expect((await get('/job/x.bin')).headers['content-type']).toBe('application/octet-stream');
     expect((await get('/job/console')).headers['content-type']).toBe('text/plain; charset=utf-8');
   });
 
-  test('shows packed pages unpacked to whom takes gzip, and packed archives as files', async () => {
+  test('serves compressed pages with gzip encoding to clients that accept it, and archives as files', async () => {
     const shown = await get('/job/results.html.gz', 'GET', { 'accept-encoding': 'gzip, br' });
     expect(shown.headers).toMatchObject({
       'content-encoding': 'gzip',
@@ -78,7 +78,7 @@ describe('the log server', () => {
     expect(archive.headers['content-encoding']).toBeUndefined();
   });
 
-  test('answers HEAD without a body, and nothing else than GET and HEAD', async () => {
+  test('answers HEAD without a body, and only GET and HEAD', async () => {
     const head = await get('/job/a%20b.log', 'HEAD');
     expect([head.status, head.body, head.headers['content-length']]).toEqual([200, '', '4']);
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
@@ -87,7 +87,7 @@ describe('the log server', () => {
     }
   });
 
-  test('sends to the directory with its slash, and never elsewhere', async () => {
+  test('redirects to the directory with its slash, and nowhere else', async () => {
     const answer = await get('/job');
     expect([answer.status, answer.headers.location]).toEqual([301, '/job/']);
     expect((await get('//example.org/job')).status).toBe(404);
@@ -115,7 +115,7 @@ describe('the log server', () => {
     `/${'a'.repeat(5000)}`,
     'http://example.org/job/',
     '*',
-  ])('has nothing at %s', async (path) => {
+  ])('serves nothing at %s', async (path) => {
     const answer = await get(path);
     expect(answer.status).toBe(404);
     expect(answer.body).not.toContain('CANARY');
@@ -130,7 +130,7 @@ describe('the log server', () => {
     }
   });
 
-  test('closes at once, in the middle of a download too', async () => {
+  test('closes at once, also during a download', async () => {
     await lay(join(base, 'site', 'big'), '');
     await truncate(join(base, 'site', 'big'), 10_000_000_000);
     const { port } = new URL(server.url);

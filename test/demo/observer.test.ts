@@ -56,7 +56,7 @@ describe('processes', () => {
     expect(await stageProcess(directory, './other.sh')).toBeNull();
   });
 
-  test('daemons are known by their configuration', async () => {
+  test('daemons are recognized by their configuration', async () => {
     const config = path.join(directory, 'sos-ci.yaml');
     const pid = await start(['sh', '-c', 'cat', 'daemon', '--config', config], {});
     await start(['sh', '-c', 'cat', config], {});
@@ -66,13 +66,13 @@ describe('processes', () => {
 });
 
 describe('files', () => {
-  test('servers are counted, none where there is no directory', async () => {
+  test('servers are counted; none without a directory', async () => {
     expect(await remainingServers(directory)).toEqual([]);
     mkdirSync(path.join(directory, 'servers', 'one'), { recursive: true });
     expect(await remainingServers(directory)).toEqual(['one']);
   });
 
-  test('a file is found anywhere below', async () => {
+  test('a file is found anywhere below a directory', async () => {
     expect(await findFile(path.join(directory, 'none'), 'ticks.txt')).toBeNull();
     mkdirSync(path.join(directory, 'a', 'b'), { recursive: true });
     writeFileSync(path.join(directory, 'a', 'b', 'ticks.txt'), '');
@@ -80,7 +80,7 @@ describe('files', () => {
   });
 });
 
-/** A process that lives until it is killed, with this environment and no other; resolves once it runs. */
+/** A process that lives until it is killed, with only this environment; resolves once it runs. */
 async function start(argv: readonly string[], env: Record<string, string>): Promise<number> {
   const [program = '', ...rest] = argv;
   const PATH = process.env.PATH ?? '';

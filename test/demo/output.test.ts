@@ -10,7 +10,7 @@ beforeEach(() => {
   }, false);
 });
 
-test('scenes, stages, quotes and claims, as people see them', () => {
+test('scenes, stages, quotes and claims', () => {
   screen.scene(3, 'Something happens');
   screen.begin('queued');
   screen.finish('4 ms');
@@ -40,7 +40,7 @@ test('scenes, stages, quotes and claims, as people see them', () => {
 });
 
 describe('colour', () => {
-  test('only when it is wanted', () => {
+  test('only on request', () => {
     let colored = '';
     new Screen((text) => {
       colored += text;
@@ -50,7 +50,7 @@ describe('colour', () => {
   });
 });
 
-test('what a program printed stays as it is, on lines of its own', () => {
+test('output of a program is unchanged, on separate lines', () => {
   screen.begin('testing');
   screen.verbatim('one\ntwo');
   screen.verbatim('');

@@ -38,7 +38,7 @@ describe('the suite of the sample project', () => {
 });
 
 describe('setup', () => {
-  test('fetches once, and says which mirror does not answer', async () => {
+  test('fetches once, and reports a mirror that does not answer', async () => {
     const directory = await checkout(null);
     await run(directory, './stack.sh');
     expect(mirror.fetches.get(path.basename(directory))).toBe(1);

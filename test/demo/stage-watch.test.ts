@@ -28,7 +28,7 @@ const JOB: JobView = {
   endedAt: 0,
 };
 
-/** A store that tells its rows one by one: one more each time that it is asked. */
+/** A store that returns its rows one by one: one more on each call. */
 class SlowStore implements WatchedStore {
   readonly #all: readonly NumberedRow[];
   #shown = 0;
@@ -60,7 +60,7 @@ beforeEach(() => {
   shown = '';
 });
 
-describe('a job that is watched', () => {
+describe('a watched job', () => {
   test('shows each stage once, with its time', async () => {
     const store = new SlowStore([
       ['queued', 0],
@@ -74,7 +74,7 @@ describe('a job that is watched', () => {
     expect(lines()).toEqual(['queued 10ms', 'booting 20ms', 'stacking 1.5s', 'testing 2.0s']);
   });
 
-  test('shows attempts, and what goes on between them', async () => {
+  test('shows attempts, and what happens between them', async () => {
     const store = new SlowStore([
       ['booting.creating', 0, 1],
       ['stacking.running', 100],
@@ -108,7 +108,7 @@ describe('a job that is watched', () => {
     expect([following.job, lines()]).toEqual(['j1', ['queued 5ms', 'testing']]);
   });
 
-  test('is given up when there is no hope', async () => {
+  test('stops waiting when the state can no longer be reached', async () => {
     const hopeless = (): void => {
       throw new DemoFailure('the daemon exited on its own');
     };

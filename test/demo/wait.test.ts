@@ -3,7 +3,7 @@ import { DemoFailure, waitFor, waitForPromise } from '../../src/demo/wait.ts';
 import { NEVER } from '../fixtures/never.ts';
 
 describe('starvation', () => {
-  test('looks until there is an answer, zero and empty text among them', async () => {
+  test('polls until there is a result, including zero and the empty string', async () => {
     let looks = 0;
     const look = () => {
       looks += 1;
@@ -13,20 +13,20 @@ describe('starvation', () => {
     expect(looks).toBe(3);
   });
 
-  test('ends with what was waited for', async () => {
+  test('returns the result', async () => {
     const failure = new DemoFailure('the moon: not within 1ms');
     await expect(waitFor('the moon', 1, NEVER, () => false)).rejects.toEqual(failure);
     await expect(waitForPromise('the moon', 1, NEVER, new Promise(() => undefined))).rejects.toEqual(failure);
   });
 
-  test('can be called off', async () => {
+  test('can be cancelled', async () => {
     const stop = new AbortController();
     const waiting = waitFor('the moon', 60_000, stop.signal, () => null);
     stop.abort();
     await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
   });
 
-  test('passes on a promise, kept or broken', async () => {
+  test('passes on a promise, fulfilled or rejected', async () => {
     expect(await waitForPromise('it', 10_000, NEVER, Promise.resolve(7))).toBe(7);
     const broken = waitForPromise('it', 10_000, NEVER, Promise.reject(new Error('broken')));
     await expect(broken).rejects.toThrow('broken');

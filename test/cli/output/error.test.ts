@@ -27,7 +27,7 @@ function report(thrown: unknown) {
   return { exit: reportFailure(io, thrown), text: io.stderr() };
 }
 
-describe('a command that could not do its work', () => {
+describe('a command that failed', () => {
   test.each([
     [new CliError(2, 'no such job', 'sos-ci jobs'), 2, 'sos-ci: no such job\n        sos-ci jobs\n'],
     [
@@ -54,7 +54,7 @@ describe('a command that could not do its work', () => {
     expect(report(thrown)).toEqual({ exit, text });
   });
 
-  test.each([new TypeError('x is not a function'), 'a text', undefined])('admits a defect: %s', (thrown) => {
+  test.each([new TypeError('x is not a function'), 'a text', undefined])('reports a bug: %s', (thrown) => {
     const { exit, text } = report(thrown);
     expect(exit).toBe(70);
     expect(text).toContain('This is a bug in sos-ci');

@@ -14,7 +14,7 @@ describe('width', () => {
     expect(textWidth(text)).toBe(width);
   });
 
-  test('is kept by cut, whatever the text', () => {
+  test('cut keeps to it, whatever the text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.integer({ min: 1, max: 30 }), (text, width) => {
         expect(textWidth(cut(text, width))).toBeLessThanOrEqual(width);
@@ -34,7 +34,7 @@ describe('wrap', () => {
     expect(wrap(text, width)).toEqual(lines);
   });
 
-  test('loses nothing but the spaces at its breaks, and keeps the width', () => {
+  test('loses only the spaces at its breaks, and keeps to the width', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.integer({ min: 2, max: 20 }), (text, width) => {
         const lines = wrap(text, width);

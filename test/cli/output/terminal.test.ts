@@ -7,7 +7,7 @@ import { fakeIo } from '../../fakes/io.ts';
 import { ROOT } from '../../house/source.ts';
 
 describe('JSON', () => {
-  test('cannot drive a terminal, and is the same for a parser', () => {
+  test('cannot control a terminal, and parses to the same value', () => {
     const io = fakeIo();
     const value = { subject: '\u001b[2J\u009b31m\u202e\u007f\n北' };
     printJson(io, value);
@@ -16,7 +16,7 @@ describe('JSON', () => {
   });
 
   test.each(['status.json', 'jobs.json', 'job.json'])(
-    'of %s has no key that docs/cli.md does not name',
+    'of %s has only keys that docs/cli.md names',
     (file) => {
       const docs = readFileSync(join(ROOT, 'docs', 'cli.md'), 'utf8');
       const golden: unknown = JSON.parse(readFileSync(join(ROOT, 'test', 'golden', file), 'utf8'));
@@ -35,7 +35,7 @@ test('docs/cli.md names the exit code of each verdict', () => {
   );
 });
 
-test('colour is used only when it may be', () => {
+test('colour is used only when allowed', () => {
   expect(paint({ color: true }, 'red', 'x')).toBe('\u001b[31mx\u001b[0m');
   expect(paint({ color: false }, 'red', 'x')).toBe('x');
   expect(paint({ color: true }, 'red', '')).toBe('');
@@ -45,16 +45,16 @@ test('colour is used only when it may be', () => {
 
 describe('a process', () => {
   const io = terminalIo();
-  test('that runs is known by its pid, and by its start', () => {
+  test('that runs is recognized by its pid, and by its start', () => {
     expect(io.alive(process.pid, 0)).toBe(true);
     expect(io.alive(process.pid, 1)).toBe(false);
   });
-  test('that does not run is known too', () => {
+  test('that does not run is recognized too', () => {
     expect(io.alive(2 ** 22 + 1, 0)).toBe(false);
   });
 });
 
-/** Every key, but those below `data`, `intake` and `byState`, whose keys are data. */
+/** Every key, except those below `data`, `intake` and `byState`, which are data. */
 function* keysOf(value: unknown): Generator<string> {
   if (typeof value !== 'object' || value === null) return;
   for (const [key, inner] of Object.entries(value)) {

@@ -39,7 +39,7 @@ describe('a password', () => {
     expect(readPassword({ file: lay(text), env: null })).toBe(value);
   });
 
-  test('in the environment is read from there', () => {
+  test('in the environment is read', () => {
     expect(readPassword({ file: null, env: 'PW' }, { PW: 'hunter2' })).toBe('hunter2');
   });
 
@@ -55,7 +55,7 @@ describe('a password', () => {
     ['', /holds no password/],
     ['\n', /holds no password/],
     ['x'.repeat(5_000), /longer than any password/],
-  ])('%j is refused, and not told', (text, message) => {
+  ])('%j is refused, and not shown', (text, message) => {
     const error = refused(() => readPassword({ file: lay(text), env: null }));
     expect(error.message).toMatch(message);
     expect(error).toMatchObject({ retryable: false, hint: expect.stringMatching(/./) });
@@ -67,13 +67,13 @@ describe('a password', () => {
     expect(error).toMatchObject({ hint: `chmod 600 ${file}`, message: expect.stringContaining('mode 644') });
   });
 
-  test('that is not there is refused', () => {
+  test('that is missing is refused', () => {
     expect(refused(() => readPassword({ file, env: null })).message).toContain('is not there');
     expect(refused(() => readPassword({ file: null, env: 'NO' }, {})).message).toContain('NO is not set');
   });
 });
 
-test('every password of a file is read, and each mistake has its key', () => {
+test('every password of a file is read, and each error has its key', () => {
   lay('hunter2');
   const root = {
     gerrit: { rest: { password: { file: './password' } } },

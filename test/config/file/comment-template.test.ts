@@ -1,4 +1,4 @@
-/** The comment's template as the configuration names it: read beside the file, tried, and refused with the place of its mistake. */
+/** The comment template: read relative to the configuration, checked, and rejected with the position of each error. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,17 +39,17 @@ test('the documentation lists every placeholder', () => {
 });
 
 describe('the template', () => {
-  test('is read beside the configuration, and is part of it', () => {
+  test('is read relative to the configuration, and is part of it', () => {
     const text = '{header} {help}\n\n{jobs}\n\n{details}\n{run}\n';
     writeFileSync(join(dir, 'comment.txt'), text);
     expect(loadConfig(join(dir, 'sos-ci.yaml')).report.template).toBe(text);
   });
 
-  test('that is missing is a mistake of the configuration', () => {
+  test('that is missing is an error of the configuration', () => {
     expect(problems()).toEqual(['2 report.template: /comment.txt there is no such file']);
   });
 
-  test('is refused line by line', () => {
+  test('is rejected line by line', () => {
     writeFileSync(join(dir, 'comment.txt'), '{header}\n{jbos}\nwrite recheck\n{jobs}{run}');
     expect(problems()).toEqual([
       '2 report.template: /comment.txt:2: {jbos} is not a placeholder',
@@ -57,7 +57,7 @@ describe('the template', () => {
     ]);
   });
 
-  test('that a reader would misread is refused', () => {
+  test('that a parser would misread is rejected', () => {
     writeFileSync(join(dir, 'comment.txt'), 'Hello!\n\n{header}\n\n{jobs}\n\n{run}');
     expect(problems()).toContain(
       '2 report.template: /comment.txt: ciwatch reads the pipeline null for check',
@@ -68,7 +68,7 @@ describe('the template', () => {
 test.each([
   ['pipeline', CONFIG.replace('template: comment.txt', 'pipeline: recheck')],
   ['job', CONFIG.replace('template: comment.txt, ', '').replace('  acme:', '  run-acme-ci:')],
-])('a %s whose name starts CIs is refused, because it would stand in each comment', (_, text) => {
+])('a %s whose name starts CIs is refused, because it would be part of each comment', (_, text) => {
   writeFileSync(join(dir, 'sos-ci.yaml'), text);
   expect(problems().join('\n')).toContain('contains text that starts other CIs');
 });

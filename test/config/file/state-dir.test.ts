@@ -25,6 +25,6 @@ test.each([
   expect(await findStateDir(file)).toBe(expected());
 });
 
-test('a file that is not there has none', async () => {
+test('a missing file has none', async () => {
   expect(await findStateDir(join(dir, 'none'))).toBeNull();
 });

@@ -1,4 +1,4 @@
-/** Secrets of jobs: which are refused, and what is kept out of evidence. */
+/** Secrets of jobs: which are rejected, and what is redacted. */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,7 +40,7 @@ function load(job: string, { providers = NODES, more = '' } = {}) {
   return loadConfig(join(dir, 'sos-ci.yaml'), { environment: { TOKEN: 'a token of the lab' } });
 }
 
-/** The mistakes, without their lines and the directory. */
+/** The errors, without their lines and the directory. */
 function mistakes(...how: Parameters<typeof load>): readonly string[] {
   try {
     load(...how);
@@ -54,7 +54,7 @@ function mistakes(...how: Parameters<typeof load>): readonly string[] {
 }
 
 describe('secrets of a job', () => {
-  test('are named in its stages, and redacted', () => {
+  test('are listed in its stages, and redacted', () => {
     const config = load(`${LIST}\n    exposesSecretsTo: anyone`);
     expect(config.jobs[0]?.spec.testing.secrets).toEqual([
       { name: 'array', file: join(dir, 'array'), env: null },

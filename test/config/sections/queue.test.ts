@@ -1,4 +1,4 @@
-/** The keys of the queue: what they mean, what is left out, and limits that would limit nothing. */
+/** The keys of the queue: meaning, defaults, and limits without effect. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ function mistakes(text: string, jobs?: string): readonly string[] {
   return [];
 }
 
-test('without any of them projects take turns, a recheck has a head start, and newer patchsets end older ones', () => {
+test('by default projects take turns, a recheck has a head start, and newer patchsets cancel older ones', () => {
   const config = load('');
   expect(config.projects).toEqual({});
   expect(config.headStartsMs).toEqual({ patchset: 0, recheck: 600_000, restored: 0, vote: 0, ready: 0 });
@@ -76,11 +76,11 @@ test.each([
     'triggers: {supersede: always}',
     'sos-ci.yaml:2:23: triggers.supersede: must be one of running, queued, never, not "always"',
   ],
-])('%s is a mistake', (text, mistake) => {
+])('%s is an error', (text, mistake) => {
   expect(mistakes(text)).toEqual([mistake]);
 });
 
-test('a limit of a project is right when any pattern of a job fits it', () => {
+test('a limit of a project is valid if any pattern of a job matches it', () => {
   const jobs = `{one: ${job('other')}, two: ${job("[x, 'openstack/*']")}}`;
   expect(mistakes('projects: {openstack/nova: {concurrency: 1}}', jobs)).toEqual([]);
 });

@@ -1,4 +1,4 @@
-/** What starts a job, as the file says it: what comes out, and every mistake with its place and what to do. */
+/** What starts a job: the parsed rules, and every error with its position and the next step. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +43,7 @@ function mistakes(jobs: string, top = ''): readonly string[] {
 const mistake = (keys: string, top = '') => mistakes(`  acme: {project: p, ${keys}, ${TESTING}}`, top);
 
 describe('a job', () => {
-  test('that says nothing takes everything of its project', () => {
+  test('without rules accepts everything of its project', () => {
     expect(job('')).toEqual({
       name: 'acme',
       projects: ['p'],
@@ -66,7 +66,7 @@ describe('a job', () => {
     expect(triggerRules(config).jobs[0]?.projects).toEqual(['openstack/cinder', 'openstack/os-*']);
   });
 
-  test('has rules for what it does not want', () => {
+  test('has rules that exclude events', () => {
     const rules = job(
       `topics: [acme-*], hashtags: [acme], kinds: {exclude: [TRIVIAL_REBASE]}, uploaders: {include: ['*@acme.example']},
        commenters: {exclude: [bob]}, comments: ['^check acme'], votes: [{label: Workflow, min: 1, by: '*'}]`,
@@ -82,14 +82,14 @@ describe('a job', () => {
     });
   });
 
-  test('keeps its files in what it starts with', () => {
+  test('stores its file patterns in the plan of a run', () => {
     const { jobs } = load(
       `  acme: {project: p, files: {include: ['^cinder/'], exclude: [docs]}, ${TESTING}}`,
     );
     expect(jobs[0]?.spec.files).toEqual({ include: ['^cinder/'], exclude: ['docs'] });
   });
 
-  test('waits for the vote that it names, or that all wait for, or for none', () => {
+  test('waits for its own required vote, for the common one, or for none', () => {
     const top = 'triggers: {requireVote: zuul Verified+1, requireVoteTimeout: 2h}';
     const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 7_200_000 };
     expect(job('', top)?.hold).toEqual(hold);
@@ -103,7 +103,7 @@ describe('a job', () => {
   });
 });
 
-test('what holds for all jobs', () => {
+test('rules for all jobs', () => {
   const { jobs, ...rules } = triggerRules(
     load(
       `  acme: {project: p, ${TESTING}}`,
@@ -124,7 +124,7 @@ test('what holds for all jobs', () => {
   });
 });
 
-describe('a mistake', () => {
+describe('an error', () => {
   test.each([
     ["branches: ['^stable/.*']", 'branches.0', 'not a branch pattern', 'not a regular expression'],
     ["topics: ['^acme.*$']", 'topics.0', 'looks like a regular expression', 'only * is special'],
@@ -183,7 +183,7 @@ describe('a mistake', () => {
     expect(mistakes(`  acme: {project: ${project}, ${TESTING}}`)[0]).toContain(what);
   });
 
-  test('has its place', () => {
+  test('has its position', () => {
     writeFileSync(
       join(dir, 'sos-ci.yaml'),
       `${HEAD}\ntriggers:\n  recheks: false\njobs:\n  a: {project: p, ${TESTING}}\n`,

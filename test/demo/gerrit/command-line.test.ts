@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseOptions, splitArguments, UsageError } from '../../../src/demo/gerrit/command-line.ts';
 
-describe('words of a command', () => {
+describe('arguments of a command', () => {
   test.each([
     ['gerrit query  --format=JSON\tx', ['gerrit', 'query', '--format=JSON', 'x']],
     ["git-upload-pack '/openstack/cinder'", ['git-upload-pack', '/openstack/cinder']],
@@ -22,7 +22,7 @@ describe('options', () => {
     { name: '--json', aliases: ['-j'], takesValue: false },
   ];
 
-  test('with values, in short, and operands among them', () => {
+  test('with values, abbreviated, and operands among them', () => {
     const { options, operands } = parseOptions(['-m', 'a', '1,2', '--message=b=c', '-j', '--', '-x'], specs);
     expect([...options]).toEqual([
       ['--message', ['a', 'b=c']],
@@ -31,7 +31,7 @@ describe('options', () => {
     expect(operands).toEqual(['1,2', '-x']);
   });
 
-  test('that are not known, or lack their value', () => {
+  test('that are unknown, or have no value', () => {
     expect(() => parseOptions(['--strict-labels'], specs)).toThrow(
       new UsageError('"--strict-labels" is not a valid option'),
     );

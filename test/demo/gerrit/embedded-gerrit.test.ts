@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => stand.close());
 
-describe('a tour of what a CI meets', () => {
+describe('a tour of the events that a CI sees', () => {
   test.each(['3.9.1', '3.12.0'])('streams what Gerrit %s streamed', async (version) => {
     const heard = await stand.stream('acme-ci');
     await tour(stand);
@@ -29,7 +29,7 @@ describe('a tour of what a CI meets', () => {
     const ours = comparable(heard.text);
     const theirs = comparable(sample);
     expect(ours.map((line) => JSON.parse(line).type)).toEqual(theirs.map((line) => JSON.parse(line).type));
-    // Names, values and order of all fields; only hashes, times and the web address were given other names.
+    // Names, values and order of all fields; only hashes, times and the web URL were replaced.
     expect(ours).toEqual(theirs);
   });
 });
@@ -49,7 +49,7 @@ describe('real clients', () => {
     expect((await stand.git('other', 'ls-tree', 'FETCH_HEAD')).stdout).toMatch(/^100755 blob \w+\trun.sh$/m);
   });
 
-  test('a stranger, a wrong key and another host key are turned away', async () => {
+  test('rejects an unknown user, a wrong key and another host key', async () => {
     expect((await stand.ssh('admin', 'gerrit version')).stdout).toBe('gerrit version 3.12.0\n');
     stand.gerrit.setAccount({ username: 'dev', publicKeys: [] });
     const denied = await stand.ssh('dev', 'gerrit version');
@@ -71,7 +71,7 @@ describe('real clients', () => {
     expect(await stand.ssh('dev', command)).toEqual({ status, stdout: '', stderr });
   });
 
-  test('no word of a command reaches a shell', async () => {
+  test('passes no argument of a command to a shell', async () => {
     await change();
     const ran = await stand.ssh('dev', 'gerrit review -m "$(id) `id` ; exit 7" 1,1');
     expect(ran.status).toBe(0);
@@ -88,7 +88,7 @@ describe('faults', () => {
     await stand.gerrit.until(() => stand.gerrit.streams === 0);
   });
 
-  test('connections are refused, and let in again on the same port', async () => {
+  test('connections are refused, and accepted again on the same port', async () => {
     const heard = await stand.stream('zuul');
     stand.gerrit.refuseConnections();
     expect((await stand.ssh('dev', 'gerrit version')).stderr).toContain('Connection refused');
@@ -110,7 +110,7 @@ describe('faults', () => {
     expect((await asked).stdout).toBe('gerrit version 3.12.0\n');
   });
 
-  test('a review is taken and its answer lost', async () => {
+  test('a review is accepted and its answer lost', async () => {
     await change();
     const dropped = stand.gerrit.faults.dropResponse();
     const ran = await review({ message: 'Build succeeded' });
@@ -121,7 +121,7 @@ describe('faults', () => {
     expect(texts()).toEqual(['Patch Set 1:\n\nBuild succeeded', 'Patch Set 1:\n\nBuild succeeded']);
   });
 
-  test('a review is held before it is taken, and another one after', async () => {
+  test('a review is held before it is accepted, and another one after', async () => {
     await change();
     const before = stand.gerrit.faults.hold('before-taken');
     const first = review({ message: 'one' });
@@ -137,7 +137,7 @@ describe('faults', () => {
     expect((await second).status).toBe(0);
   });
 
-  test('a review fails as it is told to', async () => {
+  test('a review fails as configured', async () => {
     await change();
     stand.gerrit.faults.fail(1, 'fatal: internal server error\n');
     expect(await review({ message: 'x' })).toEqual({
@@ -182,7 +182,7 @@ async function change(): Promise<void> {
   await push('cinder');
 }
 
-/** The same walk on which the samples were recorded. */
+/** The same steps with which the samples were recorded. */
 async function tour(on: Stand): Promise<void> {
   const { gerrit } = on;
   const amend = (message: string, id: string) =>
@@ -241,7 +241,7 @@ async function tour(on: Stand): Promise<void> {
   await push('cinder', '%wip');
 }
 
-/** One text a line, hashes and Change-Ids by the order in which they appear, times and addresses taken out. */
+/** One text for each line: hashes and Change-Ids numbered by first appearance, times and addresses removed. */
 function comparable(text: PeerActivity['text']): string[] {
   const names = new Map<string, string>();
   return text

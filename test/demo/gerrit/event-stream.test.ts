@@ -4,14 +4,14 @@ import { EventStream, QUEUE_LENGTH } from '../../../src/demo/gerrit/event-stream
 import { type Example, exampleSite } from './example-site.ts';
 
 describe('a stream of events', () => {
-  test('writes each as one line, only of the types asked for', () => {
+  test('writes each as one line, only of the requested types', () => {
     const { example, out } = open(new Set(['ping']));
     example.site.publish({ type: 'ping', n: 1 }, null);
     example.site.publish({ type: 'pong' }, null);
     expect(read(out)).toEqual([{ type: 'ping', n: 1 }]);
   });
 
-  test('keeps private changes from those who may not see them', () => {
+  test('hides private changes from accounts that may not see them', () => {
     const { example, out } = open();
     example.change.isPrivate = true;
     example.site.publish({ type: 'secret' }, example.change);
@@ -20,7 +20,7 @@ describe('a stream of events', () => {
     expect(read(out)).toEqual([{ type: 'open' }]);
   });
 
-  test('holds 128 events for a reader that is stuck, then says that some were dropped', () => {
+  test('holds 128 events for a blocked reader, then reports that some were dropped', () => {
     const { example, out, stream } = open();
     stream.hold();
     for (let n = 0; n < QUEUE_LENGTH + 3; n += 1) example.site.publish({ type: 'ping', n }, null);
@@ -35,7 +35,7 @@ describe('a stream of events', () => {
     ]);
   });
 
-  test('waits for a slow reader by itself', async () => {
+  test('waits for a slow reader', async () => {
     const { example, out } = open(new Set(), 10);
     for (let n = 0; n < QUEUE_LENGTH * 2; n += 1) example.site.publish({ type: 'ping', n }, null);
     const types: unknown[] = [];
@@ -44,11 +44,11 @@ describe('a stream of events', () => {
       types.push(...more);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    // One event fills the pipe, and the queue holds its number more.
+    // One event fills the pipe, and the queue holds its maximum on top.
     expect(types).toHaveLength(1 + QUEUE_LENGTH + 1);
   });
 
-  test('says nothing once it is closed', () => {
+  test('writes nothing once it is closed', () => {
     const { example, out, stream } = open();
     stream.close();
     example.site.publish({ type: 'ping' }, null);

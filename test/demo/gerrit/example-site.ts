@@ -1,6 +1,4 @@
-/**
- * A Gerrit's memory with one open change of two patchsets and the people who meet on it, without any network.
- */
+/** A Gerrit's state with one open change of two patchsets and its users, without any network. */
 import {
   type ChangeRecord,
   changeRef,

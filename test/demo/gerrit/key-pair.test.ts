@@ -18,7 +18,7 @@ needs('ssh-keygen').test('OpenSSH reads the private key and finds the public one
   expect(execFileSync('ssh-keygen', ['-y', '-f', file]).toString().trim()).toBe(publicKey);
 });
 
-test('not one of a thousand is unreadable', () => {
+test('not one in a thousand is unreadable', () => {
   const text = Buffer.from('signed');
   for (let i = 0; i < runs(1000); i += 1) {
     const pair = makeKeyPair('many');

@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => stand.close());
 
 describe('patchset kinds', () => {
-  test('by what changed since the one before', async () => {
+  test('by the difference from the previous one', async () => {
     const id = await stand.commit('demo', 'One', { 'b.txt': 'b\n' });
     await taken();
     await amend(`One, better said\n\nChange-Id: ${id}\n`);
@@ -42,7 +42,7 @@ describe('patchset kinds', () => {
 });
 
 describe('a push for review', () => {
-  test('makes a change of each commit, and takes no commit twice', async () => {
+  test('creates a change for each commit, and accepts no commit twice', async () => {
     await stand.commit('demo', 'One', { 'b.txt': 'b\n' });
     await stand.commit('demo', 'Two', { 'c.txt': 'c\n' });
     expect((await taken()).stderr).toMatch(/\/1 One \[NEW\]\s*\n.*\/2 Two \[NEW\]/);
@@ -87,7 +87,7 @@ describe('a push for review', () => {
     expect(stand.gerrit.state.changes.size).toBe(0);
   });
 
-  test('is refused for a closed change, an unknown branch or option, and when nothing is new', async () => {
+  test('is refused for a closed change, an unknown branch or option, and without new commits', async () => {
     await stand.commit('demo', 'One', { 'b.txt': 'b\n' });
     await taken();
     expect((await push('HEAD:refs/for/master')).stderr).toContain('(no new changes)');
@@ -100,7 +100,7 @@ describe('a push for review', () => {
 });
 
 describe('a push to a branch', () => {
-  test('is for administrators', async () => {
+  test('is allowed for administrators only', async () => {
     await stand.commit('demo', 'One', { 'b.txt': 'b\n' });
     const refused = await push('HEAD:refs/heads/master');
     expect(refused.stderr).toContain('prohibited by Gerrit: not permitted: update');
@@ -128,7 +128,7 @@ async function amend(message: string, ...options: string[]): Promise<void> {
   expect(ran).toMatchObject({ status: 0 });
 }
 
-/** Moves the branch by one commit of somebody else's, and the change on top of it. */
+/** Adds another user's commit to the branch, and rebases the change onto it. */
 async function rebase(subject: string): Promise<void> {
   await stand.git('demo', 'checkout', '-q', '-b', subject.replaceAll(' ', '-'), 'origin/master');
   await stand.git('demo', 'commit', '-q', '--allow-empty', '-m', subject);

@@ -55,7 +55,7 @@ describe('finds', () => {
     expect(ask(words).map((row) => row.number)).toEqual(numbers);
   });
 
-  test('private changes only for those who may see them', () => {
+  test('private changes only for accounts that may see them', () => {
     expect(ask(['status:open'], example.dev).map((row) => row.number)).toEqual([4, 2, 1]);
   });
 });
@@ -79,7 +79,7 @@ describe('refuses', () => {
     expect(rows([query])).toEqual([{ type: 'error', message }]);
   });
 
-  test('an option that it does not know, and no query at all', () => {
+  test('an unknown option, and an empty query', () => {
     expect(() => rows(['-age:1h'])).toThrow('"-age:1h" is not a valid option');
     expect(() => rows([])).toThrow('Argument "QUERY" is required');
   });
@@ -95,7 +95,7 @@ describe('shows', () => {
     expect(ask(['--commit-message', 'change:1'])[0]).toHaveProperty('commitMessage');
   });
 
-  test('comments, patchsets and approvals when asked', () => {
+  test('comments, patchsets and approvals on request', () => {
     const { site, ci, change } = example;
     const input = { message: 'Build failed', labels: { Verified: -1 }, tag: 't', comments: {} };
     postReview(site, ci, change, currentPatchset(change), input);
@@ -121,7 +121,7 @@ function rows(words: readonly string[], by: GerritAccount = example.ci): Record<
     .map((line) => JSON.parse(line));
 }
 
-/** The changes, without the row of statistics, which must be right. */
+/** The changes, without the row of statistics, which is checked. */
 function ask(words: readonly string[], by?: GerritAccount): Record<string, unknown>[] {
   const all = rows(words, by);
   expect(all.pop()).toMatchObject({ type: 'stats', rowCount: all.length });

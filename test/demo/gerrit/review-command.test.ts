@@ -12,7 +12,7 @@ beforeEach(() => {
 const ENDING = 'fatal: one or more reviews failed; review output above\n';
 
 /** As measured on Gerrit 3.9.1. */
-describe('what is refused', () => {
+describe('rejected', () => {
   test.each([
     ['', 'Argument "{COMMIT | CHANGE,PATCHSET}" is required'],
     ['-m x 999,1', '"999" no such change'],
@@ -46,7 +46,7 @@ describe('what is refused', () => {
     expect(answer.stderr).toMatch(/\nfatal: internal error while reading review input\n$/);
   });
 
-  test('a label that one may not use, as JSON', async () => {
+  test('a label that the account may not use, as JSON', async () => {
     const stderr = `error: Applying label "Verified": 1 is restricted\n\n${ENDING}`;
     const input = JSON.stringify({ message: 'x', labels: { Verified: 1 } });
     expect(await review('--json 1,2', input)).toEqual({ status: 1, stderr });
@@ -63,7 +63,7 @@ describe('what is refused', () => {
     expect((await review('--json 1,2', JSON.stringify({ message: 'é'.repeat(16_384) }))).status).toBe(0);
   });
 
-  test('a lower vote on a merged change; a bare message is taken', async () => {
+  test('a lower vote on a merged change; a bare message is accepted', async () => {
     await review('--code-review 1 1,2');
     example.change.status = 'MERGED';
     const why = 'error: fatal: Cannot reduce vote on labels for closed change: Code-Review\n\n';
@@ -72,7 +72,7 @@ describe('what is refused', () => {
   });
 });
 
-describe('what is taken', () => {
+describe('accepted', () => {
   test.each([
     ['--label Nope=1 -m v 1,2', ['Patch Set 2:\n\nv']],
     ['--label Code-Review=7 -m v 1,2', ['Patch Set 2:\n\nv']],
@@ -101,7 +101,7 @@ describe('what is taken', () => {
     expect(texts()).toEqual(['Patch Set 2:\n\nagain', 'Patch Set 2:\n\nagain']);
   });
 
-  test('votes are named in alphabetical order, taken back with a minus, and told with their old values', async () => {
+  test('votes are listed in alphabetical order, removed with a minus, and sent with their old values', async () => {
     const heard: unknown[] = [];
     example.site.listen((event) => event.type === 'comment-added' && heard.push(event.approvals));
     const votes = (value: number) =>
@@ -127,7 +127,7 @@ describe('what is taken', () => {
     ]);
   });
 
-  test('abandoned, spoken of without votes, and restored', async () => {
+  test('abandoned, commented without votes, and restored', async () => {
     expect((await review('--abandon -m "no need" 1,2')).status).toBe(0);
     expect(example.change.status).toBe('ABANDONED');
     expect((await review('--abandon 1,2')).stderr).toContain('error: fatal: change is abandoned');
@@ -139,7 +139,7 @@ describe('what is taken', () => {
     expect(example.change.status).toBe('NEW');
   });
 
-  test('a private change is not there for others', async () => {
+  test('a private change does not exist for others', async () => {
     example.change.isPrivate = true;
     const refused = { status: 1, stderr: `error: fatal: Not found: 1\n\n${ENDING}` };
     expect(await review('-m x 1,2', '', example.ci)).toEqual(refused);

@@ -1,6 +1,6 @@
 /**
- * An embedded Gerrit with four people, and the real git and ssh clients to talk to it. Everything lies in one
- * temporary directory, which goes when the stand is closed.
+ * An embedded Gerrit with four users, and the real git and ssh clients. Everything is in one temporary directory, which
+ * is removed when the stand is closed.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
