@@ -1,7 +1,7 @@
 /** Finds ansible-playbook: the one that `sos-ci setup ansible` made, before the system's. */
 import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
-import { delimiter, isAbsolute, join } from 'node:path';
+import { access, realpath } from 'node:fs/promises';
+import { basename, delimiter, isAbsolute, join } from 'node:path';
 import { execa } from 'execa';
 import { OperationError } from '../../errors.ts';
 
@@ -57,7 +57,10 @@ export async function findBubblewrap(searchPath = process.env.PATH ?? ''): Promi
 async function findProgram(name: string, folders: readonly string[], hint: string): Promise<string> {
   for (const folder of folders) {
     const file = join(folder, name);
-    if (isAbsolute(folder) && (await isExecutable(file))) return file;
+    if (!isAbsolute(folder) || !(await isExecutable(file))) continue;
+    // A link may lead into a virtual environment, which is then what a confined playbook has to see.
+    const real = await realpath(file);
+    return basename(real) === name ? real : file;
   }
   throw new OperationError({
     operation: 'start stage',

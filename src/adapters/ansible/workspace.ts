@@ -2,7 +2,7 @@
  * The files of one run of a playbook, in its run directory: nothing of Ansible's is read from, or written to, the home
  * of the daemon's user. Files have mode 0600, because variables are among them.
  */
-import { mkdir, readFile, realpath, symlink } from 'node:fs/promises';
+import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -182,7 +182,7 @@ function sshQuoted(path: string): string {
 
 /** The files that every playbook may read: the collections and roles of this host, Ansible, and its Python. */
 export async function searchedFolders(ansible: string): Promise<readonly string[]> {
-  const program = dirname(dirname(await realpath(ansible)));
+  const program = dirname(dirname(ansible));
   const settings = await readFile(join(program, 'pyvenv.cfg'), 'utf8').catch(() => '');
   const [, python] = /^home = (\/.*)$/m.exec(settings) ?? [];
   return [

@@ -19,7 +19,7 @@ export class PlaybookScratch extends NodeScratch {
   /** Programs that are found before those of this host. */
   readonly programs = join(this.root, 'programs');
 
-  playbooks(hidden: readonly string[] = []): PlaybookRunner {
+  playbooks(hidden: readonly string[] = [], searchPath: string | null = null): PlaybookRunner {
     const { stateDir, nodes } = this;
     const redact = { values: ['hunter22'] };
     const bounds = { ...STAGE_BOUNDS, killTimeoutMs: 5_000 };
@@ -30,7 +30,7 @@ export class PlaybookScratch extends NodeScratch {
       nodes: new SshPlaybookNodes({ nodes, redact, ...bounds }),
       others: this.runner({ redact }),
       hidden,
-      searchPath: [this.programs, ansible, process.env.PATH].join(':'),
+      searchPath: searchPath ?? [this.programs, ansible, process.env.PATH].join(':'),
     });
   }
 
