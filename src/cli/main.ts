@@ -292,6 +292,14 @@ function addConfig(root: Command): void {
       const { configCheckCommand } = await import('./commands/config-check.ts');
       return exitWith(configCheckCommand(io, configFile(options), options));
     });
+  withConfigOption(config.command('show <job>').description('print one job of the file'))
+    .option('--expand', 'with what its preset is short for')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  sos-ci config show --expand acme-iscsi\n')
+    .action(async (job, options) => {
+      const { configShowCommand } = await import('./commands/config-check.ts');
+      return exitWith(configShowCommand(io, configFile(options), job, options));
+    });
   config
     .command('keys')
     .description('list every key with its unit, default and meaning')

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { fieldMeta } from './fields/fields.ts';
 import { nearest } from './file/config-error.ts';
 import { configSchema } from './schema.ts';
+import { job } from './sections/jobs.ts';
 
 export interface KeyDoc {
   /** Dotted; NAME is a placeholder for a user-defined name. */
@@ -45,6 +46,10 @@ export function jsonSchema(): object {
         out.default = meta.default as typeof out.default;
       if (zodSchema._zod.def.type === 'object')
         out.required = [...(out.required ?? []), ...requiredFields(zodSchema)];
+      if (zodSchema === job) {
+        out.required = out.required?.filter((key) => key !== 'testing') ?? [];
+        out.anyOf = [{ required: ['testing'] }, { required: ['preset'] }];
+      }
     },
   });
   return schema;
@@ -148,5 +153,6 @@ function collectVariants(variants: readonly Node[], path: string, found: KeyDoc[
 /** Formats a value as in the file. */
 function flow(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
+  if (typeof value === 'object' && value !== null) return JSON.stringify(value);
   return value === '' || value === '*' ? `'${value}'` : String(value ?? '');
 }

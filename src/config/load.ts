@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { buildConfig, pathResolver } from './build.ts';
 import { crossProblems, schemaProblems } from './check.ts';
 import type { Config } from './config.ts';
+import { expandPresets } from './expand-presets.ts';
 import { readPasswords } from './fields/password.ts';
 import { readTemplate } from './file/comment-template.ts';
 import { ConfigError, type Problem } from './file/config-error.ts';
@@ -27,12 +28,7 @@ export interface LoadOptions {
 export function loadConfig(file: string, options: LoadOptions = {}): Config {
   const absolute = resolve(file);
   const path = pathResolver(absolute, options.home);
-  const read = readText(absolute);
-  if ('problem' in read) throw new ConfigError(file, [read.problem]);
-  const document = parseYaml(read.text);
-  if (document.value === undefined || !isMapping(document.value)) {
-    throw new ConfigError(file, document.problems.length > 0 ? document.problems : [notAMapping(document)]);
-  }
+  const document = expandPresets(readDocument(file));
   const problems = [
     ...document.problems,
     ...crossProblems(document),
@@ -62,6 +58,20 @@ export function loadConfig(file: string, options: LoadOptions = {}): Config {
   const keys = readKeys(keyFilesOf(checked.data).map(path));
   const hidden = [...new Set([...secrets.values, ...passwords.values, ...jobSecrets.values, ...keys])];
   return buildConfig(absolute, checked.data, hidden, template.text, path);
+}
+
+/**
+ * The file as it is written.
+ * @throws ConfigError if it is no mapping of keys in valid YAML
+ */
+export function readDocument(file: string): YamlDocument {
+  const read = readText(resolve(file));
+  if ('problem' in read) throw new ConfigError(file, [read.problem]);
+  const document = parseYaml(read.text);
+  if (document.value === undefined || !isMapping(document.value)) {
+    throw new ConfigError(file, document.problems.length > 0 ? document.problems : [notAMapping(document)]);
+  }
+  return document;
 }
 
 function notAMapping(document: YamlDocument): Problem {

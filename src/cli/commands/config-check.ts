@@ -1,12 +1,14 @@
-/** `sos-ci config check`, `config keys` and `config schema`: all errors of the file, and what a file can hold. */
+/** `sos-ci config check`, `config show`, `config keys` and `config schema`: the file, its errors, and what it can hold. */
 
+import { expandPresets } from '../../config/expand-presets.ts';
 import { ConfigError } from '../../config/file/config-error.ts';
 import { EXAMPLE } from '../../config/file/init-template.ts';
+import { at, isMapping, jobText } from '../../config/file/yaml-document.ts';
 import { jsonSchema, type KeyDoc, listKeys } from '../../config/key-reference.ts';
-import { loadConfig } from '../../config/load.ts';
-import { plainText } from '../../terminal-text.ts';
+import { loadConfig, readDocument } from '../../config/load.ts';
+import { plainLines, plainText } from '../../terminal-text.ts';
 import { count } from '../output/event.ts';
-import { EXIT } from '../output/exit-codes.ts';
+import { CliError, EXIT } from '../output/exit-codes.ts';
 import { wrap } from '../output/table.ts';
 import { type Io, printJson } from '../output/terminal.ts';
 
@@ -36,6 +38,29 @@ export function configCheckCommand(io: Io, file: string, options: ConfigCheckOpt
     }
     return EXIT.config;
   }
+}
+
+/** How `config show` prints a job. */
+export interface ConfigShowOptions {
+  readonly expand?: boolean;
+  readonly json?: boolean;
+}
+
+/**
+ * A job as it is written, or with its preset expanded.
+ *
+ * @throws ConfigError if the file has a mistake
+ */
+export function configShowCommand(io: Io, file: string, name: string, options: ConfigShowOptions): number {
+  const known = loadConfig(file).jobs.map((job) => job.spec.name);
+  const written = readDocument(file);
+  const document = options.expand ? expandPresets(written) : written;
+  const job = at(document.value, ['jobs', name]);
+  if (!isMapping(job))
+    throw new CliError(EXIT.usage, `${file} has no job ${name}`, `its jobs: ${known.join(', ')}`);
+  if (options.json) printJson(io, job);
+  else io.out(plainLines(jobText(name, job)));
+  return EXIT.ok;
 }
 
 /** For editors: completion and checks of sos-ci.yaml. */

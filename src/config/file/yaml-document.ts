@@ -3,7 +3,7 @@
  * and aliases work; merge keys (`<<`) do not, because a merged mapping hides the origin of a value.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { type Document, isAlias, isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isSeq, LineCounter, type Node, parseDocument, stringify } from 'yaml';
 import { errorText } from '../../errors.ts';
 import type { Problem } from './config-error.ts';
 
@@ -42,6 +42,23 @@ export function at(value: unknown, path: KeyPath): unknown {
     current = (current as Readonly<Record<string | number, unknown>>)[step];
   }
   return current;
+}
+
+/** Mappings are joined key by key; of other values the second one counts. */
+export function merge(
+  first: Readonly<Record<string, unknown>>,
+  second: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const joined = Object.entries(second).map(([key, value]) => {
+    const earlier = at(first, [key]);
+    return [key, isMapping(earlier) && isMapping(value) ? merge(earlier, value) : value] as const;
+  });
+  return { ...first, ...Object.fromEntries(joined) };
+}
+
+/** A job as it stands in a configuration. */
+export function jobText(name: string, job: Readonly<Record<string, unknown>>): string {
+  return stringify({ jobs: { [name]: job } }, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
 /** The file's text, or why it cannot be read. */

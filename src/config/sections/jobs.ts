@@ -35,6 +35,7 @@ import {
 import { nearest } from '../file/config-error.ts';
 import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
 import { buildJobSecrets, checkJobSecrets, secretKeys } from './job-secrets.ts';
+import { presetKeys } from './preset.ts';
 import { buildStage, checkStages, stageKeys } from './stages.ts';
 import { buildHold, VOTE_KIND } from './triggers.ts';
 
@@ -125,6 +126,7 @@ export const job = z.strictObject({
     max: 1000,
     about: 'how many runs of this job at the same time; without it only slots limit them',
   }),
+  ...presetKeys,
   voting: flag({
     default: true,
     about: 'false: marked as non-voting in the comment, never decides the vote',

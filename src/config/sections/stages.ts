@@ -30,7 +30,7 @@ const EXAMPLES = { script: 'script: [PATH, ARGUMENT]', playbook: 'playbook: PATH
 /** `namespace.collection.name` */
 const COLLECTION_PLAYBOOK = /^\w+\.\w+\.\w+$/;
 /** For a job's own settings; tables belong into files. */
-const MAX_VARIABLES_BYTES = 64 * 1024;
+export const MAX_VARIABLES_BYTES = 64 * 1024;
 
 /** Further output is dropped, and the log says so. */
 const MAX_OUTPUT_BYTES = 64 * 1024 ** 2;
@@ -59,7 +59,7 @@ export const stageKeys = {
   variables: mapping({
     kind: 'mapping of variables',
     maxBytes: MAX_VARIABLES_BYTES,
-    checkName: variableName,
+    checkName: checkVariableName,
     about: 'variables of the playbook; they win over those in files. No secrets: they are stored in the log',
   }),
   variableFiles: texts({
@@ -111,7 +111,7 @@ export function buildStage(
   };
 }
 
-function variableName(name: string): FieldError | null {
+export function checkVariableName(name: string): FieldError | null {
   if (name === 'sos_ci') return new FieldError('holds sos_ci, which describes the job itself', 'remove it');
   return /^[A-Za-z_]\w*$/.test(name)
     ? null
