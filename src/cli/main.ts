@@ -222,6 +222,10 @@ function addInit(root: Command): void {
   root
     .command('init [dir]')
     .description('write a first configuration, create keys, pin host keys')
+    .option(
+      '--from-zuul <file>',
+      'instead, print a job of this .zuul.yaml as one of ours: init --from-zuul FILE JOB',
+    )
     .option('--host <name>', 'the Gerrit server')
     .option('--port <n>', 'its SSH port', parsePositive)
     .option('--user <name>', "user name of the CI's account")
@@ -240,6 +244,10 @@ function addInit(root: Command): void {
     .option('--yes', 'ask nothing: use the defaults for missing options')
     .addHelpText('after', INIT_EXAMPLE)
     .action(async (dir, options) => {
+      if (options.fromZuul !== undefined) {
+        const { fromZuulCommand } = await import('./commands/init.ts');
+        return exitWith(fromZuulCommand(io, options.fromZuul, dir, options.project));
+      }
       const [{ initCommand }, { terminalPrompt }] = await Promise.all([
         import('./commands/init.ts'),
         import('./input/prompt.ts'),
@@ -276,6 +284,7 @@ missing options. Never overwrites a file. Pins only a host key that you have com
 Examples:
   sos-ci init
   sos-ci init --yes --user acme-ci --node stack@node1.acme.example --accept-host-key SHA256:...
+  sos-ci init --from-zuul cinder/.zuul.yaml acme-iscsi --project openstack/cinder
 `;
 
 function addConfig(root: Command): void {

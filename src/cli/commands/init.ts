@@ -6,10 +6,12 @@ import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync
 import { dirname, join, resolve } from 'node:path';
 import { type HostKey, type KeyProvisioner, keyProvisioner } from '../../app/provision-keys.ts';
 import { pathResolver } from '../../config/build.ts';
+import { entryName } from '../../config/fields/validators.ts';
 import { type InitAnswers, initConfig } from '../../config/file/init-template.ts';
+import { jobFromZuul } from '../../config/file/zuul-job.ts';
 import { loadConfig } from '../../config/load.ts';
 import { errorText, OperationError } from '../../errors.ts';
-import { plainText } from '../../terminal-text.ts';
+import { plainLines, plainText } from '../../terminal-text.ts';
 import type { Prompt } from '../input/prompt.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import type { Io } from '../output/terminal.ts';
@@ -191,4 +193,24 @@ function printNextSteps(
     const lines = step.split('\n').map((line) => plainText(line));
     io.out(`${index + 1}. ${lines.join('\n')}\n`);
   }
+}
+
+/**
+ * `init --from-zuul`: prints a job of Zuul as one for sos-ci.yaml.
+ *
+ * @param project whose changes start the job; undefined: the file says it
+ * @throws ConfigError if the file is not one of Zuul, or has no such job
+ */
+export function fromZuulCommand(
+  io: Io,
+  file: string,
+  job: string | undefined,
+  project: string | undefined,
+): number {
+  if (job === undefined)
+    throw new CliError(EXIT.usage, 'no job is named', `sos-ci init --from-zuul ${file} JOB`);
+  const wrong = entryName(job);
+  if (wrong !== null) throw new CliError(EXIT.usage, `the job's name ${wrong.what}`, wrong.next);
+  io.out(plainLines(jobFromZuul(file, job, project ?? null)));
+  return EXIT.ok;
 }

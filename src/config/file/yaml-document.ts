@@ -79,14 +79,15 @@ export function readText(path: string): { readonly text: string } | { readonly p
   }
 }
 
-export function parseYaml(text: string): YamlDocument {
+/** @param version 1.1 is what Python's programs read: it has merge keys */
+export function parseYaml(text: string, version: '1.1' | '1.2' = '1.2'): YamlDocument {
   const counter = new LineCounter();
   const at = (offset: number): SourcePosition => {
     const { line, col } = counter.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
   try {
-    const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, version: '1.2' });
+    const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, version });
     const problems = document.errors.map((error) =>
       syntaxProblem(error.code, error.message, at(error.pos[0])),
     );
