@@ -25,7 +25,7 @@ async function pushedWhileDown(rig: Rig, runs: number): Promise<readonly Row[]> 
     const daemon = place.one.spawnDaemon();
     times.push((await place.stamp(change, 'at')) - started);
     await place.visible(change);
-    await place.quiet();
+    await place.untilIdle();
     await daemon.stop();
   }
   const measured = `tested, ${times.length} of ${runs}; start to first command ${seconds(times)}`;
@@ -47,7 +47,7 @@ async function killedWhileRunning(rig: Rig, runs: number): Promise<readonly Row[
     place.one.go();
     await place.visible(running);
     await place.visible(pushed);
-    await place.quiet();
+    await place.untilIdle();
     wentOn += place.stamps(running, 'at').length === 1 ? 1 : 0;
     voted += (await judged(place, running)) ? 1 : 0;
     heard += (await judged(place, pushed)) ? 1 : 0;
@@ -76,7 +76,7 @@ async function gerritAway(rig: Rig, runs: number): Promise<readonly Row[]> {
     const back = Date.now();
     if (first !== undefined) deaf.push(Math.max(0, (await place.stamp(first, 'at')) - back));
     for (const change of changes) await place.visible(change);
-    await place.quiet();
+    await place.untilIdle();
     for (const change of changes) lost += (await judged(place, change)) ? 0 : 1;
   }
   await daemon.stop();
@@ -99,7 +99,7 @@ async function gerritAwayAtTheEnd(rig: Rig, runs: number): Promise<readonly Row[
     await rig.gerrit.start();
     const back = Date.now();
     times.push((await place.visible(change)) - back);
-    await place.quiet();
+    await place.untilIdle();
     once += (await judged(place, change)) ? 1 : 0;
   }
   await daemon.stop();
@@ -122,7 +122,7 @@ async function programMissing(rig: Rig, runs: number): Promise<readonly Row[]> {
   for (let run = 0; run < runs; run += 1) {
     const change = await one.checkout().push();
     await place.visible(change);
-    await place.quiet();
+    await place.untilIdle();
     silent += (await one.vote(change)) === 0 && (await one.messages(change)).length === 1 ? 1 : 0;
   }
   const alarmed = /command-missing/.test((await one.ask('status')).text);

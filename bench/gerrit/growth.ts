@@ -24,7 +24,7 @@ async function memoryAtRest(rig: Parameters<Bench>[0], runs: number): Promise<re
     const change = await place.one.checkout().push();
     await place.visible(change);
     if (jobs % every > 0) continue;
-    await place.quiet();
+    await place.untilIdle();
     await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
     const parts = proportionalMebibytes(daemon.pid);
     // Without mapped files, whose share also depends on which other programs run Node at that moment.

@@ -78,7 +78,7 @@ ${node ? `providers: ${JSON.stringify({ nodes })}\n` : ''}jobs:
   }
 
   /** Everything has ended and nothing is left; then nothing disturbs the next run. */
-  quiet(): Promise<void> {
+  untilIdle(): Promise<void> {
     return this.one.settled();
   }
 }

@@ -34,7 +34,7 @@ async function push(rig: Rig, runs: number, node: boolean): Promise<readonly Row
     const pushed = Date.now();
     const [at, end] = [await place.stamp(change, 'at'), await place.stamp(change, 'end')];
     const visible = await place.visible(change);
-    await place.quiet();
+    await place.untilIdle();
     if (run < 0) continue;
     begins.push(at - pushed);
     ends.push(visible - end);
@@ -85,7 +85,7 @@ async function coldStart(rig: Rig, runs: number): Promise<readonly Row[]> {
     const pushed = Date.now();
     const at = await place.stamp(change, 'at');
     await place.visible(change);
-    await place.quiet();
+    await place.untilIdle();
     const memory = proportionalMebibytes(daemon.pid);
     await daemon.stop();
     if (run < 0) continue;

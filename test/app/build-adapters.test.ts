@@ -103,8 +103,8 @@ describe.each(['here', 'there'])('%s', (provider) => {
     writeFileSync(join(tree, 'long.txt'), 'x'.repeat(2_000));
     const bounds = { limitBytes: 1_000_000, limitFiles: 10, timeoutMs: 60_000 };
     const request = { type: 'collectEvidence', key: 'e', owner: OWNER, server, logs: ['long.txt'] } as const;
-    const place = { patchset: PATCHSET, name: 'acme-dsvm', pipeline: 'check' };
-    expect(await evidence.collect({ ...request, ...place, ...bounds }, NEVER)).toMatchObject({
+    const run = { patchset: PATCHSET, name: 'acme-dsvm', pipeline: 'check' };
+    expect(await evidence.collect({ ...request, ...run, ...bounds }, NEVER)).toMatchObject({
       files: 1,
       bytes: 1_024,
     });

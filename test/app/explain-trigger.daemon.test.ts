@@ -34,7 +34,7 @@ function decisionText(decision: Decision): string {
   return `${decision.do} ${decision.rule} ${decision.why}: ${what.join(' ')} ${hold?.account ?? ''}`;
 }
 
-interface Moment {
+interface Step {
   readonly afterSeconds: number;
   readonly change: number;
   readonly patchset: number;
@@ -43,7 +43,7 @@ interface Moment {
   readonly what: (changes: object) => GerritEvent;
 }
 
-const moment: fc.Arbitrary<Moment> = fc.record({
+const step: fc.Arbitrary<Step> = fc.record({
   afterSeconds: fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 2_400 })),
   change: fc.integer({ min: 1, max: 3 }),
   patchset: fc.integer({ min: 1, max: 3 }),
@@ -78,9 +78,9 @@ const limit = fc.integer({ min: 1, max: 4 });
 const limits = fc.record({ change: limit, author: limit, project: limit, total: limit });
 
 /** In order of time, each long after the jobs of the previous one have ended. */
-function eventsOf(moments: readonly Moment[]): readonly GerritEvent[] {
+function eventsOf(steps: readonly Step[]): readonly GerritEvent[] {
   let at = BEGIN;
-  return moments.map(({ afterSeconds, change, patchset, branch, by, what }) => {
+  return steps.map(({ afterSeconds, change, patchset, branch, by, what }) => {
     at += afterSeconds * SECOND;
     return what({ ...on({ change, patchset, branch }), at, by: { ...alice, username: by } });
   });
@@ -88,8 +88,8 @@ function eventsOf(moments: readonly Moment[]): readonly GerritEvent[] {
 
 test('the same events, the same decisions, with any limits', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(moment, { minLength: 1, maxLength: 14 }), limits, async (moments, within) => {
-      const events = eventsOf(moments);
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 14 }), limits, async (steps, within) => {
+      const events = eventsOf(steps);
       const rules = rulesFor(within);
       const rehearsal = new Rehearsal(sha256);
       const explained = events.flatMap((event, index) =>

@@ -90,7 +90,7 @@ describe('a valid file', () => {
     const { lab, reload } = await started();
     lab.daemon.engine.slots.setLimits({ ...lab.daemon.engine.slots.limits, slots: { local: 0 } });
     lab.say(created());
-    await lab.quiet();
+    await lab.untilIdle();
     const id = lab.jobs()[0]?.id ?? '';
     const before = lab.store.stored(id)?.context.spec;
     write({ more: 'report: {label: Verified}', jobs: ['other'] });

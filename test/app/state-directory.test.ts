@@ -9,43 +9,43 @@ import { FakeLog } from '../fakes/log.ts';
 
 let stateDir: string;
 let file: string;
-let ground: StateDirectory;
+let directory: StateDirectory;
 let raised: Alarm[];
-const look = (): void => ground.checkIdentity((alarm) => raised.push(alarm));
+const check = (): void => directory.checkIdentity((alarm) => raised.push(alarm));
 
 beforeEach(() => {
   stateDir = mkdtempSync(join(tmpdir(), 'sos-ci-ground-'));
   file = join(stateDir, 'sos-ci.db');
-  ground = new StateDirectory(stateDir, null, new FakeLog());
+  directory = new StateDirectory(stateDir, null, new FakeLog());
   raised = [];
 });
 afterEach(() => {
-  ground.close();
+  directory.close();
   rmSync(stateDir, { recursive: true });
 });
 
 test('an unchanged file raises nothing', () => {
-  look();
+  check();
   expect(raised).toEqual([]);
 });
 
 test('a deleted file is one alarm, and a restored one clears it', () => {
   renameSync(file, `${file}.away`);
-  look();
-  look();
+  check();
+  check();
   expect(raised).toMatchObject([{ kind: 'database-missing', target: file }]);
   expect(raised[0]?.message).toMatch(/^the file is gone: /);
   renameSync(`${file}.away`, file);
-  look();
+  check();
   expect(raised.at(-1)).toMatchObject({ kind: 'database-missing', cleared: true });
 });
 
 test('another file in its place is an alarm, and is not accepted', () => {
-  look();
+  check();
   const noted = readFileSync(`${file}.identity`, 'utf8');
   copyFileSync(file, `${file}.copy`);
   renameSync(`${file}.copy`, file);
-  look();
+  check();
   expect(raised).toMatchObject([{ kind: 'database-missing' }]);
   expect(raised[0]?.message).toMatch(/^another file replaced it: /);
   expect(readFileSync(`${file}.identity`, 'utf8')).toBe(noted);

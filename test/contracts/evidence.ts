@@ -15,8 +15,8 @@ export interface EvidenceRig {
   readonly server: Server;
   /** What is tested, as a daemon that was just started has it. */
   start(): Evidence;
-  layStageLog(job: string, attempt: number, stage: 'stacking' | 'testing', text: string): Promise<void>;
-  layTreeFile(job: string, path: string, text: string): Promise<void>;
+  writeStageLog(job: string, attempt: number, stage: 'stacking' | 'testing', text: string): Promise<void>;
+  writeTreeFile(job: string, path: string, text: string): Promise<void>;
   /** A published file, by the URL that publish returned and its path; null if it does not exist. */
   read(url: string, path: string): Promise<string | null>;
   close(): Promise<void>;
@@ -84,21 +84,21 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
     afterEach(() => rig.close());
 
     test('returns the last lines of a stage, and null for an unknown one', async () => {
-      await rig.layStageLog(JOB, 1, 'stacking', 'one\nE: no such package\n');
+      await rig.writeStageLog(JOB, 1, 'stacking', 'one\nE: no such package\n');
       const evidence = rig.start();
       expect(await evidence.lastLine({ job: JOB, attempt: 1 }, 'stacking')).toBe('E: no such package');
       expect(await evidence.lastLine({ job: JOB, attempt: 1 }, 'testing')).toBeNull();
       expect(await evidence.lastLine({ job: JOB, attempt: 2 }, 'stacking')).toBeNull();
     });
 
-    async function layOneOfEach(): Promise<void> {
-      await rig.layStageLog(JOB, 1, 'testing', 'not ok 1\n');
-      await rig.layTreeFile(JOB, 'logs/a.txt', 'a\n');
-      await rig.layTreeFile(JOB, 'elsewhere/b.txt', 'b\n');
+    async function writeOneOfEach(): Promise<void> {
+      await rig.writeStageLog(JOB, 1, 'testing', 'not ok 1\n');
+      await rig.writeTreeFile(JOB, 'logs/a.txt', 'a\n');
+      await rig.writeTreeFile(JOB, 'elsewhere/b.txt', 'b\n');
     }
 
     test('publishes the logs of the stages and the named paths, and nothing else', async () => {
-      await layOneOfEach();
+      await writeOneOfEach();
       const evidence = rig.start();
       const collected = await evidence.collect(
         collectRequest({ server: rig.server, logs: ['logs'] }),
@@ -113,7 +113,7 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
     });
 
     test('collects the files on this host if there is no server', async () => {
-      await layOneOfEach();
+      await writeOneOfEach();
       const collected = await rig.start().collect(collectRequest({ logs: ['logs'] }), signal);
       expect(collected).toMatchObject({ files: 1, bytes: 9, skipped: 0 });
     });
@@ -125,9 +125,9 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
     });
 
     test('collects from the start when it is called again, also after a restart', async () => {
-      await rig.layStageLog(JOB, 1, 'testing', 'half');
+      await rig.writeStageLog(JOB, 1, 'testing', 'half');
       await rig.start().collect(collectRequest(), signal);
-      await rig.layStageLog(JOB, 1, 'testing', 'half and whole');
+      await rig.writeStageLog(JOB, 1, 'testing', 'half and whole');
       const evidence = rig.start();
       await evidence.collect(collectRequest(), signal);
       const url = await evidence.publish(publishRequest(), signal);
@@ -135,11 +135,11 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
     });
 
     test('finds published evidence after a restart and after discard', async () => {
-      await rig.layStageLog(JOB, 1, 'testing', 'first');
+      await rig.writeStageLog(JOB, 1, 'testing', 'first');
       const evidence = rig.start();
       await evidence.collect(collectRequest(), signal);
       const url = await evidence.publish(publishRequest(), signal);
-      await rig.layStageLog(JOB, 1, 'testing', 'second');
+      await rig.writeStageLog(JOB, 1, 'testing', 'second');
       await evidence.collect(collectRequest(), signal);
       expect(await evidence.publish(publishRequest(), signal)).toBe(url);
       const restarted = rig.start();
@@ -155,7 +155,7 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
     });
 
     test('discards collected files, once and again', async () => {
-      await layOneOfEach();
+      await writeOneOfEach();
       const evidence = rig.start();
       await evidence.collect(collectRequest(), signal);
       await evidence.discard(JOB, 'all');
@@ -169,7 +169,7 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
       const other = `${JOB.slice(0, -1)}9`;
       const evidence = rig.start();
       expect(await evidence.held()).toEqual([]);
-      await rig.layStageLog(JOB, 1, 'testing', 'one');
+      await rig.writeStageLog(JOB, 1, 'testing', 'one');
       expect(await evidence.held()).toEqual([JOB]);
       await evidence.collect(collectRequest(), signal);
       await evidence.collect(collectRequest({ owner: { deployment: 'd1', job: other, attempt: 1 } }), signal);
@@ -182,7 +182,7 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
     });
 
     test('stops on abort, and works when it is called again', async () => {
-      await layOneOfEach();
+      await writeOneOfEach();
       const evidence = rig.start();
       expect((await failureOf(evidence.collect(collectRequest(), AbortSignal.abort()))).retryable).toBe(true);
       await evidence.collect(collectRequest(), signal);
@@ -193,8 +193,8 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
 
     test('separates jobs whose ids have the same beginning', async () => {
       const other = `${JOB.slice(0, -1)}9`;
-      await rig.layStageLog(JOB, 1, 'testing', 'one');
-      await rig.layStageLog(other, 1, 'testing', 'other');
+      await rig.writeStageLog(JOB, 1, 'testing', 'one');
+      await rig.writeStageLog(other, 1, 'testing', 'other');
       const evidence = rig.start();
       const owner = { deployment: 'd1', job: other, attempt: 1 };
       await evidence.collect(collectRequest(), signal);

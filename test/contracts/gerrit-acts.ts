@@ -1,6 +1,6 @@
 /** The actions of the suite about Gerrit's behaviour, and the parsing of the results. */
 import { expect } from 'vitest';
-import type { GerritStand, PeerActivity, Ran } from './gerrit-stand.ts';
+import type { GerritFixture, Ran, StreamOutput } from './gerrit-fixture.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -12,55 +12,59 @@ export const ACME = { name: 'Acme CI', email: 'acme-ci@example.org', username: '
 
 /** Pushes one commit for review on top of the branch; returns the number of its change. */
 export async function push(
-  stand: GerritStand,
+  fixture: GerritFixture,
   content: Readonly<Record<string, string>> = { 'word.txt': `${Math.random()}\n` },
   { options = '' }: { readonly options?: string } = {},
 ): Promise<number> {
-  await done(stand.git('clone', 'fetch', '-q', 'origin', 'master'));
-  await done(stand.git('clone', 'checkout', '-q', '--detach', 'FETCH_HEAD'));
-  await done(stand.git('clone', 'clean', '-qfd'));
-  await stand.commit('clone', 'A change', content);
-  const { stderr } = await done(stand.git('clone', 'push', 'origin', `HEAD:refs/for/master${options}`));
+  await done(fixture.git('clone', 'fetch', '-q', 'origin', 'master'));
+  await done(fixture.git('clone', 'checkout', '-q', '--detach', 'FETCH_HEAD'));
+  await done(fixture.git('clone', 'clean', '-qfd'));
+  await fixture.commit('clone', 'A change', content);
+  const { stderr } = await done(fixture.git('clone', 'push', 'origin', `HEAD:refs/for/master${options}`));
   return Number(/\/\+\/(\d+) /.exec(stderr)?.[1]);
 }
 
 /** The next patchset of the change that was pushed last. */
 export async function amend(
-  stand: GerritStand,
+  fixture: GerritFixture,
   {
     message,
     files: content = {},
   }: { readonly message?: string; readonly files?: Readonly<Record<string, string>> },
 ): Promise<void> {
-  for (const [name, text] of Object.entries(content)) stand.writeFile(`clone/${name}`, text);
-  await done(stand.git('clone', 'add', '-A'));
-  const { stdout } = await done(stand.git('clone', 'log', '-1', '--format=%B'));
+  for (const [name, text] of Object.entries(content)) fixture.writeFile(`clone/${name}`, text);
+  await done(fixture.git('clone', 'add', '-A'));
+  const { stdout } = await done(fixture.git('clone', 'log', '-1', '--format=%B'));
   const id = /Change-Id: \S+/.exec(stdout)?.[0];
   const words = message === undefined ? ['--no-edit'] : ['-m', `${message}\n\n${id}\n`];
-  await done(stand.git('clone', 'commit', '-q', '--amend', ...words));
-  await done(stand.git('clone', 'push', '-q', 'origin', 'HEAD:refs/for/master'));
+  await done(fixture.git('clone', 'commit', '-q', '--amend', ...words));
+  await done(fixture.git('clone', 'push', '-q', 'origin', 'HEAD:refs/for/master'));
 }
 
 export function review(
-  stand: GerritStand,
+  fixture: GerritFixture,
   user: string,
   change: number,
   input: object,
   patchset = 1,
 ): Promise<Ran> {
   const command = `gerrit review --json --project ${PROJECT} ${change},${patchset}`;
-  return stand.ssh(user, command, JSON.stringify(input));
+  return fixture.ssh(user, command, JSON.stringify(input));
 }
 
 /** This account's messages on a change, oldest first, as a query shows them. */
-export async function said(stand: GerritStand, change: number, user = 'acme-ci'): Promise<unknown[]> {
-  const { rows } = await query(stand, `--comments change:${change}`);
+export async function messagesOf(
+  fixture: GerritFixture,
+  change: number,
+  user = 'acme-ci',
+): Promise<unknown[]> {
+  const { rows } = await query(fixture, `--comments change:${change}`);
   const comments = rows[0]?.comments as { reviewer: Json; message: string }[];
   return comments.filter(({ reviewer }) => reviewer.username === user).map(({ message }) => message);
 }
 
-export async function query(stand: GerritStand, words: string): Promise<{ rows: Json[]; stats: Json }> {
-  const { stdout } = await done(stand.ssh('acme-ci', `gerrit query --format=JSON ${words}`));
+export async function query(fixture: GerritFixture, words: string): Promise<{ rows: Json[]; stats: Json }> {
+  const { stdout } = await done(fixture.ssh('acme-ci', `gerrit query --format=JSON ${words}`));
   const rows: Json[] = stdout
     .trimEnd()
     .split('\n')
@@ -69,16 +73,16 @@ export async function query(stand: GerritStand, words: string): Promise<{ rows: 
   return { rows, stats };
 }
 
-const takenFrom = new WeakMap<PeerActivity, number>();
+const takenFrom = new WeakMap<StreamOutput, number>();
 
 /** The next event of this type that was not returned yet. */
-export async function next(heard: PeerActivity, type: string): Promise<Json> {
-  const from = takenFrom.get(heard) ?? 0;
-  const find = (): number => heard.events.findIndex((event, index) => index >= from && event.type === type);
-  await heard.until(() => find() >= 0);
+export async function next(output: StreamOutput, type: string): Promise<Json> {
+  const from = takenFrom.get(output) ?? 0;
+  const find = (): number => output.events.findIndex((event, index) => index >= from && event.type === type);
+  await output.until(() => find() >= 0);
   const index = find();
-  takenFrom.set(heard, index + 1);
-  return heard.events[index] ?? {};
+  takenFrom.set(output, index + 1);
+  return output.events[index] ?? {};
 }
 
 export function approvals(event: Json): Record<string, string> {

@@ -6,29 +6,29 @@ import { ChangeLookup } from '../../src/adapters/gerrit/changes/change-lookup.ts
 import { SharedConnection } from '../../src/adapters/gerrit/transport/shared-connection.ts';
 import { realClock, Site } from '../adapters/gerrit/site.ts';
 import { changesContract } from './changes.ts';
-import type { GerritStand } from './gerrit-stand.ts';
+import type { GerritFixture } from './gerrit-fixture.ts';
 import { Uploads } from './gerrit-uploads.ts';
 
-export function gerritChangesContract(name: string, open: () => Promise<GerritStand>): void {
+export function gerritChangesContract(name: string, open: () => Promise<GerritFixture>): void {
   describe(`looking changes up: ${name}`, () => {
     const site = new Site();
-    let stand: GerritStand;
+    let fixture: GerritFixture;
     let uploads: Uploads;
     let shared: SharedConnection;
     let changes: ChangeLookup;
 
     beforeAll(async () => {
-      stand = await open();
-      for (const project of ['openstack/cinder', 'openstack/nova']) await stand.createProject(project);
-      uploads = new Uploads(stand);
-      const [keyFile, knownHostsFile] = [stand.keyFile('acme-ci'), stand.knownHostsFile];
-      const options = site.options(stand.port, { keyFile, knownHostsFile });
+      fixture = await open();
+      for (const project of ['openstack/cinder', 'openstack/nova']) await fixture.createProject(project);
+      uploads = new Uploads(fixture);
+      const [keyFile, knownHostsFile] = [fixture.keyFile('acme-ci'), fixture.knownHostsFile];
+      const options = site.options(fixture.port, { keyFile, knownHostsFile });
       shared = new SharedConnection(options, realClock);
       changes = new ChangeLookup(options, realClock, shared);
     });
     afterAll(async () => {
       await shared?.close();
-      await stand?.close();
+      await fixture?.close();
       site.remove();
     });
 

@@ -1,9 +1,9 @@
 /** What a Gerrit serves to git, and its error messages. */
 import { expect, test } from 'vitest';
 import { amend, done, last2, push } from './gerrit-acts.ts';
-import type { GerritStand } from './gerrit-stand.ts';
+import type { GerritFixture } from './gerrit-fixture.ts';
 
-export function rightsTests(at: () => GerritStand): void {
+export function rightsTests(at: () => GerritFixture): void {
   test('serves every patchset by its ref, and the branches', async () => {
     const change = await push(at(), { 'fetched.txt': 'one\n' });
     await amend(at(), { files: { 'fetched.txt': 'two\n' } });

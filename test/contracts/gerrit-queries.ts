@@ -15,9 +15,9 @@ import {
   review,
   SHA,
 } from './gerrit-acts.ts';
-import type { GerritStand } from './gerrit-stand.ts';
+import type { GerritFixture } from './gerrit-fixture.ts';
 
-export function queryTests(at: () => GerritStand): void {
+export function queryTests(at: () => GerritFixture): void {
   test('shows a change with its patchsets, comments and votes', async () => {
     const change = await push(at(), { 'new.txt': 'a\n' });
     await amend(at(), { files: { 'new.txt': 'b\n', 'more.txt': 'c\n' } });
@@ -78,11 +78,11 @@ export function queryTests(at: () => GerritStand): void {
       'Patch Set 1:\n\n(2 comments)',
     ]);
     const { comments } = (rows[0]?.currentPatchSet ?? {}) as Json;
-    const said = (file: string, message: string) => ({ file, line: 0, reviewer: DEV, message });
+    const messagesOf = (file: string, message: string) => ({ file, line: 0, reviewer: DEV, message });
     expect(comments).toEqual([
-      said('/PATCHSET_LEVEL', 'z'),
-      said('/PATCHSET_LEVEL', 'a'),
-      said('f.txt', 'why?'),
+      messagesOf('/PATCHSET_LEVEL', 'z'),
+      messagesOf('/PATCHSET_LEVEL', 'a'),
+      messagesOf('f.txt', 'why?'),
     ]);
   });
 

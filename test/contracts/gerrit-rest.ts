@@ -4,7 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import { amend, done, type Json, PROJECT, push, review } from './gerrit-acts.ts';
-import type { GerritStand } from './gerrit-stand.ts';
+import type { GerritFixture } from './gerrit-fixture.ts';
 
 export const REST_PASSWORD = 'secret';
 
@@ -15,12 +15,12 @@ interface Answer {
 }
 
 async function ask(
-  stand: GerritStand,
+  fixture: GerritFixture,
   path: string,
   body: object | string | null = null,
   login = `acme-ci:${REST_PASSWORD}`,
 ): Promise<Answer> {
-  const response = await fetch(`${stand.webUrl}/a/${path}`, {
+  const response = await fetch(`${fixture.webUrl}/a/${path}`, {
     method: body === null ? 'GET' : 'POST',
     headers: {
       authorization: `Basic ${Buffer.from(login).toString('base64')}`,
@@ -35,13 +35,13 @@ async function ask(
 }
 
 const at = (change: number) => `changes/${encodeURIComponent(PROJECT)}~${change}`;
-const posted = (stand: GerritStand, change: number, input: object | string, revision = 'current') =>
-  ask(stand, `${at(change)}/revisions/${revision}/review`, input);
+const posted = (fixture: GerritFixture, change: number, input: object | string, revision = 'current') =>
+  ask(fixture, `${at(change)}/revisions/${revision}/review`, input);
 
 /** `toMatchObject` accepts any object for an empty one. */
 const NONE = expect.toSatisfy((labels: object) => Object.keys(labels).length === 0);
 
-export function restTests(of: () => GerritStand): void {
+export function restTests(of: () => GerritFixture): void {
   test('returns our account, and rejects a wrong password', async () => {
     expect(await ask(of(), 'accounts/self')).toMatchObject({
       status: 200,

@@ -7,16 +7,16 @@ import path from 'node:path';
 import type { Patchset } from '../../src/machines/model/domain.ts';
 import type { Upload } from './changes.ts';
 import { done, last2 } from './gerrit-acts.ts';
-import { type GerritStand, newChangeId, type Ran } from './gerrit-stand.ts';
+import { type GerritFixture, newChangeId, type Ran } from './gerrit-fixture.ts';
 
 export class Uploads {
-  readonly #stand: GerritStand;
+  readonly #fixture: GerritFixture;
   readonly #clones = new Set<string>();
   readonly #ids = new Map<number, string>();
   #written = 0;
 
-  constructor(stand: GerritStand) {
-    this.#stand = stand;
+  constructor(fixture: GerritFixture) {
+    this.#fixture = fixture;
   }
 
   /** A new change. */
@@ -32,11 +32,11 @@ export class Uploads {
   }
 
   async vote({ change }: Patchset, account: string, label: string, value: number): Promise<void> {
-    await this.#stand.person(account).review(change, { labels: { [label]: value } });
+    await this.#fixture.person(account).review(change, { labels: { [label]: value } });
   }
 
   async turn({ change }: Patchset, into: 'wip' | 'private' | 'merged' | 'abandoned'): Promise<void> {
-    const [owner, admin] = [this.#stand.person('dev'), this.#stand.person('admin')];
+    const [owner, admin] = [this.#fixture.person('dev'), this.#fixture.person('admin')];
     if (into === 'wip') await owner.setWorkInProgress(change, true);
     else if (into === 'private') await owner.setPrivate(change, true);
     else if (into === 'merged') await admin.merge(change);
@@ -45,7 +45,7 @@ export class Uploads {
 
   /** The URL of its page, which is well-formed for a missing change too. */
   pageOf({ project, change }: Patchset): string {
-    return `${this.#stand.webUrl}/c/${project}/+/${change}`;
+    return `${this.#fixture.webUrl}/c/${project}/+/${change}`;
   }
 
   async #push(wanted: Upload, id: string, patchset: number): Promise<Patchset> {
@@ -66,8 +66,8 @@ export class Uploads {
     const footers = [...pages.map((page) => `Depends-On: ${page}`), `Change-Id: ${id}`];
     await this.#git(clone, 'add', '--all');
     await this.#git(clone, 'commit', '--quiet', '--message', `${subject}\n\n${footers.join('\n')}\n`);
-    const said = await this.#git(clone, 'push', 'origin', 'HEAD:refs/for/master');
-    const change = Number(/\/c\/\S+\/\+\/(\d+) Change/.exec(said.stderr)?.[1]);
+    const messagesOf = await this.#git(clone, 'push', 'origin', 'HEAD:refs/for/master');
+    const change = Number(/\/c\/\S+\/\+\/(\d+) Change/.exec(messagesOf.stderr)?.[1]);
     const revision = (await this.#git(clone, 'rev-parse', 'HEAD')).stdout.trim();
     this.#ids.set(change, id);
     const ref = `refs/changes/${last2(change)}/${change}/${patchset}`;
@@ -77,19 +77,19 @@ export class Uploads {
 
   async #clone(project: string): Promise<string> {
     const name = project.replaceAll('/', '-');
-    if (!this.#clones.has(name)) await this.#git('.', 'clone', '--quiet', this.#stand.url(project), name);
+    if (!this.#clones.has(name)) await this.#git('.', 'clone', '--quiet', this.#fixture.url(project), name);
     this.#clones.add(name);
     return name;
   }
 
   #write(clone: string, file: string): void {
-    const at = path.join(this.#stand.directory, clone, file);
+    const at = path.join(this.#fixture.directory, clone, file);
     mkdirSync(path.dirname(at), { recursive: true });
     rmSync(at, { force: true });
     writeFileSync(at, `${newChangeId()}\n`);
   }
 
   #git(cwd: string, ...argv: string[]): Promise<Ran> {
-    return done(this.#stand.git(cwd, ...argv));
+    return done(this.#fixture.git(cwd, ...argv));
   }
 }

@@ -8,26 +8,26 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { done, PROJECT } from './gerrit-acts.ts';
 import { rightsTests } from './gerrit-fetching.ts';
+import type { GerritFixture } from './gerrit-fixture.ts';
 import { queryTests } from './gerrit-queries.ts';
 import { restTests } from './gerrit-rest.ts';
 import { reviewTests } from './gerrit-reviewing.ts';
-import type { GerritStand } from './gerrit-stand.ts';
 import { streamTests } from './gerrit-streaming.ts';
 
-export function gerritContract(name: string, open: () => Promise<GerritStand>): void {
+export function gerritContract(name: string, open: () => Promise<GerritFixture>): void {
   describe(`Gerrit contract: ${name}`, () => {
-    let stand: GerritStand;
+    let fixture: GerritFixture;
     beforeAll(async () => {
-      stand = await open();
-      await stand.createProject(PROJECT);
-      await done(stand.git('.', 'clone', '-q', stand.url(PROJECT), 'clone'));
+      fixture = await open();
+      await fixture.createProject(PROJECT);
+      await done(fixture.git('.', 'clone', '-q', fixture.url(PROJECT), 'clone'));
     });
-    afterAll(() => stand?.close());
+    afterAll(() => fixture?.close());
 
-    describe('the stream', () => streamTests(() => stand));
-    describe('queries', () => queryTests(() => stand));
-    describe('reviews', () => reviewTests(() => stand));
-    describe('reviews over REST', () => restTests(() => stand));
-    describe('fetching and permissions', () => rightsTests(() => stand));
+    describe('the stream', () => streamTests(() => fixture));
+    describe('queries', () => queryTests(() => fixture));
+    describe('reviews', () => reviewTests(() => fixture));
+    describe('reviews over REST', () => restTests(() => fixture));
+    describe('fetching and permissions', () => rightsTests(() => fixture));
   });
 }

@@ -6,36 +6,36 @@ import { afterEach, beforeEach, expect } from 'vitest';
 import { Developer } from '../../src/demo/developer.ts';
 import { gitEnvironment } from '../../src/demo/gerrit/repository.ts';
 import { needs } from '../fixtures/needs.ts';
-import { Stand } from './gerrit/stand.ts';
+import { EmbeddedFixture } from './gerrit/embedded-fixture.ts';
 
 const { test } = needs('git', 'ssh');
 
-let stand: Stand;
+let fixture: EmbeddedFixture;
 let developer: Developer;
 const files = { 'a.txt': 'a\n', 'run.sh': '#!/bin/sh\n' };
 beforeEach(async () => {
-  stand = await new Stand().open();
-  await stand.gerrit.createProject('demo', files);
+  fixture = await new EmbeddedFixture().open();
+  await fixture.gerrit.createProject('demo', files);
   // A home directory with blanks and quotes in its name, as temporary directories may have.
-  const home = path.join(stand.directory, "o'my home");
+  const home = path.join(fixture.directory, "o'my home");
   mkdirSync(home);
   developer = new Developer(
     {
       directory: path.join(home, 'demo'),
-      url: stand.url('demo'),
-      keyFile: stand.keyFile('dev'),
-      knownHostsFile: path.join(stand.directory, 'known_hosts'),
+      url: fixture.url('demo'),
+      keyFile: fixture.keyFile('dev'),
+      knownHostsFile: path.join(fixture.directory, 'known_hosts'),
     },
     files,
   );
   await developer.clone();
 });
-afterEach(() => stand.close());
+afterEach(() => fixture.close());
 
 test('pushes changes that do not depend on each other, each with a Change-Id', async () => {
   await developer.push({ subject: 'One', edit: (all) => ({ 'a.txt': `${all['a.txt']}b\n` }) });
   await developer.push({ subject: 'Two', edit: () => ({ 'a.txt': 'c\n' }) });
-  const [one, two] = [stand.gerrit.change(1), stand.gerrit.change(2)];
+  const [one, two] = [fixture.gerrit.change(1), fixture.gerrit.change(2)];
   expect([one.commitMessage, two.commitMessage]).toEqual([
     `One\n\nChange-Id: ${one.id}\n`,
     `Two\n\nChange-Id: ${two.id}\n`,
@@ -52,11 +52,11 @@ test('leaves a clone that can be used by hand', async () => {
   await git('commit', '--quiet', '--allow-empty', '--amend', '-m', `Mine again\n\n${id}`);
   expect((await git('show', '-s', '--format=%B')).match(/Change-Id/g)).toHaveLength(1);
   await git('push', '--quiet');
-  expect(stand.gerrit.change(1).owner.username).toBe('dev');
+  expect(fixture.gerrit.change(1).owner.username).toBe('dev');
 });
 
 test("reports git's error message", async () => {
-  stand.gerrit.refuseConnections();
+  fixture.gerrit.refuseConnections();
   const change = { subject: 'One', edit: () => ({ 'a.txt': 'b\n' }) };
   await expect(developer.push(change)).rejects.toThrow(/git push exited \d+: .*Connection refused/s);
 });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type LogServer, startLogServer } from '../../src/demo/log-server.ts';
-import { lay, makePipe } from '../adapters/logs/rig.ts';
+import { makePipe, writeAt } from '../adapters/logs/rig.ts';
 import { failureOf } from '../contracts/evidence.ts';
 
 describe('the log server', () => {
@@ -16,15 +16,15 @@ describe('the log server', () => {
   let server: LogServer;
   beforeEach(async () => {
     base = await mkdtemp(join(tmpdir(), 'sos-ci-site-'));
-    await lay(join(base, 'secret'), 'CANARY');
-    await lay(join(base, 'site', 'job', 'index.html'), '<p>page</p>');
-    await lay(join(base, 'site', 'job', 'a b.log'), 'text');
-    await lay(join(base, 'site', 'job', 'results.html.gz'), gzipSync('<p>packed</p>'));
-    await lay(join(base, 'site', 'job', 'all.tar.gz'), gzipSync('tar'));
-    await lay(join(base, 'site', 'job', 'console'), 'no ending');
-    await lay(join(base, 'site', 'job', 'x.bin'), 'bytes');
-    await lay(join(base, 'site', '.sos-ci-x.1', 'index.html'), 'unfinished');
-    await lay(join(base, 'site', 'empty', 'sub', 'x'), 'x');
+    await writeAt(join(base, 'secret'), 'CANARY');
+    await writeAt(join(base, 'site', 'job', 'index.html'), '<p>page</p>');
+    await writeAt(join(base, 'site', 'job', 'a b.log'), 'text');
+    await writeAt(join(base, 'site', 'job', 'results.html.gz'), gzipSync('<p>packed</p>'));
+    await writeAt(join(base, 'site', 'job', 'all.tar.gz'), gzipSync('tar'));
+    await writeAt(join(base, 'site', 'job', 'console'), 'no ending');
+    await writeAt(join(base, 'site', 'job', 'x.bin'), 'bytes');
+    await writeAt(join(base, 'site', '.sos-ci-x.1', 'index.html'), 'unfinished');
+    await writeAt(join(base, 'site', 'empty', 'sub', 'x'), 'x');
     server = await startLogServer({ dir: join(base, 'site'), port: 0 });
   });
   afterEach(async () => {
@@ -131,7 +131,7 @@ describe('the log server', () => {
   });
 
   test('closes at once, also during a download', async () => {
-    await lay(join(base, 'site', 'big'), '');
+    await writeAt(join(base, 'site', 'big'), '');
     await truncate(join(base, 'site', 'big'), 10_000_000_000);
     const { port } = new URL(server.url);
     const client = connect(Number(port), '127.0.0.1');

@@ -5,11 +5,11 @@ import { NEVER } from '../fixtures/never.ts';
 describe('starvation', () => {
   test('polls until there is a result, including zero and the empty string', async () => {
     let looks = 0;
-    const look = () => {
+    const poll = () => {
       looks += 1;
       return looks === 3 ? 0 : null;
     };
-    expect(await waitFor('three', 10_000, NEVER, look)).toBe(0);
+    expect(await waitFor('three', 10_000, NEVER, poll)).toBe(0);
     expect(looks).toBe(3);
   });
 

@@ -204,7 +204,7 @@ test('whatever else comes over the socket, operators are answered', async () => 
   const daemon = await one.startDaemon();
   expect(await operate(one, 'resume-voting')).toMatchObject({ code: 1 });
   expect(statSync(join(one.stateDir, 'control.sock')).mode & 0o777).toBe(0o600);
-  const said: readonly (string | Buffer)[] = [
+  const inputs: readonly (string | Buffer)[] = [
     '',
     '\n',
     'GET / HTTP/1.1\r\n\r\n',
@@ -218,7 +218,7 @@ test('whatever else comes over the socket, operators are answered', async () => 
   ];
   // Twice as many as may be connected say nothing and stay.
   const silent = await Promise.all(Array.from({ length: 32 }, () => connected(one)));
-  const answers = await Promise.all(said.map((text) => answerTo(one, text)));
+  const answers = await Promise.all(inputs.map((text) => answerTo(one, text)));
   for (const answer of answers) expect(answer).toMatch(/^(\{"ok":false.*\n)?$/);
   expect(await operate(one, 'resume-voting')).toMatchObject({ code: 1 });
   for (const socket of silent) socket.destroy();

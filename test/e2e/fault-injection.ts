@@ -10,7 +10,7 @@ import type { Store } from '../../src/engine/ports/store.ts';
 
 /** @param file where the process writes what it reached */
 export function faultAt(point: string, file: string): Wrappers {
-  return wrappers(standStill(point, file));
+  return wrappers(hang(point, file));
 }
 
 type Reach = (point: string) => void;
@@ -35,7 +35,7 @@ function wrappers(reach: Reach): Wrappers {
         },
       });
     },
-    adapters: (world) => faultyWorld(world, around),
+    adapters: (adapters) => faultyAdapters(adapters, around),
     provider: (provider) => faultyProvider(provider, around),
   };
 }
@@ -55,10 +55,10 @@ function faultyProvider(provider: Provider, around: Around): Provider {
   };
 }
 
-function faultyWorld(world: Adapters, around: Around): Adapters {
-  const { catchUp, changes, merger, source, runner, evidence, reviewer, alarms, mailer } = world;
+function faultyAdapters(adapters: Adapters, around: Around): Adapters {
+  const { catchUp, changes, merger, source, runner, evidence, reviewer, alarms, mailer } = adapters;
   return {
-    providers: world.providers,
+    providers: adapters.providers,
     catchUp: { run: around('catchUp', (request, signal) => catchUp.run(request, signal)) },
     changes: { lookUp: around('lookUpChange', (request, signal) => changes.lookUp(request, signal)) },
     merger: {
@@ -91,12 +91,12 @@ function faultyWorld(world: Adapters, around: Around): Adapters {
     alarms,
     mailer:
       mailer === null ? null : { send: around('sendMail', (mail, signal) => mailer.send(mail, signal)) },
-    hide: world.hide,
-    jobsInForce: world.jobsInForce,
+    hide: adapters.hide,
+    jobsInForce: adapters.jobsInForce,
   };
 }
 
-function standStill(wanted: string, file: string): Reach {
+function hang(wanted: string, file: string): Reach {
   const seen = new Map<string, number>();
   return (name) => {
     const times = (seen.get(name) ?? 0) + 1;

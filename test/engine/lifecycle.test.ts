@@ -48,7 +48,7 @@ test('a slot that was granted as the drain began is part of what is finished', a
     }),
   );
   lab.say(created());
-  await lab.quiet();
+  await lab.untilIdle();
   expect([lab.jobs()[0]?.state, drained]).toEqual(['queued.waiting', false]);
   await lab.run(() => drained);
   expect(lab.jobs()[0]).toMatchObject({ state: 'done', verdict: 'SUCCESS' });
@@ -128,7 +128,7 @@ test('a stop waits for a call that does not notice it', async () => {
   const stopping = lab.daemon.service.stop().then(() => {
     stopped = true;
   });
-  await lab.quiet();
+  await lab.untilIdle();
   expect(stopped).toBe(false);
   letGo();
   await stopping;
@@ -159,7 +159,7 @@ test('an event that a stop cut off is neither acknowledged nor an error, and is 
   const stopped = lab.daemon.service.stop();
   lab.say(created());
   await stopped;
-  await lab.quiet();
+  await lab.untilIdle();
   expect(lab.crashes).toEqual([]);
   await lab.restart();
   await lab.run();
@@ -179,7 +179,7 @@ test('monitor-only: events are counted and decided, and nothing begins', async (
   lab.daemon.stream?.sayNonsense({ reason: 'not-json', sample: '{' });
   lab.daemon.stream?.sayNoise();
   await lab.run();
-  expect([lab.jobs(), lab.provider.created, lab.unheard]).toEqual([[], 0, 0]);
+  expect([lab.jobs(), lab.provider.created, lab.undelivered]).toEqual([[], 0, 0]);
   expect(lab.store.intake()).toEqual({
     'patchset-created': 1,
     'rejected:not-json': 1,
@@ -205,7 +205,7 @@ test('the stream’s state is shown; one that will not fix itself is an alarm', 
   lab.daemon.stream?.disconnect(state);
   expect([lab.store.daemon()?.stream, lab.alarms.kinds]).toEqual(['not connected: no right to stream', []]);
   lab.daemon.stream?.disconnect({ ...state, permanent: true });
-  await lab.quiet();
+  await lab.untilIdle();
   expect(lab.alarms.raised).toMatchObject([{ kind: 'stream-access-denied', hint: 'ask for it' }]);
   lab.daemon.stream?.reconnect();
   expect(lab.store.daemon()?.stream).toBe('connected');

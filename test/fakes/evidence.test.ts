@@ -8,8 +8,9 @@ evidenceContract('the fake', async () => {
   return {
     server: { id: 's', name: 's', address: '/s', provider: 'local' },
     start: () => fake,
-    layStageLog: async (job, attempt, stage, text) => fake.lay(job, `attempt-${attempt}/${stage}.log`, text),
-    layTreeFile: async (job, path, text) => fake.lay(job, `worktree/${path}`, text),
+    writeStageLog: async (job, attempt, stage, text) =>
+      fake.addFile(job, `attempt-${attempt}/${stage}.log`, text),
+    writeTreeFile: async (job, path, text) => fake.addFile(job, `worktree/${path}`, text),
     read: async (url, path) => {
       const published = [...fake.published.values()].find((publication) => publication.url === url);
       return published?.files.get(path) ?? null;

@@ -28,7 +28,7 @@ export class FakeEvidence implements Evidence {
   readonly published = new Map<string, FakePublication>();
   /** What lies on this host, by job. */
   readonly staged = new Map<string, ReadonlyMap<string, string>>();
-  readonly #laid = new Map<string, Map<string, string>>();
+  readonly #added = new Map<string, Map<string, string>>();
   readonly #failures: Record<EvidenceCall, Error[]> = { collect: [], publish: [], held: [], discard: [] };
   readonly #lost: Error[] = [];
   readonly #gates: Record<EvidenceCall, Promise<void>[]> = {
@@ -39,10 +39,10 @@ export class FakeEvidence implements Evidence {
   };
 
   /** Puts a file where `collect` of the job finds it: `attempt-1/testing.log`, `worktree/logs/a.txt`. */
-  lay(job: string, path: string, text: string): void {
-    const files = this.#laid.get(job) ?? new Map<string, string>();
+  addFile(job: string, path: string, text: string): void {
+    const files = this.#added.get(job) ?? new Map<string, string>();
     files.set(path, text);
-    this.#laid.set(job, files);
+    this.#added.set(job, files);
   }
 
   /** The next call rejects with this and has no effect. Called twice: the next two. */
@@ -69,8 +69,8 @@ export class FakeEvidence implements Evidence {
   async collect(request: CollectRequest, signal: AbortSignal): Promise<CollectedSummary> {
     this.collectRequests.push(request);
     await this.#enter('collect', signal);
-    const laid = [...(this.#laid.get(request.owner.job) ?? [])];
-    const files = new Map(laid.filter(([path]) => isAskedFor(path, request)));
+    const added = [...(this.#added.get(request.owner.job) ?? [])];
+    const files = new Map(added.filter(([path]) => isAskedFor(path, request)));
     this.staged.set(request.owner.job, files);
     const bytes = [...files.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
     return {
@@ -99,20 +99,20 @@ export class FakeEvidence implements Evidence {
     { job, attempt }: { readonly job: string; readonly attempt: number },
     stage: string,
   ): Promise<string | null> {
-    const text = this.#laid.get(job)?.get(`attempt-${attempt}/${stage}.log`) ?? '';
+    const text = this.#added.get(job)?.get(`attempt-${attempt}/${stage}.log`) ?? '';
     return text.trim().split('\n').at(-1) || null;
   }
 
   async held(): Promise<readonly string[]> {
     await this.#enter('held', null);
-    return [...new Set([...this.#laid.keys(), ...this.staged.keys()])].sort();
+    return [...new Set([...this.#added.keys(), ...this.staged.keys()])].sort();
   }
 
   async discard(job: string, part: EvidencePart): Promise<void> {
     await this.#enter('discard', null);
     this.discarded.push(part === 'all' ? job : `${part} of ${job}`);
     if (part !== 'runs') this.staged.delete(job);
-    if (part !== 'collected') this.#laid.delete(job);
+    if (part !== 'collected') this.#added.delete(job);
   }
 
   #freeUrl(request: PublishRequest): string {

@@ -89,7 +89,7 @@ function nameOf(event: Happened): ChangeName {
 
 /** Nothing is ever taken out of a change's messages, so a place names one. */
 function withIds(past: ChangeHistory): ChangeHistory {
-  const entries = past.entries.map((entry, place) => ({ ...entry, id: `${past.change}-${place}` }));
+  const entries = past.entries.map((entry, index) => ({ ...entry, id: `${past.change}-${index}` }));
   return { ...past, entries };
 }
 

@@ -2,7 +2,7 @@
 import type { HostMetrics, HostSnapshot } from '../../src/engine/ports/adapters.ts';
 
 export class FakeHostMetrics implements HostMetrics {
-  sight: HostSnapshot = {
+  snapshot: HostSnapshot = {
     disks: [{ path: '/state', holds: 'stateDir', freeBytes: 10_000, freeFiles: 10_000 }],
     walBytes: 0,
     unkept: null,
@@ -12,14 +12,14 @@ export class FakeHostMetrics implements HostMetrics {
 
   async read(): Promise<HostSnapshot> {
     this.looks += 1;
-    return this.sight;
+    return this.snapshot;
   }
 
   /** So much room is left on the one disk; null: nobody knows. */
   leave(freeBytes: number | null): void {
-    this.sight = {
-      ...this.sight,
-      disks: this.sight.disks.map((disk) => ({ ...disk, freeBytes })),
+    this.snapshot = {
+      ...this.snapshot,
+      disks: this.snapshot.disks.map((disk) => ({ ...disk, freeBytes })),
     };
   }
 }

@@ -72,9 +72,9 @@ export class HostileNode {
       sftp.name(id, [{ filename: path, longname: path, attrs: attributes('file', 0) }]),
     );
     sftp.on('LSTAT', (id, path) => {
-      const said = lies.lstat(path);
-      if (said === null) sftp.status(id, STATUS_CODE.NO_SUCH_FILE);
-      else sftp.attrs(id, attributes(said.kind, said.size ?? 0));
+      const entry = lies.lstat(path);
+      if (entry === null) sftp.status(id, STATUS_CODE.NO_SUCH_FILE);
+      else sftp.attrs(id, attributes(entry.kind, entry.size ?? 0));
     });
     sftp.on('OPENDIR', open);
     sftp.on('OPEN', (id, path) => {

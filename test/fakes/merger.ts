@@ -9,7 +9,7 @@ import type { Dependency, Failure, MergedTree } from '../../src/machines/model/d
 import { type Hold, Rehearsal } from './rehearsal.ts';
 
 type Call = 'merge' | 'drop';
-type Place = Pick<Dependency, 'project' | 'branch'>;
+type BranchOf = Pick<Dependency, 'project' | 'branch'>;
 
 export class FakeMerger implements Merger {
   /** Prepare, hold, release, count and await calls by name: `merge`, `drop`. */
@@ -36,19 +36,19 @@ export class FakeMerger implements Merger {
   }
 
   /** The branch's tip now. */
-  tip({ project, branch }: Place): string {
+  tip({ project, branch }: BranchOf): string {
     return sha1(`tip of ${project} ${branch} ${this.#landed.get(`${project} ${branch}`) ?? 0}`);
   }
 
   /** The branch moves on. Returns its new tip. */
-  land(place: Place): string {
-    const key = `${place.project} ${place.branch}`;
+  land(target: BranchOf): string {
+    const key = `${target.project} ${target.branch}`;
     this.#landed.set(key, (this.#landed.get(key) ?? 0) + 1);
-    return this.tip(place);
+    return this.tip(target);
   }
 
   /** Somebody has uploaded this on the tip of its branch. */
-  upload(patchset: Place & { readonly revision: string }): void {
+  upload(patchset: BranchOf & { readonly revision: string }): void {
     this.#base.set(patchset.revision, this.tip(patchset));
   }
 
@@ -75,16 +75,16 @@ export class FakeMerger implements Merger {
   #merge(request: EffectOf<'mergePatchset'>): MergeOutcome {
     const { review, patchset, dependencies } = request;
     const trees = new Map<string, MergedTree>();
-    const place = ({ project, branch }: Place): MergedTree => {
+    const target = ({ project, branch }: BranchOf): MergedTree => {
       const base = this.tip({ project, branch });
       return trees.get(project) ?? { project, branch, base, revision: base };
     };
-    trees.set(patchset.project, place(patchset));
+    trees.set(patchset.project, target(patchset));
     for (const patch of [...dependencies, patchset]) {
       const { project, change, branch } = patch;
       const files = this.#conflicts.get(change);
       if (files !== undefined) return { merged: false, project, change, branch, files };
-      const tree = place(patch);
+      const tree = target(patch);
       // One tree for each project: what is meant for another branch of it cannot be in there.
       if (tree.branch !== branch) continue;
       trees.set(project, { ...tree, revision: this.#onto(tree, patch.revision) });

@@ -60,7 +60,7 @@ export class SmtpSink {
   }
 
   /** Resolves when somebody has said something that begins so. */
-  async heard(start: string): Promise<void> {
+  async received(start: string): Promise<void> {
     while (!this.lines.some((line) => line.startsWith(start))) {
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
     }
@@ -97,7 +97,7 @@ export class SmtpSink {
     return {
       options: this.#options,
       secured: (socket) => this.#secured(socket),
-      said: (line) => {
+      onLine: (line) => {
         this.lines.push(line);
         for (const resolve of this.#waiters.splice(0)) resolve();
       },
@@ -113,7 +113,7 @@ export class SmtpSink {
 interface Host {
   readonly options: SinkOptions;
   secured(socket: Socket): Socket;
-  said(line: string): void;
+  onLine(line: string): void;
   taken(mail: SunkMail): void;
   scripted(verb: Verb): string | null;
 }
@@ -152,7 +152,7 @@ class Session {
   }
 
   #command(line: string): void {
-    this.#host.said(line);
+    this.#host.onLine(line);
     const [verb = '', ...words] = line.split(' ');
     switch (verb.toUpperCase()) {
       case 'EHLO':

@@ -70,10 +70,10 @@ function isTest({ expression }: ts.CallExpression): boolean {
 
 function speaksOfState(expression: ts.Node): boolean {
   let found = false;
-  const look = (node: ts.Node): void => {
+  const visit = (node: ts.Node): void => {
     if (ts.isIdentifier(node) && node.text === 'state') found = true;
-    ts.forEachChild(node, look);
+    ts.forEachChild(node, visit);
   };
-  look(expression);
+  visit(expression);
   return found;
 }

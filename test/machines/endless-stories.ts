@@ -22,17 +22,21 @@ import {
 
 export const endlessStories: Readonly<Record<string, () => Simulator>> = {
   'gerrit-lost-and-found': () => {
-    const world = new StreamWorld().hear(lost);
+    const world = new StreamWorld().receive(lost);
     world.fire(STREAM);
-    world.hear(connected, gapped([7])).settle(closed({ found: 2, unsure: [8] }));
-    world.settle(closed()).settleDown().hear(gapped(null));
+    world.receive(connected, gapped([7])).settle(closed({ found: 2, unsure: [8] }));
+    world.settle(closed()).settleDown().receive(gapped(null));
     for (let times = 0; times < 3; times += 1) {
       world.settle(unclosed);
       world.fire(STREAM);
     }
-    world.hear({ type: 'machine.failed', event: 'catchup.completed', message: 'undefined is not iterable' });
-    world.settle(closed()).hear(lost, refused, { type: 'stream.stopped' }, started(), connected);
-    world.hear(crashed, started(1_000), connected).settle(closed()).hear(lost);
+    world.receive({
+      type: 'machine.failed',
+      event: 'catchup.completed',
+      message: 'undefined is not iterable',
+    });
+    world.settle(closed()).receive(lost, refused, { type: 'stream.stopped' }, started(), connected);
+    world.receive(crashed, started(1_000), connected).settle(closed()).receive(lost);
     for (const { type, key } of world.owed(STREAM)) if (type === 'raiseAlarm') world.answer(STREAM, key);
     return world;
   },

@@ -77,7 +77,7 @@ function inAJob(rows: readonly LogRow[], stored: HistorySnapshot, world: Simulat
   const broken: string[] = [];
   const count = (test: (effect: LogRow['effects'][number]) => boolean) =>
     rows.flatMap((row) => row.effects).filter(test).length;
-  const reports = rows.flatMap(toldReports);
+  const reports = rows.flatMap(sentReports);
   if (reports.length > 1) broken.push('told the review twice');
   if (stored.ended && reports.length !== 1) broken.push(`ended, and told the review ${reports.length} times`);
   for (const report of reports) broken.push(...ofAReport(report, rows, spec));
@@ -95,7 +95,7 @@ function inAJob(rows: readonly LogRow[], stored: HistorySnapshot, world: Simulat
   return broken;
 }
 
-function toldReports(row: LogRow): readonly JobReport[] {
+function sentReports(row: LogRow): readonly JobReport[] {
   return row.effects.flatMap((effect) =>
     effect.type === 'sendEvent' && effect.event.type === 'job.reported' ? [effect.event.report] : [],
   );

@@ -18,10 +18,10 @@ describe.each(Object.entries(stories))('%s', (_, send) => {
         const event = { ...row.data, type: row.type } as never;
         if (before !== null && row.outcome !== 'late') {
           const { machine } = versionOf(row);
-          const told = { ...(event as object), at: row.at, settles: row.settles, pending: [] } as never;
+          const input = { ...(event as object), at: row.at, settles: row.settles, pending: [] } as never;
           const snapshot = machine.resolveState({ value: before.value, context: before.context } as never);
-          const [theirs, asked] = transition(machine, snapshot as never, told);
-          const [ours, actions] = pureTransition(machine, snapshot as never, told);
+          const [theirs, asked] = transition(machine, snapshot as never, input);
+          const [ours, actions] = pureTransition(machine, snapshot as never, input);
           expect(ours.value).toEqual(theirs.value);
           expect(canonicalJson(ours.context)).toBe(canonicalJson(theirs.context));
           expect(actions.map(plain)).toEqual(asked.map(plain));

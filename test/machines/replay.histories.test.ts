@@ -54,8 +54,8 @@ describe('recorded histories hold', () => {
     const own = rows.filter((row) => row.machine === name);
 
     test('every event', () => {
-      const heard = own.map(({ type }) => type);
-      expect(missing(machine.events, heard)).toEqual([]);
+      const types = own.map(({ type }) => type);
+      expect(missing(machine.events, types)).toEqual([]);
     });
 
     test('every state', () => {

@@ -40,7 +40,7 @@ export class Simulator {
   readonly log: LogRow[] = [];
   readonly stored = new Map<string, HistorySnapshot>();
   /** What was told to histories that this world does not have. */
-  readonly unheard: { readonly to: string; readonly event: AnyEvent }[] = [];
+  readonly undelivered: { readonly to: string; readonly event: AnyEvent }[] = [];
   /** Names of the servers that exist. */
   readonly servers = new Set<string>();
   votes: Readonly<Record<string, number>> = {};
@@ -73,7 +73,7 @@ export class Simulator {
     const world = Simulator.unprepared(preparePlan(), report);
     world.answerType(REVIEW, 'lookUpChange');
     world.answerType(REVIEW, 'mergePatchset');
-    world.unheard.length = 0;
+    world.undelivered.length = 0;
     return world;
   }
 
@@ -93,7 +93,7 @@ export class Simulator {
     for (const [history, stored] of this.stored) world.stored.set(history, stored);
     for (const name of this.servers) world.servers.add(name);
     world.log.push(...this.log);
-    world.unheard.push(...this.unheard);
+    world.undelivered.push(...this.undelivered);
     return world;
   }
 
@@ -116,7 +116,7 @@ export class Simulator {
       if (effect.type !== 'sendEvent') continue;
       if (this.stored.has(effect.to) || effect.startsOn !== undefined)
         this.send(effect.to, effect.event, { cause: `${history}/${row.version}` });
-      else this.unheard.push(effect);
+      else this.undelivered.push(effect);
     }
     return row;
   }

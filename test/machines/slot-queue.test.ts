@@ -202,7 +202,7 @@ describe('the order in which a provider serves', () => {
       request(name, { project: index < 3 ? 'cinder' : 'nova', headStartMs: index % 2 === 0 ? 5 : 0 }),
     );
     const turns = served(['cinder', 7], ['nova', 9]);
-    const said = servingOrder('local', queue(waiting, { served: turns }), LIMITS, NOW, 10);
+    const order = servingOrder('local', queue(waiting, { served: turns }), LIMITS, NOW, 10);
     const given: string[] = [];
     for (let left = waiting, at = NOW; left.length > 0; at += 1) {
       const one = nextRequest(queue(left, { served: turns }), LIMITS, at);
@@ -211,6 +211,6 @@ describe('the order in which a provider serves', () => {
       turns.set(fairShareKey(one), at);
       left = left.filter((other) => other !== one);
     }
-    expect(said.map(({ history }) => history)).toEqual(given);
+    expect(order.map(({ history }) => history)).toEqual(given);
   });
 });

@@ -203,7 +203,7 @@ function happen(world: Simulator, one: Happening): void {
       world.send(historyOf(world, one.which), { type: 'alarm.raised' }, { settles: 'never:asked' });
       return;
     case 'said':
-      said(world, one);
+      submitOne(world, one);
       return;
     case 'clock':
       world.now = Math.max(0, world.now + one.ms);
@@ -225,7 +225,7 @@ function again(world: Simulator, one: { readonly which: number; readonly how: nu
   expect([after.outcome, after.state, after.effects]).toEqual(['late', before.state, []]);
 }
 
-function said(world: Simulator, one: { readonly which: number; readonly how: number }): void {
+function submitOne(world: Simulator, one: { readonly which: number; readonly how: number }): void {
   const history = historyOf(world, one.which);
   const events: readonly AnyEvent[] =
     history === REVIEW

@@ -54,7 +54,7 @@ export class StreamWorld extends Simulator {
     super();
     this.send(STREAM, started());
   }
-  hear(...events: readonly AnyEvent[]): this {
+  receive(...events: readonly AnyEvent[]): this {
     for (const event of events) this.send(STREAM, event);
     return this;
   }
@@ -65,7 +65,7 @@ export class StreamWorld extends Simulator {
     return this.at(STREAM).context as unknown as StreamContext;
   }
   /** The look that is owed. */
-  get look() {
+  get catchUpEffect() {
     return this.owed(STREAM).find((effect) => effect.type === 'catchUp');
   }
   settle(event: AnyEvent): this {
@@ -85,4 +85,4 @@ export class StreamWorld extends Simulator {
       );
   }
 }
-export const listening = () => new StreamWorld().hear(connected).settle(closed()).settleDown();
+export const listening = () => new StreamWorld().receive(connected).settle(closed()).settleDown();

@@ -109,7 +109,7 @@ async function happens(lab: Lab, what: Happening): Promise<void> {
       return lab.clock.jump(what.ms);
     case 'wait':
       await lab.clock.advance(what.ms);
-      return lab.quiet();
+      return lab.untilIdle();
   }
 }
 
@@ -134,7 +134,7 @@ test('the promises hold whatever happens', LONG, async () => {
       await lab.start();
       for (const what of happenings) {
         await happens(lab, what);
-        await lab.quiet();
+        await lab.untilIdle();
       }
       await lab.run();
       // What a failure of the provider left behind is found by two sweeps, but each failure that is still to come and

@@ -164,9 +164,9 @@ export class Daemon {
 
   /** What was said before Gerrit was asked is heard with its answer. */
   async #catchUp(request: EffectOf<'catchUp'>, signal: AbortSignal): Promise<CaughtUp> {
-    const before = this.#lab.unheardEvents;
+    const before = this.#lab.undeliveredEvents;
     const report = await this.events.run(request, signal);
-    if (request.changes === null && this.life.alive) this.#lab.wereHeard(before);
+    if (request.changes === null && this.life.alive) this.#lab.wereDelivered(before);
     return report;
   }
 

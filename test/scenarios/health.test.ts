@@ -80,10 +80,10 @@ describe('a disk that runs full', () => {
   });
 
   test('is told the same, wherever the daemon dies', LONG, async () => {
-    const calm = await started();
-    await story(calm);
-    calm.store.close();
-    for (const point of crashPoints(calm.points)) {
+    const undisturbed = await started();
+    await story(undisturbed);
+    undisturbed.store.close();
+    for (const point of crashPoints(undisturbed.points)) {
       const lab = await started({}, [point]);
       await story(lab);
       expect([point, alarmsOf(lab), broken(lab)]).toEqual([point, ['disk-low', 'over: disk-low'], []]);
@@ -141,7 +141,7 @@ describe('nothing reported', () => {
     await othersReport(lab, 2);
     lab.daemon.stream?.disconnect({ why: 'gone', hint: '', permanent: false });
     await lab.clock.advance(10 * HOUR);
-    await lab.quiet();
+    await lab.untilIdle();
     lab.daemon.stream?.reconnect();
     await lab.run();
     expect(alarmsOf(lab).filter((text) => text === 'no-reports')).toEqual([]);

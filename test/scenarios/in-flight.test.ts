@@ -101,7 +101,7 @@ test('a server that appears after its creation was cancelled is deleted, and no 
   lab.say(created());
   await lab.provider.calls.reached('create');
   lab.say(abandoned());
-  await lab.quiet();
+  await lab.untilIdle();
   expect(lab.provider.servers()).toHaveLength(1);
   expect(lab.jobs()[0]).toMatchObject({ state: 'cleanup.awaitingEffects', verdict: 'ABORTED' });
   lab.provider.release();

@@ -11,11 +11,11 @@ import type { Lab } from './lab.ts';
 const scratch = openStore(':memory:');
 
 export function broken(lab: Lab): readonly string[] {
-  return [...brokenInTheWorld(lab), ...inTheLog(lab)];
+  return [...brokenOutside(lab), ...inTheLog(lab)];
 }
 
 /** The quick half: nothing is replayed. */
-export function brokenInTheWorld(lab: Lab): readonly string[] {
+export function brokenOutside(lab: Lab): readonly string[] {
   const { provider, runner, reviewer, evidence } = lab;
   const found: string[] = [];
   const left = provider.servers().filter(({ owner }) => owner.deployment === DEPLOYMENT);
@@ -25,7 +25,7 @@ export function brokenInTheWorld(lab: Lab): readonly string[] {
   const runs = reviewer.posted.map(({ run }) => run);
   if (new Set(runs).size < runs.length) found.push(`posted twice: ${runs.join(', ')}`);
   if (evidence.staged.size > 0) found.push(`evidence left on this host: ${[...evidence.staged.keys()]}`);
-  if (lab.unheard > 0) found.push(`${lab.unheard} events lost`);
+  if (lab.undelivered > 0) found.push(`${lab.undelivered} events lost`);
   for (const { history, state } of lab.openWork()) found.push(`${history} is open in ${state}`);
   for (const { id, state } of lab.jobs()) if (state !== 'done') found.push(`${id} ended as ${state}`);
   for (const { history, key } of lab.store.outbox()) found.push(`${history} is owed ${key}`);

@@ -95,7 +95,7 @@ export class Lab {
   onDurable: (batch: readonly LogEntry[]) => void = () => {};
   daemon: Daemon;
   lives = 1;
-  #unheard: GerritEvent[] = [];
+  #undelivered: GerritEvent[] = [];
   #ids = 0;
   #hold: { readonly point: string; readonly ms: number; readonly act: () => void } | null = null;
 
@@ -107,7 +107,7 @@ export class Lab {
     this.provider.onDeleted = (server) => this.runner.serverDeleted(server);
     this.runner.script = (request) => {
       this.runner.setResults(request.run.server, options.results ?? PASSED);
-      this.evidence.lay(request.run.owner.job, `${request.run.stage}.log`, 'output');
+      this.evidence.addFile(request.run.owner.job, `${request.run.stage}.log`, 'output');
       const plan = options.stage === undefined ? WELL : options.stage(request);
       if (plan === null) return null;
       const { owner, stage } = request.run;
@@ -155,7 +155,7 @@ export class Lab {
 
   start(): Promise<void> {
     void this.daemon.start();
-    return this.quiet();
+    return this.untilIdle();
   }
 
   /** It happens in Gerrit, now; its stream says so to whoever listens. */
@@ -163,21 +163,21 @@ export class Lab {
     const now = Math.floor(this.clock.now() / 1_000) * 1_000;
     const happened = 'at' in event && event.at === 0 ? { ...event, at: now } : event;
     this.past.say(happened);
-    this.#unheard.push(happened);
+    this.#undelivered.push(happened);
     this.#hear(this.daemon, happened);
   }
 
   /** Events that nobody has taken yet. */
-  get unheard(): number {
-    return this.#unheard.length;
+  get undelivered(): number {
+    return this.#undelivered.length;
   }
 
-  get unheardEvents(): readonly GerritEvent[] {
-    return this.#unheard;
+  get undeliveredEvents(): readonly GerritEvent[] {
+    return this.#undelivered;
   }
 
-  wereHeard(events: readonly GerritEvent[]): void {
-    this.#unheard = this.#unheard.filter((event) => !events.includes(event));
+  wereDelivered(events: readonly GerritEvent[]): void {
+    this.#undelivered = this.#undelivered.filter((event) => !events.includes(event));
   }
 
   /** SIGKILL, and a new daemon on the same database. */
@@ -189,7 +189,7 @@ export class Lab {
   }
 
   /** Everything happens that waits for nothing but this process. */
-  async quiet(): Promise<void> {
+  async untilIdle(): Promise<void> {
     for (let still = 0, before = -1; still < QUIET_TURNS; still += 1) {
       if (before !== this.points.length) still = 0;
       before = this.points.length;
@@ -200,7 +200,7 @@ export class Lab {
   /** Time goes by until `enough`, by default until nothing is open. A daemon that died is started again. @throws when that never comes */
   async run(enough: () => boolean = () => this.atRest): Promise<void> {
     for (let steps = 0; steps < STEPS_LIMIT; steps += 1) {
-      await this.quiet();
+      await this.untilIdle();
       if (!this.daemon.life.alive) {
         await this.clock.advance(this.options.deadMs ?? 0);
         await this.restart();
@@ -216,7 +216,9 @@ export class Lab {
     const { engine } = this.daemon;
     const { length } = this.openWork();
     const waits = this.store.waitingStarts().length > 0;
-    return this.#unheard.length === 0 && engine.inFlight === 0 && length === 0 && !waits && this.#hasListened;
+    return (
+      this.#undelivered.length === 0 && engine.inFlight === 0 && length === 0 && !waits && this.#hasListened
+    );
   }
 
   /** Nothing is being looked for that may have been missed. */
@@ -233,12 +235,12 @@ export class Lab {
   summary(): string {
     const owed = this.store.outbox().map(({ history, key }) => `${history} ${key}`);
     const states = this.openWork().map(({ history, state }) => `${history} ${state}`);
-    return `${states.join(', ')}; owed: ${owed.join(', ')}; unheard: ${this.#unheard.length}; lives: ${this.lives}`;
+    return `${states.join(', ')}; owed: ${owed.join(', ')}; unheard: ${this.#undelivered.length}; lives: ${this.lives}`;
   }
 
   #hear(daemon: Daemon, event: GerritEvent): void {
     void daemon.hear(event).then((taken) => {
-      if (taken) this.wereHeard([event]);
+      if (taken) this.wereDelivered([event]);
     });
   }
 }

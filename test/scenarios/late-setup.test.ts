@@ -33,7 +33,7 @@ async function diedPublishing(bend: Bend, during: (lab: Lab) => void = () => {})
   await lab.start();
   lab.say(created());
   await lab.run(() => lab.jobs()[0]?.state === 'publishing.collecting');
-  await lab.quiet();
+  await lab.untilIdle();
   during(lab);
   await lab.restart();
   await lab.run();

@@ -39,7 +39,7 @@ test('neither its server nor what was gathered is left after the sweep', async (
   expect(await lab.evidence.held()).toEqual(['j00002']);
   fix();
   await lab.clock.advance(4 * 600_000);
-  await lab.quiet();
+  await lab.untilIdle();
   expect(broken(lab)).toEqual([]);
   expect(await lab.evidence.held()).toEqual([]);
   lab.store.close();
@@ -60,7 +60,7 @@ test('evidence that cannot be removed is no leaked server, and the sweep removes
   expect(lab.alarms.raised).toMatchObject([{ kind: 'evidence-leaked', target: 'job j00002' }]);
   broken = false;
   await lab.clock.advance(4 * 600_000);
-  await lab.quiet();
+  await lab.untilIdle();
   expect(await lab.evidence.held()).toEqual([]);
   expect(lab.alarms.raised.at(-1)).toMatchObject({ kind: 'evidence-leaked', cleared: true });
   lab.store.close();
@@ -73,7 +73,7 @@ test('on a real disk its runs and its evidence are gone, and those of others are
   const evidence = rig.start();
   const stranger = 'j-of-another-database';
   for (const job of ['j00002', stranger]) {
-    await rig.layStageLog(job, 1, 'testing', 'output');
+    await rig.writeStageLog(job, 1, 'testing', 'output');
     await evidence.collect(collectRequest({ owner: { deployment: DEPLOYMENT, job, attempt: 1 } }), signal);
   }
   const sweep = new Sweep({

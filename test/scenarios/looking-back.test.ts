@@ -40,7 +40,7 @@ test('a daemon that dies before it has looked for a line that was too long looks
   lab.past.calls.holdNext('answer', 'read');
   lab.daemon.stream?.sayNonsense({ reason: 'overlong', sample: '{"type', unread: true });
   lab.say(created(FIRST + 1));
-  await lab.quiet();
+  await lab.untilIdle();
   expect(lab.past.calls.held).toBe(1);
   await lab.restart();
   await lab.run();

@@ -156,6 +156,6 @@ test('an update of the notes that an event explains asks Gerrit nothing', async 
   expect(calls.count('read')).toBe(before);
   lab.daemon.events.touched(FIRST);
   lab.daemon.events.touched(FIRST);
-  await lab.quiet();
+  await lab.untilIdle();
   expect(calls.count('read')).toBe(before + 1);
 });

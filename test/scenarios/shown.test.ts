@@ -64,10 +64,10 @@ test('while nobody listens, it is found by looking back, once', async () => {
 });
 
 test('wherever the daemon dies', LONG, async () => {
-  const calm = await refused();
-  await becomesReady(calm);
-  calm.store.close();
-  for (const point of crashPoints(calm.points, (_, index) => index % 3 === 0)) {
+  const undisturbed = await refused();
+  await becomesReady(undisturbed);
+  undisturbed.store.close();
+  for (const point of crashPoints(undisturbed.points, (_, index) => index % 3 === 0)) {
     const lab = await refused([point]);
     await becomesReady(lab);
     expect([point, verdicts(lab), lab.reviewer.posted.length, broken(lab)]).toEqual([

@@ -1,7 +1,7 @@
 /** Runs each story without a crash, and again with a daemon that dies at each of its points, once or twice. */
 import { describe, expect, test } from 'vitest';
 import { crashPoints, LONG } from '../fixtures/effort.ts';
-import { broken, brokenInTheWorld } from './judge.ts';
+import { broken, brokenOutside } from './judge.ts';
 import { Lab } from './lab.ts';
 import { endOf, type Story } from './story.ts';
 
@@ -66,7 +66,7 @@ async function wrongWith(
     const lab = await runStory(story, crashAt);
     // Each append leaves a log of its own; whoever dies before the next one dies with the same log.
     const afterAppend = points[crashAt[0] ?? 0] === 'after append';
-    const found: unknown[] = [...(afterAppend ? broken(lab) : brokenInTheWorld(lab))];
+    const found: unknown[] = [...(afterAppend ? broken(lab) : brokenOutside(lab))];
     const came = endOf(lab);
     if (JSON.stringify(came) !== JSON.stringify({ ...came, ...end })) found.push(came);
     if (lab.lives === 1) found.push('nobody died');

@@ -80,7 +80,7 @@ describe('while the daemon is dead', () => {
     await lab.start();
     lab.say(created(1));
     lab.say(created(2));
-    await lab.quiet();
+    await lab.untilIdle();
     for (let life = 0; life < 3; life += 1) {
       await lab.clock.advance(7 * HOUR);
       lab.daemon.life.end();
@@ -104,7 +104,7 @@ describe('while the daemon is dead', () => {
     const lab = new Lab({ slots: 0, specs });
     await lab.start();
     lab.say(created());
-    await lab.quiet();
+    await lab.untilIdle();
     lab.store.noteServed({ aliveAt: lab.clock.now() + 4 * HOUR, gaps: [] });
     lab.daemon.life.end();
     await lab.clock.advance(4 * HOUR);

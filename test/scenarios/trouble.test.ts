@@ -53,7 +53,7 @@ describe('the store cannot be written', () => {
     lab.store.append = () => Promise.reject(new StoreUnavailable('SQLITE_FULL', 'free space', null));
     for (const change of [1, 2, 3]) lab.say(created(change));
     await lab.clock.advance(60_000);
-    expect([lab.unheard, lab.jobs().length, lab.provider.created]).toEqual([3, 0, 0]);
+    expect([lab.undelivered, lab.jobs().length, lab.provider.created]).toEqual([3, 0, 0]);
     lab.store.append = append;
     await lab.run();
     expect(broken(lab)).toEqual([]);

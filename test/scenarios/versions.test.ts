@@ -28,7 +28,7 @@ async function upgraded(options: LabOptions = {}): Promise<Lab> {
   await lab.restart();
   lab.say(created(3));
   lab.say(created(4));
-  await lab.quiet();
+  await lab.untilIdle();
   return lab;
 }
 

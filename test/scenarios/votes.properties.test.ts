@@ -167,7 +167,7 @@ class World {
       case 'close':
         lab.reviewer.closed.add(FIRST);
         await lab.clock.advance(what.ms);
-        await lab.quiet();
+        await lab.untilIdle();
         lab.reviewer.closed.delete(FIRST);
         return;
       case 'depend':
@@ -175,7 +175,7 @@ class World {
         return;
       case 'wait':
         await lab.clock.advance(what.ms);
-        return lab.quiet();
+        return lab.untilIdle();
     }
   }
 
@@ -199,7 +199,7 @@ class World {
     }
     // One that dies while it is asked never answers.
     void lab.daemon.admission.start(on, wanted.map(nameOf), `run-${this.#runs}`).catch(() => undefined);
-    await lab.quiet();
+    await lab.untilIdle();
   }
 
   #reload(index: number, gone: boolean): void {
@@ -235,7 +235,7 @@ test('the label that is sent follows the rules, whatever happens', LONG, async (
       await lab.start();
       for (const what of happenings) {
         await world.happens(what);
-        await lab.quiet();
+        await lab.untilIdle();
       }
       await lab.run();
       for (const { sent: value, expected, world: facts } of judged(lab)) {

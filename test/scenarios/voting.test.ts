@@ -43,10 +43,10 @@ describe('failures on several changes in a row', () => {
   });
 
   test('are counted on through restarts, however the daemon ends', LONG, async () => {
-    const calm = await started();
-    await failing(calm, 1, 2, 3, 4);
-    calm.store.close();
-    for (const point of crashPoints(calm.points, (_, index) => index % 7 === 3)) {
+    const undisturbed = await started();
+    await failing(undisturbed, 1, 2, 3, 4);
+    undisturbed.store.close();
+    for (const point of crashPoints(undisturbed.points, (_, index) => index % 7 === 3)) {
       const lab = await started([point]);
       await failing(lab, 1, 2, 3, 4);
       expect([point, labels(lab), broken(lab)]).toEqual([point, [-1, -1, 0, 0], []]);

@@ -27,15 +27,15 @@ import { sha256 } from '../machines/simulator.ts';
 
 type Comment = Extract<GerritEvent, { type: 'comment-added' }>;
 
-let place: Embedded;
+let embedded: Embedded;
 let connection: SshClient;
 beforeEach(async () => {
-  place = await Embedded.start();
-  connection = await connectToGerrit(place.options(), realClock, NEVER);
+  embedded = await Embedded.start();
+  connection = await connectToGerrit(embedded.options(), realClock, NEVER);
 });
 afterEach(async () => {
   await connection.close();
-  await place.stop();
+  await embedded.stop();
 });
 
 /** A daemon as far as it decides about comments; it may be away, and its stream may be cut. */
@@ -49,13 +49,13 @@ class Watch {
   #streamed: Promise<void> = Promise.resolve();
   #hold: Promise<void> | null = null;
 
-  constructor(road: string) {
+  constructor(transport: string) {
     this.#pages =
-      road === 'REST'
-        ? restPages(place.client(), place.gerrit.state.url)
-        : sshPages(place.options(), () => connection);
+      transport === 'REST'
+        ? restPages(embedded.client(), embedded.gerrit.state.url)
+        : sshPages(embedded.options(), () => connection);
     this.#intake = this.#make();
-    place.gerrit.state.listen((event) => this.#hear(event));
+    embedded.gerrit.state.listen((event) => this.#hear(event));
   }
 
   /** A daemon starts, and looks back. */
@@ -160,17 +160,17 @@ const reply = (message: string, ...more: readonly string[]) => ({
 });
 const inline = (message: string) => ({ 'driver.py': [{ message }] });
 
-const SITES = ['SSH', 'REST'].flatMap((road) => [true, false].map((shown) => ({ road, shown })));
+const SITES = ['SSH', 'REST'].flatMap((transport) => [true, false].map((shown) => ({ transport, shown })));
 
-describe.each(SITES)('history by $road, events that show replies: $shown', ({ road, shown }) => {
+describe.each(SITES)('history by $road, events that show replies: $shown', ({ transport, shown }) => {
   let watch: Watch;
   let change: number;
-  const dev = () => place.gerrit.as('dev');
+  const dev = () => embedded.gerrit.as('dev');
   beforeEach(async () => {
-    place.gerrit.state.publishesPatchsetComments = shown;
-    watch = new Watch(road);
+    embedded.gerrit.state.publishesPatchsetComments = shown;
+    watch = new Watch(transport);
     await watch.start();
-    ({ change } = place.newPatchset());
+    ({ change } = embedded.newPatchset());
   });
 
   test('a recheck is heard live, and not again after a restart', async () => {
@@ -254,7 +254,7 @@ describe.each(SITES)('history by $road, events that show replies: $shown', ({ ro
   });
 
   test('what a program says of itself while its words count is nothing new', async () => {
-    const acme = place.gerrit.as('acme-ci');
+    const acme = embedded.gerrit.as('acme-ci');
     acme.review(change, { message: 'Build failed', labels: { Verified: -1 }, comments: inline('here') });
     await watch.settle();
     await watch.start();
@@ -263,12 +263,12 @@ describe.each(SITES)('history by $road, events that show replies: $shown', ({ ro
 });
 
 test('a comment that Gerrit does not show yet is looked for again', async () => {
-  place.gerrit.state.publishesPatchsetComments = false;
+  embedded.gerrit.state.publishesPatchsetComments = false;
   const watch = new Watch('SSH');
   await watch.start();
-  const { change } = place.newPatchset();
-  const record = place.gerrit.change(change);
-  place.gerrit.as('dev').review(change, { comments: reply('recheck') });
+  const { change } = embedded.newPatchset();
+  const record = embedded.gerrit.change(change);
+  embedded.gerrit.as('dev').review(change, { comments: reply('recheck') });
   const hidden = [record.messages.splice(0), record.comments.splice(0)] as const;
   const unhide = realClock.after(300, () => {
     record.messages.push(...hidden[0]);

@@ -63,7 +63,7 @@ function client(stateDir = folder): Socket {
 }
 
 /** All output of the server until it closes. */
-function heard(socket: Socket): Promise<string> {
+function received(socket: Socket): Promise<string> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk) => chunks.push(chunk));
   return new Promise((resolve) => {
@@ -84,14 +84,14 @@ describe('a request', () => {
 
   test('arrives in pieces, in one piece, or from a client that half-closes at once', async () => {
     const pieces = client();
-    const answers = [heard(pieces)];
+    const answers = [received(pieces)];
     const text = question();
     await connected(pieces);
     pieces.write(text.slice(0, 10));
     await new Promise((resolve) => setImmediate(resolve));
     pieces.write(text.slice(10));
     const closing = client();
-    answers.push(heard(closing));
+    answers.push(received(closing));
     closing.end(text);
     for (const answer of await Promise.all(answers))
       expect(JSON.parse(answer)).toEqual({ ok: true, result: PONG });
@@ -99,7 +99,7 @@ describe('a request', () => {
 
   test('a client that half-closes without a request is not waited for', async () => {
     const mute = client();
-    const answer = heard(mute);
+    const answer = received(mute);
     mute.end('{"format":1');
     expect(await answer).toBe('');
   });
@@ -138,7 +138,7 @@ describe('a request', () => {
 
   test("shows the operator's name as plain text", async () => {
     const socket = client();
-    const answer = heard(socket);
+    const answer = received(socket);
     socket.end(`${JSON.stringify({ format: 1, who: 'al\u001b[2Jice', why: 'a\nb', request: PING })}\n`);
     await answer;
     expect(operators.asked[0]?.operator).toEqual({ who: 'al\\x1b[2Jice', why: 'a\\nb' });
@@ -161,7 +161,7 @@ describe('hostile clients', () => {
     ['nobody', `${JSON.stringify({ format: 1, who: '', why: '', request: PING })}\n`],
   ])('that send %s get an error', async (_, text) => {
     const socket = client();
-    const answer = heard(socket);
+    const answer = received(socket);
     socket.end(text);
     expect(JSON.parse(await answer)).toMatchObject({ ok: false, refusal: { kind: 'misunderstood' } });
     expect(operators.asked).toEqual([]);
@@ -169,7 +169,7 @@ describe('hostile clients', () => {
 
   test('that send too much are cut off, and get an error if they read', async () => {
     const [much, endless] = [client(), client()];
-    const [answer, end] = [heard(much), heard(endless)];
+    const [answer, end] = [received(much), received(endless)];
     much.write('x'.repeat(REQUEST_LIMIT_BYTES + 1));
     await connected(endless);
     const flood = setInterval(() => endless.write('x'.repeat(REQUEST_LIMIT_BYTES)), 1);
@@ -181,7 +181,7 @@ describe('hostile clients', () => {
 
   test('that send nothing, or never finish, are dropped after a timeout', async () => {
     const [silent, endless] = [client(), client()];
-    const ends = [heard(silent), heard(endless)];
+    const ends = [received(silent), received(endless)];
     await Promise.all([connected(silent), connected(endless)]);
     endless.write('{"format"');
     // The server knows both once it has answered a later one.
@@ -194,7 +194,7 @@ describe('hostile clients', () => {
 
   test('beyond the limit do not lock others out: the one that has been silent longest is dropped', async () => {
     const many = Array.from({ length: CLIENTS }, () => client());
-    const ends = many.map(heard);
+    const ends = many.map(received);
     await Promise.all(many.map(connected));
     for (let again = 0; again < CLIENTS; again += 1) expect(await ask(PING)).toEqual({ result: PONG });
     expect(await ends[0]).toBe('');
@@ -228,7 +228,7 @@ describe('hostile clients', () => {
         ),
         async (text) => {
           const socket = client();
-          const answer = heard(socket);
+          const answer = received(socket);
           socket.end(`${text}\n`);
           const said = await answer;
           expect(() => JSON.parse(said)).not.toThrow();

@@ -13,7 +13,7 @@ import {
   publishRequest,
 } from '../../contracts/evidence.ts';
 import { EVIDENCE_LIMITS } from '../../fixtures/bounds.ts';
-import { everyByte, type LocalRig, lay, makeRig } from '../logs/rig.ts';
+import { everyByte, type LocalRig, makeRig, writeAt } from '../logs/rig.ts';
 
 evidenceContract('on this host', makeRig);
 
@@ -27,11 +27,11 @@ describe('evidence on this host', () => {
 
   test('says how and when each stage of each attempt ended', async () => {
     const run = join(rig.stateDir, 'runs', JOB, '2', 'testing');
-    await rig.layStageLog(JOB, 1, 'stacking', 'no mirror\n');
-    await lay(join(rig.stateDir, 'runs', JOB, '1', 'stacking', 'rc'), 'exited 7\n');
-    await rig.layStageLog(JOB, 2, 'testing', 'ok\n');
-    await lay(join(run, 'pid'), '4242\n');
-    await lay(join(run, 'rc'), 'timedOut\n');
+    await rig.writeStageLog(JOB, 1, 'stacking', 'no mirror\n');
+    await writeAt(join(rig.stateDir, 'runs', JOB, '1', 'stacking', 'rc'), 'exited 7\n');
+    await rig.writeStageLog(JOB, 2, 'testing', 'ok\n');
+    await writeAt(join(run, 'pid'), '4242\n');
+    await writeAt(join(run, 'rc'), 'timedOut\n');
     await utimes(join(run, 'pid'), 1_767_323_045, 1_767_323_045);
     await utimes(join(run, 'rc'), 1_767_323_105, 1_767_323_105);
     const owner = { deployment: 'd1', job: JOB, attempt: 2 };
@@ -65,10 +65,10 @@ describe('evidence on this host', () => {
 
   test('shows the end of the failed stage without secrets, and no output for a success', async () => {
     const many = Array.from({ length: 5_000 }, (_, index) => `line ${index}`).join('\n');
-    await rig.layStageLog(JOB, 1, 'stacking', 'all well\n');
-    await lay(join(rig.stateDir, 'runs', JOB, '1', 'stacking', 'rc'), 'exited 0\n');
-    await rig.layStageLog(JOB, 1, 'testing', `${many}\nlogin hunter22\n<b>Traceback\n`);
-    await lay(join(rig.stateDir, 'runs', JOB, '1', 'testing', 'rc'), 'exited 1\n');
+    await rig.writeStageLog(JOB, 1, 'stacking', 'all well\n');
+    await writeAt(join(rig.stateDir, 'runs', JOB, '1', 'stacking', 'rc'), 'exited 0\n');
+    await rig.writeStageLog(JOB, 1, 'testing', `${many}\nlogin hunter22\n<b>Traceback\n`);
+    await writeAt(join(rig.stateDir, 'runs', JOB, '1', 'testing', 'rc'), 'exited 1\n');
     const evidence = rig.start({ redact: ['hunter22'] });
     await evidence.collect(collectRequest(), signal);
     const url = await evidence.publish(publishRequest(), signal);
@@ -78,19 +78,19 @@ describe('evidence on this host', () => {
     expect(failedStage?.lastLines.slice(-3)).toEqual(['line 4999', 'login [redacted]', '<b>Traceback']);
     expect(await rig.page(url)).toContain('line 4999\nlogin [redacted]\n&lt;b&gt;Traceback');
     const other = { deployment: 'd1', job: `${JOB.slice(0, -2)}zz`, attempt: 1 };
-    await rig.layStageLog(other.job, 1, 'testing', 'ok\n');
+    await rig.writeStageLog(other.job, 1, 'testing', 'ok\n');
     await evidence.collect(collectRequest({ owner: other }), signal);
     const well = await evidence.publish(publishRequest({ owner: other, verdict: 'SUCCESS' }), signal);
     expect((await rig.manifest(well)).failedStage).toBeNull();
   });
 
   test('redacts files, packed files, names, the reason and the subject', async () => {
-    await rig.layStageLog(JOB, 1, 'testing', 'password hunter22!\n');
-    await rig.layTreeFile(JOB, 'logs/hunter22.conf', 'x');
-    await lay(join(rig.tree, 'logs', 'testr_results.html.gz'), gzipSync('<p>hunter22</p>'));
-    await lay(join(rig.tree, 'logs', 'all.zip'), Buffer.from('504b0304', 'hex'));
-    await lay(join(rig.tree, 'logs', 'broken.gz'), gzipSync('hunter22'.repeat(1000)).subarray(0, 30));
-    await lay(join(rig.tree, 'logs', 'twice.gz'), gzipSync(gzipSync('hunter22')));
+    await rig.writeStageLog(JOB, 1, 'testing', 'password hunter22!\n');
+    await rig.writeTreeFile(JOB, 'logs/hunter22.conf', 'x');
+    await writeAt(join(rig.tree, 'logs', 'testr_results.html.gz'), gzipSync('<p>hunter22</p>'));
+    await writeAt(join(rig.tree, 'logs', 'all.zip'), Buffer.from('504b0304', 'hex'));
+    await writeAt(join(rig.tree, 'logs', 'broken.gz'), gzipSync('hunter22'.repeat(1000)).subarray(0, 30));
+    await writeAt(join(rig.tree, 'logs', 'twice.gz'), gzipSync(gzipSync('hunter22')));
     const evidence = rig.start({ redact: ['hunter22'] });
     await evidence.collect(collectRequest({ server: rig.server, logs: ['logs', 'no/hunter22'] }), signal);
     const patchset = { ...publishRequest().patchset, subject: 'use hunter22' };
@@ -117,7 +117,7 @@ describe('evidence on this host', () => {
   });
 
   test('an archive bomb becomes one line in the list of skipped files', async () => {
-    await lay(join(rig.tree, 'logs', 'bomb.gz'), gzipSync(Buffer.alloc(30_000_000)));
+    await writeAt(join(rig.tree, 'logs', 'bomb.gz'), gzipSync(Buffer.alloc(30_000_000)));
     const evidence = rig.start({ redact: ['hunter22'] });
     await evidence.collect(
       collectRequest({ server: rig.server, logs: ['logs'], limitBytes: 100_000 }),
@@ -131,7 +131,7 @@ describe('evidence on this host', () => {
   });
 
   test('a partial secret at the end of a truncated file is withheld', async () => {
-    await rig.layTreeFile(JOB, 'logs/a.log', `${'x'.repeat(90)}hunter22 and more`);
+    await rig.writeTreeFile(JOB, 'logs/a.log', `${'x'.repeat(90)}hunter22 and more`);
     const limits = { ...EVIDENCE_LIMITS, maxFileBytes: 96 };
     const evidence = rig.start({ redact: ['hunter22'], limits });
     await evidence.collect(collectRequest({ server: rig.server, logs: ['logs'] }), signal);
@@ -141,7 +141,7 @@ describe('evidence on this host', () => {
   });
 
   test("everyone may read published files, only the daemon's user collected ones", async () => {
-    await rig.layTreeFile(JOB, 'logs/deep/a.log', 'a');
+    await rig.writeTreeFile(JOB, 'logs/deep/a.log', 'a');
     const before = process.umask(0o077);
     try {
       const evidence = rig.start();
@@ -190,8 +190,8 @@ describe('evidence on this host', () => {
       expect(await readdir(outside)).toEqual([]);
       await rm(join(parent, 'acme-dsvm'));
       const job = join(parent, 'acme-dsvm');
-      await lay(join(job, '01jabcdefghj', 'precious'), 'theirs');
-      await lay(join(job, JOB, 'manifest.json'), '{"version":1,"job":"another","files":[]}');
+      await writeAt(join(job, '01jabcdefghj', 'precious'), 'theirs');
+      await writeAt(join(job, JOB, 'manifest.json'), '{"version":1,"job":"another","files":[]}');
       const failure = await failureOf(evidence.publish(publishRequest(), signal));
       expect(failure).toMatchObject({ retryable: false, hint: 'move it away' });
       expect(await readFile(join(job, '01jabcdefghj', 'precious'), 'utf8')).toBe('theirs');
@@ -209,10 +209,10 @@ describe('evidence on this host', () => {
     });
     await failureOf(evidence.collect(collectRequest(), signal));
     expect(await readdir(join(rig.stateDir, 'evidence'))).toEqual([`.${JOB}`]);
-    await lay(join(rig.stateDir, 'evidence', '..lost+found', 'x'), '');
-    await lay(join(rig.stateDir, 'runs', 'lost found', 'x'), '');
-    await lay(join(rig.stateDir, 'runs', '.hidden', 'x'), '');
-    await lay(join(rig.stateDir, 'runs', 'a-file'), '');
+    await writeAt(join(rig.stateDir, 'evidence', '..lost+found', 'x'), '');
+    await writeAt(join(rig.stateDir, 'runs', 'lost found', 'x'), '');
+    await writeAt(join(rig.stateDir, 'runs', '.hidden', 'x'), '');
+    await writeAt(join(rig.stateDir, 'runs', 'a-file'), '');
     await symlink(rig.base, join(rig.stateDir, 'runs', 'a-link'));
     expect(await evidence.held()).toEqual([JOB]);
     await evidence.discard(JOB, 'all');
@@ -220,7 +220,7 @@ describe('evidence on this host', () => {
   });
 
   test('ends at its deadline, with a hint', async () => {
-    await rig.layTreeFile(JOB, 'logs/a.log', 'x');
+    await rig.writeTreeFile(JOB, 'logs/a.log', 'x');
     const evidence = rig.start({
       beforeStep: (step) => {
         // The deadline passes while the operation is at this point, so the test waits for nothing.

@@ -15,9 +15,9 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Runs git against a server over an ssh that prints this and fails. */
-function ask(said: string): Promise<string> {
+function ask(stderr: string): Promise<string> {
   const ssh = join(folder, 'ssh');
-  writeFileSync(ssh, `#!/bin/sh\ncat >&2 <<'SAID'\n${said}\nSAID\nexit 255\n`, { mode: 0o700 });
+  writeFileSync(ssh, `#!/bin/sh\ncat >&2 <<'SAID'\n${stderr}\nSAID\nexit 255\n`, { mode: 0o700 });
   return git({
     operation: 'fetch patchset',
     target: 'p',
@@ -46,6 +46,6 @@ test('a server that accepts no more connections: not an error of the repository'
 test.each([
   'Received disconnect from 127.0.0.1 port 29418:2: Too many authentication failures',
   'remote: Received disconnect from 127.0.0.1 port 29418:12: said by a hook',
-])('anything else is a failure of git: %s', async (said) => {
-  await expect(ask(said)).rejects.toBeInstanceOf(GitFailed);
+])('anything else is a failure of git: %s', async (stderr) => {
+  await expect(ask(stderr)).rejects.toBeInstanceOf(GitFailed);
 });

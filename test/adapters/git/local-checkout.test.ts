@@ -20,105 +20,107 @@ import type { Patchset, Server } from '../../../src/machines/model/domain.ts';
 import { type SourceHarness, sourceContract } from '../../contracts/source.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { readProc } from '../../fixtures/proc.ts';
-import { Place } from './place.ts';
+import { GitFixture } from './git-fixture.ts';
 
 const { describe, it } = needs('git');
 
 describe('with git', () => sourceContract('git', start));
 
 async function start(): Promise<SourceHarness> {
-  const place = new Place();
-  writeFileSync(join(place.work, 'only-in-first'), 'x');
-  const first = place.patchset(1);
-  rmSync(join(place.work, 'only-in-first'));
-  writeFileSync(join(place.work, 'only-in-second'), 'x');
-  const second = place.patchset(2);
+  const fixture = new GitFixture();
+  writeFileSync(join(fixture.work, 'only-in-first'), 'x');
+  const first = fixture.patchset(1);
+  rmSync(join(fixture.work, 'only-in-first'));
+  writeFileSync(join(fixture.work, 'only-in-second'), 'x');
+  const second = fixture.patchset(2);
   const held = async () => {
-    const revision = place.held();
-    if (revision !== null) expect(place.git(place.tree(), 'status', '--porcelain', '--ignored')).toBe('');
+    const revision = fixture.held();
+    if (revision !== null) expect(fixture.git(fixture.tree(), 'status', '--porcelain', '--ignored')).toBe('');
     return revision;
   };
   return {
-    source: place.source(),
-    server: place.server,
+    source: fixture.source(),
+    server: fixture.server,
     first,
     second,
     held,
-    close: async () => place.close(),
+    close: async () => fixture.close(),
   };
 }
 
 describe('GitSource', () => {
   const signal = new AbortController().signal;
-  let place: Place;
+  let fixture: GitFixture;
 
   beforeEach(() => {
-    place = new Place();
+    fixture = new GitFixture();
   });
-  afterEach(() => place.close());
+  afterEach(() => fixture.close());
 
   const fetch = (patchset: Patchset, fetchUrl?: string) =>
-    place.source(fetchUrl).fetch(asUploaded(place.server, patchset), signal);
+    fixture.source(fetchUrl).fetch(asUploaded(fixture.server, patchset), signal);
   const refusal = (patchset: Patchset, fetchUrl?: string): Promise<unknown> =>
     fetch(patchset, fetchUrl).catch((error: unknown) => error);
 
   it('leaves nothing of an earlier tree, tracked or not', async () => {
-    const first = place.patchset(1);
+    const first = fixture.patchset(1);
     await fetch(first);
-    mkdirSync(place.tree('build'));
-    writeFileSync(place.tree('build', 'left-over'), '');
-    writeFileSync(place.tree('.git', 'index.lock'), '');
-    mkdirSync(join(place.server.address, `fetch-${'0'.repeat(16)}`));
+    mkdirSync(fixture.tree('build'));
+    writeFileSync(fixture.tree('build', 'left-over'), '');
+    writeFileSync(fixture.tree('.git', 'index.lock'), '');
+    mkdirSync(join(fixture.server.address, `fetch-${'0'.repeat(16)}`));
     await fetch(first);
-    expect(readdirSync(place.tree())).toEqual(['.git']);
-    expect(readdirSync(place.server.address).sort()).toEqual(['dependencies', 'home', 'tmp', 'tree']);
+    expect(readdirSync(fixture.tree())).toEqual(['.git']);
+    expect(readdirSync(fixture.server.address).sort()).toEqual(['dependencies', 'home', 'tmp', 'tree']);
   });
 
   it('gives the tree to the account that owns the server', async (context) => {
     if (process.getuid?.() !== 0) context.skip('only root can give files away');
-    chownSync(place.server.address, 65_534, 65_534);
-    for (const patchset of [place.patchset(1), place.patchset(2)]) {
+    chownSync(fixture.server.address, 65_534, 65_534);
+    for (const patchset of [fixture.patchset(1), fixture.patchset(2)]) {
       await fetch(patchset);
-      const files = readdirSync(place.tree(), { recursive: true, encoding: 'utf8' });
-      const owners = ['.', ...files].map((file) => lstatSync(place.tree(file)).uid);
+      const files = readdirSync(fixture.tree(), { recursive: true, encoding: 'utf8' });
+      const owners = ['.', ...files].map((file) => lstatSync(fixture.tree(file)).uid);
       expect(new Set(owners)).toEqual(new Set([65_534]));
     }
-    expect(statSync(join(place.server.address, 'dependencies')).uid).toBe(65_534);
+    expect(statSync(join(fixture.server.address, 'dependencies')).uid).toBe(65_534);
   });
 
   it('brings the history, and a tree from which a build can read its version', async () => {
-    place.patchset(1);
-    await fetch(place.patchset(2));
-    expect(place.git(place.tree(), 'log', '--format=%s')).toBe('patchset 2\npatchset 1');
-    expect(() => place.git(place.tree(), 'symbolic-ref', '--quiet', 'HEAD')).toThrow();
+    fixture.patchset(1);
+    await fetch(fixture.patchset(2));
+    expect(fixture.git(fixture.tree(), 'log', '--format=%s')).toBe('patchset 2\npatchset 1');
+    expect(() => fixture.git(fixture.tree(), 'symbolic-ref', '--quiet', 'HEAD')).toThrow();
   });
 
   it('executes nothing of what it fetches', async () => {
-    const evil = join(place.root, 'evil');
+    const evil = join(fixture.root, 'evil');
     writeFileSync(
-      join(place.work, '.gitattributes'),
+      join(fixture.work, '.gitattributes'),
       '* filter=lfs diff=evil merge=evil\n*.txt filter=evil ident\n',
     );
-    writeFileSync(join(place.work, 'a.txt'), 'raw\n');
-    writeFileSync(join(place.work, '.lfsconfig'), `[lfs]\n\turl = file://${evil}\n`);
-    writeFileSync(join(place.work, '.gitconfig'), `[core]\n\tfsmonitor = touch ${evil}\n`);
+    writeFileSync(join(fixture.work, 'a.txt'), 'raw\n');
+    writeFileSync(join(fixture.work, '.lfsconfig'), `[lfs]\n\turl = file://${evil}\n`);
+    writeFileSync(join(fixture.work, '.gitconfig'), `[core]\n\tfsmonitor = touch ${evil}\n`);
     writeFileSync(
-      join(place.work, '.gitmodules'),
+      join(fixture.work, '.gitmodules'),
       `[submodule "m"]\n\tpath = m\n\turl = ext::sh -c touch% ${evil}\n`,
     );
-    mkdirSync(join(place.work, 'hooks'));
-    writeFileSync(join(place.work, 'hooks', 'post-checkout'), `#!/bin/sh\ntouch ${evil}\n`, { mode: 0o755 });
-    mkdirSync(join(place.work, 'm'));
-    place.git(place.work, 'update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},m`);
+    mkdirSync(join(fixture.work, 'hooks'));
+    writeFileSync(join(fixture.work, 'hooks', 'post-checkout'), `#!/bin/sh\ntouch ${evil}\n`, {
+      mode: 0o755,
+    });
+    mkdirSync(join(fixture.work, 'm'));
+    fixture.git(fixture.work, 'update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},m`);
     const configuration = `[filter "evil"]\n\tsmudge = touch ${evil}\n[core]\n\thooksPath = hooks\n[url "ext::sh -c touch% ${evil}"]\n\tinsteadOf = file://\n`;
     // As if the operator or the host had configured git so that this works.
-    writeFileSync(join(place.server.address, 'home', '.gitconfig'), configuration);
-    writeFileSync(join(place.root, '.gitconfig'), configuration);
-    const patchset = place.patchset(1);
+    writeFileSync(join(fixture.server.address, 'home', '.gitconfig'), configuration);
+    writeFileSync(join(fixture.root, '.gitconfig'), configuration);
+    const patchset = fixture.patchset(1);
     const home = process.env.HOME;
     Object.assign(process.env, {
-      HOME: place.root,
-      GIT_CONFIG_GLOBAL: join(place.root, '.gitconfig'),
+      HOME: fixture.root,
+      GIT_CONFIG_GLOBAL: join(fixture.root, '.gitconfig'),
       GIT_EXTERNAL_DIFF: 'false',
     });
     try {
@@ -129,42 +131,42 @@ describe('GitSource', () => {
       delete process.env.GIT_EXTERNAL_DIFF;
     }
     expect(existsSync(evil)).toBe(false);
-    expect(readFileSync(place.tree('a.txt'), 'utf8')).toBe('raw\n');
-    expect(readdirSync(place.tree('m'))).toEqual([]);
-    expect(existsSync(place.tree('.git', 'hooks'))).toBe(false);
+    expect(readFileSync(fixture.tree('a.txt'), 'utf8')).toBe('raw\n');
+    expect(readdirSync(fixture.tree('m'))).toEqual([]);
+    expect(existsSync(fixture.tree('.git', 'hooks'))).toBe(false);
   });
 
   it('writes nothing through a link that the patchset brings', async () => {
-    const outside = join(place.root, 'outside');
+    const outside = join(fixture.root, 'outside');
     mkdirSync(outside);
-    symlinkSync(outside, join(place.work, 'link'));
-    const first = place.patchset(1);
-    rmSync(join(place.work, 'link'));
-    mkdirSync(join(place.work, 'link'));
-    writeFileSync(join(place.work, 'link', 'file'), 'x');
-    const second = place.patchset(2);
+    symlinkSync(outside, join(fixture.work, 'link'));
+    const first = fixture.patchset(1);
+    rmSync(join(fixture.work, 'link'));
+    mkdirSync(join(fixture.work, 'link'));
+    writeFileSync(join(fixture.work, 'link', 'file'), 'x');
+    const second = fixture.patchset(2);
     await fetch(first);
     await fetch(second);
-    expect(readFileSync(place.tree('link', 'file'), 'utf8')).toBe('x');
-    symlinkSync(outside, join(place.server.address, 'was'));
-    rmSync(place.tree(), { recursive: true });
-    symlinkSync(outside, place.tree());
+    expect(readFileSync(fixture.tree('link', 'file'), 'utf8')).toBe('x');
+    symlinkSync(outside, join(fixture.server.address, 'was'));
+    rmSync(fixture.tree(), { recursive: true });
+    symlinkSync(outside, fixture.tree());
     writeFileSync(join(outside, 'precious'), '');
     await fetch(second);
     expect(readdirSync(outside)).toEqual(['precious']);
   });
 
   it('refuses a commit other than the one that Gerrit named', async () => {
-    const first = place.patchset(1);
-    const second = place.patchset(2);
+    const first = fixture.patchset(1);
+    const second = fixture.patchset(2);
     const error = await refusal({ ...second, revision: first.revision });
     expect(error).toMatchObject({ name: 'OperationError', retryable: false });
     expect(error).toHaveProperty(
       'message',
       `Gerrit reported ${first.revision}, the ref holds ${second.revision}`,
     );
-    expect(place.held()).toBeNull();
-    expect(readdirSync(place.server.address).sort()).toEqual(['home', 'tmp', 'tree']);
+    expect(fixture.held()).toBeNull();
+    expect(readdirSync(fixture.server.address).sort()).toEqual(['home', 'tmp', 'tree']);
   });
 
   it.each<[string, Partial<Patchset>]>([
@@ -177,7 +179,7 @@ describe('GitSource', () => {
     ['a project with a space', { project: 'a b' }],
     ['an empty project', { project: '' }],
   ])('refuses %s', async (_what, change) => {
-    const error = await refusal({ ...place.patchset(1), ...change });
+    const error = await refusal({ ...fixture.patchset(1), ...change });
     expect(error).toBeInstanceOf(OperationError);
     expect(error).toHaveProperty('retryable', false);
   });
@@ -188,30 +190,30 @@ describe('GitSource', () => {
     ['/srv/git/{project}'],
     ['https://user:secret@review.example.org/{project}'],
   ])('refuses to fetch from %s', async (fetchUrl) => {
-    const error = await refusal(place.patchset(1), fetchUrl);
+    const error = await refusal(fixture.patchset(1), fetchUrl);
     expect(error).toMatchObject({ name: 'OperationError', retryable: false });
     expect(JSON.stringify(error)).not.toContain('secret');
   });
 
   it("reports git's message and a hint when the ref or the repository does not exist", async () => {
-    const patchset = place.patchset(1);
+    const patchset = fixture.patchset(1);
     const error = await refusal({ ...patchset, ref: 'refs/changes/99/99/9' });
     expect(error).toMatchObject({ name: 'OperationError', retryable: true, operation: 'fetch patchset' });
     expect(error).toHaveProperty('message', expect.stringContaining('refs/changes/99/99/9'));
     expect(error).toHaveProperty('hint', expect.stringContaining('git ls-remote file://'));
     expect(await refusal({ ...patchset, project: 'no/such' })).toHaveProperty('retryable', true);
-    const gone = { ...place.server, address: join(place.root, 'gone') };
-    await expect(place.source().fetch(asUploaded(gone, patchset), signal)).rejects.toBeInstanceOf(
+    const gone = { ...fixture.server, address: join(fixture.root, 'gone') };
+    await expect(fixture.source().fetch(asUploaded(gone, patchset), signal)).rejects.toBeInstanceOf(
       OperationError,
     );
   });
 
   it('connects through ssh with only our key and known hosts', async () => {
-    const patchset = place.patchset(1);
-    const said = join(place.root, 'ssh-arguments');
-    place.program(
+    const patchset = fixture.patchset(1);
+    const said = join(fixture.root, 'ssh-arguments');
+    fixture.program(
       'ssh',
-      `printf '%s\\n' "$@" >${said}; env >${said}.env; exec git-upload-pack ${place.bare}`,
+      `printf '%s\\n' "$@" >${said}; env >${said}.env; exec git-upload-pack ${fixture.bare}`,
     );
     expect(await fetch(patchset, 'ssh://acme-ci@review.example.org:29418/{project}')).toBe(patchset.revision);
     const words = readFileSync(said, 'utf8').trim().split('\n');
@@ -230,32 +232,32 @@ describe('GitSource', () => {
     expect(words.slice(-2)).toEqual(['acme-ci@review.example.org', "git-upload-pack '/openstack/cinder'"]);
     expect(words[words.indexOf('-p') + 1]).toBe('29418');
     expect(readFileSync(`${said}.env`, 'utf8')).not.toMatch(/SSH_AUTH_SOCK/);
-    expect(await fetch(patchset, undefined).then(() => place.held())).toBe(patchset.revision);
+    expect(await fetch(patchset, undefined).then(() => fixture.held())).toBe(patchset.revision);
   });
 
   it('kills git and its children on abort', async () => {
-    const patchset = place.patchset(1);
-    const started = join(place.root, 'ssh-pid');
-    place.program('ssh', `echo $$ >${started}.part; mv ${started}.part ${started}; exec sleep 3600`);
+    const patchset = fixture.patchset(1);
+    const started = join(fixture.root, 'ssh-pid');
+    fixture.program('ssh', `echo $$ >${started}.part; mv ${started}.part ${started}; exec sleep 3600`);
     const abort = new AbortController();
-    const fetching = place
+    const fetching = fixture
       .source(null)
-      .fetch(asUploaded(place.server, patchset), abort.signal)
+      .fetch(asUploaded(fixture.server, patchset), abort.signal)
       .catch((error: unknown) => error);
     while (!existsSync(started)) await setTimeout(20);
     const pid = Number(readFileSync(started, 'utf8'));
     const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
-    expect(environment).toContain(`SOS_CI_SERVER=${place.server.id}`);
+    expect(environment).toContain(`SOS_CI_SERVER=${fixture.server.id}`);
     abort.abort();
     expect(await fetching).toMatchObject({ name: 'OperationError', retryable: true });
     while (isRunning(pid)) await setTimeout(20);
-    expect(readdirSync(place.server.address).sort()).toEqual(['home', 'tmp', 'tree']);
+    expect(readdirSync(fixture.server.address).sort()).toEqual(['home', 'tmp', 'tree']);
   });
 
   it('says which program is missing', async () => {
-    const patchset = place.patchset(1);
-    mkdirSync(join(place.root, 'empty'));
-    process.env.PATH = join(place.root, 'empty');
+    const patchset = fixture.patchset(1);
+    mkdirSync(join(fixture.root, 'empty'));
+    process.env.PATH = join(fixture.root, 'empty');
     const hint = 'apt-get install git openssh-client';
     const message = (name: string) => `the program ${name} is not installed`;
     expect(await refusal(patchset)).toMatchObject({ message: message('git'), hint, retryable: false });

@@ -5,26 +5,26 @@ import { treeRef } from '../../../src/adapters/git/tree-ref.ts';
 import type { Patchset } from '../../../src/machines/model/domain.ts';
 import { mergerContract } from '../../contracts/merger.ts';
 import { needs } from '../../fixtures/needs.ts';
-import { Place } from './place.ts';
+import { GitFixture } from './git-fixture.ts';
 
 needs('git').describe('with git', () => {
   mergerContract('git', async () => {
-    const place = new Place();
-    const cache = place.cache();
+    const fixture = new GitFixture();
+    const cache = fixture.cache();
     const merger = new GitMerger(cache);
     let landed = 0;
-    for (const project of ['openstack/cinder', 'openstack/nova']) place.land(project, { README: 'one\n' });
+    for (const project of ['openstack/cinder', 'openstack/nova']) fixture.land(project, { README: 'one\n' });
     const fileOf = ({ change }: Patchset) => `file-${change}`;
     return {
       merger,
       upload: async (project) => {
-        const number = place.changes + 1;
-        return place.upload(project, { [`file-${100 + number}`]: 'uploaded\n' });
+        const number = fixture.changes + 1;
+        return fixture.upload(project, { [`file-${100 + number}`]: 'uploaded\n' });
       },
-      land: async (project) => place.land(project, { [`landed-${++landed}`]: 'landed\n' }),
-      tip: async (project) => place.tip(project),
+      land: async (project) => fixture.land(project, { [`landed-${++landed}`]: 'landed\n' }),
+      tip: async (project) => fixture.tip(project),
       conflict: async (patchset) => {
-        place.land(patchset.project, { [fileOf(patchset)]: 'something else\n' });
+        fixture.land(patchset.project, { [fileOf(patchset)]: 'something else\n' });
         return [fileOf(patchset)];
       },
       keeps: async (review, trees) => {
@@ -32,11 +32,11 @@ needs('git').describe('with git', () => {
         return trees.every((tree) => {
           const { directory } = cache.project(tree.project);
           return (
-            place.git(directory, 'for-each-ref', '--format=%(objectname)', treeRef(tree)) === tree.revision
+            fixture.git(directory, 'for-each-ref', '--format=%(objectname)', treeRef(tree)) === tree.revision
           );
         });
       },
-      close: () => place.close(),
+      close: () => fixture.close(),
     };
   });
 });

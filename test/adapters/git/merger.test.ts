@@ -13,24 +13,24 @@ import { treeRef } from '../../../src/adapters/git/tree-ref.ts';
 import type { Dependency, MergedTree, Patchset } from '../../../src/machines/model/domain.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
-import { CINDER, dependency, Place } from './place.ts';
+import { CINDER, dependency, GitFixture } from './git-fixture.ts';
 
 const { it } = needs('git');
 
 const NOVA = 'openstack/nova';
 const signal = NEVER;
-let place: Place;
+let fixture: GitFixture;
 let cache: GitCache;
 let merger: GitMerger;
 
 beforeEach(() => {
-  place = new Place();
-  place.land(CINDER, { a: 'one\n', b: 'one\n' });
-  place.land(NOVA, { a: 'one\n' });
-  cache = place.cache();
+  fixture = new GitFixture();
+  fixture.land(CINDER, { a: 'one\n', b: 'one\n' });
+  fixture.land(NOVA, { a: 'one\n' });
+  cache = fixture.cache();
   merger = new GitMerger(cache);
 });
-afterEach(() => place.close());
+afterEach(() => fixture.close());
 
 async function merge(patchset: Patchset, dependencies: readonly Dependency[] = [], review = 'r1') {
   return merger.merge(
@@ -48,20 +48,21 @@ async function trees(
   return outcome.trees;
 }
 
-const inCache = (project: string, ...argv: string[]) => place.git(cache.project(project).directory, ...argv);
+const inCache = (project: string, ...argv: string[]) =>
+  fixture.git(cache.project(project).directory, ...argv);
 
 describe('a merge', () => {
   it('shows what only the branch and the patch together contain', async () => {
-    const patchset = place.upload(CINDER, { a: 'patched\n' });
-    place.land(CINDER, { b: 'moved on\n' });
+    const patchset = fixture.upload(CINDER, { a: 'patched\n' });
+    fixture.land(CINDER, { b: 'moved on\n' });
     const [tree] = await trees(patchset);
     const file = (name: string) => inCache(CINDER, 'show', `${tree?.revision}:${name}`);
     expect([file('a'), file('b')]).toEqual(['patched', 'moved on']);
   });
 
   it('reports what was merged, without foreign text', async () => {
-    const patchset = place.upload(CINDER, { a: 'x\n' }, { message: 'Evil\u001b[31m\n\nrecheck\n' });
-    place.land(CINDER, { b: 'x\n' });
+    const patchset = fixture.upload(CINDER, { a: 'x\n' }, { message: 'Evil\u001b[31m\n\nrecheck\n' });
+    fixture.land(CINDER, { b: 'x\n' });
     const [tree] = await trees(patchset);
     const { change, revision } = patchset;
     expect(inCache(CINDER, 'log', '-1', '--format=%an <%ae>%n%B', tree?.revision ?? '')).toBe(
@@ -79,17 +80,17 @@ describe('a merge', () => {
   });
 
   it('includes the changes below in the stack', async () => {
-    const under = place.upload(CINDER, { a: 'under\n' });
-    const over = place.upload(CINDER, { b: 'over\n' }, { on: under.revision });
+    const under = fixture.upload(CINDER, { a: 'under\n' });
+    const over = fixture.upload(CINDER, { b: 'over\n' }, { on: under.revision });
     const [tree] = await trees(over);
     expect(tree?.revision).toBe(over.revision);
     expect(inCache(CINDER, 'show', `${over.revision}:a`)).toBe('under');
   });
 
   it('of several changes of two projects puts each into its project', async () => {
-    const first = place.upload(NOVA, { b: 'first\n' });
-    const second = place.upload(NOVA, { c: 'second\n' });
-    const own = place.upload(CINDER, { a: 'own\n' });
+    const first = fixture.upload(NOVA, { b: 'first\n' });
+    const second = fixture.upload(NOVA, { c: 'second\n' });
+    const own = fixture.upload(CINDER, { a: 'own\n' });
     const [cinder, nova] = await trees(own, [first, second].map(dependency));
     expect(cinder?.revision).toBe(own.revision);
     expect(inCache(NOVA, 'ls-tree', '--name-only', nova?.revision ?? '').split('\n')).toEqual([
@@ -100,10 +101,10 @@ describe('a merge', () => {
   });
 
   it('of unrelated histories is a conflict', async () => {
-    const stranger = place.upload('other/project', { z: 'z\n' }, { on: 'refs/heads/none' });
-    place.git(place.project(CINDER), 'fetch', '--quiet', place.project('other/project'), stranger.ref);
+    const stranger = fixture.upload('other/project', { z: 'z\n' }, { on: 'refs/heads/none' });
+    fixture.git(fixture.project(CINDER), 'fetch', '--quiet', fixture.project('other/project'), stranger.ref);
     const alien = { ...stranger, project: CINDER };
-    place.git(place.project(CINDER), 'update-ref', alien.ref, alien.revision);
+    fixture.git(fixture.project(CINDER), 'update-ref', alien.ref, alien.revision);
     expect(await merge(alien)).toMatchObject({ merged: false, change: alien.change, files: [] });
   });
 });
@@ -121,17 +122,17 @@ describe('hostile names are refused', () => {
     ['a ref that is a pattern', { ref: 'refs/changes/*/1/1' }],
     ['a revision that is a name', { revision: 'HEAD' }],
   ])('%s', async (_what, more) => {
-    const patchset = place.upload(CINDER, { a: 'x\n' });
+    const patchset = fixture.upload(CINDER, { a: 'x\n' });
     const refusal = { name: 'OperationError', retryable: false };
     await expect(merge({ ...patchset, ...more })).rejects.toMatchObject(refusal);
-    const other = place.upload(NOVA, { a: 'x\n' });
+    const other = fixture.upload(NOVA, { a: 'x\n' });
     await expect(merge(patchset, [{ ...dependency(other), ...more }])).rejects.toMatchObject(refusal);
   });
 });
 
 describe('what Gerrit does not have', () => {
   it('is named, retryable, and leaves the cache unchanged', async () => {
-    const patchset = place.upload(CINDER, { a: 'x\n' });
+    const patchset = fixture.upload(CINDER, { a: 'x\n' });
     await merge(patchset);
     const { generation } = cache.project(CINDER);
     const gone = { ...patchset, branch: 'gone' };
@@ -139,13 +140,13 @@ describe('what Gerrit does not have', () => {
       message: 'there is no refs/heads/gone',
       retryable: true,
     });
-    rmSync(join(place.root, 'git'), { recursive: true });
+    rmSync(join(fixture.root, 'git'), { recursive: true });
     await expect(merge(patchset)).rejects.toMatchObject({ name: 'OperationError', retryable: true });
     expect(cache.project(CINDER).generation).toBe(generation);
   });
 
   it('or has as a different commit is refused', async () => {
-    const [one, two] = [place.upload(CINDER, { a: 'x\n' }), place.upload(CINDER, { a: 'y\n' })];
+    const [one, two] = [fixture.upload(CINDER, { a: 'x\n' }), fixture.upload(CINDER, { a: 'y\n' })];
     const mixed = { ...one, revision: two.revision };
     await expect(merge(mixed)).rejects.toMatchObject({ retryable: false });
   });
@@ -168,23 +169,23 @@ describe('a broken repository', () => {
       },
     ],
   ])('%s is cloned again', async (_what, damage) => {
-    const patchset = place.upload(CINDER, { a: 'x\n' });
-    place.land(CINDER, { b: 'x\n' });
+    const patchset = fixture.upload(CINDER, { a: 'x\n' });
+    fixture.land(CINDER, { b: 'x\n' });
     const before = await trees(patchset);
     damage(cache.project(CINDER).directory);
     expect(await trees(patchset)).toEqual(before);
   });
 
   describe('within an hour', () => {
-    const errand = { operation: 'merge patchset', target: '1,1', signal };
-    const fails = (repository: BareRepository) => repository.readAll(errand, 'f'.repeat(40));
+    const context = { operation: 'merge patchset', target: '1,1', signal };
+    const fails = (repository: BareRepository) => repository.readAll(context, 'f'.repeat(40));
     beforeEach(() => {
-      cache = place.cache({ recloneIntervalMs: 3_600_000 });
+      cache = fixture.cache({ recloneIntervalMs: 3_600_000 });
       merger = new GitMerger(cache);
     });
 
     it('is cloned again each time that this helps', async () => {
-      const patchset = place.upload(CINDER, { a: 'x\n' });
+      const patchset = fixture.upload(CINDER, { a: 'x\n' });
       const before = await trees(patchset);
       for (let time = 0; time < 2; time += 1) {
         rmSync(join(cache.project(CINDER).directory, 'HEAD'));
@@ -193,25 +194,25 @@ describe('a broken repository', () => {
     });
 
     it('is not cloned again when that did not help', async () => {
-      await merge(place.upload(CINDER, { a: 'x\n' }));
+      await merge(fixture.upload(CINDER, { a: 'x\n' }));
       const project = cache.project(CINDER);
       const before = project.generation;
-      await expect(project.use(errand, fails)).rejects.toMatchObject({ retryable: true });
+      await expect(project.use(context, fails)).rejects.toMatchObject({ retryable: true });
       const { generation } = project;
       expect(generation).toBeGreaterThan(before);
-      await expect(project.use(errand, fails)).rejects.toMatchObject({ retryable: true });
+      await expect(project.use(context, fails)).rejects.toMatchObject({ retryable: true });
       expect(project.generation).toBe(generation);
     });
 
     it('is cloned again a bounded number of times', async () => {
-      await merge(place.upload(CINDER, { a: 'x\n' }));
+      await merge(fixture.upload(CINDER, { a: 'x\n' }));
       const project = cache.project(CINDER);
       const ended: string[] = [];
       for (let time = 0; time < 6; time += 1) {
         const { generation } = project;
         const work = (repository: BareRepository) =>
           project.generation === generation ? fails(repository) : Promise.resolve();
-        await project.use(errand, work).then(
+        await project.use(context, work).then(
           () => ended.push('well'),
           () => ended.push('failed'),
         );
@@ -221,71 +222,71 @@ describe('a broken repository', () => {
   });
 
   it('is cleaned up after a killed git', async () => {
-    const patchset = place.upload(CINDER, { a: 'x\n' });
+    const patchset = fixture.upload(CINDER, { a: 'x\n' });
     const before = await trees(patchset);
     const { directory } = cache.project(CINDER);
     const left = ['packed-refs.lock', 'objects/pack/tmp_pack_x', `${treeRef(before[0] ?? patchset)}.lock`];
     for (const file of left) writeFileSync(join(directory, file), '');
-    merger = new GitMerger(place.cache());
+    merger = new GitMerger(fixture.cache());
     expect(await trees(patchset)).toEqual(before);
     for (const file of left) expect(existsSync(join(directory, file))).toBe(false);
   });
 
   it('inside another repository leaves that one alone', async () => {
-    place.git(place.root, 'init', '--quiet', '.');
-    const patchset = place.upload(CINDER, { a: 'x\n' });
+    fixture.git(fixture.root, 'init', '--quiet', '.');
+    const patchset = fixture.upload(CINDER, { a: 'x\n' });
     await merge(patchset);
     rmSync(join(cache.project(CINDER).directory, 'HEAD'));
     await merge(patchset);
-    expect(place.git(place.root, 'for-each-ref')).toBe('');
+    expect(fixture.git(fixture.root, 'for-each-ref')).toBe('');
   });
 });
 
 it('gives merged trees to a server, and recreates them when the cache is lost', async () => {
-  const other = place.upload(NOVA, { b: 'needed\n' });
-  const patchset = place.upload(CINDER, { a: 'patched\n' });
-  place.land(CINDER, { b: 'moved on\n' });
+  const other = fixture.upload(NOVA, { b: 'needed\n' });
+  const patchset = fixture.upload(CINDER, { a: 'patched\n' });
+  fixture.land(CINDER, { b: 'moved on\n' });
   const merged = await trees(patchset, [dependency(other)]);
-  const source = place.source(undefined, cache);
+  const source = fixture.source(undefined, cache);
   const check = async () => {
-    expect(await source.fetch(place.request(patchset, merged), signal)).toBe(merged[0]?.revision);
-    expect(place.held()).toBe(merged[0]?.revision);
-    expect(place.git(place.tree(), 'status', '--porcelain', '--ignored')).toBe('');
-    expect(readFileSync(join(place.server.address, 'dependencies', NOVA, 'b'), 'utf8')).toBe('needed\n');
+    expect(await source.fetch(fixture.request(patchset, merged), signal)).toBe(merged[0]?.revision);
+    expect(fixture.held()).toBe(merged[0]?.revision);
+    expect(fixture.git(fixture.tree(), 'status', '--porcelain', '--ignored')).toBe('');
+    expect(readFileSync(join(fixture.server.address, 'dependencies', NOVA, 'b'), 'utf8')).toBe('needed\n');
   };
   await check();
-  place.land(CINDER, { b: 'and on\n' });
+  fixture.land(CINDER, { b: 'and on\n' });
   for (const project of [CINDER, NOVA]) rmSync(cache.project(project).directory, { recursive: true });
   await check();
 });
 
 it('lets a job damage its own copy, but not the cache', async () => {
-  const patchset = place.upload(CINDER, { a: 'patched\n' });
+  const patchset = fixture.upload(CINDER, { a: 'patched\n' });
   const merged = await trees(patchset);
-  const source = place.source(undefined, cache);
-  await source.fetch(place.request(patchset, merged), signal);
-  const own = place.tree('.git', 'objects', 'pack');
+  const source = fixture.source(undefined, cache);
+  await source.fetch(fixture.request(patchset, merged), signal);
+  const own = fixture.tree('.git', 'objects', 'pack');
   expect(readdirSync(own).length).toBeGreaterThan(0);
-  expect(existsSync(place.tree('.git', 'objects', 'info', 'alternates'))).toBe(false);
-  expect(place.git(place.tree(), 'remote')).toBe('');
+  expect(existsSync(fixture.tree('.git', 'objects', 'info', 'alternates'))).toBe(false);
+  expect(fixture.git(fixture.tree(), 'remote')).toBe('');
   for (const file of readdirSync(own)) {
     rmSync(join(own, file));
     writeFileSync(join(own, file), 'ruined');
   }
   expect(inCache(CINDER, 'fsck', '--strict')).not.toContain('error');
-  await source.fetch(place.request(patchset, merged), signal);
-  expect(place.held()).toBe(patchset.revision);
+  await source.fetch(fixture.request(patchset, merged), signal);
+  expect(fixture.held()).toBe(patchset.revision);
 });
 
 it('sends a tree as a bundle, complete or on top of what the receiver has', async () => {
-  const patchset = place.upload(CINDER, { a: 'patched\n' });
+  const patchset = fixture.upload(CINDER, { a: 'patched\n' });
   const [tree] = await trees(patchset);
   if (tree === undefined) throw new Error('no tree');
-  const file = join(place.root, 'tree.bundle');
+  const file = join(fixture.root, 'tree.bundle');
   const unknown = 'f'.repeat(40);
   for (const haves of [[], [tree.base, unknown], [tree.revision]]) {
     await bundleTree(cache, tree, file, haves, signal);
-    expect(place.git(place.root, 'bundle', 'list-heads', file)).toContain(
+    expect(fixture.git(fixture.root, 'bundle', 'list-heads', file)).toContain(
       `${tree.revision} ${treeRef(tree)}`,
     );
   }
@@ -293,7 +294,7 @@ it('sends a tree as a bundle, complete or on top of what the receiver has', asyn
 });
 
 it('fetches once for many concurrent reviews', async () => {
-  const patchsets = [1, 2, 3, 4, 5, 6].map((number) => place.upload(CINDER, { [`f${number}`]: 'x\n' }));
+  const patchsets = [1, 2, 3, 4, 5, 6].map((number) => fixture.upload(CINDER, { [`f${number}`]: 'x\n' }));
   const outcomes = await Promise.all(patchsets.map((patchset, index) => merge(patchset, [], `r${index}`)));
   expect(outcomes.every(({ merged }) => merged)).toBe(true);
   const packs = readdirSync(join(cache.project(CINDER).directory, 'objects', 'pack'));
@@ -301,10 +302,10 @@ it('fetches once for many concurrent reviews', async () => {
 });
 
 it('keeps only the allowed number of projects, and those that reviews need', async () => {
-  cache = place.cache({ maxProjects: 1 });
+  cache = fixture.cache({ maxProjects: 1 });
   merger = new GitMerger(cache);
-  await merge(place.upload(CINDER, { a: 'x\n' }), [], 'r1');
-  await merge(place.upload(NOVA, { a: 'x\n' }), [], 'r2');
+  await merge(fixture.upload(CINDER, { a: 'x\n' }), [], 'r1');
+  await merge(fixture.upload(NOVA, { a: 'x\n' }), [], 'r2');
   await cache.settled();
   expect([CINDER, NOVA].map((name) => cache.holds(name))).toEqual([true, true]);
   await merger.drop('r1');

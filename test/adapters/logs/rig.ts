@@ -55,9 +55,9 @@ export async function makeRig(): Promise<LocalRig> {
         limits: EVIDENCE_LIMITS,
         ...options,
       }),
-    layStageLog: (job, attempt, stage, text) =>
-      lay(join(stateDir, 'runs', job, String(attempt), stage, 'log'), text),
-    layTreeFile: (_job, path, text) => lay(join(tree, path), text),
+    writeStageLog: (job, attempt, stage, text) =>
+      writeAt(join(stateDir, 'runs', job, String(attempt), stage, 'log'), text),
+    writeTreeFile: (_job, path, text) => writeAt(join(tree, path), text),
     read: (url, path) => readOrNull(join(fileURLToPath(url), path)),
     manifest: async (url) => JSON.parse(await readFile(join(fileURLToPath(url), 'manifest.json'), 'utf8')),
     page: (url) => readFile(join(fileURLToPath(url), 'index.html'), 'utf8'),
@@ -65,7 +65,7 @@ export async function makeRig(): Promise<LocalRig> {
   };
 }
 
-export async function lay(path: string, content: string | Buffer): Promise<void> {
+export async function writeAt(path: string, content: string | Buffer): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, content);
 }

@@ -170,7 +170,7 @@ describe('failures', () => {
     sink.next('MAIL', 'silence');
     const stop = new AbortController();
     const sending = ours.send(mail, stop.signal);
-    await sink.heard('MAIL');
+    await sink.received('MAIL');
     stop.abort();
     expect(await refusal(sending)).toMatchObject({
       retryable: true,

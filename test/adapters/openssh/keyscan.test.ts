@@ -29,9 +29,9 @@ test('no listener, a silent server, and an abort', async () => {
   const port = await new Promise<number>((resolve) => {
     silent.listen(0, '127.0.0.1', () => resolve((silent.address() as { port: number }).port));
   });
-  const place = { host: '127.0.0.1', port };
-  await expect(shownHostKey(place, 50, NEVER)).rejects.toThrow('no answer within 50ms');
-  await expect(shownHostKey(place, TIMEOUT_MS, AbortSignal.abort())).rejects.toThrow('stopped');
+  const address = { host: '127.0.0.1', port };
+  await expect(shownHostKey(address, 50, NEVER)).rejects.toThrow('no answer within 50ms');
+  await expect(shownHostKey(address, TIMEOUT_MS, AbortSignal.abort())).rejects.toThrow('stopped');
   await new Promise((resolve) => silent.close(resolve));
-  await expect(shownHostKey(place, TIMEOUT_MS, NEVER)).rejects.toThrow('ECONNREFUSED');
+  await expect(shownHostKey(address, TIMEOUT_MS, NEVER)).rejects.toThrow('ECONNREFUSED');
 });

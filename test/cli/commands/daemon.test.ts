@@ -2,16 +2,16 @@ import { expect, test } from 'vitest';
 import { onStopSignals } from '../../../src/cli/commands/daemon.ts';
 
 test('the first signal requests a stop, the second does not wait, later ones are ignored', () => {
-  const heard: string[] = [];
+  const calls: string[] = [];
   const before = process.listenerCount('SIGTERM');
   const off = onStopSignals(
-    () => heard.push('ask'),
-    () => heard.push('insist'),
+    () => calls.push('ask'),
+    () => calls.push('insist'),
   );
   process.emit('SIGTERM');
-  expect(heard).toEqual(['ask']);
+  expect(calls).toEqual(['ask']);
   process.emit('SIGINT');
-  expect(heard).toEqual(['ask', 'insist']);
+  expect(calls).toEqual(['ask', 'insist']);
   off();
   expect(process.listenerCount('SIGTERM')).toBe(before);
 });

@@ -10,8 +10,8 @@ import { RUNNING, SAMPLE } from '../sample.ts';
 
 type Dequeue = Extract<OperatorRequest, { do: 'dequeue' }>;
 type Promote = Extract<OperatorRequest, { do: 'promote' }>;
-const place = (id: string, state: string) => ({ id, name: 'acme-dsvm', state, change: 912345, patchset: 3 });
-const JOBS = [place('j01kfa7xw2m6w', 'testing.running'), place('j01kfa7xw2m6x', 'queued.waiting')];
+const entry = (id: string, state: string) => ({ id, name: 'acme-dsvm', state, change: 912345, patchset: 3 });
+const JOBS = [entry('j01kfa7xw2m6w', 'testing.running'), entry('j01kfa7xw2m6x', 'queued.waiting')];
 
 describe('dequeue', () => {
   test('of a change lists the cancelled jobs, and the state of each', async () => {

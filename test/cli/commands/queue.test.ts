@@ -26,7 +26,7 @@ async function labWith(changes: readonly number[], options: LabOptions = {}): Pr
     lab.say(of(change < 200 ? 'openstack/cinder' : 'openstack/nova', created(change)));
     await lab.clock.advance(1_000);
   }
-  await lab.quiet();
+  await lab.untilIdle();
   return lab;
 }
 
@@ -37,9 +37,9 @@ const shown = (lab: Lab, alive = true) =>
 describe('the queue', () => {
   test('is shown in the order in which slots are given', async () => {
     const lab = await labWith([100, 101, 102, 200, 201]);
-    const said = shown(lab);
-    expect(said.map(([change]) => change)).toEqual([200, 101, 201, 102]);
-    expect(said[0]).toEqual([200, 1, 'local is full: one job']);
+    const rows = shown(lab);
+    expect(rows.map(([change]) => change)).toEqual([200, 101, 201, 102]);
+    expect(rows[0]).toEqual([200, 1, 'local is full: one job']);
     const [status, jobs] = [ioOf(lab), ioOf(lab)];
     statusCommand(status, lab.store, {});
     jobsCommand(jobs, lab.store, { open: true, limit: 50 });
@@ -48,7 +48,7 @@ describe('the queue', () => {
     const granted = [...lab.store.log()].filter(({ type }) => type === 'slot.granted');
     expect(granted.map(({ history }) => lab.store.job(history)?.change)).toEqual([
       100,
-      ...said.map(([change]) => change),
+      ...rows.map(([change]) => change),
     ]);
     expect(readQueue(ioOf(lab), lab.store)).toEqual([]);
   });
@@ -68,7 +68,7 @@ describe('the queue', () => {
     slots.setLimits({ ...slots.limits, ...limits });
     lab.daemon.service.refresh();
     for (const change of [100, 101, 102]) lab.say(of('openstack/cinder', created(change)));
-    await lab.quiet();
+    await lab.untilIdle();
     expect(shown(lab).at(-1)?.[2]).toBe(why);
   });
 
@@ -78,9 +78,9 @@ describe('the queue', () => {
     const { slots } = lab.daemon.engine;
     const projects = { 'openstack/cinder': { concurrency: 1, priorityMs: 0 } };
     lab.say(of('openstack/nova', created(200)));
-    await lab.quiet();
+    await lab.untilIdle();
     for (const change of [100, 101]) lab.say(of('openstack/cinder', created(change)));
-    await lab.quiet();
+    await lab.untilIdle();
     slots.setLimits({ ...slots.limits, slots: { local: 1 }, projects, starvationTimeoutMs: 1 });
     lab.daemon.service.refresh();
     await lab.clock.advance(60_000);
@@ -98,7 +98,7 @@ describe('the queue', () => {
     const lab = await labWith([100, 101]);
     expect(shown(lab, false)).toEqual([[101, 1, 'no daemon is running']]);
     void lab.daemon.service.drain();
-    await lab.quiet();
+    await lab.untilIdle();
     expect(shown(lab)).toEqual([[101, 1, 'the daemon is draining; the next one serves it']]);
   });
 
@@ -108,7 +108,7 @@ describe('the queue', () => {
     await lab.start();
     lab.changes.calls.holdNext('answer');
     lab.say(created(100));
-    await lab.quiet();
+    await lab.untilIdle();
     expect(shown(lab)).toEqual([[100, null, 'the change is looked up in Gerrit']]);
   });
 
@@ -119,7 +119,7 @@ describe('the queue', () => {
     await lab.start();
     const until = utc(lab.clock.now() + hold.timeoutMs);
     lab.say(created(100));
-    await lab.quiet();
+    await lab.untilIdle();
     expect(shown(lab)).toEqual([[100, null, `waits for zuul to vote Verified+1 until ${until}`]]);
   });
 });
@@ -130,7 +130,7 @@ describe('the list of jobs', () => {
     lab.store.setDaemon({ pid: 1, startTicks: 1, startedAt: 0, version: '0', mode: 'running', stream: '' });
     const waiting = lab.jobs().find(({ change }) => change === 101);
     await lab.daemon.engine.send(waiting?.id ?? '', { type: 'job.promoted', by: 'alice', why: '' });
-    await lab.quiet();
+    await lab.untilIdle();
     lab.daemon.service.refresh();
     const io = ioOf(lab);
     expect(jobsCommand(io, lab.store, { limit: 50 })).toBe(0);

@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-function lay(text: string, mode = 0o600): string {
+function writeSource(text: string, mode = 0o600): string {
   writeFileSync(file, text, { mode });
   chmodSync(file, mode);
   return file;
@@ -36,7 +36,7 @@ describe('a password', () => {
     ['with space \r\n', 'with space '],
     ['päss', 'päss'],
   ])('in a file %j is %j', (text, value) => {
-    expect(readPassword({ file: lay(text), env: null })).toBe(value);
+    expect(readPassword({ file: writeSource(text), env: null })).toBe(value);
   });
 
   test('in the environment is read', () => {
@@ -44,7 +44,7 @@ describe('a password', () => {
   });
 
   test('is read again each time', () => {
-    const source = { file: lay('old'), env: null };
+    const source = { file: writeSource('old'), env: null };
     readPassword(source);
     writeFileSync(file, 'new');
     expect(readPassword(source)).toBe('new');
@@ -56,14 +56,14 @@ describe('a password', () => {
     ['\n', /holds no password/],
     ['x'.repeat(5_000), /longer than any password/],
   ])('%j is refused, and not shown', (text, message) => {
-    const error = refused(() => readPassword({ file: lay(text), env: null }));
+    const error = refused(() => readPassword({ file: writeSource(text), env: null }));
     expect(error.message).toMatch(message);
     expect(error).toMatchObject({ retryable: false, hint: expect.stringMatching(/./) });
     expect(JSON.stringify({ ...error, message: error.message })).not.toContain('two');
   });
 
   test('that others can read is refused, with the command that fixes it', () => {
-    const error = refused(() => readPassword({ file: lay('x', 0o644), env: null }));
+    const error = refused(() => readPassword({ file: writeSource('x', 0o644), env: null }));
     expect(error).toMatchObject({ hint: `chmod 600 ${file}`, message: expect.stringContaining('mode 644') });
   });
 
@@ -74,7 +74,7 @@ describe('a password', () => {
 });
 
 test('every password of a file is read, and each error has its key', () => {
-  lay('hunter2');
+  writeSource('hunter2');
   const root = {
     gerrit: { rest: { password: { file: './password' } } },
     // Malformed: the schema reports it.

@@ -2,14 +2,14 @@
 import { gerritContract } from '../../contracts/gerrit.ts';
 import { REST_PASSWORD } from '../../contracts/gerrit-rest.ts';
 import { needs } from '../../fixtures/needs.ts';
-import { Stand } from './stand.ts';
+import { EmbeddedFixture } from './embedded-fixture.ts';
 
 const ci = (username: string, name: string) => ({ username, name, mayStream: true });
 const votes = (range: number) => ({ Verified: [-range, range] as const });
 
 needs('git', 'ssh').describe('with git and ssh', () => {
   gerritContract('embedded', () =>
-    new Stand([
+    new EmbeddedFixture([
       { username: 'dev', name: 'Dee Veloper', labels: { 'Code-Review': [-1, 1] } },
       { ...ci('zuul', 'Zuul'), labels: votes(2) },
       {

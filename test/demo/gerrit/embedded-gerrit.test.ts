@@ -1,26 +1,26 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
-import { newChangeId, type PeerActivity } from '../../contracts/gerrit-stand.ts';
+import { newChangeId, type StreamOutput } from '../../contracts/gerrit-fixture.ts';
 import { needs } from '../../fixtures/needs.ts';
-import { Stand } from './stand.ts';
+import { EmbeddedFixture } from './embedded-fixture.ts';
 
 const { test } = needs('git', 'ssh');
 
 const CINDER = 'openstack/cinder';
 const NOVA = 'openstack/nova';
 
-let stand: Stand;
+let fixture: EmbeddedFixture;
 beforeEach(async () => {
-  stand = await new Stand().open();
-  await stand.gerrit.createProject(CINDER);
-  await stand.gerrit.createProject(NOVA);
+  fixture = await new EmbeddedFixture().open();
+  await fixture.gerrit.createProject(CINDER);
+  await fixture.gerrit.createProject(NOVA);
 });
-afterEach(() => stand.close());
+afterEach(() => fixture.close());
 
 describe('a tour of the events that a CI sees', () => {
   test.each(['3.9.1', '3.12.0'])('streams what Gerrit %s streamed', async (version) => {
-    const heard = await stand.stream('acme-ci');
-    await tour(stand);
+    const heard = await fixture.stream('acme-ci');
+    await tour(fixture);
     const sample = readFileSync(
       new URL(`../../samples/gerrit-${version}-stream.jsonl`, import.meta.url),
       'utf8',
@@ -36,29 +36,39 @@ describe('a tour of the events that a CI sees', () => {
 
 describe('real clients', () => {
   test('git clones, pushes, and fetches the patchset back', async () => {
-    await stand.gerrit.createProject('demo', { 'readme.txt': 'hello\n', 'run.sh': '#!/bin/sh\n' });
+    await fixture.gerrit.createProject('demo', { 'readme.txt': 'hello\n', 'run.sh': '#!/bin/sh\n' });
     await clone('demo');
-    await stand.commit('demo', 'Say more', { 'readme.txt': 'hello\nagain\n' });
+    await fixture.commit('demo', 'Say more', { 'readme.txt': 'hello\nagain\n' });
     const pushed = await push('demo');
     expect(pushed.stderr).toMatch(/SUCCESS\s*\n.*\n.*\/c\/demo\/\+\/1 Say more \[NEW\]/);
-    await stand.git('.', 'init', '-q', 'other');
-    const fetched = await stand.git('other', 'fetch', '-q', stand.url('demo', 'dev'), 'refs/changes/01/1/1');
+    await fixture.git('.', 'init', '-q', 'other');
+    const fetched = await fixture.git(
+      'other',
+      'fetch',
+      '-q',
+      fixture.url('demo', 'dev'),
+      'refs/changes/01/1/1',
+    );
     expect(fetched).toMatchObject({ status: 0 });
-    const shown = await stand.git('other', 'show', 'FETCH_HEAD:readme.txt');
+    const shown = await fixture.git('other', 'show', 'FETCH_HEAD:readme.txt');
     expect(shown.stdout).toBe('hello\nagain\n');
-    expect((await stand.git('other', 'ls-tree', 'FETCH_HEAD')).stdout).toMatch(/^100755 blob \w+\trun.sh$/m);
+    expect((await fixture.git('other', 'ls-tree', 'FETCH_HEAD')).stdout).toMatch(
+      /^100755 blob \w+\trun.sh$/m,
+    );
   });
 
   test('rejects an unknown user, a wrong key and another host key', async () => {
-    expect((await stand.ssh('admin', 'gerrit version')).stdout).toBe('gerrit version 3.12.0\n');
-    stand.gerrit.setAccount({ username: 'dev', publicKeys: [] });
-    const denied = await stand.ssh('dev', 'gerrit version');
+    expect((await fixture.ssh('admin', 'gerrit version')).stdout).toBe('gerrit version 3.12.0\n');
+    fixture.gerrit.setAccount({ username: 'dev', publicKeys: [] });
+    const denied = await fixture.ssh('dev', 'gerrit version');
     expect(denied.status).toBe(255);
     expect(denied.stderr).toContain('Permission denied (publickey)');
-    stand.gerrit.replaceHostKey();
-    expect((await stand.ssh('admin', 'gerrit version')).stderr).toContain('HOST IDENTIFICATION HAS CHANGED');
-    stand.trustHost();
-    expect((await stand.ssh('admin', 'gerrit version')).status).toBe(0);
+    fixture.gerrit.replaceHostKey();
+    expect((await fixture.ssh('admin', 'gerrit version')).stderr).toContain(
+      'HOST IDENTIFICATION HAS CHANGED',
+    );
+    fixture.trustHost();
+    expect((await fixture.ssh('admin', 'gerrit version')).status).toBe(0);
   });
 
   test.each([
@@ -68,51 +78,51 @@ describe('real clients', () => {
     ["git-upload-pack '/openstack/none'", 1, 'fatal: project openstack/none not found\n'],
     ["git-receive-pack '../../../etc'", 1, 'fatal: project ../../../etc not found\n'],
   ])('%s ends with %i', async (command, status, stderr) => {
-    expect(await stand.ssh('dev', command)).toEqual({ status, stdout: '', stderr });
+    expect(await fixture.ssh('dev', command)).toEqual({ status, stdout: '', stderr });
   });
 
   test('passes no argument of a command to a shell', async () => {
     await change();
-    const ran = await stand.ssh('dev', 'gerrit review -m "$(id) `id` ; exit 7" 1,1');
+    const ran = await fixture.ssh('dev', 'gerrit review -m "$(id) `id` ; exit 7" 1,1');
     expect(ran.status).toBe(0);
-    expect(stand.gerrit.messages(1).at(-1)?.text).toBe('Patch Set 1:\n\n$(id) `id` ; exit 7');
+    expect(fixture.gerrit.messages(1).at(-1)?.text).toBe('Patch Set 1:\n\n$(id) `id` ; exit 7');
   });
 });
 
 describe('faults', () => {
   test('a stream is cut in the middle of a line', async () => {
-    const heard = await stand.stream('zuul');
-    stand.gerrit.cutStreams({ type: 'comment-added', comment: 'never whole' });
+    const heard = await fixture.stream('zuul');
+    fixture.gerrit.cutStreams({ type: 'comment-added', comment: 'never whole' });
     expect(await heard.ended).toBe(255);
     expect(heard.text).toMatch(/^\{"type":"comm[^}]*$/);
-    await stand.gerrit.until(() => stand.gerrit.streams === 0);
+    await fixture.gerrit.until(() => fixture.gerrit.streams === 0);
   });
 
   test('connections are refused, and accepted again on the same port', async () => {
-    const heard = await stand.stream('zuul');
-    stand.gerrit.refuseConnections();
-    expect((await stand.ssh('dev', 'gerrit version')).stderr).toContain('Connection refused');
-    stand.gerrit.publish({ type: 'heartbeat' });
+    const heard = await fixture.stream('zuul');
+    fixture.gerrit.refuseConnections();
+    expect((await fixture.ssh('dev', 'gerrit version')).stderr).toContain('Connection refused');
+    fixture.gerrit.publish({ type: 'heartbeat' });
     await heard.lines(1);
-    await stand.gerrit.acceptConnections();
-    expect((await stand.ssh('dev', 'gerrit version')).status).toBe(0);
+    await fixture.gerrit.acceptConnections();
+    expect((await fixture.ssh('dev', 'gerrit version')).status).toBe(0);
   });
 
   test('a silent server answers nothing, and everything when it is back', async () => {
-    const heard = await stand.stream('zuul');
-    stand.gerrit.setSilent(true);
-    const asked = stand.ssh('dev', 'gerrit version');
-    await stand.gerrit.until(() => stand.gerrit.counts.connected === 2);
-    stand.gerrit.publish({ type: 'heartbeat' });
-    expect([heard.text, stand.gerrit.counts.authenticated]).toEqual(['', 1]);
-    stand.gerrit.setSilent(false);
+    const heard = await fixture.stream('zuul');
+    fixture.gerrit.setSilent(true);
+    const asked = fixture.ssh('dev', 'gerrit version');
+    await fixture.gerrit.until(() => fixture.gerrit.counts.connected === 2);
+    fixture.gerrit.publish({ type: 'heartbeat' });
+    expect([heard.text, fixture.gerrit.counts.authenticated]).toEqual(['', 1]);
+    fixture.gerrit.setSilent(false);
     await heard.lines(1);
     expect((await asked).stdout).toBe('gerrit version 3.12.0\n');
   });
 
   test('a review is accepted and its answer lost', async () => {
     await change();
-    const dropped = stand.gerrit.faults.dropResponse();
+    const dropped = fixture.gerrit.faults.dropResponse();
     const ran = await review({ message: 'Build succeeded' });
     await dropped;
     expect(ran.status).toBe(255);
@@ -123,13 +133,13 @@ describe('faults', () => {
 
   test('a review is held before it is accepted, and another one after', async () => {
     await change();
-    const before = stand.gerrit.faults.hold('before-taken');
+    const before = fixture.gerrit.faults.hold('before-taken');
     const first = review({ message: 'one' });
     await before.reached;
     expect(texts()).toEqual([]);
     before.release();
     expect((await first).status).toBe(0);
-    const after = stand.gerrit.faults.hold('after-taken');
+    const after = fixture.gerrit.faults.hold('after-taken');
     const second = review({ message: 'two' });
     await after.reached;
     expect(texts()).toEqual(['Patch Set 1:\n\none', 'Patch Set 1:\n\ntwo']);
@@ -139,7 +149,7 @@ describe('faults', () => {
 
   test('a review fails as configured', async () => {
     await change();
-    stand.gerrit.faults.fail(1, 'fatal: internal server error\n');
+    fixture.gerrit.faults.fail(1, 'fatal: internal server error\n');
     expect(await review({ message: 'x' })).toEqual({
       status: 1,
       stdout: '',
@@ -150,40 +160,40 @@ describe('faults', () => {
 
   test('a restart keeps the port and the changes', async () => {
     await change();
-    const { port } = stand.gerrit;
-    await stand.gerrit.stop();
-    await stand.gerrit.start();
-    expect(stand.gerrit.port).toBe(port);
-    expect((await stand.ssh('dev', 'gerrit query --format=JSON change:1')).stdout).toContain('"number":1');
+    const { port } = fixture.gerrit;
+    await fixture.gerrit.stop();
+    await fixture.gerrit.start();
+    expect(fixture.gerrit.port).toBe(port);
+    expect((await fixture.ssh('dev', 'gerrit query --format=JSON change:1')).stdout).toContain('"number":1');
   });
 });
 
-function review(input: object): ReturnType<Stand['ssh']> {
-  return stand.ssh('acme-ci', 'gerrit review --json 1,1', JSON.stringify(input));
+function review(input: object): ReturnType<EmbeddedFixture['ssh']> {
+  return fixture.ssh('acme-ci', 'gerrit review --json 1,1', JSON.stringify(input));
 }
 
 function texts(): string[] {
-  return stand.gerrit.messages(1, 'acme-ci').map((message) => message.text);
+  return fixture.gerrit.messages(1, 'acme-ci').map((message) => message.text);
 }
 
 async function clone(project: string, directory = project): Promise<void> {
-  expect(await stand.git('.', 'clone', '-q', stand.url(project), directory)).toMatchObject({ status: 0 });
+  expect(await fixture.git('.', 'clone', '-q', fixture.url(project), directory)).toMatchObject({ status: 0 });
 }
 
-async function push(directory: string, options = ''): ReturnType<Stand['git']> {
-  const pushed = await stand.git(directory, 'push', '-q', 'origin', `HEAD:refs/for/master${options}`);
+async function push(directory: string, options = ''): ReturnType<EmbeddedFixture['git']> {
+  const pushed = await fixture.git(directory, 'push', '-q', 'origin', `HEAD:refs/for/master${options}`);
   expect(pushed).toMatchObject({ status: 0 });
   return pushed;
 }
 
 async function change(): Promise<void> {
   await clone(CINDER, 'cinder');
-  await stand.commit('cinder', 'Change', { 'a.txt': 'a\n' });
+  await fixture.commit('cinder', 'Change', { 'a.txt': 'a\n' });
   await push('cinder');
 }
 
 /** The same steps with which the samples were recorded. */
-async function tour(on: Stand): Promise<void> {
+async function tour(on: EmbeddedFixture): Promise<void> {
   const { gerrit } = on;
   const amend = (message: string, id: string) =>
     on.git('cinder', 'commit', '-q', '--amend', '-m', `${message}\n\nChange-Id: ${id}\n`);
@@ -242,7 +252,7 @@ async function tour(on: Stand): Promise<void> {
 }
 
 /** One text for each line: hashes and Change-Ids numbered by first appearance, times and addresses removed. */
-function comparable(text: PeerActivity['text']): string[] {
+function comparable(text: StreamOutput['text']): string[] {
   const names = new Map<string, string>();
   return text
     .trimEnd()

@@ -102,8 +102,8 @@ describe('accepted', () => {
   });
 
   test('votes are listed in alphabetical order, removed with a minus, and sent with their old values', async () => {
-    const heard: unknown[] = [];
-    example.site.listen((event) => event.type === 'comment-added' && heard.push(event.approvals));
+    const approvals: unknown[] = [];
+    example.site.listen((event) => event.type === 'comment-added' && approvals.push(event.approvals));
     const votes = (value: number) =>
       JSON.stringify({ message: 'x', labels: { Verified: -value, 'Code-Review': value } });
     await review('--json 1,2', votes(1), example.ci);
@@ -120,7 +120,7 @@ describe('accepted', () => {
       value,
       ...(oldValue === undefined ? {} : { oldValue }),
     });
-    expect(heard).toEqual([
+    expect(approvals).toEqual([
       [entry('Verified', '-1', '0'), entry('Code-Review', '1', '0')],
       [entry('Verified', '-1'), entry('Code-Review', '1')],
       [entry('Verified', '0', '-1'), entry('Code-Review', '0', '1')],

@@ -5,7 +5,7 @@ import { realClock, Site } from '../../adapters/gerrit/site.ts';
 import { gerritChangesContract } from '../../contracts/gerrit-changes.ts';
 import { Uploads } from '../../contracts/gerrit-uploads.ts';
 import { streamContract } from '../../contracts/stream.ts';
-import { RealStand } from './real-stand.ts';
+import { RealGerritFixture } from './real-gerrit-fixture.ts';
 import { wantedVersion } from './version.ts';
 
 const ACCOUNT = 'acme-ci';
@@ -13,21 +13,21 @@ const PROJECT = 'sandbox';
 const name = `Gerrit ${wantedVersion()}`;
 
 const site = new Site();
-let stand: RealStand;
+let fixture: RealGerritFixture;
 let uploads: Uploads;
 beforeAll(async () => {
-  stand = await RealStand.open();
-  uploads = new Uploads(stand);
+  fixture = await RealGerritFixture.open();
+  uploads = new Uploads(fixture);
 });
 afterAll(async () => {
-  await stand?.close();
+  await fixture?.close();
   site.remove();
 });
 
 function options() {
-  return site.options(stand.port, {
-    keyFile: stand.keyFile(ACCOUNT),
-    knownHostsFile: stand.knownHostsFile,
+  return site.options(fixture.port, {
+    keyFile: fixture.keyFile(ACCOUNT),
+    knownHostsFile: fixture.knownHostsFile,
   });
 }
 
@@ -36,10 +36,10 @@ streamContract(name, async () => {
   return {
     intake: (listener, queueLimit) => new GerritStream(options(), realClock, listener, { queueLimit }),
     comment: async (text) => {
-      await stand.gerrit.as('dev').say(change, text);
+      await fixture.gerrit.as('dev').say(change, text);
     },
     close: async () => {},
   };
 });
 
-gerritChangesContract(name, () => RealStand.open());
+gerritChangesContract(name, () => RealGerritFixture.open());

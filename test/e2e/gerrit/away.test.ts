@@ -21,8 +21,8 @@ function byRest(): Readonly<Record<string, unknown>> {
 
 test.each(['SSH', 'REST'])(
   'three changes, a recheck, an abandon and a merge while the daemon is down, found by %s',
-  async (road) => {
-    const one = await rig.newCase({ nodes: 2, ...(road === 'REST' ? { gerrit: byRest() } : {}) });
+  async (transport) => {
+    const one = await rig.newCase({ nodes: 2, ...(transport === 'REST' ? { gerrit: byRest() } : {}) });
     const checkout = one.checkout();
     const [dev, admin] = [rig.gerrit.as('dev'), rig.gerrit.as('admin')];
     // Nothing from before the first start is ours: this one stays untested.

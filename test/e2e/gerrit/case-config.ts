@@ -33,7 +33,7 @@ fail() { printf 'TAP version 14\\n1..1\\nnot ok 1 - a volume can shrink\\n' >res
 note began
 `;
 
-interface Place {
+interface CaseSetup {
   readonly gerrit: RealGerrit;
   readonly stateDir: string;
   readonly sshd: Sshd;
@@ -44,7 +44,7 @@ interface Place {
 
 /** `more`: keys of the Gerrit section, and of jobs, that come before all others. */
 export function caseConfig(
-  { gerrit, stateDir, sshd, nodes, projects }: Place,
+  { gerrit, stateDir, sshd, nodes, projects }: CaseSetup,
   options: CaseOptions,
   more: { readonly gerrit: Section; readonly jobs: Readonly<Record<string, Section>> },
 ): Section {

@@ -26,7 +26,7 @@ import { eventually } from './waiting.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 
-interface CasePlace {
+interface CaseLocation {
   /** Of its first project. */
   readonly name: string;
   /** Made here. */
@@ -45,7 +45,7 @@ export class Case {
   readonly #daemons: DaemonProcess[] = [];
   readonly #checkouts = new Map<string, Checkout>();
 
-  constructor(gerrit: RealGerrit, sshd: Sshd, { name, directory }: CasePlace, options: CaseOptions) {
+  constructor(gerrit: RealGerrit, sshd: Sshd, { name, directory }: CaseLocation, options: CaseOptions) {
     this.gerrit = gerrit;
     this.#sshd = sshd;
     this.name = name;
@@ -65,14 +65,17 @@ export class Case {
 
   /** Writes the configuration, with other keys in its Gerrit section, or in those of jobs, where given. */
   configure(gerrit: Section = {}, jobs: Readonly<Record<string, Section>> = {}): void {
-    const place = {
+    const location = {
       gerrit: this.gerrit,
       stateDir: this.stateDir,
       sshd: this.#sshd,
       nodes: this.#nodeDirectories,
       projects: this.#projects,
     };
-    writeFileSync(this.config, JSON.stringify(caseConfig(place, this.#options, { gerrit, jobs }), null, 2));
+    writeFileSync(
+      this.config,
+      JSON.stringify(caseConfig(location, this.#options, { gerrit, jobs }), null, 2),
+    );
   }
 
   /** The developer's clone of this case's project, or of another one of its projects. */
@@ -171,11 +174,11 @@ export class Case {
   async settled(jobs = 1, limitMs?: number): Promise<void> {
     await this.eventually(`all of ${jobs} jobs have ended`, () => this.ended(jobs), limitMs);
     let left: readonly string[] = [];
-    const look = async (): Promise<boolean> => {
+    const poll = async (): Promise<boolean> => {
       left = await this.leftovers();
       return left.length === 0;
     };
-    await eventually(`${this.name}: nothing is left`, look, () => `${left.join('\n')}\n${this.report()}`);
+    await eventually(`${this.name}: nothing is left`, poll, () => `${left.join('\n')}\n${this.report()}`);
   }
 
   /** At least so many jobs have begun, and all have ended. */
@@ -190,10 +193,10 @@ export class Case {
     );
   }
 
-  read<T>(look: (reader: StoreReader) => T): T {
+  read<T>(poll: (reader: StoreReader) => T): T {
     const reader = openReader(join(this.stateDir, 'sos-ci.db'));
     try {
-      return look(reader);
+      return poll(reader);
     } finally {
       reader.close();
     }
@@ -213,10 +216,10 @@ export class Case {
 
   eventually<T>(
     what: string,
-    look: () => T | null | false | Promise<T | null | false>,
+    poll: () => T | null | false | Promise<T | null | false>,
     limitMs?: number,
   ): Promise<T> {
-    return eventually(`${this.name}: ${what}`, look, () => this.report(), limitMs);
+    return eventually(`${this.name}: ${what}`, poll, () => this.report(), limitMs);
   }
 
   /** For a wait in vain: where every job stands, and what the daemons said. */

@@ -65,9 +65,9 @@ export class Checkout {
   }
 
   async send(options = ''): Promise<number> {
-    const said = await this.git('push', 'origin', `HEAD:refs/for/master${options}`);
-    const number = /\/\+\/(\d+) /.exec(said)?.[1];
-    if (number === undefined) throw new Error(`the push made no change: ${said}`);
+    const messagesOf = await this.git('push', 'origin', `HEAD:refs/for/master${options}`);
+    const number = /\/\+\/(\d+) /.exec(messagesOf)?.[1];
+    if (number === undefined) throw new Error(`the push made no change: ${messagesOf}`);
     return Number(number);
   }
 

@@ -54,7 +54,7 @@ test('Gerrit is restarted while a job runs: the job goes on, is reported once, a
 });
 
 /** Gerrit stands still while a job ends, until its review has failed to go out more than once, and for so long. */
-async function standsStill(gerrit: Readonly<Record<string, string>>, forMs: number): Promise<void> {
+async function hangsWhileJobEnds(gerrit: Readonly<Record<string, string>>, forMs: number): Promise<void> {
   const one = await rig.newCase({ testing: 'wait_for_go\npass\n', gerrit });
   const daemon = await one.startDaemon();
   const first = await one.checkout().push();
@@ -84,10 +84,10 @@ async function standsStill(gerrit: Readonly<Record<string, string>>, forMs: numb
 }
 
 test('Gerrit is stopped for longer than any patience while a job ends: reported once when it is back', () =>
-  standsStill(WATCHFUL, 0));
+  hangsWhileJobEnds(WATCHFUL, 0));
 
 test('Gerrit is stopped for three minutes, with an operator’s patience: reported once when it is back', () =>
-  standsStill({}, 180_000));
+  hangsWhileJobEnds({}, 180_000));
 
 test('the review reaches Gerrit, its answer does not reach the daemon, which is killed: no second comment', async () => {
   const one = await rig.newCase();

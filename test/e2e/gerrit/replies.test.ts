@@ -45,9 +45,9 @@ describe.each(SITES)('events $events the words of replies', ({ begin }) => {
   const pushed = (one: Case) => one.checkout().push({ files: { README: 'changed\n' } });
   const tested = (one: Case) => one.ledger('testing').length;
 
-  describe.each(['SSH', 'REST'])('history by %s', (road) => {
+  describe.each(['SSH', 'REST'])('history by %s', (transport) => {
     const newCase = (more: object = {}) =>
-      rig.newCase({ ...more, ...(road === 'REST' ? { gerrit: rest() } : {}) });
+      rig.newCase({ ...more, ...(transport === 'REST' ? { gerrit: rest() } : {}) });
 
     test('a recheck is heard live and found after a restart, once each; comments on files start nothing', async () => {
       const one = await newCase();

@@ -71,12 +71,12 @@ async function patchsetOf(change: number, patchset: number) {
   return { project: PROJECT, branch: 'master', change, patchset, revision, ref, ...words };
 }
 
-for (const [name, road] of [
+for (const [name, transport] of [
   ['SSH', bySsh],
   ['REST', byRest],
 ] as const) {
   reviewerContract(`a real Gerrit by ${name}`, async () => ({
-    reviewer: road(),
+    reviewer: transport(),
     newPatchset: async () => patchsetOf(await checkout.push(), 1),
     messages: async ({ change }) => {
       const { messages } = await rig.gerrit.as('admin').change(change);

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => rig?.stop());
 
 /** What Gerrit itself wrote down of an account's logins and commands. */
-function atTheDoor(username: string, what: RegExp): readonly string[] {
+function loginsOf(username: string, what: RegExp): readonly string[] {
   return readFileSync(join(rig.gerrit.directory, 'site', 'logs', 'sshd_log'), 'utf8')
     .split('\n')
     .filter((line) => line.includes(` ${username} `) && what.test(line));
@@ -25,10 +25,10 @@ test('a server with another host key gets no login and no job, until its key is 
   const { host, port } = rig.gerrit;
   writeFileSync(wrong, `[${host}]:${port} ${makeKeyPair('host').publicKey}\n`);
   one.configure({ knownHosts: wrong });
-  const before = atTheDoor('acme-ci', /LOGIN/).length;
+  const before = loginsOf('acme-ci', /LOGIN/).length;
   const misled = one.spawnDaemon();
   await one.eventually('the operator is told', async () => /host key/i.test((await one.ask('status')).text));
-  expect(atTheDoor('acme-ci', /LOGIN/)).toHaveLength(before);
+  expect(loginsOf('acme-ci', /LOGIN/)).toHaveLength(before);
   expect(await misled.stop()).toBe(0);
   writeFileSync(wrong, readFileSync(rig.gerrit.knownHostsFile));
   const daemon = await one.startDaemon();
@@ -47,7 +47,7 @@ test('an account that may not listen raises an alarm, and knocks a few times onl
     return /not permitted|stream-access-denied/.test(text) ? text : null;
   });
   expect(status).toContain('Stream Events');
-  expect(atTheDoor('deaf-ci', /stream-events/).length).toBeLessThan(10);
+  expect(loginsOf('deaf-ci', /stream-events/).length).toBeLessThan(10);
   expect(await daemon.stop()).toBe(0);
 });
 

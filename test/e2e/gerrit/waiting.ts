@@ -6,13 +6,13 @@ const LIMIT_MS = 60_000;
 /** Asks again and again until the answer is there (not null, not false); `tell` explains a wait that was in vain. */
 export async function eventually<T>(
   what: string,
-  look: () => T | null | false | Promise<T | null | false>,
+  poll: () => T | null | false | Promise<T | null | false>,
   report: () => string = () => '',
   limitMs = LIMIT_MS,
 ): Promise<T> {
   const end = performance.now() + limitMs;
   for (;;) {
-    const found = await look();
+    const found = await poll();
     if (found !== null && found !== false) return found;
     if (performance.now() > end) throw new Error(`not within ${limitMs / 1000} s: ${what}\n${report()}`);
     await aMoment();

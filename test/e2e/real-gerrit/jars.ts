@@ -97,9 +97,9 @@ async function fetchJars(folder: string, jars: readonly Jar[]): Promise<void> {
 /** Without this file the server calls itself "(dev)", which clients that read its version cannot parse. */
 async function versionFolder(cache: string, version: GerritVersion): Promise<string> {
   const folder = path.join(cache, `version-${version}`);
-  const place = path.join(folder, 'com', 'google', 'gerrit', 'common');
-  await mkdir(place, { recursive: true });
-  await writeFile(path.join(place, 'Version'), version);
+  const directory = path.join(folder, 'com', 'google', 'gerrit', 'common');
+  await mkdir(directory, { recursive: true });
+  await writeFile(path.join(directory, 'Version'), version);
   return folder;
 }
 
@@ -141,15 +141,15 @@ function maven(words: readonly string[]): Promise<void> {
   const argv = ['--quiet', '--batch-mode', '-Dstyle.color=never', ...words];
   return new Promise((resolve, reject) => {
     const child = spawn('mvn', argv, { stdio: ['ignore', 'pipe', 'pipe'], timeout: FETCH_LIMIT_MS });
-    let said = '';
+    let output = '';
     const listen = (text: Buffer): void => {
-      said = (said + text.toString()).slice(-4000);
+      output = (output + text.toString()).slice(-4000);
     };
     child.stdout.on('data', listen);
     child.stderr.on('data', listen);
     child.on('error', () => reject(new Error('Gerrit comes from Maven Central: install Maven (mvn)')));
     child.on('close', (code) =>
-      code === 0 ? resolve() : reject(new Error(`mvn ended with ${code}:\n${said.trim()}`)),
+      code === 0 ? resolve() : reject(new Error(`mvn ended with ${code}:\n${output.trim()}`)),
     );
   });
 }

@@ -22,7 +22,7 @@ export class GerritProgram {
   readonly pid: number;
   readonly #child: ChildProcess;
   readonly #ended: Promise<number | null>;
-  #said = '';
+  #output = '';
 
   private constructor(child: ChildProcess) {
     this.#child = child;
@@ -38,19 +38,19 @@ export class GerritProgram {
     const words = ['init', '--batch', '--dev', '--no-auto-start', '-d', site];
     const program = GerritProgram.#spawn(options, words);
     const code = await program.#within(START_LIMIT_MS, program.#ended);
-    if (code !== 0) throw new Error(`Gerrit's init ended with ${code}:\n${program.#said}`);
+    if (code !== 0) throw new Error(`Gerrit's init ended with ${code}:\n${program.#output}`);
   }
 
   /** Resolves when it answers on its ports. */
   static async start(options: ProgramOptions, site: string): Promise<GerritProgram> {
     const program = GerritProgram.#spawn(options, ['daemon', '-d', site, '--console-log']);
     const ready = new Promise<void>((resolve, reject) => {
-      const look = (): void => {
-        if (READY.test(program.#said)) resolve();
+      const check = (): void => {
+        if (READY.test(program.#output)) resolve();
       };
-      program.#child.stdout?.on('data', look);
-      program.#child.stderr?.on('data', look);
-      void program.#ended.then((code) => reject(new Error(`Gerrit ended with ${code}:\n${program.#said}`)));
+      program.#child.stdout?.on('data', check);
+      program.#child.stderr?.on('data', check);
+      void program.#ended.then((code) => reject(new Error(`Gerrit ended with ${code}:\n${program.#output}`)));
     });
     await program.#within(START_LIMIT_MS, ready);
     return program;
@@ -62,7 +62,7 @@ export class GerritProgram {
     const child = spawn('setpriv', argv, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const program = new GerritProgram(child);
     const listen = (text: Buffer): void => {
-      program.#said = (program.#said + text.toString()).slice(-OUTPUT_KEPT);
+      program.#output = (program.#output + text.toString()).slice(-OUTPUT_KEPT);
     };
     child.stdout?.on('data', listen);
     child.stderr?.on('data', listen);
@@ -71,7 +71,7 @@ export class GerritProgram {
 
   /** The end of what it said. */
   get output(): string {
-    return this.#said;
+    return this.#output;
   }
 
   /** It answers nobody, and keeps its connections. */
@@ -99,7 +99,7 @@ export class GerritProgram {
     let cancel: Cancel = () => {};
     const late = new Promise<never>((_, reject) => {
       cancel = after(limitMs, () =>
-        reject(new Error(`Gerrit: not within ${limitMs / 1000} s:\n${this.#said}`)),
+        reject(new Error(`Gerrit: not within ${limitMs / 1000} s:\n${this.#output}`)),
       );
     });
     return Promise.race([promise, late]).finally(() => cancel());

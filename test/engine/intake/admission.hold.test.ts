@@ -51,14 +51,14 @@ test('a vote that only stands there, and the votes of others, change nothing', a
   const lab = await holding();
   lab.say(verified(1, null));
   lab.say({ ...verified(1), by: { username: 'alice', name: 'Alice', email: '' } } as GerritEvent);
-  await lab.quiet();
+  await lab.untilIdle();
   expect(lab.store.open().map(({ state }) => state)).toContain('preparing.awaitingVote');
 });
 
 test('a recheck while they wait starts nothing beside them, and one afterwards does not wait', async () => {
   const lab = await holding();
   lab.say(comment('recheck'));
-  await lab.quiet();
+  await lab.untilIdle();
   expect(lab.jobs()).toHaveLength(1);
   lab.say(verified(-1));
   await lab.run();

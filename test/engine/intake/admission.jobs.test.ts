@@ -27,7 +27,7 @@ const ended = (lab: Lab) => lab.jobs().map(({ name, verdict }) => `${name} ${ver
 test('a request for one job starts it while another one tests the same patchset', async () => {
   const lab = await labOfTwo();
   lab.say(comment('run b'));
-  await lab.quiet();
+  await lab.untilIdle();
   expect(lab.jobs().map(({ name }) => name)).toEqual(['a', 'b']);
   await lab.run();
   expect(broken(lab)).toEqual([]);

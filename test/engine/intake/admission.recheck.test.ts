@@ -15,7 +15,7 @@ async function recheckedIn(state: string, hold: (lab: Lab) => void): Promise<Lab
   lab.say(created());
   await lab.run(() => lab.store.open().some((stored) => stored.state === state));
   lab.say(comment('recheck'));
-  await lab.quiet();
+  await lab.untilIdle();
   lab.reviewer.calls.release();
   await lab.run();
   return lab;

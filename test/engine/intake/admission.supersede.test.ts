@@ -22,7 +22,7 @@ describe('a newer patchset', () => {
     lab.say(created());
     await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
     lab.say(created(FIRST, 2));
-    await lab.quiet();
+    await lab.untilIdle();
     expect(states(lab)[0]).toBe(older);
     await lab.run();
     expect(broken(lab)).toEqual([]);
@@ -41,7 +41,7 @@ describe('a newer patchset', () => {
     lab.say(created(7));
     await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
     lab.say(created());
-    await lab.quiet();
+    await lab.untilIdle();
     lab.say(created(FIRST, 2));
     await lab.run();
     expect(broken(lab)).toEqual([]);
@@ -68,7 +68,7 @@ describe('a head start', () => {
     await lab.start();
     lab.say(created());
     lab.say(comment('recheck', 'bob', 7));
-    await lab.quiet();
+    await lab.untilIdle();
     expect(requests(lab)).toEqual([5, 600_000]);
   });
 

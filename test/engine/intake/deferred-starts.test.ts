@@ -32,7 +32,7 @@ describe('a storm', () => {
     const lab = await labWith({ rules: { limits: { ...MANY, change: 20 } } });
     for (let patchset = 1; patchset <= 61; patchset += 1) {
       lab.say({ ...created(FIRST, patchset), at: AT + Math.floor(patchset / 7) * 1_000 } as GerritEvent);
-      if (patchset % 10 === 0) await lab.quiet();
+      if (patchset % 10 === 0) await lab.untilIdle();
     }
     await lab.run();
     expect(broken(lab)).toEqual([]);
@@ -71,13 +71,13 @@ describe('a storm', () => {
     const lab = await labWith({ rules: { limits: { ...MANY, author: 1 } }, bend, slots: 9 });
     for (const by of ['alice', 'bob']) {
       for (let change = 1; change <= 5; change += 1) lab.say(comment('recheck', by, change));
-      await lab.run(() => lab.unheard === 0 && lab.openWork().length === 0);
+      await lab.run(() => lab.undelivered === 0 && lab.openWork().length === 0);
     }
     const alarms = () => lab.store.alarms(9).map(({ target, times }) => `${target} ${times}`);
     expect(alarms().sort()).toEqual(['limit-author alice 1', 'limit-author bob 1']);
     await lab.clock.advance(HOUR);
     for (const change of [8, 9]) lab.say(comment('recheck', 'alice', change));
-    await lab.quiet();
+    await lab.untilIdle();
     expect(alarms().sort()).toEqual(['limit-author alice 2', 'limit-author bob 1']);
   });
 
@@ -85,7 +85,7 @@ describe('a storm', () => {
     const lab = await labWith({ rules: { limits: { ...MANY, change: 2 } } });
     for (let second = 0; second < 8; second += 1) {
       lab.say(recheck(second));
-      await lab.run(() => lab.openWork().length === 0 && lab.unheard === 0);
+      await lab.run(() => lab.openWork().length === 0 && lab.undelivered === 0);
     }
     expect(lab.jobs()).toHaveLength(2);
     await lab.run();
@@ -99,7 +99,7 @@ describe('a storm', () => {
   ])('over several changes is spread by the limit of %s', async (name, limits) => {
     const lab = await labWith({ rules: { limits }, slots: 5 });
     for (const change of [1, 2, 3, 4]) lab.say(created(change));
-    await lab.run(() => lab.unheard === 0 && lab.openWork().length === 0);
+    await lab.run(() => lab.undelivered === 0 && lab.openWork().length === 0);
     expect(lab.jobs().map(({ change }) => change)).toEqual([1, 2]);
     expect(lab.store.intake()).toMatchObject({ [`delayed:limit-${name}`]: 2 });
     await lab.run();
@@ -111,7 +111,7 @@ describe('a storm', () => {
   test('that fills the queue starts when jobs have ended, and raises an alarm', async () => {
     const lab = await labWith({ queueLength: 2, slots: 1 });
     for (const change of [1, 2, 3]) lab.say(created(change));
-    await lab.quiet();
+    await lab.untilIdle();
     expect(lab.store.waitingStarts()).toMatchObject([{ rule: 'queue-full', start: { jobs: ['acme-dsvm'] } }]);
     expect(lab.alarms.raised).toMatchObject([{ kind: 'queue-full' }]);
     await lab.run();
@@ -153,7 +153,7 @@ describe('a start that waits', () => {
     lab.say(created());
     await lab.run();
     lab.say(recheck(60));
-    await lab.quiet();
+    await lab.untilIdle();
     expect(lab.store.waitingStarts()).toHaveLength(1);
     await lab.restart();
     expect(lab.jobs()).toHaveLength(1);
@@ -182,12 +182,12 @@ describe('a start that waits', () => {
     await lab.run();
     lab.say(created(FIRST, 2));
     lab.say(created(FIRST, 3));
-    await lab.quiet();
+    await lab.untilIdle();
     expect(lab.store.waitingStarts()).toMatchObject([{ start: { jobs: ['a'], patchset: { patchset: 3 } } }]);
     const asked = comment('run b');
     if (asked.type !== 'comment-added') throw new Error(asked.type);
     lab.say({ ...asked, patchset: { ...asked.patchset, patchset: 3 } });
-    await lab.quiet();
+    await lab.untilIdle();
     expect(lab.store.waitingStarts()).toMatchObject([
       { start: { jobs: ['a', 'b'], patchset: { patchset: 3 } } },
     ]);
@@ -216,7 +216,7 @@ test('what finds no place to wait is found again in Gerrit when there is one', a
   lab.say(created(1));
   await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
   for (let change = 2; change <= MAX_WAITING_CHANGES + 3; change += 1) lab.say(created(change));
-  await lab.run(() => lab.unheard === 0);
+  await lab.run(() => lab.undelivered === 0);
   expect(lab.store.waitingStarts()).toHaveLength(MAX_WAITING_CHANGES);
   expect(lab.alarms.raised.map(({ message }) => message)).toContainEqual(
     expect.stringContaining(`${MAX_WAITING_CHANGES} changes wait already`),
@@ -227,7 +227,7 @@ test('what finds no place to wait is found again in Gerrit when there is one', a
   for (let change = 2; change <= MAX_WAITING_CHANGES / 2 + 10; change += 1) lab.say(abandoned(change));
   await lab.run(
     () =>
-      lab.unheard === 0 &&
+      lab.undelivered === 0 &&
       lab.store.waitingStarts().some(({ start }) => start.patchset.change > MAX_WAITING_CHANGES + 1),
   );
   expect(lab.store.intakePosition()?.position).toBeGreaterThanOrEqual(position ?? 0);
@@ -237,6 +237,6 @@ test('starts are counted by the time of their events: what is caught up with is 
   const lab = await labWith({ rules: { limits: { ...MANY, project: 2 } }, slots: 9 });
   for (const hour of [0, 1, 2, 3, 4])
     lab.say({ ...created(100 + hour), at: AT + hour * HOUR } as GerritEvent);
-  await lab.quiet();
+  await lab.untilIdle();
   expect(lab.jobs()).toHaveLength(5);
 });

@@ -50,7 +50,7 @@ class Story {
   readonly store: Store = openStore(':memory:');
   readonly past = new FakeGerritPast();
   readonly decided: Comment[] = [];
-  readonly said: Comment[] = [];
+  readonly posted: Comment[] = [];
   /** On its way from Gerrit to us. */
   wire: Comment[] = [];
   connected = false;
@@ -116,7 +116,7 @@ class Story {
     };
     // Without times nothing tells a comment on a file from a reply, when neither was heard.
     const onFile = form === 'on a file' && this.past.ids;
-    this.said.push(commentWith(onFile ? '' : words));
+    this.posted.push(commentWith(onFile ? '' : words));
     if (form === 'message') this.past.say(commentWith(words));
     else this.past.say(commentWith('(1 comment)'), [onFile ? null : words]);
     const streamed = onFile || form === 'silent reply' ? '(1 comment)' : words;
@@ -133,8 +133,8 @@ class Story {
     if (!this.connected || this.#looking !== null || this.owed === null) return;
     const { owed } = this;
     this.owed = null;
-    const look = {};
-    this.#looking = look;
+    const query = {};
+    this.#looking = query;
     const life = this.#life;
     const effect = {
       type: 'catchUp',
@@ -143,7 +143,7 @@ class Story {
       changes: owed === 'everything' ? null : owed,
     } as const;
     void this.intake.run(effect, new AbortController().signal).then(({ unsure }) => {
-      if (!life.alive || this.#looking !== look) return;
+      if (!life.alive || this.#looking !== query) return;
       this.#looking = null;
       if (unsure.length > 0) this.#owe(unsure);
     });
@@ -270,7 +270,7 @@ test.each([
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
       const story = await runStory(steps, overlapMs, ids);
-      expect(counts(story.decided)).toEqual(counts(story.said));
+      expect(counts(story.decided)).toEqual(counts(story.posted));
       story.store.close();
     }),
     { numRuns: runs(400) },

@@ -14,8 +14,8 @@ const owner = { deployment: 'lab-1', job: 'job-1', attempt: 2 };
 async function ended(end: StageEnd): Promise<unknown> {
   const runner = new FakeRunner();
   const evidence = new FakeEvidence();
-  evidence.lay('job-1', 'attempt-1/stacking.log', 'of an earlier attempt');
-  evidence.lay('job-1', 'attempt-2/stacking.log', 'one\nE: no such package\n');
+  evidence.addFile('job-1', 'attempt-1/stacking.log', 'of an earlier attempt');
+  evidence.addFile('job-1', 'attempt-2/stacking.log', 'one\nE: no such package\n');
   runner.script = () => end;
   const run = { server: server(2), owner, stage: 'stacking' } as const;
   return perform(

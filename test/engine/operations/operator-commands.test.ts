@@ -151,7 +151,7 @@ describe('dequeue', () => {
     const lab = await started({ rules: { supersede: 'never' }, slots: 2 });
     lab.say(created());
     lab.say(created(FIRST, 2));
-    await lab.quiet();
+    await lab.untilIdle();
     expect((await ask(lab, dequeueChange(FIRST, 1))).jobs).toMatchObject([{ patchset: 1 }]);
     await lab.run();
     expect(lab.jobs().map(({ verdict }) => verdict)).toEqual(['ABORTED', 'SUCCESS']);

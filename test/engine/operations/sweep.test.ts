@@ -114,7 +114,7 @@ describe('what was gathered on this host', () => {
 
   test('of an ended job goes when a second round finds it too', async () => {
     await lab.run();
-    lab.evidence.lay('j00002', 'testing.log', 'output');
+    lab.evidence.addFile('j00002', 'testing.log', 'output');
     await sweep.run();
     expect(await held()).toEqual(['j00002']);
     await sweep.run();
@@ -138,14 +138,14 @@ describe('what was gathered on this host', () => {
 
   test('of a job that nobody knows is left alone', async () => {
     await lab.run();
-    lab.evidence.lay('j-of-another-database', 'testing.log', 'output');
+    lab.evidence.addFile('j-of-another-database', 'testing.log', 'output');
     for (let round = 0; round < 3; round += 1) await sweep.run();
     expect(await held()).toEqual(['j-of-another-database']);
   });
 
   test('stays while the job has a server: that is ended first, by what lies here', async () => {
     await lab.run();
-    lab.evidence.lay('j00002', 'testing.log', 'output');
+    lab.evidence.addFile('j00002', 'testing.log', 'output');
     leak('j00002');
     await sweep.run();
     lab.provider.failNext(failure('delete server'), 'delete');
@@ -160,7 +160,7 @@ describe('what was gathered on this host', () => {
 
   test('stays while its provider does not say whether there is a server', async () => {
     await lab.run();
-    lab.evidence.lay('j00002', 'testing.log', 'output');
+    lab.evidence.addFile('j00002', 'testing.log', 'output');
     for (let round = 0; round < 3; round += 1) {
       lab.provider.failNext(failure('list servers'), 'list');
       await sweep.run();
@@ -170,7 +170,7 @@ describe('what was gathered on this host', () => {
 
   test('stays while its provider is not configured, which may have a server all the same', async () => {
     await lab.run();
-    lab.evidence.lay('j00002', 'testing.log', 'output');
+    lab.evidence.addFile('j00002', 'testing.log', 'output');
     providers.clear();
     for (let round = 0; round < 3; round += 1) await sweep.run();
     expect(await held()).toEqual(['j00002']);
@@ -196,7 +196,7 @@ describe('what was gathered on this host', () => {
   test('that cannot be removed is logged, and keeps no other job’s', async () => {
     lab.say(created(7));
     await lab.run();
-    for (const { id } of lab.jobs()) lab.evidence.lay(id, 'testing.log', 'output');
+    for (const { id } of lab.jobs()) lab.evidence.addFile(id, 'testing.log', 'output');
     await sweep.run();
     lab.evidence.failNext('discard');
     await sweep.run();

@@ -77,13 +77,13 @@ test('what is meant are the verdicts that there are, one line for each job', () 
   fc.assert(
     fc.property(facts, (some) => {
       const ran = some.reports.filter((each) => each.verdict !== 'SKIPPED');
-      const told = ran.length > 0 ? ran : some.reports;
+      const shown = ran.length > 0 ? ran : some.reports;
       const ours: readonly string[] = ['NODE_FAILURE', 'RETRY_LIMIT'];
-      const wanted = told.map((each) => (ours.includes(each.verdict) ? 'ERROR' : each.verdict));
+      const wanted = shown.map((each) => (ours.includes(each.verdict) ? 'ERROR' : each.verdict));
       const { meaning } = commentParts(some);
       expect(meaning.jobs.map((job) => job.verdict)).toEqual(wanted);
-      expect(new Set(meaning.jobs.map((job) => job.name)).size).toBe(told.length);
-      const bad = told.some(
+      expect(new Set(meaning.jobs.map((job) => job.name)).size).toBe(shown.length);
+      const bad = shown.some(
         (each) => each.voting && each.verdict !== 'SUCCESS' && each.verdict !== 'SKIPPED',
       );
       expect(meaning.status).toBe(bad ? 'failed' : 'succeeded');

@@ -30,16 +30,16 @@ describe('a reason', () => {
     ['\ud83d', ''],
     ['Merge Failed.', 'merge failed.'],
     ['  ', ''],
-  ])('%j is told as %j', (text, told) => {
-    expect(harmless(text)).toBe(told);
+  ])('%j is told as %j', (text, expected) => {
+    expect(harmless(text)).toBe(expected);
   });
 
   test.each([
     ['no space left in /opt in the end', 'no space left\u00a0in /opt\u00a0in the end'],
     ['fetch https://mirror.org/ failed', 'fetch mirror.org/ failed'],
     ['change I0123456789ab', 'change I_0123456789ab'],
-  ])('in a job\u2019s line %j is told as %j', (text, told) => {
-    expect(harmlessInJobLine(text)).toBe(told);
+  ])('in a job\u2019s line %j is told as %j', (text, expected) => {
+    expect(harmlessInJobLine(text)).toBe(expected);
   });
 });
 
@@ -76,9 +76,9 @@ describe('an address', () => {
 test('nothing that was made harmless is a command, whatever it was', () => {
   fc.assert(
     fc.property(hostileText, (text) => {
-      for (const told of [harmless(text), harmlessInJobLine(text), harmlessName(text)]) {
-        expect(holdsCommand(told)).toBe(false);
-        expect(told).not.toMatch(/[\n\r\u2028\u2029]|^[-*] | : /u);
+      for (const expected of [harmless(text), harmlessInJobLine(text), harmlessName(text)]) {
+        expect(holdsCommand(expected)).toBe(false);
+        expect(expected).not.toMatch(/[\n\r\u2028\u2029]|^[-*] | : /u);
       }
       expect(harmlessUrl(`https://x.org/${text}`)).toMatch(/^[\w$.+!',%:@=?#/~&-]+$/);
       expect(harmless(harmless(text))).toBe(harmless(text));

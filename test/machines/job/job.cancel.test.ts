@@ -175,7 +175,7 @@ test('a success that is cancelled before its evidence can be read is not reporte
   while (world.at(JOB).state !== 'publishing.uploading') world.next();
   world.send(JOB, { type: 'job.cancelled', reason: 'by hand' });
   ends(world);
-  expect(world.unheard.map(({ event }) => event)).toMatchObject([
+  expect(world.undelivered.map(({ event }) => event)).toMatchObject([
     { report: { verdict: 'ABORTED', reason: 'by hand' } },
   ]);
 });

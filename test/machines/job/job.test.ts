@@ -349,6 +349,6 @@ describe('setup that fails', () => {
         effect.type === 'setTimer' && effect.key.startsWith('retry:') ? [effect.delayMs] : [],
       );
     expect(waits).toEqual([30_000, 60_000, 120_000]);
-    expect(world.unheard[0]?.event).toMatchObject({ report: { verdict: 'NODE_FAILURE' } });
+    expect(world.undelivered[0]?.event).toMatchObject({ report: { verdict: 'NODE_FAILURE' } });
   });
 });

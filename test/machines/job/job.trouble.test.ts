@@ -13,9 +13,9 @@ import { answerWell, comeTo, Simulator, unless } from '../simulator.ts';
 const undeleted: AnyEvent = { type: 'server.delete-failed', failure: failure('delete server') };
 
 function verdictOf(world: Simulator): unknown {
-  const [told, ...more] = world.unheard.filter(({ event }) => event.type === 'job.reported');
+  const [sent, ...more] = world.undelivered.filter(({ event }) => event.type === 'job.reported');
   expect(more).toEqual([]);
-  const event = told?.event;
+  const event = sent?.event;
   return event?.type === 'job.reported' ? [event.report.verdict, event.report.reason] : undefined;
 }
 
@@ -59,8 +59,8 @@ describe('a test that did not pass', () => {
         return { type: 'stage.exited', stage, end, lastLine: 'E: no such\u202e package' };
       };
       world.run();
-      const told = world.log.flatMap((row) => row.effects).find((effect) => effect.type === 'sendEvent');
-      expect(told).toMatchObject({ event: { report: { verdict, lastLine } } });
+      const sent = world.log.flatMap((row) => row.effects).find((effect) => effect.type === 'sendEvent');
+      expect(sent).toMatchObject({ event: { report: { verdict, lastLine } } });
       orderly(world);
     },
   );
@@ -175,7 +175,7 @@ describe('evidence that cannot be published', () => {
     const row = world.answerType(JOB, 'publishEvidence', unpublished(retryable));
     expect(row.state).toBe('reporting');
     expect(handedOver(world)).toEqual(['SUCCESS', 'pending', URL]);
-    expect(world.unheard.at(-1)).toMatchObject({
+    expect(world.undelivered.at(-1)).toMatchObject({
       to: REVIEW,
       event: { report: { verdict: 'SUCCESS', evidence: 'pending', url: URL } },
     });

@@ -42,7 +42,7 @@ function opened(ageMs = 3_600_000): Simulator {
   return world;
 }
 
-const told = (world: Simulator) => world.unheard.map(({ to, event }) => [to, event]);
+const sentEvents = (world: Simulator) => world.undelivered.map(({ to, event }) => [to, event]);
 const alarms = (world: Simulator) =>
   world
     .rowsOf(ID)
@@ -68,7 +68,7 @@ describe('a publication', () => {
     expect([pending(world)?.held?.bytes, pending(world)?.url]).toEqual([4_096, URL]);
     world.fire(ID);
     const row = world.answerType(ID, 'publishEvidence');
-    expect(told(world)).toEqual([
+    expect(sentEvents(world)).toEqual([
       [JOB, { type: 'evidence.published', url: URL }],
       [REVIEW, { type: 'job.evidence-published', job: JOB, url: URL }],
     ]);
@@ -87,7 +87,7 @@ describe('a publication', () => {
     world.answerType(ID, 'publishEvidence', unpublished);
     world.fire(ID);
     const why = 'publish evidence: it broke';
-    expect(told(world)).toEqual([
+    expect(sentEvents(world)).toEqual([
       [JOB, { type: 'evidence.abandoned', why }],
       [REVIEW, { type: 'job.evidence-abandoned', job: JOB, why }],
     ]);
@@ -102,9 +102,15 @@ describe('a publication', () => {
     expect([world.at(ID).state, pending(world)?.held]).toEqual(['publishing', null]);
     const other = world.fork();
     world.answerType(ID, 'publishEvidence');
-    expect(told(world)).toContainEqual([REVIEW, { type: 'job.evidence-published', job: JOB, url: URL }]);
+    expect(sentEvents(world)).toContainEqual([
+      REVIEW,
+      { type: 'job.evidence-published', job: JOB, url: URL },
+    ]);
     other.answerType(ID, 'publishEvidence', unpublished);
-    expect(told(other)).toContainEqual([REVIEW, expect.objectContaining({ type: 'job.evidence-abandoned' })]);
+    expect(sentEvents(other)).toContainEqual([
+      REVIEW,
+      expect.objectContaining({ type: 'job.evidence-abandoned' }),
+    ]);
     orderly(world);
     orderly(other);
   });

@@ -25,8 +25,8 @@ describe('a review is not posted', () => {
     [['TIMED_OUT'], false, ['infrastructure'], false],
     [['FAILURE'], false, SUPPRESSIBLE_OUTCOMES, false],
     [['FAILURE', 'RETRY_LIMIT'], false, SUPPRESSIBLE_OUTCOMES, false],
-  ])('%j, conflicted %j, quiet of %j: %j', (verdicts, conflicted, quiet, expected) => {
-    expect(isSuppressed(of(...verdicts), conflicted, quiet)).toBe(expected);
+  ])('%j, conflicted %j, quiet of %j: %j', (verdicts, conflicted, suppressible, expected) => {
+    expect(isSuppressed(of(...verdicts), conflicted, suppressible)).toBe(expected);
   });
 });
 
@@ -47,8 +47,8 @@ describe('a review speaks for or against this CI', () => {
   });
 
   test('by the jobs that vote, where there are any', () => {
-    const quiet = jobReport({ verdict: 'FAILURE', voting: false });
-    expect(judgementOf([jobReport(), quiet])).toBe('success');
-    expect(judgementOf([quiet])).toBe('failure');
+    const suppressible = jobReport({ verdict: 'FAILURE', voting: false });
+    expect(judgementOf([jobReport(), suppressible])).toBe('success');
+    expect(judgementOf([suppressible])).toBe('failure');
   });
 });

@@ -19,8 +19,8 @@ const vote = (value: number, account = 'zuul'): AnyEvent => ({
 const HOLD = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 14_400_000 };
 
 /** What the jobs were told last. */
-function toldTo(world: Simulator): readonly AnyEvent[] {
-  return world.unheard.map(({ event }) => event);
+function eventsSentTo(world: Simulator): readonly AnyEvent[] {
+  return world.undelivered.map(({ event }) => event);
 }
 
 describe('what does not work at once', () => {
@@ -42,7 +42,7 @@ describe('what does not work at once', () => {
       type: 'change.lookup-failed',
       failure: failure('look up change'),
     });
-    expect(toldTo(world)).toEqual([
+    expect(eventsSentTo(world)).toEqual([
       { type: 'job.rejected', verdict: 'NODE_FAILURE', reason: 'look up change: it broke' },
     ]);
     orderly(world);
@@ -52,7 +52,7 @@ describe('what does not work at once', () => {
     const world = begun();
     const unresolved = failure('look up change', { retryable: false });
     world.answerType(REVIEW, 'lookUpChange', { type: 'change.lookup-failed', failure: unresolved });
-    expect(toldTo(world)).toMatchObject([{ verdict: 'NODE_FAILURE' }]);
+    expect(eventsSentTo(world)).toMatchObject([{ verdict: 'NODE_FAILURE' }]);
   });
 
   test('merging is tried again, and given up at last', () => {
@@ -70,7 +70,7 @@ describe('what does not work at once', () => {
       type: 'patchset.merge-failed',
       failure: failure('merge patchset'),
     });
-    expect([row.state, toldTo(world)]).toEqual([
+    expect([row.state, eventsSentTo(world)]).toEqual([
       'awaitingJobs',
       [{ type: 'job.rejected', verdict: 'NODE_FAILURE', reason: 'merge patchset: it broke' }],
     ]);
@@ -120,7 +120,7 @@ describe('a vote that is waited for', () => {
     const world = begun({ hold: HOLD });
     world.answerType(REVIEW, 'lookUpChange');
     world.send(REVIEW, vote(-1));
-    expect(toldTo(world)).toEqual([
+    expect(eventsSentTo(world)).toEqual([
       { type: 'job.rejected', verdict: 'ABORTED', reason: 'zuul voted Verified-1' },
     ]);
     world.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
@@ -154,9 +154,9 @@ describe.each<AnyEvent>([
         const world = moment();
         world.send(REVIEW, event);
         expect(world.at(REVIEW).ended).toBe(true);
-        expect(toldTo(world)).toHaveLength(1);
+        expect(eventsSentTo(world)).toHaveLength(1);
         if (effect !== null) world.answer(REVIEW, effect.key, answer ?? undefined);
-        expect(toldTo(world)).toHaveLength(1);
+        expect(eventsSentTo(world)).toHaveLength(1);
         orderly(world);
       }
     }

@@ -14,7 +14,7 @@ const SPEC: MailSpec = {
   timeoutMs: 30_000,
 };
 
-function told(mail: MailSpec, answers: Answers = answerWell, report = reportSpec()): Simulator {
+function mailed(mail: MailSpec, answers: Answers = answerWell, report = reportSpec()): Simulator {
   const world = new Simulator(answers);
   const event = opened(report);
   world.send(REVIEW, event.type === 'review.opened' ? { ...event, mail } : event);
@@ -28,7 +28,7 @@ function ended(
   answers: Answers = answerWell,
   report = reportSpec(),
 ): Simulator {
-  const world = told(mail, answers, report).run();
+  const world = mailed(mail, answers, report).run();
   world.send(REVIEW, {
     type: 'job.reported',
     report: {

@@ -32,8 +32,8 @@ const send = (event: AnyEvent): Effect => ({ type: 'sendEvent', to: JOB, event }
 const NEEDED = { ...PATCHSET, project: 'openstack/nova', change: 7, patchset: 2 };
 
 /** What the jobs were told last. */
-function toldTo(world: Simulator): readonly AnyEvent[] {
-  return world.unheard.map(({ event }) => event);
+function eventsSentTo(world: Simulator): readonly AnyEvent[] {
+  return world.undelivered.map(({ event }) => event);
 }
 
 describe('a patchset that can be tested', () => {
@@ -77,7 +77,7 @@ describe('a patchset that can be tested', () => {
   test('is let go as it was uploaded where nothing is merged', () => {
     const world = begun({ merge: false });
     const row = world.answerType(REVIEW, 'lookUpChange');
-    expect([row.state, toldTo(world)]).toEqual(['awaitingJobs', [{ type: 'job.ready', trees: [] }]]);
+    expect([row.state, eventsSentTo(world)]).toEqual(['awaitingJobs', [{ type: 'job.ready', trees: [] }]]);
   });
 
   test.each([{ status: 'merged' }, { current: 9 }, { wip: true }, { private: true }] as const)(
@@ -109,7 +109,10 @@ describe('a patchset that is not tested', () => {
   ])('because of %j', (change, verdict, reason) => {
     const world = begun();
     const row = world.answer(REVIEW, 'lookUpChange:1', resolved(change));
-    expect([row.state, toldTo(world)]).toEqual(['awaitingJobs', [{ type: 'job.rejected', verdict, reason }]]);
+    expect([row.state, eventsSentTo(world)]).toEqual([
+      'awaitingJobs',
+      [{ type: 'job.rejected', verdict, reason }],
+    ]);
     orderly(world);
   });
 
@@ -128,7 +131,7 @@ describe('a patchset that is not tested', () => {
     const world = begun();
     world.answerType(REVIEW, 'lookUpChange');
     world.answerType(REVIEW, 'mergePatchset', event);
-    expect(toldTo(world)).toEqual([{ type: 'job.rejected', verdict: 'MERGER_FAILURE', reason }]);
+    expect(eventsSentTo(world)).toEqual([{ type: 'job.rejected', verdict: 'MERGER_FAILURE', reason }]);
     // Nothing is said on a conflict: the author sees it in Gerrit.
     const report = jobReport({ verdict: 'MERGER_FAILURE', reason, url: null });
     expect(world.send(REVIEW, { type: 'job.reported', report }).state).toBe('done');
@@ -168,16 +171,16 @@ describe('files that the patchset touches', () => {
   test('skip the one job that has nothing to do with them, before anything is merged', () => {
     const world = two(CODE, ALL_FILES);
     const row = world.answer(REVIEW, 'lookUpChange:1', docs);
-    expect([row.state, world.unheard]).toEqual(['preparing.merging', [send(skipped as AnyEvent)]]);
+    expect([row.state, world.undelivered]).toEqual(['preparing.merging', [send(skipped as AnyEvent)]]);
     world.answerType(REVIEW, 'mergePatchset');
-    expect(world.unheard.slice(1).map(({ to }) => to)).toEqual(['job-2']);
+    expect(world.undelivered.slice(1).map(({ to }) => to)).toEqual(['job-2']);
     orderly(world);
   });
 
   test('skip all jobs: nothing is merged and nothing is said', () => {
     const world = two(CODE, CODE);
     expect(world.answer(REVIEW, 'lookUpChange:1', docs).state).toBe('awaitingJobs');
-    expect(toldTo(world)).toEqual([skipped, skipped]);
+    expect(eventsSentTo(world)).toEqual([skipped, skipped]);
     for (const job of [JOB, 'job-2']) {
       const report = jobReport({
         job,
@@ -199,7 +202,7 @@ describe('files that the patchset touches', () => {
     ] as const) {
       const world = two(CODE, CODE, plan);
       expect(world.answer(REVIEW, 'lookUpChange:1', resolved({ files })).state).toBe('preparing.merging');
-      expect(world.unheard).toEqual([]);
+      expect(world.undelivered).toEqual([]);
     }
   });
 });

@@ -80,14 +80,14 @@ describe('a review is counted', () => {
   const failed = (world: Simulator) => world.at(VOTING).context.failed;
 
   test('also when it is quiet or in the shadow', () => {
-    const quiet = judged(
+    const suppressed = judged(
       { maxConsecutiveFailures: 5, suppress: ['infrastructure'] },
       { verdict: 'RETRY_LIMIT' },
     );
     const shadow = judged({ maxConsecutiveFailures: 5, enabled: false }, { verdict: 'FAILURE' });
-    expect([failed(quiet), failed(shadow)]).toEqual([[912345], [912345]]);
-    expect([posts(quiet), posts(shadow)]).toEqual([[], []]);
-    expect(quiet.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'suppressed' } });
+    expect([failed(suppressed), failed(shadow)]).toEqual([[912345], [912345]]);
+    expect([posts(suppressed), posts(shadow)]).toEqual([[], []]);
+    expect(suppressed.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'suppressed' } });
   });
 
   test.each([

@@ -19,7 +19,7 @@ const unposted = (retryable: boolean): AnyEvent => ({
   failure: failure('post review', { retryable }),
 });
 /** Every moment of reviews that go well and badly, with and without a vote. */
-function moments(): readonly (readonly [string, Simulator])[] {
+function worlds(): readonly (readonly [string, Simulator])[] {
   const found = new Map<string, readonly [string, Simulator]>();
   const stories = otherAnswersOfAReview();
   for (const [name, answers] of stories) {
@@ -46,14 +46,14 @@ function otherAnswersOfAReview(): readonly [string, Simulator['answers']][] {
 }
 
 describe.each([cancelled, superseded])('$type', (event) => {
-  test.each(moments())('at %s: no second post, and what is posted stays posted', (_, moment) => {
-    const posted = moment.rowsOf(REVIEW).some((row) => row.type === 'review.posted');
-    const flying = moment.inFlight(REVIEW);
+  test.each(worlds())('at %s: no second post, and what is posted stays posted', (_, start) => {
+    const posted = start.rowsOf(REVIEW).some((row) => row.type === 'review.posted');
+    const flying = start.inFlight(REVIEW);
     const variants = flying.flatMap((effect) =>
       [undefined, ...otherAnswers(effect)].map((it) => [effect, it] as const),
     );
     for (const variant of [null, ...variants]) {
-      const world = moment.fork();
+      const world = start.fork();
       world.answers = answerWell;
       const from = world.send(REVIEW, event).version;
       if (variant !== null) world.answer(REVIEW, variant[0].key, variant[1]);

@@ -18,7 +18,7 @@ import {
 } from '../stream-world.ts';
 
 describe('any sequence of events', () => {
-  const said = fc.constantFrom(
+  const received = fc.constantFrom(
     started(),
     started(9),
     connected,
@@ -32,7 +32,7 @@ describe('any sequence of events', () => {
   );
   const answer = fc.constantFrom(closed(), closed({ unsure: [7] }), unclosed);
   const happening = fc.oneof(
-    { weight: 3, arbitrary: said.map((event) => ({ event, answers: false })) },
+    { weight: 3, arbitrary: received.map((event) => ({ event, answers: false })) },
     { weight: 3, arbitrary: answer.map((event) => ({ event, answers: true })) },
     { weight: 1, arbitrary: fc.constant('timer' as const) },
   );
@@ -44,10 +44,10 @@ describe('any sequence of events', () => {
         for (const one of happenings) {
           if (one === 'timer') {
             if (world.owed(STREAM).some(({ type }) => type === 'setTimer')) world.fire(STREAM);
-          } else if (!one.answers) world.hear(one.event);
-          else if (world.look !== undefined) world.settle(one.event);
+          } else if (!one.answers) world.receive(one.event);
+          else if (world.catchUpEffect !== undefined) world.settle(one.event);
         }
-        world.hear(started(9), connected).settle(closed()).settleDown();
+        world.receive(started(9), connected).settle(closed()).settleDown();
         expect(world.state).toBe('up.listening');
         expect(breaches(world)).toEqual([]);
         expect(differences(world)).toEqual([]);

@@ -19,9 +19,14 @@ describe('a connection', () => {
   test('is looked back from before it counts as listening', () => {
     const world = new StreamWorld();
     expect(world.state).toBe('down.connecting');
-    world.hear(connected);
+    world.receive(connected);
     expect(world.state).toBe('up.catchingUp');
-    expect(world.look).toEqual({ type: 'catchUp', key: 'catchUp:1', changes: null, timeoutMs: 300_000 });
+    expect(world.catchUpEffect).toEqual({
+      type: 'catchUp',
+      key: 'catchUp:1',
+      changes: null,
+      timeoutMs: 300_000,
+    });
     world.settle(closed({ found: 3 }));
     expect(world.context.caughtUp).toEqual({ at: world.now, since: 1_000, changes: 4, found: 3 });
     expect(world.settleDown().state).toBe('up.listening');
@@ -30,95 +35,95 @@ describe('a connection', () => {
   });
 
   test('is looked back from once more a little later, for what Gerrit did not show yet', () => {
-    const world = new StreamWorld().hear(connected).settle(closed());
+    const world = new StreamWorld().receive(connected).settle(closed());
     expect(world.state).toBe('up.awaitingIndex');
     const before = world.now;
     world.fire(STREAM);
     expect(world.now - before).toBe(15_000);
-    expect(world.look).toMatchObject({ key: 'catchUp:2', changes: null });
+    expect(world.catchUpEffect).toMatchObject({ key: 'catchUp:2', changes: null });
     world.settle(unclosed);
     world.fire(STREAM);
     expect(world.settle(closed()).state).toBe('up.listening');
-    expect(world.hear(gapped(null)).settle(closed()).state).toBe('up.listening');
+    expect(world.receive(gapped(null)).settle(closed()).state).toBe('up.listening');
   });
 
   test('that may have missed something meanwhile is looked at at once, and still once more later', () => {
     const world = new StreamWorld()
-      .hear(connected)
+      .receive(connected)
       .settle(closed())
-      .hear(gapped([7]));
-    expect(world.look).toMatchObject({ changes: [7] });
+      .receive(gapped([7]));
+    expect(world.catchUpEffect).toMatchObject({ changes: [7] });
     expect(world.settle(closed()).state).toBe('up.awaitingIndex');
     expect(world.settleDown().state).toBe('up.listening');
   });
 
   test('that is lost and comes back is looked back from again', () => {
-    const world = listening().hear(lost);
+    const world = listening().receive(lost);
     expect(world.state).toBe('down.backoff');
     expect(world.context).toMatchObject({ why: 'closed by the server', upSince: null, downSince: world.now });
-    world.hear(connected);
-    expect(world.look).toMatchObject({ key: 'catchUp:3', changes: null });
+    world.receive(connected);
+    expect(world.catchUpEffect).toMatchObject({ key: 'catchUp:3', changes: null });
     expect(world.settle(closed()).state).toBe('up.awaitingIndex');
   });
 
   test('lost while it is looked back from: the question is taken back, its late answer moves nothing', () => {
-    const world = new StreamWorld().hear(connected, lost);
-    expect(world.look).toBeUndefined();
+    const world = new StreamWorld().receive(connected, lost);
+    expect(world.catchUpEffect).toBeUndefined();
     const late = world.send(STREAM, closed(), { settles: 'catchUp:1' });
     expect([late.outcome, world.state]).toEqual(['late', 'down.backoff']);
-    expect(world.hear(connected).look?.key).toBe('catchUp:2');
+    expect(world.receive(connected).catchUpEffect?.key).toBe('catchUp:2');
   });
 
   test('of a daemon that was killed is begun again, whatever state it was in', () => {
     for (const before of [[], [connected], [lost], [refused], [connected, lost]]) {
-      const world = new StreamWorld().hear(...before, started());
+      const world = new StreamWorld().receive(...before, started());
       expect(world.state).toBe('down.connecting');
-      expect(world.look).toBeUndefined();
-      expect(world.hear(connected).look).toMatchObject({ changes: null });
+      expect(world.catchUpEffect).toBeUndefined();
+      expect(world.receive(connected).catchUpEffect).toMatchObject({ changes: null });
     }
-    expect(listening().hear(started(), connected).look).toMatchObject({ changes: null });
+    expect(listening().receive(started(), connected).catchUpEffect).toMatchObject({ changes: null });
   });
 
   test('ends with a clean stop: no timer, no question, no alarm', () => {
     for (const world of [
       new StreamWorld(),
-      new StreamWorld().hear(connected),
+      new StreamWorld().receive(connected),
       listening(),
-      new StreamWorld().hear(refused),
+      new StreamWorld().receive(refused),
     ]) {
-      world.hear({ type: 'stream.stopped' });
+      world.receive({ type: 'stream.stopped' });
       expect(world.state).toBe('stopped');
       expect(world.owed(STREAM).filter(({ type }) => type !== 'raiseAlarm')).toEqual([]);
-      world.hear(started(), connected);
-      expect(world.look).toMatchObject({ changes: null });
+      world.receive(started(), connected);
+      expect(world.catchUpEffect).toMatchObject({ changes: null });
     }
   });
 });
 
 describe('something that may have been missed', () => {
   test('while listening is looked for at once: everything, or some changes', () => {
-    expect(listening().hear(gapped(null)).look).toMatchObject({ changes: null });
-    expect(listening().hear(gapped([7, 8])).look).toMatchObject({ changes: [7, 8] });
+    expect(listening().receive(gapped(null)).catchUpEffect).toMatchObject({ changes: null });
+    expect(listening().receive(gapped([7, 8])).catchUpEffect).toMatchObject({ changes: [7, 8] });
   });
 
   test('while a look is under way is looked for after it, all of it together', () => {
-    const world = new StreamWorld().hear(connected, gapped([7]), gapped([8, 7]));
-    expect(world.look).toMatchObject({ key: 'catchUp:1', changes: null });
+    const world = new StreamWorld().receive(connected, gapped([7]), gapped([8, 7]));
+    expect(world.catchUpEffect).toMatchObject({ key: 'catchUp:1', changes: null });
     world.settle(closed());
-    expect(world.look).toMatchObject({ key: 'catchUp:2', changes: [7, 8] });
-    world.hear(gapped([9]), gapped(null)).settle(closed());
-    expect(world.look).toMatchObject({ key: 'catchUp:3', changes: null });
+    expect(world.catchUpEffect).toMatchObject({ key: 'catchUp:2', changes: [7, 8] });
+    world.receive(gapped([9]), gapped(null)).settle(closed());
+    expect(world.catchUpEffect).toMatchObject({ key: 'catchUp:3', changes: null });
     expect(world.settle(closed()).state).toBe('up.awaitingIndex');
   });
 
   test('what a look is not sure of is looked at once more', () => {
-    const world = new StreamWorld().hear(connected).settle(closed({ unsure: [7] }));
-    expect(world.look).toMatchObject({ key: 'catchUp:2', changes: [7] });
+    const world = new StreamWorld().receive(connected).settle(closed({ unsure: [7] }));
+    expect(world.catchUpEffect).toMatchObject({ key: 'catchUp:2', changes: [7] });
     expect(world.settle(closed()).state).toBe('up.awaitingIndex');
   });
 
   test('a look that fails is tried again after growing waits, until it works, and the operator hears of it once', () => {
-    const world = new StreamWorld().hear(connected);
+    const world = new StreamWorld().receive(connected);
     const waits: number[] = [];
     for (let times = 0; times < 8; times += 1) {
       world.settle(unclosed);
@@ -137,74 +142,78 @@ describe('something that may have been missed', () => {
 
   test('a look at some changes that fails is asked again for those, and for what came to them', () => {
     const world = listening()
-      .hear(gapped([7]))
+      .receive(gapped([7]))
       .settle(unclosed)
-      .hear(gapped([8]));
+      .receive(gapped([8]));
     world.fire(STREAM);
-    expect(world.look).toMatchObject({ changes: [7, 8] });
+    expect(world.catchUpEffect).toMatchObject({ changes: [7, 8] });
   });
 });
 
 describe('the operator', () => {
   test('hears of a connection that stays away, once, and of its return', () => {
-    const world = listening().hear(lost);
+    const world = listening().receive(lost);
     world.fire(STREAM);
     expect(world.alarms()).toEqual(['stream-down: no connection for 10m: closed by the server']);
     world.now += 3 * 3_600_000;
-    world.hear(lost, { ...lost, why: 'refused' } as AnyEvent, connected);
+    world.receive(lost, { ...lost, why: 'refused' } as AnyEvent, connected);
     expect(world.alarms()[1]).toBe('stream-down: connected again after 3h 10m; what was missed is looked up');
-    world.settle(closed()).hear(lost, connected);
+    world.settle(closed()).receive(lost, connected);
     expect(world.alarms()).toHaveLength(2);
   });
 
   test('hears of a refusal at once, once, and of its end', () => {
-    const world = new StreamWorld().hear(refused, refused, lost, refused);
+    const world = new StreamWorld().receive(refused, refused, lost, refused);
     expect([world.state, world.alarms()]).toEqual([
       'down.rejected',
       ['stream-access-denied: the key is not accepted'],
     ]);
     world.fire(STREAM);
     expect(world.alarms()).toHaveLength(1);
-    world.hear(connected);
+    world.receive(connected);
     expect(world.alarms()[1]).toMatch(/^stream-access-denied: connected again after 10m/);
   });
 
   test('hears of a refusal also when the connection was away for long before', () => {
-    const world = new StreamWorld().hear(lost);
+    const world = new StreamWorld().receive(lost);
     world.fire(STREAM);
-    world.hear(refused);
+    world.receive(refused);
     expect(world.alarms().map((text) => text.split(':')[0])).toEqual(['stream-down', 'stream-access-denied']);
   });
 
   test('an outage goes on over restarts of the daemon', () => {
-    const world = listening().hear(lost);
+    const world = listening().receive(lost);
     world.now += 60_000;
-    world.hear(started());
+    world.receive(started());
     expect(world.context.downSince).toBe(world.now - 60_000);
   });
 });
 
 describe('a look that brings the daemon down', () => {
   test('is not tried a third time: it listens on without, until an operator asks', () => {
-    const world = new StreamWorld().hear(connected, crashed, started(), connected);
+    const world = new StreamWorld().receive(connected, crashed, started(), connected);
     expect(world.state).toBe('up.catchingUp');
-    world.hear(crashed, started(), connected);
-    expect([world.state, world.look]).toEqual(['up.listening', undefined]);
+    world.receive(crashed, started(), connected);
+    expect([world.state, world.catchUpEffect]).toEqual(['up.listening', undefined]);
     expect(world.alarms()[0]).toMatch(
       /^catch-up-failing: looking up what was missed brought the daemon down/,
     );
-    expect(world.hear(gapped(null)).look).toBeUndefined();
-    world.hear(started(5_000), connected);
-    expect(world.look).toMatchObject({ changes: null });
+    expect(world.receive(gapped(null)).catchUpEffect).toBeUndefined();
+    world.receive(started(5_000), connected);
+    expect(world.catchUpEffect).toMatchObject({ changes: null });
   });
 
   test('once only does not count after one that worked', () => {
-    const world = new StreamWorld().hear(connected, crashed, started(), connected).settle(closed());
-    expect(world.hear(crashed, started(), connected).state).toBe('up.catchingUp');
+    const world = new StreamWorld().receive(connected, crashed, started(), connected).settle(closed());
+    expect(world.receive(crashed, started(), connected).state).toBe('up.catchingUp');
   });
 
   test('an internal error is told and moves nothing', () => {
-    const world = listening().hear({ type: 'machine.failed', event: 'stream.gap-suspected', message: 'oh' });
+    const world = listening().receive({
+      type: 'machine.failed',
+      event: 'stream.gap-suspected',
+      message: 'oh',
+    });
     expect([world.state, world.alarms()]).toEqual(['up.listening', ['catch-up-failing: internal error: oh']]);
   });
 });

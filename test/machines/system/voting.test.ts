@@ -23,7 +23,7 @@ function opened(): Simulator {
 
 /** The answers to reviews, in order. */
 function answers(world: Simulator): readonly string[] {
-  return world.unheard.map(({ to, event }) => `${to} ${event.type}`);
+  return world.undelivered.map(({ to, event }) => `${to} ${event.type}`);
 }
 
 describe('votes are allowed', () => {

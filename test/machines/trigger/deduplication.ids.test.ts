@@ -7,7 +7,11 @@ import {
 } from '../../../src/machines/trigger/deduplication.ts';
 
 const NOON = 1_795_350_000_000;
-const said = (id: string | null, seconds = 0, changes: Partial<EventFingerprint> = {}): EventFingerprint => ({
+const comment = (
+  id: string | null,
+  seconds = 0,
+  changes: Partial<EventFingerprint> = {},
+): EventFingerprint => ({
   kind: 'comment',
   change: 7,
   patchset: 3,
@@ -18,9 +22,9 @@ const said = (id: string | null, seconds = 0, changes: Partial<EventFingerprint>
   ...changes,
 });
 const seen = (number: number, id: string | null, seconds = 0): SeenEvent => {
-  return { ...said(id, seconds), number, streamed: true, hidden: false };
+  return { ...comment(id, seconds), number, streamed: true, hidden: false };
 };
-const look = (
+const query = (
   entries: readonly EventFingerprint[],
   before: readonly SeenEvent[],
   during: readonly SeenEvent[] = [],
@@ -31,22 +35,24 @@ const look = (
 
 describe('what has an id', () => {
   test('is known again whenever and in whatever words it is told', () => {
-    expect(look([said('a', 3_600, { text: 'x', account: 'bob' })], [seen(1, 'a')]).fresh).toEqual([]);
+    expect(query([comment('a', 3_600, { text: 'x', account: 'bob' })], [seen(1, 'a')]).fresh).toEqual([]);
   });
 
   test('stands for no other, also of the same second and words', () => {
-    expect(look([said('a'), said('b'), said('c')], [seen(1, 'a'), seen(2, 'c')]).fresh).toEqual(['b']);
-    expect(look([said('b')], [seen(1, 'a')]).fresh).toEqual(['b']);
+    expect(query([comment('a'), comment('b'), comment('c')], [seen(1, 'a'), seen(2, 'c')]).fresh).toEqual([
+      'b',
+    ]);
+    expect(query([comment('b')], [seen(1, 'a')]).fresh).toEqual(['b']);
   });
 
   test('is new once for each, in the order of time', () => {
-    expect(look([said('b', 2), said('a', 1), said('c', 3)], []).fresh).toEqual(['a', 'b', 'c']);
+    expect(query([comment('b', 2), comment('a', 1), comment('c', 3)], []).fresh).toEqual(['a', 'b', 'c']);
   });
 });
 
 describe('what the stream told', () => {
   test('gets the id of its counterpart, and counts for nothing else from then on', () => {
-    expect(look([said('a', 1)], [seen(1, null)])).toEqual({
+    expect(query([comment('a', 1)], [seen(1, null)])).toEqual({
       fresh: [],
       unsure: false,
       named: [{ number: 1, id: 'a' }],
@@ -55,15 +61,15 @@ describe('what the stream told', () => {
 
   test('eight equal ones in a second and three more that nobody heard: three are new, each gets its own id', () => {
     const heard = Array.from({ length: 8 }, (_, number) => seen(number + 1, null, number % 2));
-    const all = Array.from({ length: 11 }, (_, number) => said(`m${number}`));
-    const { fresh, named } = look(all, heard);
+    const all = Array.from({ length: 11 }, (_, number) => comment(`m${number}`));
+    const { fresh, named } = query(all, heard);
     expect(fresh.length).toBe(3);
     expect(new Set(named.map(({ number }) => number)).size).toBe(8);
     expect(new Set([...named.map(({ id }) => id), ...fresh]).size).toBe(11);
   });
 
   test('while Gerrit answered, leaves it unsure as without ids', () => {
-    expect(look([said('a')], [], [seen(1, null)])).toEqual({
+    expect(query([comment('a')], [], [seen(1, null)])).toEqual({
       fresh: [],
       unsure: true,
       named: [{ number: 1, id: 'a' }],
@@ -72,7 +78,7 @@ describe('what the stream told', () => {
 });
 
 test('where Gerrit is asked by SSH again, what has an id is matched by words and time', () => {
-  expect(look([said(null, 1), said(null, 2)], [seen(1, 'a')])).toMatchObject({
+  expect(query([comment(null, 1), comment(null, 2)], [seen(1, 'a')])).toMatchObject({
     fresh: [undefined],
     named: [],
   });

@@ -166,13 +166,13 @@ describe('whatever comes', () => {
   test('every decision has a known rule and a reason, and nothing throws', () => {
     fc.assert(
       fc.property(job, event, texts, texts, (rules, given, ciAccounts, names) => {
-        const { comment: written, by, author, tag, hashtags, at, ...place } = given;
+        const { comment: written, by, author, tag, hashtags, at, ...target } = given;
         const all = triggerRules({
           jobs: [jobRules({ ...rules, votes: [{ ...VOTE, by: names }] })],
           ciAccounts,
           name: names[0] ?? null,
         });
-        const changes = { ...on(place), by, author, hashtags, at };
+        const changes = { ...on(target), by, author, hashtags, at };
         for (const entries of [created(changes), comment(written, { ...changes, tag }), ready(changes)]) {
           for (const { rule, why } of decide(
             entries,

@@ -107,12 +107,10 @@ test('the newest run is the one that was admitted last, whichever ended last', (
 
 test('a value of 0 takes a better vote away and is sent for nothing else', () => {
   const runs = [run('a', 'FAILURE', own), run('b', 'SUCCESS')];
-  const quiet = { values: { success: 1, failure: 0, timedOut: 0 } };
-  expect([1, 0, -1].map((currentVote) => computeVote(facts(runs, { ...quiet, currentVote })).value)).toEqual([
-    0,
-    null,
-    null,
-  ]);
+  const withoutVotes = { values: { success: 1, failure: 0, timedOut: 0 } };
+  expect(
+    [1, 0, -1].map((currentVote) => computeVote(facts(runs, { ...withoutVotes, currentVote })).value),
+  ).toEqual([0, null, null]);
 });
 
 test('a vote that could not be read keeps a positive vote back and no negative one', () => {

@@ -14,7 +14,7 @@ import type { EvidenceLimits } from '../../../../src/config/config.ts';
 import { type CollectRequest, collectRequest, JOB, publishRequest } from '../../../contracts/evidence.ts';
 import { EVIDENCE_LIMITS } from '../../../fixtures/bounds.ts';
 import { runs } from '../../../fixtures/effort.ts';
-import { everyByte, type LocalRig, lay, makePipe, makeRig, readOrNull } from '../../logs/rig.ts';
+import { everyByte, type LocalRig, makePipe, makeRig, readOrNull, writeAt } from '../../logs/rig.ts';
 
 describe('a hostile work tree', () => {
   const { signal } = new AbortController();
@@ -23,7 +23,7 @@ describe('a hostile work tree', () => {
   beforeEach(async () => {
     rig = await makeRig();
     canary = join(rig.base, 'outside');
-    await lay(join(canary, 'secret.txt'), 'CANARY');
+    await writeAt(join(canary, 'secret.txt'), 'CANARY');
   });
   afterEach(() => rig.close());
 
@@ -45,7 +45,7 @@ describe('a hostile work tree', () => {
 
   test('links, pipes, sockets and devices are listed, not opened', async () => {
     const logs = join(rig.tree, 'logs');
-    await lay(join(logs, 'good.log'), 'good');
+    await writeAt(join(logs, 'good.log'), 'good');
     await symlink('/etc/passwd', join(logs, 'file-link'));
     await symlink(canary, join(logs, 'directory-link'));
     await symlink('.', join(logs, 'loop'));
@@ -95,7 +95,7 @@ describe('a hostile work tree', () => {
   test('a work tree that is itself a link is not entered', async () => {
     await rig.close();
     await mkdir(rig.server.address, { recursive: true });
-    await lay(join(canary, 'logs', 'x'), 'CANARY');
+    await writeAt(join(canary, 'logs', 'x'), 'CANARY');
     await symlink(canary, rig.tree);
     const { paths, why } = await publish(['logs']);
     expect(paths).toEqual([]);
@@ -103,7 +103,7 @@ describe('a hostile work tree', () => {
   });
 
   test('a run directory that is a link, and a log that is one, are not followed', async () => {
-    await lay(join(canary, 'log'), 'CANARY');
+    await writeAt(join(canary, 'log'), 'CANARY');
     const run = join(rig.stateDir, 'runs', JOB, '1');
     await mkdir(join(run, 'testing'), { recursive: true });
     await symlink(canary, join(run, 'stacking'));
@@ -119,8 +119,8 @@ describe('a hostile work tree', () => {
   });
 
   test('nothing outside is read while directories are swapped for links', async () => {
-    await lay(join(rig.tree, 'logs', 'dir', 'secret.txt'), 'inside');
-    await lay(join(rig.tree, 'logs', 'flip'), 'inside');
+    await writeAt(join(rig.tree, 'logs', 'dir', 'secret.txt'), 'inside');
+    await writeAt(join(rig.tree, 'logs', 'flip'), 'inside');
     makePipe(join(rig.tree, 'pipe'));
     // Changes logs/dir and logs/dir/secret.txt into links to the outside, logs/flip into a pipe, and back, as fast as it can.
     const script = `const fs = require('node:fs');
@@ -163,7 +163,7 @@ describe('a hostile work tree', () => {
     const logs = join(rig.tree, 'logs');
     const long = `${'n'.repeat(200)}.log`;
     const names = ['a b', 'a?b', 'a b.log', 'a<b>.log', '.htaccess', 'größe.txt', '-rf', '%2e%2e', long];
-    for (const name of names) await lay(join(logs, name), name);
+    for (const name of names) await writeAt(join(logs, name), name);
     await writeFile(Buffer.concat([Buffer.from(`${logs}/`), Buffer.from([0xff, 0xfe])]), 'x');
     const { url, manifest, why, paths } = await publish(['logs']);
     expect(paths.length).toBe(names.length);
@@ -180,7 +180,7 @@ describe('a hostile work tree', () => {
 
   test('a sparse file of a terabyte costs its share and no more', async () => {
     const file = join(rig.tree, 'logs', 'sparse');
-    await lay(file, 'head');
+    await writeAt(file, 'head');
     await truncate(file, 1_000_000_000_000);
     const { manifest } = await publish(['logs'], { maxFileBytes: 100_000 });
     expect(manifest.files).toMatchObject([{ bytes: 100_000, cutFrom: 1_000_000_000_000 }]);
@@ -188,7 +188,7 @@ describe('a hostile work tree', () => {
 
   test('a file that grows while it is copied is copied as far as it was', async () => {
     const file = join(rig.tree, 'logs', 'growing.log');
-    await lay(file, 'x'.repeat(1000));
+    await writeAt(file, 'x'.repeat(1000));
     const evidence = rig.start({
       beforeStep: (step) => {
         if (step === 'copy worktree/logs/growing.log') truncateSync(file, 5000);
@@ -199,9 +199,9 @@ describe('a hostile work tree', () => {
   });
 
   test('bytes: what does not fit is listed, smaller files still go, stage logs are cut instead', async () => {
-    await rig.layStageLog(JOB, 1, 'testing', 'x'.repeat(300));
-    await rig.layTreeFile(JOB, 'logs/a-big', 'x'.repeat(800));
-    await rig.layTreeFile(JOB, 'logs/b-small', 'x'.repeat(100));
+    await rig.writeStageLog(JOB, 1, 'testing', 'x'.repeat(300));
+    await rig.writeTreeFile(JOB, 'logs/a-big', 'x'.repeat(800));
+    await rig.writeTreeFile(JOB, 'logs/b-small', 'x'.repeat(100));
     const { paths, why } = await publish(['logs'], { limitBytes: 1000 });
     expect(paths).toEqual(['attempt-1/testing.log', 'worktree/logs/b-small']);
     expect(why).toEqual({ 'worktree/logs/a-big': 'over the limit of 1000 bytes for one job' });
@@ -210,22 +210,22 @@ describe('a hostile work tree', () => {
   });
 
   test('files, entries and depth are limited, and the list of what was skipped is too', async () => {
-    for (let number = 10; number < 30; number++) await rig.layTreeFile(JOB, `logs/${number}`, 'x');
+    for (let number = 10; number < 30; number++) await rig.writeTreeFile(JOB, `logs/${number}`, 'x');
     const few = await publish(['logs', 'other'], { limitFiles: 5 });
     expect(few.paths.length).toBe(5);
     expect(few.why['worktree/logs/15']).toBe('and what follows: over the limit of files');
   });
 
   test('entries that are looked at are limited', async () => {
-    for (let number = 10; number < 30; number++) await rig.layTreeFile(JOB, `logs/${number}`, 'x');
+    for (let number = 10; number < 30; number++) await rig.writeTreeFile(JOB, `logs/${number}`, 'x');
     const { paths, why } = await publish(['logs'], { maxEntries: 7 });
     expect(paths.length).toBe(7);
     expect(why).toEqual({ 'worktree/logs': 'over the limit of 7 directory entries' });
   });
 
   test('depth is limited', async () => {
-    await rig.layTreeFile(JOB, 'logs/1/2/3/4/x', 'x');
-    await rig.layTreeFile(JOB, 'logs/1/2/y', 'y');
+    await rig.writeTreeFile(JOB, 'logs/1/2/3/4/x', 'x');
+    await rig.writeTreeFile(JOB, 'logs/1/2/y', 'y');
     const { paths, why } = await publish(['logs'], { maxDepth: 3 });
     expect(paths).toEqual(['worktree/logs/1/2/y']);
     expect(why).toEqual({ 'worktree/logs/1/2/3': 'deeper than 3 directories' });
@@ -241,7 +241,7 @@ describe('a hostile work tree', () => {
   });
 
   test('a file that is named twice is collected once; a hard link is a file', async () => {
-    await rig.layTreeFile(JOB, 'logs/a', 'a');
+    await rig.writeTreeFile(JOB, 'logs/a', 'a');
     await link(join(rig.tree, 'logs', 'a'), join(rig.tree, 'logs', 'b'));
     const { paths } = await publish(['logs/a', 'logs', './logs//a', '.']);
     expect(paths).toEqual(['worktree/logs/a', 'worktree/logs/b']);
@@ -249,9 +249,9 @@ describe('a hostile work tree', () => {
 
   test('what cannot be read is listed', async () => {
     const logs = join(rig.tree, 'logs');
-    await lay(join(logs, 'closed', 'a'), 'a');
-    await lay(join(logs, 'locked.log'), 'b');
-    await lay(join(logs, 'open.log'), 'c');
+    await writeAt(join(logs, 'closed', 'a'), 'a');
+    await writeAt(join(logs, 'locked.log'), 'b');
+    await writeAt(join(logs, 'open.log'), 'c');
     await asNobody(rig, async () => {
       await chmod(join(logs, 'closed'), 0);
       await chmod(join(logs, 'locked.log'), 0);
@@ -263,7 +263,7 @@ describe('a hostile work tree', () => {
         'worktree/logs/closed/a': 'not readable',
       });
       // A tree with closed directories goes all the same.
-      await lay(join(rig.stateDir, 'runs', JOB, '1', 'testing', 'log'), 'x');
+      await writeAt(join(rig.stateDir, 'runs', JOB, '1', 'testing', 'log'), 'x');
       await chmod(join(rig.stateDir, 'runs', JOB, '1'), 0);
       await rig.start().discard(JOB, 'all');
       expect(await readdir(join(rig.stateDir, 'runs'))).toEqual([]);

@@ -15,7 +15,7 @@ import {
 } from '../../../contracts/evidence.ts';
 import { EXHAUSTIVE } from '../../../fixtures/effort.ts';
 import { NEVER } from '../../../fixtures/never.ts';
-import { type LocalRig, lay, makeRig } from '../../logs/rig.ts';
+import { type LocalRig, makeRig, writeAt } from '../../logs/rig.ts';
 
 const signal = NEVER;
 const SHORT = JOB.slice(0, 12);
@@ -52,9 +52,9 @@ describe('publication and crashes', () => {
     rig = await makeRig();
     parent = join(rig.site, '45', '912345', '3', 'check', 'acme-dsvm');
     collect = collectRequest({ server: rig.server, logs: ['logs'] });
-    await rig.layStageLog(JOB, 1, 'testing', 'log of the stage');
-    await rig.layTreeFile(JOB, 'logs/sub/a.txt', 'a');
-    await rig.layTreeFile(JOB, 'logs/b.zip', 'PK\x03\x04');
+    await rig.writeStageLog(JOB, 1, 'testing', 'log of the stage');
+    await rig.writeTreeFile(JOB, 'logs/sub/a.txt', 'a');
+    await rig.writeTreeFile(JOB, 'logs/b.zip', 'PK\x03\x04');
   });
   afterEach(() => rig.close());
 
@@ -75,7 +75,7 @@ describe('publication and crashes', () => {
 
   test('killed at each step of a publication, once or twice in a row: one complete publication', async () => {
     await rig.start().collect(collect, signal);
-    await lay(join(parent, '01jabcdefghi', 'precious'), 'of another job');
+    await writeAt(join(parent, '01jabcdefghi', 'precious'), 'of another job');
     const redact = ['hunter22'];
     for (let steps = 0; ; steps++) {
       const first = killAfter(steps);
@@ -97,7 +97,7 @@ describe('publication and crashes', () => {
   });
 
   test('killed at each step of a collection: the next one is complete', async () => {
-    await lay(join(parent, '01jabcdefghi', 'precious'), 'of another job');
+    await writeAt(join(parent, '01jabcdefghi', 'precious'), 'of another job');
     for (let steps = 0; ; steps++) {
       const killed = await wasKilled(rig.start(killAfter(steps)).collect(collect, signal));
       const evidence = rig.start();
@@ -120,7 +120,7 @@ describe('publication and crashes', () => {
 
   test('killed at each step of discarding: the next one finishes it', async () => {
     for (let steps = 0; ; steps++) {
-      await rig.layStageLog(JOB, 1, 'testing', 'x');
+      await rig.writeStageLog(JOB, 1, 'testing', 'x');
       await rig.start().collect(collect, signal);
       const killed = await wasKilled(rig.start(killAfter(steps)).discard(JOB, 'all'));
       await rig.start().discard(JOB, 'all');
@@ -135,7 +135,7 @@ describe('publication and crashes', () => {
     ['a file is gone', (at: string) => rm(join(at, 'attempt-1'), { recursive: true })],
     ['the page is gone', (at: string) => rm(join(at, 'index.html'))],
   ])('a damaged publication of ours is replaced: %s', async (_what, damage) => {
-    await lay(join(parent, '01jabcdefghi', 'precious'), 'of another job');
+    await writeAt(join(parent, '01jabcdefghi', 'precious'), 'of another job');
     const evidence = rig.start();
     await evidence.collect(collect, signal);
     const url = await evidence.publish(publishRequest(), signal);
@@ -161,10 +161,10 @@ describe('publication and crashes', () => {
   test('a temporary directory without our mark is left alone', async () => {
     const evidence = rig.start();
     await evidence.collect(collect, signal);
-    await lay(join(parent, `.sos-ci-${JOB}.1`, 'precious'), 'theirs');
-    await lay(join(parent, `.sos-ci-${JOB}.2`, 'manifest.json'), '{"version":1,"job":"x","files":[]}');
-    await lay(join(parent, `.sos-ci-${JOB}.3`, 'manifest.json'), 'not JSON');
-    await lay(join(parent, `.sos-ci-${JOB}.4`), 'a file');
+    await writeAt(join(parent, `.sos-ci-${JOB}.1`, 'precious'), 'theirs');
+    await writeAt(join(parent, `.sos-ci-${JOB}.2`, 'manifest.json'), '{"version":1,"job":"x","files":[]}');
+    await writeAt(join(parent, `.sos-ci-${JOB}.3`, 'manifest.json'), 'not JSON');
+    await writeAt(join(parent, `.sos-ci-${JOB}.4`), 'a file');
     const url = await evidence.publish(publishRequest(), signal);
     expect(await rig.read(url, 'attempt-1/testing.log')).toBe('log of the stage');
     const left = [1, 2, 3, 4].map((number) => `.sos-ci-${JOB}.${number}`);

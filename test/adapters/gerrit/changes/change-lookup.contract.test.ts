@@ -1,8 +1,8 @@
 /** Looks up changes in the embedded Gerrit over SSH. */
 import { gerritChangesContract } from '../../../contracts/gerrit-changes.ts';
-import { Stand } from '../../../demo/gerrit/stand.ts';
+import { EmbeddedFixture } from '../../../demo/gerrit/embedded-fixture.ts';
 import { needs } from '../../../fixtures/needs.ts';
 
 needs('git', 'ssh').describe('with git and ssh', () => {
-  gerritChangesContract('embedded Gerrit', () => new Stand().open());
+  gerritChangesContract('embedded Gerrit', () => new EmbeddedFixture().open());
 });

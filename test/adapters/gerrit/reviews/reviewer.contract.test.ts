@@ -8,10 +8,10 @@ import { SshServer } from '../../../fakes/ssh-server.ts';
 import { keys, patchset, realClock, Site } from '../site.ts';
 
 reviewerContract('ssh', async () => {
-  const place = new Site();
+  const site = new Site();
   const ssh = await SshServer.start([keys.ed25519.private]);
   const model = new GerritModel(ssh);
-  const options = place.options(ssh.port);
+  const options = site.options(ssh.port);
   return {
     reviewer: new GerritReviewer(
       new SshReviews(options, 'acme-ci', new SharedConnection(options, realClock)),
@@ -33,7 +33,7 @@ reviewerContract('ssh', async () => {
     messages: async ({ change }) => model.messages(change),
     stop: async () => {
       await ssh.close();
-      place.remove();
+      site.remove();
     },
   };
 });

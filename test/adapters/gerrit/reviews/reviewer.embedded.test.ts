@@ -3,21 +3,21 @@ import type { GerritReviewer } from '../../../../src/adapters/gerrit/reviews/rev
 import { reviewerContract } from '../../../contracts/reviewer.ts';
 import { Embedded } from '../embedded.ts';
 
-const roads: readonly (readonly [string, (place: Embedded) => GerritReviewer])[] = [
-  ['embedded Gerrit by SSH', (place) => place.ssh()],
-  ['embedded Gerrit by REST', (place) => place.rest()],
+const transports: readonly (readonly [string, (embedded: Embedded) => GerritReviewer])[] = [
+  ['embedded Gerrit by SSH', (embedded) => embedded.ssh()],
+  ['embedded Gerrit by REST', (embedded) => embedded.rest()],
 ];
 
-for (const [name, road] of roads) {
+for (const [name, transport] of transports) {
   reviewerContract(name, async () => {
-    const place = await Embedded.start();
+    const embedded = await Embedded.start();
     return {
-      reviewer: road(place),
-      newPatchset: async () => place.newPatchset(),
-      messages: async (patchset) => place.texts(patchset),
-      supersede: async (patchset) => place.supersede(patchset),
-      close: async ({ change }) => place.gerrit.as('dev').abandon(change),
-      stop: () => place.stop(),
+      reviewer: transport(embedded),
+      newPatchset: async () => embedded.newPatchset(),
+      messages: async (patchset) => embedded.texts(patchset),
+      supersede: async (patchset) => embedded.supersede(patchset),
+      close: async ({ change }) => embedded.gerrit.as('dev').abandon(change),
+      stop: () => embedded.stop(),
     };
   });
 }

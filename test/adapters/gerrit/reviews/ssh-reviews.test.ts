@@ -5,7 +5,7 @@ import type { Patchset } from '../../../../src/machines/model/domain.ts';
 import { GerritModel } from '../../../fakes/gerrit-model.ts';
 import { reply, SshServer } from '../../../fakes/ssh-server.ts';
 import { NEVER } from '../../../fixtures/never.ts';
-import { next, posted, request, reviewerAt } from '../review-stand.ts';
+import { next, posted, request, reviewerAt } from '../review-fixture.ts';
 import { keys, patchset, Site } from '../site.ts';
 
 const signal = NEVER;

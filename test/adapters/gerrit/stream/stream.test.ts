@@ -40,7 +40,7 @@ function start(
 }
 const up = () => listener.until(() => listener.connected);
 const down = () => listener.until(() => listener.states.length > 0 && !listener.connected);
-const said = (count: number) => listener.until(() => listener.events.length >= count);
+const received = (count: number) => listener.until(() => listener.events.length >= count);
 
 describe('a working stream', () => {
   test('reports the server, and delivers events', async () => {
@@ -55,7 +55,7 @@ describe('a working stream', () => {
       },
     ]);
     gerrit.comment(patchset, 'dev', 'recheck');
-    await said(1);
+    await received(1);
     expect(listener.events[0]).toMatchObject({ type: 'comment-added', comment: 'Patch Set 3:\n\nrecheck' });
   });
 
@@ -64,7 +64,7 @@ describe('a working stream', () => {
     await up();
     gerrit.say({ type: 'patchset-created', junk: 'x'.repeat(100_000) });
     gerrit.comment(patchset, 'dev', 'after it');
-    await said(1);
+    await received(1);
     expect(listener.rejections.map(({ reason }) => reason)).toEqual(['overlong']);
   });
 
@@ -81,7 +81,7 @@ describe('a working stream', () => {
     const [channel] = gerrit.streams;
     expect(channel?.writableLength).toBeGreaterThan(1_000_000);
     listener.releaseEvents();
-    await said(count);
+    await received(count);
     expect(listener.heldAtMost).toBe(3);
   });
 });
@@ -96,7 +96,7 @@ describe('a broken stream', () => {
     await down();
     await up();
     gerrit.comment(patchset, 'dev', 'again');
-    await said(1);
+    await received(1);
     expect(listener.states.map(({ connected }) => connected)).toEqual([true, false, true]);
     expect(listener.states[1]).toMatchObject({ permanent: false });
     expect(listener.rejections.every(({ reason }) => reason === 'cut-off')).toBe(true);

@@ -131,18 +131,18 @@ test('accepts no queries after close', async () => {
 
 test('callbacks run in the async context of the caller, not of the one that opened the connection', async () => {
   const work = new AsyncLocalStorage<string>();
-  const heard: unknown[] = [];
-  const hear = (name: string) => (): void => void heard.push([name, work.getStore()]);
+  const calls: unknown[] = [];
+  const record = (name: string) => (): void => void calls.push([name, work.getStore()]);
   const asking = (name: string) =>
     work.run(name, () =>
       shared.ask(signal, async (connection) => {
-        connection.onClosed(hear(`${name}: gone`));
+        connection.onClosed(record(`${name}: gone`));
         await new Promise<void>((resolve, reject) => {
           const attach = (channel: ClientChannel): void => {
-            hear('attach')();
-            channel.on('data', hear('data'));
-            channel.on('exit', hear('exit'));
-            channel.on('close', hear('close'));
+            record('attach')();
+            channel.on('data', record('data'));
+            channel.on('exit', record('exit'));
+            channel.on('close', record('close'));
             channel.on('close', resolve);
           };
           connection.exec('gerrit version', attach, { timeoutMs: 10_000, signal }).catch(reject);
@@ -154,9 +154,9 @@ test('callbacks run in the async context of the caller, not of the one that open
   server.cutAll();
   await work.run('C', () => ask());
   const callbacks = ['attach', 'close', 'data', 'exit'];
-  expect(heard.slice(0, 4).sort()).toEqual(callbacks.map((name) => [name, 'A']));
-  expect(heard.slice(4, 8).sort()).toEqual(callbacks.map((name) => [name, 'B']));
-  expect(heard.slice(8)).toEqual(['A: gone', 'B: gone'].map((name) => [name, undefined]));
+  expect(calls.slice(0, 4).sort()).toEqual(callbacks.map((name) => [name, 'A']));
+  expect(calls.slice(4, 8).sort()).toEqual(callbacks.map((name) => [name, 'B']));
+  expect(calls.slice(8)).toEqual(['A: gone', 'B: gone'].map((name) => [name, undefined]));
 });
 
 test('queries use the stream’s connection while it is open, and its own is closed', async () => {

@@ -36,7 +36,7 @@ export interface GerritPerson {
 }
 
 /** A server with accounts and their keys, and a directory for files of its clients. */
-export abstract class GerritStand {
+export abstract class GerritFixture {
   readonly directory: string;
   readonly #running = new Set<() => void>();
 
@@ -53,7 +53,7 @@ export abstract class GerritStand {
   /** With a branch master. */
   abstract createProject(name: string): Promise<unknown>;
   /** The stream as `user`'s ssh receives it, from now on; resolves once the server streams. */
-  abstract stream(user: string, options?: string): Promise<PeerActivity>;
+  abstract stream(user: string, options?: string): Promise<StreamOutput>;
   abstract close(): Promise<void>;
 
   /** Ends the clients that still run. */
@@ -95,20 +95,20 @@ export abstract class GerritStand {
   }
 
   /** The stream as `user`'s ssh receives it, without anything from before the server listens. */
-  protected openStream(user: string, options = ''): PeerActivity {
+  protected openStream(user: string, options = ''): StreamOutput {
     const child = spawn('ssh', this.#sshTo(user, `gerrit stream-events ${options}`), {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: this.#environment(),
     });
     const kill = (): void => void child.kill('SIGKILL');
     this.#running.add(kill);
-    const heard = new PeerActivity();
-    child.stdout.on('data', (chunk: Buffer) => heard.add(chunk));
+    const output = new StreamOutput();
+    child.stdout.on('data', (chunk: Buffer) => output.add(chunk));
     child.on('close', (status) => {
       this.#running.delete(kill);
-      heard.end(status);
+      output.end(status);
     });
-    return heard;
+    return output;
   }
 
   #sshTo(user: string, command: string): string[] {
@@ -161,7 +161,7 @@ export abstract class GerritStand {
 }
 
 /** The output that a stream's client has received. */
-export class PeerActivity {
+export class StreamOutput {
   text = '';
   readonly ended: Promise<number | null>;
   #end: (status: number | null) => void = () => undefined;

@@ -2,13 +2,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type GerritPerson, GerritStand, type PeerActivity } from '../../contracts/gerrit-stand.ts';
+import { GerritFixture, type GerritPerson, type StreamOutput } from '../../contracts/gerrit-fixture.ts';
 import type { RealGerrit } from '../real-gerrit/real-gerrit.ts';
 import { SEED_PROJECTS } from '../real-gerrit/seed.ts';
 import { sharedGerrit } from './shared-gerrit.ts';
 import { eventually } from './waiting.ts';
 
-export class RealStand extends GerritStand {
+export class RealGerritFixture extends GerritFixture {
   readonly gerrit: RealGerrit;
   #branches = 0;
 
@@ -17,8 +17,8 @@ export class RealStand extends GerritStand {
     this.gerrit = gerrit;
   }
 
-  static async open(): Promise<RealStand> {
-    return new RealStand(mkdtempSync(join(tmpdir(), 'sos-ci-gerrit-')), sharedGerrit());
+  static async open(): Promise<RealGerritFixture> {
+    return new RealGerritFixture(mkdtempSync(join(tmpdir(), 'sos-ci-gerrit-')), sharedGerrit());
   }
 
   async close(): Promise<void> {
@@ -54,14 +54,14 @@ export class RealStand extends GerritStand {
   }
 
   /** Gerrit does not say that it streams, so something happens until it is heard. */
-  async stream(user: string, options = ''): Promise<PeerActivity> {
-    const heard = this.openStream(user, options);
+  async stream(user: string, options = ''): Promise<StreamOutput> {
+    const output = this.openStream(user, options);
     await eventually('the stream is open', async () => {
       this.#branches += 1;
       await this.gerrit.as('admin').put(`projects/sandbox/branches/ping-${this.#branches}`, {});
-      return heard.text.includes(`refs/heads/ping-${this.#branches}"`);
+      return output.text.includes(`refs/heads/ping-${this.#branches}"`);
     });
-    heard.text = '';
-    return heard;
+    output.text = '';
+    return output;
   }
 }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { EmbeddedGerrit, type NewAccount } from '../../../src/demo/gerrit/embedded-gerrit.ts';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
-import { type GerritPerson, GerritStand, type PeerActivity } from '../../contracts/gerrit-stand.ts';
+import { GerritFixture, type GerritPerson, type StreamOutput } from '../../contracts/gerrit-fixture.ts';
 
 const PEOPLE: readonly NewAccount[] = [
   { username: 'dev', labels: { 'Code-Review': [-1, 1] } },
@@ -22,7 +22,7 @@ const PEOPLE: readonly NewAccount[] = [
   },
 ];
 
-export class Stand extends GerritStand {
+export class EmbeddedFixture extends GerritFixture {
   readonly gerrit: EmbeddedGerrit;
 
   constructor(people: readonly NewAccount[] = PEOPLE) {
@@ -81,10 +81,10 @@ export class Stand extends GerritStand {
     });
   }
 
-  async stream(user: string, options = ''): Promise<PeerActivity> {
+  async stream(user: string, options = ''): Promise<StreamOutput> {
     const before = this.gerrit.streams;
-    const heard = this.openStream(user, options);
+    const output = this.openStream(user, options);
     await this.gerrit.until(() => this.gerrit.streams > before);
-    return heard;
+    return output;
   }
 }

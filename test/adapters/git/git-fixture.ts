@@ -30,7 +30,7 @@ const LIMITS: GitCacheConfig = {
 
 export const CINDER = 'openstack/cinder';
 
-export class Place {
+export class GitFixture {
   readonly root = realpathSync(mkdtempSync(join(tmpdir(), 'sos-ci-git-')));
   readonly work = join(this.root, 'work');
   readonly bare = this.project(CINDER);
