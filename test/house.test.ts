@@ -101,7 +101,7 @@ describe('the import table', () => {
       "import { patternProblem } from '../../machines/trigger/rules/regex.ts';",
     ],
     ['src/demo/gerrit/ssh-server.ts', "import ssh2 from 'ssh2';"],
-  ])('lets %s: %s', (path, text) => {
+  ])('allows %s: %s', (path, text) => {
     expect(importBreaches(sample(path, text))).toEqual([]);
   });
 
@@ -152,13 +152,13 @@ describe('style of one file', () => {
     'src/EngineLoop.ts',
   ])('catches the name %s', (path) => expect(nameBreaches(path)).toHaveLength(1));
 
-  test('every file opens with a paragraph about itself', () => {
+  test('every file begins with a comment about itself', () => {
     expect([...src, ...bench].flatMap(paragraphBreaches)).toEqual([]);
     expect(paragraphBreaches(sample('src/a.ts', "import { b } from './b.ts';\n"))).toHaveLength(1);
     expect(paragraphBreaches(sample('src/a.ts', '/** A file. */\n'))).toHaveLength(1);
   });
 
-  test('nothing goes around the compiler', () => {
+  test('nothing bypasses the compiler', () => {
     expect(src.flatMap(constructBreaches)).toEqual([]);
   });
 
@@ -176,7 +176,7 @@ describe('style of one file', () => {
     expect(constructBreaches(sample('src/a.ts', text))).toHaveLength(1);
   });
 
-  test('machines are pure, the engine asks its clock, only people see the console', () => {
+  test('machines are pure, the engine uses its clock, only the CLI uses the console', () => {
     expect(src.flatMap(purityBreaches)).toEqual([]);
   });
 
@@ -195,7 +195,7 @@ describe('style of one file', () => {
     expect(purityBreaches(sample(path, text))).toHaveLength(1);
   });
 
-  test('timers are those of one file', () => {
+  test('timers are set in one file only', () => {
     expect(src.flatMap(timerBreaches)).toEqual([]);
   });
 
@@ -205,7 +205,7 @@ describe('style of one file', () => {
     "import { setTimeout as pause } from 'node:timers/promises';",
   ])('catches %s', (text) => expect(timerBreaches(sample('src/adapters/local/a.ts', text))).toHaveLength(1));
 
-  test('a property that is called like a clock is no clock', () => {
+  test('a property with the name of a clock is allowed', () => {
     const text =
       'interface A { Date: string } const b = { process: 1 }; f(a.Date, b.process, a.console.log);';
     expect(purityBreaches(sample('src/machines/job/job.ts', text))).toEqual([]);
@@ -231,7 +231,7 @@ describe('states and versions', () => {
   });
 
   test.each(["const mode = daemon.mode === 'stopped';", "const top = row.state.split('.')[0];"])(
-    'lets %s',
+    'allows %s',
     (text) => {
       expect(stateBreaches(sample('src/engine/a.ts', text))).toEqual([]);
     },
@@ -239,7 +239,7 @@ describe('states and versions', () => {
 });
 
 describe('the repository', () => {
-  test('every dependency is pinned, and every install script is decided on', () => {
+  test('every dependency is pinned, and every install script is allowed or denied', () => {
     expect(pinBreaches(manifest, lock)).toEqual([]);
     expect(scriptBreaches(manifest, lock)).toEqual([]);
     expect(read('.npmrc')).toMatch(/^ignore-scripts=true$/m);
@@ -270,7 +270,7 @@ describe('the repository', () => {
     for (const line of lines) expect(testBreaches(sample('test/a.test.ts', line))).toHaveLength(1);
   });
 
-  test('tests in threads reach nothing outside', () => {
+  test('tests in threads use nothing outside the process', () => {
     const sources = new Map([...src, ...tests].map((file) => [file.path, file]));
     expect(tests.flatMap((file) => pureBreaches(file, sources))).toEqual([]);
     const through = new Map([['test/a.ts', sample('test/a.ts', "import ssh2 from 'ssh2';")]]);
@@ -282,7 +282,7 @@ describe('the repository', () => {
     expect(breaches('test/machines/a.outside.test.ts', direct)).toEqual([]);
   });
 
-  test('no file speaks of the place where it was written', () => {
+  test('no file mentions the environment where it was written', () => {
     const words = [join('..', 'shared'), join('/work', 'main'), join('/work', 'shared')];
     const texts = files.filter((path) => !path.endsWith('package-lock.json'));
     expect(texts.flatMap((path) => strayBreaches(path, read(path), words))).toEqual([]);
@@ -291,12 +291,12 @@ describe('the repository', () => {
 });
 
 describe('the code map in ARCHITECTURE.md', () => {
-  test('names every folder, and nothing that is not there', () => {
+  test('names every folder, and no missing path', () => {
     expect(mapBreaches(read('ARCHITECTURE.md'), files)).toEqual([]);
     expect(read('ARCHITECTURE.md').split('\n').length).toBeLessThanOrEqual(200);
   });
 
-  test('catches a folder that is missing and a path that is gone', () => {
+  test('catches a missing folder and a missing path', () => {
     const have = ['src/engine/engine.ts', 'src/engine/loop/step.ts', 'docs/cli.md'];
     expect(mapBreaches('`src/engine/`, `src/engine/loop/`, `docs/`', have)).toEqual([]);
     expect(mapBreaches('`src/engine/`, `docs/`', have)).toEqual(['add src/engine/loop/']);

@@ -91,7 +91,7 @@ async function surviveAll(cases: readonly (readonly string[])[]): Promise<void> 
 
 let points: readonly string[];
 
-test('an undisturbed job comes to every point that it can be killed at', async () => {
+test('an undisturbed job reaches every fault point', async () => {
   const [rig] = rigs;
   if (rig === undefined) throw new Error('no lane');
   points = await listPoints(rig);
@@ -118,7 +118,7 @@ test('killed once, at every point', async () => {
   await surviveAll(points.map((point) => [point]));
 });
 
-test('killed at every point, and again at the first or second thing that the next daemon does', async () => {
+test('killed at every point, and again at the first or second step of the next daemon', async () => {
   const again = ['after:append#1', 'before:append#1', 'before:append#2', 'after:append#2'];
   await surviveAll(points.map((point, index) => [point, again[index % again.length] ?? '']));
 });

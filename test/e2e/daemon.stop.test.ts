@@ -1,4 +1,4 @@
-/** A daemon that is stopped while a call to the outside takes its time: it is gone all the same, and the next one ends the work. */
+/** A daemon that is stopped during a slow external call: it exits in time, and the next one finishes the work. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Rig } from './rig.ts';
 
@@ -10,7 +10,7 @@ afterAll(() => rig.stop());
 
 const STUBBORN = `trap '' TERM\nwhile :; do sleep 0.2; done\n`;
 
-test('SIGTERM while a stage that ignores its own is being stopped: closed within 5 s, and cleared away by the next start', async () => {
+test('SIGTERM while a stage that ignores SIGTERM is being stopped: exits within 5 s, and the next start cleans up', async () => {
   const one = await rig.newCase({ testing: STUBBORN });
   const daemon = await one.startDaemon();
   await one.push();

@@ -1,4 +1,4 @@
-/** The daemon's own life, seen from outside: one for one database, quick to stop, adopting what ran on. */
+/** The daemon from outside: one for each database, quick to stop, adopting running stages. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -59,7 +59,7 @@ test('a second daemon is refused with pid and start time of the first; SIGKILL l
   await one.close();
 });
 
-test('drain finishes what runs, takes nothing new, and ends by itself', async () => {
+test('drain finishes what runs, accepts nothing new, and exits', async () => {
   const one = await rig.newCase({ testing: WAITING + TAP });
   const daemon = await one.startDaemon();
   const change = await one.push();
@@ -75,7 +75,7 @@ test('drain finishes what runs, takes nothing new, and ends by itself', async ()
   await one.close();
 });
 
-test('a change of the host key is told with the fix, and posts nothing', async () => {
+test('a changed host key is reported with the fix, and nothing is posted', async () => {
   const one = await rig.newCase({});
   writeFileSync(
     join(rig.directory, 'known_hosts'),

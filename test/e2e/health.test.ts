@@ -1,4 +1,7 @@
-/** A daemon whose events cannot be written: it works on, says so, and keeps them again when it can; then they are exported. */
+/**
+ * A daemon that cannot archive events: it continues, raises an alarm, and archives again when it can; then they are
+ * exported.
+ */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -15,7 +18,7 @@ async function status(one: Case) {
   return JSON.parse((await one.ask('status', '--json')).text);
 }
 
-test('events that cannot be kept harm nothing; what came later can be exported and explained', async () => {
+test('events that cannot be archived harm nothing; later ones can be exported and explained', async () => {
   const one = await rig.newCase({
     top: 'monitoring: {interval: 1s}\n',
   });

@@ -92,7 +92,7 @@ test('a whole job runs on the node, and leaves nothing there', async () => {
   expect(await daemon.stop()).toBe(0);
 });
 
-test('the daemon is killed in testing: the same process goes on and no line is lost', async () => {
+test('the daemon is killed in testing: the same process continues and no line is lost', async () => {
   const one = await newCase({
     testing: `n=0; while [ "$n" -lt 400 ]; do n=$((n + 1)); echo "line $n"; sleep 0.01; done\n${TAP}note ended\n`,
   });
@@ -108,7 +108,7 @@ test('the daemon is killed in testing: the same process goes on and no line is l
   expect(await next.stop()).toBe(0);
 });
 
-test('the connection is cut again and again while the node speaks: every line comes once, in order', async () => {
+test('the connection is cut again and again during output: every line arrives once, in order', async () => {
   const one = await newCase({
     testing: `n=0; until [ -e '${rig.directory}/enough' ]; do n=$((n + 1)); echo "line $n"; [ $((n % 100)) -ne 0 ] || sleep 0.01; done\n${TAP}note "$n"\n`,
     testTimeout: '60s',
@@ -125,7 +125,7 @@ test('the connection is cut again and again while the node speaks: every line co
   expect(await daemon.stop()).toBe(0);
 });
 
-test('a host that is not what it was is put aside, and jobs wait for the others', async () => {
+test('a host with another key is quarantined, and jobs wait for the others', async () => {
   const { publicKey } = makeKeyPair('');
   const one = await newCase(
     { testing: `sleep 1\n${TAP}` },

@@ -1,4 +1,4 @@
-/** Stages that do what tests do in the wild, and daemons that are dead while they do it; with real processes. */
+/** Stages that behave like real tests, and daemons that are dead meanwhile; with real processes. */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -34,7 +34,7 @@ async function verdictOf(one: Case, change: number): Promise<string> {
   return one.jobs()[0]?.verdict ?? 'none';
 }
 
-test('a stage that ends while the daemon is dead counts as it ended', async () => {
+test('a stage that ends while the daemon is dead keeps its result', async () => {
   const gate = (one: Case) => `${one.directory}/go`;
   const { one, daemon, change } = await untilTesting({
     testing: `while [ ! -e "$(dirname "$SOS_CI_WORKTREE")/../../../go" ]; do sleep 0.05; done\n${TAP}note ended\n`,
@@ -49,7 +49,7 @@ test('a stage that ends while the daemon is dead counts as it ended', async () =
   await one.close();
 });
 
-test('a stage that outlives its deadline while the daemon is dead is ended without it', async () => {
+test('a stage that exceeds its deadline while the daemon is dead is killed without it', async () => {
   const { one, daemon, change } = await untilTesting({ testing: 'sleep 300\n', testTimeout: '2s' });
   await daemon.kill();
   await one.eventually('the runner ended it', async () => (await markedProcesses(one.stateDir)).length === 0);
@@ -60,7 +60,7 @@ test('a stage that outlives its deadline while the daemon is dead is ended witho
   await one.close();
 });
 
-test('a stage that writes forever is read on, cut short and ended at its deadline', async () => {
+test('a stage that writes forever is read, truncated and killed at its deadline', async () => {
   const { one, daemon, change } = await untilTesting({
     testing: "yes 'the same line over and over'\n",
     testTimeout: '10s',
@@ -73,7 +73,7 @@ test('a stage that writes forever is read on, cut short and ended at its deadlin
   await one.close();
 });
 
-test('a stage that ignores SIGTERM and leaves a child in a session of its own leaves nothing', async () => {
+test('a stage that ignores SIGTERM and leaves a child in a separate session leaves nothing', async () => {
   const stubborn =
     "trap '' TERM\nsetsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' &\nwhile :; do sleep 1; done\n";
   const { one, daemon, change } = await untilTesting({ testing: stubborn, testTimeout: '2s' });
@@ -154,7 +154,7 @@ test('a non-zero exit without readable results is not FAILURE', async () => {
   await one.close();
 });
 
-test('a newer patchset ends the older one and its processes; one review for the newer', async () => {
+test('a newer patchset cancels the older one and its processes; one review for the newer', async () => {
   const slow = `if [ "$SOS_CI_PATCHSET" = 1 ]; then sleep 300; fi\n${TAP}`;
   const { one, daemon, change } = await untilTesting({ testing: slow });
   await one.amend('a second patchset\n');

@@ -1,4 +1,4 @@
-/** The daemon's life: drained, stopped, only watching, with a queue that is full. */
+/** The lifecycle of the daemon: draining, stopping, monitor-only, with a full queue. */
 import { expect, test } from 'vitest';
 import { Daemon } from '../scenarios/daemon.ts';
 import { created, FIRST } from '../scenarios/gerrit-says.ts';
@@ -7,7 +7,7 @@ import { Lab } from '../scenarios/lab.ts';
 import { endOf } from '../scenarios/story.ts';
 import { bent, isAt, isRow, when } from '../scenarios/trouble.ts';
 
-test('a drain finishes what has a slot, leaves what waits, and takes nothing new', async () => {
+test('a drain finishes jobs with a slot, leaves waiting ones, and accepts nothing new', async () => {
   const lab = new Lab();
   await lab.start();
   lab.say(created(1));
@@ -34,7 +34,7 @@ test('a drain finishes what has a slot, leaves what waits, and takes nothing new
   expect(endOf(lab).verdicts).toEqual(['SUCCESS', 'SUCCESS', 'SUCCESS']);
 });
 
-test('a slot that was granted as the drain began is part of what is finished', async () => {
+test('a slot that was granted as the drain began counts as running', async () => {
   const lab = new Lab();
   await lab.start();
   let drained = false;
@@ -54,7 +54,7 @@ test('a slot that was granted as the drain began is part of what is finished', a
   expect(lab.jobs()[0]).toMatchObject({ state: 'done', verdict: 'SUCCESS' });
 });
 
-test('one that is drained before it starts begins no job that waits, and ends what it finds at work', async () => {
+test('a drain before the start begins no waiting job, and finishes running ones', async () => {
   const lab = new Lab();
   await lab.start();
   lab.say(created(1));
@@ -92,7 +92,7 @@ test.each([
   ['list', 'cleanup.deleting'],
   ['delete', 'cleanup.deleting'],
   ['readResults', 'testing.readingResults'],
-] as const)('a stop gives up a %s that hangs, and what is owed stays owed', async (call, state) => {
+] as const)('a stop aborts a %s that hangs, and its effect stays pending', async (call, state) => {
   const lab = new Lab();
   when(lab, isAt(state), () => {
     if (call === 'readResults') lab.runner.holdNext('request', call);
@@ -109,7 +109,7 @@ test.each([
   expect(broken(lab)).toEqual([]);
 });
 
-test('a stop waits for a call that does not notice it', async () => {
+test('a stop waits for a call that ignores its signal', async () => {
   let letGo = (): void => {};
   const lab = new Lab({
     bend: bent('source', (inner) => ({
@@ -135,7 +135,7 @@ test('a stop waits for a call that does not notice it', async () => {
   expect(stopped).toBe(true);
 });
 
-test('what is still written while it stops is performed by the next one, not by this', async () => {
+test('effects of events that arrive during a stop are performed by the next daemon', async () => {
   const lab = new Lab();
   await lab.start();
   when(lab, isAt('stacking.fetching'), () =>
@@ -153,7 +153,7 @@ test('what is still written while it stops is performed by the next one, not by 
   expect(endOf(lab)).toMatchObject({ verdicts: ['SUCCESS'], stages: 2, servers: 1 });
 });
 
-test('an event that a stop cut off is neither acknowledged nor an error, and is taken the next time', async () => {
+test('an event that a stop cut off is neither acknowledged nor an error, and is decided by the next daemon', async () => {
   const lab = new Lab();
   await lab.start();
   const stopped = lab.daemon.service.stop();
@@ -172,7 +172,7 @@ test('a service starts once', async () => {
   await expect(lab.daemon.service.start()).rejects.toThrow('a service starts once');
 });
 
-test('monitor-only: events are counted and decided, and nothing begins', async () => {
+test('monitor-only: events are counted and decided, and nothing starts', async () => {
   const lab = new Lab({ starts: false });
   await lab.start();
   lab.say(created());
@@ -187,7 +187,7 @@ test('monitor-only: events are counted and decided, and nothing begins', async (
   });
 });
 
-test('what comes on top of a full queue waits, and the operator is told', async () => {
+test('starts beyond a full queue wait, and the operator gets an alarm', async () => {
   const lab = new Lab({ queueLength: 2 });
   await lab.start();
   for (const change of [1, 2, 3]) lab.say(created(change));
@@ -197,7 +197,7 @@ test('what comes on top of a full queue waits, and the operator is told', async 
   expect(lab.alarms.raised[0]).toMatchObject({ target: 'all', hint: expect.stringContaining('maxOpenJobs') });
 });
 
-test('the stream’s state is shown; one that will not fix itself is an alarm', async () => {
+test('the state of the stream is shown; a permanent failure is an alarm', async () => {
   const lab = new Lab();
   await lab.start();
   expect(lab.store.daemon()?.stream).toBe('connected');
@@ -211,7 +211,7 @@ test('the stream’s state is shown; one that will not fix itself is an alarm', 
   expect(lab.store.daemon()?.stream).toBe('connected');
 });
 
-test('the same event twice starts once', async () => {
+test('a repeated event starts once', async () => {
   const lab = new Lab();
   await lab.start();
   lab.say(created());

@@ -27,7 +27,7 @@ mergerContract('fake', async () => {
   };
 });
 
-it('fails as it was prepared, and merges again when a conflict is gone', async () => {
+it('fails as configured, and merges again when a conflict is gone', async () => {
   const merger = new FakeMerger();
   const wanted = {
     type: 'mergePatchset',

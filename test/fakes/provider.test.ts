@@ -20,7 +20,7 @@ const failure = { operation: 'o', target: 't', message: 'out of order', retryabl
 const signal = NEVER;
 
 describe('FakeProvider', () => {
-  it('fails the next call of a name only, once', async () => {
+  it('fails only the next call of a name, once', async () => {
     const provider = new FakeProvider();
     provider.failNext(failure, 'delete');
     const server = await provider.create(request, signal);
@@ -50,7 +50,7 @@ describe('FakeProvider', () => {
     expect(provider.servers()).toHaveLength(1);
   });
 
-  it('keeps the server when the wait for its answer is given up', async () => {
+  it('keeps the server when the wait for its answer is aborted', async () => {
     const provider = new FakeProvider();
     const abort = new AbortController();
     provider.holdNext();
@@ -60,7 +60,7 @@ describe('FakeProvider', () => {
     expect(provider.servers()).toHaveLength(1);
   });
 
-  it('tells of each server that went away, and how many there were at most', async () => {
+  it('reports each deleted server, and the maximum number at a time', async () => {
     const provider = new FakeProvider();
     const gone: string[] = [];
     provider.onDeleted = (server) => gone.push(server.name);

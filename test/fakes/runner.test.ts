@@ -54,7 +54,7 @@ runnerContract('fake', async () => {
 });
 
 describe('FakeRunner', () => {
-  it('ends runs by its script, and loses those whose server went away', async () => {
+  it('ends runs by its script, and loses those whose server was deleted', async () => {
     const runner = new FakeRunner();
     runner.script = ({ run }) => (run.stage === 'stacking' ? { how: 'exited', code: 0 } : null);
     const stacking = await runner.start(request('stacking'), NEVER);
@@ -67,7 +67,7 @@ describe('FakeRunner', () => {
     expect(runner.running()).toEqual([]);
   });
 
-  it('tells when a run begins, whoever asks first', async () => {
+  it('reports the start of a run to every waiter', async () => {
     const runner = new FakeRunner();
     const wanted = request();
     const begun = runner.begun(wanted.run.owner, 'testing');
@@ -78,7 +78,7 @@ describe('FakeRunner', () => {
     expect(runner.end(wanted.run.owner, 'testing', { how: 'timedOut' })).toBe(false);
   });
 
-  it('reads what the test put on the server', async () => {
+  it('reads the files that the test put on the server', async () => {
     const runner = new FakeRunner();
     const { server } = request().run;
     const results = { passed: 1, failed: 0, skipped: 0, failures: [] };

@@ -27,7 +27,7 @@ sourceContract('fake', async () => {
   return { source, server, first: patchset(1), second: patchset(2), held, close: async () => {} };
 });
 
-it('fails and hangs as it was prepared', async () => {
+it('fails and hangs as configured', async () => {
   const source = new FakeSource();
   const signal = new AbortController().signal;
   const tree = { project: 'p', branch: 'master', base: 'b'.repeat(40), revision: 'c'.repeat(40) };

@@ -22,7 +22,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 const written = (text: string) => Buffer.from(text, 'utf8').toString('utf8');
 
 describe('hostile texts', () => {
-  test('as arguments and facts of a stage: a real shell hands each on, byte for byte', () => {
+  test('as arguments and environment of a stage: a real shell passes each on, byte for byte', () => {
     const shown = 'shift 6; printf "%s\\0" "$@"; printf "=\\0"; env -0';
     writeFileSync(join(directory, 'runner.sh'), shown);
     // A NUL is refused before this file is made.
@@ -43,7 +43,7 @@ describe('hostile texts', () => {
     }
   });
 
-  test('as words of a Gerrit command: each comes out as it went in, or is refused', () => {
+  test('as arguments of a Gerrit command: each arrives unchanged, or is refused', () => {
     let refused = 0;
     for (const text of HOSTILE_TEXTS) {
       const words = ['gerrit', 'query', '--', text, 'last'];

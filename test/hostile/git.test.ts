@@ -20,7 +20,7 @@ function unlessRefused<T>(make: () => T): T | null {
 
 describe('hostile texts', () => {
   test.each([null, 'https://mirror.example.org/{project}.git', 'file:///srv/git/{project}'])(
-    'as a project, fetched from %s: an address of that project below that place',
+    'as a project, fetched from %s: a URL of that project below that base',
     (fetchUrl) => {
       const made = HOSTILE_TEXTS.flatMap((text) => {
         const address = unlessRefused(() => addressOf({ ...GERRIT, fetchUrl }, text));
@@ -57,7 +57,7 @@ describe('hostile texts', () => {
     },
   );
 
-  test('as a ref or a commit: only what Gerrit itself makes', () => {
+  test('as a ref or a commit: only what Gerrit itself creates', () => {
     const one = { change: 912345, patchset: 3, ref: 'refs/changes/45/912345/3', revision: 'a'.repeat(40) };
     const [refs, revisions] = [new Set<string>(), new Set<string>()];
     for (const text of [...HOSTILE_TEXTS, one.ref, `${one.ref}\n`, one.revision, `${one.revision}\n`]) {

@@ -15,7 +15,7 @@ import { HOSTILE_TEXTS, inBatches } from './strings.ts';
 
 describe('hostile texts', () => {
   test(
-    'as facts of patchsets: the log keeps them, its hashes hold, and no line on a terminal obeys them',
+    'as data of patchsets: the log stores them, its hashes hold, and they cannot control a terminal',
     LONG,
     async () => {
       const [store, scratch] = [openStore(':memory:'), openStore(':memory:')];

@@ -1,4 +1,4 @@
-/** What happened on Gerrit while no daemon ran, or while it could not hear, is found out and done, each thing once. */
+/** Events in Gerrit while no daemon ran, or while it had no connection, are found and handled once each. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => rig?.stop());
 
-/** What the messages are called is known by REST alone. */
+/** Only REST returns the ids of messages. */
 function byRest(): Readonly<Record<string, unknown>> {
   const file = join(rig.directory, 'rest-password');
   writeFileSync(file, PASSWORD, { mode: 0o600 });
@@ -25,7 +25,7 @@ test.each(['SSH', 'REST'])(
     const one = await rig.newCase({ nodes: 2, ...(transport === 'REST' ? { gerrit: byRest() } : {}) });
     const checkout = one.checkout();
     const [dev, admin] = [rig.gerrit.as('dev'), rig.gerrit.as('admin')];
-    // Nothing from before the first start is ours: this one stays untested.
+    // Changes from before the first start are not tested, so this one is not.
     const before = await checkout.push();
     await one.becomesPast();
     const first = await one.startDaemon();
@@ -53,7 +53,7 @@ test.each(['SSH', 'REST'])(
   },
 );
 
-test('running jobs whose changes are abandoned, merged or uploaded again while the daemon is down are ended', async () => {
+test('running jobs are cancelled if their changes are abandoned, merged or replaced while the daemon is down', async () => {
   const one = await rig.newCase({
     testing: 'if [ "$SOS_CI_PATCHSET" = 1 ]; then sleep 600; fi\npass\n',
     nodes: 3,
@@ -78,7 +78,7 @@ test('running jobs whose changes are abandoned, merged or uploaded again while t
   expect(await second.stop()).toBe(0);
 });
 
-test('pushes from the moment of the start on are all tested, once each', async () => {
+test('pushes from the start of the daemon on are all tested, once each', async () => {
   const one = await rig.newCase({ nodes: 2 });
   expect(await (await one.startDaemon()).stop()).toBe(0);
   const daemon = one.spawnDaemon();
@@ -91,7 +91,7 @@ test('pushes from the moment of the start on are all tested, once each', async (
   expect(await daemon.stop()).toBe(0);
 });
 
-test('eight rechecks within seconds, and a daemon killed among them, start what the rules say and say it once each', async () => {
+test('eight rechecks within seconds, and a daemon killed between them: each start that the rules allow is posted once', async () => {
   const one = await rig.newCase();
   const first = await one.startDaemon();
   const change = await one.checkout().push();

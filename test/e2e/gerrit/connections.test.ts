@@ -1,4 +1,7 @@
-/** A Gerrit that takes only a few connections of one account: with two and three jobs run, with one the operator is told. */
+/**
+ * A Gerrit that accepts only a few connections of one account: two and three are enough, with one the operator gets an
+ * alarm.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Case } from './case.ts';
 import { Rig } from './rig.ts';
@@ -54,7 +57,7 @@ test.each([3, 2])('jobs of several projects run with %d connections', async (lim
   expect(await daemon.stop()).toBe(0);
 });
 
-test('with one connection doctor and an alarm name the limit, and all goes on when it is raised', async () => {
+test('with one connection doctor and an alarm name the limit, and everything continues when it is raised', async () => {
   await limitTo(1);
   const one = await rig.newCase();
   const finding = await connectionsFinding(one);

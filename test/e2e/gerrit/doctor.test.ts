@@ -1,4 +1,4 @@
-/** `sos-ci doctor` on a real Gerrit: what it finds of each account is what the seed of the site gave it. */
+/** `sos-ci doctor` on a real Gerrit: its findings for each account match the seed of the site. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -44,15 +44,15 @@ describe('doctor with REST', () => {
     expect(await found(rest())).toEqual(ALL_OK);
   });
 
-  test('finds that an account may not listen, or not vote', async () => {
+  test('finds that an account may not stream, or not vote', async () => {
     const deaf = await found({ ...rest(), ...as('deaf-ci') });
     expect(deaf).toMatchObject({ login: 'ok', stream: 'failure', account: 'ok' });
     expect(await found({ ...rest(), ...as('mute-ci') })).toEqual({ ...ALL_OK, label: 'failure' });
   });
 });
 
-describe('doctor by SSH alone', () => {
-  test('sees the label, and says what it cannot know', async () => {
+describe('doctor over SSH alone', () => {
+  test('sees the label, and says what it cannot check', async () => {
     const answer = await found({});
     expect(answer).toMatchObject({ login: 'ok', stream: 'ok', label: 'unchecked', account: 'unchecked' });
   });

@@ -1,4 +1,4 @@
-/** The daemon is killed again and again while it works off twenty jobs, at moments that nobody chose. */
+/** The daemon is killed again and again while it runs twenty jobs, at random times. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { aMoment, type DaemonProcess } from '../daemon-process.ts';

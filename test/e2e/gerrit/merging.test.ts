@@ -1,4 +1,4 @@
-/** Patches are tested merged on the tip of their branch, together with what they depend on. */
+/** Patches are tested merged with the tip of their branch, together with their dependencies. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Rig } from './rig.ts';
 import { sharedGerrit } from './shared-gerrit.ts';
@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => rig?.stop());
 
-test('a change is tested with the change of another project that it depends on', async () => {
+test('a change is tested with its dependency in another project', async () => {
   const testing =
     'grep -q "from the library" "$SOS_CI_DEPENDENCIES/$SOS_CI_PROJECT-library/README" || fail\npass\n';
   const one = await rig.newCase({ testing, projects: ['library'] });
@@ -29,7 +29,7 @@ test('a change is tested with the change of another project that it depends on',
   expect(await daemon.stop()).toBe(0);
 });
 
-test('changes that depend on each other are refused with a comment that says so', async () => {
+test('changes that depend on each other are rejected with a comment', async () => {
   const one = await rig.newCase({ projects: ['library'] });
   const first = await one.checkout().push();
   const page = (other: string, change: number) =>
@@ -47,7 +47,7 @@ test('changes that depend on each other are refused with a comment that says so'
   expect(await daemon.stop()).toBe(0);
 });
 
-test('a change that depends on one that does not exist is refused with a comment that says so', async () => {
+test('a change that depends on a missing one is rejected with a comment', async () => {
   const one = await rig.newCase();
   const daemon = await one.startDaemon();
   const nobody = `I${'0'.repeat(40)}`;
@@ -80,7 +80,7 @@ test('a change that conflicts with its branch boots nothing and posts nothing', 
   expect(await daemon.stop()).toBe(0);
 });
 
-test('a change that is green on its old base and red when merged is red', async () => {
+test('a change that passes on its old base and fails when merged is a failure', async () => {
   const testing = '[ "$(cat limit)" -gt "$(cat used)" ] || fail\npass\n';
   const one = await rig.newCase({ testing });
   const [checkout, admin] = [one.checkout(), rig.gerrit.as('admin')];

@@ -1,4 +1,4 @@
-/** Gerrit goes away, hangs, or loses a connection while the daemon works, and the daemon dies at the worst moment. */
+/** Gerrit restarts, hangs, or loses a connection while the daemon works, and the daemon dies at the worst time. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -27,14 +27,14 @@ afterAll(async () => {
   await proxy?.stop();
 });
 
-/** The daemon's road to Gerrit leads through the proxy, whose port has Gerrit's key too. */
+/** The daemon's connections to Gerrit lead through the proxy, whose port has Gerrit's key too. */
 function throughProxy(knownHosts: string): Readonly<Record<string, unknown>> {
   const key = readFileSync(rig.gerrit.knownHostsFile, 'utf8').split(' ').slice(1).join(' ');
   writeFileSync(knownHosts, `[${rig.gerrit.host}]:${proxy.port} ${key}`);
   return { port: proxy.port, knownHosts, ...WATCHFUL };
 }
 
-test('Gerrit is restarted while a job runs: the job goes on, is reported once, and the next push is heard', async () => {
+test('Gerrit is restarted while a job runs: the job continues, is reported once, and the next push arrives', async () => {
   const one = await rig.newCase({ testing: 'wait_for_go\npass\n', gerrit: WATCHFUL });
   const daemon = await one.startDaemon();
   const first = await one.checkout().push();
@@ -83,10 +83,10 @@ async function hangsWhileJobEnds(gerrit: Readonly<Record<string, string>>, forMs
   expect(await daemon.stop()).toBe(0);
 }
 
-test('Gerrit is stopped for longer than any patience while a job ends: reported once when it is back', () =>
+test('Gerrit hangs past every timeout while a job ends: reported once when it is back', () =>
   hangsWhileJobEnds(WATCHFUL, 0));
 
-test('Gerrit is stopped for three minutes, with an operator’s patience: reported once when it is back', () =>
+test('Gerrit hangs for three minutes, with default timeouts: reported once when it is back', () =>
   hangsWhileJobEnds({}, 180_000));
 
 test('the review reaches Gerrit, its answer does not reach the daemon, which is killed: no second comment', async () => {
@@ -105,7 +105,7 @@ test('the review reaches Gerrit, its answer does not reach the daemon, which is 
   expect(await next.stop()).toBe(0);
 });
 
-test('a connection is cut in the middle of an event: the change is tested all the same, once', async () => {
+test('a connection is cut in the middle of an event: the change is still tested, once', async () => {
   const one = await rig.newCase();
   one.configure(throughProxy(join(one.directory, 'known_hosts')));
   const daemon = await one.startDaemon();

@@ -1,4 +1,4 @@
-/** What developers do to a change on a real Gerrit, and what they then find there. */
+/** What developers do to a change on a real Gerrit, and what they see there. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Rig } from './rig.ts';
 import { sharedGerrit } from './shared-gerrit.ts';
@@ -37,7 +37,7 @@ test('a patchset that fails its tests gets -1 and the name of the test', async (
   expect(await daemon.stop()).toBe(0);
 });
 
-test('a recheck by comment tests again; what only mentions it does not', async () => {
+test('a recheck by comment tests again; a comment that only mentions it does not', async () => {
   const one = await rig.newCase();
   const daemon = await one.startDaemon();
   const change = await one.checkout().push();
@@ -53,7 +53,7 @@ test('a recheck by comment tests again; what only mentions it does not', async (
   expect(await daemon.stop()).toBe(0);
 });
 
-test('a newer patchset ends the older one and its processes; only the newer is reported', async () => {
+test('a newer patchset cancels the older one and its processes; only the newer is reported', async () => {
   const one = await rig.newCase({ testing: 'if [ "$SOS_CI_PATCHSET" = 1 ]; then sleep 600; fi\npass\n' });
   const daemon = await one.startDaemon();
   const change = await one.checkout().push();

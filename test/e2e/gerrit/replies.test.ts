@@ -30,7 +30,7 @@ const BY_VOTE = {
   job: { triggers: ['vote', 'recheck'], votes: [{ label: 'Code-Review', value: 1, by: 'dev' }] },
 };
 
-describe.each(SITES)('events $events the words of replies', ({ begin }) => {
+describe.each(SITES)('events $events the text of replies', ({ begin }) => {
   let rig: Rig;
   beforeAll(async () => {
     rig = await begin();
@@ -45,11 +45,11 @@ describe.each(SITES)('events $events the words of replies', ({ begin }) => {
   const pushed = (one: Case) => one.checkout().push({ files: { README: 'changed\n' } });
   const tested = (one: Case) => one.ledger('testing').length;
 
-  describe.each(['SSH', 'REST'])('history by %s', (transport) => {
+  describe.each(['SSH', 'REST'])('history over %s', (transport) => {
     const newCase = (more: object = {}) =>
       rig.newCase({ ...more, ...(transport === 'REST' ? { gerrit: rest() } : {}) });
 
-    test('a recheck is heard live and found after a restart, once each; comments on files start nothing', async () => {
+    test('a recheck is received live and found after a restart, once each; comments on files start nothing', async () => {
       const one = await newCase();
       const dev = rig.gerrit.as('dev');
       const first = await one.startDaemon();
@@ -74,7 +74,7 @@ describe.each(SITES)('events $events the words of replies', ({ begin }) => {
       expect(await third.stop()).toBe(0);
     });
 
-    test('a vote that the stream and the history tell in two forms starts its job once', async () => {
+    test('a vote in two forms, from the stream and from the history, starts its job once', async () => {
       const one = await newCase(BY_VOTE);
       const dev = rig.gerrit.as('dev');
       const first = await one.startDaemon();

@@ -1,4 +1,4 @@
-/** A real Gerrit under the promises of a reviewer, by either road. */
+/** The reviewer contract on a real Gerrit, over both transports. */
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { RestReviews } from '../../../src/adapters/gerrit/reviews/rest-reviews.ts';

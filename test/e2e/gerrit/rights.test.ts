@@ -1,4 +1,4 @@
-/** A CI account that lacks something, and a server that is not who it should be. */
+/** A CI account that lacks a permission, and a server with the wrong host key. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -12,14 +12,14 @@ beforeAll(async () => {
 });
 afterAll(() => rig?.stop());
 
-/** What Gerrit itself wrote down of an account's logins and commands. */
+/** Logins and commands of an account in Gerrit's own log. */
 function loginsOf(username: string, what: RegExp): readonly string[] {
   return readFileSync(join(rig.gerrit.directory, 'site', 'logs', 'sshd_log'), 'utf8')
     .split('\n')
     .filter((line) => line.includes(` ${username} `) && what.test(line));
 }
 
-test('a server with another host key gets no login and no job, until its key is put right', async () => {
+test('a server with another host key gets no login and no job, until its key is corrected', async () => {
   const one = await rig.newCase();
   const wrong = join(one.directory, 'known_hosts');
   const { host, port } = rig.gerrit;
@@ -38,7 +38,7 @@ test('a server with another host key gets no login and no job, until its key is 
   expect(await daemon.stop()).toBe(0);
 });
 
-test('an account that may not listen raises an alarm, and knocks a few times only', async () => {
+test('an account that may not stream raises an alarm, and retries only a few times', async () => {
   const one = await rig.newCase();
   one.configure({ user: 'deaf-ci', key: rig.gerrit.keyFile('deaf-ci') });
   const daemon = one.spawnDaemon();
@@ -51,7 +51,7 @@ test('an account that may not listen raises an alarm, and knocks a few times onl
   expect(await daemon.stop()).toBe(0);
 });
 
-test('an account that may not vote comments without a vote, once, and says so to the operator', async () => {
+test('an account that may not vote comments without a vote, once, and the operator gets an alarm', async () => {
   const one = await rig.newCase();
   one.configure({ user: 'mute-ci', key: rig.gerrit.keyFile('mute-ci') });
   const daemon = one.spawnDaemon();
@@ -70,7 +70,7 @@ test('an account that may not vote comments without a vote, once, and says so to
   expect(await daemon.stop()).toBe(0);
 });
 
-test('a label that Gerrit does not have costs the vote and nothing else, and is noticed', async () => {
+test('a label that Gerrit does not have costs only the vote, and raises an alarm', async () => {
   const one = await rig.newCase({ report: { label: 'Nonesuch' } });
   const daemon = await one.startDaemon();
   const change = await one.checkout().push();

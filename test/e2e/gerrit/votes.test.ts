@@ -1,4 +1,6 @@
-/** Votes after partial runs and on patchsets that jobs pass over, read from Gerrit's REST API; reviews by SSH and by REST. */
+/**
+ * Votes after partial runs and on patchsets that jobs exclude, read from Gerrit's REST API; reviews over SSH and REST.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,8 +60,8 @@ async function enqueue(one: Case, change: number, ...jobs: string[]): Promise<vo
   expect([code, text]).toEqual([0, expect.anything()]);
 }
 
-describe.each(TRANSPORTS)('by %s', (transport, gerrit) => {
-  test('a partial run after a failure raises no vote, and says what stays', async () => {
+describe.each(TRANSPORTS)('over %s', (transport, gerrit) => {
+  test('a partial run after a failure raises no vote, and says which vote stays', async () => {
     const gate = join(gates, `partial-${transport}`);
     const one = await twoJobs(
       transport,
@@ -96,7 +98,7 @@ describe.each(TRANSPORTS)('by %s', (transport, gerrit) => {
     expect(await daemon.stop()).toBe(0);
   });
 
-  test('a verdict goes on to a newer patchset of each kind that the jobs pass over', async () => {
+  test('a verdict applies to a newer patchset of each kind that the jobs exclude', async () => {
     const location = join(gates, `kinds-${transport}-`);
     const script = `at='${location}'"$SOS_CI_CHANGE-$SOS_CI_PATCHSET"
 until [ -e "$at" ]; do sleep 0.2; done
@@ -156,7 +158,7 @@ pass
   });
 });
 
-test('a copied vote that a failure contradicts is taken back by a run that did not fail itself', async () => {
+test('a copied vote that a failure contradicts is removed by a run that did not fail itself', async () => {
   const gate = join(gates, 'copied');
   const one = await twoJobs(
     'copied',

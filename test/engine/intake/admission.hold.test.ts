@@ -1,4 +1,4 @@
-/** Jobs that nobody asked for wait for the vote of another CI; whoever asks does not wait. */
+/** Jobs without a request wait for the vote of another CI; requested jobs do not. */
 import { expect, test } from 'vitest';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import { jobRules } from '../../machines/rule-facts.ts';
@@ -7,7 +7,7 @@ import { Lab } from '../../scenarios/lab.ts';
 
 const HOLD = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 4 * 3_600_000 };
 
-/** A vote that is cast now; with null as the old value one that only stands there. */
+/** A vote that is cast now; with null as the old value, one that is only repeated. */
 function verified(value: number, oldValue: number | null = 0): GerritEvent {
   const event = comment('Build succeeded (check pipeline).', 'zuul');
   if (event.type !== 'comment-added') throw new Error(event.type);
@@ -23,7 +23,7 @@ async function holding(): Promise<Lab> {
   return lab;
 }
 
-test('they start when it comes', async () => {
+test('they start when it is cast', async () => {
   const lab = await holding();
   const before = lab.clock.now();
   lab.say(verified(1));
@@ -32,14 +32,14 @@ test('they start when it comes', async () => {
   expect(lab.clock.now() - before).toBeLessThan(HOLD.timeoutMs);
 });
 
-test('they start without it when the time is over', async () => {
+test('they start without it after the timeout', async () => {
   const lab = await holding();
   await lab.run();
   expect(lab.jobs().map(({ verdict }) => verdict)).toEqual(['SUCCESS']);
   expect(lab.reviewer.posted).toHaveLength(1);
 });
 
-test('a vote against the patch ends them quietly', async () => {
+test('a vote against the patch cancels them without a comment', async () => {
   const lab = await holding();
   lab.say(verified(-1));
   await lab.run();
@@ -47,7 +47,7 @@ test('a vote against the patch ends them quietly', async () => {
   expect([lab.reviewer.posted, lab.provider.created]).toEqual([[], 0]);
 });
 
-test('a vote that only stands there, and the votes of others, change nothing', async () => {
+test('a repeated vote, and the votes of others, change nothing', async () => {
   const lab = await holding();
   lab.say(verified(1, null));
   lab.say({ ...verified(1), by: { username: 'alice', name: 'Alice', email: '' } } as GerritEvent);
@@ -55,7 +55,7 @@ test('a vote that only stands there, and the votes of others, change nothing', a
   expect(lab.store.open().map(({ state }) => state)).toContain('preparing.awaitingVote');
 });
 
-test('a recheck while they wait starts nothing beside them, and one afterwards does not wait', async () => {
+test('a recheck while they wait starts nothing, and one afterwards does not wait', async () => {
   const lab = await holding();
   lab.say(comment('recheck'));
   await lab.untilIdle();

@@ -1,4 +1,4 @@
-/** A request is for jobs: one that runs is not started twice, and one that does not run is started beside it. */
+/** A request names jobs: a running one is not started twice, another one is started beside it. */
 import { expect, test } from 'vitest';
 import { jobSpec } from '../../machines/facts.ts';
 import { jobRules } from '../../machines/rule-facts.ts';
@@ -43,7 +43,7 @@ test('a request for both starts the one that does not run', async () => {
   expect(ended(lab)).toEqual(['a SUCCESS', 'b SUCCESS']);
 });
 
-test('a request for the job that runs is ignored, and the log and the store say so', async () => {
+test('a request for the running job is ignored, and recorded in the log and the store', async () => {
   const lab = await labOfTwo();
   lab.say(comment('run a', 'bob'));
   lab.say(comment('nice work', 'bob'));
@@ -56,7 +56,7 @@ test('a request for the job that runs is ignored, and the log and the store say 
   expect(lab.log.fields[line]).toEqual({ target: `${FIRST},1`, ...ignored });
 });
 
-test('a request that the rules refuse is kept as well; one on a project without jobs is not', async () => {
+test('a request that the rules reject is recorded too; one on a project without jobs is not', async () => {
   const lab = await labOfTwo();
   const asked = comment('run-acme-ci', 'other-ci');
   if (asked.type !== 'comment-added') throw new Error(asked.type);

@@ -1,4 +1,4 @@
-/** Who reads our comment may answer it at once, while we still read our vote back: that recheck must not be lost. */
+/** A recheck may answer our comment while our vote is still being read back. It must not be lost. */
 import { expect, test } from 'vitest';
 import { comment, created } from '../../scenarios/gerrit-says.ts';
 import { Lab } from '../../scenarios/lab.ts';
@@ -29,7 +29,7 @@ test('a recheck that answers our comment while the vote is read back starts the 
   expect(lab.reviewer.posted).toHaveLength(2);
 });
 
-test('a recheck of what is being tested starts nothing', async () => {
+test('a recheck of a patchset that is being tested starts nothing', async () => {
   const lab = await recheckedIn('testing.running', () => {});
   expect(lab.jobs()).toHaveLength(1);
   expect(lab.reviewer.posted).toHaveLength(1);

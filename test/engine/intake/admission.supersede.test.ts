@@ -1,4 +1,4 @@
-/** What a newer patchset does to the jobs of older ones, by the configuration; and what a head start is worth. */
+/** The effect of a newer patchset on jobs of older ones, by configuration; and the effect of a head start. */
 import { describe, expect, test } from 'vitest';
 import type { SupersedeMode } from '../../../src/machines/trigger/rules/supersede.ts';
 import { comment, created, FIRST } from '../../scenarios/gerrit-says.ts';
@@ -49,7 +49,7 @@ describe('a newer patchset', () => {
     expect([older?.verdict, newer?.verdict]).toEqual([verdict, 'SUCCESS']);
   });
 
-  test('queued: goes beside one of whose jobs any has left the queue, whatever the others do', async () => {
+  test('queued: leaves a review alone if any of its jobs has left the queue', async () => {
     const lab = await labWith('queued');
     lab.say(created());
     await lab.run(() => lab.jobs()[0]?.state === 'reporting' || lab.jobs()[0]?.ended === true);
@@ -63,7 +63,7 @@ describe('a head start', () => {
   const requests = (lab: Lab) =>
     lab.store.outbox().flatMap(({ effect }) => (effect.type === 'acquireSlot' ? [effect.headStartMs] : []));
 
-  test('is that of what started the job', async () => {
+  test('depends on what started the job', async () => {
     const lab = new Lab({ slots: 0, headStartsMs: { recheck: 600_000, patchset: 5 } });
     await lab.start();
     lab.say(created());
@@ -72,7 +72,7 @@ describe('a head start', () => {
     expect(requests(lab)).toEqual([5, 600_000]);
   });
 
-  test('lets a recheck go before what has waited for less than that', async () => {
+  test('moves a recheck ahead of jobs that have waited for less than that', async () => {
     const lab = new Lab({ headStartsMs: { recheck: 600_000 } });
     await lab.start();
     for (const change of [1, 2]) lab.say(created(change));

@@ -1,4 +1,7 @@
-/** Limits on starts delay and never lose: the newest patchset is always tested, and nothing ends for one that is not started. */
+/**
+ * Limits on starts delay and never lose: the newest patchset is always tested, and nothing is cancelled for a start
+ * that waits.
+ */
 import { describe, expect, test } from 'vitest';
 import { persistentAlarms } from '../../../src/engine/operations/alarm-sink.ts';
 import type { Adapters } from '../../../src/engine/ports/adapters.ts';
@@ -28,7 +31,7 @@ async function labWith(options: ConstructorParameters<typeof Lab>[0]): Promise<L
 }
 
 describe('a storm', () => {
-  test('of patchsets on one change ends with the newest one tested, and is no reason to wait', async () => {
+  test('of patchsets on one change ends with the newest one tested, and delays nothing', async () => {
     const lab = await labWith({ rules: { limits: { ...MANY, change: 20 } } });
     for (let patchset = 1; patchset <= 61; patchset += 1) {
       lab.say({ ...created(FIRST, patchset), at: AT + Math.floor(patchset / 7) * 1_000 } as GerritEvent);
@@ -40,14 +43,14 @@ describe('a storm', () => {
     expect(tested(lab).slice(0, -1)).toEqual(Array.from({ length: 60 }, (_, at) => `${at + 1} ABORTED`));
     expect(lab.reviewer.posted).toHaveLength(1);
     expect(lab.clock.now() - AT).toBeLessThan(HOUR);
-    // Somebody who asks afterwards gets a run at once.
+    // A request afterwards runs at once.
     lab.say(recheck(600, 61));
     await lab.run();
     expect(tested(lab).slice(-2)).toEqual(['61 SUCCESS', '61 SUCCESS']);
     expect(lab.clock.now() - AT).toBeLessThan(HOUR);
   });
 
-  test('of patchsets that may not end each other starts the limit at once, and the newest later', async () => {
+  test('of patchsets that must not cancel each other starts up to the limit at once, and the newest later', async () => {
     const lab = await labWith({ rules: { limits: { ...MANY, change: 3 }, supersede: 'never' }, slots: 9 });
     for (let patchset = 1; patchset <= 8; patchset += 1) lab.say(created(FIRST, patchset));
     await lab.run(() => lab.jobs().length === 3 && lab.openWork().length === 0);
@@ -61,7 +64,7 @@ describe('a storm', () => {
     expect(lab.store.intake()).toMatchObject({ 'delayed:limit-change': 5 });
   });
 
-  test('is told to the operator once an hour, for each account by itself', async () => {
+  test('raises an alarm once an hour, for each account separately', async () => {
     const bend = (world: Adapters, { store, clock, log }: Lab): Adapters => {
       return {
         ...world,
@@ -120,7 +123,7 @@ describe('a storm', () => {
     );
   });
 
-  test('that fills the queue with one change ends nothing that nothing takes the place of', async () => {
+  test('that fills the queue with one change cancels nothing that is not replaced', async () => {
     const lab = await labWith({ queueLength: 1, slots: 1 });
     lab.say(created(1));
     await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
@@ -137,7 +140,7 @@ describe('a storm', () => {
   });
 });
 
-test('a job that asks for more places than the queue has starts when the queue is empty', async () => {
+test('a start with more jobs than the queue allows begins when the queue is empty', async () => {
   const specs = [jobSpec(), jobSpec({ name: 'other' })];
   const lab = await labWith({ queueLength: 1, slots: 2, specs });
   lab.say(created());
@@ -145,7 +148,7 @@ test('a job that asks for more places than the queue has starts when the queue i
   expect(tested(lab)).toEqual(['1 SUCCESS', '1 SUCCESS']);
 });
 
-describe('a start that waits', () => {
+describe('a waiting start', () => {
   const limits = { ...MANY, change: 1 };
 
   test('survives a restart', async () => {
@@ -161,7 +164,7 @@ describe('a start that waits', () => {
     expect(tested(lab)).toEqual(['1 SUCCESS', '1 SUCCESS']);
   });
 
-  test('is dropped when the change goes', async () => {
+  test('is dropped when the change is closed', async () => {
     const lab = await labWith({ rules: { limits } });
     lab.say(created());
     await lab.run();
@@ -171,7 +174,7 @@ describe('a start that waits', () => {
     expect([lab.store.waitingStarts(), lab.jobs().length]).toEqual([[], 1]);
   });
 
-  test('gives its place to a newer patchset, and takes on the jobs of a request', async () => {
+  test('is replaced by a newer patchset, and adds the jobs of a request', async () => {
     const jobs = [jobRules({ name: 'a' }), jobRules({ name: 'b', triggers: [], comments: [] })];
     jobs[1] = jobRules({ name: 'b', triggers: ['recheck'], comments: ['^run b'] });
     const lab = await labWith({
@@ -195,7 +198,7 @@ describe('a start that waits', () => {
     expect(lab.jobs().map(({ name, patchset }) => `${name} ${patchset}`)).toEqual(['a 1', 'a 3', 'b 3']);
   });
 
-  test('goes over to a newer patchset that changes nothing', async () => {
+  test('moves to a newer patchset that changes nothing', async () => {
     const jobs = [jobRules({ kinds: { include: [], exclude: ['TRIVIAL_REBASE'] } })];
     const lab = await labWith({ rules: { limits, jobs } });
     lab.say(created());
@@ -207,7 +210,7 @@ describe('a start that waits', () => {
   });
 });
 
-test('what finds no place to wait is found again in Gerrit when there is one', async () => {
+test('a start beyond the limit of waiting ones is found again in Gerrit later', async () => {
   const lab = await labWith({
     rules: { limits: { ...MANY, change: 1, total: 10_000, author: 10_000, project: 10_000 } },
     queueLength: 1,
@@ -233,7 +236,7 @@ test('what finds no place to wait is found again in Gerrit when there is one', a
   expect(lab.store.intakePosition()?.position).toBeGreaterThanOrEqual(position ?? 0);
 });
 
-test('starts are counted by the time of their events: what is caught up with is no storm', async () => {
+test('starts are counted by the time of their events: a catch-up is no storm', async () => {
   const lab = await labWith({ rules: { limits: { ...MANY, project: 2 } }, slots: 9 });
   for (const hour of [0, 1, 2, 3, 4])
     lab.say({ ...created(100 + hour), at: AT + hour * HOUR } as GerritEvent);

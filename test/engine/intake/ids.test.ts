@@ -1,8 +1,8 @@
-/** Ids sort by the time they were made, and say what they name. */
+/** Ids sort by the time of their creation, and show their kind. */
 import { expect, test } from 'vitest';
 import { idMaker } from '../../../src/engine/intake/ids.ts';
 
-test('sort by time, whatever chance adds', () => {
+test('sort by time, whatever the random part', () => {
   let chance = 0;
   const newId = idMaker(() => {
     chance = (chance + 13) % 32;
@@ -14,7 +14,7 @@ test('sort by time, whatever chance adds', () => {
   expect(new Set(ids.map((id) => id.length))).toEqual(new Set([17]));
 });
 
-test('kind first, and only characters that are not taken for others', () => {
+test('kind first, and only unambiguous characters', () => {
   const newId = idMaker(() => 31);
   expect(newId('r', Date.UTC(2026, 0))).toMatch(/^r[0-9a-hjkmnp-tv-z]{16}$/);
   expect(newId('j', 5)).toBe('j000000005zzzzzzz');

@@ -1,4 +1,4 @@
-/** What an error of our own costs: its own history, never the daemon. The hash is where a step can be made to fail. */
+/** An error in our own code affects its own history, never the daemon. The injected hash makes a step fail. */
 import { describe, expect, test } from 'vitest';
 import { type DispatchOptions, dispatch } from '../../../src/engine/loop/dispatch.ts';
 import type { LogEntry } from '../../../src/engine/ports/store.ts';
@@ -32,7 +32,7 @@ function dispatchEvent(
   return batch;
 }
 
-test('an event that throws sends its job to the clean-up', () => {
+test('an event that throws sends its job to cleanup', () => {
   const [{ row } = { row: null }] = dispatchEvent(cancelled, ['job.cancelled']);
   expect(row).toMatchObject({
     type: 'machine.failed',
@@ -41,7 +41,7 @@ test('an event that throws sends its job to the clean-up', () => {
   });
 });
 
-test('when the way to the clean-up throws too, the job is parked and told', () => {
+test('when the path to cleanup throws too, the job is parked and an alarm raised', () => {
   const [append] = dispatchEvent(cancelled, ['job.cancelled', 'machine.failed']);
   expect(append).toMatchObject({
     row: {
@@ -56,7 +56,7 @@ test('when the way to the clean-up throws too, the job is parked and told', () =
   expect(append?.row.effects.at(-1)).toMatchObject({ type: 'raiseAlarm', alarm: { kind: 'job-parked' } });
 });
 
-describe('a tell to a history that does not exist', () => {
+describe('an event for a missing history', () => {
   /** A job that reports to a review that is not in the store. */
   function orphan(strict = false): { readonly batch: LogEntry[]; readonly options: DispatchOptions } {
     const world = comeTo(Simulator.whole(), JOB, 'testing.running');
@@ -86,7 +86,7 @@ describe('a tell to a history that does not exist', () => {
     expect(batch[0]?.row.data).toEqual({ event: 'job.cancelled', message: `there is no history ${REVIEW}` });
   });
 
-  test('leaves what else the batch holds', () => {
+  test('does not affect the rest of the batch', () => {
     const { batch, options } = orphan();
     const world = Simulator.whole();
     const other = 'review-2';
@@ -109,7 +109,7 @@ describe('a tell to a history that does not exist', () => {
   });
 });
 
-test('an effect key that was used before sends its job to the clean-up', () => {
+test('a reused effect key sends its job to cleanup', () => {
   const event: AnyEvent = { type: 'stage.exited', stage: 'testing', end: { how: 'exited', code: 0 } };
   const [{ row } = { row: null }] = dispatchEvent(event, [], false, ['readResults:1']);
   expect(row).toMatchObject({
@@ -119,7 +119,7 @@ test('an effect key that was used before sends its job to the clean-up', () => {
   });
 });
 
-test('nothing is left of what fails wholly, and tests are told at once', () => {
+test('a complete failure stores nothing, and tests see the error at once', () => {
   expect(() =>
     dispatchEvent(cancelled, ['job.cancelled', 'machine.failed', 'machine.quarantine-failed']),
   ).toThrow('machine.quarantine-failed');

@@ -1,4 +1,7 @@
-/** A deletion that was given up after its deadline may still go on in its adapter: it must leave the next attempt's server alone. */
+/**
+ * A deletion that was abandoned after its deadline may still run in its adapter. It must not touch the next attempt's
+ * server.
+ */
 import { expect, test } from 'vitest';
 import { perform } from '../../../src/engine/loop/perform.ts';
 import type { Adapters } from '../../../src/engine/ports/adapters.ts';
@@ -58,7 +61,7 @@ function stage() {
   return { provider, clock, start };
 }
 
-test.each(['list', 'delete'] as const)('a hanging %s that is answered late', async (call) => {
+test.each(['list', 'delete'] as const)('a hanging %s that answers late', async (call) => {
   const { provider, clock, start } = stage();
   provider.add({ name: 'first', owner: owner(1) });
   provider.holdNext('request', call);
@@ -72,7 +75,7 @@ test.each(['list', 'delete'] as const)('a hanging %s that is answered late', asy
   expect(provider.servers()).toContain(second);
 });
 
-test('a deadline does not hide what went wrong before', async () => {
+test('a deadline does not hide an earlier error', async () => {
   const { provider, clock, start } = stage();
   const cause = new OperationError(
     failure('reach node', { message: 'the node refuses SFTP', hint: 'offer it' }),
@@ -90,7 +93,7 @@ test('a deadline does not hide what went wrong before', async () => {
   });
 });
 
-test('a failure is kept in the log with a bounded text', async () => {
+test('a failure is logged with a bounded text', async () => {
   const { provider, start } = stage();
   const long = 'x'.repeat(100_000);
   provider.failNext(failure('list servers', { message: long, hint: long }));

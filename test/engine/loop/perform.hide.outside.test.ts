@@ -1,4 +1,4 @@
-/** A node or a user's program that says a secret: it is in no row, no comment and no alarm. */
+/** A node or a user's program that prints a secret: it is in no row, no comment and no alarm. */
 import { expect, test } from 'vitest';
 import { failure } from '../../machines/facts.ts';
 import { SECRET } from '../../scenarios/daemon.ts';
@@ -26,7 +26,7 @@ test('in the names of failed tests', async () => {
   expect(everything(lab)).not.toContain(SECRET);
 });
 
-test('in why results cannot be read', async () => {
+test('in the reason why results cannot be read', async () => {
   const lab = new Lab({ results: { unreadable: `${SECRET}.tap: it is not there` } });
   await lab.start();
   lab.say(created());
@@ -36,7 +36,7 @@ test('in why results cannot be read', async () => {
   expect(everything(lab)).not.toContain(SECRET);
 });
 
-test('in an error of a program, in how a stage was lost, and in an alarm', async () => {
+test('in an error of a program, in the reason for a lost stage, and in an alarm', async () => {
   const lab = new Lab({ stage: () => lost });
   lab.provider.failNext(error, 'create');
   lab.reviewer.failNext({ ...error, retryable: false }, 'post');

@@ -1,4 +1,6 @@
-/** A job that publishes, reports or is cleared away after a restart: what it had asked for is looked for, and nothing is begun for it. */
+/**
+ * A job that publishes, reports or cleans up after a restart: its pending effects are looked for, and none is started.
+ */
 import { expect, test } from 'vitest';
 import { perform } from '../../../src/engine/loop/perform.ts';
 import type { EffectOf } from '../../../src/engine/ports/adapters.ts';
@@ -72,7 +74,7 @@ function unwanted() {
   return { provider, runner, source, performance };
 }
 
-test('a server that was never made is not made', async () => {
+test('a server that was not created is not created', async () => {
   const { provider, performance } = unwanted();
   expect(await perform(create, performance)).toMatchObject({
     type: 'server.create-failed',
@@ -81,7 +83,7 @@ test('a server that was never made is not made', async () => {
   expect(provider.servers()).toEqual([]);
 });
 
-test('a server that was made is found, so that it can be deleted', async () => {
+test('a server that was created is found, so that it can be deleted', async () => {
   const { provider, performance } = unwanted();
   const made = provider.add({ name: create.name, owner });
   expect(await perform(create, performance)).toEqual({
@@ -106,7 +108,7 @@ test('a patchset is not fetched', async () => {
   expect(source.tree(server())).toBeUndefined();
 });
 
-test('a stage that never began does not begin', async () => {
+test('a stage that had not started does not start', async () => {
   const { runner, performance } = unwanted();
   expect(await perform(run, performance)).toEqual({
     type: 'stage.exited',

@@ -4,7 +4,7 @@ import { failure } from '../../machines/facts.ts';
 import { created } from '../../scenarios/gerrit-says.ts';
 import { Lab } from '../../scenarios/lab.ts';
 
-test('a post whose retry waits over a restart is looked for like one that was cut off', async () => {
+test('a post whose retry waits over a restart is searched for, like one that was cut off', async () => {
   const lab = new Lab();
   lab.reviewer.failNext(failure('post review'), 'post');
   await lab.start();
@@ -16,7 +16,7 @@ test('a post whose retry waits over a restart is looked for like one that was cu
   expect(lab.reviewer.posted).toHaveLength(1);
 });
 
-test('what Gerrit did not take is posted as soon as it is back', async () => {
+test('a post that Gerrit did not accept is sent as soon as it is back', async () => {
   const lab = new Lab({ report: { postRetryMs: 3_600_000, postRetryMaxMs: 3_600_000 } });
   lab.reviewer.failNext(failure('post review'), 'post');
   await lab.start();

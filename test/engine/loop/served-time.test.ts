@@ -30,7 +30,7 @@ function daemon(notes: Notes, clock: FakeClock): ServedTime {
   return served;
 }
 
-test('all of it counts while one daemon lives', async () => {
+test('all time of one daemon counts', async () => {
   const clock = new FakeClock();
   const served = daemon(new Notes(), clock);
   const at = clock.now();
@@ -39,7 +39,7 @@ test('all of it counts while one daemon lives', async () => {
   expect(served.since(at)).toBe(5 * HOUR);
 });
 
-test('the time between daemons does not, however many there were', async () => {
+test('time between daemons does not, however many there were', async () => {
   const [clock, notes] = [new FakeClock(), new Notes()];
   const at = clock.now();
   for (let life = 0; life < 3; life += 1) {
@@ -51,7 +51,7 @@ test('the time between daemons does not, however many there were', async () => {
   expect(daemon(notes, clock).since(at)).toBe(6 * HOUR);
 });
 
-test('a daemon that was killed was alive at its last row', async () => {
+test('a killed daemon was alive at its last row', async () => {
   const [clock, notes] = [new FakeClock(), new Notes()];
   daemon(notes, clock);
   const at = clock.now();
@@ -77,7 +77,7 @@ test('a clock that is set forward or back while a daemon lives changes nothing',
   expect(served.since(at)).toBeLessThanOrEqual(2 * HOUR);
 });
 
-test('the gaps that are kept are bounded', async () => {
+test('the stored gaps are bounded', async () => {
   const [clock, notes] = [new FakeClock(), new Notes()];
   for (let life = 0; life < 300; life += 1) {
     daemon(notes, clock);

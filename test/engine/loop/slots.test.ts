@@ -1,4 +1,4 @@
-/** Slots: never more holders than there may be, a free one is given on at once, and to whom survives a restart. */
+/** Slots: never more holders than the limit, a free one is granted at once, and the order survives a restart. */
 import { expect, test } from 'vitest';
 import { Slots } from '../../../src/engine/loop/slots.ts';
 import type { SlotLimits, SlotRequest } from '../../../src/machines/slot-queue.ts';
@@ -29,7 +29,7 @@ const asked = (history: string, changes: Partial<Asked> = {}): Asked => ({
 const HOLDS = { provider: 'local', name: 'unit', project: 'cinder' };
 const owes = () => true;
 
-test('grants in the order of the requests, up to the capacity, and on when one is free', () => {
+test('grants in the order of the requests, up to the capacity, and the next when one is free', () => {
   const { slots, granted } = slotsOf({ local: 2 });
   for (const job of ['a', 'b', 'c', 'd']) slots.request(asked(job));
   expect(granted).toEqual(['a', 'b']);
@@ -38,7 +38,7 @@ test('grants in the order of the requests, up to the capacity, and on when one i
   expect(granted).toEqual(['a', 'b', 'c']);
 });
 
-test('a provider has its own slots; one that nobody knows has none', () => {
+test('each provider has its own slots; an unknown one has none', () => {
   const { slots, granted } = slotsOf({ one: 1, other: 1 });
   slots.request(asked('a', { provider: 'one' }));
   slots.request(asked('b', { provider: 'other' }));
@@ -57,7 +57,7 @@ test('a restored holder counts, also over the capacity', () => {
   expect(granted).toEqual(['c']);
 });
 
-test('a grant on its way to the log is not a free slot, whatever else its job is told meanwhile', () => {
+test('a grant that is not logged yet is not a free slot, whatever other events its job gets', () => {
   const { slots, granted } = slotsOf({ local: 1 });
   slots.request(asked('a'));
   slots.request(asked('b'));
@@ -69,7 +69,7 @@ test('a grant on its way to the log is not a free slot, whatever else its job is
   expect(granted).toEqual(['a', 'b']);
 });
 
-test('one that is cancelled between grant and log gives its slot on', () => {
+test('a request that is cancelled between grant and log passes its slot on', () => {
   const { slots, granted } = slotsOf({ local: 1 });
   slots.request(asked('a'));
   slots.request(asked('b'));
@@ -78,7 +78,7 @@ test('one that is cancelled between grant and log gives its slot on', () => {
   expect(granted).toEqual(['a', 'b']);
 });
 
-test('a request that was taken back is not served; paused, nothing is', () => {
+test('a cancelled request is not served; while paused, none is', () => {
   const { slots, granted } = slotsOf({ local: 1 });
   slots.sync('holder', HOLDS);
   slots.request(asked('a'));
@@ -94,7 +94,7 @@ test('a request that was taken back is not served; paused, nothing is', () => {
   expect(granted).toEqual(['b']);
 });
 
-test('projects take turns, and one that asks again as promoted is next', () => {
+test('projects take turns, and one that requests again as promoted is next', () => {
   const { slots, granted, clock } = slotsOf({ local: 1 });
   for (const job of ['c1', 'c2', 'c3']) slots.request(asked(job));
   for (const job of ['n1', 'n2']) slots.request(asked(job, { project: 'nova' }));
@@ -122,7 +122,7 @@ test('many slots at the same instant are shared between the projects too', () =>
   expect(granted).toEqual(['c1', 'n1', 'c2', 'n2']);
 });
 
-test('whose turn it is follows from what an earlier daemon served, also of the same millisecond', () => {
+test('the turns follow from what an earlier daemon served, even in the same millisecond', () => {
   const { slots, granted } = slotsOf({ local: 1 });
   const release = slots.suspend();
   slots.restoreTurns([
@@ -136,7 +136,7 @@ test('whose turn it is follows from what an earlier daemon served, also of the s
   expect(granted).toEqual(['n1']);
 });
 
-test('held twice, it grants when both have let go; paused meanwhile, not even then', () => {
+test('held twice, it grants after both releases; not while paused', () => {
   const { slots, granted } = slotsOf({ local: 1 });
   const [one, other] = [slots.suspend(), slots.suspend()];
   slots.request(asked('a'));
@@ -147,7 +147,7 @@ test('held twice, it grants when both have let go; paused meanwhile, not even th
   expect(granted).toEqual([]);
 });
 
-test('new limits count at once, and nobody who has a slot loses it', () => {
+test('new limits apply at once, and no holder loses its slot', () => {
   const { slots, granted } = slotsOf({ local: 1 });
   for (const job of ['a', 'b', 'c']) slots.request(asked(job));
   slots.setLimits({ ...slots.limits, slots: { local: 2 }, jobs: { unit: 1 } });
@@ -160,7 +160,7 @@ test('new limits count at once, and nobody who has a slot loses it', () => {
   expect(slots.queue.holders).toHaveLength(1);
 });
 
-test('a place that was kept for one that is gone is free for others', () => {
+test('a slot that was reserved for a job that has ended is free for others', () => {
   const { slots, granted, clock } = slotsOf(
     { local: 1, cloud: 1 },
     { projects: { cinder: { concurrency: 1, priorityMs: 0 } } },

@@ -58,7 +58,7 @@ const raise = (target: string, more: Partial<Alarm> = {}) =>
 const subjects = () => mailer.sent.map(({ subject }) => subject);
 
 describe('an alarm', () => {
-  test('is told once, in words that say what to do', async () => {
+  test('is mailed once, with the fix', async () => {
     await raise('job j1');
     expect(mailer.sent).toEqual([]);
     await clock.advance(10_000);
@@ -82,7 +82,7 @@ describe('an alarm', () => {
     expect(mailer.sent).toHaveLength(1);
   });
 
-  test('that comes back after it was quiet is told again, as another mail', async () => {
+  test('that is raised again after a quiet time is mailed again, as another mail', async () => {
     await raise('job j1');
     await clock.advance(10_000);
     await clock.advance(7 * HOUR);
@@ -93,13 +93,13 @@ describe('an alarm', () => {
     expect(mailer.sent[1]?.text).toContain(', 2 times in all');
   });
 
-  test('comes together with others of the same moment', async () => {
+  test('is mailed together with others of the same time', async () => {
     for (const target of ['j1', 'j2', 'j3']) await raise(target);
     await clock.advance(10_000);
     expect(subjects()).toEqual(['sos-ci acme-lab: 3 alarms']);
   });
 
-  test('that quotes strangers stays in its lines', async () => {
+  test('that quotes foreign text stays within its lines', async () => {
     await raise('1,1', { message: 'said\r\nBcc: x@y\u202e\u0000', hint: '' });
     await clock.advance(10_000);
     expect(mailer.sent[0]?.text).toContain('1,1\n    said Bcc: x@y\n    2026');
@@ -122,10 +122,10 @@ describe('a storm of alarms', () => {
   });
 });
 
-describe('mail that does not go', () => {
+describe('a failing mail server', () => {
   const down = (retryable: boolean) => mailer.failNext(failure('send mail', { retryable }));
 
-  test('is tried again, and told of once it goes', async () => {
+  test('is retried, and reported once it works', async () => {
     down(true);
     down(true);
     await raise('job j1');
@@ -152,7 +152,7 @@ describe('mail that does not go', () => {
     },
   );
 
-  test('one that hangs is given up after its time', async () => {
+  test('that hangs is aborted at the timeout', async () => {
     mailer.holdNext('request');
     await raise('job j1');
     await clock.advance(10_000);
@@ -164,7 +164,7 @@ describe('mail that does not go', () => {
 });
 
 describe('a restart', () => {
-  test('tells what was not told yet, and what was sent just before as the same mail', async () => {
+  test('mails what was not mailed yet, and repeats what was sent just before as the same mail', async () => {
     mailer.holdNext('answer');
     await raise('job j1');
     await clock.advance(10_000);
@@ -178,7 +178,7 @@ describe('a restart', () => {
     expect(store.unmailed(9)).toEqual([]);
   });
 
-  test('after a stop nothing is sent any more', async () => {
+  test('after a stop nothing is sent', async () => {
     await operator.stop();
     await raise('job j1');
     await clock.advance(HOUR);

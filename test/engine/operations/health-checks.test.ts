@@ -1,4 +1,4 @@
-/** Each problem is found once, and once when it is over; what is unknown stays as it was. */
+/** Each problem is reported once, and once when it is over; an unknown value changes nothing. */
 import { describe, expect, test } from 'vitest';
 import { type Evaluation, evaluate } from '../../../src/engine/operations/health-checks.ts';
 import type { Problem } from '../../../src/engine/ports/store.ts';
@@ -70,7 +70,7 @@ describe('a problem', () => {
     ],
   ];
   test.each(problems)(
-    '%s is told once, not over when it is only a little better, and told when it is over',
+    '%s is reported once, not cleared when it is only slightly better, and cleared when it is over',
     (kind, bad, better, well) => {
       const checks = new Checks();
       checks.see(WELL, bad, bad, better, bad);
@@ -83,7 +83,7 @@ describe('a problem', () => {
     },
   );
 
-  test('comes beside others, each by itself', () => {
+  test('is independent of others', () => {
     const checks = new Checks();
     checks.see({ ...disk({ freeBytes: 0, freeFiles: 0 }), walBytes: 65 * MB });
     checks.see({ ...disk({ freeFiles: 0 }), walBytes: 65 * MB });
@@ -98,7 +98,7 @@ describe('a problem', () => {
     ]);
   });
 
-  test('names what it is, how it is, and what to do', () => {
+  test('names the problem, its value, and the fix', () => {
     const checks = new Checks();
     checks.see(disk({ freeBytes: 100 * MB }));
     expect(checks.begun).toEqual([
@@ -113,8 +113,8 @@ describe('a problem', () => {
   });
 });
 
-describe('what nobody knows', () => {
-  test('neither begins nor ends anything', () => {
+describe('an unknown value', () => {
+  test('neither raises nor clears an alarm', () => {
     const checks = new Checks();
     const blind: HealthSnapshot = { ...disk({ freeBytes: null, freeFiles: null }), walBytes: null };
     checks.see(blind);
@@ -124,7 +124,7 @@ describe('what nobody knows', () => {
   });
 });
 
-test('a place that is not looked at any more is no problem any more', () => {
+test('a path that is no longer checked is no longer a problem', () => {
   const checks = new Checks();
   checks.see(disk({ freeBytes: 0 }), disk({ path: '/elsewhere' }));
   expect(checks.kinds).toEqual(['disk-low', 'over: disk-low']);
@@ -140,13 +140,13 @@ test('too few reports of others, too little time, or nothing to report: no alarm
   expect(checks.kinds).toEqual([]);
 });
 
-test('posting that is switched off ends it', () => {
+test('disabling posts clears it', () => {
   const checks = new Checks();
   checks.see({ ...WELL, reports: { ownAt: 1, listenedMs: 9e9, others: 9 } }, { ...WELL, reports: null });
   expect(checks.kinds).toEqual(['no-reports', 'over: no-reports']);
 });
 
-test('new limits count for the next check', () => {
+test('new limits apply to the next check', () => {
   const checks = new Checks();
   checks.limits = { ...LIMITS, walBytes: 1 * MB };
   expect(checks.see(WELL).kinds).toEqual(['wal-large']);

@@ -54,7 +54,7 @@ const served = (lab: Lab) =>
     .map(({ history }) => lab.store.job(history)?.change);
 
 describe('enqueue', () => {
-  test('runs the named jobs, whatever the rules say, and keeps who wanted it', async () => {
+  test('runs the named jobs, whatever the rules say, and records the operator', async () => {
     const lab = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })], rules: { jobs: [] } });
     const begun = await ask(lab, enqueue(7, [NAME, NAME]));
     expect(begun).toMatchObject({ change: 7, patchset: 1, jobs: [{ name: NAME }] });
@@ -83,7 +83,7 @@ describe('enqueue', () => {
     expect(verdicts(lab)).toEqual(['7 SUCCESS', '7 SUCCESS']);
   });
 
-  test('without names is refused where no job is for the project', async () => {
+  test('without names is refused if the project has no jobs', async () => {
     const lab = await started({ rules: { jobs: [jobRules({ projects: ['openstack/nova'] })] } });
     const message = `no job is for ${PATCHSET.project}, branch ${PATCHSET.branch}`;
     await expect(ask(lab, enqueue(7, []))).rejects.toEqual(refusal('unknown', message));
@@ -99,7 +99,7 @@ describe('enqueue', () => {
     expect(lab.jobs()).toEqual([]);
   });
 
-  test('of a job that is under way on the patchset is refused; of another one not, and of both again when it has ended', async () => {
+  test('of a job that runs on the patchset is refused; of another one it is not, nor of both after it has ended', async () => {
     const lab = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })], slots: 2 });
     await ask(lab, enqueue(7));
     await expect(ask(lab, enqueue(7))).rejects.toEqual(refusal('refused', 'already under way'));
@@ -110,7 +110,7 @@ describe('enqueue', () => {
     expect(verdicts(lab)).toEqual(Array(4).fill('7 SUCCESS'));
   });
 
-  test('asked for twice at the same time begins once', async () => {
+  test('requested twice at the same time starts once', async () => {
     const lab = await started();
     const desk = deskOf(lab);
     const asked = await Promise.allSettled([1, 2].map(() => desk.perform(enqueue(7), OPERATOR)));
@@ -119,7 +119,7 @@ describe('enqueue', () => {
     expect(verdicts(lab)).toEqual(['7 SUCCESS']);
   });
 
-  test('is refused when the queue is full, or nothing is started at all', async () => {
+  test('is refused when the queue is full, or in monitor-only mode', async () => {
     const full = await started({ queueLength: 1, slots: 0 });
     await ask(full, enqueue(7));
     await expect(ask(full, enqueue(8))).rejects.toEqual(refusal('refused', 'the queue is full'));
@@ -129,7 +129,7 @@ describe('enqueue', () => {
 });
 
 describe('dequeue', () => {
-  test('of a change ends what runs and what waits, cleans up, and posts nothing', async () => {
+  test('of a change cancels running and waiting jobs, cleans up, and posts nothing', async () => {
     const lab = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })] });
     lab.say(created());
     await lab.run(() => lab.jobs().some(({ state }) => state === 'testing.running'));
@@ -157,7 +157,7 @@ describe('dequeue', () => {
     expect(lab.jobs().map(({ verdict }) => verdict)).toEqual(['ABORTED', 'SUCCESS']);
   });
 
-  test('of one job lets its review go on without it', async () => {
+  test('of one job lets its review continue without it', async () => {
     const lab = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })] });
     lab.say(created());
     await lab.run(() => lab.jobs().some(({ state }) => state === 'testing.running'));
@@ -187,7 +187,7 @@ describe('dequeue', () => {
     expect(lab.reviewer.posted).toEqual([]);
   });
 
-  test('of what is not there, or has ended, is refused', async () => {
+  test('of a missing or ended job is refused', async () => {
     const lab = await started();
     await expect(ask(lab, dequeueChange(7))).rejects.toEqual(refusal('unknown', 'change 7'));
     await expect(ask(lab, { do: 'dequeue', target: { job: 'j9' } })).rejects.toEqual(
@@ -211,7 +211,7 @@ describe('promote', () => {
     return lab;
   };
 
-  test('puts what waits at the head of the queue, the first named first', async () => {
+  test('moves waiting jobs to the head of the queue, the first named first', async () => {
     const lab = await queued();
     const targets = [4, 3].map((change) => ({ change, patchset: null }));
     const answer = await ask(lab, { do: 'promote', targets });
@@ -222,7 +222,7 @@ describe('promote', () => {
     expect(served(lab)).toEqual([1, 4, 3, 2]);
   });
 
-  test('lasts over a restart', async () => {
+  test('survives a restart', async () => {
     const lab = await queued();
     await ask(lab, { do: 'promote', targets: [{ change: 4, patchset: null }] });
     await ask(lab, { do: 'promote', targets: [{ change: 3, patchset: null }] });
@@ -231,7 +231,7 @@ describe('promote', () => {
     expect(served(lab)).toEqual([1, 3, 4, 2]);
   });
 
-  test('of what does not wait says where it is', async () => {
+  test('of a job that does not wait says which state it is in', async () => {
     const lab = await queued();
     const running = lab.jobs()[0]?.id ?? '';
     const targets = [{ job: running }, { change: 3, patchset: null }, { job: lab.jobs()[2]?.id ?? '' }];
@@ -243,7 +243,7 @@ describe('promote', () => {
     );
   });
 
-  test('stands in the log with who asked and why', async () => {
+  test('is in the log with the operator and the reason', async () => {
     const lab = await queued();
     await ask(lab, { do: 'promote', targets: [{ change: 2, patchset: null }] });
     const rows = lab.store.rows(lab.jobs()[1]?.id ?? '');
@@ -263,7 +263,7 @@ describe('recheck', () => {
     expect(verdicts(lab)).toEqual(['7 SUCCESS']);
   });
 
-  test("is nobody else's doing: by whatever name the operator goes, and whether or not plain rechecks count", async () => {
+  test("is not mistaken for another user's comment, whatever the operator's name, and whether or not rechecks count", async () => {
     const lab = await started({ rules: { recheck: false } });
     const operator = { who: ACCOUNT, why: 'the mirror is back' };
     const answer = (await deskOf(lab).perform(
@@ -299,7 +299,7 @@ test('ping, reload and resume-voting are answered', async () => {
   expect(await ask(lab, { do: 'resume-voting' })).toEqual({ resumed: false });
 });
 
-test('an alarm is acknowledged with who and why', async () => {
+test('an alarm is acknowledged with the operator and the reason', async () => {
   const lab = await started();
   const alarm = { kind: 'disk-low', target: '/state' } as const;
   lab.store.alarm({ ...alarm, message: 'full', hint: '' }, 1);

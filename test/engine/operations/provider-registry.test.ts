@@ -1,4 +1,6 @@
-/** Providers that come, change and go while jobs use them: whoever has a server keeps who can remove it. */
+/**
+ * Providers that are added, changed and removed while jobs use them: each server keeps a provider that can remove it.
+ */
 import { expect, test } from 'vitest';
 import {
   type ProviderDefinition,
@@ -17,13 +19,13 @@ const nobody = () => ({ jobs: 0, holders: 0 });
 const by = (use: Readonly<Record<string, ProviderUse>>) => (name: string) => use[name] ?? nobody();
 const names = (set: ProviderRegistry) => [...set.providers.keys()];
 
-test('what is defined is there, with its slots', () => {
+test('a defined provider is available, with its slots', () => {
   const set = new ProviderRegistry([definition('local', 2), definition('cloud', 5)]);
   expect([names(set), set.slots, set.draining]).toEqual([['local', 'cloud'], { local: 2, cloud: 5 }, []]);
   expect(set.providers.get('cloud')?.name).toBe('cloud');
 });
 
-test('a new one is there at once, and one that nobody uses goes at once', () => {
+test('a new one is available at once, and an unused one is removed at once', () => {
   const set = new ProviderRegistry([definition('local')]);
   const { providers } = set;
   set.define([definition('cloud', 3)], nobody);
@@ -31,7 +33,7 @@ test('a new one is there at once, and one that nobody uses goes at once', () => 
   expect(providers).toBe(set.providers);
 });
 
-test('one that can do less for a while has fewer slots, and says so', () => {
+test('one with reduced capacity has fewer slots, and reports it', () => {
   const reported: ((slots: number) => void)[] = [];
   const pool = (slots: number, text = 'static'): ProviderDefinition => ({
     ...definition('pool', slots, text),
@@ -59,7 +61,7 @@ test('other slots need no other provider', () => {
   expect([set.providers.get('local'), set.slots]).toEqual([before, { local: 4 }]);
 });
 
-test('one that was taken out stays with its slots until its last job has ended', () => {
+test('a removed one stays with its slots until its last job has ended', () => {
   const set = new ProviderRegistry([definition('local', 2), definition('cloud')]);
   const use = { local: { jobs: 2, holders: 1 } };
   set.define([definition('cloud')], by(use));
@@ -73,7 +75,7 @@ test('one that was taken out stays with its slots until its last job has ended',
   expect([names(set), set.draining, set.reconcile(nobody)]).toEqual([['cloud'], [], false]);
 });
 
-test('one that is put back before that has never been away', () => {
+test('one that is added back before that was never removed', () => {
   const set = new ProviderRegistry([definition('local', 2), definition('cloud')]);
   const before = set.providers.get('local');
   set.define([definition('cloud')], by({ local: { jobs: 1, holders: 1 } }));
@@ -81,7 +83,7 @@ test('one that is put back before that has never been away', () => {
   expect([set.providers.get('local'), set.slots.local, set.draining]).toEqual([before, 3, []]);
 });
 
-test('one that is defined again gets no new job until what runs there has ended', () => {
+test('a changed one gets no new job until its running jobs have ended', () => {
   const set = new ProviderRegistry([definition('lab', 2, 'hosts a, b')]);
   const before = set.providers.get('lab');
   set.define([definition('lab', 3, 'hosts c')], by({ lab: { jobs: 4, holders: 2 } }));
@@ -91,7 +93,7 @@ test('one that is defined again gets no new job until what runs there has ended'
   expect([set.slots, set.draining]).toEqual([{ lab: 3 }, []]);
 });
 
-test('one that is defined as it was again, while it waits, goes on as it was', () => {
+test('one that is changed back while it waits continues unchanged', () => {
   const set = new ProviderRegistry([definition('lab', 2, 'hosts a')]);
   const before = set.providers.get('lab');
   const busy = by({ lab: { jobs: 1, holders: 1 } });

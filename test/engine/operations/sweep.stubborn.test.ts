@@ -1,4 +1,4 @@
-/** A leaked server that cannot be removed must not shield the others from the sweep, nor be forgotten itself. */
+/** A leaked server that cannot be removed must not protect others from the sweep, and must not be forgotten. */
 
 import { expect, test } from 'vitest';
 import { Sweep } from '../../../src/engine/operations/sweep.ts';
@@ -26,7 +26,7 @@ class Stubborn extends FakeProvider {
   }
 }
 
-test('one that cannot be removed is told, tried again, and keeps none of the others', async () => {
+test('one that cannot be removed is reported, retried, and does not block the others', async () => {
   const provider = new Stubborn();
   for (const name of ['oldest', 'newer', 'newest']) {
     provider.add({ name, owner: { deployment: DEPLOYMENT, job: `job-of-${name}`, attempt: 1 } });
@@ -56,7 +56,7 @@ test('one that cannot be removed is told, tried again, and keeps none of the oth
   expect(provider.servers()).toEqual([]);
 });
 
-test('a provider that never answers ends one round, not the sweeping', async () => {
+test('a provider that never answers ends one round, not the sweep', async () => {
   const provider = new FakeProvider();
   provider.add({ name: 'left', owner: { deployment: DEPLOYMENT, job: 'job-1', attempt: 1 } });
   const store = { job: () => ({ ended: true }) } as unknown as Store;

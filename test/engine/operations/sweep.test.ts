@@ -1,4 +1,4 @@
-/** The sweep takes only what is proven ours and over, and only when two rounds agree. */
+/** The sweep removes only what is provably ours and no longer needed, and only when two rounds agree. */
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Sweep } from '../../../src/engine/operations/sweep.ts';
@@ -36,7 +36,7 @@ const leak = (job: string, deployment = DEPLOYMENT) =>
   lab.provider.add({ name: `leaked-${job}`, owner: { deployment, job, attempt: 1 } });
 const left = () => lab.provider.servers().map(({ server }) => server.name);
 
-test('a server of an ended job goes when a second round finds it too', async () => {
+test('a server of an ended job is removed when a second round finds it too', async () => {
   await lab.run();
   leak('j00002');
   expect(await sweep.run()).toBe(0);
@@ -53,7 +53,7 @@ test('a job that has not ended keeps its servers', async () => {
   expect(before).toHaveLength(1);
 });
 
-test('a server whose job nobody knows is told, and left alone', async () => {
+test('a server of an unknown job is reported, and left alone', async () => {
   await lab.run();
   leak('j-of-another-database');
   for (let round = 0; round < 3; round += 1) expect(await sweep.run()).toBe(0);
@@ -61,7 +61,7 @@ test('a server whose job nobody knows is told, and left alone', async () => {
   expect(new Set(lab.alarms.kinds)).toEqual(new Set(['server-leaked']));
 });
 
-test('another deployment’s servers are not even looked at', async () => {
+test('another deployment’s servers are ignored', async () => {
   await lab.run();
   leak('j00002', 'another-lab');
   for (let round = 0; round < 3; round += 1) expect(await sweep.run()).toBe(0);
@@ -69,7 +69,7 @@ test('another deployment’s servers are not even looked at', async () => {
   expect(lab.alarms.kinds).toEqual([]);
 });
 
-test('an outage is logged and delays, and the rounds must agree again', async () => {
+test('an outage is logged and delays, and two rounds must agree again', async () => {
   await lab.run();
   leak('j00002');
   await sweep.run();
@@ -80,7 +80,7 @@ test('an outage is logged and delays, and the rounds must agree again', async ()
   expect(await sweep.run()).toBe(1);
 });
 
-test('two at a time are one', async () => {
+test('two concurrent rounds are one', async () => {
   await lab.run();
   leak('j00002');
   const before = lab.provider.calls.count('list');
@@ -88,7 +88,7 @@ test('two at a time are one', async () => {
   expect(lab.provider.calls.count('list')).toBe(before + 1);
 });
 
-test('merged commits go when their review is over, or when nobody knows it', async () => {
+test('merged commits are removed when their review is over, or unknown', async () => {
   await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
   expect([...lab.merger.kept]).toEqual(['r00001']);
   lab.merger.kept.add('r-of-another-database');
@@ -99,7 +99,7 @@ test('merged commits go when their review is over, or when nobody knows it', asy
   expect([...lab.merger.kept]).toEqual([]);
 });
 
-test('a git cache that cannot be read costs this part of the round only', async () => {
+test('an unreadable git cache affects only this part of the round', async () => {
   await lab.run();
   lab.merger.failNext(failure('drop merged commits'), 'drop');
   lab.merger.kept.add('r-left');
@@ -109,10 +109,10 @@ test('a git cache that cannot be read costs this part of the round only', async 
   expect([...lab.merger.kept]).toEqual([]);
 });
 
-describe('what was gathered on this host', () => {
+describe('files on this host', () => {
   const held = () => lab.evidence.held();
 
-  test('of an ended job goes when a second round finds it too', async () => {
+  test('of an ended job are removed when a second round finds them too', async () => {
     await lab.run();
     lab.evidence.addFile('j00002', 'testing.log', 'output');
     await sweep.run();
@@ -122,7 +122,7 @@ describe('what was gathered on this host', () => {
     expect(lab.evidence.published.has('j00002')).toBe(true);
   });
 
-  test('of a job that publishes, and of one that has ended and publishes later, stays', async () => {
+  test('of a job that publishes now or later stay', async () => {
     const release = lab.evidence.holdNext('publish');
     lab.evidence.failNext('publish');
     await lab.run(() => lab.jobs()[0]?.state === 'publishing.uploading');
@@ -136,14 +136,14 @@ describe('what was gathered on this host', () => {
     expect(await held()).toEqual(['j00002']);
   });
 
-  test('of a job that nobody knows is left alone', async () => {
+  test('of an unknown job are left alone', async () => {
     await lab.run();
     lab.evidence.addFile('j-of-another-database', 'testing.log', 'output');
     for (let round = 0; round < 3; round += 1) await sweep.run();
     expect(await held()).toEqual(['j-of-another-database']);
   });
 
-  test('stays while the job has a server: that is ended first, by what lies here', async () => {
+  test('stay while the job has a server: that is removed first, with their help', async () => {
     await lab.run();
     lab.evidence.addFile('j00002', 'testing.log', 'output');
     leak('j00002');
@@ -158,7 +158,7 @@ describe('what was gathered on this host', () => {
     expect(await held()).toEqual([]);
   });
 
-  test('stays while its provider does not say whether there is a server', async () => {
+  test('stay while its provider does not answer', async () => {
     await lab.run();
     lab.evidence.addFile('j00002', 'testing.log', 'output');
     for (let round = 0; round < 3; round += 1) {
@@ -168,7 +168,7 @@ describe('what was gathered on this host', () => {
     expect(await held()).toEqual(['j00002']);
   });
 
-  test('stays while its provider is not configured, which may have a server all the same', async () => {
+  test('stay while its provider is not configured, because there may be a server', async () => {
     await lab.run();
     lab.evidence.addFile('j00002', 'testing.log', 'output');
     providers.clear();
@@ -176,7 +176,7 @@ describe('what was gathered on this host', () => {
     expect(await held()).toEqual(['j00002']);
   });
 
-  test('stays while the ended job may still be answered, and no longer', async () => {
+  test('stay while the ended job may still get an answer, and no longer', async () => {
     // The job is parked in the middle of its publishing.
     lab.evidence.holdNext('publish');
     await lab.run(() => lab.jobs()[0]?.state === 'publishing.uploading');
@@ -193,7 +193,7 @@ describe('what was gathered on this host', () => {
     expect(await held()).toEqual([]);
   });
 
-  test('that cannot be removed is logged, and keeps no other job’s', async () => {
+  test('that cannot be removed are logged, and do not block other jobs’', async () => {
     lab.say(created(7));
     await lab.run();
     for (const { id } of lab.jobs()) lab.evidence.addFile(id, 'testing.log', 'output');

@@ -1,4 +1,4 @@
-/** Whatever is done to the rows of the log behind the program's back, the audit names a place; and no view is made from such rows. */
+/** Any change to the rows of the log from outside: the audit finds it, and no view is built from such rows. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,7 +48,7 @@ function audited(): LogReport {
   }
 }
 
-test('rows that nobody touched are sound, and the views come out equal when made again', () => {
+test('untouched rows are valid, and rebuilt views are equal', () => {
   const sound = audited();
   expect(sound).toMatchObject({ histories: 10, differences: [], views: [] });
   const store = openStore(file);
@@ -103,7 +103,7 @@ test.each(['data', 'effects'])(
   },
 );
 
-test('triggers that are gone or were changed are named', () => {
+test('missing or changed triggers are named', () => {
   expect(audited().schema).toEqual([]);
   const database = new Sqlite(file);
   database.exec('DROP TRIGGER event_rows_stay; DROP TRIGGER event_rows_never_change;');
@@ -119,7 +119,7 @@ test('triggers that are gone or were changed are named', () => {
   });
 });
 
-test('no views are made from a log that lost rows', () => {
+test('no views are built from a log that lost rows', () => {
   alter(`DELETE FROM event WHERE history = '${JOB}'`);
   const store = openStore(file);
   const before = [...store.views()];
@@ -128,7 +128,7 @@ test('no views are made from a log that lost rows', () => {
   store.close();
 });
 
-test('views that differ are shown, surplus lines first', () => {
+test('differing views are shown, surplus lines first', () => {
   alter(`UPDATE job_view SET verdict = 'FAILURE' WHERE id = '${JOB}'`);
   const { differences, views } = audited();
   expect(differences).toEqual([]);
