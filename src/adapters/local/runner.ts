@@ -86,7 +86,7 @@ export class LocalRunner implements Runner {
       const opened = await openResults(workTree(server.address), results.file, resultsLimitBytes);
       return 'unreadable' in opened
         ? opened
-        : await readResults(results.format, untilAborted(opened.stream, signal, results.file));
+        : await readResults(results.format, untilAborted(opened.chunks, signal, results.file));
     } catch (error) {
       throw fileError('read results', results.file, error);
     }

@@ -26,7 +26,8 @@ export async function* readLines(
       yield line.take(true);
       from = to + 1;
     }
-    line.add(chunk.subarray(from));
+    // The source may reuse the chunk.
+    line.add(Buffer.from(chunk.subarray(from)));
   }
   if (line.length > 0) yield line.take(false);
 }

@@ -132,8 +132,9 @@ class Body {
     const first = this.#bytes[this.#take(1, true)] ?? 0;
     const more = first >> 6;
     const at = this.#take(more, true);
-    const high = first & 0x3f;
-    return more === 0 ? high : high * 2 ** (8 * more) + this.#bytes.readUIntBE(at, more);
+    let number = first & 0x3f;
+    for (let index = at; index < at + more; index += 1) number = number * 256 + (this.#bytes[index] ?? 0);
+    return number;
   }
 
   /** The position of the next bytes, which are then done. */

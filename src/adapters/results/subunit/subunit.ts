@@ -45,10 +45,10 @@ const OUTCOME_OF: Readonly<Partial<Record<NonNullable<Packet['status']>, Outcome
 };
 
 /** What test runners report in the form of a failed test that is none. */
-const NOT_TESTS: Readonly<Record<string, string>> = {
-  'process-returncode': 'a worker process of the test runner died',
-  'subunit.parser': 'the test runner could not read the output of its workers',
-};
+const NOT_TESTS: ReadonlyMap<string, string> = new Map([
+  ['process-returncode', 'a worker process of the test runner died'],
+  ['subunit.parser', 'the test runner could not read the output of its workers'],
+]);
 
 /** Tempest appends the id of the idempotent test and its attributes to the name of the method. */
 const TEMPEST_SUFFIX = /\[id-[0-9a-f-]{36}[^\]]*\]$/;
@@ -78,12 +78,13 @@ class Tests implements PacketSink {
 
   packet({ testId, status, routeCode }: Packet): void {
     if (testId === null || status === null || status === 'exists') return;
-    const notTest = NOT_TESTS[testId];
+    const notTest = NOT_TESTS.get(testId);
     if (notTest !== undefined) {
       if (status === 'fail') this.#doubt ??= notTest;
       return;
     }
-    const run = `${routeCode ?? ''}\0${testId}`;
+    // No text of a packet holds a NUL.
+    const run = routeCode === null ? testId : `${routeCode}\0${testId}`;
     const outcome = OUTCOME_OF[status];
     if (outcome === undefined) {
       if (!this.#open.has(run) && this.#hasRoom(run)) this.#open.set(run, testId);
