@@ -1,4 +1,4 @@
-/** What would start on a change now, and what is against it: the trigger, the limits, and what the review asks later. */
+/** What would start on a change now, and what prevents it: the trigger, the limits, and the checks of the review. */
 import { describe, expect, test } from 'vitest';
 import { type DryRunInput, dryRun } from '../../src/machines/dry-run.ts';
 import type { ChangeNow } from '../../src/machines/model/gerrit-event.ts';
@@ -63,7 +63,7 @@ describe('an open change', () => {
     expect(words({ status })).toEqual(['closed', 'closed']);
   });
 
-  test('is looked at for what is open and was started', () => {
+  test('is checked against open reviews and earlier starts', () => {
     expect(
       words({}, {}, { facts: factsOf([{ id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm'] }]) }),
     ).toEqual(['running', 'running']);
@@ -117,7 +117,7 @@ describe('files', () => {
   });
 });
 
-describe('a vote that is waited for', () => {
+describe('a required vote', () => {
   const outlooks = (votes: ChangeNow['votes']) =>
     dryRun(
       { ...CHANGE, votes },
@@ -128,14 +128,14 @@ describe('a vote that is waited for', () => {
       },
     );
 
-  test('is named where it is not there, and nobody who asks waits', () => {
+  test('is named if it is missing, and a request does not wait for it', () => {
     expect(outlooks([]).map(({ hold, why }) => [hold, why])).toEqual([
       [HOLD, 'new patchset, after zuul Verified+1'],
       [null, 'recheck by dev'],
     ]);
   });
 
-  test('is not waited for when it stands', () => {
+  test('is not waited for when it was cast', () => {
     expect(outlooks([{ account: 'zuul', label: 'Verified', value: 2 }])[0]).toMatchObject({
       hold: null,
       why: 'new patchset',

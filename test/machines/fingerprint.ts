@@ -1,6 +1,6 @@
 /**
- * The fingerprint of a machine: a hash over its structure, states, transitions, guards, actions and targets by name.
- * What stands inside a guard or an action is not in it; for that there are recorded histories.
+ * The fingerprint of a machine: a hash over its structure, states, transitions, guards, actions and targets by name. It
+ * does not cover the code of guards and actions; the recorded histories do.
  */
 import type { AnyStateMachine, StateNode } from 'xstate';
 import { canonicalJson } from '../../src/machines/protocol/canonical-json.ts';

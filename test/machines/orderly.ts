@@ -1,4 +1,4 @@
-/** What every simulated world is held against in the end. */
+/** The final checks of every simulation. */
 import { expect } from 'vitest';
 import { breaches, differences, ignored } from './invariants.ts';
 import type { Simulator } from './simulator.ts';

@@ -1,4 +1,4 @@
-/** One actor for all steps of a machine, against the one that xstate's own transition makes for each. */
+/** One actor for all steps of a machine, compared with xstate's own transition, which creates one for each step. */
 import { describe, expect, test } from 'vitest';
 import { transition } from 'xstate';
 import { canonicalJson } from '../../src/machines/protocol/canonical-json.ts';

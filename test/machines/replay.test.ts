@@ -25,7 +25,7 @@ describe('recorded histories', () => {
   });
 
   test.each(recorded.filter((file) => file !== 'altered.jsonl'))(
-    '%s is what the machines still do',
+    '%s is what the machines still compute',
     (file) => {
       for (const [history, rows] of historiesOf(file)) {
         const replayed = replayHistory(rows, sha256);
@@ -96,7 +96,7 @@ describe('an altered copy', () => {
   });
 });
 
-test('a history of a machine that this program does not have is said to be so', () => {
+test('a history of an unknown machine is reported as such', () => {
   const [row] = stories.success?.().rowsOf('job-1') ?? [];
   const foreign = [{ ...row, machine: 'job@9' } as unknown as LogRow];
   expect(replayHistory(foreign, sha256).difference).toMatchObject({

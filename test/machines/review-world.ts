@@ -1,4 +1,4 @@
-/** What tests ask of the one review of a simulated world. */
+/** Queries about the only review of a simulation. */
 import type { LogRow } from '../../src/machines/protocol/row.ts';
 import { REVIEW } from './facts.ts';
 import type { Simulator } from './simulator.ts';

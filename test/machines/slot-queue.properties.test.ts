@@ -138,8 +138,8 @@ function step(lab: Lab): void {
   lab.tick();
 }
 
-describe('whatever arrives', () => {
-  test('no limit is exceeded, and everything that waits is served when nothing more comes', () => {
+describe('for any requests', () => {
+  test('no limit is exceeded, and everything that waits is served when no more arrive', () => {
     fc.assert(
       fc.property(limits, arrivals, (given, all) => {
         const lab = run(given, all);
@@ -150,7 +150,7 @@ describe('whatever arrives', () => {
     );
   });
 
-  test('the same is served in the same order, however the waiting are listed', () => {
+  test('the order of service does not depend on the order of the list', () => {
     fc.assert(
       fc.property(limits, arrivals, fc.nat(), (given, all, seed) => {
         const [one, other] = [run(given, all), run(given, all)];
@@ -166,7 +166,7 @@ describe('whatever arrives', () => {
     );
   });
 
-  test('whoever still waits is kept back by something that can be named', () => {
+  test('whatever still waits is blocked by a named limit', () => {
     fc.assert(
       fc.property(limits, arrivals, (given, all) => {
         const lab = new Lab(given);
@@ -214,8 +214,8 @@ function waitOf(
   throw new Error(`not served within ${bound} ms`);
 }
 
-describe('nobody starves', () => {
-  test('while others never stop asking', () => {
+describe('no request starves', () => {
+  test('while others keep requesting', () => {
     fc.assert(
       fc.property(limits, want, fc.array(want, { minLength: 1, maxLength: 12 }), (given, victim, rivals) => {
         waitOf(victim, rivals, given);

@@ -1,4 +1,4 @@
-/** Who gets a free slot: the rules one by one. What holds whatever arrives is in the property tests beside this file. */
+/** Which request gets a free slot: the rules one by one. The property tests are in slot-queue.properties.test.ts. */
 import { describe, expect, test } from 'vitest';
 import {
   blockedBy,
@@ -70,7 +70,7 @@ describe('next is', () => {
     expect(next(queue(waiting, { served: served(['cinder', 1]) }))).toBe('b');
   });
 
-  test('not later here because its project was served elsewhere', () => {
+  test('without a disadvantage for a project that was served on another provider', () => {
     const turns = new Map([
       [fairShareKey({ provider: 'local', project: 'cinder' }), 1],
       [fairShareKey({ provider: 'cloud', project: 'cinder' }), NOW],
@@ -79,7 +79,7 @@ describe('next is', () => {
     expect(next(queue([request('b', { project: 'nova' }), request('a')], { served: turns }))).toBe('a');
   });
 
-  test('of a project with a priority again, for as long as that', () => {
+  test('of a project with a priority again, for that duration', () => {
     const limits = { ...LIMITS, projects: { cinder: { concurrency: null, priorityMs: HOUR } } };
     const waiting = [request('a'), request('b', { project: 'nova' })];
     const servedAgo = (ms: number) => queue(waiting, { served: served(['cinder', NOW], ['nova', NOW - ms]) });
@@ -103,7 +103,7 @@ describe('a limit', () => {
     return first === undefined ? null : blockedBy(first, of, limits, now);
   };
 
-  test('of the provider keeps a request back, and one that is not configured has no slot', () => {
+  test('of the provider blocks a request, and one that is not configured has no slot', () => {
     const full = queue([request('a')], { holders: [holder(), holder({ name: 'other', project: 'nova' })] });
     expect(obstacle(full, LIMITS)).toEqual({ by: 'provider', name: 'local', limit: 2 });
     expect(next(full)).toBeNull();
@@ -123,7 +123,7 @@ describe('a limit', () => {
     expect(obstacle(elsewhere, { ...LIMITS, jobs: { unit: 2 } })).toBeNull();
   });
 
-  test('lets the next one go first who is not kept back by it', () => {
+  test('lets the next request pass that it does not block', () => {
     const limits = { ...LIMITS, jobs: { unit: 1 } };
     const waiting = [request('a', { promoted: true }), request('b', { name: 'other' })];
     expect(next(queue(waiting, { holders: [holder()] }), limits)).toBe('b');
@@ -141,7 +141,7 @@ describe('starvation', () => {
   const young = request('young', { provider: 'cloud' });
   const busy = [holder({ project: 'nova', name: 'other' }), holder({ provider: 'cloud' })];
 
-  test('that is lost keeps the last place of a limit', () => {
+  test('reserves the last slot of a limit', () => {
     const both = queue([young, waiter], { holders: busy });
     expect(next(both, limits)).toBeNull();
     expect(blockedBy(young, both, limits, NOW)).toEqual({
@@ -152,20 +152,20 @@ describe('starvation', () => {
     expect(next(both, limits, NOW - 1)).toBe('young');
   });
 
-  test('that is lost keeps one place, not all', () => {
+  test('reserves one slot, not all', () => {
     expect(next(queue([young, waiter], { holders: busy.slice(0, 1) }), limits)).toBe('young');
   });
 
-  test('that is lost is served by what was kept', () => {
+  test('ends with the reserved slot', () => {
     expect(next(queue([young, waiter], { holders: busy.slice(1) }), limits)).toBe('waiter');
   });
 
-  test('does not stand in the way of a promoted one', () => {
+  test('does not block a promoted one', () => {
     const now = queue([{ ...young, promoted: true }, waiter], { holders: busy });
     expect(next(now, limits)).toBe('young');
   });
 
-  test('belongs to the oldest that waits, in whatever order they are given', () => {
+  test('reserves for the oldest that waits, in whatever order they are listed', () => {
     const older = request('older', { requestedAt: NOW - HOUR, headStartMs: 1 });
     const twin = { ...older, history: 'twin', order: older.order + 1 };
     for (const waiting of [

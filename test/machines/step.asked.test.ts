@@ -1,4 +1,4 @@
-/** An effect key is used once in a history, also after it was settled. A machine with a mistake shows what keeps it. */
+/** An effect key is used once in a history, even after it was settled. A deliberately wrong machine shows the check. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createMachine } from 'xstate';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
@@ -59,11 +59,11 @@ function history(checked: boolean): readonly LogRow[] {
   return rows;
 }
 
-test('a key that was settled is refused when it is asked for again', () => {
+test('a settled key is rejected when it is requested again', () => {
   expect(() => history(true)).toThrow('effect alarm was asked for before');
 });
 
-test('strict replay finds the row that uses a key again', () => {
+test('strict replay finds the row that reuses a key', () => {
   const { rows, difference } = replayHistory(history(false), sha256);
   expect(rows).toBe(3);
   expect(difference).toMatchObject({

@@ -28,11 +28,11 @@ function thawed(list: Readonly<Record<string, string>>, now: Readonly<Record<str
 }
 
 describe('frozen machines', () => {
-  test('are as they were released', () => {
+  test('are unchanged since their release', () => {
     expect(thawed(frozen, machines)).toEqual([]);
   });
 
-  test('are found when they change or go', () => {
+  test('are reported when they change or are removed', () => {
     const list = Object.fromEntries(
       Object.entries(machines).map(([name, machine]) => [name, fingerprint(machine)]),
     );

@@ -63,7 +63,7 @@ const reviewStory = fc.record({
 const story = fc.record({ shape, happenings: fc.array(happening, { maxLength: 90, size: 'max' }) });
 
 describe('any sequence of events', () => {
-  test('keeps the promises, and ends once the world answers', () => {
+  test('keeps the invariants, and ends once every effect is answered', () => {
     fc.assert(
       fc.property(story, ({ shape, happenings }) => {
         const world = worldOf(shape);
@@ -78,7 +78,7 @@ describe('any sequence of events', () => {
     );
   });
 
-  test('keeps the promises of a review by itself', () => {
+  test('keeps the invariants of a single review', () => {
     const states = new Set<string>();
     fc.assert(
       fc.property(reviewStory, ({ label, postAttempts, verdicts, happenings }) => {

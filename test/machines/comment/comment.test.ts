@@ -1,4 +1,4 @@
-/** The built-in comment, compared whole, and its size. What strangers do to it is tried beside this, in comment/. */
+/** The built-in comment, compared as a whole, and its size. Hostile input is tested in compose.test.ts. */
 import { describe, expect, test } from 'vitest';
 import { byteLength } from '../../../src/machines/comment/byte-length.ts';
 import { misreadings } from '../../../src/machines/comment/check-parsers.ts';
@@ -25,7 +25,7 @@ Tested as ${MERGED}: merged on master at ${BASE}.
 sos-ci run ${RUN}`);
   });
 
-  test('of each kind of trouble', () => {
+  test('of each kind of failure', () => {
     const jobs: readonly Partial<JobReport>[] = [
       { name: 'a', verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a', durationMs: 61_000 },
       { name: 'b', verdict: 'TIMED_OUT', reason: 'testing ran into its timeout', durationMs: 7_000 },
@@ -59,7 +59,7 @@ f: not finished. There are no logs.
 sos-ci run ${RUN}`);
   });
 
-  test('of a patch that cannot be merged: its reason stands once for all jobs', () => {
+  test('of a patch that cannot be merged: its reason is given once for all jobs', () => {
     const reason = 'the patch does not merge with master of openstack/cinder: a.py, b.py';
     const refused = { verdict: 'MERGER_FAILURE', reason, url: null, durationMs: 900, results: null } as const;
     const text = render(['a', 'b', 'c', 'd', 'e'].map((name) => jobReport({ name, ...refused })));
@@ -67,7 +67,7 @@ sos-ci run ${RUN}`);
     expect(text).toContain(`\n\na, b, c and 2 more: Nothing was tested: ${reason}.\nsos-ci run`);
   });
 
-  test('of a patch that was tested together with what it depends on', () => {
+  test('of a patch that was tested together with its dependencies', () => {
     const trees = ['openstack/cinder', 'openstack/os-brick'].map((project) => {
       return { project, branch: 'stable/2026.1', base: BASE, revision: MERGED };
     });
@@ -77,7 +77,7 @@ With openstack/os-brick as ${MERGED}: merged on stable/2026.1 at ${BASE}.
 sos-ci run`);
   });
 
-  test('without a wiki page the link is the change itself, and without that there is none', () => {
+  test('without a wiki page the link is the change, and without that there is none', () => {
     const reports = [jobReport({ verdict: 'ABORTED', url: null })];
     const lines = (changes: object) =>
       render(reports, { spec: reportSpec({ helpUrl: '' }), ...changes }).split('\n');
@@ -95,7 +95,7 @@ sos-ci run`);
     );
   });
 
-  test('says of each job whose logs are not there yet that they will be', () => {
+  test('says for each job whose logs are not published yet that they will be', () => {
     const text = render([
       jobReport({ evidence: 'pending' }),
       jobReport({ name: 'fc', verdict: 'FAILURE', reason: '1 of 3 tests failed', evidence: 'pending' }),
@@ -105,7 +105,7 @@ sos-ci run`);
     expect(text).toContain(`fc: 1 of 3 tests failed. I${later}`);
   });
 
-  test('is a success when only jobs that do not vote failed', () => {
+  test('is a success when only non-voting jobs failed', () => {
     const text = render([jobReport(), jobReport({ name: 'fc', verdict: 'FAILURE', voting: false })]);
     expect(text).toMatch(/^Build succeeded /);
   });
@@ -135,7 +135,7 @@ describe('the size', () => {
     ['1,000 jobs', 1_000, 'x'.repeat(300), 'FAILURE', 16_384],
     ['one endless reason', 1, 'x'.repeat(100_000), 'RETRY_LIMIT', 16_000],
     ['10 jobs in a small message', 10, 'x'.repeat(300), 'FAILURE', 2_048],
-  ] as const)('of %s is within what is allowed, and the run is named', (_, count, reason, verdict, limit) => {
+  ] as const)('of %s is within the limit, and the run is named', (_, count, reason, verdict, limit) => {
     const reports = Array.from({ length: count }, (__, index) => long(`acme-dsvm-${index}`, reason, verdict));
     const some = facts(reports, { spec: reportSpec({ messageLimitBytes: limit }) });
     const text = renderComment(some);

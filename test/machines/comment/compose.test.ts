@@ -64,7 +64,7 @@ const facts: fc.Arbitrary<CommentFacts> = fc
   })
   .map(({ wiki, ...fields }) => commentFacts({ ...fields, spec: reportSpec({ helpUrl: wiki }) }));
 
-test('the built-in comment says to every reader what is meant', () => {
+test('every parser reads the built-in comment as intended', () => {
   fc.assert(
     fc.property(facts, (some) => {
       expect(misreadings(renderComment(some), commentParts(some).meaning)).toEqual([]);
@@ -73,7 +73,7 @@ test('the built-in comment says to every reader what is meant', () => {
   );
 });
 
-test('what is meant are the verdicts that there are, one line for each job', () => {
+test('the intended reading is the verdicts, one line for each job', () => {
   fc.assert(
     fc.property(facts, (some) => {
       const ran = some.reports.filter((each) => each.verdict !== 'SKIPPED');
@@ -92,7 +92,7 @@ test('what is meant are the verdicts that there are, one line for each job', () 
   );
 });
 
-test('a sound template is used, whatever is put into it, and read as well', () => {
+test('a valid template is used, whatever its values, and read as intended', () => {
   fc.assert(
     fc.property(facts, (some) => {
       const { message, complaints } = composeComment(some, TEMPLATE);
@@ -106,7 +106,7 @@ test('a sound template is used, whatever is put into it, and read as well', () =
   );
 });
 
-describe('a template that parsers would misread is found when it is checked', () => {
+describe('the check finds a template that parsers would misread', () => {
   test.each([
     ['has no header', 'Hello\n\n{jobs}\n\n{run}', "Gerrit's results tab does not take it for a result"],
     [
@@ -140,7 +140,7 @@ describe('a template that gives an unsafe text', () => {
     expect(complaints.join('\n')).toContain(complaint);
   });
 
-  test('without a template nothing is complained of', () => {
+  test('without a template there is no error', () => {
     expect(composeComment(commentFacts(), null)).toEqual({
       message: renderComment(commentFacts()),
       complaints: [],

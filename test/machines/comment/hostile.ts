@@ -1,4 +1,4 @@
-/** Texts that somebody writes who wants our comment to start CIs, forge results or break the programs that read it. */
+/** Texts of an attacker who wants our comment to start CIs, forge results or break the programs that parse it. */
 import fc from 'fast-check';
 import { CODE_POINT } from '../../fixtures/code-point.ts';
 

@@ -1,4 +1,4 @@
-/** What strangers wrote moves no program that reads comments, and still says to people what it said. */
+/** Foreign text triggers no program that parses comments, and stays readable. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -30,7 +30,7 @@ describe('a reason', () => {
     ['\ud83d', ''],
     ['Merge Failed.', 'merge failed.'],
     ['  ', ''],
-  ])('%j is told as %j', (text, expected) => {
+  ])('%j is printed as %j', (text, expected) => {
     expect(harmless(text)).toBe(expected);
   });
 
@@ -38,7 +38,7 @@ describe('a reason', () => {
     ['no space left in /opt in the end', 'no space left\u00a0in /opt\u00a0in the end'],
     ['fetch https://mirror.org/ failed', 'fetch mirror.org/ failed'],
     ['change I0123456789ab', 'change I_0123456789ab'],
-  ])('in a job\u2019s line %j is told as %j', (text, expected) => {
+  ])('in a job’s line %j is printed as %j', (text, expected) => {
     expect(harmlessInJobLine(text)).toBe(expected);
   });
 });
@@ -73,7 +73,7 @@ describe('an address', () => {
   });
 });
 
-test('nothing that was made harmless is a command, whatever it was', () => {
+test('no sanitized text is a command', () => {
   fc.assert(
     fc.property(hostileText, (text) => {
       for (const expected of [harmless(text), harmlessInJobLine(text), harmlessName(text)]) {

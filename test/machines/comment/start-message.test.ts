@@ -1,4 +1,4 @@
-/** The message that tests begin is nobody's result, starts no CI, and is not taken for the result by whoever looks for that. */
+/** The start message is not a result, starts no CI, and does not match the search for the result. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { byteLength } from '../../../src/machines/comment/byte-length.ts';
@@ -9,7 +9,7 @@ import { startComment, startRun } from '../../../src/machines/comment/start-mess
 import { runs } from '../../fixtures/effort.ts';
 import { hostileText } from './hostile.ts';
 
-test('no reader takes it for a result, whatever the jobs are called', () => {
+test('no parser reads it as a result, whatever the names of the jobs', () => {
   fc.assert(
     fc.property(fc.array(hostileText, { minLength: 1, maxLength: 20 }), hostileText, (jobs, pipeline) => {
       const text = startComment({ review: 'r01kfa7xw2m6v', pipeline, jobs });
@@ -23,7 +23,7 @@ test('no reader takes it for a result, whatever the jobs are called', () => {
   );
 });
 
-test('whoever looks for the result does not find this, nor the other way round', () => {
+test('the search for the result does not find it, nor the reverse', () => {
   const review = 'r01kfa7xw2m6v8q1s2t3';
   expect(startComment({ review, pipeline: 'check', jobs: ['acme-dsvm'] })).not.toContain(review);
   expect(`sos-ci run ${review}`).not.toContain(startRun(review));

@@ -1,4 +1,4 @@
-/** The template: which texts are refused, and how one is filled. */
+/** The template: which texts are rejected, and how one is filled. */
 import { describe, expect, test } from 'vitest';
 import { commentParts } from '../../../src/machines/comment/comment.ts';
 import { fillTemplate, PLACEHOLDERS, templateFaults } from '../../../src/machines/comment/template.ts';
@@ -7,7 +7,7 @@ import { commentFacts, jobReport } from '../facts.ts';
 const fill = (template: string, facts = commentFacts()) => fillTemplate(template, commentParts(facts), facts);
 const REST = '{header}{jobs}{run}';
 
-describe('a text is refused', () => {
+describe('a text is rejected', () => {
   test.each([
     ['for a placeholder that there is not', `${REST}\n\n{reciept}`, 3, '{reciept} is not a placeholder'],
     [
@@ -24,14 +24,14 @@ describe('a text is refused', () => {
     expect(templateFaults(template)).toEqual([{ line, what }]);
   });
 
-  test('but not for a brace that is meant, nor for any placeholder that there is', () => {
+  test('but not for a literal brace, nor for any known placeholder', () => {
     const all = Object.keys(PLACEHOLDERS).map((name) => `{${name}}`);
     expect(templateFaults(`{{x}} ${all.join(' ')}`)).toEqual([]);
   });
 });
 
 describe('a template is filled', () => {
-  test('with what the placeholders stand for', () => {
+  test('with the values of the placeholders', () => {
     const facts = commentFacts({
       reports: [jobReport(), jobReport({ name: 'fc', verdict: 'FAILURE', reason: 'one failed' })],
     });
@@ -46,21 +46,21 @@ Tested as ${'c'.repeat(40)}: merged on master at ${'b'.repeat(40)}.
 sos-ci run review-1`);
   });
 
-  test('and words of the change', () => {
+  test('and data of the change', () => {
     expect(fill('{project} {branch} {change},{patchset} {subject} {owner} {status} {pipeline} {wiki}')).toBe(
       'openstack/cinder master 912345,3 Make it faster alice succeeded check https://wiki.example.org/Acme_CI',
     );
   });
 
-  test('so that no gap is left where there is nothing to say', () => {
+  test('without empty lines for empty values', () => {
     expect(fill('a\n\n{details}\n\n{topic}\n\nb  \n')).toBe('a\n\nb');
   });
 
-  test('with braces that are meant', () => {
+  test('with literal braces', () => {
     expect(fill('{{header}} {{}}')).toBe('{header} {}');
   });
 
-  test('and no stranger writes more than a line of some length', () => {
+  test('and foreign text is limited to one line of bounded length', () => {
     const { patchset } = commentFacts();
     const facts = commentFacts({ patchset: { ...patchset, subject: `- x\n${'y'.repeat(1_000)}` } });
     expect(fill('{subject}', facts)).toBe(`x ${'y'.repeat(195)}...`);

@@ -82,7 +82,7 @@ function advance(world: Simulator): boolean {
 const situations = [...found.values()];
 
 describe('the situations', () => {
-  test('are every state that the machine has', () => {
+  test('are every state of the machine', () => {
     const states = new Set(situations.map(({ world }) => world.at(JOB).state));
     expect([...states].sort()).toEqual(leaves(jobMachine.root).filter((state) => state !== 'parked'));
   });
@@ -118,7 +118,7 @@ describe.each(CANCELS)('$type', (cancel) => {
   });
 });
 
-describe('a creation whose answer comes after the cancel', () => {
+describe('a creation that answers after the cancel', () => {
   const created: AnyEvent = { type: 'server.active', server: server(), adopted: false };
   const [cancel] = CANCELS;
 
@@ -149,7 +149,7 @@ describe('a creation whose answer comes after the cancel', () => {
     expect(world.servers.size).toBe(0);
   });
 
-  test('after a deletion found nothing: the job waits for it', () => {
+  test('after a deletion that found nothing: the job waits for it', () => {
     const world = cancelled();
     world.fire(JOB);
     const row = world.answer(JOB, 'deleteServer:1');
@@ -159,7 +159,7 @@ describe('a creation whose answer comes after the cancel', () => {
     expect(world.servers.size).toBe(0);
   });
 
-  test('while the operator is told that something may be left: it is deleted all the same', () => {
+  test('while an alarm about a leftover server is raised: it is deleted as well', () => {
     const world = cancelled();
     world.answers = unless('createServer', null);
     while (world.at(JOB).state !== 'cleanup.raisingAlarm') world.next();
@@ -170,7 +170,7 @@ describe('a creation whose answer comes after the cancel', () => {
   });
 });
 
-test('a success that is cancelled before its evidence can be read is not reported as one', () => {
+test('a success that is cancelled before its evidence is readable is not reported as one', () => {
   const world = Simulator.job();
   while (world.at(JOB).state !== 'publishing.uploading') world.next();
   world.send(JOB, { type: 'job.cancelled', reason: 'by hand' });

@@ -1,4 +1,4 @@
-/** The deadlines of job@1: what each gives up on, and that nothing which still may come is forgotten. */
+/** The deadlines of job@1: what each abandons, and that no late answer is lost. */
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../../src/machines/protocol/effects.ts';
 import { JOB, START, server } from '../facts.ts';
@@ -66,7 +66,7 @@ describe('deadlines', () => {
     }
   });
 
-  test('of testing is forgotten when the command had ended by itself', () => {
+  test('of testing has no effect when the command had ended', () => {
     const world = jobIn('testing.running');
     world.fire(JOB);
     expect(world.answerType(JOB, 'runStage').state).toBe('testing.readingResults');
@@ -76,7 +76,7 @@ describe('deadlines', () => {
     expect(world.at(JOB).context).toMatchObject({ verdict: 'SUCCESS' });
   });
 
-  test('of reporting goes on to the clean-up', () => {
+  test('of reporting continues with cleanup', () => {
     expect(jobIn('reporting').fire(JOB).state).toBe('cleanup.deleting');
   });
 });

@@ -1,4 +1,4 @@
-/** An operator puts a job at the head of the queue: while it waits it asks for its slot again, later it changes nothing. */
+/** An operator promotes a job: while it waits it requests its slot again, later this changes nothing. */
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { accepted, JOB, jobSpec, PATCHSET } from '../facts.ts';
@@ -15,8 +15,8 @@ const REQUEST = {
   headStartMs: 0,
 } as const;
 
-describe('a job that is promoted', () => {
-  test('while it waits takes its request back and makes another, each time', () => {
+describe('a promoted job', () => {
+  test('withdraws its request while it waits and makes a new one, each time', () => {
     const world = Simulator.job();
     expect(world.at(JOB).pending.slot).toEqual({ ...REQUEST, key: 'slot', promoted: false });
     expect(world.send(JOB, PROMOTED)).toMatchObject({
@@ -34,7 +34,7 @@ describe('a job that is promoted', () => {
     ]);
   });
 
-  test('keeps the time by which it must have its slot', () => {
+  test('keeps the deadline for its slot', () => {
     const world = Simulator.job();
     const before = world.owed(JOB).filter(({ type }) => type === 'setTimer');
     world.now += 60_000;
@@ -52,7 +52,7 @@ describe('a job that is promoted', () => {
     expect(breaches(world)).toEqual([]);
   });
 
-  test('before it is released asks for its slot as one that was', () => {
+  test('before its release requests its slot as promoted', () => {
     const world = new Simulator(answerWell);
     world.send(JOB, accepted());
     expect(world.send(JOB, PROMOTED)).toMatchObject({
@@ -64,7 +64,7 @@ describe('a job that is promoted', () => {
   });
 
   test.each(['booting.creating', 'testing.running', 'cleanup.deleting', 'done'])(
-    'in %s is told, and goes on as it was',
+    'in %s records the event, and continues unchanged',
     (state) => {
       const world = comeTo(Simulator.job(), JOB, state);
       const before = world.at(JOB);

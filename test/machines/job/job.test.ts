@@ -26,7 +26,7 @@ const exited = (stage: 'stacking' | 'testing', code = 0): AnyEvent => ({
 /** A job that has come to `state`, all well. */
 const jobIn = (state: string, spec = jobSpec()) => comeTo(Simulator.job(spec), JOB, state);
 
-describe('a job that goes well', () => {
+describe('a successful job', () => {
   test('waits for its review first, and then for a slot', () => {
     const [begun, released] = Simulator.job(jobSpec({ headStartMs: 7 })).rowsOf(JOB);
     expect(begun?.state).toBe('queued.preparing');
@@ -47,7 +47,7 @@ describe('a job that goes well', () => {
   });
 
   test.each(['SKIPPED', 'MERGER_FAILURE', 'NODE_FAILURE', 'ABORTED'] as const)(
-    'hands over %s at once when its review refuses it',
+    'reports %s at once when its review rejects it',
     (verdict) => {
       const world = new Simulator();
       world.send(JOB, accepted());
@@ -65,7 +65,7 @@ describe('a job that goes well', () => {
     },
   );
 
-  test('boots a server of its own once it has a slot', () => {
+  test('boots its own server once it has a slot', () => {
     const row = Simulator.job().answerType(JOB, 'acquireSlot');
     expect(row.state).toBe('booting.creating');
     expect(row.effects).toEqual([
@@ -82,7 +82,7 @@ describe('a job that goes well', () => {
     ]);
   });
 
-  test('fetches the patchset onto it', () => {
+  test('fetches the patchset to it', () => {
     const row = jobIn('booting.creating').answerType(JOB, 'createServer');
     expect(row.state).toBe('stacking.fetching');
     expect(row.effects).toEqual([
@@ -172,7 +172,7 @@ describe('a job that goes well', () => {
     expect(world.inFlight(JOB)).toMatchObject([{ type: 'collectEvidence', logs: collected }]);
   });
 
-  test('does not collect it twice where logs names its folder, and keeps to logs without one', () => {
+  test('does not collect it twice if logs names its folder, and collects only logs without one', () => {
     const logsOf = (results: string | null) => {
       const spec = jobSpec({
         logs: ['out'],
@@ -186,7 +186,7 @@ describe('a job that goes well', () => {
     expect(logsOf(null)).toEqual([['out']]);
   });
 
-  test('tells its page of the other jobs, and of what was merged in', () => {
+  test('lists the other jobs and the merged commits on its page', () => {
     const world = new Simulator(answerWell);
     const { change, patchset, project, branch, ref, revision } = PATCHSET;
     const dependencies = [{ change, patchset, project, branch, ref, revision }];
@@ -199,7 +199,7 @@ describe('a job that goes well', () => {
     ]);
   });
 
-  test('publishes, hands its verdict over once, and cleans up', () => {
+  test('publishes, reports its verdict once, and cleans up', () => {
     const world = jobIn('publishing.collecting');
     const uploading = world.answerType(JOB, 'collectEvidence');
     expect(uploading.effects[1]).toEqual({
@@ -284,7 +284,7 @@ describe('a job that goes well', () => {
   });
 });
 
-describe('setup that fails', () => {
+describe('a failing setup', () => {
   test.each([
     ['booting.creating', 'createServer', { type: 'server.create-failed', failure: failure('create server') }],
     [
@@ -299,7 +299,7 @@ describe('setup that fails', () => {
       'runStage',
       { type: 'stage.start-failed', stage: 'stacking', failure: failure('run stage') },
     ],
-  ] as const)('is cleared away and tried again: %s, %s', (state, settles, event) => {
+  ] as const)('is cleaned up and tried again: %s, %s', (state, settles, event) => {
     const world = jobIn(state);
     const row = world.answerType(JOB, settles, event as AnyEvent);
     expect(row.state).toBe('booting.cleaningUp.deleting');

@@ -37,7 +37,7 @@ describe('a test that did not pass', () => {
     [{ how: 'killed', signal: 9 }, 'NODE_FAILURE', 'testing was killed by signal 9'],
     [{ how: 'timedOut' }, 'TIMED_OUT', 'testing ran into its timeout'],
     [{ how: 'exited', code: 127 }, 'NODE_FAILURE', 'testing: the command was not found (exit 127)'],
-  ])('%j is %s, and is not tried again', (end, verdict, reason) => {
+  ])('%j is %s, and is not retried', (end, verdict, reason) => {
     const world = comeTo(Simulator.job(), JOB, 'testing.running');
     world.answerType(JOB, 'runStage', { type: 'stage.exited', stage: 'testing', end });
     expect(verdictOf(world.run())).toEqual([verdict, reason]);
@@ -48,24 +48,21 @@ describe('a test that did not pass', () => {
     ['stacking', 'RETRY_LIMIT', 'E: no such package'],
     ['testing', 'FAILURE', 'E: no such package'],
     ['testing', 'SUCCESS', null],
-  ] as const)(
-    'hands over what %s printed last, where it says something of %s',
-    (stage, verdict, lastLine) => {
-      const world = Simulator.job(jobSpec({ results: null, exitCodeIsResult: true }));
-      world.answers = (effect, it) => {
-        if (effect.type !== 'runStage' || effect.run.stage !== stage || verdict === 'SUCCESS')
-          return answerWell(effect, it);
-        const end = { how: 'exited', code: 1 } as const;
-        return { type: 'stage.exited', stage, end, lastLine: 'E: no such\u202e package' };
-      };
-      world.run();
-      const sent = world.log.flatMap((row) => row.effects).find((effect) => effect.type === 'sendEvent');
-      expect(sent).toMatchObject({ event: { report: { verdict, lastLine } } });
-      orderly(world);
-    },
-  );
+  ] as const)('reports the last output of %s, if it explains %s', (stage, verdict, lastLine) => {
+    const world = Simulator.job(jobSpec({ results: null, exitCodeIsResult: true }));
+    world.answers = (effect, it) => {
+      if (effect.type !== 'runStage' || effect.run.stage !== stage || verdict === 'SUCCESS')
+        return answerWell(effect, it);
+      const end = { how: 'exited', code: 1 } as const;
+      return { type: 'stage.exited', stage, end, lastLine: 'E: no such\u202e package' };
+    };
+    world.run();
+    const sent = world.log.flatMap((row) => row.effects).find((effect) => effect.type === 'sendEvent');
+    expect(sent).toMatchObject({ event: { report: { verdict, lastLine } } });
+    orderly(world);
+  });
 
-  test('for a reason of our own tells the operator, who can do something about it', () => {
+  test('for an infrastructure reason raises an alarm with the fix', () => {
     const world = comeTo(Simulator.job(), JOB, 'testing.running');
     const end = { how: 'exited', code: 127 } as const;
     world.answerType(JOB, 'runStage', { type: 'stage.exited', stage: 'testing', end });
@@ -106,7 +103,7 @@ describe('a test that did not pass', () => {
       { type: 'stage.lost', stage: 'testing', why: 'no lock, no rc' },
       ['node-failing'],
     ],
-  ])('%s raises the alarm that fits', (_what, stage, event, kinds) => {
+  ])('%s raises the matching alarm', (_what, stage, event, kinds) => {
     const world = Simulator.job();
     world.answers = (effect, it) =>
       effect.type === 'runStage' && effect.run.stage === stage ? event : answerWell(effect, it);
@@ -121,7 +118,7 @@ describe('a test that did not pass', () => {
   test.each<AnyEvent>([
     { type: 'stage.lost', stage: 'testing', why: 'no lock, no rc' },
     { type: 'stage.start-failed', stage: 'testing', failure: failure('run stage') },
-  ])('%j is trouble of the node', (event) => {
+  ])('%j is a failure of the node', (event) => {
     const world = comeTo(Simulator.job(), JOB, 'testing.running');
     world.answerType(JOB, 'runStage', event);
     expect(verdictOf(world.run())).toContain('NODE_FAILURE');
@@ -147,7 +144,7 @@ describe('a test that did not pass', () => {
 const unreadable: AnyEvent = { type: 'results.read-failed', why: 'results.tap is missing' };
 
 describe('evidence that cannot be collected', () => {
-  test('is tried as often as allowed, then a success is POST_FAILURE', () => {
+  test('is retried up to the limit, then a success is POST_FAILURE', () => {
     const world = Simulator.job();
     const event = { type: 'evidence.collect-failed', failure: failure('collect evidence') } as const;
     world.answers = unless('collectEvidence', event);
@@ -170,7 +167,7 @@ describe('evidence that cannot be published', () => {
   };
   const URL = `https://logs.example.org/${JOB}/`;
 
-  test.each([true, false])('is handed over at once, and the verdict stands (retryable: %s)', (retryable) => {
+  test.each([true, false])('is reported at once, and the verdict stays (retryable: %s)', (retryable) => {
     const world = comeTo(Simulator.job(), JOB, 'publishing.uploading');
     const row = world.answerType(JOB, 'publishEvidence', unpublished(retryable));
     expect(row.state).toBe('reporting');
@@ -187,7 +184,7 @@ describe('evidence that cannot be published', () => {
     orderly(world.run());
   });
 
-  test('is handed over too when publishing is silent', () => {
+  test('is reported too when publishing does not answer', () => {
     const world = comeTo(Simulator.job(), JOB, 'publishing.uploading');
     world.fire(JOB);
     expect(handedOver(world)).toEqual(['SUCCESS', 'pending', URL]);
@@ -210,7 +207,7 @@ describe('evidence that cannot be published', () => {
     orderly(world);
   });
 
-  test('is not taken for published by the late answer of an earlier try', () => {
+  test('does not count as published because of the late answer of an earlier attempt', () => {
     const world = comeTo(Simulator.job(), JOB, 'publishing.collecting');
     world.fire(JOB); // collecting took too long
     world.fire(JOB); // and is tried again
@@ -230,7 +227,7 @@ describe('evidence that cannot be published', () => {
 });
 
 describe('a server that cannot be removed', () => {
-  test('is tried as often as allowed, then the operator is told and the verdict stands', () => {
+  test('is retried up to the limit, then an alarm is raised and the verdict stays', () => {
     const world = Simulator.job();
     world.answers = unless('deleteServer', undeleted);
     world.run();
@@ -252,7 +249,7 @@ describe('a server that cannot be removed', () => {
     orderly(world);
   });
 
-  test('is not taken for removed because an earlier deletion says so', () => {
+  test('does not count as removed because an earlier deletion succeeded', () => {
     const world = comeTo(Simulator.job(), JOB, 'cleanup.deleting');
     world.fire(JOB); // the first deletion took too long
     world.fire(JOB); // back-off
@@ -299,11 +296,11 @@ describe('evidence that cannot be removed from this host', () => {
   });
 });
 
-describe('an error of our own', () => {
+describe('a bug', () => {
   const broken: AnyEvent = { type: 'machine.failed', event: 'stage.exited', message: 'undefined is not' };
   const crash: AnyEvent = { type: 'daemon.crashed', during: 'runStage', message: 'undefined is not' };
 
-  test('sends the job to its clean-up', () => {
+  test('sends the job to cleanup', () => {
     const world = comeTo(Simulator.job(), JOB, 'testing.running');
     expect(world.send(JOB, broken).state).toBe('cleanup.awaitingEffects');
     world.run();
@@ -312,7 +309,7 @@ describe('an error of our own', () => {
     orderly(world);
   });
 
-  test('in the clean-up begins it again; a second one parks the job and tells the operator', () => {
+  test('in cleanup restarts it; a second one parks the job and raises an alarm', () => {
     const world = comeTo(Simulator.job(), JOB, 'cleanup.deleting');
     expect(world.send(JOB, broken).state).toBe('cleanup.awaitingEffects');
     const row = world.send(JOB, broken);
@@ -321,7 +318,7 @@ describe('an error of our own', () => {
     orderly(world.run());
   });
 
-  test('that leaves no way to the clean-up parks the job, whatever it does, and tells the operator', () => {
+  test('that leaves no path to cleanup parks the job in any state, and raises an alarm', () => {
     const lost: AnyEvent = {
       type: 'machine.quarantine-failed',
       event: 'stage.exited',
@@ -355,8 +352,8 @@ describe('an error of our own', () => {
   });
 });
 
-describe('a failure that another try cannot fix', () => {
-  test('is not tried again in setup', () => {
+describe('a permanent failure', () => {
+  test('is not retried in setup', () => {
     const world = comeTo(Simulator.job(), JOB, 'stacking.fetching');
     const hopeless = failure('fetch patchset', { retryable: false });
     world.answerType(JOB, 'fetchPatchset', { type: 'patchset.fetch-failed', failure: hopeless });
@@ -365,7 +362,7 @@ describe('a failure that another try cannot fix', () => {
     orderly(world);
   });
 
-  test('is not tried again in collecting', () => {
+  test('is not retried in collecting', () => {
     const world = comeTo(Simulator.job(), JOB, 'publishing.collecting');
     const hopeless = failure('collect evidence', { retryable: false });
     world.answerType(JOB, 'collectEvidence', { type: 'evidence.collect-failed', failure: hopeless });

@@ -1,4 +1,4 @@
-/** publication@1: evidence that is published after its job has ended, or given up. */
+/** publication@1: evidence that is published after its job has ended. */
 import { describe, expect, test } from 'vitest';
 import { publicationOf } from '../../../src/machines/job/publication.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
@@ -49,7 +49,7 @@ const alarms = (world: Simulator) =>
     .flatMap((row) => row.effects.flatMap((effect) => (effect.type === 'raiseAlarm' ? [effect.alarm] : [])));
 
 describe('a publication', () => {
-  test('tells the operator, and waits twice as long before each attempt, up to a limit', () => {
+  test('raises an alarm, and waits twice as long before each attempt, up to a limit', () => {
     const world = opened();
     expect(alarms(world)).toMatchObject([{ kind: 'evidence-pending', target: 'logs' }]);
     const waits = [1, 2, 3, 4, 5].map(() => {
@@ -63,7 +63,7 @@ describe('a publication', () => {
     orderly(world);
   });
 
-  test('tells its job and its review once it is published, and removes what was collected', () => {
+  test('notifies its job and its review once it is published, and removes the collected files', () => {
     const world = opened();
     expect([pending(world)?.held?.bytes, pending(world)?.url]).toEqual([4_096, URL]);
     world.fire(ID);
@@ -81,7 +81,7 @@ describe('a publication', () => {
     orderly(world);
   });
 
-  test('is given up when it is too old, with the newest reason', () => {
+  test('is abandoned when it is too old, with the newest reason', () => {
     const world = opened(15_000);
     world.fire(ID);
     world.answerType(ID, 'publishEvidence', unpublished);
@@ -115,7 +115,7 @@ describe('a publication', () => {
     orderly(other);
   });
 
-  test('takes the answer of an attempt that was silent for too long', () => {
+  test('accepts the answer of an attempt that timed out', () => {
     const world = opened();
     world.fire(ID);
     world.fire(ID);
@@ -125,7 +125,7 @@ describe('a publication', () => {
     orderly(world);
   });
 
-  test('ends although nothing can be removed: the sweep goes on', () => {
+  test('ends even if nothing can be removed: the sweep continues', () => {
     const world = opened();
     world.fire(ID);
     world.answerType(ID, 'publishEvidence');
@@ -141,7 +141,7 @@ describe('a publication', () => {
   });
 
   test.each(['backoff', 'publishing'] as const)(
-    'is given up in %s when its work broke the daemon twice',
+    'is abandoned in %s when its work crashed the daemon twice',
     (state) => {
       const world = opened();
       comeTo(world, ID, state);

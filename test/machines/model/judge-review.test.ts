@@ -1,4 +1,4 @@
-/** What a review came to as a whole: what is told, and what is counted. */
+/** The outcome of a review as a whole: whether it is posted, and how it is counted. */
 import { describe, expect, test } from 'vitest';
 import type { JobReport } from '../../../src/machines/model/domain.ts';
 import { isSuppressed, judgementOf } from '../../../src/machines/model/judge-review.ts';
@@ -25,12 +25,12 @@ describe('a review is not posted', () => {
     [['TIMED_OUT'], false, ['infrastructure'], false],
     [['FAILURE'], false, SUPPRESSIBLE_OUTCOMES, false],
     [['FAILURE', 'RETRY_LIMIT'], false, SUPPRESSIBLE_OUTCOMES, false],
-  ])('%j, conflicted %j, quiet of %j: %j', (verdicts, conflicted, suppressible, expected) => {
+  ])('%j, conflicted %j, suppressing %j: %j', (verdicts, conflicted, suppressible, expected) => {
     expect(isSuppressed(of(...verdicts), conflicted, suppressible)).toBe(expected);
   });
 });
 
-describe('a review speaks for or against this CI', () => {
+describe('a review counts for or against this CI', () => {
   test.each<[readonly Verdict[], string]>([
     [['SUCCESS'], 'success'],
     [['SUCCESS', 'SKIPPED'], 'success'],
@@ -46,7 +46,7 @@ describe('a review speaks for or against this CI', () => {
     expect(judgementOf(of(...verdicts))).toBe(judgement);
   });
 
-  test('by the jobs that vote, where there are any', () => {
+  test('by its voting jobs, if there are any', () => {
     const suppressible = jobReport({ verdict: 'FAILURE', voting: false });
     expect(judgementOf([jobReport(), suppressible])).toBe('success');
     expect(judgementOf([suppressible])).toBe('failure');

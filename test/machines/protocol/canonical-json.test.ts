@@ -1,4 +1,4 @@
-/** One value, one text: what hashes are made over does not depend on who built the value or in which order. */
+/** One value, one text: hashes do not depend on how a value was built or in which order. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { canonicalJson } from '../../../src/machines/protocol/canonical-json.ts';

@@ -1,4 +1,4 @@
-/** The sample comment of a third-party CI, as Gerrit hands it to a reader. */
+/** The sample comment of a third-party CI, as Gerrit returns it. */
 import type { Reader, Reading } from '../../../src/machines/comment/parsers/parsed-comment.ts';
 
 export const COMMENT = `\

@@ -34,7 +34,7 @@ const facts = (changes: Partial<MailFacts> = {}): MailFacts => ({
 const HOSTILE = ['\r', '\n', '\0', '\u2028', '\u202e', '\u001b[31m', 'Bcc: x@y', '\ud83d', '🦀', 'a', ' '];
 
 describe('the mail of a review', () => {
-  test('says in its subject what is worst, and in its text what anybody asks next', () => {
+  test('has the worst verdict in its subject, and the details in its text', () => {
     expect(reviewMail(facts(), SPEC)).toEqual({
       id: 'review.review-1',
       to: ['ci@acme.example'],
@@ -59,12 +59,12 @@ describe('the mail of a review', () => {
     [['SUCCESS', 'SKIPPED'], 'SUCCESS'],
     [['NODE_FAILURE', 'FAILURE', 'SUCCESS'], 'FAILURE'],
     [['SUCCESS', 'MERGER_FAILURE'], 'MERGER_FAILURE'],
-  ] as const)('%j is told as %s', (verdicts, word) => {
+  ] as const)('%j is reported as %s', (verdicts, word) => {
     const mail = reviewMail(facts({ reports: verdicts.map((verdict) => report({ verdict })) }), SPEC);
     expect(mail?.subject).toMatch(new RegExp(`^${word}: `));
   });
 
-  test('whatever strangers write, it is one subject line, and each of their words one line of the text', () => {
+  test('foreign text stays within one subject line and one line of the text each', () => {
     const odd = fc.oneof(
       fc.string({ unit: CODE_POINT, maxLength: 300 }),
       fc.array(fc.constantFrom(...HOSTILE), { maxLength: 60 }).map((parts) => parts.join('')),

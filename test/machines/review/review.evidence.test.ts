@@ -1,4 +1,7 @@
-/** A review of which a job's evidence could not be published yet: it waits a named time, then posts without a negative vote. */
+/**
+ * A review with evidence that could not be published yet: it waits for a limited time, then posts without a negative
+ * vote.
+ */
 import { describe, expect, test } from 'vitest';
 import type { JobReport } from '../../../src/machines/model/domain.ts';
 import { failure, JOB, jobReport, REVIEW, reportSpec } from '../facts.ts';
@@ -50,14 +53,14 @@ describe('a review with pending evidence', () => {
     },
   );
 
-  test('gives its positive vote all the same', () => {
+  test('still gives its positive vote', () => {
     const world = pending({ verdict: 'SUCCESS' });
     world.fire(REVIEW);
     expect(posts(world)).toEqual([{ Verified: 1 }]);
     orderly(world.run());
   });
 
-  test('gives no vote for a failure of which the evidence was given up', () => {
+  test('gives no vote for a failure whose evidence was abandoned', () => {
     const world = pending({ verdict: 'FAILURE' });
     world.send(REVIEW, { type: 'job.evidence-abandoned', job: JOB, why: 'too old' });
     expect(posts(world)).toEqual([{}]);
@@ -135,7 +138,7 @@ describe('a review whose evidence is published after its post', () => {
     orderly(world.run());
   });
 
-  test('accepts only the vote of the attempt that Gerrit took', () => {
+  test('accepts only the vote of the attempt that Gerrit accepted', () => {
     const world = secondAttempt(false);
     world.answerType(REVIEW, 'readVotes', { type: 'votes.read', votes: { Verified: 0 } });
     expect([world.at(REVIEW).state, alarms(world)]).toEqual(['raisingAlarm', ['vote-dropped']]);

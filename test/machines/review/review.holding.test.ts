@@ -1,4 +1,4 @@
-/** preparing, when something is late: what does not work at once, a vote that is waited for, and a withdrawal meanwhile. */
+/** preparing, when something is late: retries, a required vote, and a withdrawal meanwhile. */
 import { describe, expect, test } from 'vitest';
 import type { PreparePlan, ResolvedChange } from '../../../src/machines/model/domain.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
@@ -23,8 +23,8 @@ function eventsSentTo(world: Simulator): readonly AnyEvent[] {
   return world.undelivered.map(({ event }) => event);
 }
 
-describe('what does not work at once', () => {
-  test('Gerrit is asked again, with longer and longer waits, and given up at last', () => {
+describe('retries', () => {
+  test('Gerrit is queried again, with longer and longer waits, up to a limit', () => {
     const world = begun();
     const waits: number[] = [];
     for (let attempt = 1; attempt < 4; attempt += 1) {
@@ -48,14 +48,14 @@ describe('what does not work at once', () => {
     orderly(world);
   });
 
-  test('what cannot be fixed by waiting is not tried again', () => {
+  test('a permanent failure is not retried', () => {
     const world = begun();
     const unresolved = failure('look up change', { retryable: false });
     world.answerType(REVIEW, 'lookUpChange', { type: 'change.lookup-failed', failure: unresolved });
     expect(eventsSentTo(world)).toMatchObject([{ verdict: 'NODE_FAILURE' }]);
   });
 
-  test('merging is tried again, and given up at last', () => {
+  test('merging is retried, up to a limit', () => {
     const world = begun();
     world.answerType(REVIEW, 'lookUpChange');
     for (let attempt = 1; attempt < 3; attempt += 1) {
@@ -78,7 +78,7 @@ describe('what does not work at once', () => {
   });
 
   test.each(['lookUpChange', 'mergePatchset'] as const)(
-    'a %s that never answers is asked for again',
+    'a %s that never answers is requested again',
     (type) => {
       const world = begun();
       if (type === 'mergePatchset') world.answerType(REVIEW, 'lookUpChange');
@@ -93,14 +93,14 @@ describe('what does not work at once', () => {
   );
 });
 
-describe('a vote that is waited for', () => {
-  test('stands already', () => {
+describe('a required vote', () => {
+  test('was cast before', () => {
     const world = begun({ hold: HOLD });
     const votes = [{ account: 'zuul', label: 'Verified', value: 2 }];
     expect(world.answer(REVIEW, 'lookUpChange:1', resolved({ votes })).state).toBe('preparing.merging');
   });
 
-  test('comes, and the change is looked at once more, because time has gone by', () => {
+  test('is cast, and the change is looked up once more, because time has passed', () => {
     const world = begun({ hold: HOLD });
     expect(world.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.awaitingVote');
     expect(world.send(REVIEW, vote(1, 'somebody')).state).toBe('preparing.awaitingVote');
@@ -109,14 +109,14 @@ describe('a vote that is waited for', () => {
     orderly(world);
   });
 
-  test('comes while Gerrit is being asked', () => {
+  test('is cast during a query to Gerrit', () => {
     const world = begun({ hold: HOLD });
     world.send(REVIEW, vote(1));
     expect(world.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.merging');
     orderly(world);
   });
 
-  test('says no: nothing is run and nothing is said', () => {
+  test('is negative: nothing runs and nothing is posted', () => {
     const world = begun({ hold: HOLD });
     world.answerType(REVIEW, 'lookUpChange');
     world.send(REVIEW, vote(-1));
@@ -128,7 +128,7 @@ describe('a vote that is waited for', () => {
     orderly(world);
   });
 
-  test('never comes: the jobs run all the same', () => {
+  test('is never cast: the jobs run without it', () => {
     const world = begun({ hold: HOLD });
     world.answerType(REVIEW, 'lookUpChange');
     expect(world.fire(REVIEW).state).toBe('preparing.lookingUp');
@@ -148,7 +148,7 @@ describe.each<AnyEvent>([
     ['merging', () => told(begun(), 'lookUpChange')],
   ];
 
-  test.each(moments)('while %s: the jobs are told, and late answers change nothing', (_, moment) => {
+  test.each(moments)('while %s: the jobs are notified, and late answers change nothing', (_, moment) => {
     for (const effect of [null, ...moment().inFlight(REVIEW)]) {
       for (const answer of effect === null ? [null] : [undefined, ...otherAnswers(effect)]) {
         const world = moment();

@@ -1,4 +1,4 @@
-/** The mail at a review's end: who hears of it, what is tried again, and that nothing waits for it. */
+/** The mail at the end of a review: recipients, retries, and that nothing waits for it. */
 import { describe, expect, test } from 'vitest';
 import type { JobReport } from '../../../src/machines/model/domain.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
@@ -61,7 +61,7 @@ const noMail =
     effect.type === 'sendMail' ? unsent(retryable) : answerWell(effect, world);
 
 describe('a mail at the end', () => {
-  test('is asked for by the row that ends the review', () => {
+  test('is requested by the row that ends the review', () => {
     const world = ended(SPEC, FAILING);
     const [mail, ...more] = mails(world);
     expect(more).toEqual([]);
@@ -94,7 +94,7 @@ describe('a mail at the end', () => {
     expect(mails(world)).toHaveLength(count);
   });
 
-  test('tells of a success that Gerrit did not take', () => {
+  test('reports a success that Gerrit rejected', () => {
     const world = ended(SPEC, {}, (effect, it) =>
       effect.type === 'postReview'
         ? { type: 'review.post-failed', failure: failure('post review', { retryable: false }) }
@@ -105,14 +105,14 @@ describe('a mail at the end', () => {
     ]);
   });
 
-  test('is not asked for where none is configured', () => {
+  test('is not requested if none is configured', () => {
     const world = Simulator.whole().run();
     expect(mails(world)).toEqual([]);
   });
 });
 
-describe('a mail that does not go', () => {
-  test('is tried again, later each time, and then the operator hears of it; the review has long ended', () => {
+describe('a mail that cannot be sent', () => {
+  test('is retried, later each time, and then raises an alarm; the review has long ended', () => {
     const world = ended(SPEC, FAILING, noMail(true));
     const asked = mails(world);
     expect(asked.map(({ key }) => key)).toEqual(['sendMail:1', 'sendMail:2', 'sendMail:3']);
@@ -130,7 +130,7 @@ describe('a mail that does not go', () => {
     expect(world.owed(REVIEW)).toEqual([]);
   });
 
-  test('is not tried again when that cannot help', () => {
+  test('is not retried when that cannot help', () => {
     const world = ended(SPEC, FAILING, noMail(false));
     expect(mails(world)).toHaveLength(1);
     expect(world.rowsOf(REVIEW).at(-1)?.type).toBe('alarm.raised');

@@ -54,7 +54,7 @@ describe('a patchset that can be tested', () => {
     ]);
   });
 
-  test('is merged together with what it needs, and its jobs are let go with what is tested', () => {
+  test('is merged with its dependencies, and its jobs are released with the merged trees', () => {
     const world = begun();
     const merging = world.answer(REVIEW, 'lookUpChange:1', resolved({ dependencies: [NEEDED] }));
     expect(merging.state).toBe('preparing.merging');
@@ -74,21 +74,21 @@ describe('a patchset that can be tested', () => {
     orderly(world);
   });
 
-  test('is let go as it was uploaded where nothing is merged', () => {
+  test('is released as uploaded if nothing is merged', () => {
     const world = begun({ merge: false });
     const row = world.answerType(REVIEW, 'lookUpChange');
     expect([row.state, eventsSentTo(world)]).toEqual(['awaitingJobs', [{ type: 'job.ready', trees: [] }]]);
   });
 
   test.each([{ status: 'merged' }, { current: 9 }, { wip: true }, { private: true }] as const)(
-    'by hand is tested although %j',
+    'by hand is tested even if %j',
     (change) => {
       const world = begun({ onlyCurrent: false });
       expect(world.answer(REVIEW, 'lookUpChange:1', resolved(change)).state).toBe('preparing.merging');
     },
   );
 
-  test.each(['wip', 'private'] as const)('may be %s where that is wanted', (which) => {
+  test.each(['wip', 'private'] as const)('may be %s if configured', (which) => {
     const world = begun({ [which]: true });
     expect(world.answer(REVIEW, 'lookUpChange:1', resolved({ [which]: true })).state).toBe(
       'preparing.merging',
@@ -96,7 +96,7 @@ describe('a patchset that can be tested', () => {
   });
 });
 
-describe('a patchset that is not tested', () => {
+describe('a patchset that is rejected', () => {
   test.each<[Partial<ResolvedChange>, string, string]>([
     [{ status: 'missing', current: 0 }, 'ABORTED', 'the change is not there any more'],
     [{ status: 'merged' }, 'ABORTED', 'the change was merged'],
@@ -139,7 +139,7 @@ describe('a patchset that is not tested', () => {
     orderly(world);
   });
 
-  test('because its dependencies are a cycle, and that is said, without a vote', () => {
+  test('because its dependencies form a cycle, with a comment and without a vote', () => {
     const world = begun();
     world.answer(REVIEW, 'lookUpChange:1', resolved({ trouble: 'a cycle: 1 -> 2 -> 1' }));
     const report = jobReport({ verdict: 'MERGER_FAILURE', reason: 'a cycle: 1 -> 2 -> 1', url: null });
@@ -168,7 +168,7 @@ describe('files that the patchset touches', () => {
   const docs = resolved({ files: ['doc/source/index.rst'] });
   const skipped = { type: 'job.rejected', verdict: 'SKIPPED', reason: 'only documentation is touched' };
 
-  test('skip the one job that has nothing to do with them, before anything is merged', () => {
+  test('skip the one job that none of them concerns, before anything is merged', () => {
     const world = two(CODE, ALL_FILES);
     const row = world.answer(REVIEW, 'lookUpChange:1', docs);
     expect([row.state, world.undelivered]).toEqual(['preparing.merging', [send(skipped as AnyEvent)]]);
@@ -177,7 +177,7 @@ describe('files that the patchset touches', () => {
     orderly(world);
   });
 
-  test('skip all jobs: nothing is merged and nothing is said', () => {
+  test('skip all jobs: nothing is merged and nothing is posted', () => {
     const world = two(CODE, CODE);
     expect(world.answer(REVIEW, 'lookUpChange:1', docs).state).toBe('awaitingJobs');
     expect(eventsSentTo(world)).toEqual([skipped, skipped]);
@@ -194,7 +194,7 @@ describe('files that the patchset touches', () => {
     orderly(world);
   });
 
-  test('say nothing when there is one that counts, too many to know, or somebody asked by hand', () => {
+  test('skip nothing when one matches, there are too many, or an operator requested the run', () => {
     for (const [plan, files] of [
       [{}, ['doc/source/index.rst', 'cinder/api.py']],
       [{}, null],

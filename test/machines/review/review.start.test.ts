@@ -1,4 +1,4 @@
-/** The message that tests begin: asked for once, with the release of the jobs, and nothing waits for it. */
+/** The start message: requested once, when the jobs are released, and nothing waits for it. */
 import { describe, expect, test } from 'vitest';
 import { jobReport, REVIEW, reportSpec } from '../facts.ts';
 import { orderly } from '../orderly.ts';
@@ -14,7 +14,7 @@ function starts(world: Simulator) {
 }
 
 describe('a review whose jobs are released', () => {
-  test('asks for the message, under the tag of the result', () => {
+  test('requests the message, under the tag of the result', () => {
     const world = Simulator.review(report);
     expect(starts(world)).toMatchObject([
       {
@@ -35,7 +35,7 @@ describe('a review whose jobs are released', () => {
         failure: { operation: 'x', target: '', message: '', retryable: true, hint: '' },
       },
     ],
-  ] as const)('goes the same way when it %s', (_, answer) => {
+  ] as const)('continues the same way when it %s', (_, answer) => {
     const world = Simulator.review(report);
     expect(world.answerType(REVIEW, 'postStartMessage', answer).state).toBe('awaitingJobs');
     world.send(REVIEW, { type: 'job.reported', report: jobReport() });

@@ -1,4 +1,4 @@
-/** A review whose comment is in the site's own words: used as long as every reader understands it. */
+/** A review with the site's own template, which is used as long as every parser understands it. */
 import { expect, test } from 'vitest';
 import { failure, jobReport, REVIEW, reportSpec } from '../facts.ts';
 import { voteInputs } from '../review-world.ts';
@@ -23,13 +23,13 @@ function alarms(world: Simulator): readonly string[] {
   return effects(world).flatMap((effect) => (effect.type === 'raiseAlarm' ? [effect.alarm.kind] : []));
 }
 
-test('a sound template is posted', () => {
+test('a valid template is posted', () => {
   const world = sending('{header}\n\n{jobs}\n\nThank you.\n{run}');
   expect(messages(world)).toEqual([expect.stringContaining('\n\nThank you.\nsos-ci run review-1')]);
   expect(alarms(world)).toEqual([]);
 });
 
-test('one that readers would misread gives way to the built-in text, and the operator hears of it once', () => {
+test('one that parsers would misread is replaced by the built-in text, with one alarm', () => {
   const world = sending('- {header}\n\n{jobs}\n\n{run}');
   world.answerType(REVIEW, 'postReview', { type: 'review.post-failed', failure: failure('post review') });
   world.fire(REVIEW);

@@ -51,7 +51,7 @@ describe('awaitingJobs', () => {
     ]);
   });
 
-  test('answers each job, and posts when the last has handed over', () => {
+  test('answers each job, and posts when the last has reported', () => {
     const world = two();
     const first = world.send(REVIEW, reported());
     expect([first.state, first.effects]).toEqual([
@@ -93,7 +93,7 @@ describe('awaitingJobs', () => {
     ]);
   });
 
-  test('is over at the deadline: who is missing is named, and answered later all the same', () => {
+  test('ends at the deadline: missing jobs are named, and still answered later', () => {
     const world = two();
     world.send(REVIEW, reported());
     world.fire(REVIEW);
@@ -115,7 +115,7 @@ describe('awaitingJobs', () => {
     orderly(world);
   });
 
-  test('goes on past the deadline as long as nobody has handed over', () => {
+  test('continues past the deadline as long as no job has reported', () => {
     const world = two();
     expect(world.fire(REVIEW)).toMatchObject({ state: 'awaitingJobs', effects: [] });
     world.send(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
@@ -137,7 +137,7 @@ describe('awaitingJobs', () => {
   test.each([
     [superseded, { type: 'job.superseded', by: '912345,4' }],
     [cancelled, { type: 'job.cancelled', reason: 'the change was abandoned' }],
-  ])('%j is passed on to the jobs that have not handed over', (event, passed) => {
+  ])('%j is passed on to the jobs that have not reported', (event, passed) => {
     const world = two();
     world.send(REVIEW, reported());
     const row = world.send(REVIEW, event);
@@ -188,7 +188,7 @@ describe('posting', () => {
     ]);
   });
 
-  test('is tried again, later each time, and given up with an alarm', () => {
+  test('is retried, later each time, and abandoned with an alarm', () => {
     const world = sending({ postRetryMaxMs: 3_000 });
     world.answers = (effect, it) => (effect.type === 'postReview' ? unposted(true) : answerWell(effect, it));
     world.run();
@@ -207,7 +207,7 @@ describe('posting', () => {
     orderly(world);
   });
 
-  test('that cannot be retried is told to the operator at once', () => {
+  test('that cannot be retried raises an alarm at once', () => {
     const world = sending();
     expect(world.answerType(REVIEW, 'postReview', unposted(false)).state).toBe('raisingAlarm');
     expect([...(outcome(world.run()) as string[]), ...alarms(world)]).toEqual([
@@ -217,7 +217,7 @@ describe('posting', () => {
     ]);
   });
 
-  test('with a refused vote is done again without one', () => {
+  test('with a rejected vote is repeated without one', () => {
     const world = sending();
     expect(world.answerType(REVIEW, 'postReview', refused).state).toBe('raisingAlarm');
     const row = world.answerType(REVIEW, 'raiseAlarm');
@@ -227,7 +227,7 @@ describe('posting', () => {
     orderly(world);
   });
 
-  test('that is refused without a vote too ends, instead of going on forever', () => {
+  test('that is rejected without a vote too ends, instead of repeating forever', () => {
     const world = sending();
     world.answers = (effect, it) => (effect.type === 'postReview' ? refused : answerWell(effect, it));
     expect(outcome(world.run())).toEqual(['done', 'post-failed']);
@@ -235,7 +235,7 @@ describe('posting', () => {
     orderly(world);
   });
 
-  test('that gets no answer is waited for, never repeated beside it', () => {
+  test('that gets no answer is waited for, never repeated meanwhile', () => {
     const world = sending();
     const row = world.fire(REVIEW);
     expect([row.state, row.effects.map((effect) => effect.type)]).toEqual([
@@ -252,7 +252,7 @@ describe('posting', () => {
 });
 
 describe('confirmingVote', () => {
-  test('a vote that Gerrit dropped in silence is told to the operator', () => {
+  test('a vote that Gerrit silently dropped raises an alarm', () => {
     const world = sending();
     world.answers = (effect, it) =>
       effect.type === 'readVotes' ? { type: 'votes.read', votes: { Verified: 0 } } : answerWell(effect, it);
@@ -264,7 +264,7 @@ describe('confirmingVote', () => {
   test.each([
     ['fails', { type: 'votes.read-failed', failure: failure('read votes') } as AnyEvent],
     ['gets no answer', null],
-  ])('reading that %s is tried as often as the report says, then told', (_, event) => {
+  ])('reading that %s is retried as often as configured, then raises an alarm', (_, event) => {
     const world = sending({ confirmAttempts: 3 });
     world.answers = (effect, it) => (effect.type === 'readVotes' ? event : answerWell(effect, it));
     expect(outcome(world.run())).toEqual(['done', 'posted']);

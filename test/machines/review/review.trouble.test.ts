@@ -1,4 +1,4 @@
-/** review@1 and errors of our own: an alarm and no second comment the first time, parked the next. */
+/** review@1 and bugs: an alarm and no second comment the first time, parked the next. */
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { jobReport, REVIEW, reportSpec } from '../facts.ts';
@@ -16,11 +16,11 @@ function sending(): Simulator {
   return world;
 }
 
-describe('an error of our own', () => {
+describe('a bug', () => {
   const broken: AnyEvent = { type: 'machine.failed', event: 'job.reported', message: 'undefined is not' };
   const crash: AnyEvent = { type: 'daemon.crashed', during: 'postReview', message: 'undefined is not' };
 
-  test('is told to the operator; a post on its way still counts', () => {
+  test('raises an alarm; a post in flight still counts', () => {
     const world = sending();
     expect(world.send(REVIEW, broken).state).toBe('raisingAlarm');
     world.answer(REVIEW, 'postReview:1');
@@ -29,7 +29,7 @@ describe('an error of our own', () => {
     orderly(world);
   });
 
-  test('a second one parks the review: it does not go round between its alarm and its end', () => {
+  test('a second one parks the review: no loop between alarm and end', () => {
     const world = sending();
     expect(world.send(REVIEW, broken).state).toBe('raisingAlarm');
     expect(world.send(REVIEW, broken).state).toBe('parked');
@@ -37,7 +37,7 @@ describe('an error of our own', () => {
     orderly(world.run());
   });
 
-  test('that leaves no way to the operator parks the review; its jobs are answered when they hand over', () => {
+  test('that leaves no path to an alarm parks the review; its jobs are answered when they report', () => {
     const world = sending();
     const lost: AnyEvent = {
       type: 'machine.quarantine-failed',

@@ -1,4 +1,4 @@
-/** A review that has to ask before it votes, and one that has nothing to ask. */
+/** Reviews that need permission before they vote, and one that does not. */
 import { describe, expect, test } from 'vitest';
 import type { JobReport } from '../../../src/machines/model/domain.ts';
 import type { ReportSpec } from '../../../src/machines/model/report-spec.ts';
@@ -29,8 +29,8 @@ function posts(world: Simulator): readonly unknown[] {
     .flatMap((row) => row.effects.flatMap((effect) => (effect.type === 'postReview' ? [effect.labels] : [])));
 }
 
-describe('a review asks before it posts', () => {
-  test('and votes when it may', () => {
+describe('a review requests permission before it posts', () => {
+  test('and votes when it is granted', () => {
     const world = judged({ maxConsecutiveFailures: 2 }, { verdict: 'FAILURE' });
     expect(posts(world)).toEqual([{ Verified: -1 }]);
     expect(world.run().at(REVIEW)).toMatchObject({
@@ -40,7 +40,7 @@ describe('a review asks before it posts', () => {
     orderly(world);
   });
 
-  test('and says what it has to say without a vote when it may not', () => {
+  test('and posts without a vote when it is refused', () => {
     const world = judged({}, { verdict: 'FAILURE' });
     expect(posts(world)).toEqual([{}]);
     // Nothing to read back either.
@@ -50,7 +50,7 @@ describe('a review asks before it posts', () => {
     orderly(world);
   });
 
-  test('and votes nothing when it is never answered, and says why', () => {
+  test('and posts without a vote when there is no answer, and says why', () => {
     const world = judged({}, {}, false);
     expect(world.at(REVIEW).state).toBe('checkingVotePermission');
     world.fire(REVIEW);
@@ -68,7 +68,7 @@ describe('a review asks before it posts', () => {
     orderly(world);
   });
 
-  test('and is withdrawn while it waits for an answer', () => {
+  test('and is withdrawn while it waits', () => {
     const world = judged({}, {}, false);
     world.send(REVIEW, { type: 'review.superseded', by: '912345,4' });
     expect(world.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'withdrawn' } });
@@ -79,7 +79,7 @@ describe('a review asks before it posts', () => {
 describe('a review is counted', () => {
   const failed = (world: Simulator) => world.at(VOTING).context.failed;
 
-  test('also when it is quiet or in the shadow', () => {
+  test('even when it is suppressed or in shadow mode', () => {
     const suppressed = judged(
       { maxConsecutiveFailures: 5, suppress: ['infrastructure'] },
       { verdict: 'RETRY_LIMIT' },

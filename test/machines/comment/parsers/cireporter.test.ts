@@ -4,7 +4,7 @@ import { readCireporter } from '../../../../src/machines/comment/parsers/cirepor
 import { COMMENT, names, read } from '../../readers/comments.ts';
 
 describe('cireporter', () => {
-  test('shows the jobs of a comment in the form that all readers know', () => {
+  test('shows the jobs of a comment in the form that all parsers accept', () => {
     expect(names(read(readCireporter, COMMENT))).toEqual([
       'example-dsvm-iscsi SUCCESS',
       'example-dsvm-fc FAILURE',

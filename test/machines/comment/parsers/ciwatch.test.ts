@@ -4,7 +4,7 @@ import { readCiwatch } from '../../../../src/machines/comment/parsers/ciwatch.ts
 import { COMMENT, names, read } from '../../readers/comments.ts';
 
 describe('ciwatch', () => {
-  test('shows the jobs of a comment in the form that all readers know', () => {
+  test('shows the jobs of a comment in the form that all parsers accept', () => {
     const reading = read(readCiwatch, COMMENT);
     expect(names(reading)).toEqual(['example-dsvm-iscsi SUCCESS', 'example-dsvm-fc FAILURE']);
     expect(reading?.pipeline).toBe('check');
@@ -21,7 +21,7 @@ describe('ciwatch', () => {
     '- job https://x.org/a*b/ : SUCCESS in 5s',
     '- a*b https://x.org/ : SUCCESS in 5s',
     '- job ftp://x.org/ : SUCCESS in 5s',
-  ])('is blind for %s', (line) => {
+  ])('ignores %s', (line) => {
     expect(read(readCiwatch, `Build failed (check pipeline).\n\n${line}`)?.jobs).toEqual([]);
   });
 

@@ -1,4 +1,4 @@
-/** The older script of the review page: lists, links, and what hides a result from it. */
+/** The older script of the review page: lists, links, and which results it misses. */
 import { describe, expect, test } from 'vitest';
 import { readPageScript } from '../../../../src/machines/comment/parsers/hideci.ts';
 import { COMMENT, names, read } from '../../readers/comments.ts';
@@ -6,7 +6,7 @@ import { COMMENT, names, read } from '../../readers/comments.ts';
 const head = 'Build failed (check pipeline).\n\n';
 
 describe('the page script', () => {
-  test('shows the jobs of a comment in the form that all readers know', () => {
+  test('shows the jobs of a comment in the form that all parsers accept', () => {
     const reading = read(readPageScript, COMMENT);
     expect(names(reading)).toEqual(['example-dsvm-iscsi SUCCESS', 'example-dsvm-fc FAILURE']);
     expect(reading?.pipeline).toBe('check');
@@ -16,7 +16,7 @@ describe('the page script', () => {
     ['stars', '* job https://x.org/ : SUCCESS in 5s'],
     ['an error', '- job https://x.org/ : ERROR the mirror is down in 5s'],
     ['an ampersand in a link', '- job https://x.org/?a=1&b=2 : SUCCESS in 5s'],
-  ])('knows %s', (_, line) => {
+  ])('accepts %s', (_, line) => {
     expect(names(read(readPageScript, head + line))).toHaveLength(1);
   });
 
@@ -27,17 +27,17 @@ describe('the page script', () => {
     ['a change id, which is a link too', '- job https://x.org/ : ERROR see I0123456789abcdef in 5s'],
     ['a line that begins with a space beside it', ' x\n- job https://x.org/ : SUCCESS in 5s'],
     ['a quote', '> \n- job https://x.org/ : SUCCESS in 5s'],
-  ])('is blind for %s', (_, lines) => {
+  ])('ignores %s', (_, lines) => {
     expect(read(readPageScript, head + lines)).toBeNull();
   });
 
-  test('takes every line of a list for an item, also one without a dash', () => {
+  test('accepts every line of a list as an item, including one without a dash', () => {
     const lines = '- a https://x.org/ : SUCCESS in 5s\nb https://x.org/ : FAILURE in 5s';
     expect(names(read(readPageScript, head + lines))).toEqual(['a SUCCESS', 'b FAILURE']);
     expect(names(read(readPageScript, `${head}b https://x.org/ : FAILURE in 5s\n${lines}`))).toHaveLength(2);
   });
 
-  test('wants a name that ends in CI, and Gerrit\u2019s line', () => {
+  test('requires a name that ends in CI, and Gerrit’s line', () => {
     expect(read(readPageScript, COMMENT, 'Example CI (test)')).toBeNull();
     expect(readPageScript({ author: 'Example CI', text: COMMENT })).toBeNull();
   });

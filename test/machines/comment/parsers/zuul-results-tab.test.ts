@@ -1,10 +1,10 @@
-/** Gerrit's results tab: what it takes for a result, and what it makes of each job's line. */
+/** Gerrit's results tab: which messages are results, and how each job's line is parsed. */
 import { describe, expect, test } from 'vitest';
 import { readResultsTab } from '../../../../src/machines/comment/parsers/zuul-results-tab.ts';
 import { COMMENT, read } from '../../readers/comments.ts';
 
 describe('the results tab', () => {
-  test('shows the jobs of a comment in the form that all readers know', () => {
+  test('shows the jobs of a comment in the form that all parsers accept', () => {
     expect(read(readResultsTab, COMMENT)).toEqual({
       status: 'failed',
       pipeline: 'check',
@@ -49,13 +49,13 @@ describe('the results tab', () => {
     expect(read(readResultsTab, `Build failed (check pipeline).\n\n${line}`)?.jobs).toEqual([]);
   });
 
-  test('takes no other message for a result', () => {
+  test('accepts no other message as a result', () => {
     expect(read(readResultsTab, 'Starting check jobs.')).toBeNull();
     expect(read(readResultsTab, `I think: ${COMMENT}`)).toBeNull();
     expect(read(readResultsTab, COMMENT, 'Alice')).toBeNull();
   });
 
-  test('takes the first line of its form, and needs no pipeline', () => {
+  test('uses the first line of its form, and needs no pipeline', () => {
     const twice = 'Build failed (check pipeline).\n\nBuild succeeded (gate pipeline).';
     expect(read(readResultsTab, twice)).toMatchObject({ status: 'failed', pipeline: 'check' });
     expect(read(readResultsTab, 'Build succeeded.')).toMatchObject({
