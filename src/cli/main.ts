@@ -38,6 +38,7 @@ function program(): Command {
     .addHelpText('after', EXAMPLES);
   addInit(root);
   addDoctor(root);
+  addSetup(root);
   addRunCommands(root);
   addQueries(root);
   addExplain(root);
@@ -274,6 +275,20 @@ function addDoctor(root: Command): void {
       const exitCode = await doctorCommand(io, configFile(options), options);
       // Exits as soon as the output is written: a check that still hangs must not delay the exit.
       process.stdout.write('', (error) => error ?? process.exit(exitCode));
+    });
+}
+
+function addSetup(root: Command): void {
+  const setup = root.command('setup').description('install programs that stages need').helpCommand(false);
+  withStoreOptions(
+    setup
+      .command('ansible')
+      .description('install the Ansible that runs playbooks, below the state directory'),
+  )
+    .option('--python <program>', 'the Python to use, 3.11 or newer', 'python3')
+    .action(async (options) => {
+      const { setupAnsibleCommand } = await import('./commands/setup-ansible.ts');
+      return exitWith(await setupAnsibleCommand(io, await stateDirectory(options), options));
     });
 }
 

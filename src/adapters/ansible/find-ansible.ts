@@ -10,7 +10,7 @@ const PROGRAM = 'ansible-playbook';
 const SETUP = 'sos-ci setup ansible';
 
 /** The virtual environment that `sos-ci setup ansible` makes. */
-function environmentFolder(stateDir: string): string {
+export function environmentFolder(stateDir: string): string {
   return join(stateDir, 'ansible');
 }
 

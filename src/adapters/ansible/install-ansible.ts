@@ -1,0 +1,129 @@
+/**
+ * Installs Ansible into a virtual environment below the state directory, from a list with versions and hashes. The new
+ * environment replaces the old one when it is complete; playbooks that run meanwhile keep the old one.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { OperationError } from '../../errors.ts';
+import { fileError } from '../run/fs-error.ts';
+import { environmentFolder } from './find-ansible.ts';
+
+export interface InstallOptions {
+  readonly stateDir: string;
+  /** The Python of the environment. */
+  readonly python: string;
+  /** Packages with versions and hashes, as pip reads them. */
+  readonly requirements?: string;
+}
+
+const REQUIREMENTS = fileURLToPath(new URL('./requirements.txt', import.meta.url));
+/** Written last. */
+const COMPLETE = 'complete';
+/** 60 MB over a slow line. */
+const TIMEOUT_MS = 1_800_000;
+const MAX_OUTPUT_BYTES = 1024 ** 2;
+/** What pip needs to reach an index from inside of a lab. */
+const PASSED = [
+  ...['PATH', 'HOME', 'LANG', 'TMPDIR', 'SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE'],
+  ...['PIP_INDEX_URL', 'PIP_EXTRA_INDEX_URL', 'PIP_CERT', 'PIP_CONFIG_FILE', 'PIP_TRUSTED_HOST'],
+  ...['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'],
+];
+
+/** @returns false: it is installed already */
+export async function installAnsible(
+  { stateDir, python, requirements = REQUIREMENTS }: InstallOptions,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const current = environmentFolder(stateDir);
+  try {
+    const list = await readFile(requirements);
+    const name = `ansible-${createHash('sha256').update(list).digest('hex').slice(0, 12)}`;
+    const folder = join(stateDir, name);
+    const before = await readlink(current).catch(() => null);
+    const complete = await readFile(join(folder, COMPLETE)).then(
+      () => true,
+      () => false,
+    );
+    if (complete && before === name) return false;
+    if (!complete) await makeEnvironment(folder, { python, requirements }, signal);
+    await point(current, name);
+    await removeOthers(stateDir, [name, before]);
+    return true;
+  } catch (error) {
+    throw fileError('install Ansible', current, error);
+  }
+}
+
+async function makeEnvironment(
+  folder: string,
+  { python, requirements }: Required<Omit<InstallOptions, 'stateDir'>>,
+  signal: AbortSignal,
+): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await run([python, '-m', 'venv', '--', folder], 'apt-get install python3-venv', signal);
+  const options = ['--quiet', '--no-input', '--disable-pip-version-check', '--require-hashes'];
+  const binary = ['--only-binary', ':all:'];
+  const pip = [
+    join(folder, 'bin', 'python'),
+    '-m',
+    'pip',
+    'install',
+    ...options,
+    ...binary,
+    '-r',
+    requirements,
+  ];
+  await run(
+    pip,
+    'see whether this host reaches PyPI, or set PIP_INDEX_URL to a mirror; Python 3.11 or newer',
+    signal,
+  );
+  await writeFile(join(folder, COMPLETE), '');
+}
+
+async function run(
+  [program = '', ...args]: readonly string[],
+  hint: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const result = await execa(program, args, {
+    reject: false,
+    stdin: 'ignore',
+    all: true,
+    timeout: TIMEOUT_MS,
+    maxBuffer: MAX_OUTPUT_BYTES,
+    cancelSignal: signal,
+    extendEnv: false,
+    env: Object.fromEntries(
+      PASSED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+    ),
+  });
+  if (!result.failed) return;
+  const detail = (result.all ?? '').trim().slice(-500) || result.shortMessage || `${program} failed`;
+  throw new OperationError({
+    operation: 'install Ansible',
+    target: [program, ...args].join(' ').slice(0, 200),
+    message: result.timedOut ? `not done within 30 minutes: ${detail}` : detail,
+    retryable: true,
+    hint,
+  });
+}
+
+/** A link, so that the change from the old environment to the new one is atomic. */
+async function point(link: string, target: string): Promise<void> {
+  const fresh = `${link}.new`;
+  await rm(fresh, { force: true });
+  await symlink(target, fresh);
+  await rename(fresh, link);
+}
+
+/** The environment before is kept: a playbook may be running in it. */
+async function removeOthers(stateDir: string, kept: readonly (string | null)[]): Promise<void> {
+  const names = await readdir(stateDir);
+  const others = names.filter((name) => /^ansible-[0-9a-f]{12}$/.test(name) && !kept.includes(name));
+  for (const name of others) await rm(join(stateDir, name), { recursive: true, force: true });
+}
