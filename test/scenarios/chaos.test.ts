@@ -113,7 +113,7 @@ async function happens(lab: Lab, what: Happening): Promise<void> {
   }
 }
 
-test('the promises hold whatever happens', LONG, async () => {
+test('the invariants hold whatever happens', LONG, async () => {
   const story = fc.record({
     happenings: fc.array(happening, { minLength: 3, maxLength: 20 }),
     ends: fc.array(fc.nat(ENDS.length - 1), { minLength: 1, maxLength: 8 }),

@@ -61,7 +61,7 @@ async function lived(endings: ReadonlyMap<number, Ending>, crashAt: readonly num
   return lab;
 }
 
-test('at rest nothing is owed and nothing is left', LONG, async () => {
+test('an idle daemon has no pending effects and no leftovers', LONG, async () => {
   const endings = fc.uniqueArray(fc.tuple(fc.integer({ min: 2, max: 45 }), fc.constantFrom(...ENDINGS)), {
     minLength: 1,
     maxLength: 4,

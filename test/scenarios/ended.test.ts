@@ -78,7 +78,7 @@ test('a start message that was not sent is not sent after the result', async () 
   lab.store.close();
 });
 
-test('neither a result nor evidence of a history that has ended is published', async () => {
+test('neither a result nor evidence of an ended history is published', async () => {
   const posting = await diedAt('post', REVIEW, 'posting.sending');
   await posting.run(() => posting.store.outbox(REVIEW).length === 0);
   expect(posting.reviewer.posted).toEqual([]);

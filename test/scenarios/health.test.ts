@@ -51,7 +51,7 @@ async function othersReport(lab: Lab, hours: number, who = 'zuul'): Promise<void
   }
 }
 
-describe('a disk that runs full', () => {
+describe('a disk that fills up', () => {
   async function story(lab: Lab): Promise<void> {
     lab.metrics.leave(500);
     await pass(lab, 2 * INTERVAL);
@@ -66,7 +66,7 @@ describe('a disk that runs full', () => {
     expect(problems(lab)).toBe(0);
   }
 
-  test('is told once, and once when there is room again; no check is a row of the log', async () => {
+  test('is reported once, and once when there is space again; no check is a row of the log', async () => {
     const lab = await started();
     await story(lab);
     expect(lab.alarms.raised).toMatchObject([
@@ -79,7 +79,7 @@ describe('a disk that runs full', () => {
     lab.store.close();
   });
 
-  test('is told the same, wherever the daemon dies', LONG, async () => {
+  test('is reported the same way, wherever the daemon dies', LONG, async () => {
     const undisturbed = await started();
     await story(undisturbed);
     undisturbed.store.close();
@@ -91,7 +91,7 @@ describe('a disk that runs full', () => {
     }
   });
 
-  test('is found by the daemon that starts after it', async () => {
+  test('is detected by the next daemon', async () => {
     const lab = await started();
     lab.daemon.life.end();
     lab.metrics.leave(1);
@@ -102,8 +102,8 @@ describe('a disk that runs full', () => {
   });
 });
 
-describe('nothing reported', () => {
-  test('while other CIs report: told after the time that is set, and over with our next report', async () => {
+describe('missing reports', () => {
+  test('while other CIs report: an alarm after the configured time, cleared by our next report', async () => {
     const lab = await started();
     await othersReport(lab, 2);
     expect(alarmsOf(lab)).toEqual([]);
@@ -120,7 +120,7 @@ describe('nothing reported', () => {
     lab.store.close();
   });
 
-  test('is nothing new when people, our own account or nobody comments, and when nothing is to be posted', async () => {
+  test('raise no alarm when only people or our own account comment, and when posting is disabled', async () => {
     for (const who of ['alice', 'acme-ci']) {
       const lab = await started({ rules: { account: 'acme-ci' } });
       await othersReport(lab, 6, who);
@@ -136,7 +136,7 @@ describe('nothing reported', () => {
     monitor.store.close();
   });
 
-  test('counts no time in which the stream was down, and goes on over a restart', async () => {
+  test('count no time in which the stream was down, and continue to count over a restart', async () => {
     const lab = await started();
     await othersReport(lab, 2);
     lab.daemon.stream?.disconnect({ why: 'gone', hint: '', permanent: false });
@@ -154,7 +154,7 @@ describe('nothing reported', () => {
   });
 });
 
-test('other limits after a restart count at once', async () => {
+test('other limits after a restart apply at once', async () => {
   const lab = await started();
   lab.metrics.leave(1_500);
   await pass(lab, INTERVAL);

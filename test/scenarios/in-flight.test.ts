@@ -94,7 +94,7 @@ describe('superseded while a call hangs', () => {
   });
 });
 
-test('a server that appears after its creation was cancelled is deleted, and no stage begins on it', async () => {
+test('a server that appears after its creation was cancelled is deleted, and no stage starts on it', async () => {
   const lab = new Lab();
   await lab.start();
   lab.provider.holdNext('answer');
@@ -110,7 +110,7 @@ test('a server that appears after its creation was cancelled is deleted, and no 
   expect([lab.provider.created, lab.provider.deleted, lab.runner.started]).toEqual([1, 1, 0]);
 });
 
-test('a server that appears after its job was given up is swept', async () => {
+test('a server that appears after its job was abandoned is swept', async () => {
   const limits = {
     cleanupTimeoutMs: 10_000,
     bootTimeoutMs: 20_000,

@@ -40,7 +40,7 @@ async function diedPublishing(bend: Bend, during: (lab: Lab) => void = () => {})
   return lab;
 }
 
-test('a server that nobody had made is not made', async () => {
+test('a server that was not created is not created', async () => {
   const owed: string[] = [];
   const lab = await diedPublishing(
     bentProvider(() => ({ create: never })),
@@ -52,7 +52,7 @@ test('a server that nobody had made is not made', async () => {
   lab.store.close();
 });
 
-test('a server that was made after all is found and removed', async () => {
+test('a server that was created after all is found and removed', async () => {
   const lab = await diedPublishing(
     bentProvider((inner) => ({
       create: async (request, signal) => {
@@ -67,7 +67,7 @@ test('a server that was made after all is found and removed', async () => {
   lab.store.close();
 });
 
-test('a patchset that nobody had fetched is not fetched', async () => {
+test('a patchset that was not fetched is not fetched', async () => {
   const lab = await diedPublishing(bent('source', () => ({ fetch: never })));
   expect(broken(lab)).toEqual([]);
   expect(lab.source.calls.count('fetch')).toBe(0);
@@ -75,7 +75,7 @@ test('a patchset that nobody had fetched is not fetched', async () => {
   lab.store.close();
 });
 
-test('a stage that never began, and could not be stopped, does not begin', async () => {
+test('a stage that had not started, and could not be stopped, does not start', async () => {
   const lab = await diedPublishing(
     bent('runner', () => ({ start: never, stop: () => Promise.reject(outage('stop stage')) })),
   );
@@ -84,7 +84,7 @@ test('a stage that never began, and could not be stopped, does not begin', async
   lab.store.close();
 });
 
-test('a stage that goes on although it was to be stopped is stopped', async () => {
+test('a stage that still runs although it was to be stopped is stopped', async () => {
   const lab = await diedPublishing(
     bent('runner', (inner) => ({
       start: async (request) => {

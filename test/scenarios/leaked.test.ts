@@ -31,7 +31,7 @@ async function givenUp(): Promise<{ readonly lab: Lab; readonly fix: () => void 
   return { lab, fix };
 }
 
-test('neither its server nor what was gathered is left after the sweep', async () => {
+test('neither its server nor its files are left after the sweep', async () => {
   const { lab, fix } = await givenUp();
   expect(lab.jobs()).toMatchObject([{ state: 'done', verdict: 'SUCCESS' }]);
   expect(lab.alarms.kinds).toEqual(['server-leaked']);
@@ -45,7 +45,7 @@ test('neither its server nor what was gathered is left after the sweep', async (
   lab.store.close();
 });
 
-test('evidence that cannot be removed is no leaked server, and the sweep removes it', async () => {
+test('evidence that cannot be removed is not a leaked server, and the sweep removes it', async () => {
   let broken = true;
   const lab = new Lab({
     bend: bent('evidence', (inner) => ({
@@ -66,7 +66,7 @@ test('evidence that cannot be removed is no leaked server, and the sweep removes
   lab.store.close();
 });
 
-test('on a real disk its runs and its evidence are gone, and those of others are not', async () => {
+test('on a real disk its runs and its evidence are removed, and those of other jobs are not', async () => {
   const { lab } = await givenUp();
   const rig = await makeRig();
   const { signal } = new AbortController();

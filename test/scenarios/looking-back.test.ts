@@ -19,7 +19,7 @@ function happens(lab: Lab, event: ReturnType<typeof created>): void {
   lab.past.say({ ...event, ...('at' in event ? { at } : {}) });
 }
 
-test('a patchset whose line was too long to be read is tested, once', async () => {
+test('a patchset whose line exceeded the limit is tested, once', async () => {
   const lab = await listening();
   happens(lab, created());
   lab.daemon.stream?.sayNonsense({ reason: 'not-json', sample: '' });
@@ -34,7 +34,7 @@ test('a patchset whose line was too long to be read is tested, once', async () =
   lab.store.close();
 });
 
-test('a daemon that dies before it has looked for a line that was too long looks for it in its next life', async () => {
+test('a daemon that dies before it has queried for an overlong line does so after its restart', async () => {
   const lab = await listening();
   happens(lab, created());
   lab.past.calls.holdNext('answer', 'read');
@@ -65,7 +65,7 @@ test('a change that becomes ready in an event without a patchset is tested', asy
   lab.store.close();
 });
 
-test('what happened while nobody listened is queued oldest first, whatever the order of the answer', async () => {
+test('events during a downtime are queued oldest first, whatever the order of the answer', async () => {
   const lab = await listening();
   lab.daemon.life.end();
   const order = [FIRST + 3, FIRST + 1, FIRST + 2];

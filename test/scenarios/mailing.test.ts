@@ -62,7 +62,7 @@ storyTests([
   },
 ]);
 
-test('a mail that hangs keeps neither the review nor the next one', async () => {
+test('a mail that hangs blocks neither the review nor the next one', async () => {
   const lab = new Lab(FAILING);
   await lab.start();
   lab.mailer.holdNext('request');
@@ -78,7 +78,7 @@ test('a mail that hangs keeps neither the review nor the next one', async () => 
   lab.store.close();
 });
 
-test('one that was taken while its answer was lost comes again as the same mail', async () => {
+test('one that was accepted while its answer was lost is repeated as the same mail', async () => {
   const lab = new Lab(FAILING);
   await lab.start();
   lab.mailer.holdNext('answer');

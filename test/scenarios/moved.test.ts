@@ -27,7 +27,7 @@ function becomesReady(lab: Lab, branch: string): void {
 const tested = (lab: Lab) =>
   lab.jobs().map(({ branch, patchset, verdict }) => `${branch} ${patchset} ${verdict}`);
 
-test('the test for the old branch ends, and the one for the new branch is reported', async () => {
+test('the test for the old branch is cancelled, and the one for the new branch is reported', async () => {
   const lab = await running();
   move(lab, 'stable/1');
   await lab.run(() => lab.jobs().length === 2);
@@ -37,7 +37,7 @@ test('the test for the old branch ends, and the one for the new branch is report
   expect(lab.reviewer.posted).toHaveLength(1);
 });
 
-test('moved where no job is for, it is not tested any more', async () => {
+test('moved to a branch without jobs, it is not tested any more', async () => {
   const lab = await running();
   move(lab, 'feature/x');
   await lab.run(() => lab.openWork().length === 0);
@@ -45,7 +45,7 @@ test('moved where no job is for, it is not tested any more', async () => {
   expect(lab.reviewer.posted).toEqual([]);
 });
 
-test('moved twice, back to where it was, it is tested for the last branch', async () => {
+test('moved twice, back to its first branch, it is tested for the last branch', async () => {
   const lab = await running();
   move(lab, 'stable/1');
   await lab.run(() => lab.jobs().length === 2);
@@ -55,7 +55,7 @@ test('moved twice, back to where it was, it is tested for the last branch', asyn
   expect(tested(lab)).toEqual(['master 1 ABORTED', 'stable/1 1 ABORTED', 'master 1 SUCCESS']);
 });
 
-test('moved while no daemon runs, it is found by the look back', async () => {
+test('moved while no daemon runs, it is found by the catch-up', async () => {
   const lab = await running();
   lab.daemon.life.end();
   lab.past.move(FIRST, 'stable/1', lab.clock.now());
@@ -92,7 +92,7 @@ describe('moved while it is work in progress', () => {
     expect(await ended(lab)).toHaveLength(2);
   });
 
-  test('with its test running, it is tested for the new branch alone', async () => {
+  test('with its test running, it is tested for the new branch only', async () => {
     const lab = await running();
     move(lab, 'stable/1', true);
     await lab.run(() => lab.openWork().length === 0);
@@ -100,7 +100,7 @@ describe('moved while it is work in progress', () => {
     expect(await ended(lab)).toEqual(['master 1 ABORTED', 'stable/1 1 SUCCESS']);
   });
 
-  test('and back again, it is tested for the branch whose test was ended', async () => {
+  test('and back again, it is tested for the branch whose test was cancelled', async () => {
     const lab = await running();
     move(lab, 'stable/1', true);
     await lab.run(() => lab.openWork().length === 0);
@@ -110,7 +110,7 @@ describe('moved while it is work in progress', () => {
     expect(await ended(lab)).toEqual(['master 1 ABORTED', 'master 1 SUCCESS']);
   });
 
-  test('and back again, it is not tested for a branch that it was tested for', async () => {
+  test('and back again, it is not tested again for a branch that it was tested for', async () => {
     const lab = await running();
     await lab.run();
     move(lab, 'stable/1', true);
@@ -121,7 +121,7 @@ describe('moved while it is work in progress', () => {
     expect(await ended(lab)).toEqual(['master 1 SUCCESS']);
   });
 
-  test('and ready while no daemon runs, it is found by the look back, once', async () => {
+  test('and ready while no daemon runs, it is found by the catch-up, once', async () => {
     const lab = await running();
     await lab.run();
     move(lab, 'stable/1', true);
@@ -146,7 +146,7 @@ test('tested for the new branch at once, it is not tested again when it is hidde
   expect(tested(lab)).toEqual(['master 1 SUCCESS', 'stable/1 1 SUCCESS']);
 });
 
-test('an update of the notes that an event explains asks Gerrit nothing', async () => {
+test('a meta update that an event explains causes no query', async () => {
   const lab = await running();
   const { calls } = lab.past;
   const before = calls.count('read');

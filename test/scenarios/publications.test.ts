@@ -47,7 +47,7 @@ test('the oldest is dropped, the others are published once that works', async ()
   expect(broken(lab)).toEqual([]);
 });
 
-test('a limit that is lower after a restart counts for what waits already', async () => {
+test('a lower limit after a restart applies to what waits already', async () => {
   const back = away(18);
   await lab.start();
   for (const change of [1, 2, 3]) lab.say(created(change));

@@ -38,7 +38,7 @@ test('it is started when it is ready, and not again', async () => {
   lab.store.close();
 });
 
-test('hidden and refused again, it is started when it is ready at last', async () => {
+test('hidden and ignored again, it is started when it is finally ready', async () => {
   const lab = await refused();
   lab.say(ready());
   await lab.run();
@@ -48,7 +48,7 @@ test('hidden and refused again, it is started when it is ready at last', async (
   lab.store.close();
 });
 
-test('while nobody listens, it is found by looking back, once', async () => {
+test('during a downtime, it is found by the catch-up, once', async () => {
   const lab = await refused();
   lab.daemon.life.end();
   show(lab, false);
@@ -80,7 +80,7 @@ test('wherever the daemon dies', LONG, async () => {
   }
 });
 
-test('what was tested is not tested again because it was hidden and shown', async () => {
+test('a tested patchset is not tested again because its change was hidden and shown', async () => {
   const lab = new Lab();
   await lab.start();
   lab.say(created());

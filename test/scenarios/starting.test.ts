@@ -50,8 +50,8 @@ storyTests([
   },
 ]);
 
-describe('the announcement', () => {
-  test('hangs, and the result is posted all the same', async () => {
+describe('the start message', () => {
+  test('hangs, and the result is still posted', async () => {
     const lab = new Lab({ report });
     await lab.start();
     lab.reviewer.holdNext('request');

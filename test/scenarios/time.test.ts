@@ -33,14 +33,14 @@ describe('while the daemon is dead', () => {
     );
   });
 
-  test('a stage ends in time, and its deadline passes too: its own ending counts', async () => {
+  test('a stage ends in time, and its deadline passes too: its own result counts', async () => {
     const lab = await deadAt('testing.running', 5 * HOUR);
     expect(broken(lab)).toEqual([]);
     expect(endOf(lab)).toMatchObject(WHOLE);
     expect(lab.store.rows('j00002').filter(({ type }) => type === 'timer.fired')).toEqual([]);
   });
 
-  test('the clock is set forward while a stage runs: the stage goes on', async () => {
+  test('the clock is set forward while a stage runs: the stage continues', async () => {
     const lab = new Lab();
     await lab.start();
     lab.say(created());
@@ -53,7 +53,7 @@ describe('while the daemon is dead', () => {
   });
 
   test.each(['booting.creating', 'stacking.fetching', 'publishing.uploading'])(
-    'the answer to %s was on its way: no attempt is lost',
+    'the answer to %s was in flight: no attempt is lost',
     async (state) => {
       const lab = new Lab({ deadMs: 50 * HOUR });
       await lab.start();
@@ -66,7 +66,7 @@ describe('while the daemon is dead', () => {
     },
   );
 
-  test('a stage outlives its deadline: it is stopped by the runner or by us, and timed out', async () => {
+  test('a stage outlives its deadline: the runner or the daemon stops it, and it is timed out', async () => {
     const lab = await deadAt('testing.running', 5 * HOUR, {
       stage: ({ run }) =>
         run.stage === 'testing' ? null : { afterMs: 1, outcome: { how: 'exited', code: 0 } },
@@ -75,7 +75,7 @@ describe('while the daemon is dead', () => {
     expect(endOf(lab)).toMatchObject({ verdicts: ['TIMED_OUT'], stages: 2, servers: 1 });
   });
 
-  test('jobs wait past their queue deadline: they keep what is left of it', async () => {
+  test('jobs wait past their queue deadline: they keep the rest of it', async () => {
     const lab = new Lab({ slots: 0 });
     await lab.start();
     lab.say(created(1));

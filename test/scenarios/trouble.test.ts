@@ -10,9 +10,9 @@ import { bent, bentProvider, isAt, when } from './trouble.ts';
 
 const GOOD = `${FIRST},1 succeeded Verified+1`;
 
-describe('the store cannot be written', () => {
+describe('a store that cannot be written', () => {
   test.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])(
-    'at append %d: held back, told, and gone on with',
+    'at append %d: held, reported, and continued',
     async (at) => {
       const lab = new Lab();
       await lab.start();
@@ -46,7 +46,7 @@ describe('the store cannot be written', () => {
     },
   );
 
-  test('nothing new is taken meanwhile: Gerrit waits, and nothing of it is lost', async () => {
+  test('meanwhile no event is accepted: Gerrit waits, and nothing is lost', async () => {
     const lab = new Lab({ slots: 3 });
     const { append } = lab.store;
     await lab.start();
@@ -60,7 +60,7 @@ describe('the store cannot be written', () => {
     expect(endOf(lab).posts).toHaveLength(3);
   });
 
-  test('a stop in the middle of it loses nothing either', async () => {
+  test('a stop meanwhile loses nothing either', async () => {
     const lab = new Lab();
     const { append } = lab.store;
     await lab.start();
@@ -91,7 +91,7 @@ describe('an adapter with a bug', () => {
     }));
   };
 
-  test('once: the daemon goes down, says whose work it was, and the next one goes on', async () => {
+  test('once: the daemon exits, records the history, and the next one continues', async () => {
     const lab = new Lab({ slots: 2, bend: buggy(1) });
     await lab.start();
     lab.say(created(12));
@@ -106,7 +106,7 @@ describe('an adapter with a bug', () => {
     ]);
   });
 
-  test('twice: that job alone is parked, the operator hears of it, the others go on', async () => {
+  test('twice: only that job is parked, with an alarm, the others continue', async () => {
     const lab = new Lab({ slots: 2, bend: buggy(9) });
     await lab.start();
     lab.say(created(12));
@@ -128,7 +128,7 @@ describe('an adapter with a bug', () => {
     expect(broken(lab)).toEqual(['3 servers at a time', 'j00004 ended as parked']);
   });
 
-  test('a kill without a last word never counts, however often', async () => {
+  test('a kill without a record never counts, however often', async () => {
     const lab = new Lab();
     await lab.start();
     lab.say(created());
@@ -141,7 +141,7 @@ describe('an adapter with a bug', () => {
     expect(lab.lives).toBe(6);
   });
 
-  test('a store with a bug is laid at nobody’s door', async () => {
+  test('a bug in the store is attributed to no history', async () => {
     const lab = new Lab();
     const { append } = lab.store;
     let broke = false;
@@ -173,7 +173,7 @@ describe('an event that throws inside the machine', () => {
       },
     }));
 
-  test('quarantines its job, whose clean-up still runs; the others go on', async () => {
+  test('quarantines its job, whose cleanup still runs; the others continue', async () => {
     const lab = new Lab({ slots: 3, strict: false, bend: poisonous(13), specs: [jobSpec()] });
     await lab.start();
     for (const change of [12, 13, 14]) lab.say(created(change));
@@ -191,7 +191,7 @@ describe('an event that throws inside the machine', () => {
     ]);
   });
 
-  test('with one slot: the quarantined job gives its slot on', async () => {
+  test('with one slot: the quarantined job passes its slot on', async () => {
     const lab = new Lab({ slots: 1, strict: false, bend: poisonous(13) });
     await lab.start();
     for (const change of [13, 14]) lab.say(created(change));

@@ -53,7 +53,7 @@ const served = (lab: Lab) =>
     .filter(({ type, outcome }) => type === 'slot.granted' && outcome === 'moved')
     .map(({ history }) => lab.store.job(history)?.change);
 
-test('they share the slots, and the views tell the same of both', async () => {
+test('they share the slots, and the views show the same for both', async () => {
   const lab = await upgraded();
   expect(machines(lab)).toEqual(['job@1', 'job@1', 'job@2', 'job@2']);
   expect(states(lab)).toEqual(['testing.running', 'queued.waiting', 'pending.waiting', 'pending.waiting']);
@@ -78,7 +78,7 @@ test('they share the slots, and the views tell the same of both', async () => {
   expect(endOf(lab).verdicts).toEqual(['SUCCESS', 'SUCCESS', 'SUCCESS', 'SUCCESS']);
 });
 
-test('a drain finishes what is at work on either, and leaves what waits', async () => {
+test('a drain finishes running jobs of both, and leaves waiting ones', async () => {
   const lab = await upgraded({ slots: 3 });
   expect(lab.jobs().map(({ queued }) => queued)).toEqual([false, false, false, true]);
   let drained = false;
@@ -96,7 +96,7 @@ test('a drain finishes what is at work on either, and leaves what waits', async 
   expect(broken(lab)).toEqual([]);
 });
 
-test('after a crash at any point each goes on on its own version', async () => {
+test('after a crash at any point each continues on its own version', async () => {
   const whole = await upgraded({ slots: 2 });
   const first = whole.points.length;
   await whole.run();
@@ -116,7 +116,7 @@ test('after a crash at any point each goes on on its own version', async () => {
   }
 });
 
-test('operators promote and end jobs of both', async () => {
+test('operators promote and cancel jobs of both', async () => {
   const lab = await upgraded();
   const promoted = await ask(lab, { do: 'promote', targets: [{ job: idOf(lab, 4) }, { job: idOf(lab, 1) }] });
   expect(promoted).toMatchObject({ promoted: [{ change: 4 }], passed: [{ change: 1 }] });

@@ -221,7 +221,7 @@ class World {
   }
 }
 
-test('the label that is sent follows the rules, whatever happens', LONG, async () => {
+test('the label that is sent always follows the rules', LONG, async () => {
   const story = fc.record({
     jobs: fc.array(job, { minLength: 1, maxLength: 5 }),
     happenings: fc.array(happening, { minLength: 4, maxLength: 18 }),

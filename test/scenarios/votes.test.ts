@@ -58,7 +58,7 @@ describe('a partial run after a failure', () => {
         await lab.run();
       },
     ],
-  ])('raises no vote, and says what stays: %s', async (_, begin) => {
+  ])('raises no vote, and says which vote stays: %s', async (_, begin) => {
     const lab = await iscsiFailed();
     await begin(lab);
     expect(lab.reviewer.posted).toHaveLength(2);
@@ -78,7 +78,7 @@ describe('a partial run after a failure', () => {
     lab.store.close();
   });
 
-  test('takes a positive vote away that the failure contradicts', async () => {
+  test('removes a positive vote that the failure contradicts', async () => {
     const lab = await iscsiFailed();
     lab.reviewer.setVote(FIRST, 1, 1);
     await enqueue(lab, [FC]);
@@ -96,7 +96,7 @@ describe('a partial run after a failure', () => {
     lab.store.close();
   });
 
-  test('counts the configuration that is in force then, and names a job that is gone', async () => {
+  test('uses the configuration at that time, and names a removed job', async () => {
     const lab = await iscsiFailed();
     const { settings } = lab.daemon.admission;
     const jobs = settings.rules.jobs.filter(({ name }) => name !== ISCSI);
@@ -109,7 +109,7 @@ describe('a partial run after a failure', () => {
 });
 
 describe('a vote that cannot be read', () => {
-  test('is asked for again, and voted on then', async () => {
+  test('is queried again, and then voted on', async () => {
     const lab = await started();
     const trouble = { operation: 'read', target: '', message: 'away', retryable: true, hint: '' };
     lab.reviewer.failNext(trouble, 'readChangeState');
@@ -120,7 +120,7 @@ describe('a vote that cannot be read', () => {
     lab.store.close();
   });
 
-  test('keeps a positive vote back for good when asking again does not help, and no negative one', async () => {
+  test('permanently withholds a positive vote if retries do not help, and no negative one', async () => {
     const lab = await started();
     const trouble = { operation: 'read', target: '', message: 'no', retryable: false, hint: '' };
     lab.reviewer.failNext(trouble, 'readChangeState');
@@ -136,11 +136,11 @@ describe('a vote that cannot be read', () => {
   });
 });
 
-describe('a patchset of a kind that the jobs pass over', () => {
+describe('a patchset of a kind that the jobs exclude', () => {
   const rules = { jobs: [ISCSI, FC].map((name) => jobRules({ name, kinds: LAZY })) };
   const rebased = { ...created(FIRST, 2), kind: 'TRIVIAL_REBASE' } as ReturnType<typeof created>;
 
-  test('gets the vote of a run on the patchset before, which ends after it came', async () => {
+  test('gets the vote of a run on the previous patchset that ends later', async () => {
     const lab = await started({ rules });
     lab.say(created());
     await lab.run(() => lab.runner.running().length === 2);
@@ -169,7 +169,7 @@ describe('a patchset of a kind that the jobs pass over', () => {
     return lab;
   }
 
-  test('gets the vote that was computed just before it came', async () => {
+  test('gets the vote that was computed just before its upload', async () => {
     const lab = await replacedBeforeThePost('TRIVIAL_REBASE');
     expect(lab.reviewer.posted).toMatchObject([{ patchset: 2, labels: { Verified: 1 } }]);
     expect([vote(lab, 1), vote(lab, 2)]).toEqual([0, 1]);
@@ -184,7 +184,7 @@ describe('a patchset of a kind that the jobs pass over', () => {
     lab.store.close();
   });
 
-  test('does not keep the comment back when patchsets go on coming', async () => {
+  test('does not delay the comment when patchsets keep arriving', async () => {
     const lab = await started({ rules });
     lab.say(created());
     lab.reviewer.kinds.set(FIRST, ['REWORK', 'TRIVIAL_REBASE', 'TRIVIAL_REBASE']);
@@ -200,7 +200,7 @@ describe('a patchset of a kind that the jobs pass over', () => {
     lab.store.close();
   });
 
-  test('keeps no copied vote that a later run on the patchset before contradicts', async () => {
+  test('keeps no copied vote that a later run on the previous patchset contradicts', async () => {
     const lab = await started({ rules });
     lab.say(created());
     await lab.run();
@@ -215,7 +215,7 @@ describe('a patchset of a kind that the jobs pass over', () => {
     lab.store.close();
   });
 
-  test('a run on the patchset before goes there without a vote where it does not count', async () => {
+  test('a run on the previous patchset is posted without a vote if it does not count', async () => {
     const lab = await started();
     lab.reviewer.current.set(FIRST, 2);
     await enqueue(lab, [ISCSI, FC]);
@@ -228,7 +228,7 @@ describe('a change that was moved to another branch', () => {
   const moved: Patchset = { ...patchset(), branch: 'stable/1' };
   const rules = { jobs: [ISCSI, FC].map((name) => jobRules({ name, branches: ['master', 'stable/*'] })) };
 
-  test('gets no vote from a partial run there and results of the branch before', async () => {
+  test('gets no vote from a partial run there and results of the previous branch', async () => {
     const lab = await started({ rules });
     await enqueue(lab, [ISCSI, FC]);
     expect(vote(lab)).toBe(1);
@@ -242,7 +242,7 @@ describe('a change that was moved to another branch', () => {
     lab.store.close();
   });
 
-  test('gets no vote from a run for the branch before that ends after the move', async () => {
+  test('gets no vote from a run for the previous branch that ends after the move', async () => {
     const lab = await started({ rules });
     lab.reviewer.branches.set(FIRST, 'stable/1');
     await enqueue(lab, [ISCSI, FC]);
@@ -251,7 +251,7 @@ describe('a change that was moved to another branch', () => {
     lab.store.close();
   });
 
-  test('remembers a failure on the branch to which it comes back', async () => {
+  test('keeps a failure on the branch to which it returns', async () => {
     const lab = await started({ rules });
     failing.add(ISCSI);
     await enqueue(lab, [ISCSI, FC]);
@@ -265,7 +265,7 @@ describe('a change that was moved to another branch', () => {
   });
 });
 
-test('a job that did not end in time gets no vote from its older success', async () => {
+test('a job that timed out gets no vote from its older success', async () => {
   let slowMs = 60_000;
   const lab = await started({
     report: { jobTimeoutMs: 300_000 },

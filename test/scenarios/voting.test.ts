@@ -24,7 +24,7 @@ async function started(crashAt: readonly number[] = []): Promise<Lab> {
 }
 
 describe('failures on several changes in a row', () => {
-  test('stop voting; comments go on, and an operator lets votes go on', async () => {
+  test('stop voting; comments continue, and an operator resumes voting', async () => {
     const lab = await started();
     await failing(lab, 1, 2, 3, 4);
     expect(labels(lab)).toEqual([-1, -1, 0, 0]);
@@ -42,7 +42,7 @@ describe('failures on several changes in a row', () => {
     lab.store.close();
   });
 
-  test('are counted on through restarts, however the daemon ends', LONG, async () => {
+  test('are counted across restarts, however the daemon ends', LONG, async () => {
     const undisturbed = await started();
     await failing(undisturbed, 1, 2, 3, 4);
     undisturbed.store.close();
@@ -54,7 +54,7 @@ describe('failures on several changes in a row', () => {
     }
   });
 
-  test('on one change again and again count once', async () => {
+  test('on the same change count once', async () => {
     const lab = await started();
     for (const patchset of [1, 2, 3, 4, 5]) {
       lab.say(created(1, patchset));
@@ -65,7 +65,7 @@ describe('failures on several changes in a row', () => {
   });
 });
 
-test('resuming what was never stopped counts again, and says so', async () => {
+test('resuming when voting was never stopped resets the count, and says so', async () => {
   const lab = await started();
   await failing(lab, 1, 2);
   expect(await resumeVoting(lab.daemon.engine, lab.store, 'alice', 'for good measure')).toBe(false);

@@ -173,7 +173,7 @@ describe.each(SITES)('history by $road, events that show replies: $shown', ({ tr
     ({ change } = embedded.newPatchset());
   });
 
-  test('a recheck is heard live, and not again after a restart', async () => {
+  test('a recheck is received live, and not again after a restart', async () => {
     dev().review(change, { comments: reply('recheck') });
     await watch.settle();
     expect(watch.words).toEqual(['recheck']);
@@ -190,7 +190,7 @@ describe.each(SITES)('history by $road, events that show replies: $shown', ({ tr
     expect(watch.asked).toBe(1);
   });
 
-  test('a vote is one vote in whatever form it is told', async () => {
+  test('a vote is one vote in whatever form it arrives', async () => {
     dev().review(change, { labels: { 'Code-Review': 1 }, comments: reply('LGTM') });
     await watch.settle();
     await watch.start();
@@ -202,7 +202,7 @@ describe.each(SITES)('history by $road, events that show replies: $shown', ({ tr
     expect(watch.words).toEqual(['Code-Review+1 LGTM', 'Code-Review+2 LGTM', 'Code-Review+0']);
   });
 
-  test('equal words are counted: three heard and two missed are five', async () => {
+  test('equal texts are counted: three received and two missed are five', async () => {
     for (let heard = 0; heard < 3; heard += 1) dev().review(change, { comments: reply('recheck') });
     await watch.settle();
     watch.stop();
@@ -212,7 +212,7 @@ describe.each(SITES)('history by $road, events that show replies: $shown', ({ tr
     expect(watch.words).toEqual(Array.from({ length: 6 }, () => 'recheck'));
   });
 
-  test('comments on files never ask, whatever they say', async () => {
+  test('comments on files never request a run, whatever their text', async () => {
     dev().review(change, { comments: inline('recheck') });
     await watch.settle();
     watch.stop();
@@ -221,7 +221,7 @@ describe.each(SITES)('history by $road, events that show replies: $shown', ({ tr
     expect([watch.words, watch.asked]).toEqual([['', 'see inline'], 0]);
   });
 
-  test('beside comments on files, heard and missed, each reply counts once', async () => {
+  test('beside comments on files, received and missed, each reply counts once', async () => {
     dev().review(change, { comments: { ...inline('one'), ...reply('recheck') } });
     await watch.settle();
     dev().review(change, { comments: inline('two') });
@@ -234,7 +234,7 @@ describe.each(SITES)('history by $road, events that show replies: $shown', ({ tr
     expect(watch.asked).toBe(2);
   });
 
-  test('a reply that is looked up with a comment on a file, before the stream tells it, counts once', async () => {
+  test('a reply that is looked up together with a comment on a file, before the stream delivers it, counts once', async () => {
     dev().review(change, { comments: inline('recheck') });
     const release = watch.holdStream();
     dev().review(change, { comments: reply('recheck') });
@@ -246,7 +246,7 @@ describe.each(SITES)('history by $road, events that show replies: $shown', ({ tr
     expect(watch.asked).toBe(1);
   });
 
-  test('a reply among several of one message asks by itself where it was found afterwards', async () => {
+  test('each of several replies in one message that a catch-up finds requests a run separately', async () => {
     watch.stop();
     dev().review(change, { comments: reply('Done', 'recheck') });
     await watch.start();
@@ -262,7 +262,7 @@ describe.each(SITES)('history by $road, events that show replies: $shown', ({ tr
   });
 });
 
-test('a comment that Gerrit does not show yet is looked for again', async () => {
+test('a comment that Gerrit does not show yet is queried again', async () => {
   embedded.gerrit.state.publishesPatchsetComments = false;
   const watch = new Watch('SSH');
   await watch.start();
