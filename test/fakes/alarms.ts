@@ -6,7 +6,7 @@ import { OperationError } from '../../src/errors.ts';
 import type { Alarm } from '../../src/machines/model/alarm.ts';
 
 export class FakeAlarms implements Alarms {
-  /** What was raised and taken, oldest first. */
+  /** The raised alarms, oldest first. */
   readonly raised: Alarm[] = [];
   /** How often `raise` was called, failures included. */
   calls = 0;

@@ -1,4 +1,4 @@
-/** A look back that finds nothing: Gerrit's stream has told everything. */
+/** A catch-up that finds nothing: Gerrit's stream has delivered everything. */
 import type { CatchUp } from '../../src/engine/ports/adapters.ts';
 
 export const nothingMissed: CatchUp = {

@@ -47,7 +47,7 @@ export class FakeChanges implements Changes {
     return this.calls.play('lookUp', signal, () => this.#resolve(request));
   }
 
-  /** Gerrit shows this change from now on; what is not said stays as it was. */
+  /** Gerrit shows this change from now on; omitted fields keep their values. */
   show(patchset: Patchset, facts: Partial<Omit<ShownChange, 'patchset'>> = {}): void {
     const before = this.#shown.get(patchset.change) ?? unreported(patchset);
     this.#shown.set(patchset.change, { ...before, ...facts, patchset });

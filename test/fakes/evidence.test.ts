@@ -1,4 +1,4 @@
-/** The fake keeps the port's promises, so that what the engine's tests prove with it holds for the real one. */
+/** The fake fulfils the port's contract, so that what the engine's tests prove with it holds for the real one. */
 import { expect, test } from 'vitest';
 import { collectRequest, evidenceContract, failureOf, JOB, publishRequest } from '../contracts/evidence.ts';
 import { FakeEvidence } from './evidence.ts';

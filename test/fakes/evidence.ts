@@ -26,7 +26,7 @@ export class FakeEvidence implements Evidence {
   readonly discarded: string[] = [];
   /** What the outside can read, by job. */
   readonly published = new Map<string, FakePublication>();
-  /** What lies on this host, by job. */
+  /** Files on this host, by job. */
   readonly staged = new Map<string, ReadonlyMap<string, string>>();
   readonly #added = new Map<string, Map<string, string>>();
   readonly #failures: Record<EvidenceCall, Error[]> = { collect: [], publish: [], held: [], discard: [] };

@@ -37,7 +37,7 @@ export class FakeGerritPast implements ChangeHistoryReader {
     this.#changes.set(change, [...(this.#changes.get(change) ?? []), event]);
   }
 
-  /** The change goes to another branch, which no event tells. @param wip whether it is work in progress then */
+  /** Moves the change to another branch, which no event reports. @param wip whether it is work in progress then */
   move(change: number, branch: string, at: number, wip = false): void {
     const happened = this.#changes.get(change) ?? [];
     const moved = happened.map((event) =>
@@ -87,7 +87,7 @@ function nameOf(event: Happened): ChangeName {
   return 'patchset' in event ? event.patchset : event;
 }
 
-/** Nothing is ever taken out of a change's messages, so a place names one. */
+/** Messages of a change are never removed, so an index identifies one. */
 function withIds(past: ChangeHistory): ChangeHistory {
   const entries = past.entries.map((entry, index) => ({ ...entry, id: `${past.change}-${index}` }));
   return { ...past, entries };

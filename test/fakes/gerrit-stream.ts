@@ -47,7 +47,7 @@ export class FakeGerritStream implements EventSource {
     this.#queue = [];
   }
 
-  /** Gerrit says this. Resolves when the listener has stored it; never, when the stream is stopped before. */
+  /** Gerrit sends this. Resolves when the listener has stored it; never, when the stream is stopped before. */
   say(event: GerritEvent): Promise<void> {
     return new Promise((taken) => {
       if (!this.#running) return;
@@ -56,22 +56,22 @@ export class FakeGerritStream implements EventSource {
     });
   }
 
-  /** Gerrit says something that cannot be understood. */
+  /** Gerrit sends an invalid line. */
   sayNonsense(rejection: Rejection): void {
     if (this.#running) this.#listener.rejected(rejection);
   }
 
-  /** A line that says nothing to us. */
+  /** An irrelevant line. */
   sayNoise(name = 'meta-ref-updated'): void {
     if (this.#running) this.#listener.dropped(name);
   }
 
-  /** The server lives, and its stream says nothing. */
+  /** The server is alive, and its stream is silent. */
   staySilent(): void {
     if (this.#running) this.#listener.silent();
   }
 
-  /** The connection goes, or cannot come up. */
+  /** The connection is lost, or cannot be opened. */
   disconnect(state: Omit<StreamState, 'connected'>): void {
     if (this.#running) this.#listener.state({ connected: false, ...state });
   }

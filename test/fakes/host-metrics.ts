@@ -1,4 +1,4 @@
-/** A host whose disks are as full as a test says. */
+/** A host whose disks are as full as a test configures. */
 import type { HostMetrics, HostSnapshot } from '../../src/engine/ports/adapters.ts';
 
 export class FakeHostMetrics implements HostMetrics {
@@ -7,7 +7,7 @@ export class FakeHostMetrics implements HostMetrics {
     walBytes: 0,
     unkept: null,
   };
-  /** Looks so far. */
+  /** Number of reads so far. */
   looks = 0;
 
   async read(): Promise<HostSnapshot> {
@@ -15,7 +15,7 @@ export class FakeHostMetrics implements HostMetrics {
     return this.snapshot;
   }
 
-  /** So much room is left on the one disk; null: nobody knows. */
+  /** The free space on the one disk; null: unknown. */
   leave(freeBytes: number | null): void {
     this.snapshot = {
       ...this.snapshot,

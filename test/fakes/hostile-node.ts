@@ -11,11 +11,11 @@ const KINDS = { file: 0o100644, directory: 0o040755, link: 0o120777, pipe: 0o010
 export type Kind = keyof typeof KINDS;
 
 export interface Lies {
-  /** What a path is said to be; null: not there. */
+  /** The attributes that a path claims; null: missing. */
   lstat(path: string): { readonly kind: Kind; readonly size?: number } | null;
   /** Entries of a directory, for the question with this number; null: no more. */
   readdir(path: string, question: number): readonly { readonly name: string; readonly kind: Kind }[] | null;
-  /** What an open file is said to be. */
+  /** The attributes that an open file claims. */
   fstat(path: string): { readonly kind: Kind; readonly size: number };
   /** Content from there on, at most `length`; null: the end; 'silence': no answer ever. */
   read(path: string, position: number, length: number): Buffer | null | 'silence';

@@ -1,4 +1,4 @@
-/** A log that is kept for a test to look at: one line a call, `warn sweep: the cloud is away`. */
+/** A log that is kept for a test: one line for each call, `warn sweep: the cloud is away`. */
 import type { Log } from '../../src/log.ts';
 
 export class FakeLog implements Log {

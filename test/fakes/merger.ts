@@ -47,7 +47,7 @@ export class FakeMerger implements Merger {
     return this.tip(target);
   }
 
-  /** Somebody has uploaded this on the tip of its branch. */
+  /** Uploads this on the tip of its branch. */
   upload(patchset: BranchOf & { readonly revision: string }): void {
     this.#base.set(patchset.revision, this.tip(patchset));
   }

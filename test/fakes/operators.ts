@@ -1,4 +1,4 @@
-/** Operators' wishes that are kept for a test to look at. What is answered is set by the test; `hold` answers later. */
+/** Operators' requests that are kept for a test, which sets the answers; `hold` answers later. */
 import type {
   Operator,
   OperatorAnswers,

@@ -1,4 +1,4 @@
-/** The fake keeps a provider's promises, and what it adds for tests does what it says. */
+/** The fake fulfils the contract of providers, and its additions for tests work. */
 
 import { describe, expect, it } from 'vitest';
 import { providerContract } from '../contracts/provider.ts';

@@ -15,7 +15,7 @@ export class FakeProvider implements Provider {
   readonly slots: number;
   /** Prepare, hold, release, count and await calls by name: `create`, `list`, `delete`. */
   readonly calls = new Rehearsal<Call>();
-  /** Called for each server that goes away, so that a fake runner can end what ran there. */
+  /** Called for each deleted server, so that a fake runner can end what ran there. */
   onDeleted: (server: Server) => void = () => {};
   /** Servers made and deleted since the beginning. */
   created = 0;
@@ -64,7 +64,7 @@ export class FakeProvider implements Provider {
     return this.calls.release();
   }
 
-  /** Every server that exists, whoever owns it, oldest first. */
+  /** Every server, of any owner, oldest first. */
   servers(): readonly OwnedServer[] {
     return this.#servers;
   }

@@ -60,7 +60,7 @@ export class Rehearsal<Call extends string> {
     return new Promise((resolve) => this.#waiters.push({ call, count, resolve }));
   }
 
-  /** Plays one call: counts it, then fails, hangs or goes on as it was prepared. `act` is what the outside does. */
+  /** Performs one call: counts it, then fails, hangs or continues as configured. `act` is the outside effect. */
   async play<T>(call: Call, signal: AbortSignal | null, act: () => T): Promise<T> {
     this.#enter(call);
     const failure = take(this.#failures, call)?.failure;

@@ -1,4 +1,4 @@
-/** The fake keeps a runner's promises, and what it adds for tests does what it says. */
+/** The fake fulfils the contract of runners, and its additions for tests work. */
 
 import { describe, expect, it } from 'vitest';
 import type { EffectOf } from '../../src/engine/ports/adapters.ts';

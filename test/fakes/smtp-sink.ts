@@ -12,7 +12,7 @@ export interface SunkMail {
   readonly to: readonly string[];
   /** Header and body, CRLF, dots unstuffed. */
   readonly data: string;
-  /** Who had logged in; null: nobody. */
+  /** The logged-in user; null: none. */
   readonly login: string | null;
   readonly encrypted: boolean;
 }
@@ -21,7 +21,7 @@ export interface SinkOptions {
   /** `starttls`: offered after the greeting; `tls`: from the first byte. */
   readonly tls?: 'starttls' | 'tls';
   readonly certificate?: Certificate;
-  /** `user:password` that is let in; everybody else is not. */
+  /** `user:password` that is accepted; all others are rejected. */
   readonly login?: string;
 }
 
@@ -29,7 +29,7 @@ type Verb = 'connect' | 'EHLO' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'taken';
 
 export class SmtpSink {
   readonly mails: SunkMail[] = [];
-  /** Every line that a client said outside of a mail's data. */
+  /** Every line that a client sent outside of a mail's data. */
   readonly lines: string[] = [];
   connections = 0;
   readonly #options: SinkOptions;
@@ -54,12 +54,12 @@ export class SmtpSink {
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
-  /** The next time it comes to this point, it says that; `taken`: after a mail was taken, in place of the answer. */
+  /** The answer at the next such step; `taken`: after a mail was accepted, instead of the answer. */
   next(verb: Verb, reply: string): void {
     this.#replies.push({ verb, reply });
   }
 
-  /** Resolves when somebody has said something that begins so. */
+  /** Resolves when a client has sent a line with this beginning. */
   async received(start: string): Promise<void> {
     while (!this.lines.some((line) => line.startsWith(start))) {
       await new Promise<void>((resolve) => this.#waiters.push(resolve));

@@ -1,4 +1,4 @@
-/** The fake keeps a source's promises, and fails and waits as a test prepares it. */
+/** The fake fulfils the contract of sources, and fails and waits as a test configures it. */
 import { expect, it } from 'vitest';
 import type { Patchset } from '../../src/machines/model/domain.ts';
 import { sourceContract } from '../contracts/source.ts';

@@ -36,7 +36,7 @@ export class FakeSource implements Source {
     return this.#fetched.get(server.id)?.patchset;
   }
 
-  /** What the server holds: the work tree first, then what lies in its folder of dependencies. */
+  /** The server's files: the work tree first, then the folder of dependencies. */
   trees(server: Pick<Server, 'id'>): readonly MergedTree[] {
     return this.#fetched.get(server.id)?.trees ?? [];
   }

@@ -85,7 +85,7 @@ export class SshServer {
     }
   }
 
-  /** It reads nothing until it is released, as a host that stands still for a moment. */
+  /** Reads nothing until it is released, like a host that hangs for a moment. */
   hold(): void {
     for (const socket of this.#sockets) socket.pause();
   }

@@ -1,4 +1,4 @@
-/** The engine's side of the stream, in memory: keeps all it is told, can be slow, and lets a test wait for a moment. */
+/** The engine's side of the stream, in memory: records all events, can be slow, and lets a test wait for one. */
 import type { Rejection, StreamListener, StreamState } from '../../src/engine/ports/event-source.ts';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 
@@ -67,7 +67,7 @@ export class RecordingListener implements StreamListener {
     for (const resolve of this.#held.splice(0)) resolve();
   }
 
-  /** Resolves as soon as `when` holds after something was told. */
+  /** Resolves as soon as `when` holds after an event. */
   until(when: () => boolean): Promise<void> {
     if (when()) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push({ when, resolve }));

@@ -56,7 +56,7 @@ export function migrationBreaches(names: readonly string[]): string[] {
   });
 }
 
-/** The one place that skips tests: those that need a program that is missing. */
+/** The only file that skips tests: those that need a missing program. */
 const NEEDS = 'test/fixtures/needs.ts';
 
 /** Tests that do not run, and doubles made by a library. */

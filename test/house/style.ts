@@ -35,7 +35,7 @@ export function nameBreaches(path: string): string[] {
   ];
 }
 
-/** Every file says first why it exists. */
+/** Every file begins with its purpose. */
 export function paragraphBreaches(file: Source): string[] {
   const text = file.text.replace(/^#!.*\n/, '');
   const comment = /^\/\*\*[\s\S]*?\*\//.exec(text)?.[0] ?? '';

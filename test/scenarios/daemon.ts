@@ -162,7 +162,7 @@ export class Daemon {
     return this.life.alive;
   }
 
-  /** What was said before Gerrit was asked is heard with its answer. */
+  /** Events from before the query are delivered with its answer. */
   async #catchUp(request: EffectOf<'catchUp'>, signal: AbortSignal): Promise<CaughtUp> {
     const before = this.#lab.undeliveredEvents;
     const report = await this.events.run(request, signal);
@@ -170,7 +170,7 @@ export class Daemon {
     return report;
   }
 
-  /** As the real one: the last word is whose work it was, then it is gone. */
+  /** Like the real one: records the history that caused the crash, then exits. */
   #crash(error: unknown): void {
     if (!this.life.alive) return;
     const work = workContext.getStore();

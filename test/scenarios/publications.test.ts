@@ -1,4 +1,7 @@
-/** What waits to be published is bounded in bytes over all jobs: past the limit the oldest is dropped, with an alarm. */
+/**
+ * Evidence that waits for publication is bounded in bytes over all jobs: past the limit the oldest is dropped, with an
+ * alarm.
+ */
 import { afterEach, expect, test } from 'vitest';
 import { publicationOf } from '../../src/machines/job/publication.ts';
 import { jobSpec } from '../machines/facts.ts';
@@ -10,7 +13,7 @@ import { bent, outage } from './trouble.ts';
 let lab: Lab;
 afterEach(() => lab.store.close());
 
-/** A CI whose log site is away until the returned function is called; each job leaves 6 bytes. */
+/** A CI whose log site is down until the returned function is called; each job leaves 6 bytes. */
 function away(pendingEvidenceBytes: number): () => void {
   let down = true;
   lab = new Lab({

@@ -1,4 +1,4 @@
-/** The message that tests begin, with a daemon that dies at every point of it: once, and the result never waits for it. */
+/** The start message, with a daemon that dies at every point: sent once, and the result never waits for it. */
 import { describe, expect, test } from 'vitest';
 import { looksLikeResult } from '../../src/machines/comment/check-parsers.ts';
 import { abandoned, created, FIRST } from './gerrit-says.ts';

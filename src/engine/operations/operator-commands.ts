@@ -1,6 +1,6 @@
 /**
  * The commands of operators to a running daemon. Each request becomes events of its target histories, with the operator
- * and the reason, so that a replay shows them; an impossible request is refused with a hint what to do instead. The
+ * and the reason, so that a replay shows them; an impossible request is refused with a hint about the alternative. The
  * command returns once the events are durable.
  */
 

@@ -1,5 +1,5 @@
 /**
- * The input of the trigger besides the event and the rules. The daemon reads it from the store; a rehearsal, which only
+ * The input of the trigger besides the event and the rules. The daemon reads it from the store; a dry run, which only
  * explains events, keeps it in memory. Both use the same decision function.
  */
 

@@ -1,4 +1,4 @@
-/** The rule of the vote, case by case, and against a second reading of its text. */
+/** The rule of the vote, case by case, and compared with a second implementation. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { VERDICTS } from '../../../src/machines/model/verdict.ts';
@@ -82,18 +82,18 @@ describe('a partial run', () => {
     expect(computeVote(facts(runs, { currentVote: 0 })).value).toBeNull();
   });
 
-  test('takes a positive vote away that a failure contradicts', () => {
+  test('removes a positive vote that a failure contradicts', () => {
     const runs = [run('a', 'FAILURE'), run('b', 'SUCCESS', own)];
     expect(computeVote(facts(runs, { currentVote: 1 })).value).toBe(0);
   });
 });
 
-test.each(['ABORTED', 'SKIPPED'] as const)('a run that is %s counts for nothing', (verdict) => {
+test.each(['ABORTED', 'SKIPPED'] as const)('a run that is %s does not count', (verdict) => {
   const runs = [run('a', 'SUCCESS'), run('b', 'SUCCESS'), run('a', verdict, own)];
   expect(computeVote(facts(runs)).value).toBe(1);
 });
 
-test('trouble of this CI hides no failure and is no success', () => {
+test('an infrastructure failure hides no test failure and is no success', () => {
   const failed = [run('a', 'FAILURE'), run('a', 'NODE_FAILURE', own), run('b', 'SUCCESS')];
   expect(computeVote(facts(failed)).statement).toBe(-1);
   const passed = [run('a', 'SUCCESS'), run('a', 'NODE_FAILURE', own), run('b', 'SUCCESS')];
@@ -105,7 +105,7 @@ test('the newest run is the one that was admitted last, whichever ended last', (
   expect(computeVote(facts(runs)).value).toBe(1);
 });
 
-test('a value of 0 takes a better vote away and is sent for nothing else', () => {
+test('a value of 0 removes a better vote and is sent for nothing else', () => {
   const runs = [run('a', 'FAILURE', own), run('b', 'SUCCESS')];
   const withoutVotes = { values: { success: 1, failure: 0, timedOut: 0 } };
   expect(
