@@ -113,7 +113,7 @@ test('a value of 0 removes a better vote and is sent for nothing else', () => {
   ).toEqual([0, null, null]);
 });
 
-test('a vote that could not be read keeps a positive vote back and no negative one', () => {
+test('a vote that could not be read withholds a positive vote and no negative one', () => {
   const currentVote = null;
   expect(
     computeVote(facts([run('a', 'SUCCESS'), run('b', 'SUCCESS', own)], { currentVote })).value,
@@ -121,7 +121,7 @@ test('a vote that could not be read keeps a positive vote back and no negative o
   expect(computeVote(facts([run('a', 'FAILURE', own), run('b', 'SUCCESS')], { currentVote })).value).toBe(-1);
 });
 
-test('a failure whose evidence nobody can read is no reason for a negative vote', () => {
+test('a failure without readable evidence is no reason for a negative vote', () => {
   const pending = run('a', 'FAILURE', { ...own, readable: false });
   const decide = (currentVote: number) =>
     computeVote(facts([pending, run('b', 'SUCCESS')], { currentVote })).value;
@@ -129,13 +129,13 @@ test('a failure whose evidence nobody can read is no reason for a negative vote'
   expect(computeVote(facts([pending, run('b', 'FAILURE', own)])).value).toBe(-1);
 });
 
-test('runs with different revisions of what the change depends on are no success together', () => {
+test('runs with different revisions of the dependencies are no success together', () => {
   const runs = [run('a', 'SUCCESS', { dependencies: '7:aa' }), run('b', 'SUCCESS', own)];
   expect(computeVote(facts(runs))).toMatchObject({ value: null, reason: 'dependencies' });
 });
 
 describe('the configuration in force', () => {
-  test('decides which jobs count: not one that is gone, and not one that votes no more', () => {
+  test('decides which jobs count: not a removed one, and not one that no longer votes', () => {
     const runs = [run('a', 'FAILURE'), run('b', 'SUCCESS', own)];
     expect(computeVote(facts(runs, { jobs: [job('b')] })).value).toBe(1);
     const jobs = [job('a', { voting: false }), job('b')];
@@ -157,7 +157,7 @@ describe('the configuration in force', () => {
   });
 });
 
-describe('a patchset of a kind that a job passes over', () => {
+describe('a patchset of a kind that a job excludes', () => {
   const kinds = [
     { patchset: 1, kind: 'REWORK' },
     { patchset: 2, kind: 'TRIVIAL_REBASE' },
@@ -181,7 +181,7 @@ describe('a patchset of a kind that a job passes over', () => {
     expect(computeVote(facts(runs, { jobs, kinds, current: 3 })).value).toBe(-1);
   });
 
-  test('has none where runs in between may be forgotten, or a kind is not known', () => {
+  test('has none if runs in between may be pruned, or a kind is unknown', () => {
     const runs = [run('a', 'SUCCESS'), run('b', 'SUCCESS', own)];
     expect(computeVote(facts(runs, { jobs, kinds, current: 3, prunedUpTo: 2 })).reason).toBe('incomplete');
     expect(computeVote(facts(runs, { jobs, kinds: kinds.slice(2), current: 3 })).reason).toBe('incomplete');
@@ -233,7 +233,7 @@ const worlds = fc
     })),
   }));
 
-test('agrees with a second reading of the rules, in every world', () => {
+test('agrees with a second implementation of the rules, for any input', () => {
   const sent = new Map<number | null, number>();
   fc.assert(
     fc.property(worlds, ({ values, jobs, kinds, runs, currentVote }) => {
