@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it as always, beforeEach, expect } from 'vitest';
+import { EXHAUSTIVE } from '../fixtures/effort.ts';
 import { needs } from '../fixtures/needs.ts';
 import { Installed, TIMEOUT } from './installed.ts';
 
@@ -10,6 +11,9 @@ const HERE = new URL('.', import.meta.url).pathname;
 
 const ansible = new Installed();
 const { folder } = ansible;
+
+/** Minutes on two busy cores. */
+const thorough = always.runIf(EXHAUSTIVE);
 
 needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () => {
   const shared = join(folder, 'node');
@@ -53,7 +57,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
   /** The commands are lines of a shell script on the node; each playbook's exit code goes into the file `codes`. */
   function onNode(variables: Record<string, unknown>, script: string) {
     writeFileSync(join(shared, 'vars.json'), JSON.stringify(vars(variables)));
-    const prelude = `play() { ansible-playbook -i localhost, -c local "sos_ci.openstack.$1" -e @${shared}/vars.json >> ${shared}/log 2>&1; echo "$1 $?" >> ${shared}/codes; }\ncd ${shared}\n`;
+    const prelude = `play() { ansible-playbook -i node, -c local "sos_ci.openstack.$1" -e @${shared}/vars.json >> ${shared}/log 2>&1; echo "$1 $?" >> ${shared}/codes; }\ncd ${shared}\n`;
     writeFileSync(join(shared, 'script'), prelude + script);
     spawnSync(join(HERE, 'overlay.sh'), [folder, '--', 'bash', join(shared, 'script')], ansible.options);
     const read = (file: string) =>
@@ -61,14 +65,23 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
     return { codes: read('codes'), log: read('log'), read };
   }
 
+  /** The same facts for another job. */
+  const of = (facts: object, name: string) => ({
+    ...facts,
+    job: name,
+    attempt: 1,
+    server: 'n1',
+    run_directory: `/var/tmp/runs/${name}-1`,
+  });
+
   function job(worktree: string, trees = [{ project: 'openstack/cinder', path: worktree }]) {
     return {
       devstack_git_base: join(shared, 'git'),
-      sos_ci: { job: 'j1', attempt: 1, project: 'openstack/cinder', branch: 'master', worktree, trees },
+      sos_ci: of({ project: 'openstack/cinder', branch: 'master', worktree, trees }, 'j1'),
     };
   }
 
-  always(
+  thorough(
     'stacks the merged trees once for a run, and starts from nothing of an earlier one',
     () => {
       repository(join(shared, 'git', 'openstack', 'devstack'), standIn('stack.sh', 'unstack.sh'));
@@ -87,7 +100,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
         devstack_localrc: { CINDER_ENABLED_BACKENDS: 'acme:acme' },
       };
       const { sos_ci } = job(tree);
-      const next = { ...vars(first), sos_ci: { ...sos_ci, job: 'j2' } };
+      const next = { ...vars(first), sos_ci: of(sos_ci, 'j2') };
       writeFileSync(join(shared, 'next.json'), JSON.stringify(next));
       const { codes, log, read } = onNode(
         first,
@@ -104,9 +117,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
       );
       expect(codes, log).toBe('stacking 0\nstacking 0\nstacking 0\n');
       const run = `stack /opt/stack\n${revision}\n`;
-      expect(read('runs')).toBe(
-        `${run}cloned nova\nfound os-brick\n${run}found os-brick\nunstacked\n${run}cloned nova\n`,
-      );
+      expect(read('runs')).toBe(`${run}cloned nova\nfound os-brick\nunstacked\n${run}cloned nova\n`);
       expect(read('after')).toBe('/opt/stack/cinder:\nsetup.py\nused-by-stack\n\n/opt/stack/data:\nvenv\n');
       expect(read('owners')).toBe('stack\nstack\n');
       expect(read('plugin')).toBe('setup.cfg\n');
@@ -122,7 +133,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
     TIMEOUT,
   );
 
-  always(
+  thorough(
     'fails when stack.sh replaced the change under test',
     () => {
       repository(join(shared, 'git', 'openstack', 'devstack'), standIn('stack.sh'));
@@ -136,7 +147,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
     TIMEOUT,
   );
 
-  always(
+  thorough(
     'refuses trees whose names lead elsewhere, before it touches the node',
     () => {
       const tree = join(shared, 'tree');
@@ -183,17 +194,30 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
         tempest_exclude_regex: 'slow $HOME',
         tempest_concurrency: 3,
       };
-      const old = `mkdir -p /opt/stack/tempest/.stestr ${tree}; useradd -d /opt/stack stack; chown -R stack /opt/stack; chmod -R go+rX ${folder}
-         old() { echo 1 > /opt/stack/tempest/.stestr/next-stream; echo old > /opt/stack/tempest/.stestr/0; echo old > tree/testrepository.subunit; }
-         at() { mkdir -p /opt/stack/tempest/.stestr; old; echo "$1" > /opt/stack/tempest/behaviour; play testing; cp tree/testrepository.subunit "result-$1"; }`;
+      for (const name of ['never-starts', 'dies', 'fails'])
+        writeFileSync(
+          join(shared, `${name}.json`),
+          JSON.stringify(vars({ ...variables, sos_ci: of(variables.sos_ci, name) })),
+        );
       const { codes, log, read } = onNode(
         variables,
-        `${old}\nat never-starts\nat dies\nat fails\ncp /opt/stack/tempest/arguments arguments\n`,
+        `mkdir -p /opt/stack/tempest/.stestr ${tree}; useradd -d /opt/stack stack; chown -R stack /opt/stack; chmod -R go+rX ${folder}
+         old() { mkdir -p /opt/stack/tempest/.stestr; echo 1 > /opt/stack/tempest/.stestr/next-stream; echo old > /opt/stack/tempest/.stestr/0; echo old > tree/testrepository.subunit; }
+         at() { old; echo "$1" > /opt/stack/tempest/behaviour; cp "$1.json" vars.json; play testing; cp tree/testrepository.subunit "result-$1"; }
+         at never-starts
+         at dies
+         at fails
+         cp /opt/stack/tempest/arguments arguments
+         echo passes > /opt/stack/tempest/behaviour
+         play testing
+         cp tree/testrepository.subunit result-again`,
       );
-      expect(codes, log).toBe('testing 2\ntesting 2\ntesting 2\n');
+      expect(codes, log).toBe('testing 2\n'.repeat(4));
       expect(read('result-never-starts')).toBe('');
       expect(read('result-dies')).toBe('');
-      expect(read('result-fails')).toBe('stream of this run\n');
+      expect(read('result-fails'), log).toBe('stream of this run\n');
+      // A second playbook of the same run finds the tests that ended, and starts none.
+      expect(read('result-again'), log).toBe('stream of this run\n');
       expect(read('arguments')).toBe(
         "run\n--regex=volume.*(extend|'get')\n--concurrency=3\n--exclude-regex=slow $HOME\n",
       );
