@@ -137,9 +137,13 @@ collected:
   type: int
   returned: always
 skipped:
-  description: What was left out, with the reason.
+  description: The first hundred files that were left out, with the reason. C(not_collected.txt) has all of them.
   type: list
   elements: dict
+  returned: always
+skipped_count:
+  description: Number of files that were left out.
+  type: int
   returned: always
 """
 
@@ -171,6 +175,9 @@ UNIT = re.compile(r"^[A-Za-z0-9@:._-]+$")
 CHUNK = 1024 * 1024
 # Directory entries that are looked at. A job's logs have some hundreds.
 MAX_ENTRIES = 50000
+MAX_DEPTH = 32
+# The complete list is in the report, beside the logs.
+MAX_RETURNED = 100
 
 
 class Collector:
@@ -211,11 +218,15 @@ class Collector:
             return
         for item in found:
             self.entries -= 1
+            if self.entries == -1:
+                self.skip(os.path.join(root, folder), "the limit for names is reached")
             if self.entries < 0:
                 return
             relative = os.path.join(folder, item.name)
             if item.is_dir(follow_symlinks=False):
-                if any(leads_below(relative, pattern) for pattern in take):
+                if relative.count("/") >= MAX_DEPTH:
+                    self.skip(os.path.join(root, relative), "nested too deep")
+                elif any(leads_below(relative, pattern) for pattern in take):
                     yield from self.below(root, relative, take)
             else:
                 yield relative
@@ -443,7 +454,10 @@ def main():
     collector.journals(params["journals"], params["journals_to"], since)
     collector.report(os.path.join(params["journals_to"], "not_collected.txt"))
     give_away(params["dest"])
-    module.exit_json(changed=True, collected=collector.collected, skipped=collector.skipped)
+    skipped = [{"path": clean(item["path"]), "reason": item["reason"]} for item in collector.skipped]
+    module.exit_json(
+        changed=True, collected=collector.collected, skipped=skipped[:MAX_RETURNED], skipped_count=len(skipped),
+    )
 
 
 if __name__ == "__main__":

@@ -270,10 +270,12 @@ def main():
         supports_check_mode=True,
     )
     path = module.params["path"]
+    # Ansible would print all parameters, passwords among them. With no_log it would hide what is wrong, too.
+    shown = {"module_args": {"path": path}}
     try:
         text = text_of(module.params)
     except Mistake as mistake:
-        module.fail_json(msg=str(mistake))
+        module.fail_json(msg=str(mistake), invocation=shown)
     changed = current(path) != text
     if changed and not module.check_mode:
         descriptor, temporary = tempfile.mkstemp(dir=module.tmpdir)
@@ -283,7 +285,7 @@ def main():
     if os.path.exists(path):
         attributes = module.load_file_common_arguments(module.params, path)
         changed = module.set_fs_attributes_if_different(attributes, changed)
-    module.exit_json(changed=changed, path=path)
+    module.exit_json(changed=changed, path=path, invocation=shown)
 
 
 if __name__ == "__main__":
