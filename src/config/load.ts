@@ -9,6 +9,7 @@ import { crossProblems, schemaProblems } from './check.ts';
 import type { Config } from './config.ts';
 import { expandPresets } from './expand-presets.ts';
 import { readPasswords } from './fields/password.ts';
+import { cloudCredentials } from './file/cloud-credentials.ts';
 import { readTemplate } from './file/comment-template.ts';
 import { ConfigError, type Problem } from './file/config-error.ts';
 import { readKeys, readSecrets } from './file/secrets.ts';
@@ -47,6 +48,7 @@ export function loadConfig(file: string, options: LoadOptions = {}): Config {
   const jobSecrets = readJobSecrets(document, environment, path, [
     ...ownKeys(document, path),
     { key: 'a password of this file', values: passwords.values },
+    ...cloudCredentials(document.value, environment, path),
   ]);
   problems.push(...jobSecrets.problems);
   const checked = configSchema.safeParse(document.value);

@@ -1,7 +1,7 @@
 /** Secrets of jobs: which are rejected, and what is redacted. */
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ConfigError } from '../../../src/config/file/config-error.ts';
 import { loadConfig } from '../../../src/config/load.ts';
@@ -37,7 +37,10 @@ function load(job: string, { providers = NODES, more = '' } = {}) {
       `jobs:\n  acme:\n    project: p\n    testing: {command: [a], exitCodeIsResult: true}\n    ${job}`,
     ].join('\n'),
   );
-  return loadConfig(join(dir, 'sos-ci.yaml'), { environment: { TOKEN: 'a token of the lab' } });
+  return loadConfig(join(dir, 'sos-ci.yaml'), {
+    environment: { TOKEN: 'a token of the lab' },
+    home: join(dir, 'home'),
+  });
 }
 
 /** The errors, without their lines and the directory. */
@@ -128,6 +131,26 @@ describe('secrets of a job', () => {
     const more =
       'mail: {from: ci@acme.example, to: [a@acme.example], smtp: {host: localhost, user: u, password: {file: ./smtp}}}';
     expect(mistakes(job, { more })).toContain(expected);
+  });
+
+  test.each([
+    ['openrc', 'export OS_PASSWORD="cloudy cloudy"\n', 'openrc: ./openrc'],
+    [
+      'home/.config/openstack/clouds.yaml',
+      'clouds:\n  lab:\n    auth:\n      password: cloudy cloudy\n',
+      'cloud: lab',
+    ],
+  ])('are refused with the password of a cloud in %s, or the file itself', (file, text, key) => {
+    mkdirSync(join(dir, dirname(file)), { recursive: true });
+    write(file, text);
+    write('array', 'cloudy cloudy\n');
+    const providers = `providers: {vm: {type: openstack, ssh: {key: ./node, user: u}, ${key}, image: a, flavor: b, networks: [{name: c}]}}`;
+    const said =
+      'holds a credential of this CI (the cloud of providers.vm); tests could act as this CI: make another account';
+    for (const secret of ['./array', `./${file}`])
+      expect(mistakes(`secrets: [{file: ${secret}}]\n    exposesSecretsTo: anyone`, { providers })).toContain(
+        `jobs.acme.secrets.0: ${said}`,
+      );
   });
 
   test.each([

@@ -1,0 +1,53 @@
+/**
+ * The credentials by which this CI uses a cloud, to keep them from being a job's secret: lines of the files where
+ * OpenStack's tools look, and the environment. What cannot be read here is reported when the cloud is used.
+ */
+import { readFileSync } from 'node:fs';
+import type { OwnCredential } from '../sections/job-secrets.ts';
+import { at, isMapping } from './yaml-document.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const FOLDERS = ['./', '~/.config/openstack/', '/etc/openstack/'];
+const NAMES = ['clouds.yaml', 'clouds.yml', 'secure.yaml', 'secure.yml'];
+const VARIABLES = ['OS_PASSWORD', 'OS_TOKEN', 'OS_APPLICATION_CREDENTIAL_SECRET'];
+const LINE =
+  /^\s*(?:export\s+)?(?:OS_)?(?:password|token|application_credential_secret)\s*[:=]\s*(["']?)(.*?)\1\s*$/i;
+/** A shorter value would match by chance. */
+const SHORTEST = 4;
+
+export function cloudCredentials(
+  root: unknown,
+  environment: Environment,
+  path: (path: string) => string,
+): readonly OwnCredential[] {
+  const providers = at(root, ['providers']);
+  const entries = isMapping(providers) ? Object.entries(providers) : [];
+  return entries.flatMap(([name, file]) => {
+    if (at(file, ['type']) !== 'openstack') return [];
+    const openrc = at(file, ['openrc']);
+    const common = FOLDERS.flatMap((folder) => NAMES.map((one) => `${folder}${one}`));
+    const named = ['OS_CLIENT_CONFIG_FILE', 'OS_CLIENT_SECURE_FILE'].flatMap((one) => environment[one] ?? []);
+    const files = typeof openrc === 'string' ? [openrc] : [...named, ...common];
+    const values = [
+      ...files.flatMap((one) => credentialsIn(path(one))),
+      ...VARIABLES.flatMap((variable) => environment[variable] ?? []),
+    ];
+    const long = values.filter((value) => value.length >= SHORTEST);
+    return [{ key: `the cloud of providers.${name}`, values: long }];
+  });
+}
+
+/** The values, and their whole lines: a secret may be the file itself. */
+function credentialsIn(file: string): readonly string[] {
+  let text = '';
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    return [];
+  }
+  return text.split(/\r?\n/).flatMap((line) => {
+    const [, , value = ''] = LINE.exec(line) ?? [];
+    return value === '' ? [] : [value, line.trim()];
+  });
+}
