@@ -285,6 +285,23 @@ describe('an outage', () => {
     expect(await provider.list({ deployment: 'ours' }, NEVER)).toHaveLength(1);
   });
 
+  it('of the credentials is no deletion', async () => {
+    const provider = lab.provider();
+    const server = await provider.create(request(), NEVER);
+    const { state } = lab.cloud;
+    state.tokens.clear();
+    state.applicationCredential = false;
+    const refused = { kind: 'unauthorized', status: 404, hint: /application credential/ };
+    for (const work of [
+      provider.delete(server, 'ours', NEVER),
+      provider.list({ deployment: 'ours' }, NEVER),
+    ]) {
+      const error: unknown = await work.catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ ...refused, hint: expect.stringMatching(refused.hint) });
+    }
+    expect(lab.left.servers).toHaveLength(1);
+  });
+
   it('of Cinder does not keep a server that has no volume', async () => {
     const provider = lab.provider();
     const server = await provider.create(request(), NEVER);

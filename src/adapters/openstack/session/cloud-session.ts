@@ -141,7 +141,11 @@ export class KeystoneSession implements CloudSession {
   async #logIn(): Promise<Login> {
     const credentials = this.#read();
     const url = new URL(`${credentials.authUrl}/auth/tokens`);
-    const asked = askedOf('log in', 'GET', `identity at ${url.host}`, credentials, null);
+    // Keystone answers 404 when the application credential was deleted.
+    const asked: Asked = {
+      ...askedOf('log in', 'GET', `identity at ${url.host}`, credentials, null),
+      notFound: 'unauthorized',
+    };
     const started = this.#clock.monotonic();
     const body = { auth: credentials.request };
     const call = { asked, url, headers: {}, body, repeatable: true };
@@ -180,7 +184,10 @@ export class KeystoneSession implements CloudSession {
   ): Promise<void> {
     const { credentials, token } = login;
     const url = new URL(versionRoot(endpoint));
-    const asked = askedOf('read API versions', 'GET', `compute at ${url.host}`, credentials, token);
+    const asked: Asked = {
+      ...askedOf('read API versions', 'GET', `compute at ${url.host}`, credentials, token),
+      notFound: 'bad-answer',
+    };
     if (login.microversions === null) {
       const call = {
         asked,

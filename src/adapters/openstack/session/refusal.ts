@@ -24,12 +24,15 @@ export interface Asked {
   readonly source: string;
   readonly caFileField: string;
   readonly secrets: readonly string[];
+  /** What 404 means where nothing is asked for by its id; by default `not-found`. */
+  readonly notFound?: CloudErrorKind;
 }
 
 export function refusalOf(asked: Asked, answer: HttpAnswer, now: number): CloudError {
   const { status, headers } = answer;
   const spoken = wordsOf(answer);
-  const kind = kindOf(status, spoken);
+  const usual = kindOf(status, spoken);
+  const kind = usual === 'not-found' ? (asked.notFound ?? usual) : usual;
   const said =
     status >= 300 && status < 400
       ? ` to ${headers.location ?? 'nowhere'}`
