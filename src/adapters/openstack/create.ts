@@ -55,13 +55,13 @@ async function createKeyPair(
 async function createPort(
   calls: Calls,
   { id, filtered }: Plan['networks'][number],
-  { groupIds }: Plan,
+  { groups }: Plan,
   mark: Mark,
   signal: AbortSignal,
 ): Promise<Port> {
   // A network without port security refuses security groups.
-  const groups = filtered && groupIds.length > 0 ? { security_groups: groupIds } : {};
-  const port = { network_id: id, name: mark.name, description: markText(mark), ...groups };
+  const chosen = filtered && groups.length > 0 ? { security_groups: groups.map((group) => group.id) } : {};
+  const port = { network_id: id, name: mark.name, description: markText(mark), ...chosen };
   return (await calls.post('network', 'ports', { port }, PORT, signal)).port;
 }
 
@@ -113,7 +113,7 @@ async function createVolume(
 
 function serverBody(
   { availabilityZone, configDrive }: OpenStackProviderConfig,
-  { imageId, flavorId, userData }: Plan,
+  { imageId, flavor, userData }: Plan,
   mark: Mark,
   ports: readonly Port[],
   volume: string | null,
@@ -127,7 +127,7 @@ function serverBody(
   };
   return {
     name: mark.name,
-    flavorRef: flavorId,
+    flavorRef: flavor.id,
     ...(volume === null ? { imageRef: imageId } : { block_device_mapping_v2: [disk] }),
     networks: ports.map(({ id }) => ({ port: id })),
     key_name: keyPairName(mark),

@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import type { OpenStackProviderConfig } from '../../config/config.ts';
 import { errorText, OperationError } from '../../errors.ts';
 import type { Calls, Page } from './calls.ts';
-import { FLAVORS, GROUPS, IMAGES, NETWORKS } from './resources.ts';
+import { FLAVORS, type Flavor, GROUPS, type Group, IMAGES, NETWORKS } from './resources.ts';
 import type { Service } from './session/session.ts';
 
 /** Nova's limit, as base64. */
@@ -16,11 +16,12 @@ const MOST_NAMES = 10;
 
 export interface Plan {
   readonly imageId: string;
-  readonly flavorId: string;
+  readonly flavor: Flavor;
   /** One port is made in each, in this order. */
   readonly networks: readonly { readonly id: string; readonly filtered: boolean }[];
   readonly floatingNetworkId: string | null;
-  readonly groupIds: readonly string[];
+  /** Empty: the project's default. */
+  readonly groups: readonly Group[];
   /** Base64. */
   readonly userData: string | null;
   /** The account for the login. */
@@ -37,7 +38,7 @@ export async function planServer(
   const one = <T extends Named>(kind: Kind, schema: z.ZodType<Page<T>>, wanted: string, query = {}) =>
     find(calls, kind, schema, wanted, query, signal);
   const { image, flavor, networks, floatingNetwork, securityGroups, place, userDataFile } = config;
-  const [found, { id: flavorId }, planned, external, groups, userData] = await Promise.all([
+  const [found, size, planned, external, groups, userData] = await Promise.all([
     one(KINDS.image, IMAGES, image),
     one(KINDS.flavor, FLAVORS, flavor),
     Promise.all(networks.map((name) => one(KINDS.network, NETWORKS, name))),
@@ -47,10 +48,10 @@ export async function planServer(
   ]);
   return {
     imageId: found.id,
-    flavorId,
+    flavor: size,
     networks: planned.map(({ id, port_security_enabled: filtered }) => ({ id, filtered })),
     floatingNetworkId: external?.id ?? null,
-    groupIds: groups.map(({ id }) => id),
+    groups,
     userData,
     user: place.user ?? found.os_admin_user ?? 'ubuntu',
   };

@@ -46,7 +46,23 @@ const volumeFields = z.object({
 });
 export type Volume = z.output<typeof volumeFields>;
 
-const groupFields = z.object({ id, name: nullableText });
+const ruleFields = z.object({
+  direction: text,
+  ethertype: nullableText,
+  protocol: z.union([text, z.number()]).nullish(),
+  port_range_min: z.number().nullish(),
+  port_range_max: z.number().nullish(),
+  remote_group_id: z.string().nullish(),
+});
+export type GroupRule = z.output<typeof ruleFields>;
+
+const groupFields = z.object({
+  id,
+  name: nullableText,
+  security_group_rules: z.array(ruleFields).default([]),
+});
+
+export type Group = z.output<typeof groupFields>;
 
 const imageFields = z.object({
   id,
@@ -54,7 +70,9 @@ const imageFields = z.object({
   os_admin_user: z.string().nullish(),
 });
 
-const flavorFields = z.object({ id, name: text });
+const flavorFields = z.object({ id, name: text, vcpus: z.number(), ram: z.number() });
+
+export type Flavor = z.output<typeof flavorFields>;
 
 const networkFields = z.object({
   id,
@@ -90,5 +108,32 @@ export const GROUPS = page('security_groups', groupFields);
 export const IMAGES = page('images', imageFields);
 export const FLAVORS = page('flavors', flavorFields);
 export const NETWORKS = page('networks', networkFields);
+/** -1: no limit. */
+const limit = z.number().default(-1);
+const used = z.number().default(0);
+export const COMPUTE_LIMITS = z.object({
+  limits: z.object({
+    absolute: z.object({
+      maxTotalInstances: limit,
+      maxTotalCores: limit,
+      maxTotalRAMSize: limit,
+      totalInstancesUsed: used,
+      totalCoresUsed: used,
+      totalRAMUsed: used,
+    }),
+  }),
+});
+export const VOLUME_LIMITS = z.object({
+  limits: z.object({
+    absolute: z.object({
+      maxTotalVolumes: limit,
+      maxTotalVolumeGigabytes: limit,
+      totalVolumesUsed: used,
+      totalGigabytesUsed: used,
+    }),
+  }),
+});
+const quota = z.object({ limit, used, reserved: used }).default({ limit: -1, used: 0, reserved: 0 });
+export const NETWORK_QUOTA = z.object({ quota: z.object({ port: quota, floatingip: quota }) });
 export const CONSOLE = z.object({ output: text });
 export const METADATA = z.object({ metadata });

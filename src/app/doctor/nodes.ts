@@ -4,8 +4,6 @@ import { mayGroup } from '../../adapters/local/cgroup.ts';
 import { missingPrograms } from '../../adapters/local/host.ts';
 import { assertLoopbackGerrit } from '../../adapters/local/loopback-guard.ts';
 import { publicHalf } from '../../adapters/openssh/key-file.ts';
-import { Calls } from '../../adapters/openstack/calls.ts';
-import { planServer } from '../../adapters/openstack/plan.ts';
 import { accountOf } from '../../adapters/run/account.ts';
 import { formatAddress } from '../../adapters/ssh/address.ts';
 import { type NodeProbe, probeNode } from '../../adapters/ssh/probe.ts';
@@ -13,14 +11,13 @@ import type {
   CommandProviderConfig,
   Config,
   LocalProviderConfig,
-  OpenStackProviderConfig,
   ProviderConfig,
   StaticHostConfig,
   StaticProviderConfig,
 } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
 import { assertNever } from '../../machines/model/domain.ts';
-import { openStackSession } from '../openstack-session.ts';
+import { cloudFindings } from './cloud.ts';
 import { type Check, type Finding, failed, failure, gigabytes, ok, unchecked, warning } from './finding.ts';
 
 export function providerChecks(config: Config): readonly Check[] {
@@ -242,25 +239,6 @@ async function programFindings(
   });
   await commandProvider.list({ deployment: '' }, new AbortController().signal);
   return [ok(subject, `the program answers correctly: ${provider.list.join(' ')}`)];
-}
-
-/** Logs in and finds what the configuration names. */
-async function cloudFindings(
-  provider: OpenStackProviderConfig,
-  signal: AbortSignal,
-): Promise<readonly Finding[]> {
-  const subject = { check: 'provider', target: provider.name };
-  const session = openStackSession(provider);
-  try {
-    const { user } = await planServer(new Calls(session), provider, signal);
-    return [
-      ok(subject, `the cloud has ${provider.image}, ${provider.flavor} and the networks; login as ${user}`),
-    ];
-  } catch (error) {
-    return [failed(subject, error)];
-  } finally {
-    session.close();
-  }
 }
 
 async function nothing(): Promise<void> {}

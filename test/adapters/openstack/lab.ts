@@ -67,6 +67,31 @@ export class CloudLab {
     return file;
   }
 
+  /** A configuration with the provider `lab`, whose credentials are in an openrc file. */
+  configFile(provider: Readonly<Record<string, unknown>> = {}): string {
+    const { id, secret } = CREDENTIALS.applicationCredential;
+    writeFileSync(
+      join(this.#root, 'openrc'),
+      [
+        `export OS_AUTH_URL=${this.cloud.authUrl}`,
+        `export OS_APPLICATION_CREDENTIAL_ID=${id}`,
+        `export OS_APPLICATION_CREDENTIAL_SECRET='${secret}'`,
+      ].join('\n'),
+    );
+    const { port } = this.cloud.guests;
+    const ssh = { key: this.keyFile, port, directory: join(this.#root, 'nodes') };
+    const cloud = { type: 'openstack', slots: 2, openrc: join(this.#root, 'openrc') };
+    const names = { image: 'ubuntu-24.04', flavor: 'm1.small', networks: 'private' };
+    const file = join(this.#root, 'sos-ci.yaml');
+    const config = {
+      gerrit: { host: '127.0.0.1', user: 'ci', key: this.keyFile },
+      providers: { lab: { ...cloud, ...names, ssh, ...provider } },
+      jobs: { unit: { project: 'p', testing: { command: ['true'], exitCodeIsResult: true } } },
+    };
+    writeFileSync(file, JSON.stringify(config));
+    return file;
+  }
+
   /** What the cloud still has, of all owners. */
   get left(): Left {
     const { servers, ports, floating, keyPairs, volumes } = this.cloud.state;

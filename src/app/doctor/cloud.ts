@@ -1,0 +1,100 @@
+/** Checks of an OpenStack provider: login, names, quota, and whether its security groups let SSH in. */
+import { Calls } from '../../adapters/openstack/calls.ts';
+import { type Plan, planServer } from '../../adapters/openstack/plan.ts';
+import { GROUPS, type Group, type GroupRule } from '../../adapters/openstack/resources.ts';
+import { roomFor } from '../../adapters/openstack/room.ts';
+import type { OpenStackProviderConfig } from '../../config/config.ts';
+import { openStackSession } from '../openstack-session.ts';
+import { type Finding, failed, failure, ok, unchecked, warning } from './finding.ts';
+
+const TCP = ['tcp', '6'];
+
+export async function cloudFindings(
+  provider: OpenStackProviderConfig,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const { name, slots } = provider;
+  const subject = { check: 'provider', target: name };
+  const [quota, reach] = [
+    { check: 'cloud-quota', target: name },
+    { check: 'cloud-ssh', target: name },
+  ];
+  const session = openStackSession(provider);
+  try {
+    const calls = new Calls(session);
+    let plan: Plan;
+    try {
+      plan = await planServer(calls, provider, signal);
+    } catch (error) {
+      const none = 'the configured names were not found';
+      return [failed(subject, error), unchecked(quota, none), unchecked(reach, none)];
+    }
+    const { servers, limitedBy } = await roomFor(calls, provider, plan.flavor, signal);
+    const room = `room for ${servers} more servers`;
+    return [
+      ok(
+        subject,
+        `the cloud has ${provider.image}, ${provider.flavor} and the networks; login as ${plan.user}`,
+      ),
+      servers === Number.POSITIVE_INFINITY
+        ? ok(quota, 'no quota is known')
+        : servers >= slots
+          ? ok(quota, room)
+          : warning(
+              quota,
+              `${room}, fewer than the ${slots} slots (${limitedBy}); unless these are our own servers, jobs will wait`,
+              'raise the quota of the project, or lower slots',
+            ),
+      await sshFinding(reach, provider, plan, calls, signal),
+    ];
+  } finally {
+    session.close();
+  }
+}
+
+async function sshFinding(
+  subject: Pick<Finding, 'check' | 'target'>,
+  { place, name }: OpenStackProviderConfig,
+  { groups, networks }: Plan,
+  calls: Calls,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const bootTest = `boot a server with: sos-ci boot-test ${name}`;
+  if (networks[0]?.filtered === false)
+    return unchecked(subject, 'the first network has no port security: nothing filters SSH', bootTest);
+  const { projectId } = await calls.session.login(signal);
+  const byDefault = { name: 'default', project_id: projectId };
+  const used: readonly Group[] =
+    groups.length > 0
+      ? groups
+      : await calls.all('network', 'security-groups', GROUPS, ({ id }) => id, signal, byDefault);
+  const names = used.map((group) => group.name).join(', ');
+  if (used.some(({ security_group_rules: rules }) => rules.some((rule) => admits(rule, place.port))))
+    return ok(
+      subject,
+      `the security groups admit TCP port ${place.port} (${names}); whether this host reaches it shows boot-test`,
+    );
+  return failure(
+    subject,
+    `no rule of the security groups admits TCP port ${place.port} from outside: ${names}`,
+    `openstack security group rule create --protocol tcp --dst-port ${place.port} --remote-ip DAEMON-ADDRESS/32 GROUP`,
+  );
+}
+
+/** From addresses, not from members of a group, to which this host does not belong. */
+function admits(
+  {
+    direction,
+    ethertype,
+    protocol,
+    port_range_min: first,
+    port_range_max: last,
+    remote_group_id: group,
+  }: GroupRule,
+  port: number,
+): boolean {
+  if (direction !== 'ingress' || ethertype === 'IPv6' || typeof group === 'string') return false;
+  const any = protocol === null || protocol === undefined || protocol === 'any';
+  if (!any && !TCP.includes(String(protocol).toLowerCase())) return false;
+  return (first ?? 0) <= port && port <= (last ?? Number.MAX_SAFE_INTEGER);
+}
