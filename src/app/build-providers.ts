@@ -23,12 +23,16 @@ export interface BuiltProviders {
   define(config: Config): readonly ProviderDefinition[];
 }
 
-/** @param slots overrides the slots of every provider */
+/**
+ * @param slots overrides the slots of every provider
+ * @param onStep called while a server boots, with each step of a provider that reports them
+ */
 export function buildProviders(
   config: Config,
   slots: number | undefined,
   alarms: Alarms,
   wrappers: Wrappers | null,
+  onStep: (step: string) => void = () => {},
 ): BuiltProviders {
   const { stateDir, limits } = config;
   const sshConfigs = new Map<string, SshConfig>();
@@ -54,7 +58,8 @@ export function buildProviders(
         return new CommandProvider({ config: provider, access: maintenance });
       case 'openstack': {
         const session = openStackSession(provider);
-        return new OpenStackProvider({ config: provider, session, access: maintenance, clock: systemClock });
+        const access = maintenance;
+        return new OpenStackProvider({ config: provider, session, access, clock: systemClock, onStep });
       }
       default:
         return assertNever(type);

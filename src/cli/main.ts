@@ -39,6 +39,7 @@ function program(): Command {
   addInit(root);
   addDoctor(root);
   addSetup(root);
+  addBootTest(root);
   addRunCommands(root);
   addQueries(root);
   addExplain(root);
@@ -55,6 +56,7 @@ Examples:
   sos-ci demo                        run the whole system on this host; needs no account
   sos-ci init                        write a first configuration, create keys, pin host keys
   sos-ci doctor                      check everything that a job needs
+  sos-ci boot-test lab               boot one server of the provider lab, and delete it
   sos-ci config check --example      print an example configuration
   sos-ci config check                list every mistake in ./sos-ci.yaml
   sos-ci daemon --no-report          run jobs but post nothing
@@ -289,6 +291,21 @@ function addSetup(root: Command): void {
     .action(async (options) => {
       const { setupAnsibleCommand } = await import('./commands/setup-ansible.ts');
       return exitWith(await setupAnsibleCommand(io, await stateDirectory(options), options));
+    });
+}
+
+function addBootTest(root: Command): void {
+  withConfigOption(
+    root
+      .command('boot-test <provider>')
+      .description('boot one server, log in and delete it, with the time of each step'),
+  )
+    .option('--json', 'print JSON (docs/cli.md)')
+    .addHelpText('after', '\nExample:\n  sos-ci boot-test lab\n')
+    .action(async (provider, options) => {
+      const { bootTestCommand } = await import('./commands/boot-test.ts');
+      running = true;
+      return exitWith(await bootTestCommand(io, configFile(options), provider, options));
     });
 }
 

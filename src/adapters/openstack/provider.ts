@@ -4,11 +4,12 @@
  */
 import type { OpenStackProviderConfig } from '../../config/config.ts';
 import type { Clock, EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
-import { AbortedError, OperationError } from '../../errors.ts';
+import { AbortedError, OperationError, throwIfAborted } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
+import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { publicHalf } from '../openssh/key-file.ts';
-import type { HostAccess } from '../run/node-access.ts';
+import type { BootAccess } from '../run/node-access.ts';
 import { Calls } from './calls.ts';
 import { createEverything } from './create.ts';
 import { type Belongings, belongings } from './inventory.ts';
@@ -22,8 +23,10 @@ import { type Look, type Wait, waitFor } from './wait.ts';
 export interface OpenStackProviderOptions {
   readonly config: OpenStackProviderConfig;
   readonly session: CloudSession;
-  readonly access: HostAccess;
+  readonly access: BootAccess;
   readonly clock: Clock;
+  /** Called while a server boots, with each step that succeeded. */
+  readonly onStep?: (step: string) => void;
 }
 
 /** The address of a server that was never ready. The name is reserved: no resolver knows it. */
@@ -31,32 +34,28 @@ const NO_HOST = 'none.invalid';
 const NO_USER = 'nobody';
 const CONSOLE_LINES = 200;
 const LONGEST_CONSOLE_QUOTE = 300;
-/** How long a login is tried before Nova is asked again whether the server still exists. */
-const LOGIN_TRY_MS = 20_000;
-
-/** Exit code 2 means recoverable errors. A server without cloud-init is ready once it accepts the login. */
-const CLOUD_INIT = [
-  'command -v cloud-init >/dev/null || exit 0',
-  'cloud-init status --wait',
-  'code=$?',
-  '[ "$code" -eq 2 ] || exit "$code"',
-].join('; ');
+/** While we wait for the node, Nova is asked this often whether the server still runs. */
+const LOOK_AGAIN_MS = 15_000;
+/** How long a server without cloud-init may lack a program: something else may be installing it. */
+const UNPREPARED_MS = 60_000;
 
 export class OpenStackProvider implements Provider {
   readonly name: string;
   readonly slots: number;
   readonly #config: OpenStackProviderConfig;
   readonly #calls: Calls;
-  readonly #access: HostAccess;
+  readonly #access: BootAccess;
   readonly #clock: Clock;
+  readonly #onStep: (step: string) => void;
 
-  constructor({ config, session, access, clock }: OpenStackProviderOptions) {
+  constructor({ config, session, access, clock, onStep = () => {} }: OpenStackProviderOptions) {
     this.name = config.name;
     this.slots = config.slots;
     this.#config = config;
     this.#calls = new Calls(session);
     this.#access = access;
     this.#clock = clock;
+    this.#onStep = onStep;
   }
 
   async create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server> {
@@ -66,10 +65,12 @@ export class OpenStackProvider implements Provider {
     const use = { setting: `providers.${this.name}.ssh.key`, addTo: 'to the server through Nova' };
     const { line } = await publicHalf(keyFile, use);
     const plan = await planServer(this.#calls, this.#config, signal);
+    this.#onStep('logged in to the cloud; image, flavor and networks found');
     const mark = { ...owner, name };
     const made = await createEverything(this.#calls, this.#config, plan, mark, line, wait);
     const login = `${plan.user}@${made.host}`;
     const server = this.#server(made.id, name, login);
+    this.#onStep(`server ${made.id} created`);
     try {
       await this.#waitUntilReady(server, wait);
       await waitFor(wait, () => this.#noteLogin(server, login, signal));
@@ -109,32 +110,67 @@ export class OpenStackProvider implements Provider {
 
   #wait(operation: string, target: string, limitMs: number, signal: AbortSignal): Wait {
     const endsAt = this.#clock.monotonic() + limitMs;
-    return { operation, target, clock: this.#clock, endsAt, limitMs, signal };
+    const onWaiting = (waiting: string) => this.#onStep(`waiting: ${waiting}`);
+    return { operation, target, clock: this.#clock, endsAt, limitMs, signal, onWaiting };
   }
 
-  /** Waits until the server is ACTIVE, accepts the login, and cloud-init has finished. */
+  /** Waits until the server is ACTIVE, accepts the login, cloud-init has finished, and it has what a job needs. */
   async #waitUntilReady(server: Server, wait: Wait): Promise<void> {
-    const { clock, endsAt, signal } = wait;
+    const { clock, endsAt } = wait;
+    const access = this.#access;
     const leftMs = () => Math.max(1, endsAt - clock.monotonic());
-    await waitFor(wait, () => this.#lookActive(server, signal));
-    const pinned = await this.#pinFromConsole(server, signal);
-    await waitFor(wait, () => this.#tryLogin(server, Math.min(leftMs(), LOGIN_TRY_MS), signal));
-    await this.#access.run(server, ['sh', '-c', CLOUD_INIT], leftMs(), signal);
-    if (pinned) return;
-    // cloud-init prints the host keys at its end. The first login trusted what the server presented.
-    await this.#access.release(server);
-    await this.#pinFromConsole(server, signal);
-    await this.#access.prepare(server, leftMs(), signal);
+    await waitFor(wait, () => this.#lookActive(server, wait.signal));
+    this.#onStep('ACTIVE');
+    const pinned = await this.#pinFromConsole(server, wait.signal);
+    await this.#whileActive(server, wait, (signal) => access.reach(server, leftMs(), signal));
+    this.#onStep('login works');
+    const finished = await this.#whileActive(server, wait, (signal) =>
+      access.awaitCloudInit(server, leftMs(), signal),
+    );
+    this.#onStep(finished ? 'cloud-init finished' : 'no cloud-init');
+    if (!pinned) {
+      // cloud-init prints the host keys at its end. The first login trusted what the server presented.
+      await access.release(server);
+      await this.#pinFromConsole(server, wait.signal);
+    }
+    if (finished) return access.prepare(server, leftMs(), wait.signal);
+    const limitMs = Math.min(UNPREPARED_MS, leftMs());
+    const brief = { ...wait, limitMs, endsAt: clock.monotonic() + limitMs };
+    await waitFor(brief, () => this.#prepare(server, leftMs(), wait.signal));
   }
 
-  async #tryLogin(server: Server, timeoutMs: number, signal: AbortSignal): Promise<Look<true>> {
+  async #prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<Look<true>> {
     try {
       await this.#access.prepare(server, timeoutMs, signal);
       return { done: true };
     } catch (error) {
       if (!(error instanceof OperationError) || signal.aborted || !error.retryable) throw error;
-      const active = await this.#lookActive(server, signal);
-      return 'done' in active ? { waiting: error.message, hint: error.hint } : active;
+      return { waiting: error.message, hint: error.hint };
+    }
+  }
+
+  /** Ends the work when the server fails or is deleted meanwhile. */
+  async #whileActive<T>(
+    server: Server,
+    { signal, clock }: Wait,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const over = new AbortController();
+    const both = AbortSignal.any([signal, over.signal]);
+    const watch = async (): Promise<never> => {
+      for (;;) {
+        await sleep(LOOK_AGAIN_MS, both, clock);
+        throwIfAborted(both, 'create server', server.name);
+        await this.#lookActive(server, both).catch((error: unknown) => {
+          // An outage of Nova does not end the server.
+          if (!(error instanceof CloudError) || !error.retryable) throw error;
+        });
+      }
+    };
+    try {
+      return await Promise.race([work(both), watch()]);
+    } finally {
+      over.abort();
     }
   }
 

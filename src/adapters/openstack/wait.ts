@@ -1,5 +1,4 @@
 /** Waits for a state of the cloud with growing intervals, until a deadline. */
-
 import type { Clock } from '../../engine/ports/adapters.ts';
 import { OperationError, throwIfAborted } from '../../errors.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
@@ -18,6 +17,8 @@ export interface Wait {
   readonly endsAt: number;
   readonly limitMs: number;
   readonly signal: AbortSignal;
+  /** Called when what is waited for changes. */
+  readonly onWaiting?: (waiting: string) => void;
 }
 
 /** What a look finds: the result, or what it still waits for. */
@@ -25,10 +26,13 @@ export type Look<T> = { readonly done: T } | { readonly waiting: string; readonl
 
 /** @throws OperationError at the deadline, with what the last look found */
 export async function waitFor<T>(wait: Wait, look: () => Promise<Look<T>>): Promise<T> {
-  const { operation, target, clock, endsAt, limitMs, signal } = wait;
+  const { operation, target, clock, endsAt, limitMs, signal, onWaiting = () => {} } = wait;
+  let shown = '';
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * GROWTH, LONGEST_WAIT_MS)) {
     const seen = await look();
     if ('done' in seen) return seen.done;
+    if (seen.waiting !== shown) onWaiting(seen.waiting);
+    shown = seen.waiting;
     const leftMs = endsAt - clock.monotonic();
     if (leftMs <= 0) {
       const message = `not done within ${formatLimit(limitMs)}: ${seen.waiting}`;

@@ -24,3 +24,11 @@ export interface HostAccess extends NodeAccess {
   /** Ends every process of the server and removes its directory. */
   wipe(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
 }
+
+/** For a provider whose servers boot an image. */
+export interface BootAccess extends NodeAccess {
+  /** Waits until the server accepts the login. */
+  reach(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /** Waits until cloud-init has finished. Resolves to false when the server has none. Rejects when it failed. */
+  awaitCloudInit(server: Server, timeoutMs: number, signal: AbortSignal): Promise<boolean>;
+}

@@ -10,6 +10,7 @@ import type { Server } from '../../machines/model/domain.ts';
 import type { RunBounds } from '../run/runner-protocol.ts';
 import { formatAddress, type NodeAddress } from './address.ts';
 import type { Answer } from './command.ts';
+import { ask } from './command.ts';
 import { probeFiles } from './files.ts';
 import { launch } from './launch.ts';
 import type { NodePool } from './node-pool.ts';
@@ -24,6 +25,7 @@ export interface NodeMaintenanceOptions extends RunBounds {
   readonly killTimeoutMs: number;
 }
 
+const CLOUD_INIT = new URL('./cloud-init.sh', import.meta.url);
 const OUTPUT_LIMIT_BYTES = 1024 * 1024;
 
 export class NodeMaintenance {
@@ -49,6 +51,30 @@ export class NodeMaintenance {
     await node.using({ operation: 'prepare node', timeoutMs, signal }, async (connection, within) => {
       await prepareDirectory(connection, node.address.directory, commandTimeoutMs, within);
       await probeFiles(connection, commandTimeoutMs, within);
+    });
+  }
+
+  /** Waits until the server accepts the login. */
+  async reach(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    await this.#options.nodes.reach(server, { operation: 'log in to node', timeoutMs, signal });
+  }
+
+  /** Waits until cloud-init has finished. Resolves to false when the server has none. Rejects when it failed. */
+  async awaitCloudInit(server: Server, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    const operation = 'wait for cloud-init';
+    const command = { operation, script: CLOUD_INIT, words: [], timeoutMs };
+    const node = this.#options.nodes.get(server);
+    const { output } = await node.using({ operation, timeoutMs, signal }, (connection, within) =>
+      ask(connection, command, within),
+    );
+    const said = output.trim();
+    if (said === 'finished' || said === 'absent') return said === 'finished';
+    throw new OperationError({
+      operation,
+      target: server.address,
+      message: said.slice(-500).replaceAll(/\s*\n\s*/g, '; ') || 'it failed and says nothing',
+      retryable: true,
+      hint: 'look at /var/log/cloud-init-output.log on a server of this image',
     });
   }
 

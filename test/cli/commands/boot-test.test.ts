@@ -1,0 +1,78 @@
+/** `sos-ci boot-test` on the embedded OpenStack: what it prints, and what it leaves. */
+import { afterEach, beforeEach, expect } from 'vitest';
+import { bootTestCommand } from '../../../src/cli/commands/boot-test.ts';
+import { CliError } from '../../../src/cli/output/exit-codes.ts';
+import { OperationError } from '../../../src/errors.ts';
+import { CloudLab, EMPTY } from '../../adapters/openstack/lab.ts';
+import { fakeIo } from '../../fakes/io.ts';
+import { needs } from '../../fixtures/needs.ts';
+
+const { describe, it } = needs('sshd');
+
+let lab: CloudLab;
+beforeEach(async () => {
+  lab = await CloudLab.start();
+});
+afterEach(() => lab.stop());
+
+describe('boot-test', () => {
+  it('prints each step with its time, and leaves nothing', async () => {
+    const io = fakeIo();
+    expect(await bootTestCommand(io, lab.configFile(), 'lab', {})).toBe(0);
+    const steps = io.stdout().trim().split('\n');
+    expect(
+      steps.map((line) => line.replace(/^ *\+\S+ +/, '')).filter((line) => !line.startsWith('waiting:')),
+    ).toEqual([
+      'logged in to the cloud; image, flavor and networks found',
+      expect.stringMatching(/^server \S+ created$/),
+      'ACTIVE',
+      'login works',
+      'cloud-init finished',
+      expect.stringMatching(/^ready: /),
+      'deleted; nothing is left',
+    ]);
+    expect(lab.left).toEqual(EMPTY);
+  });
+
+  it('as JSON', async () => {
+    const io = fakeIo();
+    expect(await bootTestCommand(io, lab.configFile(), 'lab', { json: true })).toBe(0);
+    const { provider, steps } = JSON.parse(io.stdout()) as { provider: string; steps: readonly unknown[] };
+    expect(provider).toBe('lab');
+    expect(steps.at(-1)).toEqual({ step: 'deleted; nothing is left', ms: expect.any(Number) });
+  });
+
+  it('that fails deletes the server', async () => {
+    lab.cloud.guests.faults.push('cloud-init-fails');
+    const failing = bootTestCommand(fakeIo(), lab.configFile(), 'lab', {});
+    await expect(failing).rejects.toBeInstanceOf(OperationError);
+    expect(lab.cloud.changes).toContain('POST compute servers');
+    expect(lab.left).toEqual(EMPTY);
+  });
+
+  it('deletes what a killed one left, and leaves that of a running one', async () => {
+    const { state } = lab.cloud;
+    const file = lab.configFile();
+    const booting = bootTestCommand(fakeIo(), file, 'lab', {});
+    await expect.poll(() => lab.left.ports).toHaveLength(1);
+    const [mark = ''] = lab.left.ports;
+    await booting;
+    const [network] = state.networks;
+    if (network === undefined) throw new Error('no network');
+    const other = mark.replaceAll(/boot-test-\d+-\d+/g, 'boot-test-77-1');
+    expect(other).not.toBe(mark);
+    state.addPort(network, { description: other });
+    await bootTestCommand({ ...fakeIo(), alive: (pid: number) => pid === 77 }, file, 'lab', {});
+    expect(lab.left).toEqual({ ...EMPTY, ports: [other] });
+    const io = fakeIo();
+    await bootTestCommand({ ...io, alive: () => false }, file, 'lab', {});
+    expect(io.stdout()).toContain('deleted what an interrupted boot-test had left');
+    expect(lab.left).toEqual(EMPTY);
+  });
+
+  it('names the provider that was meant', async () => {
+    const unknown = bootTestCommand(fakeIo(), lab.configFile(), 'labb', {});
+    await expect(unknown).rejects.toMatchObject({ hint: 'did you mean lab?' });
+    await expect(unknown).rejects.toBeInstanceOf(CliError);
+  });
+});
