@@ -15,6 +15,7 @@ import { bundleUploaded } from '../adapters/git/patchset-bundle.ts';
 import { ProcHostMetrics } from '../adapters/host/host-metrics.ts';
 import { LocalRuns } from '../adapters/local/local-runs.ts';
 import { LocalRunner } from '../adapters/local/runner.ts';
+import { reportSubunit } from '../adapters/results/subunit/report.ts';
 import { readSubunit } from '../adapters/results/subunit/subunit.ts';
 import { readTap } from '../adapters/results/tap.ts';
 import { BundleSource } from '../adapters/ssh/bundle-source.ts';
@@ -95,6 +96,7 @@ export function buildAdapters(
       stateDir,
       ...logs,
       redact: secrets,
+      readReport: reportSubunit,
       fetchTree: (wanted, signal) => fetchTree(nodes, wanted, signal),
     }),
     reviewer: new GerritReviewer(createReviewTransport(gerrit, queries), clock, gerrit.postSettleTimeoutMs),

@@ -6,7 +6,7 @@
 import { mkdir, rename } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { EvidenceLimits } from '../../config/config.ts';
-import type { CollectedSummary, Evidence } from '../../engine/ports/adapters.ts';
+import type { CollectedSummary, Evidence, TestReport } from '../../engine/ports/adapters.ts';
 import type { SecretValues } from '../../log.ts';
 import type { EvidencePart, Ownership, Server, Stage } from '../../machines/model/domain.ts';
 import type { KeyedEffect } from '../../machines/protocol/effects.ts';
@@ -18,12 +18,14 @@ import { Staging } from './collect/staging.ts';
 import { collectTree, WORKTREE } from './collect/work-tree.ts';
 import { Directory, ifThere } from './files/dir-handle.ts';
 import { asFailure, Deadline } from './files/fs-error.ts';
-import type { BeforeStep } from './files/new-file.ts';
+import { type BeforeStep, readChunks } from './files/new-file.ts';
 import { removeTree } from './files/remove-tree.ts';
 import { checkJobId, isJobId, StoredNames } from './files/safe-names.ts';
+import { RESULTS_PAGE } from './publish/index-page.ts';
 import type { PublishRequest } from './publish/manifest.ts';
 import { candidateNames, parentSegments, urlOf } from './publish/path.ts';
 import { publish } from './publish/publish.ts';
+import { resultsPage } from './publish/results-page.ts';
 import { current, type SecretSet } from './redact/redact.ts';
 
 type Counts = Omit<CollectedSummary, 'url'>;
@@ -55,6 +57,8 @@ export interface LocalEvidenceOptions {
   readonly limits: EvidenceLimits;
   /** Copies named paths of the work tree of a remote server; without it they are listed as skipped. */
   readonly fetchTree?: FetchTree;
+  /** Reads a subunit stream. */
+  readonly readReport: (chunks: AsyncIterable<Uint8Array>) => Promise<TestReport>;
   readonly now?: () => number;
   /** For tests: called before each change on the disk. */
   readonly beforeStep?: BeforeStep;
@@ -169,6 +173,8 @@ export class LocalEvidence implements Evidence {
       } else if (server !== null) {
         await this.#gatherFrom(server, request, directory, staging);
       }
+      if (request.subunit !== undefined)
+        await this.#addResultsPage(`${WORKTREE}/${request.subunit}`, staging);
       await staging.sync();
       return staging.list(owner.job, owner.attempt, new Date(this.#now()).toISOString());
     });
@@ -176,6 +182,19 @@ export class LocalEvidence implements Evidence {
     await writeAtomically(directory.path(COLLECTED_LIST), JSON.stringify(list), { mode: 0o600 });
     const bytes = list.files.reduce((sum, file) => sum + file.bytes, 0);
     return { files: list.files.length, bytes, skipped: list.skipped };
+  }
+
+  /** Adds a page of the tests in a subunit file that was collected. */
+  async #addResultsPage(path: string, staging: Staging): Promise<void> {
+    const file = await staging.open(path);
+    if (file === null) return;
+    try {
+      const { size } = await file.stat();
+      const report = await this.#options.readReport(readChunks(file, size, staging.options.signal));
+      await staging.write(RESULTS_PAGE, resultsPage(report));
+    } finally {
+      await file.close();
+    }
   }
 
   /** Collects from a remote server: through a copy of its tree, which is inspected like any local tree. */

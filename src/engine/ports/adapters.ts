@@ -138,6 +138,22 @@ export interface Runner {
   ): Promise<ResultsSummary | { readonly unreadable: string }>;
 }
 
+/** A test and what it left behind. */
+export interface TestRecord {
+  readonly id: string;
+  readonly outcome: 'passed' | 'skipped' | 'failed';
+  /** Null: unknown. */
+  readonly durationMs: number | null;
+  /** Tracebacks and logs, or the reason why it was skipped; with `isCut` only the end. None for a passed test. */
+  readonly details: readonly { readonly name: string; readonly text: string; readonly isCut: boolean }[];
+}
+
+export interface TestReport {
+  readonly tests: readonly TestRecord[];
+  /** Why it is incomplete; null: it is complete. */
+  readonly problem: string | null;
+}
+
 /** What was collected, and where `publish` puts it unless the location is taken. */
 export interface CollectedSummary {
   readonly files: number;

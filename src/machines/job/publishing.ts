@@ -204,6 +204,7 @@ function collectEvidence({ context }: Args) {
     name: context.spec.name,
     pipeline: context.spec.pipeline,
     logs: evidencePaths(context.spec),
+    ...(context.spec.results?.format === 'subunit' ? { subunit: context.spec.results.file } : {}),
     limitBytes: context.spec.limits.evidenceLimitBytes,
     limitFiles: context.spec.limits.evidenceLimitFiles,
     timeoutMs: context.spec.limits.collectTimeoutMs,

@@ -125,6 +125,8 @@ export type KeyedEffect =
       readonly name: string;
       readonly pipeline: string;
       readonly logs: readonly string[];
+      /** The results file in the work tree, if it is a subunit stream; absent: none. */
+      readonly subunit?: string;
       readonly limitBytes: number;
       readonly limitFiles: number;
       readonly timeoutMs: number;

@@ -14,6 +14,7 @@ import {
 } from '../../contracts/evidence.ts';
 import { EVIDENCE_LIMITS } from '../../fixtures/bounds.ts';
 import { everyByte, type LocalRig, makeRig, writeAt } from '../logs/rig.ts';
+import { encodePacket } from '../results/subunit/streams.ts';
 
 evidenceContract('on this host', makeRig);
 
@@ -24,6 +25,37 @@ describe('evidence on this host', () => {
     rig = await makeRig();
   });
   afterEach(() => rig.close());
+
+  test('makes a page of the tests in a subunit file, without secrets and with hostile names as text', async () => {
+    const secret = 'pass&<word>"1';
+    const traceback = Buffer.from(`Traceback:\n  <script>alert(1)</script> ${secret}\n`);
+    const name = '<img src=x onerror=alert(1)>\u202e';
+    const stream = Buffer.concat([
+      encodePacket({ testId: name, status: 'inprogress', seconds: 100 }),
+      encodePacket({ testId: name, fileName: 'traceback', content: traceback, mimeType: 'text/x-traceback' }),
+      encodePacket({ testId: name, status: 'fail', seconds: 107 }),
+      encodePacket({ testId: 'a.fine.test', status: 'success' }),
+    ]);
+    await writeAt(join(rig.tree, 'logs/testr.subunit.gz'), gzipSync(stream));
+    const evidence = rig.start({ redact: [secret] });
+    await evidence.collect(
+      collectRequest({ server: rig.server, logs: ['logs'], subunit: 'logs/testr.subunit.gz' }),
+      signal,
+    );
+    const results = { passed: 1, failed: 1, skipped: 0, failures: ['x'] };
+    const url = await evidence.publish(publishRequest({ verdict: 'FAILURE', results }), signal);
+    const page = (await rig.read(url, 'testr_results.html')) ?? '';
+    expect(page).toContain('1 passed, 1 failed, 0 skipped.');
+    expect(page).toContain(
+      '<code>&lt;img src=x onerror=alert(1)&gt;\ufffd</code> <span class="note">7s</span>',
+    );
+    expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt; [redacted]\n');
+    expect(page).not.toMatch(/<script|<img/);
+    expect(await rig.page(url)).toContain('href="./testr_results.html"');
+    expect((await rig.manifest(url)).files.map(({ path }) => path)).toContain(
+      'worktree/logs/testr.subunit.gz',
+    );
+  });
 
   test('says how and when each stage of each attempt ended', async () => {
     const run = join(rig.stateDir, 'runs', JOB, '2', 'testing');

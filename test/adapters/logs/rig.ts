@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { LocalEvidence, type LocalEvidenceOptions } from '../../../src/adapters/evidence/local-evidence.ts';
 import type { Manifest } from '../../../src/adapters/evidence/publish/manifest.ts';
+import { reportSubunit } from '../../../src/adapters/results/subunit/report.ts';
 import type { Server } from '../../../src/machines/model/domain.ts';
 import type { EvidenceRig } from '../../contracts/evidence.ts';
 import { EVIDENCE_LIMITS } from '../../fixtures/bounds.ts';
@@ -53,6 +54,7 @@ export async function makeRig(): Promise<LocalRig> {
         url: '',
         redact: { values: redact },
         limits: EVIDENCE_LIMITS,
+        readReport: reportSubunit,
         ...options,
       }),
     writeStageLog: (job, attempt, stage, text) =>

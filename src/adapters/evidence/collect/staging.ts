@@ -95,6 +95,31 @@ export class Staging {
     }
   }
 
+  /** Adds a file of ours, or as much of it as fits. */
+  async write(path: string, pieces: Iterable<string>): Promise<void> {
+    const { limits, files, beforeStep } = this.options;
+    if (this.full) return this.skip(path, `over the limit of ${limits.files} files`);
+    const limit = Math.max(0, Math.min(limits.maxFileBytes, limits.bytes - this.#bytes));
+    let [bytes, size] = [0, 0];
+    beforeStep(`write ${path}`);
+    await writeNew(files.path(path), 0o600, async (to) => {
+      for (const piece of pieces) {
+        const all = Buffer.from(piece, 'utf8');
+        const part = all.subarray(0, limit - bytes);
+        await writeAll(to, part);
+        bytes += part.length;
+        size += all.length;
+      }
+    });
+    this.#bytes += bytes;
+    this.#files.set(path, { path, bytes, ...(size > bytes ? { cutFrom: size } : {}) });
+  }
+
+  /** Opens a file that was taken; null: it was not. */
+  async open(path: string): Promise<FileHandle | null> {
+    return this.#files.has(path) ? this.options.files.openFile(path) : null;
+  }
+
   /** Syncs the directories, so that all file names are on disk. */
   async sync(): Promise<void> {
     for (const path of this.#directories) {

@@ -8,6 +8,9 @@ import type { StageEntry } from '../collect/collected.ts';
 import type { Manifest, PublishedFile } from './manifest.ts';
 import { candidateNames } from './path.ts';
 
+/** The page of the tests of a subunit stream. */
+export const RESULTS_PAGE = 'testr_results.html';
+
 /** Generates the page in pieces: with 20,000 files it is several megabytes long. */
 export function* indexPage(manifest: Manifest): Generator<string> {
   const { patchset } = manifest;
@@ -62,13 +65,15 @@ function field(name: string, value: string): string {
   return `<dt>${name}</dt><dd>${html(value)}</dd>\n`;
 }
 
-function* failedTests({ results }: Manifest): Generator<string> {
+function* failedTests({ results, files }: Manifest): Generator<string> {
   if (results === null || results.failed === 0) return;
   yield `<h2>Failed tests</h2>\n<ul>\n`;
   for (const name of results.failures) yield `<li><code>${html(name)}</code></li>\n`;
   yield `</ul>\n`;
   const more = results.failed - results.failures.length;
   if (more > 0) yield `<p class="note">And ${more} more.</p>\n`;
+  if (files.some(({ path }) => path === RESULTS_PAGE))
+    yield `<p>${link(RESULTS_PAGE, 'Their tracebacks and logs')}</p>\n`;
 }
 
 function* lastLines({ failedStage: stage }: Manifest): Generator<string> {
@@ -172,7 +177,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /** Escapes HTML characters and replaces characters that reorder or hide the surrounding text. */
-function html(text: string): string {
+export function html(text: string): string {
   return text
     .replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, '\ufffd')
     .replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
@@ -181,7 +186,7 @@ function html(text: string): string {
 /** CSS classes for colours only; the text carries the meaning. */
 const TONES: Readonly<Record<string, string>> = { SUCCESS: 'good', FAILURE: 'bad', TIMED_OUT: 'bad' };
 
-const STYLE = `
+export const STYLE = `
 :root{color-scheme:light dark;--ink:#1c2128;--dim:#59636e;--line:#d8dee4;--paper:#fff;--link:#0a58ca;
 --good:#1a7f37;--bad:#c62828;--infra:#8a5a00}
 @media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--dim:#9198a1;--line:#30363d;--paper:#0d1117;--link:#6cb6ff;

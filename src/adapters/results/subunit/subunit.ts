@@ -4,6 +4,7 @@
  * passed. A test that is reported several times counts once, with its worst outcome. A file that is damaged, or in which
  * a test has begun but not ended, is unreadable, with the reason; if a test failed, the failure is the result.
  */
+import type { TestRecord } from '../../../engine/ports/adapters.ts';
 import type { ResultsSummary } from '../../../machines/model/domain.ts';
 import { plainText } from '../../../terminal-text.ts';
 import { shortName } from '../test-name.ts';
@@ -33,10 +34,10 @@ export const SUBUNIT_LIMITS: SubunitLimits = {
 };
 
 /** By rising weight: of two outcomes of one test the later in this list counts. */
-const OUTCOMES = ['passed', 'skipped', 'failed'] as const;
-type Outcome = (typeof OUTCOMES)[number];
+const OUTCOMES = ['passed', 'skipped', 'failed'] as const satisfies readonly TestRecord['outcome'][];
+type Outcome = TestRecord['outcome'];
 
-const OUTCOME_OF: Readonly<Partial<Record<NonNullable<Packet['status']>, Outcome>>> = {
+export const OUTCOME_OF: Readonly<Partial<Record<NonNullable<Packet['status']>, Outcome>>> = {
   success: 'passed',
   xfail: 'passed',
   skip: 'skipped',
@@ -63,7 +64,8 @@ export async function readSubunit(
   return tests.end();
 }
 
-class Tests implements PacketSink {
+/** The outcome of each test in a stream. */
+export class Tests implements PacketSink {
   readonly #limits: SubunitLimits;
   readonly #outcomes = new Map<string, Outcome>();
   /** The tests that have begun and not ended, by id and worker. */
@@ -74,6 +76,17 @@ class Tests implements PacketSink {
 
   constructor(limits: SubunitLimits) {
     this.#limits = limits;
+  }
+
+  get outcomes(): ReadonlyMap<string, Outcome> {
+    return this.#outcomes;
+  }
+
+  /** Why the results are incomplete; null: they are complete. */
+  get problem(): string | null {
+    const [unended] = this.#open.values();
+    if (this.#doubt !== null || unended === undefined) return this.#doubt;
+    return `${this.#open.size} of its tests began and did not end: ${this.#nameOf(unended)}`;
   }
 
   packet({ testId, status, routeCode }: Packet): void {
@@ -108,10 +121,8 @@ class Tests implements PacketSink {
       counts[outcome] += 1;
       if (outcome === 'failed' && failures.length < this.#limits.names) failures.push(this.#nameOf(id));
     }
-    const [unended] = this.#open.values();
-    if (unended !== undefined)
-      this.#doubt ??= `${this.#open.size} of its tests began and did not end: ${this.#nameOf(unended)}`;
-    return this.#doubt === null || counts.failed > 0 ? { ...counts, failures } : { unreadable: this.#doubt };
+    const { problem } = this;
+    return problem === null || counts.failed > 0 ? { ...counts, failures } : { unreadable: problem };
   }
 
   #hasRoom(id: string): boolean {

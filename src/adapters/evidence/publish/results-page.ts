@@ -1,0 +1,42 @@
+/**
+ * `RESULTS_PAGE`: the tests of a subunit stream for people, in the place where readers of OpenStack's CI look for it.
+ * Names and output come from the tests and are escaped. It is redacted like every other file.
+ */
+import type { TestRecord, TestReport } from '../../../engine/ports/adapters.ts';
+import { formatSeconds } from '../../../machines/model/duration.ts';
+import { html, STYLE } from './index-page.ts';
+
+/** Generates the page in pieces: it may have megabytes of logs. */
+export function* resultsPage({ tests, problem }: TestReport): Generator<string> {
+  const of = (outcome: TestRecord['outcome']) => tests.filter((test) => test.outcome === outcome);
+  const [failed, skipped, passed] = [of('failed'), of('skipped'), of('passed')];
+  yield `<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n`;
+  yield `<meta name="viewport" content="width=device-width, initial-scale=1">\n`;
+  yield `<meta name="robots" content="noindex">\n<title>Test results</title>\n`;
+  yield `<style>${STYLE}</style>\n</head>\n<body>\n<main>\n<h1>Test results</h1>\n`;
+  yield `<p>${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped.</p>\n`;
+  if (problem !== null) yield `<p class="bad">Incomplete: ${html(problem)}</p>\n`;
+  if (failed.length > 0) yield '<h2>Failed</h2>\n';
+  for (const test of failed) yield* withDetails(test);
+  if (skipped.length > 0) yield '<h2>Skipped</h2>\n';
+  for (const test of skipped) yield* withDetails(test);
+  if (passed.length > 0) yield '<h2>Passed</h2>\n<ul>\n';
+  for (const test of passed) yield `<li>${nameOf(test)}</li>\n`;
+  if (passed.length > 0) yield '</ul>\n';
+  yield '<footer>By sos-ci, from the subunit stream.</footer>\n</main>\n</body>\n</html>\n';
+}
+
+function* withDetails(test: TestRecord): Generator<string> {
+  yield `<details${test.outcome === 'failed' ? ' open' : ''}><summary>${nameOf(test)}</summary>\n`;
+  for (const { name, text, isCut } of test.details) {
+    yield `<p class="note">${html(name)}${isCut ? ', its end' : ''}</p>\n<pre>`;
+    for (const line of text.split('\n')) yield `${html(line.replaceAll('\t', '    '))}\n`;
+    yield '</pre>\n';
+  }
+  yield '</details>\n';
+}
+
+function nameOf({ id, durationMs }: TestRecord): string {
+  const took = durationMs === null ? '' : ` <span class="note">${formatSeconds(durationMs)}</span>`;
+  return `<code>${html(id)}</code>${took}`;
+}

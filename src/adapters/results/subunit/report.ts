@@ -1,0 +1,133 @@
+/**
+ * The tests of a subunit v2 file with what they left behind: tracebacks and logs of those that failed, reasons of those
+ * that were skipped. Memory is bounded for any content: of what is too long the end is kept.
+ */
+import type { TestRecord, TestReport } from '../../../engine/ports/adapters.ts';
+import type { Packet, Timestamp } from './packet.ts';
+import type { PacketSink } from './parser.ts';
+import { readPackets } from './read-packets.ts';
+import { OUTCOME_OF, SUBUNIT_LIMITS, Tests } from './subunit.ts';
+
+/** A traceback is a few kilobytes. A test of Tempest logs up to 300 KB, of which the end tells why it failed. */
+const MAX_ATTACHMENT_BYTES = 128 * 1024;
+/** All attachments together that are held at a time. */
+const MAX_HELD_BYTES = 32 * 1024 ** 2;
+/** Attachments of one test. Tempest writes one to four. */
+const MAX_ATTACHMENTS = 20;
+/** Tests that run at a time or did not pass, and are kept with their attachments. */
+const MAX_KEPT_TESTS = 10_000;
+
+interface Attachment {
+  readonly name: string;
+  chunks: Buffer[];
+  bytes: number;
+  isCut: boolean;
+}
+
+interface Running {
+  readonly startedMs: number | null;
+  readonly attachments: Map<string, Attachment>;
+}
+
+/** Errors of the stream reject. */
+export async function reportSubunit(chunks: AsyncIterable<Uint8Array>): Promise<TestReport> {
+  const collector = new Collector();
+  await readPackets(chunks, SUBUNIT_LIMITS.bytes, collector);
+  return collector.end();
+}
+
+class Collector implements PacketSink {
+  readonly #tests = new Tests(SUBUNIT_LIMITS);
+  readonly #running = new Map<string, Running>();
+  /** Of tests that did not pass. */
+  readonly #kept = new Map<string, Running>();
+  readonly #durations = new Map<string, number>();
+  #heldBytes = 0;
+
+  packet(packet: Packet): void {
+    this.#tests.packet(packet);
+    const { testId, status } = packet;
+    if (testId === null || status === 'exists') return;
+    const running = this.#runningOf(testId, packet.timestamp);
+    if (running !== null && packet.fileName !== null) this.#attach(running, packet.fileName, packet);
+    const outcome = status === null ? undefined : OUTCOME_OF[status];
+    if (outcome === undefined) return;
+    this.#running.delete(testId);
+    const ended = milliseconds(packet.timestamp);
+    const started = running?.startedMs ?? null;
+    if (ended !== null && started !== null && this.#tests.outcomes.has(testId))
+      this.#durations.set(testId, Math.max(0, ended - started));
+    const isWorst = this.#tests.outcomes.get(testId) === outcome;
+    if (running === null) return;
+    if (outcome === 'passed' || !isWorst) {
+      this.#drop(running);
+      return;
+    }
+    const before = this.#kept.get(testId);
+    if (before !== undefined) this.#drop(before);
+    this.#kept.set(testId, running);
+  }
+
+  damage(why: string): void {
+    this.#tests.damage(why);
+  }
+
+  end(): TestReport {
+    const tests: TestRecord[] = [];
+    for (const [id, outcome] of this.#tests.outcomes) {
+      const attachments = this.#kept.get(id)?.attachments.values() ?? [];
+      const details = [...attachments].map((attachment) => detailOf(attachment));
+      tests.push({ id, outcome, durationMs: this.#durations.get(id) ?? null, details });
+    }
+    return { tests, problem: this.#tests.problem };
+  }
+
+  #runningOf(testId: string, timestamp: Timestamp | null): Running | null {
+    const known = this.#running.get(testId);
+    if (known !== undefined) return known;
+    if (this.#running.size + this.#kept.size >= MAX_KEPT_TESTS) return null;
+    const running: Running = { startedMs: milliseconds(timestamp), attachments: new Map() };
+    this.#running.set(testId, running);
+    return running;
+  }
+
+  #attach({ attachments }: Running, name: string, { content, mimeType }: Packet): void {
+    if (mimeType !== null && !mimeType.startsWith('text/')) return;
+    let attachment = attachments.get(name);
+    if (attachment === undefined) {
+      if (attachments.size >= MAX_ATTACHMENTS || name.length > 1_000) return;
+      attachment = { name, chunks: [], bytes: 0, isCut: false };
+      attachments.set(name, attachment);
+    }
+    const part = content.subarray(-MAX_ATTACHMENT_BYTES);
+    attachment.isCut ||= part.length < content.length || this.#heldBytes + part.length > MAX_HELD_BYTES;
+    if (this.#heldBytes + part.length > MAX_HELD_BYTES) return;
+    attachment.chunks.push(Buffer.from(part));
+    attachment.bytes += part.length;
+    this.#heldBytes += part.length;
+    // Joined once it is twice too long, so that many small parts cost little.
+    if (attachment.bytes > 2 * MAX_ATTACHMENT_BYTES || attachment.chunks.length > 1_000)
+      this.#shorten(attachment);
+  }
+
+  #shorten(attachment: Attachment): void {
+    const end = Buffer.from(Buffer.concat(attachment.chunks).subarray(-MAX_ATTACHMENT_BYTES));
+    attachment.isCut ||= end.length < attachment.bytes;
+    this.#heldBytes -= attachment.bytes - end.length;
+    attachment.chunks = [end];
+    attachment.bytes = end.length;
+  }
+
+  #drop({ attachments }: Running): void {
+    for (const { bytes } of attachments.values()) this.#heldBytes -= bytes;
+  }
+}
+
+function detailOf({ name, chunks, bytes, isCut }: Attachment): TestRecord['details'][number] {
+  const text = Buffer.concat(chunks).subarray(-MAX_ATTACHMENT_BYTES).toString('utf8');
+  return { name, text, isCut: isCut || bytes > MAX_ATTACHMENT_BYTES };
+}
+
+function milliseconds(timestamp: Timestamp | null): number | null {
+  return timestamp === null ? null : timestamp.seconds * 1_000 + timestamp.nanoseconds / 1e6;
+}
