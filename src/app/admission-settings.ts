@@ -6,6 +6,7 @@
 import type { Config, MailConfig } from '../config/config.ts';
 import { triggerRules } from '../config/sections/triggers.ts';
 import type { AdmissionSettings } from '../engine/intake/admission.ts';
+import type { ProviderRegistry } from '../engine/operations/provider-registry.ts';
 import type { MailSpec } from '../machines/review/mail.ts';
 import type { SlotLimits } from '../machines/slot-queue.ts';
 
@@ -38,14 +39,18 @@ function mailSpec(mail: MailConfig | null): MailSpec | null {
   return { to, on, attempts, retryMs, timeoutMs };
 }
 
-/** @param slots the current slots of the providers */
-export function slotLimits(config: Config, slots: SlotLimits['slots']): SlotLimits {
+/** @param slots the current slots of the providers, and why they are fewer than configured */
+export function slotLimits(
+  config: Config,
+  { slots, slotReasons }: Pick<ProviderRegistry, 'slots' | 'slotReasons'>,
+): SlotLimits {
   const jobs = config.jobs.flatMap(({ spec, concurrency }) =>
     concurrency === null ? [] : [[spec.name, concurrency] as const],
   );
   const { projects, limits } = config;
   return {
     slots,
+    slotReasons,
     jobs: Object.fromEntries(jobs),
     projects,
     starvationTimeoutMs: limits.starvationTimeoutMs,

@@ -10,7 +10,11 @@ import { NodeMaintenance } from '../adapters/ssh/node-maintenance.ts';
 import { NodePool } from '../adapters/ssh/node-pool.ts';
 import { StaticProvider } from '../adapters/static/provider.ts';
 import type { Config, ProviderConfig, SshConfig } from '../config/config.ts';
-import { type ProviderDefinition, ProviderRegistry } from '../engine/operations/provider-registry.ts';
+import {
+  type ProviderDefinition,
+  ProviderRegistry,
+  type ReportCapacity,
+} from '../engine/operations/provider-registry.ts';
 import type { Alarms, Provider } from '../engine/ports/adapters.ts';
 import { assertNever } from '../machines/model/domain.ts';
 import type { Wrappers } from './build-adapters.ts';
@@ -46,7 +50,7 @@ export function buildProviders(
     startTimeoutMs,
     endingTimeoutMs,
   });
-  const create = (provider: ProviderConfig, onCapacity: (slots: number) => void): Provider => {
+  const create = (provider: ProviderConfig, onCapacity: ReportCapacity): Provider => {
     const { type, name } = provider;
     if (type !== 'local') sshConfigs.set(name, provider.ssh);
     switch (type) {
@@ -59,7 +63,8 @@ export function buildProviders(
       case 'openstack': {
         const session = openStackSession(provider);
         const access = maintenance;
-        return new OpenStackProvider({ config: provider, session, access, clock: systemClock, onStep });
+        const clock = systemClock;
+        return new OpenStackProvider({ config: provider, session, access, clock, onStep, onCapacity });
       }
       default:
         return assertNever(type);

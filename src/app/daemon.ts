@@ -113,7 +113,7 @@ export class Daemon implements RunningDaemon {
     this.alarms = alarms;
     const { adapters, providers, connections, close } = this.buildAdapters(alarms, wrappers);
     this.closeAdapters = close;
-    this.engine = this.buildEngine(adapters, slotLimits(config, providers.set.slots), onAppend);
+    this.engine = this.buildEngine(adapters, slotLimits(config, providers.set), onAppend);
     const deployment = config.deployment ?? this.store.deployment();
     this.alarmMailer = createAlarmMailer(config, adapters, { store: this.store, log, deployment });
     this.admission = this.buildAdmission(adapters.alarms, deployment);

@@ -101,7 +101,7 @@ export class ConfigReloader {
 
   private setLimits(): void {
     const { engine, providers } = this.options;
-    engine.slots.setLimits(slotLimits(this.active, providers.set.slots));
+    engine.slots.setLimits(slotLimits(this.active, providers.set));
     this.options.onLimits();
   }
 

@@ -34,6 +34,8 @@ export type SlotHolder = Pick<SlotRequest, 'provider' | 'name' | 'project'>;
 export interface SlotLimits {
   /** Maximum number of running jobs by provider. */
   readonly slots: Readonly<Record<string, number>>;
+  /** Why a provider has fewer slots than configured, for people. */
+  readonly slotReasons?: Readonly<Record<string, string>>;
   /** Maximum number of running jobs by job name. */
   readonly jobs: Readonly<Record<string, number>>;
   readonly projects: Readonly<Record<string, ProjectLimits>>;

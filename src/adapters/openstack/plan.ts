@@ -37,10 +37,10 @@ export async function planServer(
   const { projectId } = await calls.session.login(signal);
   const one = <T extends Named>(kind: Kind, schema: z.ZodType<Page<T>>, wanted: string, query = {}) =>
     find(calls, kind, schema, wanted, query, signal);
-  const { image, flavor, networks, floatingNetwork, securityGroups, place, userDataFile } = config;
+  const { image, networks, floatingNetwork, securityGroups, place, userDataFile } = config;
   const [found, size, planned, external, groups, userData] = await Promise.all([
     one(KINDS.image, IMAGES, image),
-    one(KINDS.flavor, FLAVORS, flavor),
+    findFlavor(calls, config, signal),
     Promise.all(networks.map((name) => one(KINDS.network, NETWORKS, name))),
     floatingNetwork === null ? null : one(KINDS.network, NETWORKS, floatingNetwork),
     Promise.all(securityGroups.map((name) => one(KINDS.group, GROUPS, name, { project_id: projectId }))),
@@ -55,6 +55,14 @@ export async function planServer(
     userData,
     user: place.user ?? found.os_admin_user ?? 'ubuntu',
   };
+}
+
+export function findFlavor(
+  calls: Calls,
+  { flavor }: OpenStackProviderConfig,
+  signal: AbortSignal,
+): Promise<Flavor> {
+  return find(calls, KINDS.flavor, FLAVORS, flavor, {}, signal);
 }
 
 interface Named {

@@ -12,11 +12,13 @@ import { publicHalf } from '../openssh/key-file.ts';
 import type { BootAccess } from '../run/node-access.ts';
 import { Calls } from './calls.ts';
 import { createEverything } from './create.ts';
-import { type Belongings, belongings } from './inventory.ts';
+import { type Belongings, belongings, markedServers } from './inventory.ts';
 import { LOGIN_KEY, MARK_KEY, parseMark } from './marks.ts';
-import { planServer } from './plan.ts';
+import { findFlavor, planServer } from './plan.ts';
+import { QuotaWatch } from './quota-watch.ts';
 import { removeBelongings } from './remove.ts';
 import { CONSOLE, METADATA, type NovaServer, SERVER } from './resources.ts';
+import { type Room, roomFor } from './room.ts';
 import { CloudError, type CloudSession } from './session/session.ts';
 import { type Look, type Wait, waitFor } from './wait.ts';
 
@@ -27,6 +29,8 @@ export interface OpenStackProviderOptions {
   readonly clock: Clock;
   /** Called while a server boots, with each step that succeeded. */
   readonly onStep?: (step: string) => void;
+  /** Called with the number of servers that the quotas allow, ours included, and why. Returns false to hear no more. */
+  readonly onCapacity?: (servers: number, why: string) => boolean;
 }
 
 /** The address of a server that was never ready. The name is reserved: no resolver knows it. */
@@ -39,6 +43,8 @@ const LOOK_AGAIN_MS = 15_000;
 /** How long a server without cloud-init may lack a program: something else may be installing it. */
 const UNPREPARED_MS = 60_000;
 
+const NEVER = new AbortController().signal;
+
 export class OpenStackProvider implements Provider {
   readonly name: string;
   readonly slots: number;
@@ -47,8 +53,11 @@ export class OpenStackProvider implements Provider {
   readonly #access: BootAccess;
   readonly #clock: Clock;
   readonly #onStep: (step: string) => void;
+  readonly #quota: QuotaWatch | null;
+  /** Of our servers; known from the first call on. */
+  #deployment: string | null = null;
 
-  constructor({ config, session, access, clock, onStep = () => {} }: OpenStackProviderOptions) {
+  constructor({ config, session, access, clock, onStep = () => {}, onCapacity }: OpenStackProviderOptions) {
     this.name = config.name;
     this.slots = config.slots;
     this.#config = config;
@@ -56,10 +65,14 @@ export class OpenStackProvider implements Provider {
     this.#access = access;
     this.#clock = clock;
     this.#onStep = onStep;
+    const read = () => this.#readQuota();
+    this.#quota = onCapacity === undefined ? null : new QuotaWatch({ read, changed: onCapacity });
+    void this.#quota?.check();
   }
 
   async create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server> {
     const { name, owner, timeoutMs } = request;
+    this.#deployment = owner.deployment;
     const wait = this.#wait('create server', name, timeoutMs, signal);
     const { keyFile } = this.#config.ssh;
     const use = { setting: `providers.${this.name}.ssh.key`, addTo: 'to the server through Nova' };
@@ -67,7 +80,11 @@ export class OpenStackProvider implements Provider {
     const plan = await planServer(this.#calls, this.#config, signal);
     this.#onStep('logged in to the cloud; image, flavor and networks found');
     const mark = { ...owner, name };
-    const made = await createEverything(this.#calls, this.#config, plan, mark, line, wait);
+    const creating = createEverything(this.#calls, this.#config, plan, mark, line, wait);
+    const made = await creating.catch((error: unknown) => {
+      if (error instanceof CloudError && error.kind === 'quota') void this.#quota?.check();
+      throw error;
+    });
     const login = `${plan.user}@${made.host}`;
     const server = this.#server(made.id, name, login);
     this.#onStep(`server ${made.id} created`);
@@ -85,6 +102,7 @@ export class OpenStackProvider implements Provider {
     owner: { readonly deployment: string; readonly job?: string },
     signal: AbortSignal,
   ): Promise<readonly OwnedServer[]> {
+    this.#deployment = owner.deployment;
     const all = await this.#belongings(owner.deployment, signal);
     return all
       .filter(({ mark }) => owner.job === undefined || mark.job === owner.job)
@@ -106,6 +124,14 @@ export class OpenStackProvider implements Provider {
 
   #belongings(deployment: string, signal: AbortSignal): Promise<readonly Belongings[]> {
     return belongings(this.#calls, deployment, this.#config.bootVolumeGb !== null, signal);
+  }
+
+  /** Counts our servers first: one that is created meanwhile makes the sum too small, not too large. */
+  async #readQuota(): Promise<{ readonly own: number; readonly room: Room }> {
+    const signal = NEVER;
+    const own = this.#deployment === null ? [] : await markedServers(this.#calls, this.#deployment, signal);
+    const flavor = await findFlavor(this.#calls, this.#config, signal);
+    return { own: own.length, room: await roomFor(this.#calls, this.#config, flavor, signal) };
   }
 
   #wait(operation: string, target: string, limitMs: number, signal: AbortSignal): Wait {

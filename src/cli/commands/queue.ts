@@ -14,6 +14,7 @@ import {
   servingOrder,
 } from '../../machines/slot-queue.ts';
 import { versionOf } from '../../machines/versions.ts';
+import { plainText } from '../../terminal-text.ts';
 import type { Io } from '../output/terminal.ts';
 import { utc } from '../output/time.ts';
 
@@ -91,16 +92,18 @@ function whyIdle(io: Io, daemon: DaemonView | null): string | null {
 
 function whyText(request: SlotRequest, queue: SlotQueue, limits: SlotLimits, now: number): string {
   const obstacle = blockedBy(request, queue, limits, now);
-  return obstacle === null ? 'it gets a slot now' : obstacleText(obstacle);
+  return obstacle === null ? 'it gets a slot now' : obstacleText(obstacle, limits);
 }
 
-function obstacleText(obstacle: BlockedBy): string {
+function obstacleText(obstacle: BlockedBy, { slotReasons = {} }: SlotLimits): string {
   const { by, name } = obstacle;
   switch (by) {
-    case 'provider':
+    case 'provider': {
+      const reason = slotReasons[name] === undefined ? '' : ` (${plainText(slotReasons[name])})`;
       return obstacle.limit === 0
-        ? `${name} has no slots now`
-        : `${name} is full: ${jobsText(obstacle.limit)}`;
+        ? `${name} has no slots now${reason}`
+        : `${name} is full: ${jobsText(obstacle.limit)}${reason}`;
+    }
     case 'project':
       return `${name} has the ${jobsText(obstacle.limit)} that it may have`;
     case 'job':

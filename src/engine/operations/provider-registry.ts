@@ -12,9 +12,14 @@ export interface ProviderDefinition {
   readonly slots: number;
   /** The rest of the definition, as text: a provider whose slots alone change is not replaced. */
   readonly text: string;
-  /** @param onCapacity called when the number of available slots falls below `slots`, and when it recovers */
-  readonly make: (onCapacity: (slots: number) => void) => Provider;
+  readonly make: (onCapacity: ReportCapacity) => Provider;
 }
+
+/**
+ * Called when the number of available slots falls below the configured ones, and when it recovers; `why` is for people.
+ * Returns false when the provider was replaced and need not report again.
+ */
+export type ReportCapacity = (slots: number, why?: string) => boolean;
 
 /** How many open jobs use a provider. */
 export interface ProviderUse {
@@ -44,7 +49,7 @@ export class ProviderRegistry {
   /** New definitions of providers that are still in use. */
   private readonly next = new Map<string, ProviderDefinition>();
   /** Available slots, where a provider has reported them. */
-  private readonly capacities = new Map<string, number>();
+  private readonly capacities = new Map<string, { readonly slots: number; readonly why: string }>();
   /** Called when `slots` changes because of a provider's available capacity. */
   onCapacity: () => void = () => {};
 
@@ -61,8 +66,17 @@ export class ProviderRegistry {
   get slots(): Readonly<Record<string, number>> {
     const entries = [...this.definitions.values()].map(({ name, slots }) => [
       name,
-      this.next.has(name) ? 0 : Math.min(slots, this.capacities.get(name) ?? slots),
+      this.next.has(name) ? 0 : Math.min(slots, this.capacities.get(name)?.slots ?? slots),
     ]);
+    return Object.fromEntries(entries);
+  }
+
+  /** Why a provider has fewer slots than configured, where it says so. */
+  get slotReasons(): Readonly<Record<string, string>> {
+    const entries = [...this.definitions.values()].flatMap(({ name, slots }) => {
+      const known = this.capacities.get(name);
+      return known === undefined || known.slots >= slots || known.why === '' ? [] : [[name, known.why]];
+    });
     return Object.fromEntries(entries);
   }
 
@@ -106,11 +120,12 @@ export class ProviderRegistry {
 
   private put(definition: ProviderDefinition): void {
     const { name } = definition;
-    const provider = definition.make((slots) => {
+    const provider = definition.make((slots, why = '') => {
       // Reports of a replaced provider are ignored.
-      if (this.live.get(name) !== provider) return;
-      this.capacities.set(name, slots);
+      if (this.live.get(name) !== provider) return false;
+      this.capacities.set(name, { slots, why });
       this.onCapacity();
+      return true;
     });
     this.capacities.delete(name);
     this.definitions.set(name, definition);

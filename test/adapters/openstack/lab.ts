@@ -40,7 +40,10 @@ export class CloudLab {
     return join(this.#root, 'key');
   }
 
-  provider(change: Partial<OpenStackProviderConfig> = {}): OpenStackProvider {
+  provider(
+    change: Partial<OpenStackProviderConfig> = {},
+    onCapacity?: (servers: number, why: string) => boolean,
+  ): OpenStackProvider {
     const { port } = this.cloud.guests;
     const login = { keyFile: this.keyFile, user: 'nobody', port };
     const scratch = new NodeScratch(login, { connectTimeoutMs: 5_000 });
@@ -57,7 +60,8 @@ export class CloudLab {
     const session = new KeystoneSession(() => this.#credentials(), realClock);
     this.#sessions.push(session);
     const access = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS });
-    return new OpenStackProvider({ config, session, access, clock: realClock });
+    const options = { config, session, access, clock: realClock };
+    return new OpenStackProvider(onCapacity === undefined ? options : { ...options, onCapacity });
   }
 
   /** A file with this text. */

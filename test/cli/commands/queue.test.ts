@@ -61,6 +61,11 @@ describe('the queue', () => {
     ],
     ['its job', { jobs: { [jobSpec().name]: 2 } }, `2 jobs called ${jobSpec().name} may run at a time`],
     ['its provider', { slots: { local: 0 } }, 'local has no slots now'],
+    [
+      'a quota',
+      { slots: { local: 0 }, slotReasons: { local: 'cores: 20 of 20 used' } },
+      'local has no slots now (cores: 20 of 20 used)',
+    ],
   ])('names the limit of %s', async (_, limits, why) => {
     const lab = new Lab({ ...EVERYWHERE, slots: 9 });
     await lab.start();

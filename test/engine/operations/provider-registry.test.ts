@@ -6,6 +6,7 @@ import {
   type ProviderDefinition,
   ProviderRegistry,
   type ProviderUse,
+  type ReportCapacity,
 } from '../../../src/engine/operations/provider-registry.ts';
 import { FakeProvider } from '../../fakes/provider.ts';
 
@@ -34,7 +35,7 @@ test('a new one is available at once, and an unused one is removed at once', () 
 });
 
 test('one with reduced capacity has fewer slots, and reports it', () => {
-  const reported: ((slots: number) => void)[] = [];
+  const reported: ReportCapacity[] = [];
   const pool = (slots: number, text = 'static'): ProviderDefinition => ({
     ...definition('pool', slots, text),
     make: (onCapacity) => {
@@ -48,10 +49,12 @@ test('one with reduced capacity has fewer slots, and reports it', () => {
   reported[0]?.(1);
   reported[0]?.(5);
   expect(seen).toEqual([{ pool: 1 }, { pool: 3 }]);
-  reported[0]?.(2);
+  expect(reported[0]?.(2, 'cores: 8 of 10 used')).toBe(true);
+  expect(set.slotReasons).toEqual({ pool: 'cores: 8 of 10 used' });
   set.define([pool(4, 'other hosts')], nobody);
-  reported[0]?.(0);
+  expect(reported[0]?.(0)).toBe(false);
   expect([set.slots, seen.length]).toEqual([{ pool: 4 }, 3]);
+  expect(set.slotReasons).toEqual({});
 });
 
 test('other slots need no other provider', () => {

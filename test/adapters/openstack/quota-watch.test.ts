@@ -1,0 +1,58 @@
+/** What the provider reports of the project's quotas. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { QuotaWatch } from '../../../src/adapters/openstack/quota-watch.ts';
+import { OperationError } from '../../../src/errors.ts';
+import { needs } from '../../fixtures/needs.ts';
+import { NEVER } from '../../fixtures/never.ts';
+import { CloudLab, request } from './lab.ts';
+
+const { describe, it } = needs('sshd');
+
+const room = (servers: number) => ({ servers, limitedBy: `cores: ${servers} left` });
+
+test('a change is reported once, and an outage changes nothing', async () => {
+  const reports: string[] = [];
+  const answers = [
+    { own: 0, room: room(3) },
+    { own: 1, room: { ...room(2), limitedBy: 'cores: 3 left' } },
+    new OperationError({ operation: 'o', target: 't', message: 'away', retryable: true, hint: 'h' }),
+    { own: 1, room: room(0) },
+    { own: 0, room: room(9) },
+  ];
+  const read = async () => {
+    const answer = answers.shift();
+    if (answer === undefined || answer instanceof Error) throw answer ?? new Error('asked after the end');
+    return answer;
+  };
+  const changed = (servers: number, why: string) => reports.push(`${servers} ${why}`) < 2;
+  const watch = new QuotaWatch({ read, changed });
+  for (let check = 0; check < 5; check += 1) await watch.check();
+  expect(reports).toEqual(['3 cores: 3 left', '1 cores: 0 left']);
+  expect(answers).toHaveLength(1);
+});
+
+describe('the quota of a cloud', () => {
+  let lab: CloudLab;
+  beforeEach(async () => {
+    lab = await CloudLab.start();
+  });
+  afterEach(() => lab.stop());
+
+  it('is reported at once, and counts our servers as room', async () => {
+    lab.cloud.state.quotas.cores = 2;
+    const reports: [number, string][] = [];
+    const report = (servers: number, why: string) => {
+      reports.push([servers, why]);
+      return true;
+    };
+    const first = lab.provider({}, report);
+    await expect.poll(() => reports).toEqual([[2, 'cores: 0 of 2 used']]);
+    await first.create(request(), NEVER);
+    const second = lab.provider({}, report);
+    await second.list({ deployment: 'ours' }, NEVER);
+    await second.create(request(), NEVER);
+    // The third is refused, which is noticed before the next minute.
+    await expect(second.create(request(), NEVER)).rejects.toMatchObject({ kind: 'quota' });
+    await expect.poll(() => reports.at(-1)).toEqual([2, 'cores: 2 of 2 used']);
+  });
+});
