@@ -87,7 +87,8 @@ jobs:
   ${quoted(job)}:
     project: ${quoted(project)}
     # A program and its arguments, started in the work tree with the patchset; run without a shell. Before it,
-    # stacking: {command: [./stack.sh], timeout: 1h} would set the server up.
+    # stacking: {command: [./stack.sh], timeout: 1h} would set the server up. secrets would bring it a back end's password,
+    # but whoever may upload a change can read that and send it away: docs/stages.md
     testing:
       command: [git, log, '-1', --stat]
       timeout: 10m
