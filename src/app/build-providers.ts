@@ -3,7 +3,6 @@
  * replaces has drained. Nodes are reached with the SSH configuration of the adapter in use.
  */
 import { systemClock } from '../adapters/clock/system.ts';
-import { CommandProvider } from '../adapters/command/provider.ts';
 import { LocalProvider } from '../adapters/local/provider.ts';
 import { OpenStackProvider } from '../adapters/openstack/provider.ts';
 import { NodeMaintenance } from '../adapters/ssh/node-maintenance.ts';
@@ -18,6 +17,7 @@ import {
 import type { Alarms, Provider } from '../engine/ports/adapters.ts';
 import { assertNever } from '../machines/model/domain.ts';
 import type { Wrappers } from './build-adapters.ts';
+import { createCommandProvider } from './command-provider.ts';
 import { openStackSession } from './openstack-session.ts';
 
 export interface BuiltProviders {
@@ -59,7 +59,7 @@ export function buildProviders(
       case 'static':
         return new StaticProvider({ config: provider, stateDir, access: maintenance, alarms, onCapacity });
       case 'command':
-        return new CommandProvider({ config: provider, access: maintenance });
+        return createCommandProvider(provider, config, maintenance);
       case 'openstack': {
         const session = openStackSession(provider);
         const access = maintenance;

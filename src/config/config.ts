@@ -262,6 +262,8 @@ export interface CommandProviderConfig {
   readonly outputLimitBytes: number;
   /** Names of the daemon's environment variables that are passed to the programs. */
   readonly environment: readonly string[];
+  /** Present only if the programs are playbooks. */
+  readonly playbooks?: { readonly inventory: string | null; readonly variableFiles: readonly string[] };
 }
 
 /** Servers in an OpenStack project. Names may also be ids. */

@@ -11,8 +11,13 @@ export interface ProviderHarness {
   close(): Promise<void>;
 }
 
-export function providerContract(name: string, start: () => Promise<ProviderHarness>): void {
-  describe(`provider contract: ${name}`, () => {
+/** @param timeoutMs for one test */
+export function providerContract(
+  name: string,
+  start: () => Promise<ProviderHarness>,
+  timeoutMs = 60_000,
+): void {
+  describe(`provider contract: ${name}`, { timeout: timeoutMs }, () => {
     let harness: ProviderHarness;
     let made = 0;
     const signal = new AbortController().signal;

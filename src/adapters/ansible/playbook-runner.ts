@@ -4,7 +4,6 @@
  */
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { RunHandle, Runner, RunOutcome } from '../../engine/ports/adapters.ts';
 import { throwIfAborted } from '../../errors.ts';
 import type { PlaybookStage, ResultsSpec, Server } from '../../machines/model/domain.ts';
@@ -17,6 +16,7 @@ import { type RunStage, refuseNul } from '../run/stage-environment.ts';
 import { confinedCommand } from './confine.ts';
 import { readFailure } from './events.ts';
 import { findAnsible, findBubblewrap } from './find-ansible.ts';
+import { playCommand } from './play-command.ts';
 import { eventsFile, searchedFolders, workspaceFolder, writeWorkspace } from './workspace.ts';
 
 export interface PlaybookRunnerOptions {
@@ -33,7 +33,6 @@ export interface PlaybookRunnerOptions {
 
 type Playbook = PlaybookStage['playbook'];
 
-const PLAY = fileURLToPath(new URL('./play.sh', import.meta.url));
 /** A playbook that is killed more often is too large for this host. */
 const TRIES = 3;
 
@@ -105,7 +104,7 @@ export class PlaybookRunner implements Runner {
     const PATH = `${dirname(ansible)}:${searchPath}`;
     refuseNul(directory, [...argv, ...Object.values(environment)]);
     return {
-      argv: ['sh', PLAY, eventsFile(directory), String(TRIES), ...argv],
+      argv: playCommand(directory, TRIES, argv),
       environment: { ...environment, PATH },
     };
   }

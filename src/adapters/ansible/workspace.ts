@@ -6,6 +6,7 @@ import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { PlaybookStage } from '../../machines/model/domain.ts';
 import { hostKeyLine } from '../openssh/known-hosts.ts';
 import { writeAtomically } from '../run/atomic-file.ts';
 import { errorCode } from '../run/fs-error.ts';
@@ -61,19 +62,10 @@ export interface Workspace {
 export async function writeWorkspace(
   runDirectory: string,
   request: RunStage,
-  playbook: {
-    readonly inventory: string | null;
-    readonly variableFiles: readonly string[];
-    readonly variables: Readonly<Record<string, unknown>>;
-  },
+  playbook: PlaybookStage['playbook'],
   login: NodeLogin,
 ): Promise<Workspace> {
-  const folder = workspaceFolder(runDirectory);
-  const place = (name: string) => join(folder, name);
-  for (const name of ['home', 'tmp', join('collections', 'ansible_collections', 'sos_ci')])
-    await mkdir(place(name), { recursive: true, mode: 0o700 });
-  await link(COLLECTION, place('collections/ansible_collections/sos_ci/openstack'));
-  await writeAtomically(place('ansible.cfg'), SETTINGS);
+  const place = await prepareWorkspace(runDirectory);
   await writeAtomically(place('known_hosts'), login.hostKeys.map((key) => hostKeyLine(ALIAS, key)).join(''));
   await writeAtomically(place('node.json'), JSON.stringify(inventory(login, place('known_hosts'))));
   await writeAtomically(
@@ -87,11 +79,40 @@ export async function writeWorkspace(
       ...inventories.flatMap((file) => ['-i', file]),
       ...variables.flatMap((file) => ['-e', `@${file}`]),
     ],
-    environment: environment(place, runDirectory, request.run.server.id),
+    environment: { ...environment(place, runDirectory), SOS_CI_SERVER: request.run.server.id },
   };
 }
 
-function environment(place: (name: string) => string, runDirectory: string, server: string) {
+/** Writes what every run has. @returns the path of a file in the workspace */
+async function prepareWorkspace(runDirectory: string): Promise<(name: string) => string> {
+  const folder = workspaceFolder(runDirectory);
+  const place = (name: string) => join(folder, name);
+  for (const name of ['home', 'tmp', join('collections', 'ansible_collections', 'sos_ci')])
+    await mkdir(place(name), { recursive: true, mode: 0o700 });
+  await link(COLLECTION, place('collections/ansible_collections/sos_ci/openstack'));
+  await writeAtomically(place('ansible.cfg'), SETTINGS);
+  return place;
+}
+
+/** The workspace of a playbook that is for no node. @param facts its variable `sos_ci`; never templates */
+export async function writePlainWorkspace(
+  runDirectory: string,
+  playbook: Pick<PlaybookStage['playbook'], 'inventory' | 'variableFiles'>,
+  facts: Readonly<Record<string, unknown>>,
+): Promise<Workspace> {
+  const place = await prepareWorkspace(runDirectory);
+  await writeAtomically(place('variables.yml'), yamlText({}, { sos_ci: facts }));
+  const variables = [...playbook.variableFiles, place('variables.yml')];
+  return {
+    options: [
+      ...['-i', playbook.inventory ?? 'localhost,'],
+      ...variables.flatMap((file) => ['-e', `@${file}`]),
+    ],
+    environment: environment(place, runDirectory),
+  };
+}
+
+function environment(place: (name: string) => string, runDirectory: string) {
   return {
     LANG: 'C.UTF-8',
     HOME: place('home'),
@@ -109,7 +130,6 @@ function environment(place: (name: string) => string, runDirectory: string, serv
     ].join(':'),
     ANSIBLE_ROLES_PATH: [ownFolder('roles'), '/usr/share/ansible/roles', '/etc/ansible/roles'].join(':'),
     SOS_CI_EVENTS: eventsFile(runDirectory),
-    SOS_CI_SERVER: server,
   };
 }
 

@@ -23,6 +23,8 @@ import { failure, type Program, runProgram } from './run-program.ts';
 export interface CommandProviderOptions {
   readonly config: CommandProviderConfig;
   readonly access: NodeAccess;
+  /** Runs one of the programs; by default as a process that reads and writes JSON. */
+  readonly run?: (program: Program) => Promise<unknown>;
 }
 
 export class CommandProvider implements Provider {
@@ -30,12 +32,14 @@ export class CommandProvider implements Provider {
   readonly slots: number;
   readonly #config: CommandProviderConfig;
   readonly #access: NodeAccess;
+  readonly #run: (program: Program) => Promise<unknown>;
 
   constructor(options: CommandProviderOptions) {
     this.name = options.config.name;
     this.slots = options.config.slots;
     this.#config = options.config;
     this.#access = options.access;
+    this.#run = options.run ?? runProgram;
   }
 
   async create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server> {
@@ -47,7 +51,7 @@ export class CommandProvider implements Provider {
       timeoutMs,
       signal,
     );
-    const made = this.#read(program, createdAnswer, await runProgram(program));
+    const made = this.#read(program, createdAnswer, await this.#run(program));
     const server = this.#server(program, made, name);
     // The id may have belonged to another server before.
     await this.#access.release(server);
@@ -75,7 +79,7 @@ export class CommandProvider implements Provider {
       if (owner.deployment !== deployment) throw notOurs(server);
       const input = { action: 'delete', id: server.id, name, owner };
       const program = this.#program('delete server', argv, input, deleteTimeoutMs, signal);
-      this.#read(program, deletedAnswer, await runProgram(program));
+      this.#read(program, deletedAnswer, await this.#run(program));
     }
     await this.#access.release(server);
   }
@@ -85,7 +89,7 @@ export class CommandProvider implements Provider {
   ): Promise<readonly { readonly server: Server; readonly listed: ListedServer }[]> {
     const { list: argv, listTimeoutMs } = this.#config;
     const program = this.#program('list servers', argv, { action: 'list' }, listTimeoutMs, signal);
-    const { servers } = this.#read(program, listAnswer, await runProgram(program));
+    const { servers } = this.#read(program, listAnswer, await this.#run(program));
     return servers.map((listed) => ({ server: this.#server(program, listed, listed.name), listed }));
   }
 

@@ -1,5 +1,4 @@
 /** Checks each provider, and each host of a static one. */
-import { CommandProvider } from '../../adapters/command/provider.ts';
 import { mayGroup } from '../../adapters/local/cgroup.ts';
 import { missingPrograms } from '../../adapters/local/host.ts';
 import { assertLoopbackGerrit } from '../../adapters/local/loopback-guard.ts';
@@ -17,6 +16,7 @@ import type {
 } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
 import { assertNever } from '../../machines/model/domain.ts';
+import { createCommandProvider } from '../command-provider.ts';
 import { cloudFindings } from './cloud.ts';
 import { type Check, type Finding, failed, failure, gigabytes, ok, unchecked, warning } from './finding.ts';
 
@@ -227,16 +227,11 @@ function connectionFailures(target: string, error: unknown, pinned: boolean): re
 }
 
 /** Runs only `list`, which changes nothing. */
-async function programFindings(
-  provider: CommandProviderConfig,
-  { doctor }: Config,
-): Promise<readonly Finding[]> {
+async function programFindings(provider: CommandProviderConfig, config: Config): Promise<readonly Finding[]> {
   const subject = { check: 'provider', target: provider.name };
-  const listTimeoutMs = Math.min(provider.listTimeoutMs, doctor.timeoutMs);
-  const commandProvider = new CommandProvider({
-    config: { ...provider, listTimeoutMs },
-    access: { address: formatAddress, pin: nothing, release: nothing, prepare: nothing },
-  });
+  const listTimeoutMs = Math.min(provider.listTimeoutMs, config.doctor.timeoutMs);
+  const access = { address: formatAddress, pin: nothing, release: nothing, prepare: nothing };
+  const commandProvider = createCommandProvider({ ...provider, listTimeoutMs }, config, access);
   await commandProvider.list({ deployment: '' }, new AbortController().signal);
   return [ok(subject, `the program answers correctly: ${provider.list.join(' ')}`)];
 }

@@ -24,8 +24,9 @@ import {
   userName,
 } from '../fields/validators.ts';
 import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
+import { isCollectionPlaybook } from './stages.ts';
 
-export const PROVIDER_TYPES = ['local', 'static', 'command', 'openstack'] as const;
+export const PROVIDER_TYPES = ['local', 'static', 'command', 'ansible', 'openstack'] as const;
 const LOCAL = PROVIDER_TYPES[0];
 
 function type<const T extends string>(of: T) {
@@ -33,7 +34,7 @@ function type<const T extends string>(of: T) {
   fieldMeta.add(schema, {
     title: PROVIDER_TYPES.join(', '),
     description:
-      'local: a scratch directory and a process group on this host; static: a list of hosts, over SSH; command: servers that your own programs create; openstack: servers in a project of an OpenStack cloud',
+      'local: a scratch directory and a process group on this host; static: a list of hosts, over SSH; command: servers that your own programs create; ansible: servers that your own playbooks create; openstack: servers in a project of an OpenStack cloud',
     default: LOCAL,
   });
   return schema;
@@ -177,9 +178,30 @@ const openstack = z.strictObject({
   }),
 });
 
+const playbook = (about: string) => text({ kind: 'path, or NAMESPACE.COLLECTION.NAME', about });
+
+const playbooks = z.strictObject({
+  type: type('ansible'),
+  slots,
+  ssh,
+  playbooks: z.strictObject({
+    create: playbook(
+      'creates a server, and writes the answer to the file `sos_ci.answer`; docs/providers.md describes it',
+    ),
+    list: playbook('lists all servers that `create` has made and `delete` has not removed'),
+    delete: playbook('removes a server'),
+    inventory: optionalText({ kind: 'path', about: 'their inventory; by default localhost' }),
+    variableFiles: texts({
+      kind: 'list of paths',
+      check: () => null,
+      about: 'files with their variables, such as the credentials for a cloud',
+    }),
+  }),
+});
+
 export const provider = z.preprocess(
   (value) => (isMapping(value) && value.type === undefined ? { ...value, type: LOCAL } : value),
-  z.discriminatedUnion('type', [local, fixed, programs, openstack]),
+  z.discriminatedUnion('type', [local, fixed, programs, playbooks, openstack]),
 );
 
 /** Constants that need no configuration. */
@@ -255,6 +277,26 @@ export function buildProvider(name: string, file: ProviderFile, path: Resolve): 
         delete: file.delete,
         environment: file.environment,
       };
+    case 'ansible': {
+      const { create, list, delete: remove, inventory, variableFiles } = file.playbooks;
+      const named = (one: string) => [isCollectionPlaybook(one) ? one : path(one)];
+      return {
+        ...COMMAND_LIMITS,
+        type: 'command',
+        name,
+        slots: file.slots,
+        ssh: buildSsh(file.ssh, path),
+        node: { user: file.ssh.user, port: file.ssh.port, directory: file.ssh.directory },
+        create: named(create),
+        list: named(list),
+        delete: named(remove),
+        environment: [],
+        playbooks: {
+          inventory: inventory === null ? null : path(inventory),
+          variableFiles: variableFiles.map(path),
+        },
+      };
+    }
     case 'openstack':
       return buildOpenStack(name, file, path);
   }

@@ -27,8 +27,6 @@ const BELONGS = {
   confine: 'playbook',
 } as const;
 const EXAMPLES = { script: 'script: [PATH, ARGUMENT]', playbook: 'playbook: PATH' } as const;
-/** `namespace.collection.name` */
-const COLLECTION_PLAYBOOK = /^\w+\.\w+\.\w+$/;
 /** For a job's own settings; tables belong into files. */
 export const MAX_VARIABLES_BYTES = 64 * 1024;
 
@@ -81,6 +79,11 @@ export const stageKeys = {
   }),
 };
 
+/** `namespace.collection.name`, and no path */
+export function isCollectionPlaybook(text: string): boolean {
+  return /^\w+\.\w+\.\w+$/.test(text);
+}
+
 type StageFile = { readonly [K in keyof typeof stageKeys]: z.output<(typeof stageKeys)[K]> };
 type Resolve = (path: string) => string;
 
@@ -96,7 +99,7 @@ export function buildStage(
   };
   if (command !== null) return { argv: command, ...limits };
   if (playbook !== null) {
-    const file = COLLECTION_PLAYBOOK.test(playbook) ? playbook : path(playbook);
+    const file = isCollectionPlaybook(playbook) ? playbook : path(playbook);
     const own = inventory === null ? null : path(inventory);
     return {
       playbook: { file, inventory: own, variables, variableFiles: variableFiles.map(path), confine },
@@ -205,7 +208,7 @@ function playbookProblems(document: YamlDocument, stage: KeyPath, path: Resolve)
   if (!isMapping(file)) return [];
   const { playbook, inventory, variableFiles } = file;
   const named = [
-    ...(typeof playbook === 'string' && !COLLECTION_PLAYBOOK.test(playbook)
+    ...(typeof playbook === 'string' && !isCollectionPlaybook(playbook)
       ? [['playbook', playbook] as const]
       : []),
     ...(typeof inventory === 'string' ? [['inventory', inventory] as const] : []),

@@ -1,0 +1,138 @@
+/**
+ * Playbooks of the operator's as the programs of a provider: each gets one question as its variable `sos_ci`, and writes
+ * its answer as JSON to the file `sos_ci.answer`. It runs to its end in a folder of its own, which is then removed.
+ */
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { RunOutcome } from '../../engine/ports/adapters.ts';
+import { AbortedError, OperationError, raceAbort } from '../../errors.ts';
+import { errorCode, fileError } from '../run/fs-error.ts';
+import type { HostRuns } from '../run/host-runs.ts';
+import { readFailure } from './events.ts';
+import { findAnsible } from './find-ansible.ts';
+import { playCommand } from './play-command.ts';
+import { eventsFile, workspaceFolder, writePlainWorkspace } from './workspace.ts';
+
+export interface PlaybookProgramOptions {
+  readonly stateDir: string;
+  readonly host: HostRuns;
+  readonly inventory: string | null;
+  readonly variableFiles: readonly string[];
+  /** Where programs are looked for; by default the daemon's PATH. */
+  readonly searchPath?: string;
+}
+
+/** One question to a playbook. */
+export interface PlaybookCall {
+  readonly operation: string;
+  /** The playbook alone. */
+  readonly argv: readonly string[];
+  readonly input: object;
+  readonly timeoutMs: number;
+  readonly outputLimitBytes: number;
+  readonly signal: AbortSignal;
+}
+
+/** What a killed daemon left is removed by a later call. */
+const LEFTOVER_MS = 24 * 3_600_000;
+
+/** Resolves to the answer; null if the playbook wrote none. */
+export function playbookProgram(options: PlaybookProgramOptions): (call: PlaybookCall) => Promise<unknown> {
+  return async (call) => {
+    const calls = join(options.stateDir, 'ansible-calls');
+    const directory = join(calls, randomBytes(8).toString('hex'));
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await removeLeftovers(calls);
+      const answer = join(workspaceFolder(directory), 'answer.json');
+      await play(call, options, directory, answer);
+      return await readAnswer(answer, call);
+    } catch (error) {
+      throw fileError(call.operation, call.argv[0] ?? '', error);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  };
+}
+
+async function play(
+  call: PlaybookCall,
+  options: PlaybookProgramOptions,
+  directory: string,
+  answer: string,
+): Promise<void> {
+  const { host, stateDir, searchPath = process.env.PATH ?? '' } = options;
+  const { timeoutMs, outputLimitBytes, signal } = call;
+  const ansible = await findAnsible(stateDir, searchPath);
+  const { options: files, environment } = await writePlainWorkspace(directory, options, {
+    ...call.input,
+    answer,
+  });
+  const run = {
+    directory,
+    workTree: workspaceFolder(directory),
+    argv: playCommand(directory, 1, [ansible, ...files, '--', ...call.argv]),
+    environment: { ...environment, PATH: `${dirname(ansible)}:${searchPath}` },
+    ...{ timeoutMs, outputLimitBytes },
+  };
+  const handle = await host.start(run, signal);
+  try {
+    const aborted = () => new AbortedError(call.operation, call.argv[0] ?? '');
+    const outcome = await raceAbort(handle.ended, signal, aborted);
+    if (outcome.how === 'exited' && outcome.code === 0) return;
+    throw failed(call, await explain(outcome, directory));
+  } finally {
+    handle.detach();
+    // Nothing of it stays, also when it was given up.
+    await host.stop(directory, HERE, new AbortController().signal);
+  }
+}
+
+/** Runs of a provider are for no server. */
+const HERE = { id: 'provider', name: 'provider', address: '', provider: '' };
+
+async function explain(outcome: RunOutcome, directory: string): Promise<string> {
+  const failure = await readFailure(eventsFile(directory)).catch(() => null);
+  if (failure !== null) return `task "${failure.task}" failed on ${failure.host}: ${failure.message}`;
+  if (outcome.how === 'exited') return `ansible-playbook exited with ${outcome.code}`;
+  return outcome.how === 'timedOut' ? 'not done in time' : `ansible-playbook ended: ${outcome.how}`;
+}
+
+async function readAnswer(file: string, call: PlaybookCall): Promise<unknown> {
+  try {
+    const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const { size } = await handle.stat();
+      if (size > call.outputLimitBytes)
+        throw failed(call, `its answer is larger than ${call.outputLimitBytes} bytes`);
+      return JSON.parse(await handle.readFile('utf8'));
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return null;
+    if (error instanceof SyntaxError) throw failed(call, 'its answer is no JSON');
+    throw error;
+  }
+}
+
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const made = await stat(path).catch(() => null);
+    if (made !== null && Date.now() - made.mtimeMs > LEFTOVER_MS)
+      await rm(path, { recursive: true, force: true });
+  }
+}
+
+function failed({ operation, argv }: PlaybookCall, message: string): OperationError {
+  return new OperationError({
+    operation,
+    target: argv.join(' ').slice(0, 200),
+    message: `${argv[0]}: ${message}`,
+    retryable: true,
+    hint: 'run the playbook by hand',
+  });
+}
