@@ -16,7 +16,8 @@ import {
 import { Directory } from '../files/dir-handle.ts';
 import { writeAll, writeNew } from '../files/new-file.ts';
 import { removeTree } from '../files/remove-tree.ts';
-import { transfer, Unfit, type UnpackBudget } from '../redact/redacting-copy.ts';
+import { SecretFinder } from '../redact/found-secrets.ts';
+import { searchSecrets, transfer, Unfit, type UnpackBudget } from '../redact/redacting-copy.ts';
 import { failedStage } from './failed-stage.ts';
 import { indexPage } from './index-page.ts';
 import { INDEX, MANIFEST, manifestOf, type PublishedFile } from './manifest.ts';
@@ -28,11 +29,13 @@ const UNPACK_FACTOR = 10;
 
 /** Copies the files and writes the index page and the manifest. */
 export async function fill(
-  publication: Publication,
+  asked: Publication,
   parent: Directory,
   temporary: string,
   collected: Collected,
 ): Promise<void> {
+  const found = await findSecrets(asked, collected);
+  const publication = { ...asked, secrets: asked.secrets.with(found.values) };
   const target = await parent.enter(temporary);
   await target.using(async () => {
     const copied = await copyFiles(publication, target, collected);
@@ -46,6 +49,7 @@ export async function fill(
       collected,
       ...copied,
       failedStage: failed,
+      found,
     });
     publication.beforeStep(INDEX);
     await writeNew(target.path(INDEX), PUBLIC_FILE, async (file) => {
@@ -65,6 +69,26 @@ function publishedStages({ stages }: Collected, files: readonly PublishedFile[])
     ...entry,
     log: entry.log !== null && paths.has(entry.log) ? entry.log : null,
   }));
+}
+
+/** Searches everything before anything is published: a secret in a configuration file is removed from logs too. */
+async function findSecrets(publication: Publication, collected: Collected): Promise<SecretFinder> {
+  const finder = new SecretFinder();
+  const budget = { left: collected.limitBytes * UNPACK_FACTOR };
+  const staged = await (await Directory.at(publication.staged)).using((directory) =>
+    directory.enter(COLLECTED_FILES),
+  );
+  await staged.using(async () => {
+    for (const { path } of collected.files) {
+      const from = await staged.openFile(path);
+      try {
+        await searchSecrets(path, { from, budget, signal: publication.signal }, finder);
+      } finally {
+        await from.close();
+      }
+    }
+  });
+  return finder;
 }
 
 async function copyFiles(

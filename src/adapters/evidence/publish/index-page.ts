@@ -25,6 +25,7 @@ export function* indexPage(manifest: Manifest): Generator<string> {
   yield* stages(manifest);
   yield* files(manifest);
   yield* skipped(manifest);
+  yield* redacted(manifest);
   yield `<footer><a href="manifest.json">manifest.json</a> holds the SHA-256 of every file. `;
   yield `Job <code>${html(manifest.job)}</code>, by sos-ci.</footer>\n</main>\n</body>\n</html>\n`;
 }
@@ -140,6 +141,15 @@ function* skipped(manifest: Manifest): Generator<string> {
   yield `</table></div>\n`;
   const more = manifest.skipped - manifest.skippedFiles.length;
   if (more > 0) yield `<p class="note">And ${more} more.</p>\n`;
+}
+
+function* redacted(manifest: Manifest): Generator<string> {
+  if (manifest.redacted.length === 0) return;
+  yield `<h2>Redacted</h2>\n<p class="note">Values of these keys were removed from all files.</p>\n`;
+  yield `<div class="wide"><table>\n<tr><th>File</th><th>Keys</th></tr>\n`;
+  for (const { path, keys } of manifest.redacted)
+    yield `<tr><td><code>${html(path)}</code></td><td>${html(keys.join(', '))}</td></tr>\n`;
+  yield `</table></div>\n`;
 }
 
 function link(path: string, text: string): string {

@@ -9,6 +9,7 @@ import { type Collected, parseObject, type SkippedFile, type StageEntry } from '
 import { type Directory, errorCode, ifThere } from '../files/dir-handle.ts';
 import { readChunks } from '../files/new-file.ts';
 import { evidencePath } from '../files/safe-names.ts';
+import type { FoundSecrets } from '../redact/found-secrets.ts';
 import type { FailedStage } from './failed-stage.ts';
 
 export const MANIFEST = 'manifest.json';
@@ -53,6 +54,8 @@ export interface Manifest {
   readonly stages: readonly StageEntry[];
   readonly files: readonly PublishedFile[];
   readonly skippedFiles: readonly SkippedFile[];
+  /** The keys whose values were removed although nobody named them, by file. Their values are removed from all files. */
+  readonly redacted: readonly { readonly path: string; readonly keys: readonly string[] }[];
   /** The number of skipped files; may exceed the listed ones. */
   readonly skipped: number;
 }
@@ -67,9 +70,10 @@ export function manifestOf(
     readonly files?: readonly PublishedFile[];
     readonly unfit?: readonly SkippedFile[];
     readonly failedStage?: FailedStage | null;
+    readonly found?: Pick<FoundSecrets, 'keys'>;
   },
 ): Manifest {
-  const { clean, collected, files = [], unfit = [], failedStage = null } = published;
+  const { clean, collected, files = [], unfit = [], failedStage = null, found } = published;
   const { results, trees, dependencies, siblings } = request;
   const { project, branch, change, patchset, revision, subject, url } = request.patchset;
   return {
@@ -93,6 +97,7 @@ export function manifestOf(
     stages: collected?.stages ?? [],
     files,
     skippedFiles: [...(collected?.skippedFiles ?? []), ...unfit],
+    redacted: [...(found?.keys ?? [])].map(([path, keys]) => ({ path, keys: [...keys].map(clean).sort() })),
     skipped: (collected?.skipped ?? 0) + unfit.length,
   };
 }

@@ -25,7 +25,10 @@ export class SecretSet {
   /** Forms by their first four bytes, the longest first. */
   readonly #forms = new Map<number, Buffer[]>();
 
+  readonly #secrets: readonly string[];
+
   constructor(secrets: readonly string[]) {
+    this.#secrets = secrets;
     const forms = secretForms(secrets);
     this.longest = forms[0]?.length ?? 0;
     for (const form of forms) {
@@ -35,6 +38,12 @@ export class SecretSet {
       if (same === undefined) this.#forms.set(head, [form]);
       else same.push(form);
     }
+  }
+
+  /** These secrets and more. */
+  with(more: Iterable<string>): SecretSet {
+    const added = [...more];
+    return added.length === 0 ? this : new SecretSet([...this.#secrets, ...added]);
   }
 
   get empty(): boolean {

@@ -14,6 +14,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { errorCode } from '../files/dir-handle.ts';
 import { readChunks, writeAll, writeNew } from '../files/new-file.ts';
+import type { SecretFinder } from './found-secrets.ts';
 import { Redactor, type SecretSet } from './redact.ts';
 
 /** This file cannot be published; the others can. */
@@ -73,6 +74,36 @@ export async function transfer(job: Transfer): Promise<Transferred> {
   });
 }
 
+/** Searches one file for secrets that nobody named, inside of gzip too. Other packed formats are not searched. */
+export async function searchSecrets(
+  path: string,
+  job: Pick<Transfer, 'from' | 'budget' | 'signal'>,
+  finder: SecretFinder,
+): Promise<void> {
+  const format = await packedAs(job.from);
+  if (format !== null && format !== 'gzip') return;
+  const { size } = await job.from.stat();
+  const source = readChunks(job.from, size, job.signal);
+  if (format === null) return finder.search(path, source);
+  try {
+    await pipeline(
+      Readable.from(copies(source)),
+      createGunzip(),
+      (unpacked: AsyncIterable<Buffer>) => finder.search(path, withinBudget(unpacked, job.budget)),
+      { signal: job.signal },
+    );
+  } catch (error) {
+    // Such a file is not published. A reader that stops early ends the pipeline with an AbortError.
+    const isUnfit =
+      error instanceof Unfit || isDamage(error) || (error instanceof Error && error.name === 'AbortError');
+    if (job.signal.aborted || !isUnfit) throw error;
+  }
+}
+
+function isDamage(error: unknown): boolean {
+  return ['Z_DATA_ERROR', 'Z_BUF_ERROR', 'Z_NEED_DICT'].includes(errorCode(error));
+}
+
 /** Counts and hashes the bytes that it writes. */
 class Sink {
   readonly #file: FileHandle;
@@ -117,7 +148,7 @@ async function throughGzip(source: AsyncIterable<Buffer>, job: Transfer, sink: S
       { signal: job.signal },
     );
   } catch (error) {
-    if (['Z_DATA_ERROR', 'Z_BUF_ERROR', 'Z_NEED_DICT'].includes(errorCode(error))) {
+    if (isDamage(error)) {
       throw new Unfit('a damaged gzip file: secrets in it could not be taken out');
     }
     throw error;

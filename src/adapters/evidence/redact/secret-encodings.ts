@@ -1,6 +1,6 @@
 /**
  * The forms in which a secret may appear in a log: as it is, in base64 (at any offset in a longer text, so that an
- * Authorization header is covered too), URL-encoded, and escaped for JSON, HTML and quoted strings. Guarantees: every
+ * Authorization header is covered too), in hex, URL-encoded, and escaped for JSON, HTML, shells and quoted strings. Guarantees: every
  * form of a secret of at least four characters is included; secrets of one to three characters have no forms, because
  * they would redact half of every log.
  */
@@ -41,7 +41,24 @@ function formsOf(secret: string): readonly string[] {
     secret.replaceAll('\\', '\\\\').replaceAll("'", "\\'"),
     secret.replaceAll("'", `'\\''`),
   ];
-  return [...escaped, ...htmlForms(secret), ...urlForms(secret), ...base64Forms(secret)];
+  return [
+    ...escaped,
+    ...shellForms(secret),
+    ...htmlForms(secret),
+    ...urlForms(secret),
+    ...base64Forms(secret),
+    ...hexForms(secret),
+  ];
+}
+
+/** In double quotes, and as `printf %q` writes it. */
+function shellForms(secret: string): readonly string[] {
+  return [secret.replace(/["$`\\]/g, '\\$&'), secret.replace(/[^A-Za-z0-9_./:@%+,=-]/g, '\\$&')];
+}
+
+function hexForms(secret: string): readonly string[] {
+  const lower = Buffer.from(secret, 'utf8').toString('hex');
+  return [lower, lower.toUpperCase()];
 }
 
 function htmlForms(secret: string): readonly string[] {

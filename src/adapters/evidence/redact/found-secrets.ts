@@ -1,0 +1,136 @@
+/**
+ * Finds secrets that nobody named: values of keys such as `password`, `san_login` or `transport_url` in the shapes of
+ * oslo.config, YAML, JSON and shells, passwords in URLs, and private keys. Guarantees: memory is bounded for any content;
+ * the result does not depend on chunk boundaries. It guards against accidents: a job can always disguise a secret.
+ */
+
+export interface FoundSecrets {
+  /** Removed wherever they occur, in all forms. */
+  readonly values: ReadonlySet<string>;
+  /** The keys and kinds that were found, by the path of the file. For the report. */
+  readonly keys: ReadonlyMap<string, ReadonlySet<string>>;
+  /** True: there were more than are kept. */
+  readonly isFull: boolean;
+}
+
+/** A longer line is searched in pieces that overlap. */
+const MAX_LINE = 16_384;
+const OVERLAP = 2_048;
+const MAX_VALUE = 1_024;
+/** A real run has dozens. */
+const MAX_VALUES = 5_000;
+const MAX_KEYS = 1_000;
+/** Shorter values would redact half of every log. They are removed together with their key only. */
+const MIN_ALONE = 8;
+
+const WORD =
+  '(?:password|passwd|passphrase|secret|token|(?:secret|api|access|private|encryption|shared|fixed)[_-]?key|credentials?)';
+const KEY = `(?:[\\w.-]{0,60}${WORD}|san_\\w{1,60}|(?:\\w{1,40}_)?(?:connection|transport_url))`;
+/** Key, quotes around it, separator, and a value: quoted, or up to the next space. */
+const ASSIGNMENT = new RegExp(
+  `(?<![\\w.-])(${KEY})(\\\\?["']?\\s{0,20}(?:=>|[:=])\\s{0,20}[ub]?)("(?:[^"\\\\]|\\\\.){0,${MAX_VALUE}}"|'[^']{0,${MAX_VALUE}}'|[^\\s"',;]{1,${MAX_VALUE}})`,
+  'gi',
+);
+/** A line that holds an assignment alone: the value may contain spaces. */
+const WHOLE_LINE = new RegExp(`^\\s*(?:export\\s+|-\\s+)?["']?(${KEY})["']?\\s*[:=]\\s*(.+?)\\s*,?$`, 'i');
+const URL_PASSWORD = /[a-z][a-z0-9+.-]{1,30}:\/\/[^\s:@/'"]{0,200}:([^\s@/'"]{1,500})@/gi;
+const KEY_BEGIN = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----/;
+const KEY_END = /-----END [A-Z ]{0,30}PRIVATE KEY-----/;
+const KEY_LINE = /[A-Za-z0-9+/=]{16,}/g;
+const MAX_KEY_LINES = 200;
+
+/** What stands for no secret: nothing, references to variables, masks, and words of HTTP. */
+const NO_SECRET =
+  /^(?:none|null|true|false|yes|no|\d{1,5}|\*+|x+|\$.*|<.*>|%\(.*|\{\{.*|\[redacted\].*|keep-alive|close|password|secret|token)$/i;
+
+export class SecretFinder implements FoundSecrets {
+  readonly values = new Set<string>();
+  readonly keys = new Map<string, Set<string>>();
+  isFull = false;
+
+  /** Searches one file. Bytes are read as Latin-1, so a value in UTF-8 is converted at the end. */
+  async search(path: string, chunks: AsyncIterable<Buffer>): Promise<void> {
+    const lines = new Lines((line) => this.#line(path, line));
+    this.#keyLinesLeft = 0;
+    for await (const chunk of chunks) lines.push(chunk.toString('latin1'));
+    lines.end();
+  }
+
+  #keyLinesLeft = 0;
+
+  #line(path: string, line: string): void {
+    this.#privateKey(path, line);
+    if (!/[:=]/.test(line)) return;
+    for (const [, password = ''] of line.matchAll(URL_PASSWORD))
+      this.#add(path, 'password in a URL', password);
+    const whole = WHOLE_LINE.exec(line);
+    if (whole !== null) this.#assigned(path, whole[1] ?? '', unquoted(whole[2] ?? ''), line.trim(), true);
+    for (const [text, key = '', , value = ''] of line.matchAll(ASSIGNMENT))
+      this.#assigned(path, key, unquoted(value), text, false);
+  }
+
+  #privateKey(path: string, line: string): void {
+    if (KEY_BEGIN.test(line)) this.#keyLinesLeft = MAX_KEY_LINES;
+    if (this.#keyLinesLeft === 0) return;
+    this.#keyLinesLeft -= 1;
+    for (const [part] of line.matchAll(KEY_LINE)) this.#add(path, 'private key', part);
+    if (KEY_END.test(line)) this.#keyLinesLeft = 0;
+  }
+
+  /** @param text the key and its value as they are in the file */
+  #assigned(path: string, key: string, value: string, text: string, isAlone: boolean): void {
+    if (value === '' || NO_SECRET.test(value)) return;
+    if (/(?:connection|transport_url)$/i.test(key) && !value.includes('://')) return;
+    // In the middle of a line a plain word may be prose: `password: authentication failed`.
+    const isOwn = value.length >= MIN_ALONE && (isAlone || /[^a-z]/i.test(value) || /[a-z][A-Z]/.test(value));
+    this.#add(path, key, isOwn ? value : text);
+  }
+
+  #add(path: string, key: string, value: string): void {
+    if (value.length < 4 || value.length > MAX_VALUE * 2) return;
+    if (this.values.size >= MAX_VALUES) {
+      this.isFull = true;
+      return;
+    }
+    this.values.add(Buffer.from(value, 'latin1').toString('utf8'));
+    const known = this.keys.get(path);
+    if (known !== undefined) known.add(key);
+    else if (this.keys.size < MAX_KEYS) this.keys.set(path, new Set([key]));
+  }
+}
+
+function unquoted(value: string): string {
+  const quote = /^(["'])(.*)\1$/s.exec(value);
+  if (quote === null) return value.replace(/\s+#.*$/, '');
+  const inner = quote[2] ?? '';
+  return quote[1] === '"' ? inner.replace(/\\(["\\/$`])/g, '$1') : inner;
+}
+
+class Lines {
+  readonly #take: (line: string) => void;
+  #held = '';
+
+  constructor(take: (line: string) => void) {
+    this.#take = take;
+  }
+
+  push(text: string): void {
+    const lines = (this.#held + text).split(/\r?\n|\r|\0|\\n/);
+    this.#held = lines.pop() ?? '';
+    for (const line of lines) this.#pieces(line);
+    if (this.#held.length > MAX_LINE) {
+      this.#pieces(this.#held);
+      this.#held = this.#held.slice(-OVERLAP);
+    }
+  }
+
+  end(): void {
+    this.#pieces(this.#held);
+    this.#held = '';
+  }
+
+  #pieces(line: string): void {
+    for (let from = 0; from < line.length; from += MAX_LINE - OVERLAP)
+      this.#take(line.slice(from, from + MAX_LINE));
+  }
+}

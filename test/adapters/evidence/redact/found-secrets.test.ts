@@ -1,0 +1,161 @@
+/** Secrets that nobody named, planted in many places and shapes; everything published is searched for them. */
+import { randomBytes } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { collectRequest, JOB, publishRequest } from '../../../contracts/evidence.ts';
+import { everyByte, type LocalRig, makeRig, writeAt } from '../../logs/rig.ts';
+
+const { signal } = new AbortController();
+let rig: LocalRig;
+beforeEach(async () => {
+  rig = await makeRig();
+});
+afterEach(() => rig.close());
+
+/** Each line shows a password in a shape of its own; X is the password. */
+const SHAPES = [
+  'password = X',
+  'password=X',
+  'san_password = X',
+  'san_login = X',
+  'admin_password=X',
+  'ADMIN_PASSWORD=X',
+  'export OS_PASSWORD=X',
+  "export OS_PASSWORD='X'",
+  'export OS_PASSWORD="X"',
+  'DATABASE_PASSWORD="X"',
+  'SERVICE_TOKEN=X',
+  'auth_token: X',
+  'admin_token = X',
+  'memcache_secret_key = X',
+  'metadata_proxy_shared_secret = X',
+  'netapp_password = X',
+  'hpe3par_password = X',
+  'sf_api_key = X',
+  'transport_url = rabbit://stackrabbit:X@10.0.0.5:5672/',
+  'connection = mysql+pymysql://root:X@127.0.0.1/cinder?charset=utf8',
+  'slave_connection=postgresql://root:X@db/cinder',
+  'connection = X://odd',
+  'iscsi_chap_passphrase = X',
+  '  password: X',
+  '  password: "X"',
+  "  password: 'X'",
+  '- password: X',
+  '{"password": "X", "user": "admin"}',
+  '{"auth":{"identity":{"password":{"user":{"name":"admin","password":"X"}}}}}',
+  "{'adminPass': 1, 'password': u'X'}",
+  "body: {'access_token': 'X'}",
+  '2026-01-02 03:04:05.678 DEBUG oslo_service [-] cinder.san_password = X log_opt_values',
+  'Jan 02 03:04:05 node stack.sh[42]: + PASSWORD=X',
+  '+ functions:run:10 mysql --password=X -h 127.0.0.1',
+  'curl -H "x-api-key: X" https://array/',
+  'git clone https://ci:X@git.example.org/repo',
+  '"secret_key": "X",',
+  'ldap_password=X # of the directory',
+  'private_key=X',
+  'backend.san_api_token = X',
+];
+
+test('passwords in every shape are removed without being named, each on its own', async () => {
+  const planted = SHAPES.map((shape) => ({ shape, canary: `k${randomBytes(9).toString('hex')}` }));
+  for (const [index, { shape, canary }] of planted.entries()) {
+    const text = `[DEFAULT]\nenabled_backends = lvm\n${shape.replaceAll('X', canary)}\nverbose = true\n`;
+    await writeAt(
+      `${rig.tree}/etc/${index}.conf${index % 3 === 0 ? '.gz' : ''}`,
+      index % 3 === 0 ? gzipSync(text) : text,
+    );
+  }
+  const { published, manifest } = await publish(['etc']);
+  const left = planted.filter(({ canary }) => published.includes(canary)).map(({ shape }) => shape);
+  expect(left).toEqual([]);
+  expect(published).toContain('enabled_backends = lvm\n');
+  expect(manifest.redacted.length).toBeGreaterThanOrEqual(SHAPES.length);
+  expect(manifest.redacted.find(({ path }) => path === 'worktree/etc/2.conf')?.keys).toEqual([
+    'san_password',
+  ]);
+});
+
+test('a password in a configuration file is removed from every file, in every encoding', async () => {
+  const canary = `P4$'"&<${randomBytes(12).toString('base64')} `.trim();
+  const bytes = Buffer.from(canary);
+  const forms = {
+    plain: canary,
+    ...Object.fromEntries(
+      [0, 1, 2].map((n) => [
+        `base64, ${n}`,
+        Buffer.concat([Buffer.alloc(n, '-'), bytes, Buffer.from(':end')]).toString('base64'),
+      ]),
+    ),
+    hex: bytes.toString('hex'),
+    'hex in capitals': bytes.toString('hex').toUpperCase(),
+    url: encodeURIComponent(canary),
+    json: JSON.stringify({ value: canary }),
+    'single quotes': `'${canary.replaceAll("'", `'\\''`)}'`,
+    'double quotes': `"${canary.replace(/["$`\\]/g, '\\$&')}"`,
+    'printf %q': canary.replace(/[^A-Za-z0-9_./:@%+,=-]/g, '\\$&'),
+    html: canary
+      .replaceAll('&', '&amp;')
+      .replaceAll('<', '&lt;')
+      .replaceAll('"', '&quot;')
+      .replaceAll("'", '&#39;'),
+  };
+  await writeAt(`${rig.tree}/etc/cinder.conf`, `[lvm]\nsan_password = ${canary}\n`);
+  for (const [index, form] of Object.values(forms).entries()) {
+    await writeAt(`${rig.tree}/logs/${index}.log`, `it says ${form} here\n`);
+    await writeAt(`${rig.tree}/logs/${index}.log.gz`, gzipSync(`it says ${form} here\n`));
+    // Across the end of a chunk.
+    const chunk = 1 << 18;
+    const before = '-'.repeat(chunk - Math.ceil(form.length / 2));
+    await writeAt(`${rig.tree}/logs/${index}.chunk`, `${before}${form}\n`);
+  }
+  await rig.writeStageLog(JOB, 1, 'testing', `PASS ${canary}\n`);
+  const { published } = await publish(['logs', 'etc']);
+  for (const [name, form] of Object.entries(forms)) {
+    if (name.startsWith('base64')) expect(published, name).not.toContain(form.slice(4, -8));
+    else expect(published, name).not.toContain(form);
+  }
+  expect(published.split('[redacted]').length).toBeGreaterThan(Object.keys(forms).length * 3);
+});
+
+test('private keys are removed, and of short values the whole assignment', async () => {
+  const lines = Array.from({ length: 5 }, () => randomBytes(48).toString('base64'));
+  const key = ['-----BEGIN OPENSSH PRIVATE KEY-----', ...lines, '-----END OPENSSH PRIVATE KEY-----'];
+  await writeAt(`${rig.tree}/logs/id_rsa`, `${key.join('\n')}\n`);
+  await writeAt(`${rig.tree}/logs/out.log`, `${key.map((line) => `Jan 02 node: ${line}`).join('\n')}\n`);
+  await writeAt(`${rig.tree}/logs/a.conf`, 'password = abc1\nabc1 tests passed\n');
+  const { published } = await publish(['logs']);
+  for (const line of lines) expect(published).not.toContain(line);
+  expect(published).not.toContain('password = abc1');
+  expect(published).toContain('abc1 tests passed');
+});
+
+test('what is no secret stays', async () => {
+  const text = `password: authentication failed for admin
+auth_type = password
+token_expiration = 3600
+password = $ADMIN_PASSWORD
+password = ***
+Connection: keep-alive
+authentication is done, and 7 connections: all open
+`;
+  await writeAt(`${rig.tree}/logs/a.log`, text);
+  const { published } = await publish(['logs']);
+  for (const line of text.split('\n').slice(1)) expect(published).toContain(line);
+  expect(published).toContain('authentication is done');
+});
+
+test('a line without an end, and too many passwords, are within limits', async () => {
+  await writeAt(`${rig.tree}/logs/long`, `${'x'.repeat(3_000_000)} password=k0987654321`);
+  const many = Array.from({ length: 6_000 }, (_, index) => `password = value-${index}`);
+  await writeAt(`${rig.tree}/logs/many`, many.join('\n'));
+  const { published } = await publish(['logs']);
+  expect(published).not.toContain('k0987654321');
+  expect(published).not.toContain('value-4000\n');
+});
+
+async function publish(logs: readonly string[]) {
+  const evidence = rig.start();
+  await evidence.collect(collectRequest({ server: rig.server, logs }), signal);
+  const url = await evidence.publish(publishRequest(), signal);
+  return { published: await everyByte(rig.site), manifest: await rig.manifest(url) };
+}
