@@ -42,6 +42,8 @@ const LONGEST_CONSOLE_QUOTE = 300;
 const LOOK_AGAIN_MS = 15_000;
 /** How long a server without cloud-init may lack a program: something else may be installing it. */
 const UNPREPARED_MS = 60_000;
+/** What is left of the time limit when the provider gives up, to read the console of the server that is not ready. */
+const CONSOLE_RESERVE_MS = 10_000;
 
 const NEVER = new AbortController().signal;
 
@@ -73,7 +75,8 @@ export class OpenStackProvider implements Provider {
   async create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server> {
     const { name, owner, timeoutMs } = request;
     this.#deployment = owner.deployment;
-    const wait = this.#wait('create server', name, timeoutMs, signal);
+    const limitMs = timeoutMs - Math.min(CONSOLE_RESERVE_MS, timeoutMs / 10);
+    const wait = this.#wait('create server', name, limitMs, signal);
     const { keyFile } = this.#config.ssh;
     const use = { setting: `providers.${this.name}.ssh.key`, addTo: 'to the server through Nova' };
     const { line } = await publicHalf(keyFile, use);
