@@ -10,7 +10,7 @@ export default defineConfig({
     allowOnly: false,
     pool: 'forks',
     include: ['test/e2e/**/*.test.ts'],
-    exclude: ['test/e2e/gerrit/**', '**/node_modules/**'],
+    exclude: ['test/e2e/gerrit/**', 'test/e2e/openstack/**', '**/node_modules/**'],
     fileParallelism: false,
     maxWorkers: 1,
     testTimeout: 600_000,

@@ -22,6 +22,8 @@ export interface CaseOptions {
   readonly nodes?: number;
   /** More projects of this case, which start jobs too: `library` is called as the first one with `-library` behind it. */
   readonly projects?: readonly string[];
+  /** How long the case waits for what must come; by default a minute. */
+  readonly limitMs?: number;
 }
 
 /** `wait_for_go` runs on until the test lets it go. */

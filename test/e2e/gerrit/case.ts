@@ -178,7 +178,8 @@ export class Case {
       left = await this.leftovers();
       return left.length === 0;
     };
-    await eventually(`${this.name}: nothing is left`, poll, () => `${left.join('\n')}\n${this.report()}`);
+    const report = () => `$left.join('\n')\n$this.report()`;
+    await eventually(`$this.name: nothing is left`, poll, report, this.#options.limitMs);
   }
 
   /** At least so many jobs have begun, and all have ended. */
@@ -217,7 +218,7 @@ export class Case {
   eventually<T>(
     what: string,
     poll: () => T | null | false | Promise<T | null | false>,
-    limitMs?: number,
+    limitMs = this.#options.limitMs,
   ): Promise<T> {
     return eventually(`${this.name}: ${what}`, poll, () => this.report(), limitMs);
   }

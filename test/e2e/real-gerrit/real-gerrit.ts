@@ -59,6 +59,11 @@ export class RealGerrit {
     return new RealGerrit(address, null);
   }
 
+  /** Brings the program into the cache, for a run that cannot reach the network. */
+  static async fetch(version: GerritVersion = '3.9.1'): Promise<void> {
+    await fetchGerrit(CACHE, version);
+  }
+
   /** Ready to be started. @throws Error that says what this machine lacks */
   static async make(options: RealGerritOptions): Promise<RealGerrit> {
     const program = await programFor(options);

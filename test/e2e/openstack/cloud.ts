@@ -1,0 +1,207 @@
+/** The real OpenStack as its own APIs show it, asked without sos-ci's client; and what tests do to it. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const SCRIPTS = fileURLToPath(new URL('cloud', import.meta.url));
+const IDENTITY = 'http://127.0.0.1:5000/v3';
+const PASSWORD = 'cloud-secret';
+const CALL_LIMIT_MS = 60_000;
+const SCRIPT_LIMIT_MS = 120_000;
+const PORTS = { compute: '8774/v2.1', network: '9696/v2.0', image: '9292/v2', volume: '8776/v3' } as const;
+
+type Json = Readonly<Record<string, unknown>>;
+export type Service = 'keystone' | 'nova' | 'neutron' | 'cinder';
+const STARTS: Readonly<Record<Service, string>> = {
+  keystone: 'identity',
+  nova: 'compute',
+  neutron: 'network',
+  cinder: 'volume',
+};
+
+/** What a project holds, by kind; each entry is the resource as the API shows it. */
+export type Holdings = Readonly<
+  Record<'servers' | 'ports' | 'floatingips' | 'volumes' | 'keypairs', readonly Json[]>
+>;
+
+export class Cloud {
+  readonly directory: string;
+  #token: { readonly id: string; readonly project: string; readonly user: string } | null = null;
+  readonly #user: string;
+
+  /** @param user an account of the cloud, whose project has its name */
+  constructor(user = 'lab', directory = process.env.CLOUD ?? '') {
+    this.#user = user;
+    this.directory = directory;
+  }
+
+  get cloudsYaml(): string {
+    return join(this.directory, 'clouds.yaml');
+  }
+
+  get password(): string {
+    return PASSWORD;
+  }
+
+  async call(service: keyof typeof PORTS, method: string, path: string, body?: Json): Promise<Json> {
+    const { id, project } = await this.#login();
+    const root = service === 'volume' ? `${PORTS.volume}/${project}` : PORTS[service];
+    return (await send(method, `http://127.0.0.1:${root}/${path}`, id, body)).json;
+  }
+
+  /** @param path below Keystone's v3 */
+  async identity(method: string, path: string, body?: Json): Promise<Json> {
+    return (await send(method, `${IDENTITY}/${path}`, (await this.#login()).id, body)).json;
+  }
+
+  async projectId(): Promise<string> {
+    return (await this.#login()).project;
+  }
+
+  async userId(): Promise<string> {
+    return (await this.#login()).user;
+  }
+
+  async holdings(): Promise<Holdings> {
+    const project = await this.projectId();
+    const list = async (service: keyof typeof PORTS, path: string, key: string) =>
+      (await this.call(service, 'GET', path))[key] as readonly Json[];
+    const ports = await list('network', `ports?project_id=${project}`, 'ports');
+    const pairs = await list('compute', 'os-keypairs', 'keypairs');
+    return {
+      servers: await list('compute', 'servers/detail', 'servers'),
+      ports: ports.filter(({ device_owner: owner }) => !`${owner}`.startsWith('network:')),
+      floatingips: await list('network', `floatingips?project_id=${project}`, 'floatingips'),
+      volumes: await list('volume', 'volumes/detail', 'volumes'),
+      keypairs: pairs.map(({ keypair }) => keypair as Json),
+    };
+  }
+
+  /** Names or ids of all that the project holds, one line each. */
+  async everything(): Promise<readonly string[]> {
+    const held = await this.holdings();
+    return Object.entries(held)
+      .flatMap(([kind, items]) =>
+        items.map((item) => `${kind} ${item.id ?? ''} ${item.name ?? ''} ${item.description ?? ''}`),
+      )
+      .sort();
+  }
+
+  /** The server whose job has begun its test stage, which leaves the file /tmp/testing. */
+  async testing(): Promise<string | null> {
+    const { servers } = await this.holdings();
+    const ready = servers.filter(({ metadata }) => (metadata as Json)['sos-ci-login'] !== undefined);
+    for (const { id } of ready) {
+      const file = this.guestFile(`${id}`, '/tmp/testing');
+      if (file !== null && existsSync(file)) return `${id}`;
+    }
+    return null;
+  }
+
+  /** Lets a test stage go on that waits for the file /tmp/go. */
+  go(id: string): void {
+    const file = this.guestFile(id, '/tmp/go');
+    if (file === null) throw new Error(`the server ${id} is gone`);
+    writeFileSync(file, '');
+  }
+
+  /** Lets the catalogue name another port of this host for a service; the result undoes it. */
+  async moveEndpoint(type: string, port: number): Promise<() => Promise<void>> {
+    const { services } = await this.identity('GET', `services?type=${type}`);
+    const [service] = services as readonly Json[];
+    const { endpoints } = await this.identity('GET', `endpoints?service_id=${service?.id}`);
+    const all = endpoints as readonly Json[];
+    const move = async (urlOf: (url: string) => string) => {
+      for (const { id, url } of all)
+        await this.identity('PATCH', `endpoints/${id}`, { endpoint: { url: urlOf(`${url}`) } });
+    };
+    await move((url) => url.replace(/:\d+/, `:${port}`));
+    return () => move((url) => url);
+  }
+
+  /** A new one, in the place of an older one of this name. */
+  async applicationCredential(name: string): Promise<{ readonly id: string; readonly secret: string }> {
+    const user = await this.userId();
+    const path = `users/${user}/application_credentials`;
+    const { application_credentials: old } = await this.identity('GET', `${path}?name=${name}`);
+    for (const { id } of old as readonly Json[]) await this.identity('DELETE', `${path}/${id}`);
+    const made = await this.identity('POST', path, { application_credential: { name } });
+    return made.application_credential as { readonly id: string; readonly secret: string };
+  }
+
+  /** Empties the project, after a run that did not end. */
+  async clear(): Promise<void> {
+    const { servers, ports, floatingips, volumes, keypairs } = await this.holdings();
+    const remove = async (service: keyof typeof PORTS, path: string) => {
+      await this.call(service, 'DELETE', path).catch(() => {});
+    };
+    for (const { id } of servers) await remove('compute', `servers/${id}`);
+    for (const { id } of floatingips) await remove('network', `floatingips/${id}`);
+    for (const { id } of ports) await remove('network', `ports/${id}`);
+    for (const { id } of volumes) await remove('volume', `volumes/${id}`);
+    for (const { name } of keypairs) await remove('compute', `os-keypairs/${encodeURIComponent(`${name}`)}`);
+  }
+
+  /** A path of a server's file system, as this host reaches it. Null: the server does not run. */
+  guestFile(id: string, path: string): string | null {
+    try {
+      const leader = readFileSync(join(this.directory, 'guests', id, 'pid'), 'utf8');
+      const [child = ''] = readFileSync(`/proc/${leader}/task/${leader}/children`, 'utf8').split(' ');
+      return child === '' ? null : join(`/proc/${child}/root`, path);
+    } catch {
+      return null;
+    }
+  }
+
+  stop(service: Service): void {
+    this.#script('down.sh', service);
+  }
+
+  start(service: Service): void {
+    this.#script('up.sh', STARTS[service]);
+  }
+
+  #script(name: string, word: string): void {
+    const env = { ...process.env, CLOUD: this.directory };
+    const { status, stderr } = spawnSync(join(SCRIPTS, name), [word], {
+      env,
+      timeout: SCRIPT_LIMIT_MS,
+      encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(`${name} ${word} ended with ${status}: ${stderr}`);
+  }
+
+  async #login(): Promise<{ readonly id: string; readonly project: string; readonly user: string }> {
+    if (this.#token !== null) return this.#token;
+    const domain = { id: 'default' };
+    const user = { name: this.#user, password: PASSWORD, domain };
+    const auth = {
+      identity: { methods: ['password'], password: { user } },
+      scope: { project: { name: this.#user, domain } },
+    };
+    const { headers, json } = await send('POST', `${IDENTITY}/auth/tokens`, '', { auth });
+    const { project, user: who } = json.token as Readonly<
+      Record<'project' | 'user', { readonly id: string }>
+    >;
+    this.#token = { id: headers.get('x-subject-token') ?? '', project: project.id, user: who.id };
+    return this.#token;
+  }
+}
+
+async function send(method: string, url: string, token: string, body?: Json) {
+  const response = await fetch(url, {
+    method,
+    headers: {
+      'content-type': 'application/json',
+      'x-auth-token': token,
+      // Cinder takes it for its own.
+      ...(url.includes(`:${PORTS.compute}`) ? { 'openstack-api-version': 'compute 2.52' } : {}),
+    },
+    signal: AbortSignal.timeout(CALL_LIMIT_MS),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${text.slice(0, 500)}`);
+  return { headers: response.headers, json: (text === '' ? {} : JSON.parse(text)) as Json };
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Installs OpenStack Zed from Debian 12's packages, and makes the root file system of the servers. Needs root and the
+# package mirror; changes nothing where everything is there. The packages of the services themselves are left out: they add
+# only init scripts, and the code is in the python3-* and *-common packages.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+export DEBIAN_FRONTEND=noninteractive
+
+packages=(
+  python3-keystone glance-common placement-common nova-common neutron-common cinder-common
+  python3-openstackclient uwsgi-core uwsgi-plugin-python3 mariadb-server curl iproute2 sudo mmdebstrap qemu-utils
+)
+missing=()
+for package in "${packages[@]}"; do
+  [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2> /dev/null)" = 'ii ' ] || missing+=("$package")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+  echo "installing ${missing[*]}"
+  # Nothing is started by an installation, and no database is configured.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then printf '#!/bin/sh\nexit 101\n' > "$policy"; chmod +x "$policy"; trap 'rm -f "$policy"' EXIT; fi
+  for name in keystone glance placement nova neutron cinder; do
+    echo "$name-common $name/configure_db boolean false"
+  done | debconf-set-selections
+  apt=(apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-unsafe-io -o Dpkg::Options::=--force-confold -y -qq)
+  "${apt[@]}" update
+  "${apt[@]}" install --no-install-recommends "${missing[@]}"
+fi
+
+if [ ! -e "$CLOUD_ROOTFS/etc/ssh/ssh_host_ed25519_key" ]; then
+  rm -rf "$CLOUD_ROOTFS"
+  mkdir -p "$CLOUD_ROOTFS"
+  mmdebstrap --quiet --variant=minbase --include=openssh-server,iproute2,git,python3-minimal,sudo --format=tar bookworm - |
+    tar -C "$CLOUD_ROOTFS" -x --exclude='./dev/*'
+  printf 'PermitRootLogin prohibit-password\nUseDNS no\nUsePAM no\n' > "$CLOUD_ROOTFS/etc/ssh/sshd_config.d/cloud.conf"
+fi

@@ -1,0 +1,80 @@
+/**
+ * `npm run e2e:openstack`: installs OpenStack, brings it up in a network namespace of its own, runs the suite in there, and
+ * takes both down. `--keep` leaves the cloud up, to look at it.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { RealGerrit } from '../real-gerrit/real-gerrit.ts';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const SCRIPTS = fileURLToPath(new URL('cloud', import.meta.url));
+/** Outside of the checkout: the services' users must get in. */
+const CLOUD = process.env.SOS_CI_CLOUD ?? '/var/tmp/sos-ci-cloud';
+/** Of the servers: it takes half a minute to make. */
+const ROOT_FILE_SYSTEM = 'rootfs';
+const NAMESPACE = `sos-ci-${process.pid}`;
+const INSTALL_LIMIT_MS = 10 * 60_000;
+const UP_LIMIT_MS = 8 * 60_000;
+const DOWN_LIMIT_MS = 60_000;
+const SUITE_LIMIT_MS = 20 * 60_000;
+
+const keep = process.argv.includes('--keep');
+const words = process.argv.slice(2).filter((word) => word !== '--keep');
+
+function run(command: string, argv: readonly string[], limitMs: number): number {
+  const env = { ...process.env, CLOUD };
+  const { status } = spawnSync(command, argv, { cwd: ROOT, stdio: 'inherit', timeout: limitMs, env });
+  return status ?? 1;
+}
+
+function inside(argv: readonly string[], limitMs: number): number {
+  return run('ip', ['netns', 'exec', NAMESPACE, ...argv], limitMs);
+}
+
+/** What this host lacks for such a cloud; null: nothing. */
+function findObstacle(): string | null {
+  if (process.getuid?.() !== 0) return 'the cloud needs root, for network namespaces and the servers in them';
+  if (!/^VERSION_CODENAME=bookworm$/m.test(readFileSync('/etc/os-release', 'utf8')))
+    return 'the cloud is made from packages of Debian 12';
+  const probe = mkdtempSync(join(CLOUD, 'probe-'));
+  const layers = 'mkdir a b c d && exec mount -t overlay overlay -o lowerdir=a,upperdir=b,workdir=c d';
+  const { status } = spawnSync('unshare', ['--net', '--mount', '--pid', '--fork', 'sh', '-c', layers], {
+    cwd: probe,
+    timeout: DOWN_LIMIT_MS,
+  });
+  rmSync(probe, { recursive: true, force: true });
+  return status === 0 ? null : 'this host allows no namespaces with overlay mounts';
+}
+
+async function main(): Promise<number> {
+  mkdirSync(CLOUD, { recursive: true });
+  const obstacle = findObstacle();
+  if (obstacle !== null) {
+    console.log(`skipped: ${obstacle}`);
+    return 0;
+  }
+  // There is no way out of the namespace, so everything is fetched before.
+  await RealGerrit.fetch();
+  if (run(`${SCRIPTS}/install.sh`, [], INSTALL_LIMIT_MS) !== 0) return 1;
+  // What a run left that was killed.
+  run(`${SCRIPTS}/down.sh`, [], DOWN_LIMIT_MS);
+  for (const name of readdirSync(CLOUD)) {
+    if (name !== ROOT_FILE_SYSTEM) rmSync(join(CLOUD, name), { recursive: true, force: true });
+  }
+  if (run('ip', ['netns', 'add', NAMESPACE], DOWN_LIMIT_MS) !== 0) return 1;
+  try {
+    if (inside([`${SCRIPTS}/up.sh`], UP_LIMIT_MS) !== 0) return 1;
+    const vitest = ['node_modules/.bin/vitest', 'run', '--config', 'vitest.openstack.config.ts', ...words];
+    return inside(vitest, SUITE_LIMIT_MS);
+  } finally {
+    if (!keep) {
+      inside([`${SCRIPTS}/down.sh`], DOWN_LIMIT_MS);
+      run('ip', ['netns', 'del', NAMESPACE], DOWN_LIMIT_MS);
+    } else
+      console.log(`the cloud is still up: ip netns exec ${NAMESPACE} env CLOUD=${CLOUD} ${SCRIPTS}/up.sh`);
+  }
+}
+
+process.exitCode = await main();
