@@ -5,7 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import { configFile, stateDirectory, withReader } from './input/open-store.ts';
+import { configFile, namedStateDirectory, stateDirectory, withReader } from './input/open-store.ts';
 import {
   exitWith,
   parsePastTime,
@@ -290,7 +290,7 @@ function addSetup(root: Command): void {
     .option('--python <program>', 'the Python to use, 3.11 or newer', 'python3')
     .action(async (options) => {
       const { setupAnsibleCommand } = await import('./commands/setup-ansible.ts');
-      return exitWith(await setupAnsibleCommand(io, await stateDirectory(options), options));
+      return exitWith(await setupAnsibleCommand(io, await namedStateDirectory(options), options));
     });
 }
 

@@ -16,9 +16,14 @@ export function configFile(location: StoreLocation): string {
   return location.config ?? (process.env.SOS_CI_CONFIG || 'sos-ci.yaml');
 }
 
+/** The state directory, which may not exist yet. @throws CliError */
+export async function namedStateDirectory(location: StoreLocation): Promise<string> {
+  return location.state === undefined ? configuredState(location) : resolve(location.state);
+}
+
 /** A state directory that has a database. @throws CliError */
 export async function stateDirectory(location: StoreLocation): Promise<string> {
-  const directory = location.state === undefined ? await configuredState(location) : resolve(location.state);
+  const directory = await namedStateDirectory(location);
   if (existsSync(databaseIn(directory))) return directory;
   const hint =
     location.state === undefined
