@@ -2,6 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Calls } from '../../../src/adapters/openstack/calls.ts';
+import { planServer } from '../../../src/adapters/openstack/plan.ts';
 import { OpenStackProvider } from '../../../src/adapters/openstack/provider.ts';
 import { KeystoneSession } from '../../../src/adapters/openstack/session/cloud-session.ts';
 import { credentialsOf } from '../../../src/adapters/openstack/session/credentials.ts';
@@ -40,27 +42,17 @@ export class CloudLab {
     return join(this.#root, 'key');
   }
 
+  /** The account that a provider with this change logs in as. */
+  async loginUser(change: Partial<OpenStackProviderConfig> = {}): Promise<string> {
+    const { config, session } = this.#parts(change);
+    return (await planServer(new Calls(session), config, NEVER)).user;
+  }
+
   provider(
     change: Partial<OpenStackProviderConfig> = {},
     onCapacity?: (servers: number, why: string) => boolean,
   ): OpenStackProvider {
-    const { port } = this.cloud.guests;
-    const login = { keyFile: this.keyFile, user: 'nobody', port };
-    const scratch = new NodeScratch(login, { connectTimeoutMs: 5_000 });
-    this.#scratches.push(scratch);
-    const { config: ssh, stateDir, nodes, disk } = scratch;
-    const config: OpenStackProviderConfig = {
-      ...{ type: 'openstack', name: 'lab', slots: 4, ssh },
-      ...{ place: { user: null, port, directory: disk }, cloud: null, openrcFile: null },
-      ...{ image: 'ubuntu-24.04', flavor: 'm1.small', networks: ['private'], floatingNetwork: null },
-      ...{ securityGroups: [], availabilityZone: null, configDrive: false, userDataFile: null },
-      ...{ bootVolumeGb: null, deleteTimeoutMs: 30_000 },
-      ...change,
-    };
-    const session = new KeystoneSession(() => this.#credentials(), realClock);
-    this.#sessions.push(session);
-    const access = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS });
-    const options = { config, session, access, clock: realClock };
+    const options = { ...this.#parts(change), clock: realClock };
     return new OpenStackProvider(onCapacity === undefined ? options : { ...options, onCapacity });
   }
 
@@ -141,6 +133,26 @@ export class CloudLab {
     for (const scratch of this.#scratches) await scratch.close();
     await this.cloud.stop();
     rmSync(this.#root, { recursive: true, force: true });
+  }
+
+  #parts(change: Partial<OpenStackProviderConfig>) {
+    const { port } = this.cloud.guests;
+    const login = { keyFile: this.keyFile, user: 'nobody', port };
+    const scratch = new NodeScratch(login, { connectTimeoutMs: 5_000 });
+    this.#scratches.push(scratch);
+    const { config: ssh, stateDir, nodes, disk } = scratch;
+    const config: OpenStackProviderConfig = {
+      ...{ type: 'openstack', name: 'lab', slots: 4, ssh },
+      ...{ place: { user: null, port, directory: disk }, cloud: null, openrcFile: null },
+      ...{ image: 'ubuntu-24.04', flavor: 'm1.small', networks: ['private'], floatingNetwork: null },
+      ...{ securityGroups: [], availabilityZone: null, configDrive: false, userDataFile: null },
+      ...{ bootVolumeGb: null, deleteTimeoutMs: 30_000 },
+      ...change,
+    };
+    const session = new KeystoneSession(() => this.#credentials(), realClock);
+    this.#sessions.push(session);
+    const access = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS });
+    return { config, session, access };
   }
 
   #credentials() {
