@@ -219,7 +219,7 @@ describe('a server is not created, and nothing stays behind', () => {
   it('after SSH never answers; the end of the console is quoted', async () => {
     lab.cloud.guests.faults.push('no-ssh');
     const provider = lab.provider();
-    const creating = provider.create(request({ timeoutMs: 2_000 }), NEVER);
+    const creating = provider.create(request({ timeoutMs: 6_000 }), NEVER);
     await expect(creating).rejects.toThrow(/ECONNREFUSED.*the console ends with: .* login:/);
     await removeAll(provider);
     expect(lab.left).toEqual(EMPTY);
