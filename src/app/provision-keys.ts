@@ -21,8 +21,8 @@ export interface KeyProvisioner {
   makeKey(file: string, comment: string): Promise<void>;
   /** The public key, as a line for an account. */
   publicHalf(file: string): Promise<string>;
-  hostKey(addTo: SshEndpoint): Promise<HostKey>;
-  pin(file: string, addTo: SshEndpoint, key: Buffer): 'pinned' | 'known';
+  hostKey(endpoint: SshEndpoint): Promise<HostKey>;
+  pin(file: string, endpoint: SshEndpoint, key: Buffer): 'pinned' | 'known';
 }
 
 const PROGRAM_TIMEOUT_MS = 30_000;
@@ -32,9 +32,9 @@ export function keyProvisioner(): KeyProvisioner {
   return {
     makeKey: (file, comment) => makeKey(file, comment, PROGRAM_TIMEOUT_MS),
     publicHalf: async (file) => (await publicHalf(file, { setting: '--key', addTo: 'to its account' })).line,
-    hostKey: async (addTo) => {
-      const key = await shownHostKey(addTo, CONNECT_TIMEOUT_MS, new AbortController().signal);
-      const line = knownHostLine(addTo.host, addTo.port, key);
+    hostKey: async (endpoint) => {
+      const key = await shownHostKey(endpoint, CONNECT_TIMEOUT_MS, new AbortController().signal);
+      const line = knownHostLine(endpoint.host, endpoint.port, key);
       return { key, type: keyType(key) ?? 'a key', fingerprint: fingerprint(key), line };
     },
     pin: (file, { host, port }, key) => pinHostKey(file, host, port, key),

@@ -116,7 +116,7 @@ function read(
   }
   return {
     missing: missing.split(' ').filter((name) => name !== ''),
-    absent: absent.split(' ').flatMap((addTo) => (addTo === '' ? [] : (commands[Number(addTo)] ?? []))),
+    absent: absent.split(' ').flatMap((index) => (index === '' ? [] : (commands[Number(index)] ?? []))),
     folder,
     writable: writable === 'yes',
     grouping: group === 'yes',

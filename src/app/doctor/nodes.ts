@@ -121,7 +121,7 @@ async function nodeFindings(
   const { missing, folder, writable, freeBytes, sftp, grouping } = probe;
   const tools = { check: 'node-tools', target };
   const files = { check: 'node-sftp', target };
-  const addTo = { check: 'node-folder', target: `${target} ${host.directory}` };
+  const about = { check: 'node-folder', target: `${target} ${host.directory}` };
   const disk = { check: 'node-disk', target };
   return [
     hostKeyFinding(target, probe, host.name),
@@ -133,11 +133,11 @@ async function nodeFindings(
     sftp === null ? ok(files, 'SFTP works') : failed(files, sftp),
     writable
       ? ok(
-          addTo,
+          about,
           folder === host.directory ? 'writable' : `does not exist yet; it can be created in ${folder}`,
         )
       : failure(
-          addTo,
+          about,
           `${host.user} may not write to ${folder}`,
           'create and chown it, or configure another ssh.directory',
         ),
