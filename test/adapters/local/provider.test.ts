@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Server } from '../../../src/machines/model/domain.ts';
 import { providerContract } from '../../contracts/provider.ts';
 import { NEVER } from '../../fixtures/never.ts';
@@ -200,13 +200,19 @@ describe('LocalProvider', () => {
 
   it('keeps the label until the rest has gone, so that a deletion that was cut off is seen', async () => {
     const server = await create('half');
-    const provider = scratch.newProvider({ deleteTimeoutMs: 1 });
-    for (let index = 0; index < 3_000; index += 1)
-      writeFileSync(join(server.address, 'tree', String(index)), '');
-    await expect(provider.delete(server, 'ours', NEVER)).rejects.toMatchObject({
-      name: 'OperationError',
-      retryable: true,
-    });
+    const provider = scratch.newProvider({ deleteTimeoutMs: 200 });
+    const programs = join(scratch.root, 'programs');
+    mkdirSync(programs);
+    writeFileSync(join(programs, 'rm'), '#!/bin/sh\nexec sleep 60\n', { mode: 0o755 });
+    vi.stubEnv('PATH', `${programs}:${process.env.PATH}`);
+    try {
+      await expect(provider.delete(server, 'ours', NEVER)).rejects.toMatchObject({
+        name: 'OperationError',
+        retryable: true,
+      });
+    } finally {
+      vi.unstubAllEnvs();
+    }
     expect(await list()).toHaveLength(1);
     await scratch.provider.delete(server, 'ours', NEVER);
     expect(await list()).toEqual([]);
