@@ -286,6 +286,10 @@ export interface OpenStackProviderConfig {
   /** Empty: the project's default. */
   readonly securityGroups: readonly string[];
   readonly availabilityZone: string | null;
+  /** What Nova's scheduler filters take, such as `group`. */
+  readonly schedulerHints: Readonly<Record<string, unknown>>;
+  /** A key pair of the user, whose public half is that of `ssh.key`. Null: one is made for each server. */
+  readonly keyPair: string | null;
   readonly configDrive: boolean;
   readonly userDataFile: string | null;
   /** Null: no volume; the server boots from the flavor's disk. */

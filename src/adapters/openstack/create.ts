@@ -28,12 +28,12 @@ export async function createEverything(
   wait: Wait,
 ): Promise<CreatedServer> {
   const { signal } = wait;
-  await createKeyPair(calls, mark, publicKey, signal);
+  if (config.keyPair === null) await createKeyPair(calls, mark, publicKey, signal);
   const ports: Port[] = [];
   for (const network of plan.networks) ports.push(await createPort(calls, network, plan, mark, signal));
   const floating = await createFloating(calls, plan, ports, mark, signal);
   const volume = await createVolume(calls, config, plan, mark, wait);
-  const id = await createServer(calls, serverBody(config, plan, mark, ports, volume), mark, signal);
+  const id = await createServer(calls, createRequest(config, plan, mark, ports, volume), mark, signal);
   return { id, host: floating ?? ports[0]?.fixed_ips[0]?.ip_address ?? '' };
 }
 
@@ -111,8 +111,8 @@ async function createVolume(
   return waitFor(wait, look);
 }
 
-function serverBody(
-  { availabilityZone, configDrive }: OpenStackProviderConfig,
+function createRequest(
+  { availabilityZone, configDrive, keyPair, schedulerHints }: OpenStackProviderConfig,
   { imageId, flavor, userData }: Plan,
   mark: Mark,
   ports: readonly Port[],
@@ -125,24 +125,27 @@ function serverBody(
     destination_type: 'volume',
     delete_on_termination: true,
   };
-  return {
+  const server = {
     name: mark.name,
     flavorRef: flavor.id,
     ...(volume === null ? { imageRef: imageId } : { block_device_mapping_v2: [disk] }),
     networks: ports.map(({ id }) => ({ port: id })),
-    key_name: keyPairName(mark),
+    key_name: keyPair ?? keyPairName(mark),
     metadata: { [MARK_KEY]: markText(mark) },
     tags: [serverTag(mark.deployment)],
     ...(configDrive ? { config_drive: true } : {}),
     ...(availabilityZone === null ? {} : { availability_zone: availabilityZone }),
     ...(userData === null ? {} : { user_data: userData }),
   };
+  return Object.keys(schedulerHints).length === 0
+    ? { server }
+    : { server, 'os:scheduler_hints': schedulerHints };
 }
 
 /** Resolves to the server's id, also when it was made although the answer was lost. */
-async function createServer(calls: Calls, server: object, mark: Mark, signal: AbortSignal): Promise<string> {
+async function createServer(calls: Calls, body: object, mark: Mark, signal: AbortSignal): Promise<string> {
   try {
-    return (await calls.post('compute', 'servers', { server }, CREATED_SERVER, signal)).server.id;
+    return (await calls.post('compute', 'servers', body, CREATED_SERVER, signal)).server.id;
   } catch (error) {
     if (!(error instanceof CloudError) || !error.mayHaveHappened) throw error;
     const there = await markedServers(calls, mark.deployment, signal);

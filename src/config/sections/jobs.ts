@@ -71,7 +71,10 @@ const limits = z.strictObject({
     about: 'attempts at setup (boot, fetch, stacking). Tests are never repeated',
   }),
   setupRetryDelay: duration({ default: '30s', about: 'before setup is tried again; doubles' }),
-  bootTimeout: duration({ default: '15m', about: 'for creating the server' }),
+  bootTimeout: duration({
+    default: '15m',
+    about: 'for creating the server and waiting until it is ready, cloud-init included',
+  }),
   maxEvidenceSize: size({ default: '1GB', about: 'logs and other evidence collected for each run' }),
 });
 

@@ -4,9 +4,11 @@ import type { OpenStackProviderConfig, ProviderConfig, SshConfig, StaticHostConf
 import {
   command,
   duration,
+  FieldError,
   fieldMeta,
   flag,
   integer,
+  mapping,
   optionalInteger,
   optionalText,
   text,
@@ -128,6 +130,14 @@ function resource(about: string) {
   return text({ kind: 'name or id', check: resourceName, about });
 }
 
+const MAX_HINTS_BYTES = 4 * 1024;
+
+function hintName(value: string): FieldError | null {
+  return /^[A-Za-z_:][A-Za-z0-9_:.-]{0,63}$/.test(value)
+    ? null
+    : new FieldError('is not the name of a scheduler hint');
+}
+
 const openstack = z.strictObject({
   type: type('openstack'),
   slots,
@@ -159,6 +169,18 @@ const openstack = z.strictObject({
     about: "the security groups of the server's ports; without any, the default one of the project",
   }),
   availabilityZone: optionalText({ kind: 'name', check: resourceName, about: "the server's zone" }),
+  schedulerHints: mapping({
+    kind: 'mapping of hints',
+    maxBytes: MAX_HINTS_BYTES,
+    checkName: hintName,
+    about: "hints for Nova's scheduler, such as {group: ID of a server group}",
+  }),
+  keyPair: optionalText({
+    kind: 'name',
+    check: resourceName,
+    about:
+      'key pair of the cloud user for the public half of ssh.key; by default one is made for each server',
+  }),
   configDrive: flag({
     default: false,
     about: 'give cloud-init its data by a disk, for networks without metadata service',
@@ -318,6 +340,8 @@ function buildOpenStack(name: string, file: OpenStackFile, path: Resolve): OpenS
     floatingNetwork: file.floatingNetwork,
     securityGroups: file.securityGroups,
     availabilityZone: file.availabilityZone,
+    schedulerHints: file.schedulerHints,
+    keyPair: file.keyPair,
     configDrive: file.configDrive,
     userDataFile: file.userData === null ? null : path(file.userData),
     bootVolumeGb: file.bootVolume,

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { publicHalf } from '../../../src/adapters/openssh/key-file.ts';
 import { Calls } from '../../../src/adapters/openstack/calls.ts';
 import { planServer } from '../../../src/adapters/openstack/plan.ts';
 import { OpenStackProvider } from '../../../src/adapters/openstack/provider.ts';
@@ -40,6 +41,11 @@ export class CloudLab {
 
   get keyFile(): string {
     return join(this.#root, 'key');
+  }
+
+  /** Of the provider's `ssh.key`. */
+  async publicKey(): Promise<string> {
+    return (await publicHalf(this.keyFile, { setting: 'ssh.key', addTo: 'to the server' })).line;
   }
 
   /** The account that a provider with this change logs in as. */
@@ -145,7 +151,14 @@ export class CloudLab {
       ...{ type: 'openstack', name: 'lab', slots: 4, ssh },
       ...{ place: { user: null, port, directory: disk }, cloud: null, openrcFile: null },
       ...{ image: 'ubuntu-24.04', flavor: 'm1.small', networks: ['private'], floatingNetwork: null },
-      ...{ securityGroups: [], availabilityZone: null, configDrive: false, userDataFile: null },
+      ...{
+        schedulerHints: {},
+        keyPair: null,
+        securityGroups: [],
+        availabilityZone: null,
+        configDrive: false,
+        userDataFile: null,
+      },
       ...{ bootVolumeGb: null, deleteTimeoutMs: 30_000 },
       ...change,
     };

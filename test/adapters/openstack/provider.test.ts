@@ -55,6 +55,23 @@ describe('a server of OpenStack', () => {
     expect([...state.ports.values()].map(({ securityGroups }) => securityGroups)).toEqual([[id]]);
   });
 
+  it('goes where the scheduler hints say', async () => {
+    const schedulerHints = { group: '0b4a1f6e-server-group' };
+    await lab.provider({ schedulerHints }).create(request(), NEVER);
+    const [server] = [...lab.cloud.state.servers.values()];
+    expect(server?.schedulerHints).toEqual(schedulerHints);
+  });
+
+  it("takes the user's key pair, which is never deleted", async () => {
+    const publicKey = await lab.publicKey();
+    lab.cloud.state.keyPairs.set('acme', { name: 'acme', publicKey, created: '' });
+    const provider = lab.provider({ keyPair: 'acme' });
+    const server = await provider.create(request(), NEVER);
+    expect([...lab.cloud.state.servers.values()]).toMatchObject([{ keyName: 'acme' }]);
+    await provider.delete(server, 'ours', NEVER);
+    expect(lab.left).toEqual({ ...EMPTY, keyPairs: ['acme'] });
+  });
+
   it('logs in as os_admin_user of the image, else as ubuntu', async () => {
     const [, debian] = lab.cloud.state.images;
     expect(debian).toMatchObject({ name: 'debian-12', adminUser: null });
