@@ -37,7 +37,6 @@ export async function bootTestCommand(
     io.err('\nsos-ci: interrupted; deleting the server. Interrupt again to leave it to the next boot-test\n');
     stop.abort();
   };
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   const started = io.now();
   const steps: Step[] = [];
   const onStep = (step: string) => {
@@ -46,7 +45,12 @@ export async function bootTestCommand(
     if (!flags.json)
       io.out(`${paint(io, 'dim', `+${formatDuration(ms)}`.padStart(8))}  ${plainText(step)}\n`);
   };
-  await bootTest(config, { provider, signal: stop.signal, onStep, alive: io.alive });
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  try {
+    await bootTest(config, { provider, signal: stop.signal, onStep, alive: io.alive });
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
   if (flags.json) printJson(io, { provider: name, steps });
   return EXIT.ok;
 }

@@ -29,13 +29,14 @@ export async function runCommand(
   assertJob(config, jobName);
   const log = createLog({ level: 'warn', destination: 'stderr', secrets: { values: config.redact } });
   const progress = new Progress(io);
-  process.once('SIGINT', () => {
+  const interrupt = () => {
     io.err(
       '\nsos-ci: interrupted; a running stage continues, and the job stays open; finish it with: sos-ci daemon --drain\n',
     );
     process.exit(EXIT.interrupted);
-  });
-  const { job, verdict, reason, url } = await runOnce(config, {
+  };
+  process.once('SIGINT', interrupt);
+  const running = runOnce(config, {
     ...numbers,
     job: jobName,
     report: flags.report,
@@ -43,6 +44,7 @@ export async function runCommand(
     onOutput: liveText((text) => io.out(text)),
     onState: (state) => progress.state(state),
   });
+  const { job, verdict, reason, url } = await running.finally(() => process.off('SIGINT', interrupt));
   const color = verdictPaint(verdict);
   const why = reason === '' ? '' : `: ${plainText(reason)}`;
   io.err(`${color === null ? verdict : paintError(io, color, verdict)}${why}\n`);

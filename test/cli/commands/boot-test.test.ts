@@ -34,10 +34,12 @@ describe('boot-test', () => {
     expect(lab.left).toEqual(EMPTY);
   });
 
-  it('as JSON', async () => {
+  it('as JSON, and listens to no signal afterwards', async () => {
     const io = fakeIo();
+    const before = ['SIGINT', 'SIGTERM'].map((signal) => process.listenerCount(signal));
     expect(await bootTestCommand(io, lab.configFile(), 'lab', { json: true })).toBe(0);
     const { provider, steps } = JSON.parse(io.stdout()) as { provider: string; steps: readonly unknown[] };
+    expect(['SIGINT', 'SIGTERM'].map((signal) => process.listenerCount(signal))).toEqual(before);
     expect(provider).toBe('lab');
     expect(steps.at(-1)).toEqual({ step: 'deleted; nothing is left', ms: expect.any(Number) });
   });
