@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Server } from '../../../src/machines/model/domain.ts';
 import { providerContract } from '../../contracts/provider.ts';
 import { NEVER } from '../../fixtures/never.ts';
@@ -204,14 +204,15 @@ describe('LocalProvider', () => {
     const programs = join(scratch.root, 'programs');
     mkdirSync(programs);
     writeFileSync(join(programs, 'rm'), '#!/bin/sh\nexec sleep 60\n', { mode: 0o755 });
-    vi.stubEnv('PATH', `${programs}:${process.env.PATH}`);
+    const { PATH } = process.env;
+    process.env.PATH = `${programs}:${PATH}`;
     try {
       await expect(provider.delete(server, 'ours', NEVER)).rejects.toMatchObject({
         name: 'OperationError',
         retryable: true,
       });
     } finally {
-      vi.unstubAllEnvs();
+      process.env.PATH = PATH;
     }
     expect(await list()).toHaveLength(1);
     await scratch.provider.delete(server, 'ours', NEVER);
