@@ -32,6 +32,5 @@ for file in "$CLOUD_GUESTS"/*/pid; do
   ip netns del "cloud-${id:0:8}" 2> /dev/null
   rm -rf "$directory"
 done
-umount "$CLOUD"/state/cinder/mnt/* 2> /dev/null
 stop mariadb
 exit 0

@@ -204,16 +204,11 @@ rootwrap_config = /etc/cinder/rootwrap.conf
 enabled_backends = files
 glance_api_servers = http://127.0.0.1:$IMAGE_PORT
 [files]
-volume_driver = cinder.volume.drivers.nfs.NfsDriver
+volume_driver = file_driver.FileDriver
 volume_backend_name = files
-nfs_shares_config = $etc/cinder/shares
-nfs_mount_point_base = $CLOUD/state/cinder/mnt
-nas_secure_file_operations = false
-nas_secure_file_permissions = false
 $(common cinder)
 $(authtoken)
 X
-  echo "127.0.0.1:$CLOUD/volumes" > "$etc/cinder/shares"
   cat > "$CLOUD/clouds.yaml" << X
 clouds:
   admin:
@@ -226,11 +221,11 @@ X
   chmod 600 "$CLOUD/clouds.yaml"
 }
 
-# Neutron finds a mechanism driver by an entry point, Nova its driver in a package of its own.
+# Neutron finds a mechanism driver by an entry point, Nova its driver in a package of its own, Cinder by the path.
 install_drivers() {
   local info=$CLOUD/ext/cloud_drivers-1.0.dist-info
   mkdir -p "$info"
-  cp "$here"/{namespace_driver,port_driver}.py "$CLOUD/ext/"
+  cp "$here"/{namespace,port,file}_driver.py "$CLOUD/ext/"
   printf 'Metadata-Version: 2.1\nName: cloud-drivers\nVersion: 1.0\n' > "$info/METADATA"
   printf '[neutron.ml2.mechanism_drivers]\ncloud = port_driver:PortDriver\n' > "$info/entry_points.txt"
 }
@@ -303,7 +298,7 @@ start_compute() {
   start nova env PYTHONPATH="$CLOUD/ext" python3 "$here/nova_services.py" --config-file "$etc/nova/nova.conf" --log-file "$log/nova.log"
 }
 start_volume() {
-  start cinder env PATH="$here/bin:$PATH" python3 "$here/cinder_services.py" \
+  start cinder env PYTHONPATH="$CLOUD/ext" python3 "$here/cinder_services.py" \
     --config-file "$etc/cinder/cinder.conf" --log-file "$log/cinder.log"
 }
 
