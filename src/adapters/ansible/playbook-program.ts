@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { RunOutcome } from '../../engine/ports/adapters.ts';
-import { AbortedError, OperationError, raceAbort } from '../../errors.ts';
+import type { RunHandle, RunOutcome } from '../../engine/ports/adapters.ts';
+import { AbortedError, OperationError, raceAbort, throwIfAborted } from '../../errors.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
 import type { HostRuns } from '../run/host-runs.ts';
 import { readFailure } from './events.ts';
@@ -35,6 +35,7 @@ export interface PlaybookCall {
   readonly signal: AbortSignal;
 }
 
+const REMOVE_ATTEMPTS = 5;
 /** What a killed daemon left is removed by a later call. */
 const LEFTOVER_MS = 24 * 3_600_000;
 
@@ -52,7 +53,8 @@ export function playbookProgram(options: PlaybookProgramOptions): (call: Playboo
     } catch (error) {
       throw fileError(call.operation, call.argv[0] ?? '', error);
     } finally {
-      await rm(directory, { recursive: true, force: true });
+      // The runner may still write for a moment after the end. What stays is removed by a later call.
+      await rm(directory, { recursive: true, force: true, maxRetries: REMOVE_ATTEMPTS }).catch(() => {});
     }
   };
 }
@@ -77,15 +79,17 @@ async function play(
     environment: { ...environment, PATH: `${dirname(ansible)}:${searchPath}` },
     ...{ timeoutMs, outputLimitBytes },
   };
-  const handle = await host.start(run, signal);
+  throwIfAborted(signal, call.operation, call.argv[0] ?? '');
+  let handle: RunHandle | null = null;
   try {
+    handle = await host.start(run, signal);
     const aborted = () => new AbortedError(call.operation, call.argv[0] ?? '');
     const outcome = await raceAbort(handle.ended, signal, aborted);
     if (outcome.how === 'exited' && outcome.code === 0) return;
     throw failed(call, await explain(outcome, directory));
   } finally {
-    handle.detach();
-    // Nothing of it stays, also when it was given up.
+    handle?.detach();
+    // Nothing of it stays, also when it was given up while it started.
     await host.stop(directory, HERE, new AbortController().signal);
   }
 }

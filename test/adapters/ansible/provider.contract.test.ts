@@ -7,6 +7,8 @@ import { playbookProgram } from '../../../src/adapters/ansible/playbook-program.
 import { CommandProvider } from '../../../src/adapters/command/provider.ts';
 import { LocalRuns } from '../../../src/adapters/local/local-runs.ts';
 import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
+import { markedProcesses } from '../../../src/demo/observer.ts';
+import { OperationError } from '../../../src/errors.ts';
 import { providerContract } from '../../contracts/provider.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { EXHAUSTIVE, LONG } from '../../fixtures/effort.ts';
@@ -68,6 +70,18 @@ if (EXHAUSTIVE)
     ));
 
 describe('a playbook of a provider', LONG, () => {
+  it('is not started after an abort, and leaves no folder', async () => {
+    const scratch = new PlaybookScratch(sshd);
+    try {
+      const creating = providerOf(scratch).create(serverRequest(), AbortSignal.abort());
+      await expect(creating).rejects.toBeInstanceOf(OperationError);
+      expect(readdirSync(join(scratch.stateDir, 'ansible-calls'))).toEqual([]);
+      expect(await markedProcesses(scratch.root)).toEqual([]);
+    } finally {
+      await scratch.close();
+    }
+  });
+
   it('makes, lists and deletes a server', async () => {
     const scratch = new PlaybookScratch(sshd);
     try {
