@@ -58,11 +58,7 @@ export class Calls {
 
   /** Succeeds when there is no such resource. */
   async delete(service: Service, path: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#send(service, { method: 'DELETE', path }, signal);
-    } catch (error) {
-      if (!(error instanceof CloudError) || error.kind !== 'not-found') throw error;
-    }
+    await orNull(this.#send(service, { method: 'DELETE', path }, signal));
   }
 
   /**
@@ -105,6 +101,16 @@ export class Calls {
   #send(service: Service, request: CloudRequest, signal: AbortSignal): Promise<CloudResponse> {
     const versioned = service === 'compute' ? { ...request, microversion: MICROVERSION } : request;
     return this.session.request(service, versioned, signal);
+  }
+}
+
+/** Null: there is no such resource, or the cloud lacks the extension that has it. */
+export async function orNull<T>(found: Promise<T>): Promise<T | null> {
+  try {
+    return await found;
+  } catch (error) {
+    if (error instanceof CloudError && error.kind === 'not-found') return null;
+    throw error;
   }
 }
 

@@ -2,7 +2,7 @@
  * Finds what carries our mark. Services filter only roughly or not at all (Nova ignores a filter by metadata without an
  * error), so each mark is checked here.
  */
-import type { Calls } from './calls.ts';
+import { type Calls, orNull } from './calls.ts';
 import { MARK_KEY, type Mark, parseKeyPairName, parseMark, serverTag } from './marks.ts';
 import {
   FLOATINGS,
@@ -15,7 +15,6 @@ import {
   VOLUMES,
   type Volume,
 } from './resources.ts';
-import { CloudError } from './session/session.ts';
 
 /** Everything of ours that belongs to one server name. */
 export interface Belongings {
@@ -88,8 +87,8 @@ async function markedFloatings(
   signal: AbortSignal,
 ): Promise<readonly Found<FloatingAddress>[]> {
   const query = { project_id: projectId };
-  const all = await orNone(calls.all('network', 'floatingips', FLOATINGS, ({ id }) => id, signal, query));
-  return ours(all, deployment, ({ description }) => parseMark(description));
+  const listed = calls.all('network', 'floatingips', FLOATINGS, ({ id }) => id, signal, query);
+  return ours((await orNull(listed)) ?? [], deployment, ({ description }) => parseMark(description));
 }
 
 async function markedPorts(
@@ -131,14 +130,4 @@ function ours<T>(items: readonly T[], deployment: string, markOf: (item: T) => M
 function byAge({ item: a }: Found<NovaServer>, { item: b }: Found<NovaServer>): number {
   if (a.created === b.created) return 0;
   return a.created < b.created ? -1 : 1;
-}
-
-/** A cloud without this extension has none of its resources. */
-async function orNone<T>(list: Promise<readonly T[]>): Promise<readonly T[]> {
-  try {
-    return await list;
-  } catch (error) {
-    if (error instanceof CloudError && error.kind === 'not-found') return [];
-    throw error;
-  }
 }

@@ -10,7 +10,7 @@ import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { publicHalf } from '../openssh/key-file.ts';
 import type { BootAccess } from '../run/node-access.ts';
-import { Calls } from './calls.ts';
+import { Calls, orNull } from './calls.ts';
 import { createEverything } from './create.ts';
 import { type Belongings, belongings, markedServers } from './inventory.ts';
 import { LOGIN_KEY, MARK_KEY, parseMark } from './marks.ts';
@@ -246,18 +246,9 @@ export class OpenStackProvider implements Provider {
   }
 
   async #find(id: string, signal: AbortSignal): Promise<NovaServer | null> {
-    try {
-      const { server } = await this.#calls.get(
-        'compute',
-        `servers/${encodeURIComponent(id)}`,
-        SERVER,
-        signal,
-      );
-      return server.status === 'DELETED' ? null : server;
-    } catch (error) {
-      if (error instanceof CloudError && error.kind === 'not-found') return null;
-      throw error;
-    }
+    const found = this.#calls.get('compute', `servers/${encodeURIComponent(id)}`, SERVER, signal);
+    const server = (await orNull(found))?.server;
+    return server === undefined || server.status === 'DELETED' ? null : server;
   }
 
   /** Empty when the cloud has none yet, or refuses. */

@@ -3,7 +3,7 @@
  * not removed from under a server that still starts.
  */
 import { OperationError } from '../../errors.ts';
-import type { Calls } from './calls.ts';
+import { type Calls, orNull } from './calls.ts';
 import type { Belongings } from './inventory.ts';
 import { SERVER, VOLUME } from './resources.ts';
 import { CloudError } from './session/session.ts';
@@ -25,7 +25,7 @@ export async function removeBelongings(
 }
 
 async function goneServer(calls: Calls, id: string, signal: AbortSignal): Promise<Look<true>> {
-  const found = await orGone(calls.get('compute', `servers/${id}`, SERVER, signal));
+  const found = await orNull(calls.get('compute', `servers/${id}`, SERVER, signal));
   if (found === null || found.server.status === 'DELETED') return { done: true };
   const { status } = found.server;
   // Nova keeps a deleted server for a while, where the operator of the cloud wants that.
@@ -38,7 +38,7 @@ async function goneServer(calls: Calls, id: string, signal: AbortSignal): Promis
 
 /** Nova deletes the volume with the server. It cannot be deleted while it is being filled, or still attached. */
 async function goneVolume(calls: Calls, id: string, { target, signal }: Wait): Promise<Look<true>> {
-  const found = await orGone(calls.get('volume', `volumes/${id}`, VOLUME, signal));
+  const found = await orNull(calls.get('volume', `volumes/${id}`, VOLUME, signal));
   if (found === null) return { done: true };
   const { status } = found.volume;
   const hint = `look in the log of cinder-volume, or: openstack volume show ${id}`;
@@ -54,15 +54,6 @@ async function goneVolume(calls: Calls, id: string, { target, signal }: Wait): P
   } catch (error) {
     // Nova's own deletion was faster, or another state follows.
     if (error instanceof CloudError && error.kind === 'bad-request') return { waiting: error.message, hint };
-    throw error;
-  }
-}
-
-async function orGone<T>(found: Promise<T>): Promise<T | null> {
-  try {
-    return await found;
-  } catch (error) {
-    if (error instanceof CloudError && error.kind === 'not-found') return null;
     throw error;
   }
 }
