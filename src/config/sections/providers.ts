@@ -223,12 +223,7 @@ export function buildProvider(name: string, file: ProviderFile, path: Resolve): 
       };
     case 'command':
       return {
-        ...COMMAND_LIMITS,
-        type: 'command',
-        name,
-        slots: file.slots,
-        ssh: buildSsh(file.ssh, path),
-        node: { user: file.ssh.user, port: file.ssh.port, directory: file.ssh.directory },
+        ...buildPrograms(name, file, path),
         create: file.create,
         list: file.list,
         delete: file.delete,
@@ -238,12 +233,7 @@ export function buildProvider(name: string, file: ProviderFile, path: Resolve): 
       const { create, list, delete: remove, inventory, variableFiles } = file.playbooks;
       const named = (one: string) => [isCollectionPlaybook(one) ? one : path(one)];
       return {
-        ...COMMAND_LIMITS,
-        type: 'command',
-        name,
-        slots: file.slots,
-        ssh: buildSsh(file.ssh, path),
-        node: { user: file.ssh.user, port: file.ssh.port, directory: file.ssh.directory },
+        ...buildPrograms(name, file, path),
         create: named(create),
         list: named(list),
         delete: named(remove),
@@ -257,6 +247,22 @@ export function buildProvider(name: string, file: ProviderFile, path: Resolve): 
     case 'openstack':
       return buildOpenStack(name, file, path);
   }
+}
+
+/** What providers of type command and ansible share: both are programs of the operator's. */
+function buildPrograms(
+  name: string,
+  { slots, ssh }: Extract<ProviderFile, { type: 'command' | 'ansible' }>,
+  path: Resolve,
+) {
+  return {
+    ...COMMAND_LIMITS,
+    type: 'command',
+    name,
+    slots,
+    ssh: buildSsh(ssh, path),
+    node: { user: ssh.user, port: ssh.port, directory: ssh.directory },
+  } as const;
 }
 
 function buildOpenStack(name: string, file: OpenStackFile, path: Resolve): OpenStackProviderConfig {
