@@ -11,6 +11,7 @@ import { hostKeyLine } from '../openssh/known-hosts.ts';
 import { writeAtomically } from '../run/atomic-file.ts';
 import { errorCode } from '../run/fs-error.ts';
 import type { NodeLogin } from '../run/playbook-node.ts';
+import { shellQuoted } from '../run/shell-word.ts';
 import { type RunStage, workTree } from '../run/stage-environment.ts';
 import { yamlText } from './yaml-text.ts';
 
@@ -143,7 +144,9 @@ function inventory({ host, port, user, keyFile, hostKeys }: NodeLogin, knownHost
     ['HostKeyAlias', ALIAS],
     ['IdentitiesOnly', 'yes'],
     ['IdentityAgent', 'none'],
-  ].map(([name, value]) => `-o ${shellQuoted(`${name}=${value}`)}`);
+  ]
+    // Ansible splits them as a shell does.
+    .map(([name, value]) => `-o ${shellQuoted(`${name}=${value}`)}`);
   const node = {
     ansible_connection: 'ssh',
     ansible_host: host,
@@ -188,11 +191,6 @@ async function link(target: string, path: string): Promise<void> {
   await symlink(target, path).catch((error: unknown) => {
     if (errorCode(error) !== 'EEXIST') throw error;
   });
-}
-
-/** Ansible splits its SSH options as a shell does. */
-function shellQuoted(text: string): string {
-  return `'${text.replaceAll("'", `'"'"'`)}'`;
 }
 
 /** OpenSSH splits a list of files at spaces, and expands percent signs. */

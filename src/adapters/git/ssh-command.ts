@@ -3,6 +3,7 @@
  * this line to a shell, so every argument is quoted.
  */
 import { OperationError } from '../../errors.ts';
+import { shellQuoted } from '../run/shell-word.ts';
 
 export interface SshIdentity {
   readonly keyFile: string;
@@ -32,7 +33,9 @@ export function sshCommand(identity: SshIdentity): string {
     'ServerAliveCountMax=4',
     'LogLevel=ERROR',
   ];
-  return ['ssh', '-F', '/dev/null', ...options.flatMap((option) => ['-o', option])].map(quoted).join(' ');
+  return ['ssh', '-F', '/dev/null', ...options.flatMap((option) => ['-o', option])]
+    .map(shellQuoted)
+    .join(' ');
 }
 
 /** ssh splits values at spaces and expands %-letters in them. */
@@ -47,9 +50,4 @@ function file(path: string): string {
     });
   }
   return `"${path.replaceAll('%', '%%')}"`;
-}
-
-/** In single quotes a shell takes everything literally except the quote itself. */
-function quoted(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -4,6 +4,7 @@
  * quotes a shell takes every byte except the quote and NUL literally.
  */
 import { type RunnerOrder, runnerArguments } from '../run/runner-protocol.ts';
+import { shellQuoted } from '../run/shell-word.ts';
 
 /** All paths are absolute paths on the node. */
 export interface Launch extends RunnerOrder {
@@ -13,8 +14,8 @@ export interface Launch extends RunnerOrder {
 /** PATH and LANG are the node's own. HOME is the node's for a command whose environment sets none. */
 export function launchText(launch: Launch): string {
   const { directory, environment } = launch;
-  const facts = Object.entries(environment).map(([name, value]) => quoted(`${name}=${value}`));
-  const runner = ['sh', `${directory}/runner.sh`, ...runnerArguments(launch)].map(quoted);
+  const facts = Object.entries(environment).map(([name, value]) => shellQuoted(`${name}=${value}`));
+  const runner = ['sh', `${directory}/runner.sh`, ...runnerArguments(launch)].map(shellQuoted);
   return [
     // Writes the process id to the file given as argument; `exec` keeps it for the runner.
     'printf "%s\\n" "$$" >"$1"',
@@ -22,8 +23,4 @@ export function launchText(launch: Launch): string {
     `exec env -i "PATH=$PATH" "LANG=\${LANG:-C.UTF-8}" "HOME=$HOME" ${facts.join(' ')} ${runner.join(' ')}`,
     '',
   ].join('\n');
-}
-
-function quoted(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
 }

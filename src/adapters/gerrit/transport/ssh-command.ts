@@ -3,6 +3,7 @@
  * whether Gerrit may have the whole request: only then must a review be looked up before it is sent again.
  */
 import { OperationError } from '../../../errors.ts';
+import { shellQuoted } from '../../run/shell-word.ts';
 import type { SshClient } from '../../ssh/client/client.ts';
 import { CommandFailure, type CommandResult, runCommand } from '../../ssh/client/command.ts';
 import { UnknownOutcomeError } from './unknown-outcome.ts';
@@ -57,5 +58,5 @@ function quote(word: string): string {
       hint: 'this name cannot be passed to Gerrit’s commands',
     });
   }
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : shellQuoted(word);
 }
