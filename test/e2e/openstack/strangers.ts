@@ -53,11 +53,11 @@ export class Strangers {
         name,
         imageRef: image,
         flavorRef: flavor,
-        networks: [],
+        networks: 'none',
         metadata,
         tags: ['sos-ci:default'],
       };
-      await cloud.call('compute', 'POST', 'servers', { server: { ...server, networks: 'none' } });
+      await cloud.call('compute', 'POST', 'servers', { server });
     }
     return new Strangers(cloud, await cloud.everything());
   }

@@ -200,7 +200,6 @@ my_ip = 127.0.0.1
 host = cloud-volume
 state_path = $CLOUD/state/cinder
 api_paste_config = /usr/share/cinder-common/api-paste.ini
-rootwrap_config = /etc/cinder/rootwrap.conf
 enabled_backends = files
 glance_api_servers = http://127.0.0.1:$IMAGE_PORT
 [files]
