@@ -1,13 +1,13 @@
 /**
- * Starting the built program, as whole processes: help and status against a Node that runs an empty file. Nothing that a
- * command does not need may be loaded before it answers.
+ * Measures the start of the built program as a process (`--help` and `status`) against Node with an empty file. Shows
+ * whether a command loads modules that it does not need.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore } from '../src/adapters/sqlite/store.ts';
-import { inScratch } from './house.ts';
 import { inTurns, median, ms, pooled, type Result, ratioOf, timedSync } from './measure.ts';
+import { inScratch } from './system.ts';
 
 const PROGRAM = join('dist', 'cli', 'main.js');
 

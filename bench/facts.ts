@@ -1,6 +1,6 @@
 /**
- * The facts of a whole job, as the product itself records them: one job is run in memory, and its events are taken
- * from the log. With other names they can be told again, one submission at a time, to an engine whose world is silent.
+ * Records the events of a whole job by running one in memory. With new ids they can be submitted again, one fact at a
+ * time, to an engine whose adapters never answer.
  */
 import { systemClock } from '../src/adapters/clock/system.ts';
 import { openStore } from '../src/adapters/sqlite/store.ts';
@@ -9,14 +9,14 @@ import type { NumberedRow } from '../src/engine/ports/store.ts';
 import type { GerritEvent } from '../src/machines/model/gerrit-event.ts';
 import type { AnyEvent } from '../src/machines/protocol/events.ts';
 import { PATCHSET } from '../test/machines/facts.ts';
-import { type House, house, newId } from './house.ts';
-import { instantWorld } from './world.ts';
+import { instantAdapters } from './adapters.ts';
+import { type BenchSystem, createSystem, newId } from './system.ts';
 
 /** The change of the recorded job. No other number in its rows is this one. */
 const CHANGE = 7_654_321;
-let changes = CHANGE;
+let lastChange = CHANGE;
 
-/** What is submitted together, and the rows that it becomes, as texts. */
+/** Submissions that are made together, and the rows that they become, as JSON. */
 export interface Fact {
   readonly submissions: readonly Submission[];
   readonly rows: readonly string[];
@@ -27,9 +27,11 @@ export async function recordJob(): Promise<readonly NumberedRow[]> {
   const store = openStore(':memory:');
   try {
     let appended = () => {};
-    const lab = house(store, instantWorld({ slots: 1, stagesEnd: true }), systemClock, () => appended());
-    await wholeJob(lab, CHANGE, (appendedAt) => {
-      appended = appendedAt;
+    const system = createSystem(store, instantAdapters({ slots: 1, stagesEnd: true }), systemClock, () =>
+      appended(),
+    );
+    await wholeJob(system, CHANGE, (listener) => {
+      appended = listener;
     });
     return [...store.log()];
   } finally {
@@ -37,18 +39,18 @@ export async function recordJob(): Promise<readonly NumberedRow[]> {
   }
 }
 
-/** Takes a patchset in and resolves when its job and its review have ended. */
+/** Admits a patchset and resolves when its job and its review have ended. */
 export async function wholeJob(
-  { admission, engine }: House,
+  { admission, engine }: BenchSystem,
   change: number,
-  onAppended: (appendedAt: () => void) => void,
+  setListener: (listener: () => void) => void,
 ): Promise<void> {
   const ended = new Promise<void>((resolve) => {
-    onAppended(() => {
+    setListener(() => {
       if (engine.histories.size === 0) resolve();
     });
   });
-  await admission.take(created(change));
+  await admission.take(patchsetCreated(change));
   await ended;
 }
 
@@ -63,12 +65,12 @@ export function factsOf(rows: readonly NumberedRow[]): readonly Fact[] {
     .replaceAll(accepted.history, newId('j', now))
     .replaceAll(String(opened.data.trigger), newId('r', now))
     // Each change has a history of its verdicts.
-    .replaceAll(`"change":${CHANGE},`, `"change":${++changes},`)
-    .replaceAll(`~${CHANGE}"`, `~${changes}"`);
+    .replaceAll(`"change":${CHANGE},`, `"change":${++lastChange},`)
+    .replaceAll(`~${CHANGE}"`, `~${lastChange}"`);
   const facts: { submissions: Submission[]; rows: string[] }[] = [];
   for (const row of JSON.parse(text) as NumberedRow[]) {
     const newest = facts.at(-1);
-    // A job is accepted together with its review; what one history tells the other follows by itself.
+    // A job is accepted together with its review; messages between histories follow automatically.
     if (newest !== undefined && row.causationId !== null) {
       newest.rows.push(JSON.stringify(row));
       if (row.type === 'job.accepted' || row.type === 'runs.admitted')
@@ -87,7 +89,7 @@ function submissionOf(row: NumberedRow): Submission {
   return { history, startsOn, event: eventOf(row), settles, causationId: cause };
 }
 
-function created(change: number): GerritEvent {
+function patchsetCreated(change: number): GerritEvent {
   return {
     type: 'patchset-created',
     at: Date.now(),

@@ -1,6 +1,7 @@
 /**
- * Bytes of Gerrit's stream into the engine's listener: cut into lines, tested, parsed and validated. Its limit is
- * cutting and JSON.parse of the same bytes, with nothing checked; and what dropping meta updates unread is worth.
+ * Measures the intake of Gerrit's stream from bytes to the engine's listener: splitting, filtering, parsing and
+ * validating. Its limit is splitting and JSON.parse of the same bytes. Also measures the gain from dropping meta
+ * updates unparsed.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import type { StreamListener } from '../src/engine/ports/event-source.ts';
 import { inTurns, median, pooled, processorTime, type Result, ratioOf } from './measure.ts';
 
 const SAMPLES = ['gerrit-3.9.1-stream.jsonl', 'gerrit-3.12.0-stream.jsonl'];
-/** What an SSH channel hands over at a time. */
+/** The size of the pieces that an SSH channel delivers. */
 const CHUNK_BYTES = 32_768;
 const LINE_LIMIT = 8_000_000;
 
@@ -27,8 +28,7 @@ export async function intake(smoke: boolean): Promise<readonly Result[]> {
     unfiltered: () => processorTime(() => expectCount(readThrough(bytes, unfiltered), all)),
     product: () => processorTime(() => expectCount(readThrough(bytes, wholeIntake), all)),
   });
-  const rate = (side: string) =>
-    `${Math.round(all / median(pooled(taken, side)))},000 events/s of processor time`;
+  const rate = (side: string) => `${Math.round(all / median(pooled(taken, side)))},000 events/s of CPU time`;
   const share = `${meta} of ${lines.length} lines are meta updates`;
   return [
     {
@@ -48,7 +48,7 @@ export async function intake(smoke: boolean): Promise<readonly Result[]> {
   ];
 }
 
-/** Feeds the bytes in chunks; `read` is told of the stream and of each line it has done. */
+/** Feeds the bytes in chunks to `read`, which calls `done` for each line. Resolves with the number of lines. */
 async function readThrough(
   bytes: Buffer,
   read: (source: Readable, done: () => void) => void,
@@ -88,7 +88,7 @@ function unfiltered(source: Readable, done: () => void): void {
   });
 }
 
-/** The least that anybody must do: find the lines, read the JSON. */
+/** The minimum work: find the lines and parse the JSON. */
 function bareParser(source: Readable, done: () => void): void {
   let rest: Buffer = Buffer.alloc(0);
   source.on('data', (chunk: Buffer) => {
@@ -105,5 +105,5 @@ function bareParser(source: Readable, done: () => void): void {
 
 async function expectCount(counting: Promise<number>, expected: number): Promise<void> {
   const count = await counting;
-  if (count !== expected) throw new Error(`${count} lines were read instead of ${expected}`);
+  if (count !== expected) throw new Error(`read ${count} lines instead of ${expected}`);
 }

@@ -1,10 +1,10 @@
-/** What no program can beat on this disk: a bare SQLite table with synchronous=FULL, and a file with write and fdatasync. */
+/** The lower limits on this disk: a bare SQLite table with synchronous=FULL, and a file with write and fdatasync. */
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { timedSync } from './measure.ts';
 
-/** A log of texts, one transaction for each append, on a WAL that has its size already. */
+/** A log of texts with one transaction for each append, on a WAL that already has its full size. */
 export class BareLog {
   readonly #database: Sqlite.Database;
   readonly #append: (texts: readonly string[]) => void;

@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: ratios of what the product does to what the machine can do, measured in turns in the same run.
- * Arguments: names of benchmarks (without: all that are quick), `--smoke` to see in seconds that each starts and ends, `--json`.
+ * `npm run bench`: compares the product with the minimum work that the machine must do, alternately in the same run.
+ * Arguments: names of benchmarks (default: all quick ones), `--smoke` (seconds; shows that each one works), `--json`.
  */
 import { cpus, loadavg } from 'node:os';
 import { append } from './append.ts';
@@ -27,16 +27,16 @@ const BENCHMARKS: Readonly<Record<string, (smoke: boolean) => Promise<readonly R
 
 const ON_REQUEST = new Set(['restart-10000']);
 
-const words = process.argv.slice(2);
-const flags = words.filter((word) => word.startsWith('--'));
-const names = words.filter((word) => !word.startsWith('--'));
-const wrong = [
+const args = process.argv.slice(2);
+const flags = args.filter((word) => word.startsWith('--'));
+const names = args.filter((word) => !word.startsWith('--'));
+const unknown = [
   ...flags.filter((flag) => flag !== '--smoke' && flag !== '--json'),
   ...names.filter((name) => BENCHMARKS[name] === undefined),
 ];
-if (wrong.length > 0) {
+if (unknown.length > 0) {
   console.error(
-    `bench: ${wrong.join(', ')}: there are --smoke, --json and ${Object.keys(BENCHMARKS).join(', ')}`,
+    `bench: unknown arguments: ${unknown.join(', ')}; valid are --smoke, --json and ${Object.keys(BENCHMARKS).join(', ')}`,
   );
   process.exitCode = 2;
 } else {

@@ -1,6 +1,6 @@
 /**
- * How everything here is measured: each thing beside its limit, in turns, in one run. Disk and processor of a shared
- * machine vary many times over within minutes, so only ratios of neighbours mean anything; no time is ever judged.
+ * Measures each benchmark and its limit alternately in one run. Disk and processor of a shared machine vary widely
+ * within minutes, so only ratios of neighbouring measurements are compared, never times.
  */
 
 /** A measured ratio. */
@@ -15,7 +15,7 @@ export interface Result {
   readonly low: number;
   readonly high: number;
   readonly rounds: number;
-  /** What helps to understand the figure: times, numbers of rows. */
+  /** Explains the figure: times, numbers of rows. */
   readonly note: string;
 }
 
@@ -66,7 +66,7 @@ export async function timed(work: () => unknown): Promise<number> {
   return performance.now() - begin;
 }
 
-/** The same for work that does not wait: no turn of the event loop is between its end and the reading of the clock. */
+/** The same for synchronous work: no turn of the event loop passes before the clock is read. */
 export function timedSync(work: () => unknown): number {
   const begin = performance.now();
   work();
@@ -74,8 +74,8 @@ export function timedSync(work: () => unknown): number {
 }
 
 /**
- * Processor time of this process, for work that needs nothing else: what others do on the machine is left out, the
- * collector's threads are not.
+ * CPU time of this process in ms, for work that does not wait. Excludes other processes, includes the threads of the
+ * garbage collector.
  */
 export async function processorTime(work: () => unknown): Promise<number> {
   const begin = process.cpuUsage();
@@ -84,7 +84,7 @@ export async function processorTime(work: () => unknown): Promise<number> {
   return (user + system) / 1_000;
 }
 
-/** Runs every side once a round, always in the same order: A B A B. */
+/** Runs each side once in each round, always in the same order: A B A B. */
 export async function inTurns(
   rounds: number,
   sides: Readonly<Record<string, (round: number) => number | Promise<number>>>,

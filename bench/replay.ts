@@ -1,6 +1,6 @@
 /**
- * Strict replay of recorded jobs, which computes each row again and compares it with what was stored, against xstate's
- * bare `transition()` over the same events, which compares nothing.
+ * Measures strict replay of recorded jobs, which recomputes each row and compares it with the stored one, against
+ * xstate's bare `transition()` over the same events, which compares nothing.
  */
 import { type AnyStateMachine, initialTransition, transition } from 'xstate';
 import { sha256 } from '../src/app/database-admin.ts';
@@ -33,7 +33,7 @@ export async function replay(smoke: boolean): Promise<readonly Result[]> {
       what: 'strict replay, rows per second',
       against: 'bare transition() over the same events',
       ...ratioOf(taken, 'bare', 'strict'),
-      note: `${perSecond('strict')} and ${perSecond('bare')} rows/s of processor time`,
+      note: `${perSecond('strict')} and ${perSecond('bare')} rows/s of CPU time`,
     },
   ];
 }

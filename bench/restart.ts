@@ -1,30 +1,30 @@
 /**
- * Ready again after a crash with many open jobs: the store opened, every history restored, every timer armed, every owed
- * effect asked for again. Its limit is a bare read of the rows of those histories.
+ * Measures recovery after a crash with many open jobs: opens the store, restores all histories, sets all timers and
+ * requests all pending effects again. Its limit is a bare read of the rows of those histories.
  */
 import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { openStore } from '../src/adapters/sqlite/store.ts';
 import { recover } from '../src/engine/loop/recover.ts';
+import { instantAdapters, silentAdapters } from './adapters.ts';
 import { factsOf, recordJob } from './facts.ts';
-import { house, inScratch, timerlessClock } from './house.ts';
 import { inTurns, median, ms, pooled, type Result, ratioOf, timed, timedSync } from './measure.ts';
-import { instantWorld, silentWorld } from './world.ts';
+import { createSystem, inScratch, timerlessClock } from './system.ts';
 
 export async function restart(smoke: boolean): Promise<readonly Result[]> {
-  return [smoke ? await withOpen(50, 2) : await withOpen(1_000, 9)];
+  return [smoke ? await measureRecovery(50, 2) : await measureRecovery(1_000, 9)];
 }
 
-/** Takes minutes, most of them to make the jobs: only when it is asked for by name. */
+/** Takes minutes, most of them to create the jobs, so it runs only when named. */
 export async function restartLarge(smoke: boolean): Promise<readonly Result[]> {
-  return [smoke ? await withOpen(100, 2) : await withOpen(10_000, 5)];
+  return [smoke ? await measureRecovery(100, 2) : await measureRecovery(10_000, 5)];
 }
 
-async function withOpen(jobs: number, rounds: number): Promise<Result> {
+async function measureRecovery(jobs: number, rounds: number): Promise<Result> {
   return inScratch(async (folder) => {
     const crashed = join(folder, 'crashed.db');
-    const rows = await leaveOpen(folder, crashed, jobs);
+    const rows = await createCrashed(folder, crashed, jobs);
     const file = join(folder, 'sos-ci.db');
     const taken = await inTurns(rounds, {
       recover: async () => {
@@ -46,8 +46,8 @@ async function withOpen(jobs: number, rounds: number): Promise<Result> {
   });
 }
 
-/** A database whose daemon died while these jobs' tests ran. Returns its number of rows. */
-async function leaveOpen(folder: string, crashed: string, jobs: number): Promise<number> {
+/** Creates the database of a daemon that crashed while the tests of these jobs ran. Returns its number of rows. */
+async function createCrashed(folder: string, crashed: string, jobs: number): Promise<number> {
   const recorded = await recordJob();
   const testing = recorded.findIndex(
     ({ type, data }) => type === 'stage.started' && data.stage === 'testing',
@@ -57,14 +57,14 @@ async function leaveOpen(folder: string, crashed: string, jobs: number): Promise
   const store = openStore(file);
   try {
     for (let done = 0; done < jobs; done += BATCH) {
-      const { engine } = house(store, silentWorld(), timerlessClock);
+      const { engine } = createSystem(store, silentAdapters(), timerlessClock);
       const batch = Array.from({ length: Math.min(BATCH, jobs - done) }, () => factsOf(facts));
       for (let index = 0; index < (batch[0]?.length ?? 0); index += 1) {
         await Promise.all(batch.map((job) => engine.submit(job[index]?.submissions ?? [])));
       }
       engine.halt();
     }
-    // As a crash leaves it: an orderly end would fold the WAL into the database.
+    // Copies the WAL too, as after a crash: closing the store would checkpoint it into the database.
     for (const part of ['', '-wal']) copyFileSync(`${file}${part}`, `${crashed}${part}`);
     return jobs * facts.length;
   } finally {
@@ -73,18 +73,18 @@ async function leaveOpen(folder: string, crashed: string, jobs: number): Promise
 }
 
 const BATCH = 250;
-/** Of one job: its own, its review's, and that of its change's verdicts. */
+/** Histories of one job: the job, its review, and the verdicts of its change. */
 const HISTORIES = 3;
 
 async function recovered(file: string, jobs: number): Promise<number> {
   let store: ReturnType<typeof openStore> | null = null;
-  const world = instantWorld({ slots: jobs, stagesEnd: false });
+  const adapters = instantAdapters({ slots: jobs, stagesEnd: false });
   try {
     return await timed(async () => {
       store = openStore(file);
-      const lab = house(store, world, timerlessClock);
-      const { histories } = await recover(lab.engine, store);
-      lab.engine.halt();
+      const system = createSystem(store, adapters, timerlessClock);
+      const { histories } = await recover(system.engine, store);
+      system.engine.halt();
       if (histories !== HISTORIES * jobs)
         throw new Error(`${histories} histories instead of ${HISTORIES * jobs}`);
     });

@@ -1,6 +1,6 @@
 /**
- * A subunit file of 100 MB into counted tests, as the product reads it, against python-subunit; and whether memory depends on
- * the size of the file. The file is one real run of Tempest after the other.
+ * Measures how fast the product counts the tests in a subunit file of 100 MB, against python-subunit, and whether
+ * memory depends on the size of the file. The file repeats real runs of Tempest.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -9,8 +9,8 @@ import { gunzipSync } from 'node:zlib';
 import { openResults } from '../src/adapters/local/results-file.ts';
 import { readSubunit } from '../src/adapters/results/subunit/subunit.ts';
 import { findProgram } from '../test/fixtures/programs.ts';
-import { inScratch } from './house.ts';
 import { inTurns, median, pooled, processorTime, type Result, ratioOf, spread } from './measure.ts';
+import { inScratch } from './system.ts';
 
 const SAMPLES = ['devstack-broken.subunit.gz', 'tempest-fail.subunit', 'tempest-pass.subunit'];
 const SCRIPT = join('bench', 'python-subunit.py');
@@ -78,7 +78,7 @@ async function read(file: string): Promise<void> {
     throw new Error(`read wrong: ${JSON.stringify(results)}`);
 }
 
-/** As the runner opens it. */
+/** Opens the file in the same way as the runner. */
 async function open(file: string): Promise<AsyncIterable<Uint8Array>> {
   const opened = await openResults(dirname(file), basename(file), Number.POSITIVE_INFINITY);
   if ('unreadable' in opened) throw new Error(opened.unreadable);

@@ -1,12 +1,12 @@
 /**
- * Builds dist/: the program in a few files that start fast, and the files of other kinds that lie between the
- * sources. The new dist/ is put in place whole, so that a build that fails leaves the old one.
+ * Builds dist/: the program, bundled into a few files so that it starts fast, and the other files below src/. Replaces
+ * dist/ at the end, so a failed build keeps the old one.
  */
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { bundle } from './bundle.mjs';
 
-/** `finish` gets the new folder before it is put in place. */
+/** `finish` is called with the new folder before it replaces dist/. */
 export async function buildProgram(root, finish) {
   const dist = join(root, 'dist');
   const fresh = join(root, `dist.new-${process.pid}`);
@@ -15,9 +15,9 @@ export async function buildProgram(root, finish) {
     await bundle({
       entries: { 'cli/main': join(root, 'src', 'cli', 'main.ts') },
       outdir: fresh,
-      // Beside the entry, so that one relative path fits them all.
+      // Chunks are in the folder of the entry, so the same relative path is right for all of them.
       chunks: 'cli/[name]-[hash]',
-      placeOf: (file) => `new URL('../${inDist(root, file)}', import.meta.url).href`,
+      urlOf: (file) => `new URL('../${inDist(root, file)}', import.meta.url).href`,
     });
     copyAssets(join(root, 'src'), fresh);
     chmodSync(join(fresh, 'cli', 'main.js'), 0o755);
@@ -30,12 +30,12 @@ export async function buildProgram(root, finish) {
   }
 }
 
-/** Where a source file would lie if dist mirrored src. */
+/** The path of a source file below dist if dist mirrored src. */
 function inDist(root, file) {
   return relative(join(root, 'src'), file).split(sep).join('/').replace(/\.ts$/, '.js');
 }
 
-/** Everything under src that is not TypeScript keeps its place and its mode. */
+/** Copies all files below src that are not TypeScript, with their paths and modes. */
 function copyAssets(src, dist) {
   for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || entry.name.endsWith('.ts')) continue;

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
  * Makes a fresh clone ready to run: installs the packages, builds the one native module and bundles the program,
- * each only when it is missing or out of date, and says what it does and why. Needs nothing but Node and npm. When
- * nothing changed it only reads and compares, so that every npm script can afford to call it first.
+ * each only when it is missing or out of date, and prints what it does and why. Needs only Node and npm. If nothing
+ * changed, it only reads and compares, so it is fast enough to run before each npm script.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -24,7 +24,7 @@ import { fileURLToPath } from 'node:url';
 const OLDEST_NODE = [20, 19];
 const NATIVE = 'better-sqlite3';
 
-/** Brings everything under `root` up to date. Throws an Error with a message for people when it cannot. */
+/** Brings everything under `root` up to date. Throws an Error with a readable message if that fails. */
 export async function ensure(root, say) {
   const stale = () => packagesReason(root) ?? nativeReason(root) ?? distReason(root);
   refuseOldNode();
@@ -60,9 +60,7 @@ async function ensureNative(root, say) {
     return;
   }
   say(`sos-ci: building ${NATIVE} for Node ${process.version}: ${reason}`);
-  say(
-    '  takes a prebuilt binary where one can be downloaded, else compiles SQLite from source: about a minute',
-  );
+  say('  downloads a prebuilt binary if there is one, else compiles SQLite from source (about a minute)');
   const argv = npm(['rebuild', NATIVE, '--ignore-scripts=false']);
   await run(root, say, 'native', argv, { ...process.env, JOBS: 'max', ...headers() }).catch((error) => {
     throw new Error(`${error.message}\n${missingTools()}`);
@@ -81,10 +79,10 @@ async function ensureDist(root, say) {
   await buildProgram(root, (dist) => writeFileSync(join(dist, '.built-from'), wanted));
 }
 
-/** Why the packages must be installed, or null: what npm installed is compared with the lock file, entry by entry. */
+/** Why the packages must be installed, or null. Compares the installed packages with the lock file, entry by entry. */
 function packagesReason(root) {
   const installed = readText(join(root, 'node_modules', '.package-lock.json'));
-  if (installed === null) return 'node_modules is not there yet';
+  if (installed === null) return 'node_modules does not exist';
   const have = JSON.parse(installed).packages;
   for (const [path, entry] of Object.entries(
     JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages,
@@ -93,13 +91,14 @@ function packagesReason(root) {
     const name = path.slice('node_modules/'.length);
     if (have[path] === undefined) return `${name} is missing`;
     if (have[path].version !== entry.version)
-      return `${name} ${entry.version} is wanted, ${have[path].version} is there`;
-    if (have[path].integrity !== entry.integrity) return `${name} is not the one that the lock file names`;
+      return `${name} is ${have[path].version} instead of ${entry.version}`;
+    if (have[path].integrity !== entry.integrity)
+      return `${name} does not match its checksum in the lock file`;
   }
   return null;
 }
 
-const UNPROVEN = 'it is not known what it was built for';
+const UNPROVEN = 'it is unknown for which Node it was built';
 
 function nativeReason(root) {
   if (!existsSync(join(root, 'node_modules', NATIVE, 'build', 'Release', 'better_sqlite3.node')))
@@ -144,7 +143,7 @@ function filesUnder(folder) {
     .sort();
 }
 
-/** One ensure at a time for one checkout: a second waits, and then finds everything done. */
+/** Allows one run at a time for each checkout. A second one waits and then has nothing to do. */
 async function lock(root, say) {
   const file = join(root, '.cache', 'ensure.lock');
   const own = `${file}.${process.pid}`;
@@ -164,7 +163,7 @@ async function lock(root, say) {
   return () => rmSync(file, { force: true });
 }
 
-/** A link appears whole or not at all: nobody reads a lock without its holder. */
+/** link() is atomic, so no process reads a lock that does not name its holder yet. */
 function linked(own, file) {
   try {
     linkSync(own, file);
@@ -175,7 +174,7 @@ function linked(own, file) {
   }
 }
 
-/** Takes a dead process's lock away; puts it back if by now it is somebody else's. */
+/** Removes the lock of a dead process. Restores it if another process has taken the lock meanwhile. */
 function breakLock(file, holder, aside) {
   try {
     renameSync(file, aside);
@@ -195,7 +194,7 @@ function alive(pid) {
   }
 }
 
-/** Runs a command with its output in a file under .cache; the end of the file is shown only when it fails. */
+/** Runs a command with its output in a file under .cache. On failure the error contains the end of that file. */
 async function run(root, say, name, argv, env = process.env) {
   const log = join(root, '.cache', `${name}.log`);
   mkdirSync(dirname(log), { recursive: true });
@@ -222,17 +221,17 @@ function exitOf(child) {
   });
 }
 
-/** The npm that called us, on the Node that runs us; else the one on the PATH. */
+/** The npm that started this script, run by this Node; otherwise the npm in PATH. */
 function npm(args) {
   const own = process.env.npm_execpath;
   return own?.endsWith('.js') ? [process.execPath, own, ...args] : ['npm', ...args];
 }
 
-/** Node's own headers, when they were installed beside it: then a compile needs no download. */
+/** Points node-gyp to the headers that are installed with Node, if any, so that compiling needs no download. */
 function headers() {
   const prefix = dirname(dirname(process.execPath));
   if (!existsSync(join(prefix, 'include', 'node', 'node_api.h'))) return {};
-  // The first name is node-gyp's own; the second is for npm 10 and older, and newer npm complains about it.
+  // node-gyp reads the first variable. npm 10 and older need the second, and newer npm warns about it.
   const [command, ...args] = npm(['--version']);
   const major = Number.parseInt(spawnSync(command, args, { encoding: 'utf8' }).stdout, 10);
   return { npm_package_config_node_gyp_nodedir: prefix, ...(major < 11 && { npm_config_nodedir: prefix }) };
@@ -250,7 +249,7 @@ function missingTools() {
   );
   return missing.length > 0
     ? `To compile ${NATIVE}, install ${missing.join(', ')} (Debian and Ubuntu: apt-get install -y python3 make g++) and try again.`
-    : `python3, make and g++ are there; the log says why ${NATIVE} did not build.`;
+    : `python3, make and g++ are installed; the log says why ${NATIVE} did not build.`;
 }
 
 function refuseOldNode() {
@@ -270,7 +269,7 @@ function readText(file) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-  // `native` alone: for a copy of the sources that is run by another Node.
+  // `native` builds only the native module, for a copy of the sources that another Node runs.
   const work = process.argv[2] === 'native' ? ensureNative(root, console.log) : ensure(root, console.log);
   work.catch((error) => {
     console.error(`sos-ci: ${error.message}`);

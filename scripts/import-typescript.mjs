@@ -1,11 +1,11 @@
-/** Imports a TypeScript module of the checkout from a script: bundled, because the oldest Node that we run on cannot read it. */
+/** Imports a TypeScript module of the checkout, bundled, because the oldest supported Node cannot run TypeScript. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 export async function importTypeScript(root, source) {
-  // Below node_modules, so that packages that are not bundled are found.
+  // Below node_modules, so that the import of unbundled packages works.
   const scratch = mkdtempSync(join(root, 'node_modules', '.import-'));
   try {
     const outfile = join(scratch, 'module.mjs');

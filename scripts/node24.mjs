@@ -1,7 +1,7 @@
 /**
- * Runs the unit tests on Node 24, whatever Node is installed here. The runtime is an npm package that brings its
- * headers; the tests run in a copy of the sources whose packages are links to ours, but for the native module, which
- * is built again. All of it lies under .cache/node24 and is used again.
+ * Runs the unit tests on Node 24, regardless of the installed Node. The runtime is an npm package that includes its
+ * headers. The tests run in a copy of the sources whose packages are links to ours, except the native module, which is
+ * rebuilt. Everything is kept in .cache/node24 for the next run.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -9,8 +9,8 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * The last one on which better-sqlite3 12 may throw native objects away: from 24.19 on that aborts the process, which the
- * program takes care not to do (src/adapters/sqlite/statements.ts) and test workers cannot.
+ * The last version on which better-sqlite3 12 can destroy native objects. From 24.19 on that aborts the process. The
+ * program avoids it (src/adapters/sqlite/statements.ts); test workers cannot.
  */
 const VERSION = '24.18.1';
 const PACKAGE = `node-${process.platform}-${process.arch}`;
@@ -36,7 +36,7 @@ function installRuntime() {
   const runtime = join(home, `v${VERSION}`);
   const folder = join(runtime, 'node_modules', PACKAGE, 'bin');
   if (existsSync(join(runtime, 'complete'))) return folder;
-  console.log(`sos-ci: installing Node ${VERSION} (npm package ${PACKAGE}) for the tests: not there yet`);
+  console.log(`sos-ci: installing Node ${VERSION} (npm package ${PACKAGE}) for the tests`);
   rmSync(runtime, { recursive: true, force: true });
   mkdirSync(runtime, { recursive: true });
   writeFileSync(join(runtime, 'package.json'), '{ "private": true }\n');
@@ -46,7 +46,7 @@ function installRuntime() {
   return folder;
 }
 
-/** What git would commit, and dist/. */
+/** Copies the files that git would commit, and dist/. */
 function copySources() {
   mkdirSync(tree, { recursive: true });
   for (const name of readdirSync(tree)) {
@@ -72,7 +72,7 @@ function linkPackages() {
   for (const name of readdirSync(from)) {
     if (name !== NATIVE && name !== '.vite') symlinkSync(join(from, name), join(to, name));
   }
-  // Kept from the last time: ensure builds it again when its version, or Node's, is another.
+  // The copy of the last run is kept. scripts/ensure.mjs rebuilds it if its version or Node's has changed.
   if (existsSync(join(to, NATIVE))) return;
   cpSync(join(from, NATIVE), join(to, NATIVE), { recursive: true });
 }

@@ -1,7 +1,7 @@
 /**
- * Writes the stories of test/machines/stories.ts down as test/histories/NAME.jsonl, one row of the log a line. A file
- * that is there already stays: histories are recorded once and replayed forever. Before the first release the
- * machines still change; then `--again` writes all of them again.
+ * Writes the stories of test/machines/stories.ts to test/histories/NAME.jsonl, one log row per line. Keeps existing
+ * files: histories are recorded once and replayed forever. `--again` overwrites all of them, which is allowed only
+ * before the first release, while the machines still change.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -17,15 +17,15 @@ for (const [name, story] of Object.entries(stories)) {
   write(file, story().log);
 }
 const altered = join(root, 'test/histories/altered.jsonl');
-if (!existsSync(altered) || again) write(altered, stories['failing-test']().log.map(whitewashed));
+if (!existsSync(altered) || again) write(altered, stories['failing-test']().log.map(forgeSuccess));
 
 function write(file, rows) {
   writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   console.log(`${basename(file)}: ${rows.length} rows`);
 }
 
-/** What replay must find: the job reported a failure, and the row says that it was a success. */
-function whitewashed(row) {
+/** Turns the reported failure of the job into a success, a difference that replay must detect. */
+function forgeSuccess(row) {
   if (row.type !== 'job.reported') return row;
   return { ...row, data: { report: { ...row.data.report, verdict: 'SUCCESS', reason: '' } } };
 }

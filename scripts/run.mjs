@@ -1,5 +1,5 @@
 /**
- * Bundles a TypeScript program of the checkout, because the oldest Node that we run on cannot read TypeScript, and runs it:
+ * Bundles a TypeScript program of the checkout and runs it, because the oldest supported Node cannot run TypeScript:
  * `node scripts/run.mjs bench/main.ts ARGUMENTS`.
  */
 import { spawnSync } from 'node:child_process';
@@ -8,7 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { bundle } from './bundle.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const [source, ...words] = process.argv.slice(2);
+const [source, ...args] = process.argv.slice(2);
 const name = source.replace(/\.ts$/, '').replaceAll('/', '-');
 const outdir = join(root, '.cache', 'run');
 
@@ -16,7 +16,7 @@ await bundle({
   entries: { [name]: join(root, source) },
   outdir,
   chunks: '[name]-[hash]',
-  placeOf: (file) => JSON.stringify(pathToFileURL(file).href),
+  urlOf: (file) => JSON.stringify(pathToFileURL(file).href),
 });
-const { status } = spawnSync(process.execPath, [join(outdir, `${name}.js`), ...words], { stdio: 'inherit' });
+const { status } = spawnSync(process.execPath, [join(outdir, `${name}.js`), ...args], { stdio: 'inherit' });
 process.exitCode = status ?? 1;

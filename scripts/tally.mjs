@@ -1,6 +1,6 @@
 /**
- * Prints `passed failed skipped` for one step of .ci/run: from Vitest's report where the step writes one, else the step
- * itself is the one thing that passed or failed. A suite that crashed or that left no report has failed once more.
+ * Prints `passed failed skipped` for one step of .ci/run: from Vitest's report if the step writes one, otherwise the
+ * step counts as one test. A suite that crashed or wrote no report adds one failure.
  * Usage: tally.mjs EXIT_CODE [REPORT]
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ function counted(report) {
   const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(
     readFileSync(report, 'utf8'),
   );
-  // A file that could not even be loaded has no test that failed.
+  // A test file that failed to load has failed without a failed test.
   const broken = testResults.filter(
     ({ status, assertionResults }) =>
       status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),

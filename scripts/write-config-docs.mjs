@@ -1,6 +1,6 @@
 /**
- * Writes the table of all keys into docs/configuration.md, from the schema in src/config. With `--check` it writes nothing and
- * fails when the table is not current.
+ * Writes the table of all keys to docs/configuration.md, from the schema in src/config. With `--check`, writes nothing
+ * and fails if the table is not current.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -34,7 +34,7 @@ function reference(keys) {
 }
 
 function table(keys) {
-  const cell = (words) => words.replaceAll('|', '\\|').replaceAll('*', '\\*');
+  const cell = (text) => text.replaceAll('|', '\\|').replaceAll('*', '\\*');
   const rows = keys.map(
     (key) => `| \`${key.path}\` | ${cell(key.kind)} | ${defaultCell(key)} | ${cell(key.about)} |`,
   );

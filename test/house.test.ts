@@ -1,5 +1,5 @@
 /**
- * The house rules, each twice: no file breaks it, and a file made to break it is caught.
+ * The conventions of this repository. Each is tested twice: no file breaks it, and a file that breaks it is detected.
  */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -35,10 +35,10 @@ const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const manifest = JSON.parse(read('package.json'));
 const lock = JSON.parse(read('package-lock.json'));
 
-/** One line of code as a file of the house. */
+/** A source file with this content. */
 const sample = (path: string, text: string) => source(path, text);
 
-describe('the import table', () => {
+describe('the import table of ARCHITECTURE.md', () => {
   test('holds', () => {
     expect(src.length).toBeGreaterThan(0);
     expect(src.flatMap(importBreaches)).toEqual([]);
@@ -105,20 +105,20 @@ describe('the import table', () => {
     expect(importBreaches(sample(path, text))).toEqual([]);
   });
 
-  test('sees every way to import', () => {
+  test('detects every kind of import', () => {
     const text = "import 'a'; export * from 'b'; type C = import('c').C; await import('d'); require('e');";
     expect(importsOf(sample('src/app/daemon.ts', text)).map(({ target }) => target)).toEqual([...'abcde']);
   });
 });
 
 describe('lengths', () => {
-  test('no file and no function is too long', () => {
+  test('no file and no function is longer than the limit', () => {
     expect(
       [...src, ...tests, ...bench].flatMap((file) => lengthBreaches(file, file.path.startsWith('src/'))),
     ).toEqual([]);
   });
 
-  test('a long file is caught', () => {
+  test('catches a long file', () => {
     const [fits, tooLong] = [LONGEST_FILE, LONGEST_FILE + 1].map((lines) =>
       sample('src/a.ts', 'f();\n'.repeat(lines)),
     );
@@ -126,7 +126,7 @@ describe('lengths', () => {
   });
 
   test.each(['function f() {', 'const f = () => {', 'class A { f() {', 'const f = function () {'])(
-    'a long %s is caught',
+    'catches a long %s',
     (head) => {
       const tail = head.startsWith('class') ? '}}' : '}';
       const ofLength = (lines: number) =>
@@ -138,7 +138,7 @@ describe('lengths', () => {
 });
 
 describe('style of one file', () => {
-  test('names say what a file is', () => {
+  test('no file has a name that says nothing', () => {
     expect(files.filter((path) => /^(src|test|scripts|bench)\//.test(path)).flatMap(nameBreaches)).toEqual(
       [],
     );
@@ -152,7 +152,7 @@ describe('style of one file', () => {
     'src/EngineLoop.ts',
   ])('catches the name %s', (path) => expect(nameBreaches(path)).toHaveLength(1));
 
-  test('every file begins with a comment about itself', () => {
+  test('every file begins with a comment', () => {
     expect([...src, ...bench].flatMap(paragraphBreaches)).toEqual([]);
     expect(paragraphBreaches(sample('src/a.ts', "import { b } from './b.ts';\n"))).toHaveLength(1);
     expect(paragraphBreaches(sample('src/a.ts', '/** A file. */\n'))).toHaveLength(1);
@@ -205,7 +205,7 @@ describe('style of one file', () => {
     "import { setTimeout as pause } from 'node:timers/promises';",
   ])('catches %s', (text) => expect(timerBreaches(sample('src/adapters/local/a.ts', text))).toHaveLength(1));
 
-  test('a property with the name of a clock is allowed', () => {
+  test('allows a property with the name of a global', () => {
     const text =
       'interface A { Date: string } const b = { process: 1 }; f(a.Date, b.process, a.console.log);';
     expect(purityBreaches(sample('src/machines/job/job.ts', text))).toEqual([]);
@@ -305,15 +305,15 @@ describe('the code map in ARCHITECTURE.md', () => {
     ]);
   });
 
-  test('no other page names a path that is gone', () => {
+  test('no other page names a missing path', () => {
     const pages = files.filter((path) => /^(?:[A-Z]+|docs\/[a-z-]+)\.md$/.test(path));
     expect(pages.length).toBeGreaterThan(5);
-    const gone = pages.flatMap((page) =>
+    const missing = pages.flatMap((page) =>
       [...read(page).matchAll(/`((?:src|test|scripts|migrations|bench)\/[\w./-]*)`/g)]
         .map(([, path = '']) => path)
         .filter((path) => !files.some((file) => `${file}/`.startsWith(path.replace(/\/?$/, '/'))))
         .map((path) => `${page}: ${path}`),
     );
-    expect(gone).toEqual([]);
+    expect(missing).toEqual([]);
   });
 });

@@ -12,8 +12,8 @@ function capture(options: Partial<LogOptions> = {}) {
 
 const WITHOUT_TIME = /^\d\d:\d\d:\d\dZ /;
 
-describe('lines for programs', () => {
-  test('are one JSON object each, with level by name and UTC time', () => {
+describe('JSON lines', () => {
+  test('contain one object each, with the name of the level and UTC time', () => {
     const { log, lines } = capture();
     log.child({ job: 'j1' }).warn({ attempt: 2 }, 'server leaked');
     expect(lines).toHaveLength(1);
@@ -22,13 +22,13 @@ describe('lines for programs', () => {
     expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   });
 
-  test('below the level are not written', () => {
+  test('below the configured level are not written', () => {
     const { log, lines } = capture();
     log.debug({}, 'detail');
     expect(lines).toEqual([]);
   });
 
-  test('go to a file', () => {
+  test('can be written to a file', () => {
     const dir = mkdtempSync(join(tmpdir(), 'sos-log-'));
     cleanups.push(() => rmSync(dir, { recursive: true }));
     const file = join(dir, 'deep', 'sos-ci.log');
@@ -40,7 +40,7 @@ describe('lines for programs', () => {
 describe('secrets', () => {
   const secret = 'p"ss\\w0rd\nline two';
 
-  test('never appear: in fields, keys, messages, JSON inside a text, an error and its cause', () => {
+  test('do not appear in fields, keys, messages, JSON inside a text, an error or its cause', () => {
     const { log, lines } = capture({ secrets: { values: ['w0rd', secret, '', '123456'] } });
     const failed = new Error(`login with ${secret} refused`, { cause: new Error(secret) });
     log.info(
@@ -56,15 +56,15 @@ describe('secrets', () => {
     expect(JSON.parse(lines[1] ?? '').err.message).toContain('login with [redacted] refused');
   });
 
-  test('do not appear in lines for people either', () => {
+  test('do not appear in pretty lines', () => {
     const { log, lines } = capture({ secrets: { values: [secret] }, pretty: true });
     log.info({ secret }, secret);
     expect((lines[0] ?? '').replace(WITHOUT_TIME, '')).toBe('INFO  [redacted]  secret="[redacted]"\n');
   });
 });
 
-describe('lines for people', () => {
-  test('are short, in UTC, with the hint on a line of its own', () => {
+describe('pretty lines', () => {
+  test('are short, in UTC, with the hint on its own line', () => {
     const { log, lines } = capture({ pretty: true });
     log.error({ target: 'review:29418', hint: 'add the key in Gerrit' }, 'login refused');
     expect((lines[0] ?? '').replace(WITHOUT_TIME, '')).toBe(
@@ -72,13 +72,13 @@ describe('lines for people', () => {
     );
   });
 
-  test('have colour only when asked for', () => {
+  test('have colour only if enabled', () => {
     const { log, lines } = capture({ pretty: true, color: true });
     log.info({}, 'up');
     expect(lines[0]).toContain('\u001b[32mINFO \u001b[0m up');
   });
 
-  test('cannot drive the terminal', () => {
+  test('contain no terminal control characters', () => {
     const { log, lines } = capture({ pretty: true });
     const hostile = '\u001b[2J\u009b31m\u202eevil\r\n';
     log.info({ subject: hostile, [hostile]: 1, err: new Error(hostile), hint: hostile }, hostile);

@@ -1,24 +1,24 @@
-/** Timers that are longer than Node's own, and what calls them off. */
+/** Timers beyond Node's maximum delay, and their cancellation. */
 import { describe, expect, test } from 'vitest';
 import { every, after as once, sleep, timerDelay } from '../src/timer.ts';
 
 const MONTH_MS = 31 * 86_400_000;
-const soon = () => new Promise<void>((resolve) => once(20, resolve));
+const shortDelay = () => new Promise<void>((resolve) => once(20, resolve));
 
 describe('a timer', () => {
-  test.each([MONTH_MS, Number.POSITIVE_INFINITY])('of %d ms is not due now', async (delayMs) => {
+  test.each([MONTH_MS, Number.POSITIVE_INFINITY])('of %d ms does not fire immediately', async (delayMs) => {
     const called: string[] = [];
     const cancels = [
       once(delayMs, () => called.push('after')),
       every(delayMs, () => called.push('every')),
       once(delayMs, () => called.push('unref'), { unref: true }),
     ];
-    await soon();
+    await shortDelay();
     for (const cancel of cancels) cancel();
     expect(called).toEqual([]);
   });
 
-  test('that repeats does so until it is cancelled, also from its own call', async () => {
+  test('that repeats does so until it is cancelled, even from its own callback', async () => {
     let calls = 0;
     await new Promise<void>((resolve) => {
       const cancel = every(1, () => {
@@ -28,11 +28,11 @@ describe('a timer', () => {
         resolve();
       });
     });
-    await soon();
+    await shortDelay();
     expect(calls).toBe(3);
   });
 
-  test('of a library is given no more than Node can hold', () => {
+  test('of a library gets at most the delay that Node supports', () => {
     expect([5, MONTH_MS, Number.POSITIVE_INFINITY, -1].map(timerDelay)).toEqual([
       5,
       2 ** 31 - 1,
@@ -43,12 +43,12 @@ describe('a timer', () => {
 });
 
 describe('a sleep', () => {
-  test('ends by itself, and at once when it is called off', async () => {
+  test('ends after its delay, and at once when it is aborted', async () => {
     const stop = new AbortController();
-    const pausing = sleep(MONTH_MS, stop.signal);
+    const sleeping = sleep(MONTH_MS, stop.signal);
     await sleep(1);
     stop.abort();
-    await expect(pausing).resolves.toBeUndefined();
+    await expect(sleeping).resolves.toBeUndefined();
     await expect(sleep(MONTH_MS, stop.signal)).resolves.toBeUndefined();
   });
 });

@@ -1,112 +1,117 @@
-/** What each fault costs: pushes lost, verdicts lost or wrong, and how long until all is as it should be. */
+/** Measures the cost of each fault: lost pushes, lost or wrong verdicts, and the time to recover. */
 import type { Rig } from '../../test/e2e/gerrit/rig.ts';
 import type { Bench, Row } from './main.ts';
-import { Place, seconds } from './place.ts';
+import { BenchSetup, seconds } from './setup.ts';
 
-const AWAY_MS = 40_000;
-/** As many as were pushed to the others. */
+const OUTAGE_MS = 40_000;
+/** Pushes after each outage. */
 const PUSHES_AFTER = 16;
 
 export const faults: Readonly<Record<string, Bench>> = {
   'pushed-while-down': pushedWhileDown,
   'killed-while-running': killedWhileRunning,
-  'gerrit-away': gerritAway,
-  'gerrit-away-at-the-end': gerritAwayAtTheEnd,
+  'gerrit-away': gerritUnavailable,
+  'gerrit-away-at-the-end': gerritUnavailableAtTheEnd,
   'program-missing': programMissing,
 };
 
 async function pushedWhileDown(rig: Rig, runs: number): Promise<readonly Row[]> {
-  const place = await Place.open(rig);
-  await (await place.one.startDaemon()).stop();
+  const setup = await BenchSetup.open(rig);
+  await (await setup.case.startDaemon()).stop();
   const times: number[] = [];
   for (let run = 0; run < runs; run += 1) {
-    const change = await place.one.checkout().push();
+    const change = await setup.case.checkout().push();
     const started = Date.now();
-    const daemon = place.one.spawnDaemon();
-    times.push((await place.stamp(change, 'at')) - started);
-    await place.visible(change);
-    await place.untilIdle();
+    const daemon = setup.case.spawnDaemon();
+    times.push((await setup.stamp(change, 'at')) - started);
+    await setup.visible(change);
+    await setup.untilIdle();
     await daemon.stop();
   }
-  const measured = `tested, ${times.length} of ${runs}; start to first command ${seconds(times)}`;
+  const measured = `tested, ${times.length} of ${runs}; ${seconds(times)} from the start to the first command`;
   return [{ what: 'pushed while the CI is down', measured, goal: 'tested', met: times.length === runs }];
 }
 
 async function killedWhileRunning(rig: Rig, runs: number): Promise<readonly Row[]> {
-  const place = await Place.open(rig);
-  let wentOn = 0;
+  const setup = await BenchSetup.open(rig);
+  let resumed = 0;
   let voted = 0;
-  let heard = 0;
-  let daemon = await place.one.startDaemon();
+  let tested = 0;
+  let daemon = await setup.case.startDaemon();
   for (let run = 0; run < runs; run += 1) {
-    const running = await place.pushHeld();
-    await place.stamp(running, 'at');
+    const running = await setup.pushHeld();
+    await setup.stamp(running, 'at');
     await daemon.kill();
-    const pushed = await place.one.checkout().push();
-    daemon = place.one.spawnDaemon();
-    place.one.go();
-    await place.visible(running);
-    await place.visible(pushed);
-    await place.untilIdle();
-    wentOn += place.stamps(running, 'at').length === 1 ? 1 : 0;
-    voted += (await judged(place, running)) ? 1 : 0;
-    heard += (await judged(place, pushed)) ? 1 : 0;
+    const pushed = await setup.case.checkout().push();
+    daemon = setup.case.spawnDaemon();
+    setup.case.go();
+    await setup.visible(running);
+    await setup.visible(pushed);
+    await setup.untilIdle();
+    resumed += setup.stamps(running, 'at').length === 1 ? 1 : 0;
+    voted += (await hasOneCorrectVote(setup, running)) ? 1 : 0;
+    tested += (await hasOneCorrectVote(setup, pushed)) ? 1 : 0;
   }
   await daemon.stop();
-  const measured = `the same process went on ${wentOn} of ${runs}, right vote once ${voted} of ${runs}, push meanwhile tested ${heard} of ${runs}`;
-  const met = wentOn === runs && voted === runs && heard === runs;
+  const measured = `the same process continued ${resumed} of ${runs}, one correct vote ${voted} of ${runs}, a push during the downtime tested ${tested} of ${runs}`;
+  const met = resumed === runs && voted === runs && tested === runs;
   return [
-    { what: 'SIGKILL of the daemon while a job runs', measured, goal: 'goes on, nothing lost or wrong', met },
+    {
+      what: 'SIGKILL of the daemon while a job runs',
+      measured,
+      goal: 'continues, nothing lost or wrong',
+      met,
+    },
   ];
 }
 
-async function gerritAway(rig: Rig, runs: number): Promise<readonly Row[]> {
-  const place = await Place.open(rig);
+async function gerritUnavailable(rig: Rig, runs: number): Promise<readonly Row[]> {
+  const setup = await BenchSetup.open(rig);
   const rounds = Math.max(1, Math.round(runs / 4));
-  const deaf: number[] = [];
+  const delays: number[] = [];
   let lost = 0;
-  const daemon = await place.one.startDaemon();
+  const daemon = await setup.case.startDaemon();
   for (let round = 0; round < rounds; round += 1) {
     await rig.gerrit.stop();
-    await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
+    await new Promise((resolve) => setTimeout(resolve, OUTAGE_MS));
     await rig.gerrit.start();
     const changes: number[] = [];
-    for (let pushes = 0; pushes < PUSHES_AFTER; pushes += 1) changes.push(await place.one.checkout().push());
+    for (let pushes = 0; pushes < PUSHES_AFTER; pushes += 1) changes.push(await setup.case.checkout().push());
     const [first] = changes;
     const back = Date.now();
-    if (first !== undefined) deaf.push(Math.max(0, (await place.stamp(first, 'at')) - back));
-    for (const change of changes) await place.visible(change);
-    await place.untilIdle();
-    for (const change of changes) lost += (await judged(place, change)) ? 0 : 1;
+    if (first !== undefined) delays.push(Math.max(0, (await setup.stamp(first, 'at')) - back));
+    for (const change of changes) await setup.visible(change);
+    await setup.untilIdle();
+    for (const change of changes) lost += (await hasOneCorrectVote(setup, change)) ? 0 : 1;
   }
   await daemon.stop();
   const pushes = rounds * PUSHES_AFTER;
-  const measured = `${lost} of ${pushes} pushes lost; the first one began ${seconds(deaf)} after the last push`;
-  return [{ what: 'Gerrit away for 40 s', measured, goal: 'none lost', met: lost === 0 }];
+  const measured = `${lost} of ${pushes} pushes lost; the first job began ${seconds(delays)} after the last push`;
+  return [{ what: 'Gerrit unavailable for 40 s', measured, goal: 'none lost', met: lost === 0 }];
 }
 
-async function gerritAwayAtTheEnd(rig: Rig, runs: number): Promise<readonly Row[]> {
-  const place = await Place.open(rig);
+async function gerritUnavailableAtTheEnd(rig: Rig, runs: number): Promise<readonly Row[]> {
+  const setup = await BenchSetup.open(rig);
   const times: number[] = [];
   let once = 0;
-  const daemon = await place.one.startDaemon();
+  const daemon = await setup.case.startDaemon();
   for (let run = 0; run < runs; run += 1) {
-    const change = await place.pushHeld();
-    await place.stamp(change, 'at');
+    const change = await setup.pushHeld();
+    await setup.stamp(change, 'at');
     await rig.gerrit.stop();
-    place.one.go();
-    await place.stamp(change, 'end');
+    setup.case.go();
+    await setup.stamp(change, 'end');
     await rig.gerrit.start();
     const back = Date.now();
-    times.push((await place.visible(change)) - back);
-    await place.untilIdle();
-    once += (await judged(place, change)) ? 1 : 0;
+    times.push((await setup.visible(change)) - back);
+    await setup.untilIdle();
+    once += (await hasOneCorrectVote(setup, change)) ? 1 : 0;
   }
   await daemon.stop();
   const measured = `posted once ${once} of ${runs}, ${seconds(times)} after Gerrit was back`;
   return [
     {
-      what: 'Gerrit away when the job ends',
+      what: 'Gerrit unavailable when the job ends',
       measured,
       goal: 'posted when it is back, once',
       met: once === runs,
@@ -115,25 +120,26 @@ async function gerritAwayAtTheEnd(rig: Rig, runs: number): Promise<readonly Row[
 }
 
 async function programMissing(rig: Rig, runs: number): Promise<readonly Row[]> {
-  const place = await Place.open(rig, { program: './no-such-program', node: true });
-  const { one } = place;
-  const daemon = await one.startDaemon();
-  let silent = 0;
+  const setup = await BenchSetup.open(rig, { program: './no-such-program', node: true });
+  const { case: benchCase } = setup;
+  const daemon = await benchCase.startDaemon();
+  let withoutVote = 0;
   for (let run = 0; run < runs; run += 1) {
-    const change = await one.checkout().push();
-    await place.visible(change);
-    await place.untilIdle();
-    silent += (await one.vote(change)) === 0 && (await one.messages(change)).length === 1 ? 1 : 0;
+    const change = await benchCase.checkout().push();
+    await setup.visible(change);
+    await setup.untilIdle();
+    withoutVote +=
+      (await benchCase.vote(change)) === 0 && (await benchCase.messages(change)).length === 1 ? 1 : 0;
   }
-  const alarmed = /command-missing/.test((await one.ask('status')).text);
+  const alarmed = /command-missing/.test((await benchCase.ask('status')).text);
   await daemon.stop();
-  const measured = `comment without vote ${silent} of ${runs}, ${alarmed ? 'alarm raised' : 'no alarm'}`;
-  const met = silent === runs && alarmed;
-  return [{ what: 'program missing on the node', measured, goal: 'comment without vote, alarm', met }];
+  const measured = `comment without a vote ${withoutVote} of ${runs}, ${alarmed ? 'alarm raised' : 'no alarm'}`;
+  const met = withoutVote === runs && alarmed;
+  return [{ what: 'program missing on the node', measured, goal: 'comment without a vote, alarm', met }];
 }
 
-/** One message, and the vote that a job that ended well deserves. */
-async function judged(place: Place, change: number): Promise<boolean> {
-  const messages = await place.one.messages(change);
-  return messages.length === 1 && (await place.one.vote(change)) === 1;
+/** Whether the change has exactly one message, and the vote of a successful job. */
+async function hasOneCorrectVote(setup: BenchSetup, change: number): Promise<boolean> {
+  const messages = await setup.case.messages(change);
+  return messages.length === 1 && (await setup.case.vote(change)) === 1;
 }

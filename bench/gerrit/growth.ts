@@ -1,33 +1,33 @@
-/** What a daemon that works for long keeps: its memory at rest after many jobs in a row. */
+/** Measures memory growth: what the idle daemon holds after many jobs in a row. */
 import { appendFileSync, readFileSync } from 'node:fs';
 import type { Bench, Row } from './main.ts';
-import { Place } from './place.ts';
+import { BenchSetup } from './setup.ts';
 
-/** One person pushes all changes, faster than any limit on starts allows. */
+/** One account pushes all changes, faster than the default rate limits allow. */
 const UNLIMITED = 'triggers: {rateLimits: {author: 1000000, project: 1000000, total: 1000000}}\n';
 /** Samples between the first and the last job. */
 const SAMPLES = 10;
-/** The daemon collects 5 s after its last row. */
+/** The daemon runs a full garbage collection 5 s after its last row. */
 const IDLE_MS = 7_000;
-/** What a daemon may still gain in the second half of the jobs. */
+/** Allowed growth in the second half of the jobs. */
 const GROWTH_MIB = 3;
 
-export const growth: Readonly<Record<string, Bench>> = { growth: memoryAtRest };
+export const growth: Readonly<Record<string, Bench>> = { growth: idleMemory };
 
-async function memoryAtRest(rig: Parameters<Bench>[0], runs: number): Promise<readonly Row[]> {
-  const place = await Place.open(rig);
-  appendFileSync(place.one.config, UNLIMITED);
-  const daemon = await place.one.startDaemon();
+async function idleMemory(rig: Parameters<Bench>[0], runs: number): Promise<readonly Row[]> {
+  const setup = await BenchSetup.open(rig);
+  appendFileSync(setup.case.config, UNLIMITED);
+  const daemon = await setup.case.startDaemon();
   const every = Math.max(1, Math.round(runs / SAMPLES));
   const samples: { readonly jobs: number; readonly mebibytes: number }[] = [];
   for (let jobs = 1; jobs <= runs; jobs += 1) {
-    const change = await place.one.checkout().push();
-    await place.visible(change);
+    const change = await setup.case.checkout().push();
+    await setup.visible(change);
     if (jobs % every > 0) continue;
-    await place.untilIdle();
+    await setup.untilIdle();
     await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
     const parts = proportionalMebibytes(daemon.pid);
-    // Without mapped files, whose share also depends on which other programs run Node at that moment.
+    // Leaves out mapped files: their share depends on which other programs run Node at that moment.
     samples.push({ jobs, mebibytes: parts.heap + parts.arenas + parts.anonymous });
     console.error(
       `  after ${jobs} jobs: ${Object.entries(parts)
@@ -41,27 +41,27 @@ async function memoryAtRest(rig: Parameters<Bench>[0], runs: number): Promise<re
   const gained = (last?.mebibytes ?? 0) - (half?.mebibytes ?? 0);
   return [
     {
-      what: 'own memory (PSS without files) at rest after many jobs in a row',
+      what: 'memory (PSS without files) of the idle daemon after many jobs in a row',
       measured: samples.map(({ jobs, mebibytes }) => `${mebibytes.toFixed(0)} MiB after ${jobs}`).join(', '),
-      goal: `level: at most ${GROWTH_MIB} MiB more in the second half`,
+      goal: `at most ${GROWTH_MIB} MiB more in the second half`,
       met: gained <= GROWTH_MIB,
     },
   ];
 }
 
-/** An arena of glibc's allocator: each thread that allocates may get one of its own. */
+/** An arena of glibc's allocator: each thread that allocates may get its own. */
 const ARENA_BYTES = 64 * 2 ** 20;
 
 interface Mapping {
   readonly from: number;
   readonly to: number;
-  readonly rights: string;
+  readonly permissions: string;
   readonly file: boolean;
   readonly heap: boolean;
   readonly kilobytes: number;
 }
 
-/** PSS in MiB by what is mapped: the allocator's heap and arenas, V8 and other anonymous memory, files. */
+/** PSS in MiB by kind of mapping: the allocator's heap and arenas, V8 and other anonymous memory, files. */
 function proportionalMebibytes(
   pid: number,
 ): Readonly<Record<'all' | 'heap' | 'arenas' | 'anonymous' | 'files', number>> {
@@ -73,7 +73,7 @@ function proportionalMebibytes(
     const next = mappings[index + 1];
     const isArena =
       from % ARENA_BYTES === 0 &&
-      (to - from === ARENA_BYTES || (next?.rights.startsWith('---') && next.to - from === ARENA_BYTES));
+      (to - from === ARENA_BYTES || (next?.permissions.startsWith('---') && next.to - from === ARENA_BYTES));
     const part = heap ? 'heap' : file ? 'files' : isArena ? 'arenas' : 'anonymous';
     sizes[part] += kilobytes / 1024;
     sizes.all += kilobytes / 1024;
@@ -82,12 +82,12 @@ function proportionalMebibytes(
 }
 
 function mappingOf(text: string): Mapping {
-  const [, from = '0', to = '0', rights = '', inode = '0', name = ''] =
+  const [, from = '0', to = '0', permissions = '', inode = '0', name = ''] =
     /^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ (\d+) *(.*)$/m.exec(text) ?? [];
   return {
     from: Number.parseInt(from, 16),
     to: Number.parseInt(to, 16),
-    rights,
+    permissions,
     file: inode !== '0',
     heap: name === '[heap]',
     kilobytes: Number(/^Pss:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0),

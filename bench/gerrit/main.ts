@@ -1,6 +1,6 @@
 /**
- * `npm run bench:gerrit`: what an operator waits for, and what a fault costs, measured on a real Gerrit with the built
- * program. Arguments: names of rows (without: all), `--runs N` (12), `--json`.
+ * `npm run bench:gerrit`: measures delays and the cost of faults on a real Gerrit with the built program. Arguments:
+ * names of benchmarks (default: all), `--runs N` (default: 12), `--json`.
  */
 import { cpus, loadavg, totalmem } from 'node:os';
 import { Rig } from '../../test/e2e/gerrit/rig.ts';
@@ -8,12 +8,12 @@ import { faults } from './faults.ts';
 import { growth } from './growth.ts';
 import { timings } from './timings.ts';
 
-/** One row: figures, or how often something held. */
+/** One row of the table: figures, or how often a property held. */
 export interface Row {
   readonly what: string;
   readonly measured: string;
   readonly goal: string;
-  /** Null: told, not judged. */
+  /** Null: there is no goal. */
   readonly met: boolean | null;
 }
 
@@ -22,21 +22,21 @@ export type Bench = (rig: Rig, runs: number) => Promise<readonly Row[]>;
 const BENCHES: Readonly<Record<string, Bench>> = { ...timings, ...faults, ...growth };
 
 const INTERRUPTED = 130;
-const words = process.argv.slice(2);
-const at = words.indexOf('--runs');
-const runs = at < 0 ? 12 : Number(words[at + 1]);
-const names = words.filter((word, index) => !word.startsWith('--') && (at < 0 || index !== at + 1));
-const wrong = names.filter((name) => BENCHES[name] === undefined);
-if (wrong.length > 0 || !Number.isInteger(runs) || runs < 1) {
+const args = process.argv.slice(2);
+const at = args.indexOf('--runs');
+const runs = at < 0 ? 12 : Number(args[at + 1]);
+const names = args.filter((word, index) => !word.startsWith('--') && (at < 0 || index !== at + 1));
+const unknown = names.filter((name) => BENCHES[name] === undefined);
+if (unknown.length > 0 || !Number.isInteger(runs) || runs < 1) {
   console.error(
-    `bench:gerrit: ${wrong.join(', ')}: there are --runs N, --json and ${Object.keys(BENCHES).join(', ')}`,
+    `bench:gerrit: invalid arguments: ${args.join(' ')}; valid are --runs N, --json and ${Object.keys(BENCHES).join(', ')}`,
   );
   process.exitCode = 2;
 } else {
   await run();
 }
 
-/** One Gerrit for all, compiled for speed. */
+/** Runs the benchmarks on one Gerrit, which runs optimized. */
 async function run(): Promise<void> {
   const rows: Row[] = [];
   const rig = await Rig.alone({ optimize: true });
@@ -56,13 +56,13 @@ async function run(): Promise<void> {
   } finally {
     await rig.stop();
   }
-  if (words.includes('--json')) console.log(JSON.stringify({ machine: machine(), runs, rows }, null, 2));
+  if (args.includes('--json')) console.log(JSON.stringify({ machine: machine(), runs, rows }, null, 2));
   else print(rows);
 }
 
 function print(rows: readonly Row[]): void {
   console.log(`${machine()}\n`);
-  console.log('| | measured | must be | |');
+  console.log('| | measured | goal | |');
   console.log('|---|---|---|---|');
   for (const { what, measured, goal, met } of rows) {
     console.log(`| ${what} | ${measured} | ${goal} | ${met === null ? '' : met ? 'met' : 'missed'} |`);

@@ -1,20 +1,20 @@
-/** How long an operator's patchsets wait for us, from the return of `git push` on; and what an idle daemon costs. */
+/** Measures the delays of a patchset after `git push` has returned, and the memory of an idle daemon. */
 import { readFileSync } from 'node:fs';
 import type { Rig } from '../../test/e2e/gerrit/rig.ts';
 import { median } from '../measure.ts';
 import type { Bench, Row } from './main.ts';
-import { Place, seconds } from './place.ts';
+import { BenchSetup, seconds } from './setup.ts';
 
-/** Half of what Buildbot takes with a checkout, 1.41 s. */
+/** Half of the time that Buildbot takes with a checkout, 1.41 s. */
 const FIRST_COMMAND_MS = 705;
-/** What Buildbot takes. */
+/** The time that Buildbot takes. */
 const VISIBLE_MS = 260;
 const COLD_START_MS = 1500;
 const MEMORY_MIB = 100;
 const LINES = 12;
-/** The daemon rests, and gives memory back, 5 s after its last row. */
+/** The daemon returns memory 5 s after its last row. */
 const IDLE_MS = 7_000;
-/** Of a program and a Gerrit that have done little yet: not counted. */
+/** Runs that are not counted: the program and Gerrit are still warming up. */
 const WARM_UP = 3;
 
 export const timings: Readonly<Record<string, Bench>> = {
@@ -23,18 +23,18 @@ export const timings: Readonly<Record<string, Bench>> = {
   'cold-start': coldStart,
 };
 
-/** Push to first command, end of the job to the review, memory afterwards. */
+/** Measures the time from push to first command and from the end of the job to the review, and memory afterwards. */
 async function push(rig: Rig, runs: number, node: boolean): Promise<readonly Row[]> {
-  const place = await Place.open(rig, { node });
-  const daemon = await place.one.startDaemon();
+  const setup = await BenchSetup.open(rig, { node });
+  const daemon = await setup.case.startDaemon();
   const begins: number[] = [];
   const ends: number[] = [];
   for (let run = -WARM_UP; run < runs; run += 1) {
-    const change = await place.one.checkout().push();
+    const change = await setup.case.checkout().push();
     const pushed = Date.now();
-    const [at, end] = [await place.stamp(change, 'at'), await place.stamp(change, 'end')];
-    const visible = await place.visible(change);
-    await place.untilIdle();
+    const [at, end] = [await setup.stamp(change, 'at'), await setup.stamp(change, 'end')];
+    const visible = await setup.visible(change);
+    await setup.untilIdle();
     if (run < 0) continue;
     begins.push(at - pushed);
     ends.push(visible - end);
@@ -44,7 +44,7 @@ async function push(rig: Rig, runs: number, node: boolean): Promise<readonly Row
   const memory = proportionalMebibytes(daemon.pid);
   await daemon.stop();
   const where = node ? ', on a node by SSH' : '';
-  const lines = place.configuration().trimEnd().split('\n').length;
+  const lines = setup.configuration().trimEnd().split('\n').length;
   return [
     row(
       `push to the first command, merged with the branch${where}`,
@@ -70,22 +70,22 @@ async function push(rig: Rig, runs: number, node: boolean): Promise<readonly Row
 
 /** From the start of the program to the first command of a change that is pushed at that moment. */
 async function coldStart(rig: Rig, runs: number): Promise<readonly Row[]> {
-  const place = await Place.open(rig);
-  const checkout = place.one.checkout();
-  // The very first start makes a database and has no past to look back at.
-  await (await place.one.startDaemon()).stop();
+  const setup = await BenchSetup.open(rig);
+  const checkout = setup.case.checkout();
+  // The very first start creates the database and has no missed events to read.
+  await (await setup.case.startDaemon()).stop();
   const times: number[] = [];
   const pushes: number[] = [];
   const idle: number[] = [];
   for (let run = -1; run < runs; run += 1) {
     await checkout.commit();
     const started = Date.now();
-    const daemon = place.one.spawnDaemon();
+    const daemon = setup.case.spawnDaemon();
     const change = await checkout.send();
     const pushed = Date.now();
-    const at = await place.stamp(change, 'at');
-    await place.visible(change);
-    await place.untilIdle();
+    const at = await setup.stamp(change, 'at');
+    await setup.visible(change);
+    await setup.untilIdle();
     const memory = proportionalMebibytes(daemon.pid);
     await daemon.stop();
     if (run < 0) continue;
@@ -100,7 +100,12 @@ async function coldStart(rig: Rig, runs: number): Promise<readonly Row[]> {
       'under 1.5 s',
       median(times) < COLD_START_MS,
     ),
-    row('pushes at the start that were tested', `${times.length} of ${runs}`, 'all', times.length === runs),
+    row(
+      'pushes during the start that were tested',
+      `${times.length} of ${runs}`,
+      'all',
+      times.length === runs,
+    ),
     row(
       'memory (PSS) as the first job ends',
       `${median(idle).toFixed(0)} MiB`,

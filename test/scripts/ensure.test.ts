@@ -1,6 +1,6 @@
 /**
- * The script that makes a fresh clone ready, run as it is in a small copy of the repository with an npm that only
- * takes notes: what is missing is brought, said, and not brought twice.
+ * Runs scripts/ensure.mjs in a small copy of the repository, with an npm that only records its calls: installs what is
+ * missing, reports it, and does so only once.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -11,12 +11,12 @@ import { ROOT } from '../house/source.ts';
 
 const BINARY = 'node_modules/better-sqlite3/build/Release/better_sqlite3.node';
 
-/** Installs and builds just enough to be believed, and writes down what it was asked for. */
+/** Creates just enough files to pass the checks of the script, and records its calls. */
 const NPM = `
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 if (process.argv[2] === '--version') { console.log('11.0.0'); process.exit(); }
 appendFileSync('npm-calls', process.argv[2] + '\\n');
-if (existsSync('npm-fails')) { console.log('no such luck'); process.exit(7); }
+if (existsSync('npm-fails')) { console.log('no network'); process.exit(7); }
 const module = 'node_modules/better-sqlite3';
 if (process.argv[2] === 'ci') {
   rmSync(module, { recursive: true, force: true });
@@ -50,10 +50,10 @@ beforeEach(() => {
 
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-test('brings what is missing, says what and why, and does nothing the second time', async () => {
+test('installs what is missing, says what and why, and does nothing the second time', async () => {
   const first = await ensure();
   expect(first.code).toBe(0);
-  expect(first.output).toContain('installing packages (npm ci): node_modules is not there yet');
+  expect(first.output).toContain('installing packages (npm ci): node_modules does not exist');
   expect(first.output).toContain('building better-sqlite3');
   expect(first.output).toContain('building dist/: not built yet');
   expect(npmCalls()).toEqual(['ci', 'rebuild']);
@@ -62,21 +62,21 @@ test('brings what is missing, says what and why, and does nothing the second tim
   expect(npmCalls()).toEqual(['ci', 'rebuild']);
 });
 
-test('a file beside a source is found beside it in dist/', async () => {
+test('copies a file next to a source to the same relative path in dist/', async () => {
   await ensure();
   const { output } = await run([join(root, 'dist', 'cli', 'main.js')]);
   expect(output.trim()).toBe(join(root, 'dist', 'cli', 'page.txt'));
   expect(readFileSync(output.trim(), 'utf8')).toBe('a page');
 });
 
-test('brings only what changed', async () => {
+test('installs and builds only what changed', async () => {
   await ensure();
 
   write('src/cli/main.ts', 'console.log(2);');
   expect((await ensure()).output).toBe('sos-ci: building dist/: its sources changed\n');
 
   write('package-lock.json', lockFile('1.0.1'));
-  expect((await ensure()).output).toContain('better-sqlite3 1.0.1 is wanted, 1.0.0 is there');
+  expect((await ensure()).output).toContain('better-sqlite3 is 1.0.0 instead of 1.0.1');
   expect(npmCalls()).toEqual(['ci', 'rebuild', 'ci', 'rebuild']);
 
   write('node_modules/better-sqlite3/build/.built-for', 'better-sqlite3 1.0.0, module version 1, linux x64');
@@ -86,18 +86,18 @@ test('brings only what changed', async () => {
   expect((await ensure()).output).toContain('not built yet');
 });
 
-test('takes over what somebody installed by hand', async () => {
+test('accepts packages that were installed by hand', async () => {
   await ensure();
   rmSync(join(root, 'node_modules/better-sqlite3/build/.built-for'));
   expect(await ensure()).toEqual({ code: 0, output: '' });
   expect(npmCalls()).toEqual(['ci', 'rebuild']);
 });
 
-test('shows why an install failed, and leaves nothing half done', async () => {
+test('shows why an install failed, and succeeds the next time', async () => {
   write('npm-fails', '');
   const failed = await ensure();
   expect(failed.code).toBe(1);
-  expect(failed.output).toContain('no such luck');
+  expect(failed.output).toContain('no network');
   expect(failed.output).toContain('failed (7). The whole output is in .cache/install.log');
 
   rmSync(join(root, 'npm-fails'));
@@ -115,7 +115,7 @@ test('says what to install when the native module cannot be compiled', async () 
   );
 });
 
-test('a mistake in a source keeps the old dist/', async () => {
+test('keeps the old dist/ if a source has a syntax error', async () => {
   await ensure();
   write('src/cli/main.ts', 'const = 1;');
   const { code, output } = await ensure();
@@ -124,7 +124,7 @@ test('a mistake in a source keeps the old dist/', async () => {
   expect(readFileSync(join(root, 'dist', 'cli', 'page.txt'), 'utf8')).toBe('a page');
 });
 
-test('two at once install once, and a dead one is no obstacle', async () => {
+test('installs once if two run at the same time, and breaks the lock of a dead process', async () => {
   write('.cache/ensure.lock', String(2 ** 22 + 1));
   const both = await Promise.all([ensure(), ensure()]);
   expect(both.map(({ code }) => code)).toEqual([0, 0]);

@@ -1,5 +1,5 @@
 /**
- * The sums that CI prints: no crash, no empty suite and no missing report may look like a success.
+ * The totals that CI prints. A crash, an empty suite or a missing report must not look like a success.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,8 +12,8 @@ const folder = mkdtempSync(join(tmpdir(), 'sos-ci-tally-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const loaded = { status: 'passed', assertionResults: [{ status: 'passed' }] };
-const red = { status: 'failed', assertionResults: [{ status: 'failed' }] };
-const broken = { status: 'failed', assertionResults: [] };
+const withFailure = { status: 'failed', assertionResults: [{ status: 'failed' }] };
+const notLoaded = { status: 'failed', assertionResults: [] };
 const report = (numPassedTests: number, numFailedTests: number, ...testResults: object[]) => ({
   numPassedTests,
   numFailedTests,
@@ -23,23 +23,23 @@ const report = (numPassedTests: number, numFailedTests: number, ...testResults: 
 
 test.each([
   ['all passed', '0', report(5, 0, loaded), '5 0 3'],
-  ['some failed', '1', report(4, 2, loaded, red), '4 2 3'],
-  ['a file could not be loaded', '1', report(4, 0, loaded, broken), '4 1 3'],
+  ['some failed', '1', report(4, 2, loaded, withFailure), '4 2 3'],
+  ['a file could not be loaded', '1', report(4, 0, loaded, notLoaded), '4 1 3'],
   ['an error outside of any test', '1', report(4, 0, loaded), '4 1 3'],
   ['no test ran', '0', report(0, 0), '0 1 3'],
   ['killed by a time limit', '124', report(4, 0, loaded), '4 1 3'],
-])('a suite: %s', (_, code, content, expected) => {
+])('counts a suite: %s', (_, code, content, expected) => {
   const file = join(folder, 'report.json');
   writeFileSync(file, JSON.stringify(content));
   expect(tally(code, file)).toBe(expected);
 });
 
-test('a suite without a report has failed', () => {
+test('counts a suite without a report as one failure', () => {
   expect(tally('0', join(folder, 'none.json'))).toBe('0 1 0');
   expect(tally('1', join(folder, 'none.json'))).toBe('0 1 0');
 });
 
-test('a command passes or fails by its exit code', () => {
+test('counts a command as passed or failed by its exit code', () => {
   expect(tally('0')).toBe('1 0 0');
   expect(tally('3')).toBe('0 1 0');
 });

@@ -1,6 +1,6 @@
 /** What a stage printed last is asked for where it did not end well, and belongs to its ending. */
 import { expect, test } from 'vitest';
-import { silentWorld } from '../../../bench/world.ts';
+import { silentAdapters } from '../../../bench/adapters.ts';
 import { perform } from '../../../src/engine/loop/perform.ts';
 import type { StageEnd } from '../../../src/machines/model/domain.ts';
 import { FakeClock } from '../../fakes/clock.ts';
@@ -28,7 +28,7 @@ async function ended(end: StageEnd): Promise<unknown> {
       name: 'unit',
     },
     {
-      adapters: { ...silentWorld(), runner, evidence },
+      adapters: { ...silentAdapters(), runner, evidence },
       clock: new FakeClock(),
       bounds: ENGINE_BOUNDS,
       stopping: new AbortController().signal,

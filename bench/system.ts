@@ -1,4 +1,4 @@
-/** The product as src/app/daemon.ts puts it together, without Gerrit and around a made-up world; and a scratch folder for it. */
+/** Assembles engine and admission like src/app/daemon.ts, with the given adapters; and a scratch folder. */
 import { randomInt } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,22 +13,22 @@ import type { Log } from '../src/log.ts';
 import { jobSpec, preparePlan, reportSpec } from '../test/machines/facts.ts';
 import { jobRules, triggerRules } from '../test/machines/rule-facts.ts';
 
-/** Time goes by, and no timer ever fires: thousands of deadlines that nobody waits for cost nothing. */
+/** The system clock without timers, so that thousands of pending deadlines cost nothing. */
 export const timerlessClock: Clock = { ...systemClock, after: () => () => {} };
 
 export const newId = idMaker(() => randomInt(32));
 
-export interface House {
+export interface BenchSystem {
   readonly engine: Engine;
   readonly admission: Admission;
 }
 
-export function house(
+export function createSystem(
   store: Store,
   adapters: Adapters,
   clock: Clock,
   onAppended: (batch: readonly LogEntry[]) => void = () => {},
-): House {
+): BenchSystem {
   const engine = new Engine({
     store,
     adapters,
@@ -65,7 +65,7 @@ export function house(
   return { engine, admission };
 }
 
-/** A folder on a real disk, below the checkout: /tmp may be memory, where syncing costs nothing. */
+/** Runs `work` with a folder below the checkout: /tmp may be a RAM disk, where syncing costs nothing. */
 export async function inScratch<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const root = join(process.cwd(), '.cache');
   mkdirSync(root, { recursive: true });

@@ -1,9 +1,9 @@
-/** A world in which everything succeeds at once, or in which nothing ever answers: what is left is our own work. */
+/** Adapters that succeed at once, or that never answer, so that only sos-ci's own work is measured. */
 import type { Adapters, OwnedServer, Provider, RunHandle } from '../src/engine/ports/adapters.ts';
 import type { Patchset, ResolvedChange } from '../src/machines/model/domain.ts';
 import type { ChangeNow } from '../src/machines/model/gerrit-event.ts';
 
-export interface WorldOptions {
+export interface InstantOptions {
   readonly slots: number;
   /** False: a stage runs forever. */
   readonly stagesEnd: boolean;
@@ -23,8 +23,8 @@ const RESOLVED: ResolvedChange = {
 
 const NOTHING_MISSED = { since: 0, changes: 0, found: 0, unsure: [], unread: 0 };
 
-/** Every call is answered at once, from memory. */
-export function instantWorld({ slots, stagesEnd }: WorldOptions): Adapters {
+/** Adapters that answer each call at once from memory. */
+export function instantAdapters({ slots, stagesEnd }: InstantOptions): Adapters {
   const ended: RunHandle['ended'] = stagesEnd
     ? Promise.resolve({ how: 'exited', code: 0 })
     : new Promise(() => {});
@@ -60,7 +60,7 @@ export function instantWorld({ slots, stagesEnd }: WorldOptions): Adapters {
         voted: Object.keys(labels).length > 0,
         why: '',
       }),
-      readChangeState: async ({ patchset }) => ({ change: asIs(patchset), vote: 0, kinds: [] }),
+      readChangeState: async ({ patchset }) => ({ change: unchanged(patchset), vote: 0, kinds: [] }),
       readVotes: async () => ({ Verified: 1 }),
     },
     alarms: { raise: async () => {} },
@@ -70,16 +70,16 @@ export function instantWorld({ slots, stagesEnd }: WorldOptions): Adapters {
   };
 }
 
-function asIs(patchset: Patchset): ChangeNow {
-  const nobody = { username: 'alice', name: '', email: '' };
+function unchanged(patchset: Patchset): ChangeNow {
+  const alice = { username: 'alice', name: '', email: '' };
   return {
     ...{ patchset, status: 'open', kind: 'REWORK', wip: false, private: false },
-    ...{ uploader: nobody, author: nobody, hashtags: [], files: ['README'], votes: [] },
+    ...{ uploader: alice, author: alice, hashtags: [], files: ['README'], votes: [] },
   };
 }
 
-/** Nothing answers, and no slot is free: a history moves only by what is submitted to it. */
-export function silentWorld(): Adapters {
+/** Adapters that never answer, and no free slot: a history advances only through submissions. */
+export function silentAdapters(): Adapters {
   const never = () => new Promise<never>(() => {});
   const provider = { name: 'local', slots: 0, create: never, list: never, delete: never };
   return {
