@@ -36,7 +36,7 @@ export function createSystem(
     hash: sha256,
     bounds: { storeRetryMs: 1_000, maxTransactionEvents: 256, adapterGraceMs: 5_000, deleteRounds: 3 },
     strict: false,
-    onTrouble: () => {},
+    onStoreFailure: () => {},
     onAppended,
     onFatal: (error) => {
       throw error;

@@ -83,13 +83,13 @@ export function raceAbort<T>(work: Promise<T>, signal: AbortSignal, reason: () =
 
 /** The text of anything that was thrown, for a log line or a Failure. */
 export function errorText(thrown: unknown): string {
-  // An error of one name with several addresses has an empty message.
+  // A connection error for a name with several addresses has an empty message.
   if (thrown instanceof AggregateError) return thrown.errors.map(errorText).join('; ');
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
 /** The fields of ssh2 and socket errors beside the message: the level and the code. */
-export function failureMarks(thrown: unknown): { readonly level: unknown; readonly code: unknown } {
+export function levelAndCode(thrown: unknown): { readonly level: unknown; readonly code: unknown } {
   if (typeof thrown !== 'object' || thrown === null) return { level: undefined, code: undefined };
   const { level, code } = thrown as { readonly level?: unknown; readonly code?: unknown };
   return { level, code };

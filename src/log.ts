@@ -118,7 +118,7 @@ function forPeople(line: string, color: boolean): string {
     color && code !== undefined ? `${code}${text}${RESET}` : text;
   const name = String(level);
   const fields = Object.entries(rest)
-    .map(([key, value]) => `${plainText(key)}=${shown(value)}`)
+    .map(([key, value]) => `${plainText(key)}=${fieldText(value)}`)
     .join(' ');
   const head = `${String(time).slice(11, 19)}Z ${paint(PAINT[name], name.toUpperCase().padEnd(5))} ${plainText(String(msg ?? ''))}`;
   const tail = fields === '' ? '' : `  ${paint(DIM, fields)}`;
@@ -126,7 +126,7 @@ function forPeople(line: string, color: boolean): string {
   return `${head}${tail}${next}\n`;
 }
 
-function shown(value: unknown): string {
+function fieldText(value: unknown): string {
   if (typeof value === 'string')
     return /^[\w./:,@+-]+$/u.test(value) ? value : plainText(JSON.stringify(value));
   if (isError(value)) return plainText(value.stack ?? value.message);

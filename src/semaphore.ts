@@ -17,10 +17,10 @@ export class Semaphore {
     signal?.throwIfAborted();
     if (this.#taken < this.#limit) this.#taken++;
     else await this.#wait(signal);
-    let over = false;
+    let released = false;
     return () => {
-      if (over) return;
-      over = true;
+      if (released) return;
+      released = true;
       const next = this.#queue.shift();
       if (next === undefined) this.#taken--;
       else next();

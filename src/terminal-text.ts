@@ -5,7 +5,7 @@
  */
 
 /**
- * Control characters (C0, DEL, C1), marks that reorder or hide text, half surrogates, private use, line separators,
+ * Control characters (C0, DEL, C1), marks that reorder or hide text, lone surrogates, private use, line separators,
  * blank letters.
  */
 const DANGEROUS = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\u2028\u2029\u115f\u1160\u3164\uffa0]/gu;

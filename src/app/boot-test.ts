@@ -1,5 +1,5 @@
 /**
- * Boots one server as a job would, and deletes it: for `sos-ci boot-test`. The server belongs to a deployment of its own
+ * Boots one server as a job would, and deletes it: for `sos-ci boot-test`. The server belongs to a separate deployment
  * and its host keys are kept in a temporary directory, so a daemon may run at the same time.
  */
 import { createHash } from 'node:crypto';
@@ -16,25 +16,25 @@ export interface BootTestOptions {
   readonly provider: ProviderConfig;
   /** Aborts the boot; the server is deleted all the same. */
   readonly signal: AbortSignal;
-  /** Called after each step, with what it achieved. */
+  /** Called after each step, with its result. */
   readonly onStep: (step: string) => void;
   /** Whether a process of this host still runs. */
   readonly alive: (pid: number, startTicks: number) => boolean;
 }
 
-/** Without a job for this provider. */
+/** The timeout when no job uses this provider. */
 const BOOT_TIMEOUT_MS = 900_000;
-/** More rounds would find the same. */
+/** How often a deletion is requested before the servers count as undeletable. */
 const DELETE_ROUNDS = 3;
 const NEVER = new AbortController().signal;
 
-/** Rejects with the first error. What it created is deleted in every case, or named in the error. */
+/** Rejects with the first error. Deletes every server that it created, or names it in the error. */
 export async function bootTest(config: Config, options: BootTestOptions): Promise<void> {
   const { provider: tested, onStep } = options;
   if (tested.type === 'local' || tested.type === 'static') throw createsNoServers(tested);
   const stateDir = await mkdtemp(join(tmpdir(), 'sos-ci-boot-test-'));
-  const only = { ...config, stateDir, providers: [tested] };
-  const { set, nodes } = buildProviders(only, undefined, { raise: async () => {} }, null, onStep);
+  const testedOnly = { ...config, stateDir, providers: [tested] };
+  const { set, nodes } = buildProviders(testedOnly, undefined, { raise: async () => {} }, null, onStep);
   try {
     const provider = set.providers.get(tested.name);
     if (provider === undefined) throw new Error(`no provider ${tested.name}`);
@@ -48,21 +48,21 @@ export async function bootTest(config: Config, options: BootTestOptions): Promis
 async function bootAndDelete(provider: Provider, config: Config, options: BootTestOptions): Promise<void> {
   const { onStep, signal, alive } = options;
   const deployment = deploymentOf(config, provider.name);
-  const own = jobOf(process.pid, processStartTicks(process.pid));
-  const left = await deleteAll(provider, deployment, (job) => !isRunning(job, alive), signal);
-  if (left > 0) onStep('deleted what an interrupted boot-test had left');
+  const jobId = jobIdOf(process.pid, processStartTicks(process.pid));
+  const deletedLeftovers = await deleteAll(provider, deployment, (job) => !isRunning(job, alive), signal);
+  if (deletedLeftovers > 0) onStep('deleted the servers of an interrupted boot-test');
   const limits = config.jobs.filter(({ spec }) => spec.provider === provider.name);
   const timeoutMs = Math.max(...limits.map(({ spec }) => spec.limits.bootTimeoutMs), 0) || BOOT_TIMEOUT_MS;
-  const owner = { deployment, job: own, attempt: 1 };
-  const name = `sos-ci-${own}`;
+  const owner = { deployment, job: jobId, attempt: 1 };
+  const name = `sos-ci-${jobId}`;
   try {
     const type = 'createServer';
     const request = { type, key: type, provider: provider.name, name, owner, timeoutMs } as const;
-    const overdue = AbortSignal.timeout(timeoutMs);
-    const { address } = await provider.create(request, AbortSignal.any([signal, overdue]));
+    const bootTimeout = AbortSignal.timeout(timeoutMs);
+    const { address } = await provider.create(request, AbortSignal.any([signal, bootTimeout]));
     onStep(`ready: ${address}`);
   } finally {
-    await deleteAll(provider, deployment, (job) => job === own, NEVER);
+    await deleteAll(provider, deployment, (job) => job === jobId, NEVER);
     onStep('deleted; nothing is left');
   }
 }
@@ -85,14 +85,14 @@ async function deleteAll(
   }
 }
 
-/** Differs from the daemon's, whose sweep must not touch the server, and from that of any other host or state. */
+/** Differs from the daemon's, so that its sweep keeps the server, and from those of other hosts and state folders. */
 function deploymentOf({ stateDir }: Config, provider: string): string {
   const text = [hostname(), stateDir, provider].join('\0');
   return `boot-test-${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
 }
 
-/** Names the process, so that the next boot-test knows whether it still runs. */
-function jobOf(pid: number, startTicks: number): string {
+/** Contains the process, so that the next boot-test can check whether it still runs. */
+function jobIdOf(pid: number, startTicks: number): string {
   return `boot-test-${pid}-${startTicks}`;
 }
 
@@ -117,6 +117,6 @@ function stillListed(names: readonly string[]): OperationError {
     target: names.join(', '),
     message: `still listed after ${DELETE_ROUNDS} deletions`,
     retryable: true,
-    hint: 'look at the provider; the next boot-test tries again',
+    hint: 'delete them with the tools of the provider, or run boot-test again',
   });
 }

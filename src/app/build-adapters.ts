@@ -1,4 +1,4 @@
-/** Creates the configured adapters, as the ports on which the engine performs its effects. */
+/** Creates the configured adapters, through which the engine performs its effects. */
 import { PlaybookRunner } from '../adapters/ansible/playbook-runner.ts';
 import { systemClock } from '../adapters/clock/system.ts';
 import { EventSegments } from '../adapters/event-archive/segments.ts';
@@ -39,10 +39,10 @@ import { databaseFile } from './database-admin.ts';
 import { GerritConnections } from './gerrit-connections.ts';
 import { routedRunner, routedSource } from './route-by-address.ts';
 
-/** Puts something around adapters: tests that stop a daemon at a chosen effect do. */
+/** Wraps adapters. Tests use it to stop a daemon at a chosen effect. */
 export interface Wrappers {
   store(store: Store): Store;
-  /** All adapters but the providers, each of which comes through `provider`. */
+  /** Wraps all adapters except the providers, which `provider` wraps. */
   adapters(adapters: Adapters): Adapters;
   provider(provider: Provider): Provider;
 }
@@ -115,7 +115,7 @@ export function buildAdapters(
   };
 }
 
-/** Every stage on a node, and playbooks against it. */
+/** Runs stages on a node, and playbooks on this host that connect to it. */
 function nodeRunner(config: Config, nodes: NodePool, redact: SecretValues): Runner {
   const { stateDir, gerrit, file } = config;
   const common = { nodes, redact, ...stageLimits(config.limits) };
@@ -189,7 +189,7 @@ export function buildEventSources(
     { path: logs.dir, holds: 'logs' },
     ...(keep ? [{ path: dir, holds: 'events' }] : []),
   ];
-  const unkept = () => segments?.trouble() ?? null;
+  const unkept = () => segments?.problem() ?? null;
   return {
     connections,
     listening: {

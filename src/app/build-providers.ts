@@ -75,7 +75,7 @@ export function buildProviders(
       return {
         name: provider.name,
         slots: slotCount(provider, slots),
-        text: definitionText(provider),
+        text: definitionKey(provider),
         make: (onCapacity) => {
           const made = create(provider, onCapacity);
           return wrappers === null ? made : wrappers.provider(made);
@@ -90,8 +90,8 @@ function slotCount({ type, slots }: ProviderConfig, override: number | undefined
   return type === 'static' ? Math.min(override ?? slots, slots) : (override ?? slots);
 }
 
-/** Identifies a definition. A change of slots or trust does not make another provider. */
-function definitionText(provider: ProviderConfig): string {
+/** Identifies a definition. Slots and trust do not count: a change of them keeps the provider. */
+function definitionKey(provider: ProviderConfig): string {
   const { slots, ...rest } = provider;
   return JSON.stringify(rest, (key, value) => (key === 'allowUntrustedCode' ? undefined : value));
 }

@@ -40,7 +40,7 @@ export function smtpOptions(
   };
 }
 
-/** A change's history over REST, if configured: only there a comment has an id. */
+/** A change's history over REST, if configured: comments have ids only over REST. */
 export function createRestHistory(
   gerrit: Config['gerrit'],
 ): { readonly pages: FetchPage; close(): void } | null {

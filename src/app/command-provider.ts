@@ -1,4 +1,4 @@
-/** A provider whose servers the operator's own programs or playbooks make. */
+/** Creates a provider that manages its servers with the operator's own programs or playbooks. */
 import { playbookProgram } from '../adapters/ansible/playbook-program.ts';
 import { CommandProvider } from '../adapters/command/provider.ts';
 import { LocalRuns } from '../adapters/local/local-runs.ts';

@@ -270,7 +270,7 @@ export class Daemon implements RunningDaemon {
       limits,
       bounds: config.limits,
       strict: false,
-      onTrouble: (trouble) => this.service.onStoreTrouble(trouble),
+      onStoreFailure: (trouble) => this.service.onStoreFailure(trouble),
       onAppended: (batch) => {
         for (const append of batch) {
           logRow(options.log, append);

@@ -1,5 +1,5 @@
 /**
- * Applies the trigger's rules to archived events and to a change as Gerrit shows it now. A composition root: combines the
+ * Applies the trigger's rules to archived events and to the current state of a change. A composition root: combines the
  * reading adapters with the pure rules. Starts, writes and sends nothing.
  */
 import { systemClock } from '../adapters/clock/system.ts';
@@ -25,7 +25,7 @@ export type ExplainedLine = { readonly line: number } & (
   /** A start that was delayed by a limit and was decided before this line. */
   | { readonly waited: Patchset; readonly decisions: readonly Decision[] }
   | { readonly rejected: string }
-  /** An update of a change's notes, which is dropped unread. */
+  /** An update of a change's notes, which is dropped without parsing. */
   | { readonly dropped: string }
 );
 

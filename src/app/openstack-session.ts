@@ -9,7 +9,7 @@ export function openStackSession(provider: OpenStackProviderConfig): CloudSessio
   return new KeystoneSession(() => readCredentials(sourceOf(provider)), systemClock);
 }
 
-/** The environment counts only where nothing names a cloud. */
+/** Uses OS_AUTH_URL only when neither the configuration nor OS_CLOUD names a cloud. */
 function sourceOf({ cloud, openrcFile }: OpenStackProviderConfig): CredentialSource {
   if (openrcFile !== null) return { openrc: openrcFile };
   const { OS_CLOUD: chosen, OS_AUTH_URL: authUrl } = process.env;

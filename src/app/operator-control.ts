@@ -7,7 +7,7 @@ import { ControlServer } from '../adapters/control/server.ts';
 import { lookUpPatchset } from '../adapters/gerrit/changes/patchset-lookup.ts';
 import type { Config } from '../config/config.ts';
 import { OperatorCommands } from '../engine/operations/operator-commands.ts';
-import type { Operator, ReloadAnswer } from '../engine/ports/operator-api.ts';
+import type { Operator, ReloadResult } from '../engine/ports/operator-api.ts';
 import type { Store } from '../engine/ports/store.ts';
 import { ConfigReloader, type ReloadOptions } from './reload-config.ts';
 
@@ -52,7 +52,7 @@ export class OperatorControl {
     return this.server.stop();
   }
 
-  reload(operator: Operator): Promise<ReloadAnswer> {
+  reload(operator: Operator): Promise<ReloadResult> {
     return this.reloader.reload(operator);
   }
 

@@ -1,8 +1,8 @@
 /** Creates keys and reads and pins host keys for `sos-ci init`. A separate composition root. */
 
 import { makeKey } from '../adapters/openssh/generate-key.ts';
-import { publicHalf } from '../adapters/openssh/key-file.ts';
-import { type SshEndpoint, shownHostKey } from '../adapters/openssh/keyscan.ts';
+import { readPublicKey } from '../adapters/openssh/key-file.ts';
+import { fetchHostKey, type SshEndpoint } from '../adapters/openssh/keyscan.ts';
 import { fingerprint, keyType } from '../adapters/openssh/known-hosts.ts';
 import { knownHostLine, pinHostKey } from '../adapters/openssh/pin-host-key.ts';
 
@@ -19,8 +19,8 @@ export interface HostKey {
 export interface KeyProvisioner {
   /** Never overwrites a file. */
   makeKey(file: string, comment: string): Promise<void>;
-  /** The public key, as a line for an account. */
-  publicHalf(file: string): Promise<string>;
+  /** The public key, as a line for authorized_keys. */
+  publicKey(file: string): Promise<string>;
   hostKey(endpoint: SshEndpoint): Promise<HostKey>;
   pin(file: string, endpoint: SshEndpoint, key: Buffer): 'pinned' | 'known';
 }
@@ -31,9 +31,10 @@ const CONNECT_TIMEOUT_MS = 20_000;
 export function keyProvisioner(): KeyProvisioner {
   return {
     makeKey: (file, comment) => makeKey(file, comment, PROGRAM_TIMEOUT_MS),
-    publicHalf: async (file) => (await publicHalf(file, { setting: '--key', addTo: 'to its account' })).line,
+    publicKey: async (file) =>
+      (await readPublicKey(file, { setting: '--key', addTo: 'to its account' })).line,
     hostKey: async (endpoint) => {
-      const key = await shownHostKey(endpoint, CONNECT_TIMEOUT_MS, new AbortController().signal);
+      const key = await fetchHostKey(endpoint, CONNECT_TIMEOUT_MS, new AbortController().signal);
       const line = knownHostLine(endpoint.host, endpoint.port, key);
       return { key, type: keyType(key) ?? 'a key', fingerprint: fingerprint(key), line };
     },

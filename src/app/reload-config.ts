@@ -13,7 +13,7 @@ import type { Engine } from '../engine/loop/engine.ts';
 import type { ProviderUse } from '../engine/operations/provider-registry.ts';
 import { providerUse } from '../engine/operations/provider-registry.ts';
 import type { Clock } from '../engine/ports/adapters.ts';
-import type { Operator, ReloadAnswer } from '../engine/ports/operator-api.ts';
+import type { Operator, ReloadResult } from '../engine/ports/operator-api.ts';
 import type { Store } from '../engine/ports/store.ts';
 import { OperationError } from '../errors.ts';
 import type { Log, SecretValues } from '../log.ts';
@@ -57,7 +57,7 @@ export class ConfigReloader {
   }
 
   /** Reloads one at a time. Resolves when the new configuration is recorded and in effect. */
-  reload(operator: Operator): Promise<ReloadAnswer> {
+  reload(operator: Operator): Promise<ReloadResult> {
     return this.mutex.run(() => this.reloadNow(operator));
   }
 
@@ -67,7 +67,7 @@ export class ConfigReloader {
     if (set.draining.length > 0 && set.reconcile(this.usage)) this.setLimits();
   }
 
-  private async reloadNow({ who, why }: Operator): Promise<ReloadAnswer> {
+  private async reloadNow({ who, why }: Operator): Promise<ReloadResult> {
     const { config, log } = this.options;
     const { file } = config;
     const read = reread(config);
@@ -89,7 +89,7 @@ export class ConfigReloader {
   private apply(config: Config): void {
     const { admission, providers, overrides, secrets, log } = this.options;
     this.active = config;
-    // Open connections use the passwords of the start, and jobs the secrets of their own start: both stay redacted.
+    // Old values stay redacted: open connections and running jobs still use the passwords and secrets from their start.
     secrets.values = [...new Set([...secrets.values, ...config.redact])];
     admission.updateSettings(admissionSettings(config, overrides));
     providers.set.define(providers.define(config), this.usage);

@@ -32,7 +32,7 @@ export interface RunOnceResult {
   readonly reason: string;
 }
 
-/** Runs one job to its end. Other open jobs are left alone. */
+/** Runs one job to its end. Does not continue other open jobs. */
 export async function runOnce(config: Config, options: RunOnceOptions): Promise<RunOnceResult> {
   const { change, patchset, log } = options;
   assertNoDaemon(config, options);
@@ -87,8 +87,8 @@ function assertNoDaemon({ stateDir }: Config, { change, patchset, job }: RunOnce
 }
 
 /**
- * @throws OperationError when interrupted jobs hold every slot of the job's provider: they are left alone here, so the new
- * job would wait forever
+ * @throws OperationError when interrupted jobs hold every slot of the job's provider: they do not continue here, so the
+ * new job would wait forever
  */
 function assertFreeSlot(config: Config, name: string, daemon: Daemon): void {
   const provider = config.jobs.find(({ spec }) => spec.name === name)?.spec.provider;
@@ -99,20 +99,21 @@ function assertFreeSlot(config: Config, name: string, daemon: Daemon): void {
     .slice(0, MAX_HOLDERS_SHOWN)
     .map((job) => `${job.id} (${job.name} ${job.change},${job.patchset})`);
   const more = holders.length > named.length ? ` and ${holders.length - named.length} more` : '';
-  const are = holders.length === 1 ? 'was interrupted and still holds' : 'were interrupted and still hold';
+  const holding =
+    holders.length === 1 ? 'was interrupted and still holds' : 'were interrupted and still hold';
   const all = slots === 1 ? 'the only slot' : `all ${slots} slots`;
   throw new OperationError({
     operation: 'start job',
     target: name,
-    message: `${named.join(', ')}${more} ${are} ${all} of the provider ${provider}`,
+    message: `${named.join(', ')}${more} ${holding} ${all} of the provider ${provider}`,
     retryable: false,
     hint: 'finish the interrupted work first: sos-ci daemon --drain',
   });
 }
 
 /**
- * @throws OperationError when an interrupted review is about to post on the change: it is left alone here, and reviews of a
- * change post one at a time
+ * @throws OperationError when an interrupted review is about to post on the change: it does not continue here, and the
+ * reviews of a change post one at a time
  */
 function assertNoPendingPost(change: number, daemon: Daemon): void {
   const review = daemon.reviewAboutToPost(change);

@@ -1,6 +1,6 @@
 /**
  * The daemon's state directory: the lock that allows one daemon, the database, and the record of the database's identity,
- * by which an older copy is recognized.
+ * which detects an older copy.
  */
 import { mkdirSync } from 'node:fs';
 import { systemClock } from '../adapters/clock/system.ts';
@@ -41,7 +41,7 @@ export class StateDirectory {
     }
   }
 
-  /** Checks the database file now and then, until it is closed. */
+  /** Checks the database file every minute, until `close`. */
   scheduleIdentityCheck(raise: (alarm: Alarm) => void): void {
     this.cancelCheck = systemClock.after(IDENTITY_CHECK_MS, () => {
       this.checkIdentity(raise);

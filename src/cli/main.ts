@@ -334,7 +334,7 @@ function addConfig(root: Command): void {
       return exitWith(configCheckCommand(io, configFile(options), options));
     });
   withConfigOption(config.command('show <job>').description('print one job of the file'))
-    .option('--expand', 'with what its preset is short for')
+    .option('--expand', 'with its preset expanded')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  sos-ci config show --expand acme-iscsi\n')
     .action(async (job, options) => {

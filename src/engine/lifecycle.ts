@@ -45,7 +45,7 @@ export class Lifecycle {
   private readonly monitoring: HealthMonitor | null;
   private mode: Mode = 'starting';
   private started = false;
-  private trouble: string | null = null;
+  private storeFailure: string | null = null;
   private stream = 'not connected';
   private cancelSweep: () => void = () => {};
   private resolveDrained: () => void = () => {};
@@ -147,20 +147,20 @@ export class Lifecycle {
   }
 
   /** Called when writing fails, and with null when it works again. */
-  onStoreTrouble(trouble: { readonly message: string; readonly hint: string } | null): void {
+  onStoreFailure(storeFailure: { readonly message: string; readonly hint: string } | null): void {
     const { log, alarms } = this.options;
-    if (trouble !== null) {
-      this.trouble = `${trouble.message} (${trouble.hint})`;
+    if (storeFailure !== null) {
+      this.storeFailure = `${storeFailure.message} (${storeFailure.hint})`;
       log.error(
-        { hint: trouble.hint },
-        `the event log cannot be written, nothing new is taken: ${trouble.message}`,
+        { hint: storeFailure.hint },
+        `the event log cannot be written, no new work is accepted: ${storeFailure.message}`,
       );
-    } else if (this.trouble !== null) {
+    } else if (this.storeFailure !== null) {
       // The database is writable again only now, so the alarm is stored for `sos-ci status`.
-      const message = `the event log could not be written for a while: ${this.trouble}`;
+      const message = `the event log could not be written for a while: ${this.storeFailure}`;
       const hint = 'everything continued; check that it does not happen again';
       void alarms.raise({ kind: 'storage-full', target: 'event log', message, hint });
-      this.trouble = null;
+      this.storeFailure = null;
       log.info({}, 'the event log can be written again: going on');
     }
     this.publish();
@@ -209,7 +209,8 @@ export class Lifecycle {
 
   private publish(): void {
     const { limits } = this.options.engine.slots;
-    const mode = this.trouble === null || this.mode === 'stopped' ? this.mode : `degraded: ${this.trouble}`;
+    const mode =
+      this.storeFailure === null || this.mode === 'stopped' ? this.mode : `degraded: ${this.storeFailure}`;
     const connections = this.options.connections?.view;
     this.options.store.setDaemon({
       ...this.options.identity,

@@ -76,7 +76,7 @@ export class Daemon {
       hash: sha256,
       bounds: { ...ENGINE_BOUNDS, storeRetryMs: STORE_RETRY_MS },
       strict: options.strict ?? true,
-      onTrouble: (trouble) => this.service.onStoreTrouble(trouble),
+      onStoreFailure: (trouble) => this.service.onStoreFailure(trouble),
       onAppended: (batch: readonly LogEntry[]) => {
         if (batch.length > 0) this.service.appended(batch);
       },

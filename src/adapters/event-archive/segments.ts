@@ -55,7 +55,7 @@ export class EventSegments {
   }
 
   /** Why events are not archived, or were dropped since the last call; null when all were archived. */
-  trouble(): string | null {
+  problem(): string | null {
     const lost = this.#lost - this.#lostBefore;
     this.#lostBefore = this.#lost;
     if (this.#refused !== null) return `${this.#refused}; ${this.#lost} lost since the start`;

@@ -4,8 +4,8 @@ import { delimiter, dirname, join } from 'node:path';
 
 export interface Folder {
   /** The requested path, or its deepest existing ancestor. */
-  readonly there: string;
-  readonly whole: boolean;
+  readonly nearest: string;
+  readonly exists: boolean;
   readonly isDirectory: boolean;
   readonly writable: boolean;
   /** Permission bits. */
@@ -14,23 +14,23 @@ export interface Folder {
 }
 
 export async function probeFolder(path: string): Promise<Folder> {
-  let there = path;
+  let nearest = path;
   for (;;) {
     try {
-      const { mode } = await stat(there);
-      const { bavail, bsize } = await statfs(there);
+      const { mode } = await stat(nearest);
+      const { bavail, bsize } = await statfs(nearest);
       return {
-        there,
-        whole: there === path,
+        nearest,
+        exists: nearest === path,
         isDirectory: (mode & constants.S_IFMT) === constants.S_IFDIR,
-        writable: await may(there, constants.W_OK | constants.X_OK),
+        writable: await may(nearest, constants.W_OK | constants.X_OK),
         mode: mode & 0o777,
         freeBytes: bavail * bsize,
       };
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOENT' || there === dirname(there)) throw error;
-      there = dirname(there);
+      if (code !== 'ENOENT' || nearest === dirname(nearest)) throw error;
+      nearest = dirname(nearest);
     }
   }
 }

@@ -17,7 +17,7 @@ export interface KeyUse {
 }
 
 /** The public part of a key. */
-export interface PublicHalf {
+export interface PublicKey {
   readonly type: string;
   /** In authorized_keys form: type, key, comment. */
   readonly line: string;
@@ -29,7 +29,7 @@ export async function readPrivateKey(file: string, use: KeyUse): Promise<Buffer>
 }
 
 /** Derived from the private key, because a .pub file may belong to another key. */
-export async function publicHalf(file: string, use: KeyUse): Promise<PublicHalf> {
+export async function readPublicKey(file: string, use: KeyUse): Promise<PublicKey> {
   const { key } = await readKey(file, use);
   const blob = key.getPublicSSH().toString('base64');
   return { type: key.type, line: `${key.type} ${blob} ${key.comment}`.trim() };

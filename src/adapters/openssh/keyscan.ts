@@ -15,7 +15,7 @@ export interface SshEndpoint {
 }
 
 /** The server's preferred key among those that we support. @throws OperationError */
-export async function shownHostKey(
+export async function fetchHostKey(
   { host, port }: SshEndpoint,
   timeoutMs: number,
   signal: AbortSignal,

@@ -8,7 +8,7 @@ import { AbortedError, OperationError, throwIfAborted } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
-import { publicHalf } from '../openssh/key-file.ts';
+import { readPublicKey } from '../openssh/key-file.ts';
 import type { BootAccess } from '../run/node-access.ts';
 import { Calls, orNull } from './calls.ts';
 import { createEverything } from './create.ts';
@@ -79,7 +79,7 @@ export class OpenStackProvider implements Provider {
     const wait = this.#wait('create server', name, limitMs, signal);
     const { keyFile } = this.#config.ssh;
     const use = { setting: `providers.${this.name}.ssh.key`, addTo: 'to the server through Nova' };
-    const { line } = await publicHalf(keyFile, use);
+    const { line } = await readPublicKey(keyFile, use);
     const plan = await planServer(this.#calls, this.#config, signal);
     this.#onStep('logged in to the cloud; image, flavor and networks found');
     const mark = { ...owner, name };

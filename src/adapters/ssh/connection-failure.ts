@@ -3,7 +3,7 @@
  * boots, its network was cut, or its sshd refuses logins while it starts or stops. So most failures are
  * `NodeUnreachable`.
  */
-import { AbortedError, errorText, failureMarks, OperationError } from '../../errors.ts';
+import { AbortedError, errorText, levelAndCode, OperationError } from '../../errors.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import { type NodeAddress, nodeName } from './address.ts';
 import { type SshFailure, socketHint } from './client/failure.ts';
@@ -57,7 +57,7 @@ export function nodeError(
       );
     case 'sftp-not-runnable':
       return noSftp(
-        `the SFTP server of ${target} cannot be run (exit status ${failureMarks(cause).code})`,
+        `the SFTP server of ${target} cannot be run (exit status ${levelAndCode(cause).code})`,
         'install the program that `Subsystem sftp` of sshd_config on the node names, or name internal-sftp there',
       );
     case 'sftp-refused':

@@ -63,16 +63,16 @@ async function sshFinding(
   if (networks[0]?.filtered === false)
     return unchecked(subject, 'the first network has no port security: nothing filters SSH', bootTest);
   const { projectId } = await calls.session.login(signal);
-  const byDefault = { name: 'default', project_id: projectId };
+  const defaultGroup = { name: 'default', project_id: projectId };
   const used: readonly Group[] =
     groups.length > 0
       ? groups
-      : await calls.all('network', 'security-groups', GROUPS, ({ id }) => id, signal, byDefault);
+      : await calls.all('network', 'security-groups', GROUPS, ({ id }) => id, signal, defaultGroup);
   const names = used.map((group) => group.name).join(', ');
   if (used.some(({ security_group_rules: rules }) => rules.some((rule) => admits(rule, place.port))))
     return ok(
       subject,
-      `the security groups admit TCP port ${place.port} (${names}); whether this host reaches it shows boot-test`,
+      `the security groups admit TCP port ${place.port} (${names}); boot-test shows whether this host reaches it`,
     );
   return failure(
     subject,
@@ -81,7 +81,7 @@ async function sshFinding(
   );
 }
 
-/** From addresses, not from members of a group, to which this host does not belong. */
+/** Whether a rule admits addresses. Rules for members of a security group do not count: this host is no member. */
 function admits(
   {
     direction,

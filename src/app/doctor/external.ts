@@ -24,7 +24,7 @@ export function externalChecks(config: Config, clock: Clock): readonly Check[] {
           ? warning(
               wiki,
               'no page is configured',
-              'OpenDev requires it in each comment: how to rerun, whom to ask',
+              'OpenDev requires a link to it in each comment: it says how to rerun and whom to contact',
             )
           : ok(wiki, report.helpUrl),
       ],
@@ -55,13 +55,13 @@ async function addressFindings(
     return [failure(subject, message, hint ?? ''), ...unknownClock];
   }
   const { status, date } = response;
-  const answers = `answers with ${status}`;
+  const responds = `responds with ${status}`;
   const finding =
     status === 401 || status === 403
-      ? failure(subject, answers, 'logs must be readable without a login')
+      ? failure(subject, responds, 'logs must be readable without a login')
       : status >= 500
-        ? failure(subject, answers, "see the web server's log")
-        : ok(subject, answers);
+        ? failure(subject, responds, "see the web server's log")
+        : ok(subject, responds);
   return [finding, ...time(date === null ? null : clock.now() - date - 500)];
 }
 

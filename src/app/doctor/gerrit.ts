@@ -3,7 +3,7 @@
  * cannot show is reported as unchecked.
  */
 import { SshProbe } from '../../adapters/gerrit/probe/ssh-probe.ts';
-import { publicHalf } from '../../adapters/openssh/key-file.ts';
+import { readPublicKey } from '../../adapters/openssh/key-file.ts';
 import type { Config, GerritConfig } from '../../config/config.ts';
 import type { Clock } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
@@ -26,7 +26,7 @@ async function keyFindings({ keyFile, user }: GerritConfig): Promise<readonly Fi
   const subject = { check: 'key', target: keyFile };
   try {
     const use = { setting: 'gerrit.key', addTo: `to the SSH keys of ${user} in Gerrit` };
-    const { type } = await publicHalf(keyFile, use);
+    const { type } = await readPublicKey(keyFile, use);
     return [ok(subject, `${type}, without a passphrase, readable only by us`)];
   } catch (error) {
     return [failed(subject, error)];
@@ -110,7 +110,7 @@ async function connectionsFinding({ gerrit }: Config, clock: Clock, signal: Abor
   }
 }
 
-/** Checks the label over SSH, unless REST is configured: it shows more. */
+/** Checks the label over SSH, unless REST, which shows more, is configured. */
 async function labelFindings(
   probe: SshProbe,
   { gerrit, report, jobs }: Config,
@@ -120,7 +120,7 @@ async function labelFindings(
   if (label === null || gerrit.rest !== null) return [];
   const project = firstProject(jobs);
   const subject = { check: 'label', target: project === null ? label : `${label} in ${project}` };
-  const fix = 'configure gerrit.rest: REST shows what we may vote';
+  const fix = 'configure gerrit.rest: REST shows which votes we may cast';
   if (project === null) return [unchecked(subject, 'no job names a project without a pattern', fix)];
   const labels = await probe.labels(project, signal);
   if (labels === null || labels.length === 0)

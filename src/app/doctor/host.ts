@@ -45,16 +45,16 @@ async function folderFindings(
 }
 
 function folderFinding(subject: Pick<Finding, 'check' | 'target'>, folder: Folder, ours: boolean): Finding {
-  const { there, whole, isDirectory, writable, mode } = folder;
-  if (!isDirectory) return failure(subject, `${there} is not a directory`, 'configure another directory');
+  const { nearest, exists, isDirectory, writable, mode } = folder;
+  if (!isDirectory) return failure(subject, `${nearest} is not a directory`, 'configure another directory');
   if (!writable) {
     return failure(
       subject,
-      `this user may not write to ${there}`,
+      `this user may not write to ${nearest}`,
       'run sos-ci as its owner, or change its permissions',
     );
   }
-  if (!whole) return ok(subject, `does not exist yet; it can be created in ${there}`);
+  if (!exists) return ok(subject, `does not exist yet; it can be created in ${nearest}`);
   const octal = mode.toString(8);
   return ours && (mode & 0o077) !== 0
     ? warning(subject, `other users can read it (mode ${octal})`, `chmod 700 ${subject.target}`)

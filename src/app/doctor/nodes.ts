@@ -2,7 +2,7 @@
 import { mayGroup } from '../../adapters/local/cgroup.ts';
 import { missingPrograms } from '../../adapters/local/host.ts';
 import { assertLoopbackGerrit } from '../../adapters/local/loopback-guard.ts';
-import { publicHalf } from '../../adapters/openssh/key-file.ts';
+import { readPublicKey } from '../../adapters/openssh/key-file.ts';
 import { accountOf } from '../../adapters/run/account.ts';
 import { formatAddress } from '../../adapters/ssh/address.ts';
 import { type NodeProbe, probeNode } from '../../adapters/ssh/probe.ts';
@@ -96,7 +96,10 @@ function keyCheck({ name, ssh }: Exclude<ProviderConfig, LocalProviderConfig>): 
   return {
     ...subject,
     run: async () => [
-      ok(subject, `${(await publicHalf(ssh.keyFile, use)).type}, without a passphrase, readable only by us`),
+      ok(
+        subject,
+        `${(await readPublicKey(ssh.keyFile, use)).type}, without a passphrase, readable only by us`,
+      ),
     ],
   };
 }
@@ -121,7 +124,7 @@ async function nodeFindings(
   const { missing, folder, writable, freeBytes, sftp, grouping } = probe;
   const tools = { check: 'node-tools', target };
   const files = { check: 'node-sftp', target };
-  const about = { check: 'node-folder', target: `${target} ${host.directory}` };
+  const directory = { check: 'node-folder', target: `${target} ${host.directory}` };
   const disk = { check: 'node-disk', target };
   return [
     hostKeyFinding(target, probe, host.name),
@@ -133,11 +136,11 @@ async function nodeFindings(
     sftp === null ? ok(files, 'SFTP works') : failed(files, sftp),
     writable
       ? ok(
-          about,
+          directory,
           folder === host.directory ? 'writable' : `does not exist yet; it can be created in ${folder}`,
         )
       : failure(
-          about,
+          directory,
           `${host.user} may not write to ${folder}`,
           'create and chown it, or configure another ssh.directory',
         ),
@@ -213,8 +216,8 @@ function connectionFailures(target: string, error: unknown, pinned: boolean): re
   if (!(error instanceof OperationError)) throw error;
   const subjectOf = (check: string) => ({ check, target });
   const wrongKey = HOST_KEY_OPERATIONS.includes(error.operation);
-  const seen = pinned && error.operation === 'log in to node';
-  const hostKey = seen
+  const keyMatched = pinned && error.operation === 'log in to node';
+  const hostKey = keyMatched
     ? ok(subjectOf('node-host-key'), 'matches the pinned key')
     : unchecked(subjectOf('node-host-key'), 'not checked: no connection');
   return [
@@ -233,7 +236,7 @@ async function programFindings(provider: CommandProviderConfig, config: Config):
   const access = { address: formatAddress, pin: nothing, release: nothing, prepare: nothing };
   const commandProvider = createCommandProvider({ ...provider, listTimeoutMs }, config, access);
   await commandProvider.list({ deployment: '' }, new AbortController().signal);
-  return [ok(subject, `the program answers correctly: ${provider.list.join(' ')}`)];
+  return [ok(subject, `the output of the program is valid: ${provider.list.join(' ')}`)];
 }
 
 async function nothing(): Promise<void> {}

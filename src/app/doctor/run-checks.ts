@@ -14,7 +14,7 @@ import { providerChecks } from './nodes.ts';
 import { restAccountChecks } from './rest-account.ts';
 import { stageChecks } from './stages.ts';
 
-/** Returns findings in the order in which things are needed. */
+/** Returns findings in the order in which a job needs what they check. */
 export async function runChecks(config: Config, clock: Clock = systemClock): Promise<readonly Finding[]> {
   const names = config.jobs.map(({ spec }) => spec.name).join(', ');
   const checks = [
@@ -35,7 +35,7 @@ async function withTimeout(check: Check, timeoutMs: number, clock: Clock): Promi
   const timedOut = new Promise<readonly Finding[]>((resolve) => {
     disarm = clock.after(timeoutMs, () => {
       const found = `not done within ${formatLimit(timeoutMs)}`;
-      resolve([failure(check, found, 'check whether it answers')]);
+      resolve([failure(check, found, 'check whether it responds')]);
       controller.abort();
     });
   });

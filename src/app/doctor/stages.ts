@@ -22,9 +22,12 @@ function secretChecks({ jobs }: Config): readonly Check[] {
     if (exposesSecretsTo === null || secrets.length === 0) return [];
     const subject = { check: 'secrets', target: `jobs.${spec.name}.secrets` };
     const names = secrets.map(({ name }) => name).join(', ');
-    const found = `${READERS[exposesSecretsTo]} can read ${names} and send it away`;
+    const found = `${READERS[exposesSecretsTo]} can read ${names} and send it elsewhere`;
     return [
-      { ...subject, run: async () => [warning(subject, found, 'limit what it can do: docs/stages.md')] },
+      {
+        ...subject,
+        run: async () => [warning(subject, found, 'limit what the secret permits: docs/stages.md')],
+      },
     ];
   });
 }

@@ -9,7 +9,7 @@ import { type Column, printTable } from '../output/table.ts';
 import { type Io, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
 
-/** More than are kept. */
+/** More than the store keeps. */
 const MAX_ALARMS = 10_000;
 const ID_LENGTH = 8;
 
@@ -68,8 +68,9 @@ export function alarmJson(alarm: AlarmView) {
 
 /** Whether and when it was cleared or acknowledged; '' for an open alarm. */
 export function alarmStatus({ clearedAt, acknowledgedAt, acknowledgedBy }: AlarmView): string {
-  const seen = acknowledgedAt === null ? [] : [`acknowledged by ${acknowledgedBy} ${utc(acknowledgedAt)}`];
-  return [...(clearedAt === null ? [] : [`cleared ${utc(clearedAt)}`]), ...seen].join(', ');
+  const acknowledged =
+    acknowledgedAt === null ? [] : [`acknowledged by ${acknowledgedBy} ${utc(acknowledgedAt)}`];
+  return [...(clearedAt === null ? [] : [`cleared ${utc(clearedAt)}`]), ...acknowledged].join(', ');
 }
 
 const COLUMNS: readonly Column<AlarmView>[] = [

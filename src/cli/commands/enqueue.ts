@@ -1,5 +1,5 @@
 /** `sos-ci enqueue` runs named jobs on a change; `sos-ci recheck` runs those that the rules choose. */
-import type { Begun } from '../../engine/ports/operator-api.ts';
+import type { StartedReview } from '../../engine/ports/operator-api.ts';
 import { plainText } from '../../terminal-text.ts';
 import type { RequestOptions, SendRequest } from '../input/daemon-client.ts';
 import { parseChange } from '../input/parse-target.ts';
@@ -43,7 +43,7 @@ export async function recheckCommand(
   return result.begun.length > 0 ? EXIT.ok : EXIT.negative;
 }
 
-function printStarted(io: Io, { change, patchset, review, jobs }: Begun): void {
+function printStarted(io: Io, { change, patchset, review, jobs }: StartedReview): void {
   io.out(`${change},${patchset}: ${count(jobs.length, 'job')} accepted, review ${shortId(review)}\n`);
   for (const { id, name } of jobs) io.out(`  ${shortId(id)}  ${plainText(name)}\n`);
 }

@@ -1,4 +1,4 @@
-/** What a new patchset, or a comment that asks for a run, would start on a change as Gerrit shows it now. */
+/** Shows what a new patchset, or a comment that requests a run, would start on a change in its current state. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fetchChange } from '../../app/explain-trigger.ts';

@@ -1,4 +1,4 @@
-/** What the rules decide on a file of events: one line for each event, with the jobs that are left out below it. */
+/** Shows what the rules decide for a file of events: one line per event, and below it the jobs that do not start. */
 import { createReadStream } from 'node:fs';
 import { type ExplainedLine, explainLines } from '../../app/explain-trigger.ts';
 import type { Config } from '../../config/config.ts';
@@ -85,7 +85,7 @@ const COLUMNS: readonly Column<Row>[] = [
   { title: 'WHY', text: ({ why }) => why },
 ];
 
-/** Lines that start nothing whatever the rules are only count in the summary, unless `all` is set. */
+/** Unless `all` is set, events that no rule can start a job for appear only in the summary. */
 function printLines(io: Io, lines: readonly ExplainedLine[], all: boolean): void {
   const shown = lines.filter(
     (line) => all || 'waited' in line || ('event' in line && line.event.type !== 'other'),
@@ -117,8 +117,8 @@ export function holdText(hold: HoldSpec): string {
   return `after ${hold.account} ${voteText(hold)} (at most ${formatLimit(hold.timeoutMs)})`;
 }
 
-/** @param dated false: all lines are from one day, so that the time alone is enough */
-function rowsOf(line: ExplainedLine, dated: boolean): readonly Row[] {
+/** @param withDate false: all lines are from one day, so that the time alone is enough */
+function rowsOf(line: ExplainedLine, withDate: boolean): readonly Row[] {
   const blank = { line: String(line.line), time: '', event: '', change: '', by: '', rule: '' };
   if ('rejected' in line) return [{ ...blank, action: 'rejected', why: line.rejected }];
   if ('dropped' in line) return [{ ...blank, action: 'dropped', why: line.dropped }];
@@ -133,7 +133,7 @@ function rowsOf(line: ExplainedLine, dated: boolean): readonly Row[] {
     }));
   }
   const { event, decisions, jobs } = line;
-  const time = timeOf(line)?.slice(dated ? 0 : 11) ?? '';
+  const time = timeOf(line)?.slice(withDate ? 0 : 11) ?? '';
   const head = {
     ...blank,
     time,
@@ -145,7 +145,7 @@ function rowsOf(line: ExplainedLine, dated: boolean): readonly Row[] {
     return { ...first, action: decision.do, rule: decision.rule, why: whyOf(decision) };
   });
   const started = decisions.some((decision) => decision.do === 'start');
-  // A job of another project is not worth a row.
+  // A job of another project gets no row.
   const skipped = started ? jobs.filter(({ cause, rule }) => cause === null && rule !== 'project') : [];
   const skippedRows = skipped.map(
     ({ job, rule, why }): Row => ({ ...blank, line: '', action: '', rule, why: `not ${job}: ${why}` }),

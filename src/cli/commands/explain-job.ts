@@ -1,4 +1,4 @@
-/** Why a job was started, and why it has its verdict: the state and the event that decided, and what the vote counts. */
+/** Explains why a job was started, which state and event decided its verdict, and which runs its vote counts. */
 import { sha256 } from '../../app/database-admin.ts';
 import type { JobView, NumberedRow, StoreReader } from '../../engine/ports/store.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
@@ -27,7 +27,7 @@ interface Explanation {
   readonly decided: { readonly state: string; readonly row: NumberedRow } | null;
   /** Why it waits in the queue; null: it does not. */
   readonly waits: string | null;
-  /** What the failed stage printed last. */
+  /** The last line that the failed stage printed. */
   readonly lastLine: string | null;
   readonly vote: VoteSummary | null;
 }

@@ -15,7 +15,7 @@ import { explainJob } from './explain-job.ts';
 export interface ExplainOptions extends StoreLocation {
   /** A file, or `-` for standard input. */
   readonly events?: string;
-  /** With --events: also the lines that start nothing whatever the rules are. */
+  /** With --events: also the events that no rule can start a job for. */
   readonly all?: boolean;
   readonly json?: boolean;
 }

@@ -54,7 +54,7 @@ async function ensureKey(file: string, name: string, keys: KeyProvisioner): Prom
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     await keys.makeKey(file, `${name} (sos-ci)`);
   }
-  return keys.publicHalf(file);
+  return keys.publicKey(file);
 }
 
 /** Checks the file before linking it to its name, and never replaces another one. */
@@ -100,7 +100,7 @@ interface HostKeyTarget {
 /** A server whose host key was not accepted. */
 interface Unpinned {
   readonly target: HostKeyTarget;
-  /** Null: the server did not answer. */
+  /** Null: the server did not respond. */
   readonly shown: HostKey | null;
 }
 
@@ -198,7 +198,7 @@ function printNextSteps(
 /**
  * `init --from-zuul`: prints a job of Zuul as one for sos-ci.yaml.
  *
- * @param project whose changes start the job; undefined: the file says it
+ * @param project the project whose changes start the job; undefined: the one that the file names
  * @throws ConfigError if the file is not one of Zuul, or has no such job
  */
 export function fromZuulCommand(

@@ -34,7 +34,7 @@ export function jobCommand(io: Io, reader: StoreReader, typed: string, options: 
     publication === null ? null : (versionOf(publication).pendingEvidence(publication)?.url ?? null),
     attempts(rows),
   );
-  printEpisodes(io, stateSpans(rows), io.now());
+  printSpans(io, stateSpans(rows), io.now());
   io.out('\n');
   printRows(io, job.acceptedAt, rows);
   printPending(io, pending);
@@ -94,21 +94,21 @@ function printHead(
 
 const BAR = 30;
 
-function printEpisodes(io: Io, found: readonly StateSpan[], now: number): void {
-  if (found.length === 0) return;
-  const length = (episode: StateSpan): number => Math.max(0, (episode.endedAt ?? now) - episode.startedAt);
-  const total = found.reduce((sum, episode) => sum + length(episode), 0);
-  const retried = found.some((episode) => episode.attempt > 1);
+function printSpans(io: Io, spans: readonly StateSpan[], now: number): void {
+  if (spans.length === 0) return;
+  const length = (span: StateSpan): number => Math.max(0, (span.endedAt ?? now) - span.startedAt);
+  const total = spans.reduce((sum, span) => sum + length(span), 0);
+  const retried = spans.some((span) => span.attempt > 1);
   const bar = Math.min(BAR, io.width - 46);
   io.out('\n');
-  for (const episode of found) {
-    const ms = length(episode);
+  for (const span of spans) {
+    const ms = length(span);
     const blocks = total === 0 || bar < 5 ? 0 : Math.round((bar * ms) / total);
     const line = [
-      `  ${padEnd(episode.state, 11)}`,
+      `  ${padEnd(span.state, 11)}`,
       padStart(formatDuration(ms), 12),
-      padEnd(episode.endedAt === null ? ' so far' : '', 7),
-      retried ? ` attempt ${episode.attempt} ` : '',
+      padEnd(span.endedAt === null ? ' so far' : '', 7),
+      retried ? ` attempt ${span.attempt} ` : '',
       ` ${paint(io, 'blue', '█'.repeat(Math.max(ms > 0 && bar >= 5 ? 1 : 0, blocks)))}`,
     ];
     io.out(`${line.join('').trimEnd()}\n`);

@@ -20,7 +20,7 @@ import { utc } from '../output/time.ts';
 
 export interface Waiting {
   readonly job: JobView;
-  /** Its position in its provider's queue, from 1; null while it is prepared. */
+  /** Its position in its provider's queue, from 1; null while its change is being prepared. */
   readonly position: number | null;
   readonly promoted: boolean;
   readonly since: number;
@@ -30,14 +30,14 @@ export interface Waiting {
 const MAX_OPEN = 10_000;
 const NO_LIMITS: SlotLimits = { slots: {}, jobs: {}, projects: {}, starvationTimeoutMs: 0 };
 
-/** First the jobs that wait for a slot, by provider and position; then those that are still prepared, oldest first. */
+/** First the jobs that wait for a slot, by provider and position; then those still in preparation, oldest first. */
 export function readQueue(io: Io, reader: StoreReader): readonly Waiting[] {
   const open = reader.jobs({ open: true, limit: MAX_OPEN });
   const waiting = open.filter(({ queued }) => queued).reverse();
   if (waiting.length === 0) return [];
   const daemon = reader.daemon();
   const requests = readRequests(reader);
-  const queue = { waiting: requests, holders: readHolders(reader, open), served: readTurns(reader) };
+  const queue = { waiting: requests, holders: readHolders(reader, open), served: readServedTimes(reader) };
   const limits = daemon?.limits ?? NO_LIMITS;
   const idle = whyIdle(io, daemon);
   const jobs = new Map(waiting.map((job) => [job.id, job]));
@@ -72,13 +72,13 @@ function readHolders(reader: StoreReader, open: readonly JobView[]): readonly Sl
   });
 }
 
-/** As the daemon has them: no two at the same time. */
-function readTurns(reader: StoreReader): SlotQueue['served'] {
+/** The times of service as the daemon keeps them: strictly increasing. */
+function readServedTimes(reader: StoreReader): SlotQueue['served'] {
   const served = new Map<string, number>();
   let last = 0;
-  for (const turn of reader.lastServed()) {
-    last = Math.max(turn.at, last + 1);
-    served.set(fairShareKey(turn), last);
+  for (const row of reader.lastServed()) {
+    last = Math.max(row.at, last + 1);
+    served.set(fairShareKey(row), last);
   }
   return served;
 }
@@ -105,11 +105,11 @@ function obstacleText(obstacle: BlockedBy, { slotReasons = {} }: SlotLimits): st
         : `${name} is full: ${jobsText(obstacle.limit)}${reason}`;
     }
     case 'project':
-      return `${name} has the ${jobsText(obstacle.limit)} that it may have`;
+      return `${name} already has ${jobsText(obstacle.limit)}, its limit`;
     case 'job':
-      return `${jobsText(obstacle.limit)} called ${name} may run at a time`;
+      return `at most ${jobsText(obstacle.limit)} called ${name} may run at a time`;
     case 'starvation':
-      return `the next slot of ${name} is kept for ${obstacle.history}, which waits for longer`;
+      return `the next slot of ${name} is reserved for ${obstacle.history}, which has waited longer`;
   }
 }
 

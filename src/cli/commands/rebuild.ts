@@ -1,4 +1,4 @@
-/** `sos-ci rebuild`: makes every view again from the log. The daemon must not run; the log itself is never changed. */
+/** `sos-ci rebuild`: rebuilds every view from the log. The daemon must not run; the log itself is never changed. */
 import { rebuildDatabase } from '../../app/database-admin.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import { count } from '../output/event.ts';

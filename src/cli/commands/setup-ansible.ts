@@ -1,4 +1,4 @@
-/** `sos-ci setup ansible`: says what is installed, and where. */
+/** `sos-ci setup ansible`: installs Ansible, and prints the version and the path. */
 import { type InstalledAnsible, setupAnsible } from '../../app/setup-ansible.ts';
 import { plainText } from '../../terminal-text.ts';
 import { EXIT } from '../output/exit-codes.ts';

@@ -193,8 +193,8 @@ function printAlarms(io: Io, alarms: readonly AlarmView[]): void {
   for (const [index, alarm] of alarms.entries()) {
     const times = alarm.times === 1 ? '' : `, ${alarm.times} times`;
     const status = alarmStatus(alarm);
-    const over = status === '' ? '' : `${status}, `;
-    const text = `${alarm.kind} ${alarm.target}: ${alarm.message} (${over}last ${utc(alarm.lastAt)}${times})`;
+    const statusText = status === '' ? '' : `${status}, `;
+    const text = `${alarm.kind} ${alarm.target}: ${alarm.message} (${statusText}last ${utc(alarm.lastAt)}${times})`;
     printLine(io, index === 0 ? 'alarms' : '', text, alarmColor(alarm));
     if (alarm.acknowledgedAt === null && alarm.hint !== '') printLine(io, '', `-> ${alarm.hint}`, null);
   }

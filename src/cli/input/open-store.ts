@@ -32,7 +32,7 @@ export async function stateDirectory(location: StoreLocation): Promise<string> {
   throw new CliError(EXIT.store, `${databaseIn(directory)}: no such database`, hint);
 }
 
-/** Opens the store read-only for as long as `ask` runs. */
+/** Opens the store read-only while `use` runs. */
 export async function withReader<T>(
   location: StoreLocation,
   use: (reader: StoreReader) => T | Promise<T>,

@@ -5,7 +5,7 @@ import type { Effect, KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import { count, timeLeft } from './event.ts';
 
-/** Null for effects that are not worth a line, such as a cancelled timer. */
+/** Null for effects that are not shown, such as a cancelled timer. */
 export function effectText(effect: Effect): string | null {
   switch (effect.type) {
     case 'cancelEffect':
@@ -50,7 +50,7 @@ function sentEventText(to: string, event: AnyEvent): string {
     case 'turn.granted':
       return `let review ${to} post`;
     case 'verdicts.requested':
-      return 'ask for the verdicts of all runs on the change';
+      return 'request the verdicts of all runs on the change';
     case 'verdicts.listed':
       return `send the verdicts of all runs on the change to review ${to}`;
     case 'review.ended':

@@ -134,7 +134,7 @@ function jobEventText(event: JobOnly): string {
     case 'evidence.publish-failed':
     case 'server.delete-failed':
     case 'evidence.discard-failed':
-      return troubleText(event);
+      return failureEventText(event);
     default:
       return assertNever(event);
   }
@@ -146,7 +146,7 @@ const PLAIN = {
   'evidence.discarded': 'the evidence on this host was deleted',
 } as const;
 
-const TROUBLE = {
+const FAILURES = {
   'server.create-failed': 'the server could not be created',
   'patchset.fetch-failed': 'the patchset could not be fetched',
   'stage.start-failed': 'could not be started',
@@ -157,13 +157,13 @@ const TROUBLE = {
   'evidence.discard-failed': 'the evidence on this host could not be deleted',
 } as const;
 
-function troubleText(event: {
-  readonly type: keyof typeof TROUBLE;
+function failureEventText(event: {
+  readonly type: keyof typeof FAILURES;
   readonly stage?: string;
   readonly failure: Failure;
 }): string {
   const what = event.stage === undefined ? '' : `${event.stage} `;
-  return `${what}${TROUBLE[event.type]}${reasonSuffix(failureText(event.failure))}`;
+  return `${what}${FAILURES[event.type]}${reasonSuffix(failureText(event.failure))}`;
 }
 
 function failureText(failure: Failure): string {

@@ -11,24 +11,24 @@ export interface StateSpan {
 }
 
 export function stateSpans(rows: readonly NumberedRow[]): readonly StateSpan[] {
-  const found: StateSpan[] = [];
+  const spans: StateSpan[] = [];
   let attempt = 1;
   for (const row of rows) {
     attempt = startedAttempt(row) ?? attempt;
     const state = topState(row.state);
-    const last = found.at(-1);
+    const last = spans.at(-1);
     if (isEnded(row)) {
-      if (last !== undefined && last.endedAt === null) found[found.length - 1] = { ...last, endedAt: row.at };
+      if (last !== undefined && last.endedAt === null) spans[spans.length - 1] = { ...last, endedAt: row.at };
       continue;
     }
     if (last !== undefined && last.state === state && last.attempt === attempt) continue;
-    if (last !== undefined) found[found.length - 1] = { ...last, endedAt: row.at };
-    found.push({ state, attempt, startedAt: row.at, endedAt: null });
+    if (last !== undefined) spans[spans.length - 1] = { ...last, endedAt: row.at };
+    spans.push({ state, attempt, startedAt: row.at, endedAt: null });
   }
-  return found;
+  return spans;
 }
 
-/** `testing.running` is testing. */
+/** The top-level state: `testing` for `testing.running`. */
 export function topState(state: string): string {
   return state.split('.')[0] ?? state;
 }

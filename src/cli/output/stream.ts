@@ -36,10 +36,10 @@ export function streamEventText(event: Exclude<StreamEvent, CommonEvent>): strin
 
 function gapText(event: Extract<StreamEvent, { type: 'catchup.completed' }>): string {
   const { since, changes, found, unsure, unread } = event;
-  const lookedAt = `checked ${changes} ${changes === 1 ? 'change' : 'changes'} since ${utc(since)}`;
+  const checkedText = `checked ${changes} ${changes === 1 ? 'change' : 'changes'} since ${utc(since)}`;
   const again = unsure.length === 0 ? '' : `; checking again: ${unsure.join(', ')}`;
   const unreadText = unread === 0 ? '' : `; ${unread} could not be read`;
-  return `${lookedAt}: ${found === 0 ? 'nothing was missed' : `${found} missed`}${unreadText}${again}`;
+  return `${checkedText}: ${found === 0 ? 'nothing was missed' : `${found} missed`}${unreadText}${again}`;
 }
 
 /** The state of the connection, since when and why; and the last catch-up. One line each. */

@@ -53,11 +53,11 @@ export function voteText(event: VoteOrStart): string {
     case 'run.ended':
       return `job ${event.job} ended with ${event.verdict}`;
     case 'turn.requested':
-      return `review ${event.review} wants to post`;
+      return `review ${event.review} requests its turn to post`;
     case 'turn.granted':
       return 'no other review of the change is posting';
     case 'verdicts.requested':
-      return `review ${event.review} asks for all verdicts`;
+      return `review ${event.review} requests all verdicts`;
     case 'verdicts.listed':
       return event.runs.length === 0 ? 'no run counts' : `counted: ${event.runs.map(runText).join(', ')}`;
     case 'review.ended':

@@ -29,7 +29,7 @@ export interface EngineOptions {
   /** Set by tests: an event that no state handles is an error instead of a row. */
   readonly strict: boolean;
   /** Called once for each change: null when writing works, otherwise the reason why it fails. */
-  readonly onTrouble: (trouble: StoreUnavailable | null) => void;
+  readonly onStoreFailure: (failure: StoreUnavailable | null) => void;
   /** Called after each durable batch, before its effects are performed. */
   readonly onAppended: (batch: readonly LogEntry[]) => void;
   /** A broken invariant or an adapter's own bug: the process must end. */
@@ -286,17 +286,17 @@ export class Engine {
    * meanwhile.
    */
   private async write(batch: readonly LogEntry[], noted: readonly IntakeUpdate[]): Promise<void> {
-    let troubled = false;
+    let failing = false;
     for (;;) {
       try {
         await this.options.store.append(batch, noted);
-        if (troubled) this.options.onTrouble(null);
+        if (failing) this.options.onStoreFailure(null);
         return;
       } catch (thrown) {
         if (!(thrown instanceof StoreUnavailable)) this.fatal(thrown);
         if (!(thrown instanceof StoreUnavailable) || this.stopping.signal.aborted) throw thrown;
-        if (!troubled) this.options.onTrouble(thrown);
-        troubled = true;
+        if (!failing) this.options.onStoreFailure(thrown);
+        failing = true;
         await sleep(this.options.bounds.storeRetryMs, this.stopping.signal, this.options.clock);
       }
     }

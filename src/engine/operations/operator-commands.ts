@@ -10,14 +10,14 @@ import { type Submission, submissionFor } from '../loop/dispatch.ts';
 import type { Engine } from '../loop/engine.ts';
 import type { Clock } from '../ports/adapters.ts';
 import {
-  type Begun,
   type JobReference,
   type Operator,
   type OperatorAnswers,
   type OperatorRequest,
   type Operators,
   Refused,
-  type ReloadAnswer,
+  type ReloadResult,
+  type StartedReview,
   type Target,
 } from '../ports/operator-api.ts';
 import type { AlarmView, JobView, Store } from '../ports/store.ts';
@@ -30,7 +30,7 @@ export interface OperatorCommandsOptions {
   readonly clock: Clock;
   /** Queries a patchset from Gerrit, the current one with null; null when Gerrit does not show it. */
   readonly findPatchset: (change: number, patchset: number | null) => Promise<Patchset | null>;
-  readonly reload: (operator: Operator) => Promise<ReloadAnswer>;
+  readonly reload: (operator: Operator) => Promise<ReloadResult>;
   readonly identity: { readonly pid: number; readonly version: string };
 }
 
@@ -76,7 +76,7 @@ export class OperatorCommands implements Operators {
   private async enqueue(
     request: Extract<OperatorRequest, { do: 'enqueue' }>,
     operator: Operator,
-  ): Promise<Begun> {
+  ): Promise<StartedReview> {
     const { admission } = this.options;
     this.assertStarting();
     this.assertKnown(request.jobs);
@@ -116,7 +116,11 @@ export class OperatorCommands implements Operators {
     return jobs;
   }
 
-  private async begin(patchset: Patchset, jobs: readonly string[], operator: Operator): Promise<Begun> {
+  private async begin(
+    patchset: Patchset,
+    jobs: readonly string[],
+    operator: Operator,
+  ): Promise<StartedReview> {
     const { admission, clock } = this.options;
     const twice = this.jobsOf(patchset).filter(({ name }) => jobs.includes(name));
     if (twice.length > 0) throw underWay(twice);

@@ -49,7 +49,7 @@ export interface JobReference extends JobName {
   readonly patchset: number;
 }
 
-export interface Begun {
+export interface StartedReview {
   readonly change: number;
   readonly patchset: number;
   readonly review: string;
@@ -59,16 +59,16 @@ export interface Begun {
 /** The answer to each request. */
 export interface OperatorAnswers {
   readonly ping: { readonly pid: number; readonly version: string };
-  readonly enqueue: Begun;
+  readonly enqueue: StartedReview;
   readonly dequeue: { readonly jobs: readonly JobReference[]; readonly reviews: readonly string[] };
   readonly promote: { readonly promoted: readonly JobReference[]; readonly passed: readonly JobReference[] };
-  readonly recheck: { readonly begun: readonly Begun[]; readonly decisions: readonly string[] };
+  readonly recheck: { readonly begun: readonly StartedReview[]; readonly decisions: readonly string[] };
   readonly 'resume-voting': { readonly resumed: boolean };
   readonly acknowledge: { readonly acknowledged: number };
-  readonly reload: ReloadAnswer;
+  readonly reload: ReloadResult;
 }
 
-export interface ReloadAnswer {
+export interface ReloadResult {
   /** Changed keys that take effect immediately, as dotted keys. */
   readonly changed: readonly string[];
   /** Changed keys that take effect after the next start. */

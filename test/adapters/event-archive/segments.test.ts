@@ -64,7 +64,7 @@ describe('lines', () => {
     for (let number = 0; number < 50; number += 1) kept.keep(line(`{"n":${number}}`));
     await kept.close();
     expect(text()).toEqual([Array.from({ length: 50 }, (_, number) => `{"n":${number}}\n`).join('')]);
-    expect([lost, kept.trouble()]).toEqual([0, null]);
+    expect([lost, kept.problem()]).toEqual([0, null]);
     expect(statSync(dir).mode & 0o777).toBe(0o700);
     expect(statSync(join(dir, files()[0] ?? '')).mode & 0o777).toBe(0o600);
   });
@@ -138,7 +138,7 @@ describe('a disk that accepts no writes', () => {
     kept.keep(line('one'));
     kept.keep(line('two'));
     await expect.poll(() => lost, PATIENT).toBe(2);
-    expect(kept.trouble()).toMatch(/EEXIST|ENOTDIR/);
+    expect(kept.problem()).toMatch(/EEXIST|ENOTDIR/);
     rmSync(dir);
     kept.keep(line('three'));
     expect(await segmentFiles(dir)).toEqual([]);
@@ -147,7 +147,7 @@ describe('a disk that accepts no writes', () => {
     kept.keep(line('four'));
     await kept.close();
     expect([text(), lost]).toEqual([['three\nfour\n'], 2]);
-    expect(kept.trouble()).toBeNull();
+    expect(kept.problem()).toBeNull();
   });
 
   test('reports what is full, as /dev/full does', async () => {
@@ -158,13 +158,13 @@ describe('a disk that accepts no writes', () => {
     expect(lost).toBe(7);
     await expect.poll(() => lost, PATIENT).toBe(10);
     await kept.close();
-    expect(kept.trouble()).toMatch(/10 lost since the start/);
+    expect(kept.problem()).toMatch(/10 lost since the start/);
   });
 
   test('that is only slow is reported once, with the number of lost lines', async () => {
     const kept = segments({ bufferBytes: 12 });
     for (let number = 0; number < 5; number += 1) kept.keep(line('12345'));
-    expect([lost, kept.trouble(), kept.trouble()]).toEqual([3, 'the disk is too slow: 3 lost', null]);
+    expect([lost, kept.problem(), kept.problem()]).toEqual([3, 'the disk is too slow: 3 lost', null]);
     await kept.close();
     expect(text()).toEqual(['12345\n12345\n']);
   });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { makeKey } from '../../../src/adapters/openssh/generate-key.ts';
-import { publicHalf } from '../../../src/adapters/openssh/key-file.ts';
+import { readPublicKey } from '../../../src/adapters/openssh/key-file.ts';
 import { needs } from '../../fixtures/needs.ts';
 
 const { test } = needs('ssh-keygen');
@@ -23,7 +23,7 @@ test('creates a key that only we can read, and its public half', async () => {
   await makeKey(file, 'acme-ci (sos-ci)', TIMEOUT_MS);
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(readdirSync(dir).sort()).toEqual(['key', 'key.pub']);
-  const half = await publicHalf(file, USE);
+  const half = await readPublicKey(file, USE);
   expect(half.type).toBe('ssh-ed25519');
   expect(`${half.line}\n`).toBe(readFileSync(`${file}.pub`, 'utf8'));
   expect(half.line).toMatch(/^ssh-ed25519 [A-Za-z0-9+/=]+ acme-ci \(sos-ci\)$/);

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { shownHostKey } from '../../../src/adapters/openssh/keyscan.ts';
+import { fetchHostKey } from '../../../src/adapters/openssh/keyscan.ts';
 import { EmbeddedGerrit } from '../../../src/demo/gerrit/embedded-gerrit.ts';
 import { NEVER } from '../../fixtures/never.ts';
 
@@ -15,7 +15,7 @@ test('returns the key that the server presents, and offers none of ours', async 
   await gerrit.start();
   try {
     const { host, port } = gerrit;
-    const key = await shownHostKey({ host, port }, TIMEOUT_MS, NEVER);
+    const key = await fetchHostKey({ host, port }, TIMEOUT_MS, NEVER);
     expect(gerrit.knownHosts).toContain(key.toString('base64'));
     expect(gerrit.counts).toMatchObject({ authenticated: 0, rejected: 0 });
   } finally {
@@ -30,8 +30,8 @@ test('no listener, a silent server, and an abort', async () => {
     silent.listen(0, '127.0.0.1', () => resolve((silent.address() as { port: number }).port));
   });
   const address = { host: '127.0.0.1', port };
-  await expect(shownHostKey(address, 50, NEVER)).rejects.toThrow('no answer within 50ms');
-  await expect(shownHostKey(address, TIMEOUT_MS, AbortSignal.abort())).rejects.toThrow('stopped');
+  await expect(fetchHostKey(address, 50, NEVER)).rejects.toThrow('no answer within 50ms');
+  await expect(fetchHostKey(address, TIMEOUT_MS, AbortSignal.abort())).rejects.toThrow('stopped');
   await new Promise((resolve) => silent.close(resolve));
-  await expect(shownHostKey(address, TIMEOUT_MS, NEVER)).rejects.toThrow('ECONNREFUSED');
+  await expect(fetchHostKey(address, TIMEOUT_MS, NEVER)).rejects.toThrow('ECONNREFUSED');
 });

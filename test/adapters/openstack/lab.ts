@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { publicHalf } from '../../../src/adapters/openssh/key-file.ts';
+import { readPublicKey } from '../../../src/adapters/openssh/key-file.ts';
 import { Calls } from '../../../src/adapters/openstack/calls.ts';
 import { planServer } from '../../../src/adapters/openstack/plan.ts';
 import { OpenStackProvider } from '../../../src/adapters/openstack/provider.ts';
@@ -45,7 +45,7 @@ export class CloudLab {
 
   /** Of the provider's `ssh.key`. */
   async publicKey(): Promise<string> {
-    return (await publicHalf(this.keyFile, { setting: 'ssh.key', addTo: 'to the server' })).line;
+    return (await readPublicKey(this.keyFile, { setting: 'ssh.key', addTo: 'to the server' })).line;
   }
 
   /** The account that a provider with this change logs in as. */

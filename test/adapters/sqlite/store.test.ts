@@ -61,7 +61,7 @@ test('submissions of one tick are one transaction', async () => {
     hash: sha256,
     bounds: ENGINE_BOUNDS,
     strict: true,
-    onTrouble: () => {},
+    onStoreFailure: () => {},
     onAppended: () => {},
     onFatal: (error) => {
       throw error;

@@ -68,7 +68,7 @@ describe('boot-test', () => {
     expect(lab.left).toEqual({ ...EMPTY, ports: [other] });
     const io = fakeIo();
     await bootTestCommand({ ...io, alive: () => false }, file, 'lab', {});
-    expect(io.stdout()).toContain('deleted what an interrupted boot-test had left');
+    expect(io.stdout()).toContain('deleted the servers of an interrupted boot-test');
     expect(lab.left).toEqual(EMPTY);
   });
 

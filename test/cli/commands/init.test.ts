@@ -29,7 +29,7 @@ const outside: KeyProvisioner = {
   makeKey: async (path, comment) => {
     writeFileSync(path, comment, { flag: 'wx', mode: 0o600 });
   },
-  publicHalf: async (path) => `the public half of ${path}`,
+  publicKey: async (path) => `the public half of ${path}`,
   hostKey: async ({ host, port }) => ({
     key: Buffer.from('key'),
     type: 'ssh-ed25519',

@@ -57,9 +57,13 @@ describe('the queue', () => {
     [
       'its project',
       { projects: { 'openstack/cinder': { concurrency: 1, priorityMs: 0 } } },
-      'openstack/cinder has the one job that it may have',
+      'openstack/cinder already has one job, its limit',
     ],
-    ['its job', { jobs: { [jobSpec().name]: 2 } }, `2 jobs called ${jobSpec().name} may run at a time`],
+    [
+      'its job',
+      { jobs: { [jobSpec().name]: 2 } },
+      `at most 2 jobs called ${jobSpec().name} may run at a time`,
+    ],
     ['its provider', { slots: { local: 0 } }, 'local has no slots now'],
     [
       'a quota',
@@ -95,7 +99,7 @@ describe('the queue', () => {
     const first = lab.jobs().find(({ change }) => change === 100)?.id;
     expect(shown(lab)).toEqual([
       [100, 1, 'it gets a slot now'],
-      [101, 2, `the next slot of openstack/cinder is kept for ${first}, which waits for longer`],
+      [101, 2, `the next slot of openstack/cinder is reserved for ${first}, which has waited longer`],
     ]);
   });
 

@@ -56,7 +56,7 @@ function mistakes(text: string): readonly string[] {
   return [];
 }
 
-test('show --expand prints what the preset is short for', async () => {
+test('show --expand prints the job with its preset expanded', async () => {
   const { code, out } = show(FULL, { expand: true });
   await expect(out).toMatchFileSnapshot('../../golden/preset.yaml');
   expect(code).toBe(0);

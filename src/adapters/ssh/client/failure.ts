@@ -2,7 +2,7 @@
  * Classifies SSH connection failures by ssh2's error levels, system error codes and SSH disconnect reasons, never by
  * message text. The caller that connects turns a failure into an error with a hint that fits its server.
  */
-import { failureMarks } from '../../../errors.ts';
+import { levelAndCode } from '../../../errors.ts';
 
 export type SshFailureKind =
   /** The connection could not be established. */
@@ -36,7 +36,7 @@ const [CANNOT_EXECUTE, NOT_FOUND] = [126, 127];
 
 /** @param keyShown whether the server had presented its host key by then */
 export function connectFailureKind(cause: unknown, keyShown: boolean): SshFailureKind {
-  const { level, code } = failureMarks(cause);
+  const { level, code } = levelAndCode(cause);
   if (level === 'client-authentication' || code === NO_MORE_AUTH_METHODS || code === ILLEGAL_USER_NAME) {
     return 'key-refused';
   }
@@ -46,7 +46,7 @@ export function connectFailureKind(cause: unknown, keyShown: boolean): SshFailur
 }
 
 export function sftpFailureKind(error: Error): SshFailureKind {
-  const { level, code } = failureMarks(error);
+  const { level, code } = levelAndCode(error);
   if (level === 'sftp-protocol') return 'sftp-protocol';
   if (code === CANNOT_EXECUTE || code === NOT_FOUND) return 'sftp-not-runnable';
   return 'code' in error || 'reason' in error ? 'lost' : 'sftp-refused';
@@ -54,7 +54,7 @@ export function sftpFailureKind(error: Error): SshFailureKind {
 
 /** The hint for a socket that does not connect. */
 export function socketHint(cause: unknown, port: number): string {
-  switch (failureMarks(cause).code) {
+  switch (levelAndCode(cause).code) {
     case 'ECONNREFUSED':
       return `nothing listens on port ${port}: is the SSH server up, and is the port right?`;
     case 'ENOTFOUND':
