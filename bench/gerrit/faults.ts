@@ -1,5 +1,5 @@
 /** Measures the cost of each fault: lost pushes, lost or wrong verdicts, and the time to recover. */
-import type { Rig } from '../../test/e2e/gerrit/rig.ts';
+import type { Testbed } from '../../test/e2e/gerrit/testbed.ts';
 import type { Bench, Row } from './main.ts';
 import { BenchSetup, seconds } from './setup.ts';
 
@@ -15,8 +15,8 @@ export const faults: Readonly<Record<string, Bench>> = {
   'program-missing': programMissing,
 };
 
-async function pushedWhileDown(rig: Rig, runs: number): Promise<readonly Row[]> {
-  const setup = await BenchSetup.open(rig);
+async function pushedWhileDown(testbed: Testbed, runs: number): Promise<readonly Row[]> {
+  const setup = await BenchSetup.open(testbed);
   await (await setup.case.startDaemon()).stop();
   const times: number[] = [];
   for (let run = 0; run < runs; run += 1) {
@@ -32,8 +32,8 @@ async function pushedWhileDown(rig: Rig, runs: number): Promise<readonly Row[]> 
   return [{ what: 'pushed while the CI is down', measured, goal: 'tested', met: times.length === runs }];
 }
 
-async function killedWhileRunning(rig: Rig, runs: number): Promise<readonly Row[]> {
-  const setup = await BenchSetup.open(rig);
+async function killedWhileRunning(testbed: Testbed, runs: number): Promise<readonly Row[]> {
+  const setup = await BenchSetup.open(testbed);
   let resumed = 0;
   let voted = 0;
   let tested = 0;
@@ -65,16 +65,16 @@ async function killedWhileRunning(rig: Rig, runs: number): Promise<readonly Row[
   ];
 }
 
-async function gerritUnavailable(rig: Rig, runs: number): Promise<readonly Row[]> {
-  const setup = await BenchSetup.open(rig);
+async function gerritUnavailable(testbed: Testbed, runs: number): Promise<readonly Row[]> {
+  const setup = await BenchSetup.open(testbed);
   const rounds = Math.max(1, Math.round(runs / 4));
   const delays: number[] = [];
   let lost = 0;
   const daemon = await setup.case.startDaemon();
   for (let round = 0; round < rounds; round += 1) {
-    await rig.gerrit.stop();
+    await testbed.gerrit.stop();
     await new Promise((resolve) => setTimeout(resolve, OUTAGE_MS));
-    await rig.gerrit.start();
+    await testbed.gerrit.start();
     const changes: number[] = [];
     for (let pushes = 0; pushes < PUSHES_AFTER; pushes += 1) changes.push(await setup.case.checkout().push());
     const [first] = changes;
@@ -90,18 +90,18 @@ async function gerritUnavailable(rig: Rig, runs: number): Promise<readonly Row[]
   return [{ what: 'Gerrit unavailable for 40 s', measured, goal: 'none lost', met: lost === 0 }];
 }
 
-async function gerritUnavailableAtTheEnd(rig: Rig, runs: number): Promise<readonly Row[]> {
-  const setup = await BenchSetup.open(rig);
+async function gerritUnavailableAtTheEnd(testbed: Testbed, runs: number): Promise<readonly Row[]> {
+  const setup = await BenchSetup.open(testbed);
   const times: number[] = [];
   let once = 0;
   const daemon = await setup.case.startDaemon();
   for (let run = 0; run < runs; run += 1) {
     const change = await setup.pushHeld();
     await setup.stamp(change, 'at');
-    await rig.gerrit.stop();
+    await testbed.gerrit.stop();
     setup.case.go();
     await setup.stamp(change, 'end');
-    await rig.gerrit.start();
+    await testbed.gerrit.start();
     const back = Date.now();
     times.push((await setup.visible(change)) - back);
     await setup.untilIdle();
@@ -119,8 +119,8 @@ async function gerritUnavailableAtTheEnd(rig: Rig, runs: number): Promise<readon
   ];
 }
 
-async function programMissing(rig: Rig, runs: number): Promise<readonly Row[]> {
-  const setup = await BenchSetup.open(rig, { program: './no-such-program', node: true });
+async function programMissing(testbed: Testbed, runs: number): Promise<readonly Row[]> {
+  const setup = await BenchSetup.open(testbed, { program: './no-such-program', node: true });
   const { case: benchCase } = setup;
   const daemon = await benchCase.startDaemon();
   let withoutVote = 0;
@@ -131,7 +131,7 @@ async function programMissing(rig: Rig, runs: number): Promise<readonly Row[]> {
     withoutVote +=
       (await benchCase.vote(change)) === 0 && (await benchCase.messages(change)).length === 1 ? 1 : 0;
   }
-  const alarmed = /command-missing/.test((await benchCase.ask('status')).text);
+  const alarmed = /command-missing/.test((await benchCase.runCli('status')).text);
   await daemon.stop();
   const measured = `comment without a vote ${withoutVote} of ${runs}, ${alarmed ? 'alarm raised' : 'no alarm'}`;
   const met = withoutVote === runs && alarmed;

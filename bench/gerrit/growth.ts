@@ -14,8 +14,8 @@ const GROWTH_MIB = 3;
 
 export const growth: Readonly<Record<string, Bench>> = { growth: idleMemory };
 
-async function idleMemory(rig: Parameters<Bench>[0], runs: number): Promise<readonly Row[]> {
-  const setup = await BenchSetup.open(rig);
+async function idleMemory(testbed: Parameters<Bench>[0], runs: number): Promise<readonly Row[]> {
+  const setup = await BenchSetup.open(testbed);
   appendFileSync(setup.case.config, UNLIMITED);
   const daemon = await setup.case.startDaemon();
   const every = Math.max(1, Math.round(runs / SAMPLES));

@@ -3,7 +3,7 @@
  * names of benchmarks (default: all), `--runs N` (default: 12), `--json`.
  */
 import { cpus, loadavg, totalmem } from 'node:os';
-import { Rig } from '../../test/e2e/gerrit/rig.ts';
+import { Testbed } from '../../test/e2e/gerrit/testbed.ts';
 import { faults } from './faults.ts';
 import { growth } from './growth.ts';
 import { timings } from './timings.ts';
@@ -17,7 +17,7 @@ export interface Row {
   readonly met: boolean | null;
 }
 
-export type Bench = (rig: Rig, runs: number) => Promise<readonly Row[]>;
+export type Bench = (testbed: Testbed, runs: number) => Promise<readonly Row[]>;
 
 const BENCHES: Readonly<Record<string, Bench>> = { ...timings, ...faults, ...growth };
 
@@ -39,22 +39,22 @@ if (unknown.length > 0 || !Number.isInteger(runs) || runs < 1) {
 /** Runs the benchmarks on one Gerrit, which runs optimized. */
 async function run(): Promise<void> {
   const rows: Row[] = [];
-  const rig = await Rig.alone({ optimize: true });
+  const testbed = await Testbed.alone({ optimize: true });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void rig.stop().finally(() => process.exit(INTERRUPTED)));
+    process.once(signal, () => void testbed.stop().finally(() => process.exit(INTERRUPTED)));
   }
   try {
     for (const [name, bench] of Object.entries(BENCHES)) {
       if (names.length > 0 && !names.includes(name)) continue;
       const begin = performance.now();
-      const measured = await bench(rig, runs);
+      const measured = await bench(testbed, runs);
       rows.push(...measured);
       const took = ((performance.now() - begin) / 1000).toFixed(0);
       console.error(`${name}: ${took} s, load ${loadavg()[0]?.toFixed(1)}`);
       for (const { what, measured: text } of measured) console.error(`  ${what}: ${text}`);
     }
   } finally {
-    await rig.stop();
+    await testbed.stop();
   }
   if (args.includes('--json')) console.log(JSON.stringify({ machine: machine(), runs, rows }, null, 2));
   else print(rows);

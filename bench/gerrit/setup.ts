@@ -4,9 +4,9 @@
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Case } from '../../test/e2e/gerrit/case.ts';
+import type { TestCase } from '../../test/e2e/gerrit/case.ts';
 import { ACCOUNT, nodesAt } from '../../test/e2e/gerrit/case-config.ts';
-import type { Rig } from '../../test/e2e/gerrit/rig.ts';
+import type { Testbed } from '../../test/e2e/gerrit/testbed.ts';
 import { quantile } from '../measure.ts';
 
 const TESTING = 'note at $(date +%s%N)\n[ ! -e hold ] || wait_for_go\nnote end $(date +%s%N)\n';
@@ -18,24 +18,24 @@ export interface Job {
 }
 
 export class BenchSetup {
-  readonly rig: Rig;
-  readonly case: Case;
+  readonly testbed: Testbed;
+  readonly case: TestCase;
 
-  private constructor(rig: Rig, benchCase: Case) {
-    this.rig = rig;
+  private constructor(testbed: Testbed, benchCase: TestCase) {
+    this.testbed = testbed;
     this.case = benchCase;
   }
 
   /** A new project and a new state directory. */
-  static async open(rig: Rig, job: Job = {}): Promise<BenchSetup> {
-    const setup = new BenchSetup(rig, await rig.newCase({ testing: TESTING }));
+  static async open(testbed: Testbed, job: Job = {}): Promise<BenchSetup> {
+    const setup = new BenchSetup(testbed, await testbed.newCase({ testing: TESTING }));
     writeFileSync(setup.case.config, setup.configuration(job));
     return setup;
   }
 
   configuration({ program = './test.sh', node = false }: Job = {}): string {
     const { gerrit, name } = this.case;
-    const nodes = nodesAt(this.rig.sshd, [join(this.case.directory, 'node-1')]);
+    const nodes = nodesAt(this.testbed.sshd, [join(this.case.directory, 'node-1')]);
     return `stateDir: state
 gerrit:
   host: ${gerrit.host}

@@ -1,6 +1,6 @@
 /** Measures the delays of a patchset after `git push` has returned, and the memory of an idle daemon. */
 import { readFileSync } from 'node:fs';
-import type { Rig } from '../../test/e2e/gerrit/rig.ts';
+import type { Testbed } from '../../test/e2e/gerrit/testbed.ts';
 import { median } from '../measure.ts';
 import type { Bench, Row } from './main.ts';
 import { BenchSetup, seconds } from './setup.ts';
@@ -18,14 +18,14 @@ const IDLE_MS = 7_000;
 const WARM_UP = 3;
 
 export const timings: Readonly<Record<string, Bench>> = {
-  push: (rig, runs) => push(rig, runs, false),
-  'push-node': (rig, runs) => push(rig, runs, true),
+  push: (testbed, runs) => push(testbed, runs, false),
+  'push-node': (testbed, runs) => push(testbed, runs, true),
   'cold-start': coldStart,
 };
 
 /** Measures the time from push to first command and from the end of the job to the review, and memory afterwards. */
-async function push(rig: Rig, runs: number, node: boolean): Promise<readonly Row[]> {
-  const setup = await BenchSetup.open(rig, { node });
+async function push(testbed: Testbed, runs: number, node: boolean): Promise<readonly Row[]> {
+  const setup = await BenchSetup.open(testbed, { node });
   const daemon = await setup.case.startDaemon();
   const begins: number[] = [];
   const ends: number[] = [];
@@ -69,8 +69,8 @@ async function push(rig: Rig, runs: number, node: boolean): Promise<readonly Row
 }
 
 /** From the start of the program to the first command of a change that is pushed at that moment. */
-async function coldStart(rig: Rig, runs: number): Promise<readonly Row[]> {
-  const setup = await BenchSetup.open(rig);
+async function coldStart(testbed: Testbed, runs: number): Promise<readonly Row[]> {
+  const setup = await BenchSetup.open(testbed);
   const checkout = setup.case.checkout();
   // The very first start creates the database and has no missed events to read.
   await (await setup.case.startDaemon()).stop();

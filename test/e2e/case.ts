@@ -1,6 +1,6 @@
 /**
- * One case: a project, a state directory and daemons of its own. Its stages write to a ledger outside of every directory
- * of ours, so that what really began can be counted.
+ * One case: a project, a state directory and daemons that it does not share. Its stages write to a ledger outside of
+ * the daemon's directories, so that the stages that really began can be counted.
  */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,8 +12,8 @@ import { Developer } from '../../src/demo/developer.ts';
 import { markedProcesses } from '../../src/demo/observer.ts';
 import type { JobView } from '../../src/engine/ports/store.ts';
 import { replayHistory } from '../../src/machines/replay.ts';
-import { aMoment, DaemonProcess } from './daemon-process.ts';
-import type { Rig } from './rig.ts';
+import { DaemonProcess, pollDelay } from './daemon-process.ts';
+import type { Testbed } from './testbed.ts';
 
 export const ACCOUNT = 'acme-ci';
 const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -28,27 +28,27 @@ export interface CaseOptions {
   readonly testTimeout?: string;
   /** As in the configuration; by default a TAP file. */
   readonly results?: string;
-  /** Lines of the configuration that say where this case runs; without them it is this host. */
+  /** Lines of the configuration that define the provider; by default this host. */
   readonly provider?: (name: string) => string;
 }
 
 const PASSING = "sleep 0.2\nprintf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap\n";
 
-export class Case {
+export class TestCase {
   readonly name: string;
   readonly directory: string;
   readonly stateDir: string;
   readonly config: string;
   readonly ledgerFile: string;
-  readonly #rig: Rig;
+  readonly #rig: Testbed;
   readonly #options: CaseOptions;
   readonly #daemons: DaemonProcess[] = [];
   #developer: Developer | null = null;
 
-  constructor(rig: Rig, name: string, options: CaseOptions) {
-    this.#rig = rig;
+  constructor(testbed: Testbed, name: string, options: CaseOptions) {
+    this.#rig = testbed;
     this.name = name;
-    this.directory = join(rig.directory, name);
+    this.directory = join(testbed.directory, name);
     this.stateDir = join(this.directory, 'state');
     this.config = join(this.directory, 'sos-ci.yaml');
     this.ledgerFile = join(this.directory, 'ledger');
@@ -100,10 +100,10 @@ export class Case {
     await git(clone, 'push', '--quiet', 'origin');
   }
 
-  /** Starts a daemon alone; resolves when it listens, or stands at its fault point, or has ended. */
+  /** Starts the only daemon; resolves when it listens, is suspended at its fault point, or has ended. */
   async startDaemon(fault: string | null = null): Promise<DaemonProcess> {
     const { gerrit } = this.#rig;
-    // The stream of one that was killed just now.
+    // The stream of a daemon that was just killed may still be open.
     await gerrit.until(() => gerrit.streams === 0);
     const daemon = this.spawnDaemon(fault);
     await Promise.race([gerrit.until(() => gerrit.streams > 0), daemon.reached(fault), daemon.ended]);
@@ -124,8 +124,8 @@ export class Case {
     return daemon;
   }
 
-  /** What any other command of the program prints, and its exit code. */
-  ask(...words: string[]): Promise<{ readonly code: number; readonly text: string }> {
+  /** Runs any other command of the program; returns its output and exit code. */
+  runCli(...words: string[]): Promise<{ readonly code: number; readonly text: string }> {
     return new Promise((resolve) => {
       const argv = [PROGRAM, ...words, '--config', this.config];
       const child = execFile(process.execPath, argv, { cwd: this.directory }, (_error, stdout, stderr) =>
@@ -168,8 +168,8 @@ export class Case {
     }
   }
 
-  /** True when a daemon has written down from when on it is responsible. */
-  isResponsible(): boolean {
+  /** True once a daemon has recorded the time from which on it handles events. */
+  hasIntakePosition(): boolean {
     if (!existsSync(join(this.stateDir, 'sos-ci.db'))) return false;
     const reader = openReader(join(this.stateDir, 'sos-ci.db'));
     try {
@@ -179,7 +179,7 @@ export class Case {
     }
   }
 
-  /** True when there was something to do and all of it has ended. */
+  /** True once there was a job, and all jobs and reviews have ended. */
   allEnded(): boolean {
     if (!existsSync(join(this.stateDir, 'sos-ci.db'))) return false;
     const reader = openReader(join(this.stateDir, 'sos-ci.db'));
@@ -199,11 +199,11 @@ export class Case {
     const end = Date.now() + 60_000;
     while (!(await test())) {
       if (Date.now() > end) throw new Error(`${this.name}: not within a minute: ${what}\n${this.report()}`);
-      await aMoment();
+      await pollDelay();
     }
   }
 
-  /** What is left of servers, runs, staged evidence and marked processes. */
+  /** Servers, runs, staged evidence and marked processes that still exist. */
   async leftovers(): Promise<readonly string[]> {
     const processes = (await markedProcesses(this.stateDir)).map(
       ({ pid, command }) => `process ${pid} ${command}`,
@@ -216,8 +216,8 @@ export class Case {
     return [...processes, ...names];
   }
 
-  /** Differences between what is stored and what the log says: [] when all is sound. */
-  unsound(): readonly string[] {
+  /** Differences between the stored state and a replay of the log; [] if there are none. */
+  findInconsistencies(): readonly string[] {
     const reader = openReader(join(this.stateDir, 'sos-ci.db'));
     try {
       const replayed = [...reader.histories()].map(
@@ -232,7 +232,7 @@ export class Case {
     }
   }
 
-  /** For a failed wait: where every job stands, and what the daemons said. */
+  /** For a failed wait: the state of every job, and the logs of the daemons. */
   report(): string {
     const jobs = this.jobs().map(({ id, state, verdict, reason }) => `${id} ${state} ${verdict} ${reason}`);
     return [...jobs, ...this.#daemons.map((daemon) => daemon.log)].join('\n');
@@ -244,7 +244,7 @@ export class Case {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // It has ended by itself.
+        // It has already ended.
       }
     }
   }

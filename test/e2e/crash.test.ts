@@ -1,100 +1,100 @@
 /**
- * A real daemon is killed with SIGKILL from outside before and after each append and each outside effect of a whole job,
- * once and twice in a row, and judged by the outside: what began, what Gerrit shows, which processes and directories are left.
+ * A real daemon is killed with SIGKILL before and after each append and each external effect of a whole job, once and
+ * twice in a row. Checks which stages began, what Gerrit shows, and which processes and directories are left.
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Case } from './case.ts';
+import type { TestCase } from './case.ts';
 import type { DaemonProcess } from './daemon-process.ts';
-import { Rig } from './rig.ts';
+import { Testbed } from './testbed.ts';
 
-/** Cases that run beside each other, each lane with a Gerrit of its own. */
+/** Cases that run in parallel, each lane with a separate Gerrit. */
 const LANES = 3;
 
-const rigs: Rig[] = [];
+const testbeds: Testbed[] = [];
 beforeAll(async () => {
-  for (let lane = 0; lane < LANES; lane += 1) rigs.push(await Rig.start());
+  for (let lane = 0; lane < LANES; lane += 1) testbeds.push(await Testbed.start());
 });
 afterAll(async () => {
-  for (const rig of rigs) await rig.stop();
+  for (const testbed of testbeds) await testbed.stop();
 });
 
-/** Fault points of one whole job, in the order in which a daemon that is not disturbed comes to them. */
-async function listPoints(rig: Rig): Promise<readonly string[]> {
-  const one = await rig.newCase({});
-  const daemon = await one.startDaemon('list');
-  const change = await one.push();
-  await finish(one, change, daemon);
-  await one.close();
+/** Fault points of one whole job, in the order in which an undisturbed daemon reaches them. */
+async function listPoints(testbed: Testbed): Promise<readonly string[]> {
+  const testCase = await testbed.newCase({});
+  const daemon = await testCase.startDaemon('list');
+  const change = await testCase.push();
+  await finish(testCase, change, daemon);
+  await testCase.close();
   return readFileSync(daemon.faultFile, 'utf8').trim().split('\n');
 }
 
-async function finish(one: Case, change: number, daemon: DaemonProcess): Promise<void> {
+async function finish(testCase: TestCase, change: number, daemon: DaemonProcess): Promise<void> {
   await Promise.race([
-    one.until(() => one.messages(change).length > 0),
+    testCase.until(() => testCase.messages(change).length > 0),
     daemon.ended.then((code) => Promise.reject(new Error(`the daemon ended with ${code}\n${daemon.log}`))),
   ]);
-  await one.eventually('the job and its review have ended', () => one.allEnded());
-  await one.eventually('nothing is left', async () => (await one.leftovers()).length === 0);
+  await testCase.eventually('the job and its review have ended', () => testCase.allEnded());
+  await testCase.eventually('nothing is left', async () => (await testCase.leftovers()).length === 0);
   expect(await daemon.stop()).toBe(0);
 }
 
 /** Kills at each of `faults` in turn, then lets a daemon finish. */
-async function survive(rig: Rig, faults: readonly string[]): Promise<void> {
-  const one = await rig.newCase({});
+async function survive(testbed: Testbed, faults: readonly string[]): Promise<void> {
+  const testCase = await testbed.newCase({});
   try {
     let change: number | null = null;
     for (const fault of faults) {
-      const daemon = await one.startDaemon(fault);
-      // Before its first append nobody has said from when on it is responsible.
-      if (change === null && one.isResponsible()) change = await one.push();
-      const done = change === null ? [] : [allDone(one, change)];
+      const daemon = await testCase.startDaemon(fault);
+      // Before its first append no daemon has recorded the time from which on it handles events.
+      if (change === null && testCase.hasIntakePosition()) change = await testCase.push();
+      const done = change === null ? [] : [allDone(testCase, change)];
       await Promise.race([daemon.reached(fault), daemon.ended, ...done]);
       await daemon.kill();
     }
-    // What was pushed while a daemon stood still or was dead is found by the next one: nobody asks again.
-    const last = await one.startDaemon();
-    change ??= await one.push();
-    await finish(one, change, last);
-    expect(one.messages(change)).toHaveLength(1);
-    expect(one.messages(change)[0]).toContain('Build succeeded');
-    expect(one.ledger('stacking')).toHaveLength(1);
-    expect(one.ledger('testing')).toHaveLength(1);
-    expect(one.jobs().map(({ state, verdict }) => `${state} ${verdict}`)).toEqual(['done SUCCESS']);
-    expect(one.unsound()).toEqual([]);
+    // The next daemon finds a push that arrived while a daemon was suspended or dead.
+    const last = await testCase.startDaemon();
+    change ??= await testCase.push();
+    await finish(testCase, change, last);
+    expect(testCase.messages(change)).toHaveLength(1);
+    expect(testCase.messages(change)[0]).toContain('Build succeeded');
+    expect(testCase.ledger('stacking')).toHaveLength(1);
+    expect(testCase.ledger('testing')).toHaveLength(1);
+    expect(testCase.jobs().map(({ state, verdict }) => `${state} ${verdict}`)).toEqual(['done SUCCESS']);
+    expect(testCase.findInconsistencies()).toEqual([]);
   } finally {
-    await one.close();
+    await testCase.close();
   }
 }
 
-/** A point that lies behind the whole job is never reached once the job was resumed. */
-async function allDone(one: Case, change: number): Promise<void> {
-  await one.until(() => one.messages(change).length > 0);
-  await one.eventually('the job has ended', () => one.allEnded());
+/** A resumed job never reaches a point that lies after the end of the whole job. */
+async function allDone(testCase: TestCase, change: number): Promise<void> {
+  await testCase.until(() => testCase.messages(change).length > 0);
+  await testCase.eventually('the job has ended', () => testCase.allEnded());
 }
 
-/** Works through the cases in lanes; every lane takes the next one that is left. */
+/** Runs the cases in parallel lanes; each lane takes the next remaining case. */
 async function surviveAll(cases: readonly (readonly string[])[]): Promise<void> {
   const left = [...cases];
   const failures: unknown[] = [];
-  const work = async (rig: Rig): Promise<void> => {
+  const work = async (testbed: Testbed): Promise<void> => {
     for (let faults = left.shift(); faults !== undefined; faults = left.shift()) {
       const named = faults.join(', then ');
-      await survive(rig, faults).catch((cause: unknown) =>
+      await survive(testbed, faults).catch((cause: unknown) =>
         failures.push(new Error(`killed ${named}`, { cause })),
       );
     }
   };
-  await Promise.all(rigs.map(work));
+  await Promise.all(testbeds.map(work));
   expect(failures).toEqual([]);
 }
 
 let points: readonly string[];
 
 test('an undisturbed job reaches every fault point', async () => {
-  const [rig] = rigs;
-  if (rig === undefined) throw new Error('no lane');
-  points = await listPoints(rig);
+  const [testbed] = testbeds;
+  if (testbed === undefined) throw new Error('no lane');
+  points = await listPoints(testbed);
   for (const effect of [
     'append',
     'catchUp',
@@ -114,11 +114,11 @@ test('an undisturbed job reaches every fault point', async () => {
   }
 });
 
-test('killed once, at every point', async () => {
+test('recovers from one kill at every point', async () => {
   await surviveAll(points.map((point) => [point]));
 });
 
-test('killed at every point, and again at the first or second step of the next daemon', async () => {
+test('recovers from a kill at every point and another at the first or second step of the next daemon', async () => {
   const again = ['after:append#1', 'before:append#1', 'before:append#2', 'after:append#2'];
   await surviveAll(points.map((point, index) => [point, again[index % again.length] ?? '']));
 });

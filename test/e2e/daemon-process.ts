@@ -1,4 +1,4 @@
-/** A daemon of the built program, from outside: killed, stopped, or standing still at a fault point. */
+/** A daemon process of the built program, which a test kills, stops, or waits for at a fault point. */
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
@@ -23,15 +23,15 @@ export class DaemonProcess {
     return this.#log;
   }
 
-  /** Null while it runs, and when a signal ended it. */
+  /** Null while it runs, or if a signal ended it. */
   get exitCode(): number | null {
     return this.#child.exitCode;
   }
 
-  /** Resolves when it stands still at its fault point; never without one. */
+  /** Resolves when it is suspended at its fault point; never without one. */
   async reached(fault: string | null): Promise<void> {
     if (fault === null || fault === 'list') return new Promise(() => {});
-    while (!existsSync(this.faultFile)) await aMoment();
+    while (!existsSync(this.faultFile)) await pollDelay();
   }
 
   async kill(): Promise<void> {
@@ -50,8 +50,8 @@ export class DaemonProcess {
   }
 }
 
-/** Between two looks at the outside: it does not call us. */
-export function aMoment(): Promise<void> {
+/** The interval between two polls. */
+export function pollDelay(): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, 50);
   });

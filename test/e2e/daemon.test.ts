@@ -1,92 +1,92 @@
-/** The daemon from outside: one for each database, quick to stop, adopting running stages. */
+/** The daemon as a process: one for each database, stops quickly, and adopts running stages. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { markedProcesses } from '../../src/demo/observer.ts';
-import type { Case } from './case.ts';
-import { Rig } from './rig.ts';
+import type { TestCase } from './case.ts';
+import { Testbed } from './testbed.ts';
 
-let rig: Rig;
+let testbed: Testbed;
 beforeAll(async () => {
-  rig = await Rig.start();
+  testbed = await Testbed.start();
 });
-afterAll(() => rig.stop());
+afterAll(() => testbed.stop());
 
 const WAITING = 'while [ ! -e "$(dirname "$SOS_CI_WORKTREE")/../../../go" ]; do sleep 0.05; done\n';
 const TAP = "printf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap\n";
 
-function letGo(one: Case): void {
-  writeFileSync(join(one.directory, 'go'), '');
+function release(testCase: TestCase): void {
+  writeFileSync(join(testCase.directory, 'go'), '');
 }
 
-async function stagePids(one: Case): Promise<readonly string[]> {
-  return (await markedProcesses(one.stateDir))
+async function stagePids(testCase: TestCase): Promise<readonly string[]> {
+  return (await markedProcesses(testCase.stateDir))
     .filter(({ command }) => command.includes('test.sh'))
     .map(({ pid, startTicks }) => `${pid} ${startTicks}`)
     .sort();
 }
 
 test('SIGTERM leaves the stage running and closes within 5 s; the next start adopts the same process', async () => {
-  const one = await rig.newCase({ testing: WAITING + TAP });
-  const daemon = await one.startDaemon();
-  const change = await one.push();
-  await one.eventually('testing began', () => one.ledger('testing').length > 0);
-  const before = await stagePids(one);
+  const testCase = await testbed.newCase({ testing: WAITING + TAP });
+  const daemon = await testCase.startDaemon();
+  const change = await testCase.push();
+  await testCase.eventually('testing began', () => testCase.ledger('testing').length > 0);
+  const before = await stagePids(testCase);
   expect(before.length).toBeGreaterThan(0);
-  const asked = performance.now();
+  const stopStarted = performance.now();
   expect(await daemon.stop()).toBe(0);
-  expect(performance.now() - asked).toBeLessThan(5_000);
-  const next = await one.startDaemon();
-  expect(await stagePids(one)).toEqual(before);
-  letGo(one);
-  await one.eventually('all has ended', () => one.allEnded());
-  expect(one.ledger('testing')).toHaveLength(1);
-  expect(one.messages(change)).toHaveLength(1);
+  expect(performance.now() - stopStarted).toBeLessThan(5_000);
+  const next = await testCase.startDaemon();
+  expect(await stagePids(testCase)).toEqual(before);
+  release(testCase);
+  await testCase.eventually('all jobs have ended', () => testCase.allEnded());
+  expect(testCase.ledger('testing')).toHaveLength(1);
+  expect(testCase.messages(change)).toHaveLength(1);
   expect(await next.stop()).toBe(0);
-  await one.close();
+  await testCase.close();
 });
 
 test('a second daemon is refused with pid and start time of the first; SIGKILL leaves no lock behind', async () => {
-  const one = await rig.newCase({});
-  const first = await one.startDaemon();
-  const second = one.spawnDaemon();
+  const testCase = await testbed.newCase({});
+  const first = await testCase.startDaemon();
+  const second = testCase.spawnDaemon();
   expect(await second.ended).toBe(4);
   expect(second.log).toContain(`pid ${first.pid}`);
   expect(second.log).toMatch(/started \d{4}-\d\d-\d\dT/);
   await first.kill();
-  const third = await one.startDaemon();
+  const third = await testCase.startDaemon();
   expect(await third.stop()).toBe(0);
-  await one.close();
+  await testCase.close();
 });
 
-test('drain finishes what runs, accepts nothing new, and exits', async () => {
-  const one = await rig.newCase({ testing: WAITING + TAP });
-  const daemon = await one.startDaemon();
-  const change = await one.push();
-  await one.eventually('testing began', () => one.ledger('testing').length > 0);
+test('drain finishes running jobs, starts no new ones, and exits', async () => {
+  const testCase = await testbed.newCase({ testing: WAITING + TAP });
+  const daemon = await testCase.startDaemon();
+  const change = await testCase.push();
+  await testCase.eventually('testing began', () => testCase.ledger('testing').length > 0);
   daemon.signal('SIGUSR1');
-  await one.until(() => rig.gerrit.streams === 0);
-  const other = await one.push('not heard\n');
-  letGo(one);
+  await testCase.until(() => testbed.gerrit.streams === 0);
+  const other = await testCase.push('not received\n');
+  release(testCase);
   expect(await daemon.ended).toBe(0);
-  expect(one.messages(change)).toHaveLength(1);
-  expect(one.messages(other)).toEqual([]);
-  expect(await one.leftovers()).toEqual([]);
-  await one.close();
+  expect(testCase.messages(change)).toHaveLength(1);
+  expect(testCase.messages(other)).toEqual([]);
+  expect(await testCase.leftovers()).toEqual([]);
+  await testCase.close();
 });
 
 test('a changed host key is reported with the fix, and nothing is posted', async () => {
-  const one = await rig.newCase({});
+  const testCase = await testbed.newCase({});
   writeFileSync(
-    join(rig.directory, 'known_hosts'),
-    `[127.0.0.1]:${rig.gerrit.port} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\n`,
+    join(testbed.directory, 'known_hosts'),
+    `[127.0.0.1]:${testbed.gerrit.port} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\n`,
   );
-  const logins = rig.gerrit.counts.authenticated;
-  const daemon = one.spawnDaemon();
-  await one.eventually('it says so', () => daemon.log.includes('SHA256:'));
+  const logins = testbed.gerrit.counts.authenticated;
+  const daemon = testCase.spawnDaemon();
+  await testCase.eventually('the error is logged', () => daemon.log.includes('SHA256:'));
   expect(daemon.log).toContain('ssh-keyscan');
-  expect(rig.gerrit.counts.authenticated).toBe(logins);
-  writeFileSync(join(rig.directory, 'known_hosts'), rig.gerrit.knownHosts);
+  expect(testbed.gerrit.counts.authenticated).toBe(logins);
+  writeFileSync(join(testbed.directory, 'known_hosts'), testbed.gerrit.knownHosts);
   expect(await daemon.stop()).toBe(0);
-  await one.close();
+  await testCase.close();
 });

@@ -1,4 +1,4 @@
-/** The demo as users start it: the built program, to the end, and interrupted at the worst time. */
+/** The demo as users start it, with the built program: run to the end, and interrupted at the worst time. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-test('keeps all of its claims, in this order', async () => {
+test('proves all of its claims, in this order', async () => {
   const { code, text } = await demo(() => undefined);
   expect(text).not.toContain('NOT TRUE');
   const printed = text
@@ -77,7 +77,7 @@ test('leaves nothing behind when it is interrupted while tests run and the daemo
   await expectNothingLeft();
 });
 
-/** Runs it in a separate temporary directory; `watch` gets everything that was shown so far. */
+/** Runs the demo in a separate temporary directory; `watch` gets the whole output so far. */
 function demo(watch: (shown: string, pid: number) => void): Promise<{ code: number | null; text: string }> {
   const env = { ...process.env, TMPDIR: directory };
   return new Promise((resolve, reject) => {

@@ -1,14 +1,14 @@
 /**
- * Points at which a test kills a daemon from outside. At the point that it is given, the process writes to a file that it
- * is there, and stands still until SIGKILL comes. Points are `before:NAME#N` and `after:NAME#N`: NAME is an effect or
- * `append`, N counts from 1. With `list` the process never stops and writes down every point that it reaches.
+ * Points at which a test kills a daemon. At the given point the process records in a file that it has reached it, and
+ * blocks until SIGKILL. Points are `before:NAME#N` and `after:NAME#N`: NAME is an effect or `append`, N counts from 1.
+ * With `list` the process never blocks and records every point that it reaches.
  */
 import { appendFileSync, writeFileSync } from 'node:fs';
 import type { Wrappers } from '../../src/app/build-adapters.ts';
 import type { Adapters, Provider } from '../../src/engine/ports/adapters.ts';
 import type { Store } from '../../src/engine/ports/store.ts';
 
-/** @param file where the process writes what it reached */
+/** @param file where the process records the points that it reaches */
 export function faultAt(point: string, file: string): Wrappers {
   return wrappers(hang(point, file));
 }
@@ -105,7 +105,7 @@ function hang(wanted: string, file: string): Reach {
     if (wanted === 'list') appendFileSync(file, `${point}\n`);
     if (point !== wanted) return;
     writeFileSync(file, `${process.pid} ${point}\n`, { flush: true });
-    // Nothing of this process moves any more: what the outside sees now is what a crash here leaves.
+    // Blocks the whole process: the state that others see now is the state that a crash at this point leaves.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   };
 }

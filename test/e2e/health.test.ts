@@ -1,59 +1,59 @@
 /**
- * A daemon that cannot archive events: it continues, raises an alarm, and archives again when it can; then they are
+ * A daemon that cannot archive events continues, raises an alarm, and archives again when it can; later events can be
  * exported.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Case } from './case.ts';
-import { Rig } from './rig.ts';
+import type { TestCase } from './case.ts';
+import { Testbed } from './testbed.ts';
 
-let rig: Rig;
+let testbed: Testbed;
 beforeAll(async () => {
-  rig = await Rig.start();
+  testbed = await Testbed.start();
 });
-afterAll(() => rig.stop());
+afterAll(() => testbed.stop());
 
-async function status(one: Case) {
-  return JSON.parse((await one.ask('status', '--json')).text);
+async function status(testCase: TestCase) {
+  return JSON.parse((await testCase.runCli('status', '--json')).text);
 }
 
 test('events that cannot be archived harm nothing; later ones can be exported and explained', async () => {
-  const one = await rig.newCase({
+  const testCase = await testbed.newCase({
     top: 'monitoring: {interval: 1s}\n',
   });
-  mkdirSync(one.stateDir, { mode: 0o700 });
-  const blocked = join(one.stateDir, 'events');
+  mkdirSync(testCase.stateDir, { mode: 0o700 });
+  const blocked = join(testCase.stateDir, 'events');
   writeFileSync(blocked, 'a file where the folder belongs');
-  const daemon = await one.startDaemon();
-  const first = await one.push('one\n');
-  await one.eventually('the first is reported', () => one.messages(first).length === 1);
-  await one.eventually('the operator is told', async () => {
-    return (await status(one)).health.problems.some(
+  const daemon = await testCase.startDaemon();
+  const first = await testCase.push('one\n');
+  await testCase.eventually('the first is reported', () => testCase.messages(first).length === 1);
+  await testCase.eventually('the operator is notified', async () => {
+    return (await status(testCase)).health.problems.some(
       ({ kind }: { kind: string }) => kind === 'event-archive-failing',
     );
   });
-  expect((await status(one)).intake['unkept:lines']).toBeGreaterThan(0);
+  expect((await status(testCase)).intake['unkept:lines']).toBeGreaterThan(0);
   rmSync(blocked);
-  const second = await one.push('two\n');
-  await one.eventually('the second is reported', () => one.messages(second).length === 1);
-  await one.eventually('the operator is told that it is over', async () => {
-    const { health, alarms } = await status(one);
+  const second = await testCase.push('two\n');
+  await testCase.eventually('the second is reported', () => testCase.messages(second).length === 1);
+  await testCase.eventually('the alarm is cleared', async () => {
+    const { health, alarms } = await status(testCase);
     const [alarm] = alarms.filter(({ kind }: { kind: string }) => kind === 'event-archive-failing');
     return health.healthy && alarm.clearedAt !== null;
   });
-  const { code, text } = await one.ask('events', 'export', '--change', String(second), '--json');
+  const { code, text } = await testCase.runCli('events', 'export', '--change', String(second), '--json');
   expect(code).toBe(0);
   const { events } = JSON.parse(text.slice(0, text.lastIndexOf('}') + 1));
   expect(events[0]).toMatchObject({ type: 'patchset-created', change: second });
   writeFileSync(
-    join(one.directory, 'out.jsonl'),
-    (await one.ask('events', 'export', '--type', 'patchset-created')).text,
+    join(testCase.directory, 'out.jsonl'),
+    (await testCase.runCli('events', 'export', '--type', 'patchset-created')).text,
   );
-  const explained = await one.ask('explain', '--events', 'out.jsonl');
+  const explained = await testCase.runCli('explain', '--events', 'out.jsonl');
   expect(explained.text).toMatch(/start/);
   expect(await daemon.stop()).toBe(0);
-  expect(await one.leftovers()).toEqual([]);
-  expect(one.unsound()).toEqual([]);
-  await one.close();
+  expect(await testCase.leftovers()).toEqual([]);
+  expect(testCase.findInconsistencies()).toEqual([]);
+  await testCase.close();
 });

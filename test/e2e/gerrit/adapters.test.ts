@@ -1,4 +1,4 @@
-/** Our adapters on a real Gerrit, with the same contracts as fakes and the embedded one. */
+/** Our adapters on a real Gerrit, with the same contracts as on the fake and the embedded Gerrit. */
 import { afterAll, beforeAll } from 'vitest';
 import { GerritStream } from '../../../src/adapters/gerrit/stream/stream.ts';
 import { realClock, Site } from '../../adapters/gerrit/site.ts';

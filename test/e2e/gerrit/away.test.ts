@@ -3,34 +3,37 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PASSWORD } from '../real-gerrit/seed.ts';
-import { Rig } from './rig.ts';
 import { sharedGerrit } from './shared-gerrit.ts';
+import { Testbed } from './testbed.ts';
 
-let rig: Rig;
+let testbed: Testbed;
 beforeAll(async () => {
-  rig = await Rig.on(sharedGerrit());
+  testbed = await Testbed.on(sharedGerrit());
 });
-afterAll(() => rig?.stop());
+afterAll(() => testbed?.stop());
 
 /** Only REST returns the ids of messages. */
 function byRest(): Readonly<Record<string, unknown>> {
-  const file = join(rig.directory, 'rest-password');
+  const file = join(testbed.directory, 'rest-password');
   writeFileSync(file, PASSWORD, { mode: 0o600 });
-  return { rest: { url: rig.gerrit.url, password: { file } } };
+  return { rest: { url: testbed.gerrit.url, password: { file } } };
 }
 
 test.each(['SSH', 'REST'])(
   'three changes, a recheck, an abandon and a merge while the daemon is down, found by %s',
   async (transport) => {
-    const one = await rig.newCase({ nodes: 2, ...(transport === 'REST' ? { gerrit: byRest() } : {}) });
-    const checkout = one.checkout();
-    const [dev, admin] = [rig.gerrit.as('dev'), rig.gerrit.as('admin')];
+    const testCase = await testbed.newCase({
+      nodes: 2,
+      ...(transport === 'REST' ? { gerrit: byRest() } : {}),
+    });
+    const checkout = testCase.checkout();
+    const [dev, admin] = [testbed.gerrit.as('dev'), testbed.gerrit.as('admin')];
     // Changes from before the first start are not tested, so this one is not.
     const before = await checkout.push();
-    await one.becomesPast();
-    const first = await one.startDaemon();
+    await testCase.waitUntilStartIsLater();
+    const first = await testCase.startDaemon();
     const rechecked = await checkout.push();
-    await one.reported(rechecked);
+    await testCase.reported(rechecked);
     expect(await first.stop()).toBe(0);
 
     const pushed = [await checkout.push(), await checkout.push(), await checkout.push()];
@@ -40,74 +43,74 @@ test.each(['SSH', 'REST'])(
     const merged = await checkout.push({ files: { 'merged-file': 'merged\n' } });
     await admin.merge(merged);
 
-    const second = await one.startDaemon();
-    for (const change of pushed) await one.reported(change);
-    await one.reported(rechecked, 2);
-    await one.settled(5);
+    const second = await testCase.startDaemon();
+    for (const change of pushed) await testCase.reported(change);
+    await testCase.reported(rechecked, 2);
+    await testCase.settled(5);
     expect(await second.stop()).toBe(0);
     const counts = async (changes: readonly number[]) =>
-      Promise.all(changes.map(async (change) => (await one.messages(change)).length));
+      Promise.all(changes.map(async (change) => (await testCase.messages(change)).length));
     expect(await counts(pushed)).toEqual([1, 1, 1]);
     expect(await counts([rechecked, before, abandoned, merged])).toEqual([2, 0, 0, 0]);
-    expect(one.ledger('testing')).toHaveLength(5);
+    expect(testCase.ledger('testing')).toHaveLength(5);
   },
 );
 
 test('running jobs are cancelled if their changes are abandoned, merged or replaced while the daemon is down', async () => {
-  const one = await rig.newCase({
+  const testCase = await testbed.newCase({
     testing: 'if [ "$SOS_CI_PATCHSET" = 1 ]; then sleep 600; fi\npass\n',
     nodes: 3,
   });
-  const first = await one.startDaemon();
-  const checkout = one.checkout();
+  const first = await testCase.startDaemon();
+  const checkout = testCase.checkout();
   const abandoned = await checkout.push({ files: { abandoned: '' } });
   const merged = await checkout.push({ files: { merged: '' } });
   const renewed = await checkout.push({ files: { renewed: '' } });
-  await one.eventually('they run', () => one.ledger('testing').length === 3);
+  await testCase.eventually('the jobs run', () => testCase.ledger('testing').length === 3);
   await first.kill();
-  await rig.gerrit.as('dev').abandon(abandoned);
-  await rig.gerrit.as('admin').merge(merged);
+  await testbed.gerrit.as('dev').abandon(abandoned);
+  await testbed.gerrit.as('admin').merge(merged);
   await checkout.amend({ renewed: 'a second patchset\n' });
-  const second = await one.startDaemon();
-  const [message] = await one.reported(renewed);
-  await one.settled(4);
+  const second = await testCase.startDaemon();
+  const [message] = await testCase.reported(renewed);
+  await testCase.settled(4);
   expect(message?.patchset).toBe(2);
-  expect(await one.messages(renewed)).toHaveLength(1);
-  expect(await one.messages(abandoned)).toEqual([]);
-  expect(await one.messages(merged)).toEqual([]);
+  expect(await testCase.messages(renewed)).toHaveLength(1);
+  expect(await testCase.messages(abandoned)).toEqual([]);
+  expect(await testCase.messages(merged)).toEqual([]);
   expect(await second.stop()).toBe(0);
 });
 
-test('pushes from the start of the daemon on are all tested, once each', async () => {
-  const one = await rig.newCase({ nodes: 2 });
-  expect(await (await one.startDaemon()).stop()).toBe(0);
-  const daemon = one.spawnDaemon();
+test('every push since the start of the daemon is tested once', async () => {
+  const testCase = await testbed.newCase({ nodes: 2 });
+  expect(await (await testCase.startDaemon()).stop()).toBe(0);
+  const daemon = testCase.spawnDaemon();
   const changes = [];
-  while (changes.length < 6) changes.push(await one.checkout().push());
-  for (const change of changes) await one.reported(change);
-  await one.settled(changes.length);
-  for (const change of changes) expect(await one.messages(change)).toHaveLength(1);
-  expect(one.ledger('testing')).toHaveLength(changes.length);
+  while (changes.length < 6) changes.push(await testCase.checkout().push());
+  for (const change of changes) await testCase.reported(change);
+  await testCase.settled(changes.length);
+  for (const change of changes) expect(await testCase.messages(change)).toHaveLength(1);
+  expect(testCase.ledger('testing')).toHaveLength(changes.length);
   expect(await daemon.stop()).toBe(0);
 });
 
-test('eight rechecks within seconds, and a daemon killed between them: each start that the rules allow is posted once', async () => {
-  const one = await rig.newCase();
-  const first = await one.startDaemon();
-  const change = await one.checkout().push();
-  await one.reported(change);
-  const dev = rig.gerrit.as('dev');
-  for (let asked = 0; asked < 4; asked += 1) await dev.say(change, 'recheck');
+test('eight rechecks within seconds while the daemon is killed: each run that the rules allow is posted once', async () => {
+  const testCase = await testbed.newCase();
+  const first = await testCase.startDaemon();
+  const change = await testCase.checkout().push();
+  await testCase.reported(change);
+  const dev = testbed.gerrit.as('dev');
+  for (let count = 0; count < 4; count += 1) await dev.say(change, 'recheck');
   await first.kill();
-  for (let asked = 0; asked < 4; asked += 1) await dev.say(change, 'recheck');
-  const second = await one.startDaemon();
-  await one.reported(change, 2);
-  await one.settled(2);
-  const texts = (await one.messages(change)).map(({ text }) => text);
+  for (let count = 0; count < 4; count += 1) await dev.say(change, 'recheck');
+  const second = await testCase.startDaemon();
+  await testCase.reported(change, 2);
+  await testCase.settled(2);
+  const texts = (await testCase.messages(change)).map(({ text }) => text);
   expect(texts.length).toBeLessThanOrEqual(9);
   for (const text of texts) expect(text).toMatch(/^Patch Set 1:.*\n\nBuild succeeded/);
-  // One message for one run: no run has said two things, and each run is in the ledger.
+  // Each run posted one message, and is in the ledger.
   expect(new Set(texts.map((text) => /^sos-ci run (\S+)$/m.exec(text)?.[1])).size).toBe(texts.length);
-  expect(one.ledger('testing').length).toBeGreaterThanOrEqual(texts.length);
+  expect(testCase.ledger('testing').length).toBeGreaterThanOrEqual(texts.length);
   expect(await second.stop()).toBe(0);
 });

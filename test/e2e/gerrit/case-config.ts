@@ -4,7 +4,7 @@ import type { Sshd } from '../../fixtures/sshd.ts';
 import type { RealGerrit } from '../real-gerrit/real-gerrit.ts';
 
 export const ACCOUNT = 'acme-ci';
-/** All are this host. */
+/** All of them reach this host. */
 export const NODE_ADDRESSES = ['127.0.0.1', '127.0.0.2', '127.0.0.3'];
 
 export type Section = Readonly<Record<string, unknown>>;
@@ -20,13 +20,13 @@ export interface CaseOptions {
   readonly top?: Section;
   /** Nodes, and so jobs at the same time: each an address of the real sshd, and a directory. */
   readonly nodes?: number;
-  /** More projects of this case, which start jobs too: `library` is called as the first one with `-library` behind it. */
+  /** More projects that start jobs: `library` is named as the first project plus `-library`. */
   readonly projects?: readonly string[];
-  /** How long the case waits for what must come; by default a minute. */
+  /** How long each wait of the case lasts at most; by default a minute. */
   readonly limitMs?: number;
 }
 
-/** `wait_for_go` runs on until the test lets it go. */
+/** `wait_for_go` blocks until the test creates the file `go`. */
 export const stageHead = (ledger: string, go: string): string => `#!/bin/sh
 note() { echo "$SOS_CI_STAGE $SOS_CI_CHANGE,$SOS_CI_PATCHSET $$ $*" >>'${ledger}'; }
 wait_for_go() { until [ -e '${go}' ]; do sleep 0.1; done; }
@@ -39,12 +39,12 @@ interface CaseSetup {
   readonly gerrit: RealGerrit;
   readonly stateDir: string;
   readonly sshd: Sshd;
-  /** A directory for each. */
+  /** One directory for each node. */
   readonly nodes: readonly string[];
   readonly projects: readonly string[];
 }
 
-/** `more`: keys of the Gerrit section, and of jobs, that come before all others. */
+/** `more`: keys of the Gerrit section and of jobs that override all others. */
 export function caseConfig(
   { gerrit, stateDir, sshd, nodes, projects }: CaseSetup,
   options: CaseOptions,
@@ -81,7 +81,7 @@ export function caseConfig(
   };
 }
 
-/** Nodes behind this SSH server, an address for each of these directories. */
+/** Nodes behind this SSH server, with one address for each directory. */
 export function nodesAt({ user, port, keyFile, hostKey }: Sshd, directories: readonly string[]): Section {
   const host = (directory: string, index: number) => ({ host: NODE_ADDRESSES[index], directory, hostKey });
   const hosts = directories.map((directory, index) => [basename(directory), host(directory, index)]);

@@ -1,6 +1,7 @@
 /**
- * One case with a real Gerrit: projects, a state directory and daemons of its own. What it came to is read from Gerrit's
- * REST API, the process table, the file tree and a ledger that the stages write; the daemon's store only says when to look.
+ * One case with a real Gerrit: projects, a state directory and daemons that it does not share. Results are read from
+ * Gerrit's REST API, the process table, the file tree and a ledger that the stages write; the daemon's store only shows
+ * when to read them.
  */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -27,13 +28,13 @@ import { eventually } from './waiting.ts';
 const PROGRAM = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 
 interface CaseLocation {
-  /** Of its first project. */
+  /** Name of its first project. */
   readonly name: string;
-  /** Made here. */
+  /** Created by the case. */
   readonly directory: string;
 }
 
-export class Case {
+export class TestCase {
   readonly name: string;
   readonly directory: string;
   readonly stateDir: string;
@@ -63,7 +64,7 @@ export class Case {
     this.configure();
   }
 
-  /** Writes the configuration, with other keys in its Gerrit section, or in those of jobs, where given. */
+  /** Writes the configuration; `gerrit` and `jobs` override keys of these sections. */
   configure(gerrit: Section = {}, jobs: Readonly<Record<string, Section>> = {}): void {
     const location = {
       gerrit: this.gerrit,
@@ -103,31 +104,31 @@ export class Case {
   }
 
   /**
-   * What was pushed until now stays untested by a first start that follows. Gerrit tells whole seconds, and what may have
-   * come with the start is tested.
+   * Waits until a first start no longer tests earlier pushes. Gerrit's timestamps have whole seconds, and pushes that
+   * may be as late as the start are tested.
    */
-  async becomesPast(): Promise<void> {
+  async waitUntilStartIsLater(): Promise<void> {
     const past = Date.now() + 2_000;
-    await this.eventually('the start comes clearly after it', () => Date.now() > past);
+    await this.eventually('the pushes are older than the start', () => Date.now() > past);
   }
 
-  /** A daemon that hears the stream. */
+  /** Starts a daemon and waits until it receives the stream. */
   async startDaemon(): Promise<DaemonProcess> {
     const daemon = this.spawnDaemon();
     await this.listening(daemon);
     return daemon;
   }
 
-  /** Waits until Gerrit says that this daemon's account has a stream open. */
+  /** Waits until the daemon logs that its stream is connected. */
   async listening(daemon: DaemonProcess): Promise<void> {
-    await this.eventually('the daemon hears the stream', async () => {
+    await this.eventually('the daemon receives the stream', async () => {
       if (daemon.exitCode !== null) throw new Error(`the daemon ended\n${daemon.log}`);
       return daemon.log.includes('connected');
     });
   }
 
-  /** What any other command of the program prints, and its exit code. */
-  ask(...words: string[]): Promise<{ readonly code: number; readonly text: string }> {
+  /** Runs any other command of the program; returns its output and exit code. */
+  runCli(...words: string[]): Promise<{ readonly code: number; readonly text: string }> {
     return new Promise((resolve) => {
       const argv = [PROGRAM, ...words, '--config', this.config];
       const child = execFile(process.execPath, argv, { cwd: this.directory }, (_error, stdout, stderr) =>
@@ -136,7 +137,7 @@ export class Case {
     });
   }
 
-  /** Stages that wait go on, now and later. */
+  /** Releases the stages that call `wait_for_go`, now and later. */
   go(): void {
     writeFileSync(this.#goFile, '');
   }
@@ -170,7 +171,7 @@ export class Case {
       .filter((line) => line !== '' && line.startsWith(start));
   }
 
-  /** Nothing is under way any more, and nothing is left of it: then it is time to judge. */
+  /** Waits until all jobs have ended and nothing of them is left. */
   async settled(jobs = 1, limitMs?: number): Promise<void> {
     await this.eventually(`all of ${jobs} jobs have ended`, () => this.ended(jobs), limitMs);
     let left: readonly string[] = [];
@@ -178,16 +179,16 @@ export class Case {
       left = await this.leftovers();
       return left.length === 0;
     };
-    const report = () => `$left.join('\n')\n$this.report()`;
-    await eventually(`$this.name: nothing is left`, poll, report, this.#options.limitMs);
+    const report = () => `${left.join('\n')}\n${this.report()}`;
+    await eventually(`${this.name}: nothing is left`, poll, report, this.#options.limitMs);
   }
 
-  /** At least so many jobs have begun, and all have ended. */
+  /** True if at least this many jobs have begun, and all have ended. */
   ended(jobs: number): boolean {
     return this.read((reader) => reader.jobs({ limit: 1000 }).length >= jobs && allEnded(reader));
   }
 
-  /** States and verdicts of all jobs, for what has no other trace. */
+  /** States and verdicts of all jobs, for results that Gerrit does not show. */
   jobs(): readonly string[] {
     return this.read((reader) =>
       reader.jobs({ limit: 1000 }).map((job) => `${job.change},${job.patchset} ${job.state} ${job.verdict}`),
@@ -203,7 +204,7 @@ export class Case {
     }
   }
 
-  /** What is left of servers, runs, staged evidence and marked processes. */
+  /** Servers, runs, staged evidence and marked processes that still exist. */
   async leftovers(): Promise<readonly string[]> {
     const processes = (await markedProcesses(this.directory)).map(
       ({ pid, command }) => `process ${pid} ${command}`,
@@ -223,7 +224,7 @@ export class Case {
     return eventually(`${this.name}: ${what}`, poll, () => this.report(), limitMs);
   }
 
-  /** For a wait in vain: where every job stands, and what the daemons said. */
+  /** For a failed wait: the state of every job, and the logs of the daemons. */
   report(): string {
     const known = existsSync(join(this.stateDir, 'sos-ci.db')) ? this.jobs() : [];
     return [...known, ...this.#daemons.map((daemon) => daemon.log)].join('\n');
@@ -235,7 +236,7 @@ export class Case {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // It has ended by itself.
+        // It has already ended.
       }
     }
   }
@@ -283,8 +284,6 @@ function allEnded(reader: StoreReader): boolean {
 /** The variables that the shipped systemd unit sets for the daemon. */
 function unitEnvironment(): Readonly<Record<string, string>> {
   const unit = readFileSync(new URL('../../../examples/sos-ci.service', import.meta.url), 'utf8');
-  const assignments = [...unit.matchAll(/^Environment=(.*)$/gm)].flatMap(([, words = '']) =>
-    words.split(' '),
-  );
+  const assignments = [...unit.matchAll(/^Environment=(.*)$/gm)].flatMap(([, args = '']) => args.split(' '));
   return Object.fromEntries(assignments.map((one) => one.split('=', 2)));
 }

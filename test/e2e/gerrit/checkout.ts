@@ -1,4 +1,4 @@
-/** A developer's clone of one project, and what is done in it: commits, pushes for review, further patchsets. */
+/** A developer's clone of one project: makes commits, pushes them for review, and amends them to new patchsets. */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -17,9 +17,9 @@ export interface Push {
   readonly subject?: string;
   /** The rest of the commit message: footers such as Depends-On. */
   readonly footer?: string;
-  /** The commit to stand on; the branch as it is in Gerrit when left out. */
+  /** The parent commit; by default the tip of the branch in Gerrit. */
   readonly base?: string;
-  /** What follows refs/for/master, such as `%wip`. */
+  /** Push options that follow refs/for/master, such as `%wip`. */
   readonly options?: string;
 }
 
@@ -39,7 +39,7 @@ export class Checkout {
     await this.git('remote', 'add', 'origin', this.#options.url);
   }
 
-  /** The branch's first commit, past review: by somebody who may. */
+  /** Pushes the branch's first commit without review, which the account must be allowed to do. */
   async begin(files: Readonly<Record<string, string>>): Promise<void> {
     this.#write(files);
     await this.git('add', '--all');
@@ -53,7 +53,7 @@ export class Checkout {
     return this.send(push.options);
   }
 
-  /** What `send` then pushes. */
+  /** Makes the commit that `send` pushes. */
   async commit(push: Push = {}): Promise<void> {
     this.#pushes += 1;
     const { files = { README: `change ${this.#pushes}\n` }, subject = `Change ${this.#pushes}` } = push;
@@ -87,12 +87,12 @@ export class Checkout {
     return this.revision('FETCH_HEAD');
   }
 
-  /** A file of the commit that the checkout stands on. */
+  /** A file of the commit that is checked out. */
   show(name: string): Promise<string> {
     return this.git('show', `HEAD:${name}`);
   }
 
-  /** SHA-1 of the commit that the checkout stands on, or that `name` names. */
+  /** SHA-1 of the commit that is checked out, or of the revision `name`. */
   async revision(name = 'HEAD'): Promise<string> {
     return (await this.git('rev-parse', name)).trim();
   }

@@ -1,4 +1,4 @@
-/** A real Gerrit against the suite that the embedded one must pass too. */
+/** Runs the contract suite that the embedded Gerrit must pass on a real Gerrit. */
 import { gerritContract } from '../../contracts/gerrit.ts';
 import { RealGerritFixture } from './real-gerrit-fixture.ts';
 import { wantedVersion } from './version.ts';

@@ -1,4 +1,4 @@
-/** The real Gerrit that all files share, as the contract suites know one. */
+/** The real Gerrit that all test files share, as a fixture for the contract suites. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,14 +46,14 @@ export class RealGerritFixture extends GerritFixture {
     return this.gerrit.as(user);
   }
 
-  /** Some are there from the beginning. */
+  /** Seeded projects already exist. */
   async createProject(name: string): Promise<unknown> {
     if (SEED_PROJECTS.some((seeded) => seeded === name)) return undefined;
     const project = { create_empty_commit: true, branches: ['master'] };
     return this.gerrit.as('admin').put(`projects/${encodeURIComponent(name)}`, project);
   }
 
-  /** Gerrit does not say that it streams, so something happens until it is heard. */
+  /** Gerrit does not report that a stream is open, so this creates branches until their events arrive. */
   async stream(user: string, options = ''): Promise<StreamOutput> {
     const output = this.openStream(user, options);
     await eventually('the stream is open', async () => {

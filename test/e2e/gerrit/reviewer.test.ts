@@ -10,20 +10,20 @@ import type { GerritOptions } from '../../../src/adapters/gerrit/transport/ssh-c
 import { realClock, Site } from '../../adapters/gerrit/site.ts';
 import { reviewerContract } from '../../contracts/reviewer.ts';
 import { Checkout } from './checkout.ts';
-import { Rig } from './rig.ts';
 import { sharedGerrit } from './shared-gerrit.ts';
+import { Testbed } from './testbed.ts';
 
 const PROJECT = 'openstack/cinder';
 const ACCOUNT = 'acme-ci';
-let rig: Rig;
+let testbed: Testbed;
 let site: Site;
 let checkout: Checkout;
 beforeAll(async () => {
   site = new Site();
-  rig = await Rig.on(sharedGerrit());
-  const { gerrit } = rig;
+  testbed = await Testbed.on(sharedGerrit());
+  const { gerrit } = testbed;
   checkout = new Checkout({
-    directory: join(rig.directory, 'checkout'),
+    directory: join(testbed.directory, 'checkout'),
     url: `ssh://dev@${gerrit.host}:${gerrit.port}/${PROJECT}`,
     keyFile: gerrit.keyFile('dev'),
     knownHostsFile: gerrit.knownHostsFile,
@@ -31,13 +31,16 @@ beforeAll(async () => {
   await checkout.make();
 });
 afterAll(async () => {
-  await rig?.stop();
+  await testbed?.stop();
   site.remove();
 });
 
 function bySsh(): GerritReviewer {
-  const { port, knownHostsFile } = rig.gerrit;
-  const options: GerritOptions = site.options(port, { keyFile: rig.gerrit.keyFile(ACCOUNT), knownHostsFile });
+  const { port, knownHostsFile } = testbed.gerrit;
+  const options: GerritOptions = site.options(port, {
+    keyFile: testbed.gerrit.keyFile(ACCOUNT),
+    knownHostsFile,
+  });
   return new GerritReviewer(
     new SshReviews(options, ACCOUNT, new SharedConnection(options, realClock)),
     realClock,
@@ -48,7 +51,7 @@ function bySsh(): GerritReviewer {
 function byRest(): GerritReviewer {
   const client = new RestClient(
     {
-      url: rig.gerrit.url,
+      url: testbed.gerrit.url,
       user: ACCOUNT,
       password: () => 'secret',
       caFile: null,
@@ -61,14 +64,18 @@ function byRest(): GerritReviewer {
     },
     realClock,
   );
-  return new GerritReviewer(new RestReviews(client, { url: rig.gerrit.url, filesLimit: 100 }), realClock, 20);
+  return new GerritReviewer(
+    new RestReviews(client, { url: testbed.gerrit.url, filesLimit: 100 }),
+    realClock,
+    20,
+  );
 }
 
 async function patchsetOf(change: number, patchset: number) {
   const ref = `refs/changes/${String(change % 100).padStart(2, '0')}/${change}/${patchset}`;
   const revision = await checkout.revision();
-  const words = { subject: 'A change', owner: 'dev', url: '', topic: '' };
-  return { project: PROJECT, branch: 'master', change, patchset, revision, ref, ...words };
+  const details = { subject: 'A change', owner: 'dev', url: '', topic: '' };
+  return { project: PROJECT, branch: 'master', change, patchset, revision, ref, ...details };
 }
 
 for (const [name, transport] of [
@@ -79,14 +86,14 @@ for (const [name, transport] of [
     reviewer: transport(),
     newPatchset: async () => patchsetOf(await checkout.push(), 1),
     messages: async ({ change }) => {
-      const { messages } = await rig.gerrit.as('admin').change(change);
+      const { messages } = await testbed.gerrit.as('admin').change(change);
       return messages.filter(({ author }) => author === ACCOUNT).map(({ text }) => text);
     },
     supersede: async ({ change, patchset }) => {
       await checkout.amend({ README: `${Math.random()}\n` });
       return patchsetOf(change, patchset + 1);
     },
-    close: ({ change }) => rig.gerrit.as('admin').abandon(change),
+    close: ({ change }) => testbed.gerrit.as('admin').abandon(change),
     stop: async () => {},
   }));
 }

@@ -1,4 +1,4 @@
-/** The Gerrit that start-gerrit.ts has started, as test files come to it. */
+/** Gives test files the Gerrit that start-gerrit.ts has started. */
 import { inject } from 'vitest';
 import { type GerritAddress, RealGerrit } from '../real-gerrit/real-gerrit.ts';
 
@@ -8,7 +8,7 @@ declare module 'vitest' {
   }
 }
 
-/** Nobody stops it, or does to it what others would feel. */
+/** Test files must not stop it or change settings that affect other files. */
 export function sharedGerrit(): RealGerrit {
   return RealGerrit.at(inject('gerrit'));
 }

@@ -1,10 +1,11 @@
-/** The version of Gerrit that a run is for. */
+/** The version of Gerrit that the tests run against. */
 import { GERRIT_VERSIONS, type GerritVersion } from '../real-gerrit/jars.ts';
 
-/** @throws Error for one that we do not know */
-export function versionOf(wanted: string = GERRIT_VERSIONS[0]): GerritVersion {
-  const found = GERRIT_VERSIONS.find((version) => version === wanted);
-  if (found === undefined) throw new Error(`there is no Gerrit ${wanted} here`);
+/** @throws Error for an unknown version */
+export function versionOf(requested: string = GERRIT_VERSIONS[0]): GerritVersion {
+  const found = GERRIT_VERSIONS.find((version) => version === requested);
+  if (found === undefined)
+    throw new Error(`Gerrit ${requested} is not supported: use ${GERRIT_VERSIONS.join(' or ')}`);
   return found;
 }
 

@@ -5,11 +5,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Case } from './case.ts';
+import type { TestCase } from './case.ts';
 import type { Section } from './case-config.ts';
 import type { Checkout } from './checkout.ts';
-import { Rig } from './rig.ts';
 import { sharedGerrit } from './shared-gerrit.ts';
+import { Testbed } from './testbed.ts';
 
 const [FIRST, SECOND] = ['unit-1', 'unit-2'];
 const KINDS = [
@@ -26,21 +26,21 @@ const LABEL = {
   values: { '-2': 'Fails', '-1': 'Fails', '0': 'No score', '+1': 'Works', '+2': 'Works' },
 };
 
-let rig: Rig;
+let testbed: Testbed;
 let gates: string;
 beforeAll(async () => {
   gates = mkdtempSync(join(tmpdir(), 'sos-ci-votes-'));
-  rig = await Rig.on(sharedGerrit());
+  testbed = await Testbed.on(sharedGerrit());
 });
 afterAll(async () => {
-  await rig?.stop();
+  await testbed?.stop();
   rmSync(gates, { recursive: true, force: true });
 });
 
 const byRest = (): Section => {
   const file = join(gates, 'password');
   writeFileSync(file, 'secret\n', { mode: 0o600 });
-  return { rest: { url: rig.gerrit.url, password: { file } } };
+  return { rest: { url: testbed.gerrit.url, password: { file } } };
 };
 const TRANSPORTS = [
   ['SSH', (): Section => ({})],
@@ -48,53 +48,63 @@ const TRANSPORTS = [
 ] as const;
 
 /** Two voting jobs on one project. A job fails while `fail-NAME` is in `gate`. */
-async function twoJobs(transport: string, gerrit: Section, test: string, more: Section = {}): Promise<Case> {
-  const one = await rig.newCase({ testing: test, nodes: 2, projects: [`other-${transport}`], gerrit });
-  const section = { project: one.name, ...more };
-  one.configure({}, { [FIRST]: section, [SECOND]: { ...section, comments: ['^second please'] } });
-  return one;
+async function twoJobs(
+  transport: string,
+  gerrit: Section,
+  test: string,
+  more: Section = {},
+): Promise<TestCase> {
+  const testCase = await testbed.newCase({
+    testing: test,
+    nodes: 2,
+    projects: [`other-${transport}`],
+    gerrit,
+  });
+  const section = { project: testCase.name, ...more };
+  testCase.configure({}, { [FIRST]: section, [SECOND]: { ...section, comments: ['^second please'] } });
+  return testCase;
 }
 
-async function enqueue(one: Case, change: number, ...jobs: string[]): Promise<void> {
-  const { code, text } = await one.ask('enqueue', String(change), ...jobs);
+async function enqueue(testCase: TestCase, change: number, ...jobs: string[]): Promise<void> {
+  const { code, text } = await testCase.runCli('enqueue', String(change), ...jobs);
   expect([code, text]).toEqual([0, expect.anything()]);
 }
 
 describe.each(TRANSPORTS)('over %s', (transport, gerrit) => {
-  test('a partial run after a failure raises no vote, and says which vote stays', async () => {
+  test('a partial run after a failure does not raise the vote, and reports the vote that stays', async () => {
     const gate = join(gates, `partial-${transport}`);
-    const one = await twoJobs(
+    const testCase = await twoJobs(
       transport,
       gerrit(),
       `if [ -e '${gate}' ] && [ "$SOS_CI_JOB_NAME" = ${FIRST} ]; then fail; fi\npass\n`,
     );
     writeFileSync(gate, '');
-    const daemon = await one.startDaemon();
-    const change = await one.checkout().push();
-    const [first] = await one.reported(change);
+    const daemon = await testCase.startDaemon();
+    const change = await testCase.checkout().push();
+    const [first] = await testCase.reported(change);
     expect(first?.text).toMatch(/^Patch Set 1: Verified-1\n/);
-    await one.settled(2);
+    await testCase.settled(2);
 
-    await enqueue(one, change, SECOND);
-    const enqueued = (await one.reported(change, 2)).at(-1);
+    await enqueue(testCase, change, SECOND);
+    const enqueued = (await testCase.reported(change, 2)).at(-1);
     expect(enqueued?.text).toMatch(/^Patch Set 1:\n\nBuild succeeded/);
     expect(enqueued?.text).toMatch(/^Verified-1 stays: unit-1 failed, \S+\.$/m);
-    expect(await one.vote(change)).toBe(-1);
-    await one.settled(3);
+    expect(await testCase.vote(change)).toBe(-1);
+    await testCase.settled(3);
 
-    await rig.gerrit.as('dev').say(change, 'second please');
-    const asked = (await one.reported(change, 3)).at(-1);
-    expect(asked?.text).toMatch(/^Verified-1 stays: unit-1 failed, \S+\.$/m);
-    expect(await one.vote(change)).toBe(-1);
-    await one.settled(4);
+    await testbed.gerrit.as('dev').say(change, 'second please');
+    const rechecked = (await testCase.reported(change, 3)).at(-1);
+    expect(rechecked?.text).toMatch(/^Verified-1 stays: unit-1 failed, \S+\.$/m);
+    expect(await testCase.vote(change)).toBe(-1);
+    await testCase.settled(4);
 
     rmSync(gate);
-    await enqueue(one, change, FIRST);
-    const fixed = (await one.reported(change, 4)).at(-1);
+    await enqueue(testCase, change, FIRST);
+    const fixed = (await testCase.reported(change, 4)).at(-1);
     expect(fixed?.text).toMatch(/^Patch Set 1: Verified\+1\n/);
     expect(fixed?.text).toMatch(/^Verified\+1 also counts: unit-2 succeeded, \S+\.$/m);
-    expect(await one.vote(change)).toBe(1);
-    await one.settled(5);
+    expect(await testCase.vote(change)).toBe(1);
+    await testCase.settled(5);
     expect(await daemon.stop()).toBe(0);
   });
 
@@ -105,20 +115,20 @@ until [ -e "$at" ]; do sleep 0.2; done
 if [ -e "$at-fails" ] && [ "$SOS_CI_JOB_NAME" = ${SECOND} ]; then fail; fi
 pass
 `;
-    const one = await twoJobs(transport, gerrit(), script, { kinds: { exclude: [...KINDS] } });
+    const testCase = await twoJobs(transport, gerrit(), script, { kinds: { exclude: [...KINDS] } });
     const label = { ...LABEL, copy_condition: 'is:ANY' };
-    await rig.gerrit.as('admin').put(`projects/${one.name}/labels/Verified`, label);
-    const base = await one.checkout().tip();
-    const side = await sideBranch(one, base);
-    const daemon = await one.startDaemon();
+    await testbed.gerrit.as('admin').put(`projects/${testCase.name}/labels/Verified`, label);
+    const base = await testCase.checkout().tip();
+    const side = await sideBranch(testCase, base);
+    const daemon = await testCase.startDaemon();
     const shown: string[] = [];
     const series = [
       {
-        change: await one.checkout().push({ base }),
+        change: await testCase.checkout().push({ base }),
         kinds: KINDS.filter((kind) => !kind.startsWith('MERGE')),
       },
       {
-        change: await mergeCommit(one.checkout(), base, side),
+        change: await mergeCommit(testCase.checkout(), base, side),
         kinds: KINDS.filter((kind) => kind.startsWith('MERGE')),
       },
     ];
@@ -127,20 +137,26 @@ pass
       for (const [index, kind] of kinds.entries()) {
         const patchset = index + 1;
         const at = `${location}${change}-${patchset}`;
-        await enqueue(one, change, FIRST, SECOND);
+        await enqueue(testCase, change, FIRST, SECOND);
         jobs += 2;
-        await one.eventually('both run', () => one.ledger('testing').length >= jobs);
+        await testCase.eventually('both run', () => testCase.ledger('testing').length >= jobs);
         const fails = index % 2 === 1;
         if (fails) writeFileSync(`${at}-fails`, '');
-        const copied = await one.vote(change);
-        await newPatchset(one, change, kind, side);
-        await one.eventually('it is there', async () => (await one.shown(change)).patchset === patchset + 1);
+        const copied = await testCase.vote(change);
+        await newPatchset(testCase, change, kind, side);
+        await testCase.eventually(
+          'the new patchset is visible',
+          async () => (await testCase.shown(change)).patchset === patchset + 1,
+        );
         expect(await kindOf(change)).toBe(kindInEvent(kind));
         // Gerrit has copied the vote of the patchset before.
-        expect(await one.vote(change)).toBe(copied);
+        expect(await testCase.vote(change)).toBe(copied);
         writeFileSync(at, '');
-        const message = (await one.reported(change, patchset)).at(-1);
-        await one.eventually('the vote is there', async () => (await one.vote(change)) === (fails ? -1 : 1));
+        const message = (await testCase.reported(change, patchset)).at(-1);
+        await testCase.eventually(
+          'the vote is visible',
+          async () => (await testCase.vote(change)) === (fails ? -1 : 1),
+        );
         expect(message?.patchset).toBe(patchset + 1);
         expect(message?.text).toMatch(
           new RegExp(
@@ -148,53 +164,55 @@ pass
             'm',
           ),
         );
-        shown.push(`${kind}: ${copied} was copied, ${await one.vote(change)} after the run on ${patchset}`);
-        await one.settled(jobs);
+        shown.push(
+          `${kind}: ${copied} was copied, ${await testCase.vote(change)} after the run on ${patchset}`,
+        );
+        await testCase.settled(jobs);
       }
     }
     console.log(`${transport}\n${shown.join('\n')}`);
-    expect(one.jobs()).toHaveLength(jobs);
+    expect(testCase.jobs()).toHaveLength(jobs);
     expect(await daemon.stop()).toBe(0);
   });
 });
 
-test('a copied vote that a failure contradicts is removed by a run that did not fail itself', async () => {
+test('a successful run removes a copied vote that an earlier failure contradicts', async () => {
   const gate = join(gates, 'copied');
-  const one = await twoJobs(
+  const testCase = await twoJobs(
     'copied',
     {},
     `if [ -e '${gate}' ] && [ "$SOS_CI_JOB_NAME" = ${FIRST} ]; then fail; fi\npass\n`,
   );
-  const daemon = await one.startDaemon();
-  const change = await one.checkout().push();
-  await one.reported(change);
-  await one.settled(2);
+  const daemon = await testCase.startDaemon();
+  const change = await testCase.checkout().push();
+  await testCase.reported(change);
+  await testCase.settled(2);
   writeFileSync(gate, '');
-  await enqueue(one, change, FIRST);
-  await one.reported(change, 2);
-  await one.settled(3);
-  // Somebody who may vote for our account puts the +1 back.
-  await rig.gerrit.as('acme-ci').review(change, { labels: { Verified: 1 }, tag: 'autogenerated:person' });
-  expect(await one.vote(change)).toBe(1);
-  const messagesOf = (await one.messages(change)).length;
-  await enqueue(one, change, SECOND);
-  const message = (await one.reported(change, messagesOf + 1)).at(-1);
+  await enqueue(testCase, change, FIRST);
+  await testCase.reported(change, 2);
+  await testCase.settled(3);
+  // A person who can use our account restores the +1.
+  await testbed.gerrit.as('acme-ci').review(change, { labels: { Verified: 1 }, tag: 'autogenerated:person' });
+  expect(await testCase.vote(change)).toBe(1);
+  const messagesOf = (await testCase.messages(change)).length;
+  await enqueue(testCase, change, SECOND);
+  const message = (await testCase.reported(change, messagesOf + 1)).at(-1);
   expect(message?.text).toMatch(/^Patch Set 1: -Verified\n/);
   expect(message?.text).toMatch(/^Verified\+1 is taken back: unit-1 failed, /m);
-  expect(await one.vote(change)).toBe(0);
-  await one.settled(4);
+  expect(await testCase.vote(change)).toBe(0);
+  await testCase.settled(4);
   expect(await daemon.stop()).toBe(0);
 });
 
-/** A branch with a commit of its own, for merge commits. */
-async function sideBranch(one: Case, base: string): Promise<string> {
-  await rig.gerrit.as('admin').put(`projects/${one.name}/branches/side`, { revision: base });
-  const checkout = one.checkout();
+/** A branch with a commit that master does not have, for merge commits. */
+async function sideBranch(testCase: TestCase, base: string): Promise<string> {
+  await testbed.gerrit.as('admin').put(`projects/${testCase.name}/branches/side`, { revision: base });
+  const checkout = testCase.checkout();
   await checkout.commit({ files: { side: 'side\n' }, base });
   await checkout.git('push', 'origin', 'HEAD:refs/for/side');
   const revision = await checkout.revision();
-  const [number] = await rig.gerrit.as('admin').find(`commit:${revision}`);
-  await rig.gerrit.as('admin').merge(number ?? 0);
+  const [number] = await testbed.gerrit.as('admin').find(`commit:${revision}`);
+  await testbed.gerrit.as('admin').merge(number ?? 0);
   return revision;
 }
 
@@ -207,20 +225,20 @@ async function mergeCommit(checkout: Checkout, base: string, side: string): Prom
   return checkout.send();
 }
 
-/** The branch goes on by a commit of somebody else's. */
-async function advance(one: Case): Promise<string> {
-  const checkout = one.checkout();
+/** Merges another commit into the branch. */
+async function advance(testCase: TestCase): Promise<string> {
+  const checkout = testCase.checkout();
   const before = await checkout.revision();
   const other = await checkout.push({ files: { [`other-${Date.now()}`]: 'other\n' } });
-  await rig.gerrit.as('admin').merge(other);
+  await testbed.gerrit.as('admin').merge(other);
   const tip = await checkout.tip();
   await checkout.git('checkout', '--quiet', '--detach', before);
   return tip;
 }
 
-async function newPatchset(one: Case, change: number, kind: Kind, side: string): Promise<void> {
-  const checkout = one.checkout();
-  const { revision } = await one.shown(change);
+async function newPatchset(testCase: TestCase, change: number, kind: Kind, side: string): Promise<void> {
+  const checkout = testCase.checkout();
+  const { revision } = await testCase.shown(change);
   await checkout.git('checkout', '--quiet', '--detach', revision);
   const message = await checkout.git('log', '-1', '--format=%B');
   const reworded = message.replace('\n', `, ${kind}\n`);
@@ -237,7 +255,7 @@ async function newPatchset(one: Case, change: number, kind: Kind, side: string):
     case 'TRIVIAL_REBASE':
     case 'TRIVIAL_REBASE_WITH_MESSAGE_UPDATE':
     case 'MERGE_FIRST_PARENT_UPDATE': {
-      const tip = await advance(one);
+      const tip = await advance(testCase);
       await checkout.git('checkout', '--quiet', '--detach', tip);
       if (kind === 'MERGE_FIRST_PARENT_UPDATE') {
         await checkout.git('merge', '--quiet', '--no-ff', '--message', message, side);
@@ -251,14 +269,14 @@ async function newPatchset(one: Case, change: number, kind: Kind, side: string):
   await checkout.send();
 }
 
-/** 3.9 has no word of its own for a rebase with a new message. */
+/** Gerrit 3.9 has no separate kind for a rebase with a new message. */
 function kindInEvent(kind: Kind): Kind {
-  const unknown = kind === 'TRIVIAL_REBASE_WITH_MESSAGE_UPDATE' && rig.gerrit.version === '3.9.1';
+  const unknown = kind === 'TRIVIAL_REBASE_WITH_MESSAGE_UPDATE' && testbed.gerrit.version === '3.9.1';
   return unknown ? 'REWORK' : kind;
 }
 
 async function kindOf(change: number): Promise<string> {
-  const { current_revision: revision, revisions } = (await rig.gerrit
+  const { current_revision: revision, revisions } = (await testbed.gerrit
     .as('admin')
     .get(`changes/${change}?o=CURRENT_REVISION`)) as {
     readonly current_revision: string;

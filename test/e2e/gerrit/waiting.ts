@@ -1,9 +1,9 @@
-/** Bounded waits on what happens outside: Gerrit's pages, the process table, the file tree. They do not call us. */
-import { aMoment } from '../daemon-process.ts';
+/** Bounded polling of Gerrit's pages, the process table and the file tree. */
+import { pollDelay } from '../daemon-process.ts';
 
 const LIMIT_MS = 60_000;
 
-/** Asks again and again until the answer is there (not null, not false); `tell` explains a wait that was in vain. */
+/** Polls until the result is neither null nor false; `report` describes the state after a timeout. */
 export async function eventually<T>(
   what: string,
   poll: () => T | null | false | Promise<T | null | false>,
@@ -15,6 +15,6 @@ export async function eventually<T>(
     const found = await poll();
     if (found !== null && found !== false) return found;
     if (performance.now() > end) throw new Error(`not within ${limitMs / 1000} s: ${what}\n${report()}`);
-    await aMoment();
+    await pollDelay();
   }
 }

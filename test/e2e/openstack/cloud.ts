@@ -1,4 +1,4 @@
-/** The real OpenStack as its own APIs show it, asked without sos-ci's client; and what tests do to it. */
+/** The real OpenStack through its APIs, without sos-ci's client: shows its resources, and stops services for tests. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,8 +20,8 @@ const STARTS: Readonly<Record<Service, string>> = {
   cinder: 'volume',
 };
 
-/** What a project holds, by kind; each entry is the resource as the API shows it. */
-export type Holdings = Readonly<
+/** The resources of a project, by kind, as the API shows them. */
+export type Resources = Readonly<
   Record<'servers' | 'ports' | 'floatingips' | 'volumes' | 'keypairs', readonly Json[]>
 >;
 
@@ -63,7 +63,7 @@ export class Cloud {
     return (await this.#login()).user;
   }
 
-  async holdings(): Promise<Holdings> {
+  async resources(): Promise<Resources> {
     const project = await this.projectId();
     const list = async (service: keyof typeof PORTS, path: string, key: string) =>
       (await this.call(service, 'GET', path))[key] as readonly Json[];
@@ -78,9 +78,9 @@ export class Cloud {
     };
   }
 
-  /** Names or ids of all that the project holds, one line each. */
-  async everything(): Promise<readonly string[]> {
-    const held = await this.holdings();
+  /** All resources of the project, one line each. */
+  async resourceLines(): Promise<readonly string[]> {
+    const held = await this.resources();
     return Object.entries(held)
       .flatMap(([kind, items]) =>
         items.map((item) => `${kind} ${item.id ?? ''} ${item.name ?? ''} ${item.description ?? ''}`),
@@ -90,7 +90,7 @@ export class Cloud {
 
   /** The server whose job has begun its test stage, which leaves the file /tmp/testing. */
   async testing(): Promise<string | null> {
-    const { servers } = await this.holdings();
+    const { servers } = await this.resources();
     const ready = servers.filter(({ metadata }) => (metadata as Json)['sos-ci-login'] !== undefined);
     for (const { id } of ready) {
       const file = this.guestFile(`${id}`, '/tmp/testing');
@@ -99,14 +99,14 @@ export class Cloud {
     return null;
   }
 
-  /** Lets a test stage go on that waits for the file /tmp/go. */
+  /** Releases a test stage that waits for the file /tmp/go. */
   go(id: string): void {
     const file = this.guestFile(id, '/tmp/go');
     if (file === null) throw new Error(`the server ${id} is gone`);
     writeFileSync(file, '');
   }
 
-  /** Lets the catalogue name another port of this host for a service; the result undoes it. */
+  /** Makes the catalogue name another port of this host for a service; call the result to undo it. */
   async moveEndpoint(type: string, port: number): Promise<() => Promise<void>> {
     const { services } = await this.identity('GET', `services?type=${type}`);
     const [service] = services as readonly Json[];
@@ -120,7 +120,7 @@ export class Cloud {
     return () => move((url) => url);
   }
 
-  /** A new one, in the place of an older one of this name. */
+  /** Creates an application credential; replaces an older one of this name. */
   async applicationCredential(name: string): Promise<{ readonly id: string; readonly secret: string }> {
     const user = await this.userId();
     const path = `users/${user}/application_credentials`;
@@ -130,9 +130,9 @@ export class Cloud {
     return made.application_credential as { readonly id: string; readonly secret: string };
   }
 
-  /** Empties the project, after a run that did not end. */
+  /** Empties the project, after a run that was interrupted. */
   async clear(): Promise<void> {
-    const { servers, ports, floatingips, volumes, keypairs } = await this.holdings();
+    const { servers, ports, floatingips, volumes, keypairs } = await this.resources();
     const remove = async (service: keyof typeof PORTS, path: string) => {
       await this.call(service, 'DELETE', path).catch(() => {});
     };
@@ -143,7 +143,7 @@ export class Cloud {
     for (const { name } of keypairs) await remove('compute', `os-keypairs/${encodeURIComponent(`${name}`)}`);
   }
 
-  /** A path of a server's file system, as this host reaches it. Null: the server does not run. */
+  /** The path on this host of a file in a server's file system. Null: the server does not run. */
   guestFile(id: string, path: string): string | null {
     try {
       const leader = readFileSync(join(this.directory, 'guests', id, 'pid'), 'utf8');
@@ -195,7 +195,7 @@ async function send(method: string, url: string, token: string, body?: Json) {
     headers: {
       'content-type': 'application/json',
       'x-auth-token': token,
-      // Cinder takes it for its own.
+      // Only for Nova: Cinder would read it as its own microversion.
       ...(url.includes(`:${PORTS.compute}`) ? { 'openstack-api-version': 'compute 2.52' } : {}),
     },
     signal: AbortSignal.timeout(CALL_LIMIT_MS),

@@ -1,53 +1,56 @@
-/** The daemon is killed, services go away and answers are lost: the job goes on, and nothing of ours is left in the cloud. */
+/**
+ * The daemon is killed, services stop and responses are lost: the job continues, and none of our resources is left in
+ * the cloud.
+ */
 import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Rig } from '../gerrit/rig.ts';
 import { sharedGerrit } from '../gerrit/shared-gerrit.ts';
-import { cloudCase, WAIT_FOR_GO } from './case.ts';
-import { Cloud, type Holdings } from './cloud.ts';
-import { LOOK_ALIKES, Strangers } from './strangers.ts';
+import { Testbed } from '../gerrit/testbed.ts';
+import { newCloudCase, WAIT_FOR_GO } from './case.ts';
+import { Cloud, type Resources } from './cloud.ts';
+import { LOOK_ALIKES_OF_EACH_KIND, LookAlikes } from './look-alikes.ts';
 
 const cloud = new Cloud();
-let rig: Rig;
-let strangers: Strangers;
+let testbed: Testbed;
+let lookAlikes: LookAlikes;
 beforeAll(async () => {
-  rig = await Rig.on(sharedGerrit());
-  strangers = await Strangers.make(cloud);
+  testbed = await Testbed.on(sharedGerrit());
+  lookAlikes = await LookAlikes.make(cloud);
 });
-afterAll(() => rig?.stop());
+afterAll(() => testbed?.stop());
 
 test('the daemon is killed after each call that creates something, and in each stage', async () => {
-  const one = await cloudCase(rig, cloud, {
+  const testCase = await newCloudCase(testbed, cloud, {
     provider: { networks: ['private', 'storage'] },
     testing: `${WAIT_FOR_GO}pass\n`,
     limits: { setupAttempts: 9 },
   });
-  let daemon = await one.startDaemon();
-  const change = await one.checkout().push();
-  const more = async (kind: keyof Holdings, count: number) =>
-    (await cloud.holdings())[kind].length >= LOOK_ALIKES + count;
-  const instants = [
+  let daemon = await testCase.startDaemon();
+  const change = await testCase.checkout().push();
+  const more = async (kind: keyof Resources, count: number) =>
+    (await cloud.resources())[kind].length >= LOOK_ALIKES_OF_EACH_KIND + count;
+  const killPoints = [
     () => more('keypairs', 1),
     () => more('ports', 1),
     () => more('ports', 2),
     () => more('servers', 1),
-    () => one.jobs().some((job) => / stacking| testing/.test(job)),
+    () => testCase.jobs().some((job) => / stacking| testing/.test(job)),
     async () => (await cloud.testing()) !== null,
   ];
-  for (const [index, instant] of instants.entries()) {
-    await one.eventually(`instant ${index}`, instant);
+  for (const [index, killPoint] of killPoints.entries()) {
+    await testCase.eventually(`instant ${index}`, killPoint);
     await daemon.kill();
-    daemon = await one.startDaemon();
+    daemon = await testCase.startDaemon();
   }
-  const id = await one.eventually('the test still runs', () => cloud.testing());
+  const id = await testCase.eventually('the test still runs', () => cloud.testing());
   cloud.go(id);
-  const [message] = await one.reported(change);
+  const [message] = await testCase.reported(change);
   expect(message?.text).toContain('SUCCESS');
-  expect(await one.vote(change)).toBe(1);
-  await one.settled();
-  expect(await one.messages(change)).toHaveLength(1);
-  expect(await strangers.others()).toEqual([]);
+  expect(await testCase.vote(change)).toBe(1);
+  await testCase.settled();
+  expect(await testCase.messages(change)).toHaveLength(1);
+  expect(await lookAlikes.differences()).toEqual([]);
   expect(await daemon.stop()).toBe(0);
 });
 
@@ -56,14 +59,14 @@ test('Nova answers 500 to the call that creates the server, which exists', async
   const admin = new Cloud('admin');
   const restore = await admin.moveEndpoint('compute', proxy.port);
   try {
-    const one = await cloudCase(rig, cloud);
-    const daemon = await one.startDaemon();
-    const change = await one.checkout().push();
-    const [message] = await one.reported(change);
+    const testCase = await newCloudCase(testbed, cloud);
+    const daemon = await testCase.startDaemon();
+    const change = await testCase.checkout().push();
+    const [message] = await testCase.reported(change);
     expect(message?.text).toContain('SUCCESS');
-    await one.settled();
+    await testCase.settled();
     expect(proxy.creations()).toBe(1);
-    expect(await strangers.others()).toEqual([]);
+    expect(await lookAlikes.differences()).toEqual([]);
     expect(await daemon.stop()).toBe(0);
   } finally {
     await restore();
@@ -72,27 +75,27 @@ test('Nova answers 500 to the call that creates the server, which exists', async
 });
 
 test.each(['keystone', 'neutron', 'nova'] as const)(
-  '%s is away when the job ends, and comes back',
+  '%s is down when the job ends, and starts again',
   async (service) => {
-    const one = await cloudCase(rig, cloud, { testing: `${WAIT_FOR_GO}pass\n` });
-    const daemon = await one.startDaemon();
-    const change = await one.checkout().push();
-    const id = await one.eventually('the test runs', () => cloud.testing());
+    const testCase = await newCloudCase(testbed, cloud, { testing: `${WAIT_FOR_GO}pass\n` });
+    const daemon = await testCase.startDaemon();
+    const change = await testCase.checkout().push();
+    const id = await testCase.eventually('the test runs', () => cloud.testing());
     cloud.stop(service);
     cloud.go(id);
-    const [message] = await one.reported(change);
+    const [message] = await testCase.reported(change);
     expect(message?.text).toContain('SUCCESS');
     cloud.start(service);
-    await one.settled();
-    await one.eventually(
+    await testCase.settled();
+    await testCase.eventually(
       'nothing is left',
-      async () => (await strangers.others().catch(() => ['unknown'])).length === 0,
+      async () => (await lookAlikes.differences().catch(() => ['unknown'])).length === 0,
     );
     expect(await daemon.stop()).toBe(0);
   },
 );
 
-/** Forwards to this port, and loses the answer to the first call that creates a server after it took effect. */
+/** Forwards to this port, and replaces the response to the first call that creates a server with a 500. */
 async function losingProxy(port: number) {
   let creations = 0;
   const server = createServer((incoming, outgoing) => {

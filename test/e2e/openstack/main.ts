@@ -1,6 +1,6 @@
 /**
- * `npm run e2e:openstack`: installs OpenStack, brings it up in a network namespace of its own, runs the suite in there, and
- * takes both down. `--keep` leaves the cloud up, to look at it.
+ * `npm run e2e:openstack`: installs OpenStack, starts it in a separate network namespace, runs the suite there, and
+ * removes both. `--keep` leaves the cloud running for inspection.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -10,9 +10,9 @@ import { RealGerrit } from '../real-gerrit/real-gerrit.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const SCRIPTS = fileURLToPath(new URL('cloud', import.meta.url));
-/** Outside of the checkout: the services' users must get in. */
+/** Outside of the checkout, because the users of the services must be able to read it. */
 const CLOUD = process.env.SOS_CI_CLOUD ?? '/var/tmp/sos-ci-cloud';
-/** Of the servers: it takes half a minute to make. */
+/** The root file system of the servers; kept, because it takes half a minute to create. */
 const ROOT_FILE_SYSTEM = 'rootfs';
 const NAMESPACE = `sos-ci-${process.pid}`;
 const INSTALL_LIMIT_MS = 10 * 60_000;
@@ -21,7 +21,7 @@ const DOWN_LIMIT_MS = 60_000;
 const SUITE_LIMIT_MS = 20 * 60_000;
 
 const keep = process.argv.includes('--keep');
-const words = process.argv.slice(2).filter((word) => word !== '--keep');
+const args = process.argv.slice(2).filter((word) => word !== '--keep');
 
 function run(command: string, argv: readonly string[], limitMs: number): number {
   const env = { ...process.env, CLOUD };
@@ -33,8 +33,8 @@ function inside(argv: readonly string[], limitMs: number): number {
   return run('ip', ['netns', 'exec', NAMESPACE, ...argv], limitMs);
 }
 
-/** What this host lacks for such a cloud; null: nothing. */
-function findObstacle(): string | null {
+/** The first requirement of the cloud that this host does not meet; null: it meets all. */
+function missingRequirement(): string | null {
   if (process.getuid?.() !== 0) return 'the cloud needs root, for network namespaces and the servers in them';
   if (!/^VERSION_CODENAME=bookworm$/m.test(readFileSync('/etc/os-release', 'utf8')))
     return 'the cloud is made from packages of Debian 12';
@@ -50,15 +50,15 @@ function findObstacle(): string | null {
 
 async function main(): Promise<number> {
   mkdirSync(CLOUD, { recursive: true });
-  const obstacle = findObstacle();
-  if (obstacle !== null) {
-    console.log(`skipped: ${obstacle}`);
+  const missing = missingRequirement();
+  if (missing !== null) {
+    console.log(`skipped: ${missing}`);
     return 0;
   }
-  // There is no way out of the namespace, so everything is fetched before.
+  // The namespace has no outside network, so everything is fetched first.
   await RealGerrit.fetch();
   if (run(`${SCRIPTS}/install.sh`, [], INSTALL_LIMIT_MS) !== 0) return 1;
-  // What a run left that was killed.
+  // Leftovers of a run that was killed.
   run(`${SCRIPTS}/down.sh`, [], DOWN_LIMIT_MS);
   for (const name of readdirSync(CLOUD)) {
     if (name !== ROOT_FILE_SYSTEM) rmSync(join(CLOUD, name), { recursive: true, force: true });
@@ -66,7 +66,7 @@ async function main(): Promise<number> {
   if (run('ip', ['netns', 'add', NAMESPACE], DOWN_LIMIT_MS) !== 0) return 1;
   try {
     if (inside([`${SCRIPTS}/up.sh`], UP_LIMIT_MS) !== 0) return 1;
-    const vitest = ['node_modules/.bin/vitest', 'run', '--config', 'vitest.openstack.config.ts', ...words];
+    const vitest = ['node_modules/.bin/vitest', 'run', '--config', 'vitest.openstack.config.ts', ...args];
     return inside(vitest, SUITE_LIMIT_MS);
   } finally {
     if (!keep) {

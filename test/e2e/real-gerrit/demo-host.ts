@@ -1,6 +1,6 @@
 /**
- * The demo on a real Gerrit, which is fetched and started for it. The daemon comes to it through a proxy that can keep
- * answers back, because the server itself cannot be asked to.
+ * The demo on a real Gerrit, which is fetched and started for it. The daemon connects through a proxy that can hold
+ * back responses, because the server itself cannot.
  */
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -34,7 +34,7 @@ export class RealHost implements GerritHost {
     this.developerPort = gerrit.port;
   }
 
-  /** Fetches what is not here yet. @throws Error that says what this machine lacks */
+  /** Fetches missing files. @throws Error that names what this machine lacks */
   static async make(directory: string): Promise<RealHost> {
     const newest = GERRIT_VERSIONS.findLast((version) => findJava(JAVA_FOR[version]) !== null);
     const version = newest ?? GERRIT_VERSIONS[0];
@@ -103,7 +103,7 @@ export class RealHost implements GerritHost {
     return this.#admin.merge(change);
   }
 
-  /** By Gerrit's own log of SSH commands. */
+  /** Counted in Gerrit's own log of SSH commands. */
   async reviewsSent(): Promise<number> {
     const log = await readFile(path.join(this.#gerrit.directory, 'site', 'logs', 'sshd_log'), 'utf8');
     return log.split('\n').filter((line) => line.includes(` ${CI} `) && line.includes(' gerrit.review.'))

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { runDemo } from '../../../src/demo/demo.ts';
 import { RealHost } from './demo-host.ts';
 
-process.stdout.write('A real Gerrit is fetched and set up: half a minute the first time, seconds later.\n');
+process.stdout.write('Fetching and setting up a real Gerrit: half a minute the first time, then seconds.\n');
 process.exitCode = await runDemo({
   keep: process.argv.includes('--keep'),
   color: process.stdout.isTTY && process.env.NO_COLOR === undefined,

@@ -1,7 +1,7 @@
 /**
- * The program of a real Gerrit, from Maven Central. There is no war file there, but Gerrit's plugin API and its
- * acceptance framework are two jars that hold the whole server together; Bouncy Castle is all that they leave out. What
- * comes is compared with checksums that stand here before it is used, and is kept in a cache.
+ * Fetches a real Gerrit from Maven Central. There is no war file there, but the two jars of Gerrit's plugin API and
+ * acceptance framework together contain the whole server except Bouncy Castle. Each jar is compared with the checksum
+ * below before it is used, and is kept in a cache.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -65,7 +65,7 @@ const BOUNCY_CASTLE: readonly Jar[] = [
 const FETCH_LIMIT_MS = 10 * 60_000;
 const MAVEN_PLUGIN = '2.8';
 
-/** The class path of this version; fetches what is not in the cache yet. @throws Error that says what is missing */
+/** The class path of this version; fetches jars that are not cached yet. @throws Error that names what is missing */
 export async function fetchGerrit(cache: string, version: GerritVersion): Promise<string> {
   const folder = path.join(cache, 'jars');
   const jars = [...GERRIT[version], ...BOUNCY_CASTLE];
@@ -76,7 +76,7 @@ export async function fetchGerrit(cache: string, version: GerritVersion): Promis
   );
 }
 
-/** Into a folder of its own first: a jar that stands in the cache is whole and the right one. */
+/** Fetches into a temporary folder first, so that every jar in the cache is complete and verified. */
 async function fetchJars(folder: string, jars: readonly Jar[]): Promise<void> {
   await mkdir(folder, { recursive: true });
   const fresh = await mkdtemp(path.join(folder, 'new-'));
@@ -94,7 +94,7 @@ async function fetchJars(folder: string, jars: readonly Jar[]): Promise<void> {
   }
 }
 
-/** Without this file the server calls itself "(dev)", which clients that read its version cannot parse. */
+/** Without this file the server reports the version "(dev)", which clients cannot parse. */
 async function versionFolder(cache: string, version: GerritVersion): Promise<string> {
   const folder = path.join(cache, `version-${version}`);
   const directory = path.join(folder, 'com', 'google', 'gerrit', 'common');
@@ -137,8 +137,8 @@ function pom(jars: readonly Jar[], outputDirectory: string): string {
   return `<project xmlns="http://maven.apache.org/POM/4.0.0">${project.join('\n')}</project>\n`;
 }
 
-function maven(words: readonly string[]): Promise<void> {
-  const argv = ['--quiet', '--batch-mode', '-Dstyle.color=never', ...words];
+function maven(args: readonly string[]): Promise<void> {
+  const argv = ['--quiet', '--batch-mode', '-Dstyle.color=never', ...args];
   return new Promise((resolve, reject) => {
     const child = spawn('mvn', argv, { stdio: ['ignore', 'pipe', 'pipe'], timeout: FETCH_LIMIT_MS });
     let output = '';

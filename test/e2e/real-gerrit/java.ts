@@ -1,6 +1,6 @@
 /**
- * Finds a Java for a version of Gerrit among those that are installed here: what JAVA, JAVA21 and JAVA_HOME name, the one
- * in the search path, and the system's folder. Asks the file `release` that lies beside each, so nothing is started.
+ * Finds an installed Java for a version of Gerrit: those that JAVA, JAVA21 and JAVA_HOME name, those in the search
+ * path, and those in the system's folder. Reads the version from the file `release` of each, so no Java is started.
  */
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
@@ -12,7 +12,7 @@ export interface Java {
 
 const SYSTEM_FOLDER = '/usr/lib/jvm';
 
-/** The oldest that is new enough, because a version of Gerrit is tried with the Java of its time. */
+/** The oldest Java that is new enough, because each version of Gerrit is tested with the Java of its time. */
 export function findJava(oldest: number): Java | null {
   const found = paths().flatMap((program) => {
     const major = majorOf(program);

@@ -1,6 +1,6 @@
 /**
- * Free TCP ports for a server that must know its port before it starts. Taken from below the range that the kernel hands
- * out by itself, so that nobody who asks for any port gets the same one in the meantime.
+ * Free TCP ports for a server that must know its port before it starts. They are below the kernel's ephemeral range, so
+ * no process that binds to port 0 gets the same port in the meantime.
  */
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';

@@ -1,6 +1,6 @@
 /**
- * A Gerrit server as a process: started, waited for until it says that it is ready, stopped by its pid. When whoever
- * started it dies, however that happens, the kernel ends it too.
+ * A Gerrit server as a process: starts it, waits until it logs that it is ready, and stops it. The kernel kills it when
+ * its parent process ends for any reason.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { after, type Cancel } from '../../../src/timer.ts';
@@ -8,7 +8,7 @@ import { after, type Cancel } from '../../../src/timer.ts';
 export interface ProgramOptions {
   readonly java: string;
   readonly classPath: string;
-  /** False: the start counts more than the speed of what runs for hours. */
+  /** False: starts faster, but runs slower. */
   readonly optimize: boolean;
 }
 
@@ -33,15 +33,15 @@ export class GerritProgram {
     });
   }
 
-  /** Runs `init` to its end. */
+  /** Runs `init` until it ends. */
   static async initialize(options: ProgramOptions, site: string): Promise<void> {
-    const words = ['init', '--batch', '--dev', '--no-auto-start', '-d', site];
-    const program = GerritProgram.#spawn(options, words);
+    const args = ['init', '--batch', '--dev', '--no-auto-start', '-d', site];
+    const program = GerritProgram.#spawn(options, args);
     const code = await program.#within(START_LIMIT_MS, program.#ended);
     if (code !== 0) throw new Error(`Gerrit's init ended with ${code}:\n${program.#output}`);
   }
 
-  /** Resolves when it answers on its ports. */
+  /** Resolves when the server is ready. */
   static async start(options: ProgramOptions, site: string): Promise<GerritProgram> {
     const program = GerritProgram.#spawn(options, ['daemon', '-d', site, '--console-log']);
     const ready = new Promise<void>((resolve, reject) => {
@@ -56,9 +56,9 @@ export class GerritProgram {
     return program;
   }
 
-  static #spawn({ java, classPath, optimize }: ProgramOptions, words: readonly string[]): GerritProgram {
+  static #spawn({ java, classPath, optimize }: ProgramOptions, args: readonly string[]): GerritProgram {
     const fast = optimize ? [] : ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
-    const argv = ['--pdeathsig', 'KILL', java, '-Xmx512m', ...fast, '-cp', classPath, LAUNCHER, ...words];
+    const argv = ['--pdeathsig', 'KILL', java, '-Xmx512m', ...fast, '-cp', classPath, LAUNCHER, ...args];
     const child = spawn('setpriv', argv, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const program = new GerritProgram(child);
     const listen = (text: Buffer): void => {
@@ -69,12 +69,12 @@ export class GerritProgram {
     return program;
   }
 
-  /** The end of what it said. */
+  /** The end of its output. */
   get output(): string {
     return this.#output;
   }
 
-  /** It answers nobody, and keeps its connections. */
+  /** It stops responding, but keeps its connections. */
   suspend(): void {
     this.#child.kill('SIGSTOP');
   }
@@ -83,7 +83,7 @@ export class GerritProgram {
     this.#child.kill('SIGCONT');
   }
 
-  /** As an operator stops it: it closes its connections and writes down what it has in memory. */
+  /** As an operator stops it: it closes its connections and writes its memory to disk. */
   async stop(): Promise<void> {
     this.resume();
     this.#child.kill('SIGTERM');

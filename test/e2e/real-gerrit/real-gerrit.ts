@@ -1,7 +1,7 @@
 /**
- * A real Gerrit on loopback, for tests and for `sos-ci demo --gerrit real`. The first start of a version makes a site with
- * accounts, keys and projects and keeps it in a cache; each later one copies it and is ready within seconds. Its whole
- * state lies in the folder that it is given.
+ * A real Gerrit on loopback, for tests and for `npm run demo:gerrit`. The first start of a version creates a site with
+ * accounts, keys and projects and caches it; later starts copy it and are ready within seconds. All state is in the
+ * given folder.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
@@ -17,14 +17,14 @@ import { PASSWORD, SEED_ACCOUNTS, SEED_NAME, seed } from './seed.ts';
 import { configureSite, setInSite } from './site-config.ts';
 
 export interface RealGerritOptions {
-  /** Made here; everything of this server lies in it. */
+  /** Created for this server; contains all of its state. */
   readonly directory: string;
   readonly version: GerritVersion;
-  /** Compile for speed, for measurements; else for a quick start. */
+  /** True: full JIT compilation, for measurements. False: a quick start. */
   readonly optimize?: boolean;
 }
 
-/** Where a server is that another process has started: enough for everything but starting and stopping it. */
+/** The address of a server that another process has started: enough for everything but starting and stopping it. */
 export interface GerritAddress {
   readonly directory: string;
   readonly version: GerritVersion;
@@ -37,9 +37,9 @@ const CACHE = fileURLToPath(new URL('../../../.cache/gerrit/', import.meta.url))
 
 export class RealGerrit {
   readonly host = HOST;
-  /** Of SSH. */
+  /** SSH port. */
   readonly port: number;
-  /** Of the web pages and REST. */
+  /** URL of the web pages and of REST. */
   readonly url: string;
   readonly version: GerritVersion;
   readonly directory: string;
@@ -54,17 +54,17 @@ export class RealGerrit {
     this.#options = program;
   }
 
-  /** One that runs already, and that whoever started it stops. */
+  /** A server that already runs, and that another process stops. */
   static at(address: GerritAddress): RealGerrit {
     return new RealGerrit(address, null);
   }
 
-  /** Brings the program into the cache, for a run that cannot reach the network. */
+  /** Fetches the program into the cache, for a run without network access. */
   static async fetch(version: GerritVersion = '3.9.1'): Promise<void> {
     await fetchGerrit(CACHE, version);
   }
 
-  /** Ready to be started. @throws Error that says what this machine lacks */
+  /** Prepares a server that can be started. @throws Error that names what this machine lacks */
   static async make(options: RealGerritOptions): Promise<RealGerrit> {
     const program = await programFor(options);
     const template = await templateFor(program, options.version);
@@ -82,7 +82,7 @@ export class RealGerrit {
     return gerrit;
   }
 
-  /** Settings of gerrit.config, for the next start. */
+  /** Changes settings of gerrit.config, for the next start. */
   async set(settings: Readonly<Record<string, string>>): Promise<void> {
     await setInSite(this.#site, settings);
   }
@@ -98,7 +98,7 @@ export class RealGerrit {
     await program?.stop();
   }
 
-  /** As a crash of the host does it. */
+  /** Stops it as a crash of the host would. */
   async kill(): Promise<void> {
     const program = this.#program;
     this.#program = null;
@@ -122,7 +122,7 @@ export class RealGerrit {
     return this.#program?.pid ?? 0;
   }
 
-  /** The end of what the server said, for a failed test. */
+  /** The end of the server's output, for a failed test. */
   get output(): string {
     return this.#program?.output ?? '';
   }
@@ -135,7 +135,7 @@ export class RealGerrit {
     return this.#path(`keys/${username}`);
   }
 
-  /** What this account sees and does on the web pages. */
+  /** The REST API as this account uses it. */
   as(username: string): GerritRest {
     return new GerritRest(this.url, username, PASSWORD);
   }
@@ -159,7 +159,7 @@ async function programFor({ version, optimize = false }: RealGerritOptions): Pro
   return { java: java.program, classPath: await fetchGerrit(CACHE, version), optimize };
 }
 
-/** A seeded site of this version that was stopped cleanly, and its keys. */
+/** A seeded, cleanly stopped site of this version, and its keys. */
 async function templateFor(program: ProgramOptions, version: GerritVersion): Promise<string> {
   const template = path.join(CACHE, `${version}-${SEED_NAME}`);
   if (existsSync(template)) return template;
@@ -167,7 +167,7 @@ async function templateFor(program: ProgramOptions, version: GerritVersion): Pro
   const fresh = await mkdtemp(path.join(CACHE, 'new-'));
   try {
     await makeTemplate(program, fresh);
-    // Somebody else may have been faster; theirs is as good.
+    // Another process may have created the same template in the meantime.
     await rename(fresh, template).catch((error: unknown) => {
       if (!existsSync(template)) throw error;
     });
@@ -196,7 +196,7 @@ async function makeTemplate(program: ProgramOptions, folder: string): Promise<vo
   } finally {
     await running.stop();
   }
-  // The program itself comes from the class path.
+  // Not needed: the program comes from the class path.
   for (const name of ['bin', 'logs', 'tmp'])
     await rm(path.join(site, name), { recursive: true, force: true });
   for (const name of ['logs', 'tmp']) await mkdir(path.join(site, name));

@@ -1,9 +1,9 @@
 /**
- * Gerrit's REST API as one account sees and uses it: what people do on the web page, and what the page then shows. It is
- * the judge of the tests with a real Gerrit, so nothing here knows of sos-ci.
+ * Gerrit's REST API as one account uses it: what people do on the web page, and what the page then shows. Tests check
+ * results with it, so it uses no code of sos-ci.
  */
 
-/** Gerrit said no. */
+/** Gerrit responded with an error status. */
 class RestError extends Error {
   override readonly name = 'RestError';
   readonly status: number;
@@ -49,7 +49,7 @@ interface ChangeInfo {
   >;
 }
 
-/** What stands before every answer, against scripts of other sites. */
+/** Gerrit's prefix of every JSON response, against cross-site script inclusion. */
 const GUARD = ")]}'\n";
 const LIMIT_MS = 60_000;
 const DETAILS = 'o=CURRENT_REVISION&o=MESSAGES&o=DETAILED_LABELS&o=DETAILED_ACCOUNTS';
@@ -129,7 +129,7 @@ export class GerritRest {
     await this.post(`changes/${change}/hashtags`, { add });
   }
 
-  /** Approves as well, which the account must be allowed to do. */
+  /** Approves the change first, which the account must be allowed to do. */
   async merge(change: number): Promise<void> {
     await this.review(change, { labels: { 'Code-Review': 2 } });
     await this.post(`changes/${change}/submit`, {});
@@ -147,7 +147,7 @@ export class GerritRest {
     return this.#ask('PUT', path, body);
   }
 
-  /** For what Gerrit takes as plain text. */
+  /** For endpoints that accept plain text. */
   send(path: string, text: string): Promise<unknown> {
     return this.#ask('POST', path, text);
   }

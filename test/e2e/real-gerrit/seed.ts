@@ -1,10 +1,10 @@
 /**
- * Who and what is in a fresh real Gerrit: people, CI accounts with and without rights, the label Verified, and projects.
- * The embedded Gerrit of the tests has the same people, so that one suite can be run on both.
+ * The contents of a fresh real Gerrit: people, CI accounts with and without permissions, the label Verified, and
+ * projects. The embedded Gerrit of the tests has the same accounts, so that one suite runs on both.
  */
 import type { GerritRest } from './rest.ts';
 
-/** Everybody's password for REST; the server listens on loopback, in a scratch folder. */
+/** The REST password of every account; the server listens only on loopback. */
 export const PASSWORD = 'secret';
 
 export interface SeedAccount {
@@ -13,11 +13,11 @@ export interface SeedAccount {
   readonly groups: readonly string[];
 }
 
-/** Gerrit's own group of those who may listen to the stream. */
+/** Gerrit's own group, whose members may read the event stream. */
 const STREAM = 'Service Users';
-/** May vote Verified from -1 to +1. */
+/** Group that may vote Verified from -1 to +1. */
 const THIRD_PARTY = 'Third-Party CI';
-/** May vote Verified from -2 to +2. */
+/** Group that may vote Verified from -2 to +2. */
 const GATE = 'Gate';
 
 export const SEED_ACCOUNTS: readonly SeedAccount[] = [
@@ -36,7 +36,7 @@ const LABEL = {
   copy_condition: 'changekind:NO_CODE_CHANGE',
 };
 
-/** Changed whenever this file seeds something else, so that an older cached site is not taken for it. */
+/** Change it whenever this file seeds something else, so that an older cached site is not used. */
 export const SEED_NAME = 'seed-3';
 
 /** `publicKey` gives an account's SSH key as one line. */
@@ -59,7 +59,7 @@ export async function seed(admin: GerritRest, publicKey: (username: string) => s
   const administrators = { rules: { Administrators: { action: 'ALLOW' } } };
   const permissions = {
     'label-Verified': { label: 'Verified', rules },
-    // Branches begin with a push past review.
+    // The first commit of a branch is pushed without review.
     create: administrators,
     push: administrators,
   };

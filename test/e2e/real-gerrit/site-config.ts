@@ -1,4 +1,4 @@
-/** What a Gerrit site for one host and one day needs to know, written with git, whose format its configuration has. */
+/** Writes gerrit.config of a test site with `git config`, because it has git's format. */
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { gitEnvironment } from '../../../src/demo/gerrit/repository.ts';
@@ -6,7 +6,7 @@ import { gitEnvironment } from '../../../src/demo/gerrit/repository.ts';
 export interface SiteAddress {
   readonly host: string;
   readonly sshPort: number;
-  /** Of the web pages. */
+  /** URL of the web pages. */
   readonly url: string;
 }
 

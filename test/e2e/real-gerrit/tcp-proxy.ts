@@ -1,13 +1,13 @@
 /**
- * A TCP proxy on loopback between a daemon and Gerrit. All that passes is encrypted, so what it breaks goes by bytes, or
- * by what Gerrit shows to others by then: each answer can be held back until somebody has looked.
+ * A TCP proxy on loopback between a daemon and Gerrit. The traffic is encrypted, so it cuts a connection after a number
+ * of bytes, or holds back responses once Gerrit's REST API shows a given state.
  */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
-  /** Chunks of Gerrit's go one after the other, also while somebody looks. */
+  /** Keeps chunks from Gerrit in order while a rule is awaited. */
   turn: Promise<void>;
   /** Bytes from Gerrit since the rule was made. */
   passed: number;
@@ -34,16 +34,18 @@ export class TcpProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Cuts the next connection that gets more than `bytes` from now on, after exactly that many. Resolves when it did. */
+  /**
+   * Cuts the next connection that receives more than `bytes` from now on, after exactly that many. Resolves on the cut.
+   */
   cutAfter(bytes: number): Promise<void> {
     for (const pair of this.#pairs) pair.passed = 0;
     return new Promise((resolve) => {
       this.#rule = (chunk, pair) => {
-        const room = bytes - pair.passed;
+        const remaining = bytes - pair.passed;
         pair.passed += chunk.length;
-        if (chunk.length <= room) return forward(chunk, pair);
+        if (chunk.length <= remaining) return forward(chunk, pair);
         this.heal();
-        if (room > 0) pair.client.write(chunk.subarray(0, room));
+        if (remaining > 0) pair.client.write(chunk.subarray(0, remaining));
         cut(pair);
         resolve();
       };
@@ -51,21 +53,21 @@ export class TcpProxy {
   }
 
   /**
-   * Before each answer of Gerrit's is passed on, `test` looks at the outside. Once it holds, nothing that Gerrit says
-   * passes any more, until the proxy is healed. Resolves when the first answer is held back.
+   * Calls `test` before each chunk from Gerrit is forwarded. Once it returns true, nothing from Gerrit is forwarded
+   * until `heal()`. Resolves when the first chunk is held back.
    */
   holdAnswersOnce(test: () => Promise<boolean>): Promise<void> {
     return new Promise((resolve) => {
-      let holds = false;
+      let holding = false;
       this.#rule = async (chunk, pair) => {
-        holds ||= await test();
-        if (holds) resolve();
+        holding ||= await test();
+        if (holding) resolve();
         else forward(chunk, pair);
       };
     });
   }
 
-  /** Everything passes from now on; what was held back is lost, and its connection is better cut. */
+  /** Forwards everything from now on. Chunks that were held back are lost, so cut their connections as well. */
   heal(): void {
     this.#rule = forward;
   }

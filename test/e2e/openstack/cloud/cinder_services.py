@@ -1,4 +1,4 @@
-"""Cinder's API, scheduler and volume service in one process, with messages in its memory instead of a broker."""
+"""Cinder's API, scheduler and volume service in one process, with an in-memory transport instead of a broker."""
 
 import sys
 

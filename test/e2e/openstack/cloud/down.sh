@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Stops what up.sh started, by the pids that it noted, and the servers. down.sh SERVICE... stops only these.
+# Stops the services that up.sh started, by their pid files, and the servers. down.sh SERVICE... stops only these
+# services.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
-# Only a process that leads its own session is one that up.sh started: a pid may have been given out again.
+# up.sh starts each process as a session leader; any other process has reused the pid.
 stop() {
   local file=$CLOUD/run/$1.pid pid
   [ -s "$file" ] || return 0
@@ -22,7 +23,7 @@ if [ $# -gt 0 ]; then
 fi
 for service in cinder nova neutron glance placement keystone; do stop "$service" & done
 wait
-# The servers outlive Nova. unshare ignores SIGTERM, and takes their processes along when it is killed.
+# The servers outlive Nova. unshare ignores SIGTERM; killing it also kills the processes of the server.
 for file in "$CLOUD_GUESTS"/*/pid; do
   [ -s "$file" ] || continue
   pid=$(cat "$file") directory=$(dirname "$file")

@@ -1,4 +1,4 @@
-"""A volume driver of Cinder whose volumes are sparse files: it needs no device mapper, no NFS and no root."""
+"""A Cinder volume driver that stores volumes in sparse files: it needs no device mapper, no NFS and no root."""
 
 import os
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs OpenStack Zed from Debian 12's packages, and makes the root file system of the servers. Needs root and the
-# package mirror; changes nothing where everything is there. The packages of the services themselves are left out: they add
-# only init scripts, and the code is in the python3-* and *-common packages.
+# Installs OpenStack Zed from Debian 12's packages, and creates the root file system of the servers. Needs root and the
+# package mirror; does nothing if everything is installed. The code is in the python3-* and *-common packages; the
+# service packages are left out because they add only init scripts.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 export DEBIAN_FRONTEND=noninteractive
@@ -16,7 +16,7 @@ for package in "${packages[@]}"; do
 done
 if [ "${#missing[@]}" -gt 0 ]; then
   echo "installing ${missing[*]}"
-  # Nothing is started by an installation, and no database is configured.
+  # The installation starts no service and configures no database.
   policy=/usr/sbin/policy-rc.d
   if [ ! -e "$policy" ]; then printf '#!/bin/sh\nexit 101\n' > "$policy"; chmod +x "$policy"; trap 'rm -f "$policy"' EXIT; fi
   for name in keystone glance placement nova neutron cinder; do

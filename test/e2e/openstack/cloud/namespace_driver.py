@@ -1,7 +1,7 @@
 """
-A compute driver of Nova whose servers are network namespaces with an overlay of one root file system and an sshd, with the
-addresses, the MAC and the key pair that Neutron and Nova gave them. All else is Nova's own fake driver. User data that
-begins with #! runs after the boot, and its output goes to the console log.
+A Nova compute driver whose servers are network namespaces with an overlay of one root file system and an sshd. They
+have the addresses and the MAC from Neutron and the key pair from Nova. Everything else is Nova's own fake driver. User
+data that begins with #! runs after the boot, and its output goes to the console log.
 """
 
 import base64
@@ -90,7 +90,7 @@ class NamespaceDriver(fake.FakeDriver):
         directory = self._directory(instance)
         run("umount", "-l", directory + "/root/dev", check=False)
         run("umount", "-l", directory + "/root", check=False)
-        # Takes the links along.
+        # Also deletes its network links.
         run("ip", "netns", "del", self._namespace(instance), check=False)
         shutil.rmtree(directory, ignore_errors=True)
         super().destroy(context, instance, network_info, block_device_info, destroy_disks, destroy_secrets)
@@ -152,7 +152,7 @@ class NamespaceDriver(fake.FakeDriver):
             process.kill()
             process.wait()
             return
-        # Started before this Nova was. It leads its session; a process that got its pid later does not.
+        # Started by an earlier Nova process. It is a session leader; a process that reused its pid is not.
         try:
             with open(self._directory(instance) + "/pid") as file:
                 pid = int(file.read())

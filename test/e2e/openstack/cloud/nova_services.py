@@ -1,4 +1,4 @@
-"""Nova's API, conductor, scheduler and compute service in one process, with messages in its memory instead of a broker."""
+"""Nova's API, conductor, scheduler and compute service in one process, with in-memory transport instead of a broker."""
 
 import os
 import shlex
@@ -15,7 +15,7 @@ from oslo_log import log as logging  # noqa: E402
 from oslo_privsep import priv_context  # noqa: E402
 from oslo_service import service as oslo_service  # noqa: E402
 
-# Nova takes its driver from this package only.
+# Nova loads drivers only from this package.
 nova.virt.__path__.append(os.environ["CLOUD"] + "/ext")
 CONF = nova.conf.CONF
 config.parse_args(sys.argv)

@@ -1,4 +1,4 @@
-"""Binds each port at once, on any host: there is no agent that would. All networks share one bridge."""
+"""Binds each port at once, on any host, because no agent runs. All networks share one bridge."""
 
 from neutron_lib import constants
 from neutron_lib.api.definitions import portbindings

@@ -1,4 +1,4 @@
-"""seed.py catalogue|wait|resources: users, endpoints, flavors, an image and networks, in one process."""
+"""seed.py catalogue|wait|resources: creates users, endpoints, flavors, an image and networks in one process."""
 
 import os
 import subprocess
@@ -45,8 +45,8 @@ def catalogue():
             )
 
 
-def until(what, look):
-    while not look():
+def until(what, check):
+    while not check():
         if time.monotonic() > DEADLINE:
             sys.exit(what)
         time.sleep(0.3)
@@ -60,7 +60,7 @@ def wait():
         command = ["nova-manage", "--config-file", CLOUD + "/etc/nova/nova.conf", "cell_v2", "discover_hosts"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         open(mapped, "w").close()
-    # A fresh Neutron answers 500 where ports are the first that is asked for.
+    # A fresh Neutron responds with 500 if the first request is for ports.
     list(cloud.network.networks())
     until("nova-compute has no resources", lambda: list(cloud.placement.resource_providers()))
     until("cinder-volume did not come up", lambda: volume_service() == "up")
@@ -80,7 +80,7 @@ def resources():
     for name, vcpus, ram, disk in (("small", 1, 512, 2), ("large", 2, 1024, 4)):
         compute.find_flavor(name) or compute.create_flavor(name=name, vcpus=vcpus, ram=ram, disk=disk)
     if not cloud.image.find_image("debian-12"):
-        # The servers have the root file system of this machine's cloud, whatever the image holds.
+        # The content of the image is not used: all servers have the root file system below $CLOUD.
         options = {"disk_format": "raw", "container_format": "bare", "visibility": "public", "os_admin_user": "root"}
         cloud.create_image("debian-12", data=b"\0" * 1048576, wait=False, **options)
     subnet("private", "192.0.2.0/24", "192.0.2.1", is_shared=True)

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # Starts a real OpenStack (Keystone, Glance, Placement, Nova, Neutron, Cinder) on 127.0.0.1 of this network namespace,
-# without systemd and without a message broker. The first start makes databases, users and resources; a later one only
-# starts what does not run.
+# without systemd and without a message broker. The first start creates databases, users and resources; later starts
+# only start the services that do not run.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/env.sh"
 etc=$CLOUD/etc log=$CLOUD/log run=$CLOUD/run
 mkdir -p "$etc"/{keystone,glance,placement,nova,neutron,cinder,policy.d} "$log" "$run" "$CLOUD"/{lock,images,volumes,ext,guests} \
   "$CLOUD"/state/{instances,cinder}
-# Only the services and the servers of this cloud get in.
+# Readable only by the services and the servers of this cloud.
 chmod 711 "$CLOUD"
 say() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
 
 alive() { [ -s "$run/$1.pid" ] && kill -0 "$(cat "$run/$1.pid")" 2> /dev/null; }
 
-# start NAME COMMAND...: detached, in a session of its own, its pid in a file.
+# start NAME COMMAND...: runs it detached, in a separate session, and writes its pid to a file.
 start() {
   local name=$1
   shift
@@ -23,14 +23,14 @@ start() {
   echo $! > "$run/$name.pid"
 }
 
-# answers NAME PORT: waits for any answer by HTTP, at most 90 s.
+# answers NAME PORT: waits for any HTTP response, at most 90 s.
 answers() {
   for ((i = 0; i < 900; i++)); do
     curl -s -o /dev/null --max-time 5 "http://127.0.0.1:$2/" && return 0
     alive "$1" || { echo "$1 ended:"; tail -20 "$log/$1.out"; return 1; }
     sleep 0.1
   done
-  echo "$1: no answer on port $2"
+  echo "$1: no HTTP response on port $2"
   return 1
 }
 
@@ -39,7 +39,7 @@ database() { echo "mysql+pymysql://root@localhost/$1?unix_socket=$socket&charset
 sql() { mariadb --no-defaults -u root -S "$socket" "$@"; }
 identity=http://127.0.0.1:$IDENTITY_PORT/v3
 
-# login SECTION: how the services reach each other.
+# login SECTION: the credentials that the services use for each other.
 login() {
   cat << X
 [$1]
@@ -59,7 +59,7 @@ authtoken() {
   printf 'www_authenticate_uri = %s\nservice_token_roles = service\nservice_token_roles_required = true\n' "$identity"
 }
 
-# common DATABASE: what every service has in its file.
+# common DATABASE: the settings that all services have.
 common() {
   printf '[database]\nconnection = %s\n' "$(database "$1")"
   printf '[oslo_concurrency]\nlock_path = %s\n[oslo_policy]\npolicy_dirs = %s\n' "$CLOUD/lock" "$etc/policy.d"
@@ -220,7 +220,8 @@ X
   chmod 600 "$CLOUD/clouds.yaml"
 }
 
-# Neutron finds a mechanism driver by an entry point, Nova its driver in a package of its own, Cinder by the path.
+# Neutron finds its mechanism driver by an entry point, Nova finds its driver in the package nova.virt, Cinder by the
+# path.
 install_drivers() {
   local info=$CLOUD/ext/cloud_drivers-1.0.dist-info
   mkdir -p "$info"
@@ -276,10 +277,10 @@ fill_databases() {
       --bootstrap-admin-url "$identity/" --bootstrap-internal-url "$identity/" --bootstrap-public-url "$identity/"
   } >> "$log/databases-1.log" 2>&1
   touch "$run/databases"
-  say 'databases are made'
+  say 'databases are created'
 }
 
-# wsgi NAME PORT FILE VARIABLE=VALUE: one process, because Keystone's cache is in the process.
+# wsgi NAME PORT FILE VARIABLE=VALUE: one process, because Keystone's cache is in memory.
 wsgi() {
   start "$1" env "$4" uwsgi --plugin python3 --master --die-on-term --no-orphans --lazy-apps --need-app --enable-threads \
     --processes 1 --threads 4 --buffer-size 65535 --http-socket "127.0.0.1:$2" --wsgi-file "$3" \
@@ -301,7 +302,7 @@ start_volume() {
     --config-file "$etc/cinder/cinder.conf" --log-file "$log/cinder.log"
 }
 
-# One service alone, after a test has stopped it.
+# Starts only the named services, after a test has stopped them.
 if [ $# -gt 0 ]; then
   for service in "$@"; do "start_$service"; done
   exit

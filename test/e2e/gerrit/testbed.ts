@@ -1,20 +1,20 @@
 /**
- * A real Gerrit, which all files share unless one wants to stop it, and one real sshd for all cases of a file; each case
- * gets projects, a state directory and daemons of its own.
+ * A real Gerrit, which test files share unless they stop it, and one real sshd for all cases of a file. Each case gets
+ * separate projects, a separate state directory and its own daemons.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { RealGerrit } from '../real-gerrit/real-gerrit.ts';
-import { Case } from './case.ts';
+import { TestCase } from './case.ts';
 import { type CaseOptions, NODE_ADDRESSES } from './case-config.ts';
 import { wantedVersion } from './version.ts';
 
-export class Rig {
+export class Testbed {
   readonly directory: string;
   readonly gerrit: RealGerrit;
-  readonly #cases: Case[] = [];
+  readonly #cases: TestCase[] = [];
   readonly sshd: Sshd;
 
   private constructor(directory: string, gerrit: RealGerrit, sshd: Sshd) {
@@ -23,40 +23,40 @@ export class Rig {
     this.gerrit = gerrit;
   }
 
-  /** With a Gerrit that somebody else stops. */
-  static async on(gerrit: RealGerrit): Promise<Rig> {
-    return new Rig(newDirectory(), gerrit, await startSshd());
+  /** With a running Gerrit that the caller does not stop. */
+  static async on(gerrit: RealGerrit): Promise<Testbed> {
+    return new Testbed(newDirectory(), gerrit, await startSshd());
   }
 
-  /** With a Gerrit of its own, which may be stopped. `optimize`: for measurements. */
-  static async alone({ optimize = false } = {}): Promise<Rig> {
+  /** With a separate Gerrit, which may be stopped. `optimize`: for measurements. */
+  static async alone({ optimize = false } = {}): Promise<Testbed> {
     const directory = newDirectory();
     const version = wantedVersion();
     const gerrit = await RealGerrit.make({ directory: join(directory, 'gerrit'), version, optimize });
     await gerrit.start();
-    return new Rig(directory, gerrit, await startSshd());
+    return new Testbed(directory, gerrit, await startSshd());
   }
 
-  async newCase(options: CaseOptions = {}): Promise<Case> {
+  async newCase(options: CaseOptions = {}): Promise<TestCase> {
     const number = this.#cases.length + 1;
-    // Others on the same Gerrit have cases too.
+    // Other test files use the same Gerrit, so the name includes this one's directory.
     const name = `${basename(this.directory).split('-').at(-1)}-${number}`;
     const directory = join(this.directory, `case-${number}`);
-    const one = new Case(this.gerrit, this.sshd, { name, directory }, options);
-    this.#cases.push(one);
-    await one.prepare();
-    return one;
+    const testCase = new TestCase(this.gerrit, this.sshd, { name, directory }, options);
+    this.#cases.push(testCase);
+    await testCase.prepare();
+    return testCase;
   }
 
   async stop(): Promise<void> {
-    for (const one of this.#cases) await one.close();
+    for (const testCase of this.#cases) await testCase.close();
     await this.sshd.close();
     await this.gerrit.stop();
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
-/** It listens on all addresses that nodes have, because one host has one job at a time. */
+/** Listens on the addresses of all nodes: each runs one job at a time, and all are this host. */
 function startSshd(): Promise<Sshd> {
   return Sshd.start(NODE_ADDRESSES.slice(1).map((address) => `ListenAddress ${address}`));
 }

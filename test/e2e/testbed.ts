@@ -1,14 +1,16 @@
-/** One embedded Gerrit, in the test's own process, for all cases of a file. */
+/** The shared environment of the end-to-end tests with the embedded Gerrit. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EmbeddedGerrit } from '../../src/demo/gerrit/embedded-gerrit.ts';
 import { makeKeyPair } from '../../src/demo/gerrit/key-pair.ts';
-import { ACCOUNT, Case, type CaseOptions } from './case.ts';
+import { ACCOUNT, type CaseOptions, TestCase } from './case.ts';
 import { FaultyProgram } from './faulty-program.ts';
 
-/** One Gerrit for all cases of a file; each case gets a project and a state directory of its own. */
-export class Rig {
+/**
+ * One Gerrit, in the test's process, for all cases of a file; each case gets a separate project and state directory.
+ */
+export class Testbed {
   readonly directory = mkdtempSync(join(tmpdir(), 'sos-ci-e2e-'));
   readonly gerrit: EmbeddedGerrit;
   #cases = 0;
@@ -33,18 +35,18 @@ export class Rig {
     writeFileSync(join(this.directory, 'dev.key'), dev.privateKey, { mode: 0o600 });
   }
 
-  static async start(): Promise<Rig> {
-    const rig = new Rig();
-    await rig.gerrit.start();
-    writeFileSync(join(rig.directory, 'known_hosts'), rig.gerrit.knownHosts);
-    return rig;
+  static async start(): Promise<Testbed> {
+    const testbed = new Testbed();
+    await testbed.gerrit.start();
+    writeFileSync(join(testbed.directory, 'known_hosts'), testbed.gerrit.knownHosts);
+    return testbed;
   }
 
-  async newCase(options: CaseOptions): Promise<Case> {
+  async newCase(options: CaseOptions): Promise<TestCase> {
     this.#cases += 1;
-    const one = new Case(this, `case-${this.#cases}`, options);
-    await one.prepare();
-    return one;
+    const testCase = new TestCase(this, `case-${this.#cases}`, options);
+    await testCase.prepare();
+    return testCase;
   }
 
   /** The daemon with fault points, bundled when it is first used. */

@@ -1,8 +1,8 @@
-/** Twenty resources in the project that look like ours and are not: they must be there, untouched, after every case. */
+/** Twenty resources in the project that look like ours but are not: every case must leave them untouched. */
 import type { Cloud } from './cloud.ts';
 
 const NAMES = ['sos-ci-01kfa7xw2m6v-1', 'sos-ci-01kfa7xw2m6v-2', 'sos-ci', 'sos-ci-01kfa7xw2m6v-3'];
-/** Of another deployment, of none, in another case, and with words missing. */
+/** With another deployment, without a deployment, in upper case, and incomplete. */
 const MARKS = [
   'sos-ci other 01kfa7xw2m6v 1',
   'sos-ci  01kfa7xw2m6v 1',
@@ -11,14 +11,14 @@ const MARKS = [
 ];
 
 /** Of each kind. */
-export const LOOK_ALIKES = NAMES.length;
+export const LOOK_ALIKES_OF_EACH_KIND = NAMES.length;
 
 interface Found {
   readonly id: string;
   readonly name: string;
 }
 
-export class Strangers {
+export class LookAlikes {
   readonly #cloud: Cloud;
   readonly #before: readonly string[];
 
@@ -27,7 +27,7 @@ export class Strangers {
     this.#before = before;
   }
 
-  static async make(cloud: Cloud): Promise<Strangers> {
+  static async make(cloud: Cloud): Promise<LookAlikes> {
     await cloud.clear();
     const find = async (service: 'compute' | 'network' | 'image', path: string, name: string) => {
       const { [path.split('/')[0] ?? '']: all } = await cloud.call(service, 'GET', path);
@@ -59,12 +59,12 @@ export class Strangers {
       };
       await cloud.call('compute', 'POST', 'servers', { server });
     }
-    return new Strangers(cloud, await cloud.everything());
+    return new LookAlikes(cloud, await cloud.resourceLines());
   }
 
-  /** What the project holds besides, and what it no longer holds. */
-  async others(): Promise<readonly string[]> {
-    const now = await this.#cloud.everything();
+  /** Resources that are left in the project, and look-alikes that are gone. */
+  async differences(): Promise<readonly string[]> {
+    const now = await this.#cloud.resourceLines();
     return [
       ...now.filter((line) => !this.#before.includes(line)).map((line) => `left: ${line}`),
       ...this.#before.filter((line) => !now.includes(line)).map((line) => `gone: ${line}`),
