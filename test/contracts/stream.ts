@@ -60,10 +60,10 @@ export function streamContract(name: string, start: () => Promise<StreamHarness>
       await connect(2);
       for (const word of ['one', 'two', 'three', 'four', 'five']) await harness.comment(word);
       await listener.until(() => listener.held === 2);
-      expect(listener.heldAtMost).toBe(2);
+      expect(listener.maxHeld).toBe(2);
       listener.releaseEvents();
       await listener.until(() => comments(listener.events).length === 5);
-      expect(listener.heldAtMost).toBe(2);
+      expect(listener.maxHeld).toBe(2);
     });
 
     test('stop ends it, and nothing is delivered any more', async () => {

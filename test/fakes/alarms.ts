@@ -1,5 +1,5 @@
 /**
- * Alarms that are kept for a test to look at. `failNext` makes the next raise fail, as a mail server does.
+ * Records alarms for tests. `failNext` makes the next raise fail.
  */
 import type { Alarms } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
@@ -19,7 +19,7 @@ export class FakeAlarms implements Alarms {
     this.raised.push(alarm);
   }
 
-  /** The next raise rejects with this. Called twice: the next two. */
+  /** The next raise rejects with this. Two calls of this method affect the next two. */
   failNext(failure: Error = alarmFailure()): void {
     this.#failures.push(failure);
   }
@@ -36,6 +36,6 @@ function alarmFailure(): OperationError {
     target: 'operator',
     message: 'the mail server does not answer',
     retryable: true,
-    hint: 'look at the mail server',
+    hint: 'check the mail server',
   });
 }

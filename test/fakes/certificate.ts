@@ -1,6 +1,6 @@
 /**
- * Certificates that live as long as a test: self-signed, for one host, from then to then. Written as DER by hand, so that no
- * test needs a program for it and no private key lies in the repository.
+ * Self-signed certificates for one host, created for a single test. Encodes the DER itself, so that no test needs
+ * openssl and the repository contains no private key.
  */
 import { createSign, generateKeyPairSync, randomBytes } from 'node:crypto';
 

@@ -40,7 +40,7 @@ changesContract('fake', async () => {
   };
 });
 
-it('shows what it was not told of as it is asked for, and fails as it was prepared', async () => {
+it('shows an unknown change as requested, and fails as configured', async () => {
   const changes = new FakeChanges();
   const signal = new AbortController().signal;
   const wanted = {

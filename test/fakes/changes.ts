@@ -1,7 +1,7 @@
 /**
- * What Gerrit knows of changes, in memory. A change that nobody has told it of is shown just as it is asked for: open,
- * current, touching one file, needing nothing. One that was told of is shown as it was told, so a patchset that came
- * later is not there yet.
+ * Gerrit's changes, in memory. An unknown change is shown as requested: open, with the requested patchset as the
+ * current one, one file and no dependencies. A change that a test has defined with `show` is shown in that way, so a
+ * later patchset does not exist yet.
  */
 import type { Changes, EffectOf } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
@@ -12,7 +12,7 @@ import type {
   Patchset,
   ResolvedChange,
 } from '../../src/machines/model/domain.ts';
-import { type Hold, Rehearsal } from './rehearsal.ts';
+import { CallController, type Hold } from './call-controller.ts';
 
 export interface ShownChange {
   readonly patchset: Patchset;
@@ -21,7 +21,7 @@ export interface ShownChange {
   readonly private: boolean;
   readonly files: readonly string[] | null;
   readonly votes: readonly AccountVote[];
-  /** Numbers of changes that its message names; those that are not shown are missing. */
+  /** Numbers of the changes in its `Depends-On` lines. Undefined ones are missing. */
   readonly dependsOn: readonly number[];
   /** The change that its commit is stacked on. */
   readonly on: number | null;
@@ -39,17 +39,17 @@ const MISSING: ResolvedChange = {
 };
 
 export class FakeChanges implements Changes {
-  /** Prepare, hold, release, count and await calls by name: `lookUp`. */
-  readonly calls = new Rehearsal<'lookUp'>();
+  /** Fails, holds, releases, counts and awaits calls by name: `lookUp`. */
+  readonly calls = new CallController<'lookUp'>();
   readonly #shown = new Map<number, ShownChange>();
 
   lookUp(request: EffectOf<'lookUpChange'>, signal: AbortSignal): Promise<ResolvedChange> {
-    return this.calls.play('lookUp', signal, () => this.#resolve(request));
+    return this.calls.perform('lookUp', signal, () => this.#resolve(request));
   }
 
   /** Gerrit shows this change from now on; omitted fields keep their values. */
   show(patchset: Patchset, facts: Partial<Omit<ShownChange, 'patchset'>> = {}): void {
-    const before = this.#shown.get(patchset.change) ?? unreported(patchset);
+    const before = this.#shown.get(patchset.change) ?? defaultChange(patchset);
     this.#shown.set(patchset.change, { ...before, ...facts, patchset });
   }
 
@@ -69,16 +69,16 @@ export class FakeChanges implements Changes {
 
   #resolve(request: EffectOf<'lookUpChange'>): ResolvedChange {
     const { patchset, dependencyLimit } = request;
-    const shown = this.#shown.get(patchset.change) ?? unreported(patchset);
+    const shown = this.#shown.get(patchset.change) ?? defaultChange(patchset);
     if (shown.status === 'missing') return MISSING;
     const { patchset: current, branch } = shown.patchset;
     if (current < patchset.patchset) throw notYet(patchset);
     const { status, wip, private: hidden, files, votes } = shown;
-    const needs = this.#needs(shown, dependencyLimit);
+    const needs = this.#dependencies(shown, dependencyLimit);
     return { status, current, branch, wip, private: hidden, files, votes, ...needs };
   }
 
-  #needs(root: ShownChange, limit: number): Pick<ResolvedChange, 'dependencies' | 'trouble'> {
+  #dependencies(root: ShownChange, limit: number): Pick<ResolvedChange, 'dependencies' | 'trouble'> {
     const dependencies: Dependency[] = [];
     const done = new Set<number>();
     const trouble = (why: string) => ({ dependencies: [], trouble: why });
@@ -90,7 +90,7 @@ export class FakeChanges implements Changes {
       if (change.status === 'abandoned' && change !== root)
         return `it depends on ${number}, which is abandoned`;
       if (done.has(number) || (change.status === 'merged' && change !== root)) return null;
-      for (const next of this.#named(change)) {
+      for (const next of this.#directDependencies(change)) {
         const why = visit(next, [...path, number]);
         if (why !== null) return why;
       }
@@ -102,14 +102,14 @@ export class FakeChanges implements Changes {
     return why === null ? { dependencies, trouble: null } : trouble(why);
   }
 
-  /** What it names, after what the open changes name that it is stacked on. */
-  #named({ on, dependsOn }: ShownChange): readonly number[] {
+  /** Its dependencies, after those of the open changes that it is stacked on. */
+  #directDependencies({ on, dependsOn }: ShownChange): readonly number[] {
     const under = on === null ? undefined : this.#shown.get(on);
-    return under?.status === 'open' ? [...this.#named(under), ...dependsOn] : dependsOn;
+    return under?.status === 'open' ? [...this.#directDependencies(under), ...dependsOn] : dependsOn;
   }
 }
 
-function unreported(patchset: Patchset): ShownChange {
+function defaultChange(patchset: Patchset): ShownChange {
   return {
     patchset,
     status: 'open',
@@ -132,6 +132,6 @@ function notYet({ change, patchset }: Patchset): OperationError {
     target: `${change},${patchset}`,
     message: `Gerrit does not show ${change},${patchset} yet`,
     retryable: true,
-    hint: 'sos-ci asks again automatically',
+    hint: 'sos-ci tries again automatically',
   });
 }

@@ -1,8 +1,8 @@
-/** The engine's tests trust this clock with their whole idea of time. */
+/** The tests of the engine rely on this clock. */
 import { expect, test } from 'vitest';
 import { FakeClock } from './clock.ts';
 
-test('fires what comes due, in order, and what that sets inside the same stretch', async () => {
+test('fires due timers in order, including those that are set meanwhile', async () => {
   const clock = new FakeClock(1000);
   const fired: string[] = [];
   clock.after(20, () => fired.push(`b at ${clock.now()}`));
@@ -32,18 +32,18 @@ test('lets promises settle between timers', async () => {
   expect(order).toEqual(['work of the first', 'second']);
 });
 
-test('a timer that was taken back does not fire', async () => {
+test('a cancelled timer does not fire', async () => {
   const clock = new FakeClock();
   let fired = false;
-  const takeBack = clock.after(1, () => {
+  const cancel = clock.after(1, () => {
     fired = true;
   });
-  takeBack();
+  cancel();
   await clock.advance(10);
   expect(fired).toBe(false);
 });
 
-test('a jump moves the wall clock alone', async () => {
+test('a jump moves only the wall clock', async () => {
   const clock = new FakeClock(1000);
   let fired = 0;
   clock.after(10, () => {

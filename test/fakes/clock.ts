@@ -1,7 +1,7 @@
 /**
- * A clock that stands still until a test moves it. `advance` moves both clocks and fires what comes due, in order
- * and one at a time, so that the work which a timer sets off is done before the next timer; `jump` moves the wall
- * clock alone, as an operator or NTP does, and fires nothing.
+ * A clock that only a test advances. `advance` moves both clocks and fires due timers in order, one at a time, so
+ * that the work of one timer is done before the next one fires. `jump` moves only the wall clock, like an operator or
+ * NTP, and fires nothing.
  */
 import type { Clock } from '../../src/engine/ports/adapters.ts';
 
@@ -18,7 +18,7 @@ export class FakeClock implements Clock {
   #order = 0;
   readonly #timers = new Set<Timer>();
 
-  /** @param wall where the wall clock begins: 2026-01-02T03:04:05Z unless said otherwise. */
+  /** @param wall the initial wall clock; default 2026-01-02T03:04:05Z */
   constructor(wall: number = Date.UTC(2026, 0, 2, 3, 4, 5)) {
     this.#wall = wall;
   }
@@ -39,7 +39,7 @@ export class FakeClock implements Clock {
     };
   }
 
-  /** Timers that are set and have not fired. */
+  /** Number of pending timers. */
   get pending(): number {
     return this.#timers.size;
   }
@@ -50,7 +50,7 @@ export class FakeClock implements Clock {
     return next === null ? null : next.dueAt - this.#monotonic;
   }
 
-  /** Lets `ms` go by. Timers that fired ones set are fired too, when they fall inside. `advance(0)` fires what is due now. */
+  /** Advances by `ms` and fires all timers due by then, including new ones. `advance(0)` fires those due now. */
   async advance(ms: number): Promise<void> {
     const end = this.#monotonic + ms;
     await settle();
@@ -63,7 +63,7 @@ export class FakeClock implements Clock {
     this.#move(end);
   }
 
-  /** Moves the wall clock alone, forwards or (negative) backwards. */
+  /** Moves only the wall clock, forwards or (negative) backwards. */
   jump(ms: number): void {
     this.#wall += ms;
   }
@@ -84,10 +84,10 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Turns of the event loop that promises, immediates and a store's group commit get between two timers. */
+/** Turns of the event loop between two timers, enough for promises, immediates and a store's group commit. */
 const SETTLE_TURNS = 12;
 
-/** Lets everything run that waits for nothing but this process. Work that waits for the disk or a socket is not waited for. */
+/** Runs all work that depends only on this process. Does not wait for the disk or for sockets. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < SETTLE_TURNS; turn++) {
     await new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,4 @@
-/** The fake fulfils the port's contract, so that what the engine's tests prove with it holds for the real one. */
+/** The fake fulfils the contract of evidence, and its additions for tests work. */
 import { expect, test } from 'vitest';
 import { collectRequest, evidenceContract, failureOf, JOB, publishRequest } from '../contracts/evidence.ts';
 import { FakeEvidence } from './evidence.ts';
@@ -19,7 +19,7 @@ evidenceContract('the fake', async () => {
   };
 });
 
-test('fails when told to, once, and counts it', async () => {
+test('fails once as configured, and counts the call', async () => {
   const fake = new FakeEvidence();
   const { signal } = new AbortController();
   fake.failNext('collect');
@@ -28,7 +28,7 @@ test('fails when told to, once, and counts it', async () => {
   expect(fake.calls).toEqual({ collect: 2, publish: 0, held: 0, discard: 0 });
 });
 
-test('loses an answer after the effect', async () => {
+test('loses an answer after the call has taken effect', async () => {
   const fake = new FakeEvidence();
   const { signal } = new AbortController();
   await fake.collect(collectRequest(), signal);

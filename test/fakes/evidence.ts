@@ -1,6 +1,6 @@
 /**
- * Evidence in memory. One object stands for this host and its log site, so a test keeps it when it restarts the
- * engine: what was collected and published is still there, and a second publish finds the first one's work.
+ * Evidence in memory. One object simulates this host and its log site, so a test keeps it over a restart of the engine:
+ * collected and published files still exist, and a second publish finds the files of the first one.
  */
 import type { CollectedSummary, Evidence } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
@@ -24,7 +24,7 @@ export class FakeEvidence implements Evidence {
   readonly collectRequests: CollectRequest[] = [];
   readonly publishRequests: PublishRequest[] = [];
   readonly discarded: string[] = [];
-  /** What the outside can read, by job. */
+  /** Published files by job. */
   readonly published = new Map<string, FakePublication>();
   /** Files on this host, by job. */
   readonly staged = new Map<string, ReadonlyMap<string, string>>();
@@ -45,7 +45,7 @@ export class FakeEvidence implements Evidence {
     this.#added.set(job, files);
   }
 
-  /** The next call rejects with this and has no effect. Called twice: the next two. */
+  /** The next call rejects with this and has no effect. Two calls of this method affect the next two. */
   failNext(call: EvidenceCall, failure: Error = evidenceFailure(call, true)): void {
     this.#failures[call].push(failure);
   }
@@ -70,7 +70,7 @@ export class FakeEvidence implements Evidence {
     this.collectRequests.push(request);
     await this.#enter('collect', signal);
     const added = [...(this.#added.get(request.owner.job) ?? [])];
-    const files = new Map(added.filter(([path]) => isAskedFor(path, request)));
+    const files = new Map(added.filter(([path]) => isRequested(path, request)));
     this.staged.set(request.owner.job, files);
     const bytes = [...files.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
     return {
@@ -131,8 +131,8 @@ export class FakeEvidence implements Evidence {
   }
 }
 
-/** Files of the work tree are gathered only when they are named, and while there is a server. */
-function isAskedFor(path: string, request: CollectRequest): boolean {
+/** Files of the work tree are collected only if they are named and the server exists. */
+function isRequested(path: string, request: CollectRequest): boolean {
   if (!path.startsWith('worktree/')) return true;
   if (request.server === null) return false;
   return request.logs.some((log) => `${path}/`.startsWith(`worktree/${log}/`));
@@ -155,6 +155,6 @@ function evidenceFailure(call: EvidenceCall, retryable: boolean): OperationError
     target: 'logs',
     message: `the log site did not ${call}`,
     retryable,
-    hint: 'look at the log site',
+    hint: 'check the log site',
   });
 }

@@ -1,7 +1,7 @@
 /**
- * A Gerrit that knows as much as the adapter's tests need, behind the scriptable SSH server: changes with messages
- * and votes, `query`, `review --json`, `version`, and `stream-events` to which its comments go. Its answers are worded as the
- * real one's (3.9.1), its refusals too.
+ * A minimal Gerrit behind the scriptable SSH server, for tests of the adapter: changes with messages and votes,
+ * `query`, `review --json`, `version`, and `stream-events`, which reports comments. Answers and errors have the
+ * wording of 3.9.1.
  */
 import type { ServerChannel } from 'ssh2';
 import type { Patchset } from '../../src/machines/model/domain.ts';
@@ -80,7 +80,7 @@ export class GerritModel {
     return messages.filter(({ reviewer }) => reviewer.username === ACCOUNT).map(({ message }) => message);
   }
 
-  /** Abandons it. */
+  /** Abandons the change. */
   close(change: number): void {
     const closed = this.changes.get(change);
     if (closed !== undefined) closed.open = false;
@@ -90,14 +90,14 @@ export class GerritModel {
     return Object.fromEntries(this.changes.get(change)?.votes.get(patchset) ?? []);
   }
 
-  /** What `gerrit review` does with these words and this standard input. */
+  /** Performs `gerrit review` with these arguments and this standard input. */
   review(words: readonly string[], stdin: string): { readonly status: number; readonly stderr: string } {
     const [number, wanted] = (words.at(-1) ?? '').split(',').map(Number);
     const project = words[words.indexOf('--project') + 1];
     const change = this.changes.get(number ?? 0);
-    if (change === undefined || change.patchsets[0]?.project !== project) return fatal('database error');
+    if (change === undefined || change.patchsets[0]?.project !== project) return fatalError('database error');
     const patchset = change.patchsets.find((set) => set.patchset === wanted);
-    if (patchset === undefined) return fatal(`"${number},${wanted}" no such patch set`);
+    if (patchset === undefined) return fatalError(`"${number},${wanted}" no such patch set`);
     const input = JSON.parse(stdin) as ReviewInput;
     const labels = Object.entries(input.labels ?? {});
     if (Buffer.byteLength(input.message) > 16_384) {
@@ -111,13 +111,13 @@ export class GerritModel {
     const known = labels.filter(([label]) => label === 'Verified');
     for (const [label, value] of known) votes.set(label, value);
     change.votes.set(patchset.patchset, votes);
-    const cast = known.map(([label, value]) => ` ${label}${value > 0 ? '+' : ''}${value}`).join('');
-    const header = `Patch Set ${patchset.patchset}:${cast}`;
-    change.messages.push({ reviewer: us(), message: `${header}\n\n${input.message}` });
+    const castVotes = known.map(([label, value]) => ` ${label}${value > 0 ? '+' : ''}${value}`).join('');
+    const header = `Patch Set ${patchset.patchset}:${castVotes}`;
+    change.messages.push({ reviewer: ownAccount(), message: `${header}\n\n${input.message}` });
     return { status: 0, stderr: '' };
   }
 
-  /** Ends every stream as a server does that stops. */
+  /** Closes all connections, like a server that stops. */
   cutStreams(): void {
     this.#server.cutAll();
   }
@@ -148,14 +148,14 @@ export class GerritModel {
       type,
       description: type,
       value: `${value}`,
-      by: us(),
+      by: ownAccount(),
     }));
     const others = { type: 'Code-Review', value: '2', by: { username: 'dev' } };
     return { ...patchSetJson(set), approvals: [...approvals, others] };
   }
 }
 
-/** A command line as Gerrit reads it: quotes of both kinds, and backslashes outside single ones. */
+/** Splits a command line like Gerrit: both kinds of quotes, and backslashes outside single quotes. */
 export function splitWords(line: string): string[] {
   const words: string[] = [];
   let word: string | null = null;
@@ -194,11 +194,11 @@ function patchSetJson(patchset: Patchset): object {
   return { number: patchset.patchset, revision: patchset.revision, ref: patchset.ref, kind: 'REWORK' };
 }
 
-function us(): Message['reviewer'] {
+function ownAccount(): Message['reviewer'] {
   return { name: 'Acme CI', email: 'acme-ci@example.org', username: ACCOUNT };
 }
 
-function fatal(text: string): { status: number; stderr: string } {
+function fatalError(text: string): { status: number; stderr: string } {
   return { status: 1, stderr: `fatal: ${text}\n` };
 }
 

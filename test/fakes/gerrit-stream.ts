@@ -1,6 +1,6 @@
 /**
- * Gerrit's stream, in memory: a test says what Gerrit says. Like the real one it hands events over in order, stops
- * handing over while too many wait for the store, and says nothing any more once it was stopped.
+ * Gerrit's stream, in memory, with the events of a test. Like the real one, delivers events in order, pauses while
+ * too many wait for the store, and delivers nothing after it was stopped.
  */
 import type {
   EventSource,
@@ -9,7 +9,7 @@ import type {
   StreamState,
 } from '../../src/engine/ports/event-source.ts';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
-import { FakeGerritPast } from './gerrit-past.ts';
+import { FakeChangeHistory } from './change-history.ts';
 
 const CONNECTED: StreamState = {
   connected: true,
@@ -19,14 +19,14 @@ const CONNECTED: StreamState = {
 };
 
 export class FakeGerritStream implements EventSource {
-  readonly history: FakeGerritPast;
+  readonly history: FakeChangeHistory;
   readonly #listener: StreamListener;
   readonly #queueLimit: number;
   #queue: { readonly event: GerritEvent; readonly taken: () => void }[] = [];
   #waiting = 0;
   #running = false;
 
-  constructor(listener: StreamListener, queueLimit = 1_000, history = new FakeGerritPast()) {
+  constructor(listener: StreamListener, queueLimit = 1_000, history = new FakeChangeHistory()) {
     this.history = history;
     this.#listener = listener;
     this.#queueLimit = queueLimit;
@@ -47,12 +47,12 @@ export class FakeGerritStream implements EventSource {
     this.#queue = [];
   }
 
-  /** Gerrit sends this. Resolves when the listener has stored it; never, when the stream is stopped before. */
+  /** Gerrit sends this event. Resolves when the listener has stored it; never if the stream is stopped before. */
   say(event: GerritEvent): Promise<void> {
     return new Promise((taken) => {
       if (!this.#running) return;
       this.#queue.push({ event, taken });
-      this.#handOver();
+      this.#deliver();
     });
   }
 
@@ -61,7 +61,7 @@ export class FakeGerritStream implements EventSource {
     if (this.#running) this.#listener.rejected(rejection);
   }
 
-  /** An irrelevant line. */
+  /** Gerrit sends an irrelevant line. */
   sayNoise(name = 'meta-ref-updated'): void {
     if (this.#running) this.#listener.dropped(name);
   }
@@ -80,7 +80,7 @@ export class FakeGerritStream implements EventSource {
     if (this.#running) this.#listener.state(CONNECTED);
   }
 
-  #handOver(): void {
+  #deliver(): void {
     while (this.#waiting < this.#queueLimit) {
       const next = this.#queue.shift();
       if (next === undefined) return;
@@ -88,7 +88,7 @@ export class FakeGerritStream implements EventSource {
       void this.#listener.event(next.event).then(() => {
         this.#waiting--;
         next.taken();
-        this.#handOver();
+        this.#deliver();
       });
     }
   }

@@ -8,10 +8,10 @@ export class FakeHostMetrics implements HostMetrics {
     unkept: null,
   };
   /** Number of reads so far. */
-  looks = 0;
+  reads = 0;
 
   async read(): Promise<HostSnapshot> {
-    this.looks += 1;
+    this.reads += 1;
     return this.snapshot;
   }
 

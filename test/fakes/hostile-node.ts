@@ -1,6 +1,6 @@
 /**
- * A node that has been taken over by what it was to test: it lets us in, and then its SFTP server says what the test wants,
- * of names, kinds, sizes and contents, true or not.
+ * A node that hostile code controls: it accepts the login, and its SFTP server then reports the names, kinds, sizes and
+ * contents that the test sets.
  */
 import type { AddressInfo, Socket } from 'node:net';
 import type { Attributes, Connection, SFTPWrapper } from 'ssh2';
@@ -10,20 +10,20 @@ const { STATUS_CODE } = ssh2.utils.sftp;
 const KINDS = { file: 0o100644, directory: 0o040755, link: 0o120777, pipe: 0o010644 } as const;
 export type Kind = keyof typeof KINDS;
 
-export interface Lies {
+export interface SftpAnswers {
   /** The attributes that a path claims; null: missing. */
   lstat(path: string): { readonly kind: Kind; readonly size?: number } | null;
-  /** Entries of a directory, for the question with this number; null: no more. */
-  readdir(path: string, question: number): readonly { readonly name: string; readonly kind: Kind }[] | null;
+  /** Entries of a directory for the request with this number; null: no more. */
+  readdir(path: string, request: number): readonly { readonly name: string; readonly kind: Kind }[] | null;
   /** The attributes that an open file claims. */
   fstat(path: string): { readonly kind: Kind; readonly size: number };
-  /** Content from there on, at most `length`; null: the end; 'silence': no answer ever. */
+  /** Content from `position`, at most `length` bytes; null: end of file; 'silence': never answers. */
   read(path: string, position: number, length: number): Buffer | null | 'silence';
 }
 
 export class HostileNode {
   readonly port: number;
-  /** Paths that were opened, and bytes that were asked for. */
+  /** Opened paths, and the number of bytes sent. */
   readonly opened: string[] = [];
   bytesSent = 0;
   readonly #server: ssh2.Server;
@@ -34,9 +34,9 @@ export class HostileNode {
     this.port = port;
   }
 
-  static async start(hostKey: string, lies: Lies): Promise<HostileNode> {
+  static async start(hostKey: string, answers: SftpAnswers): Promise<HostileNode> {
     let self: HostileNode | null = null;
-    const server = new ssh2.Server({ hostKeys: [hostKey] }, (connection) => self?.serve(connection, lies));
+    const server = new ssh2.Server({ hostKeys: [hostKey] }, (connection) => self?.serve(connection, answers));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
     self = new HostileNode(server, (server.address() as AddressInfo).port);
     return self;
@@ -48,7 +48,7 @@ export class HostileNode {
     await closed;
   }
 
-  private serve(connection: Connection, lies: Lies): void {
+  private serve(connection: Connection, answers: SftpAnswers): void {
     this.#sockets.add((connection as unknown as { readonly _sock: Socket })._sock);
     connection.on('error', () => {});
     connection.on('authentication', (context) => {
@@ -56,23 +56,23 @@ export class HostileNode {
       else context.reject(['publickey']);
     });
     connection.on('session', (accept) => {
-      accept().on('sftp', (acceptSftp) => this.lie(acceptSftp(), lies));
+      accept().on('sftp', (acceptSftp) => this.serveSftp(acceptSftp(), answers));
     });
   }
 
-  private lie(sftp: SFTPWrapper, lies: Lies): void {
-    const handles: { readonly path: string; questions: number }[] = [];
-    const handleOf = (handle: Buffer) => handles[handle.readUInt32BE(0)] ?? { path: '', questions: 0 };
+  private serveSftp(sftp: SFTPWrapper, answers: SftpAnswers): void {
+    const handles: { readonly path: string; requests: number }[] = [];
+    const handleOf = (handle: Buffer) => handles[handle.readUInt32BE(0)] ?? { path: '', requests: 0 };
     const open = (id: number, path: string) => {
       const handle = Buffer.alloc(4);
-      handle.writeUInt32BE(handles.push({ path, questions: 0 }) - 1);
+      handle.writeUInt32BE(handles.push({ path, requests: 0 }) - 1);
       sftp.handle(id, handle);
     };
     sftp.on('REALPATH', (id, path) =>
       sftp.name(id, [{ filename: path, longname: path, attrs: attributes('file', 0) }]),
     );
     sftp.on('LSTAT', (id, path) => {
-      const entry = lies.lstat(path);
+      const entry = answers.lstat(path);
       if (entry === null) sftp.status(id, STATUS_CODE.NO_SUCH_FILE);
       else sftp.attrs(id, attributes(entry.kind, entry.size ?? 0));
     });
@@ -83,7 +83,7 @@ export class HostileNode {
     });
     sftp.on('READDIR', (id, handle) => {
       const directory = handleOf(handle);
-      const entries = lies.readdir(directory.path, directory.questions++);
+      const entries = answers.readdir(directory.path, directory.requests++);
       if (entries === null) return sftp.status(id, STATUS_CODE.EOF);
       sftp.name(
         id,
@@ -91,11 +91,11 @@ export class HostileNode {
       );
     });
     sftp.on('FSTAT', (id, handle) => {
-      const { kind, size } = lies.fstat(handleOf(handle).path);
+      const { kind, size } = answers.fstat(handleOf(handle).path);
       sftp.attrs(id, attributes(kind, size));
     });
     sftp.on('READ', (id, handle, position, length) => {
-      const content = lies.read(handleOf(handle).path, position, length);
+      const content = answers.read(handleOf(handle).path, position, length);
       if (content === 'silence') return;
       if (content === null) return sftp.status(id, STATUS_CODE.EOF);
       this.bytesSent += content.length;

@@ -1,9 +1,9 @@
-/** A log that is kept for a test: one line for each call, `warn sweep: the cloud is away`. */
+/** Records one line for each call: `warn sweep: the cloud is away`. */
 import type { Log } from '../../src/log.ts';
 
 export class FakeLog implements Log {
   readonly lines: string[] = [];
-  /** What each line was about. */
+  /** The fields of each line. */
   readonly fields: object[] = [];
 
   debug(_fields: object, _message: string): void {}

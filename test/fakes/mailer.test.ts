@@ -10,9 +10,9 @@ mailerContract('fake', async () => {
       fake.failNext({
         operation: 'send mail',
         target: 'the fake',
-        message: 'no thanks',
+        message: 'mailbox unavailable',
         retryable: !forGood,
-        hint: 'a test asked for it',
+        hint: 'configured by the test',
       }),
     stop: async () => {},
   };

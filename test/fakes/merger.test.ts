@@ -27,7 +27,7 @@ mergerContract('fake', async () => {
   };
 });
 
-it('fails as configured, and merges again when a conflict is gone', async () => {
+it('fails as configured, and merges again after a conflict is resolved', async () => {
   const merger = new FakeMerger();
   const wanted = {
     type: 'mergePatchset',

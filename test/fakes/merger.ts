@@ -1,19 +1,19 @@
 /**
- * Merges in memory. Branches have made-up tips, which move when a test lands something; a change conflicts when a test
- * says so. A patchset that was uploaded on a branch's tip needs no merge until that branch moves; of one that was never
- * told of it is assumed that its branch has moved since.
+ * Merges in memory. Branches have made-up tips, which move when a test calls `land`; a change conflicts when a test
+ * calls `conflict`. A patchset that was uploaded on the tip of its branch needs no merge until that branch moves. An
+ * unknown patchset always needs one.
  */
 import { createHash } from 'node:crypto';
 import type { EffectOf, MergeOutcome, Merger } from '../../src/engine/ports/adapters.ts';
 import type { Dependency, Failure, MergedTree } from '../../src/machines/model/domain.ts';
-import { type Hold, Rehearsal } from './rehearsal.ts';
+import { CallController, type Hold } from './call-controller.ts';
 
 type Call = 'merge' | 'drop';
 type BranchOf = Pick<Dependency, 'project' | 'branch'>;
 
 export class FakeMerger implements Merger {
-  /** Prepare, hold, release, count and await calls by name: `merge`, `drop`. */
-  readonly calls = new Rehearsal<Call>();
+  /** Fails, holds, releases, counts and awaits calls by name: `merge`, `drop`. */
+  readonly calls = new CallController<Call>();
   /** Reviews whose commits are kept. */
   readonly kept = new Set<string>();
   readonly #landed = new Map<string, number>();
@@ -22,11 +22,11 @@ export class FakeMerger implements Merger {
   readonly #conflicts = new Map<number, readonly string[]>();
 
   merge(request: EffectOf<'mergePatchset'>, signal: AbortSignal): Promise<MergeOutcome> {
-    return this.calls.play('merge', signal, () => this.#merge(request));
+    return this.calls.perform('merge', signal, () => this.#merge(request));
   }
 
   drop(review: string): Promise<void> {
-    return this.calls.play('drop', null, () => {
+    return this.calls.perform('drop', null, () => {
       this.kept.delete(review);
     });
   }
@@ -40,7 +40,7 @@ export class FakeMerger implements Merger {
     return sha1(`tip of ${project} ${branch} ${this.#landed.get(`${project} ${branch}`) ?? 0}`);
   }
 
-  /** The branch moves on. Returns its new tip. */
+  /** Moves the branch. Returns its new tip. */
   land(target: BranchOf): string {
     const key = `${target.project} ${target.branch}`;
     this.#landed.set(key, (this.#landed.get(key) ?? 0) + 1);
@@ -52,7 +52,7 @@ export class FakeMerger implements Merger {
     this.#base.set(patchset.revision, this.tip(patchset));
   }
 
-  /** From now on this change does not merge; with no files it does again. */
+  /** From now on this change conflicts in these files; without files it merges again. */
   conflict(change: number, files: readonly string[] = ['README']): void {
     if (files.length === 0) this.#conflicts.delete(change);
     else this.#conflicts.set(change, files);
@@ -85,7 +85,7 @@ export class FakeMerger implements Merger {
       const files = this.#conflicts.get(change);
       if (files !== undefined) return { merged: false, project, change, branch, files };
       const tree = target(patch);
-      // One tree for each project: what is meant for another branch of it cannot be in there.
+      // There is one tree for each project, so it cannot contain a change for another branch.
       if (tree.branch !== branch) continue;
       trees.set(project, { ...tree, revision: this.#onto(tree, patch.revision) });
     }

@@ -1,4 +1,4 @@
-/** Operators' requests that are kept for a test, which sets the answers; `hold` answers later. */
+/** Records the requests of operators. Tests set the answers. */
 import type {
   Operator,
   OperatorAnswers,
@@ -9,21 +9,21 @@ import type {
 type Answer = OperatorAnswers[OperatorRequest['do']];
 
 export class FakeOperators implements Operators {
-  /** What was asked, in its order. */
-  readonly asked: { readonly request: OperatorRequest; readonly operator: Operator }[] = [];
-  /** What is answered; throw what is to be thrown. */
+  /** The requests, in order. */
+  readonly requests: { readonly request: OperatorRequest; readonly operator: Operator }[] = [];
+  /** Computes the answer, or throws. */
   answer: (request: OperatorRequest) => Answer | Promise<Answer> = () => ({ pid: 42, version: '1.2.3' });
   #waiting: (() => void)[] = [];
 
   async perform(request: OperatorRequest, operator: Operator): Promise<Answer> {
-    this.asked.push({ request, operator });
+    this.requests.push({ request, operator });
     for (const wake of this.#waiting.splice(0)) wake();
     return this.answer(request);
   }
 
-  /** Resolves when so much has been asked. */
+  /** Resolves when this many requests have been made. */
   async count(times: number): Promise<void> {
-    while (this.asked.length < times) {
+    while (this.requests.length < times) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
       });

@@ -29,7 +29,7 @@ describe('FakeProvider', () => {
     expect([provider.created, provider.deleted, provider.calls.count('delete')]).toEqual([1, 1, 2]);
   });
 
-  it('lets an answer arrive late, when the server is there already', async () => {
+  it('can delay an answer after the server was created', async () => {
     const provider = new FakeProvider();
     provider.holdNext();
     const creating = provider.create(request, signal);
@@ -40,7 +40,7 @@ describe('FakeProvider', () => {
     expect(provider.release()).toBe(false);
   });
 
-  it('lets a request arrive late', async () => {
+  it('can delay a request', async () => {
     const provider = new FakeProvider();
     provider.holdNext('request');
     const creating = provider.create(request, signal);

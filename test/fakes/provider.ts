@@ -1,11 +1,11 @@
 /**
- * A cloud of one provider, in memory. It is the outside world: keep the object over an engine's restart and the
- * servers are still there, also one whose create call was never answered.
+ * A cloud in memory. Keep the object over a restart of the engine: its servers still exist, including one whose create
+ * call was never answered.
  */
 import type { EffectOf, OwnedServer, Provider } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
 import type { Failure, Server } from '../../src/machines/model/domain.ts';
-import { type Hold, Rehearsal } from './rehearsal.ts';
+import { CallController, type Hold } from './call-controller.ts';
 
 type CreateServer = EffectOf<'createServer'>;
 type Call = 'create' | 'list' | 'delete';
@@ -13,14 +13,14 @@ type Call = 'create' | 'list' | 'delete';
 export class FakeProvider implements Provider {
   readonly name: string;
   readonly slots: number;
-  /** Prepare, hold, release, count and await calls by name: `create`, `list`, `delete`. */
-  readonly calls = new Rehearsal<Call>();
-  /** Called for each deleted server, so that a fake runner can end what ran there. */
+  /** Fails, holds, releases, counts and awaits calls by name: `create`, `list`, `delete`. */
+  readonly calls = new CallController<Call>();
+  /** Called for each deleted server, so that a fake runner can end its runs there. */
   onDeleted: (server: Server) => void = () => {};
-  /** Servers made and deleted since the beginning. */
+  /** Number of servers created and deleted so far. */
   created = 0;
   deleted = 0;
-  /** The most servers that existed at the same time. */
+  /** Maximum number of servers at the same time. */
   peak = 0;
   #servers: OwnedServer[] = [];
 
@@ -30,14 +30,14 @@ export class FakeProvider implements Provider {
   }
 
   create(request: CreateServer, signal: AbortSignal): Promise<Server> {
-    return this.calls.play('create', signal, () => this.add(request).server);
+    return this.calls.perform('create', signal, () => this.add(request).server);
   }
 
   list(
     owner: { readonly deployment: string; readonly job?: string },
     signal: AbortSignal,
   ): Promise<readonly OwnedServer[]> {
-    return this.calls.play('list', signal, () =>
+    return this.calls.perform('list', signal, () =>
       this.#servers.filter(
         (one) =>
           one.owner.deployment === owner.deployment &&
@@ -47,7 +47,7 @@ export class FakeProvider implements Provider {
   }
 
   delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
-    return this.calls.play('delete', signal, () => this.#remove(server, deployment));
+    return this.calls.perform('delete', signal, () => this.#remove(server, deployment));
   }
 
   /** The next call (of this name, when given) rejects with this failure. */
@@ -55,7 +55,7 @@ export class FakeProvider implements Provider {
     this.calls.failNext(failure, call);
   }
 
-  /** The next create hangs until `release`: as `request` nothing exists yet, as `answer` the server does already. */
+  /** The next create hangs until `release`, before (`request`) or after (`answer`) the server is created. */
   holdNext(hold: Hold = 'answer', call: Call = 'create'): void {
     this.calls.holdNext(hold, call);
   }
@@ -69,7 +69,7 @@ export class FakeProvider implements Provider {
     return this.#servers;
   }
 
-  /** Puts a server there without a call: another deployment's, or one that a dead daemon had asked for. */
+  /** Adds a server without a call: one of another deployment, or one that a killed daemon requested. */
   add(
     request: Pick<CreateServer, 'name' | 'owner'>,
     more: Pick<OwnedServer, 'unfinished'> = {},
@@ -90,19 +90,19 @@ export class FakeProvider implements Provider {
   #remove(server: Server, deployment: string): void {
     const found = this.#servers.find((one) => one.server.id === server.id);
     if (found === undefined) return;
-    if (found.owner.deployment !== deployment) throw notOurs(server);
+    if (found.owner.deployment !== deployment) throw wrongDeployment(server);
     this.#servers = this.#servers.filter((one) => one !== found);
     this.deleted += 1;
     this.onDeleted(found.server);
   }
 }
 
-function notOurs(server: Server): OperationError {
+function wrongDeployment(server: Server): OperationError {
   return new OperationError({
     operation: 'delete server',
     target: server.name,
     message: 'the server carries another deployment id',
     retryable: false,
-    hint: 'leave it to the deployment that made it',
+    hint: 'leave it to the deployment that created it',
   });
 }

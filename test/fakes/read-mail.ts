@@ -1,10 +1,10 @@
 /**
- * A mail as its reader sees it: headers unfolded and decoded, the text decoded. Written from the standards (RFC 5322, 2045,
- * 2047) and not with the library that made the mail, which would forgive itself.
+ * Parses a mail: unfolds and decodes headers, decodes the text. Follows RFC 5322, 2045 and 2047 and does not use the
+ * library that wrote the mail, because it would accept its own mistakes.
  */
 
 export interface ReadMail {
-  /** Names as they stand, in order; values unfolded, not decoded. */
+  /** Original names, in order; values unfolded, not decoded. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly subject: string;
   readonly text: string;
@@ -14,7 +14,7 @@ export interface ReadMail {
 export function readMail(data: string): ReadMail {
   const lines = data.replaceAll('\r\n', '\n');
   const end = lines.indexOf('\n\n');
-  if (end < 0) throw new Error('a mail without a body');
+  if (end < 0) throw new Error('the mail has no body');
   const headers = lines
     .slice(0, end)
     .replace(/\n[ \t]/g, ' ')
@@ -22,7 +22,7 @@ export function readMail(data: string): ReadMail {
     .map((line) => {
       const colon = line.indexOf(':');
       if (!/^[A-Za-z0-9-]+$/.test(line.slice(0, colon)))
-        throw new Error(`no header: ${JSON.stringify(line)}`);
+        throw new Error(`not a header: ${JSON.stringify(line)}`);
       return [line.slice(0, colon), line.slice(colon + 1).trim()] as const;
     });
   const value = (name: string): string => headers.find(([known]) => known.toLowerCase() === name)?.[1] ?? '';
@@ -31,14 +31,14 @@ export function readMail(data: string): ReadMail {
   return { headers, subject: decodedWords(value('subject')), text: text.replace(/\n$/, '') };
 }
 
-/** As the contract of mailers compares it. */
+/** The fields that the contract of mailers compares. */
 export function delivered(to: readonly string[], data: string) {
   const { headers, subject, text } = readMail(data);
   const messageId = headers.find(([name]) => name === 'Message-ID')?.[1] ?? '';
   return { to, messageId, subject, text };
 }
 
-/** Encoded words; the space between two of them is not part of the text. */
+/** Decodes encoded words. The space between two of them is not part of the text. */
 function decodedWords(value: string): string {
   return value
     .replace(/(=\?[^?]+\?[bqBQ]\?[^?]*\?=)\s+(?==\?)/g, '$1')
@@ -59,7 +59,7 @@ function decodedBody(body: string, encoding: string): string {
     case '7bit':
       return body;
     default:
-      throw new Error(`no encoding of a text: ${encoding}`);
+      throw new Error(`unknown encoding: ${encoding}`);
   }
 }
 

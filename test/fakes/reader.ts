@@ -1,4 +1,4 @@
-/** A store reader over plain arrays: what a test puts in is what every question is answered from. */
+/** A store reader that returns the contents of the given arrays. */
 import type {
   AlarmView,
   ConfigRecord,

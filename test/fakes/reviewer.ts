@@ -1,14 +1,13 @@
 /**
- * Gerrit's side of all reviews, in memory. It is the outside world: what was posted stays when the engine is thrown
- * away and made again. Like the real one it drops an unknown label in silence, refuses a label that we may not use
- * and takes nothing then, and would post twice what is not looked for first.
+ * Gerrit's reviews, in memory. Outlives a restart of the engine: posted reviews stay. Like the real one, silently
+ * drops an unknown label, and refuses the whole review for a forbidden label. Does not post a run's message twice.
  */
 import type { PostOutcome, ReviewedChange, Reviewer } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
 import type { Failure, Patchset } from '../../src/machines/model/domain.ts';
 import type { ChangeNow } from '../../src/machines/model/gerrit-event.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
-import { type Hold, Rehearsal } from './rehearsal.ts';
+import { CallController, type Hold } from './call-controller.ts';
 
 type PostReview = Extract<KeyedEffect, { type: 'postReview' }>;
 type ReadChangeState = Extract<KeyedEffect, { type: 'readChangeState' }>;
@@ -25,25 +24,25 @@ export interface PostedReview {
 }
 
 export class FakeReviewer implements Reviewer {
-  /** Prepare, hold, release, count and await calls by name: `post`, `readVotes`. */
-  readonly calls = new Rehearsal<Call>();
+  /** Fails, holds, releases, counts and awaits calls by name: `post`, `readVotes`. */
+  readonly calls = new CallController<Call>();
   /** Everything that Gerrit shows, oldest first. */
   readonly posted: PostedReview[] = [];
-  /** Labels that exist; others are dropped in silence. */
+  /** Existing labels; others are silently dropped. */
   labels = new Set(['Verified', 'Code-Review']);
   /** Labels that we may not use. */
   restricted = new Set(['Code-Review']);
-  /** Changes that are not there. */
+  /** Changes that do not exist. */
   readonly missing = new Set<number>();
-  /** Number of the current patchset, for changes where it is not the one that is asked about. */
+  /** Number of the current patchset, for changes where it differs from the requested one. */
   readonly current = new Map<number, number>();
   /** The branch of changes that were moved. */
   readonly branches = new Map<number, string>();
-  /** Kinds of all patchsets of a change, the first one first; for changes where they are not all REWORK. */
+  /** Kinds of all patchsets of a change, in order, for changes where not all are REWORK. */
   readonly kinds = new Map<number, readonly string[]>();
   /** Changes that are abandoned or merged. */
   readonly closed = new Set<number>();
-  /** What each call said of it: true where an earlier process may have sent the request. */
+  /** The argument `recovered` of each call: true if an earlier process may have sent the request. */
   readonly recovered: boolean[] = [];
   /** Our votes by patchset: CHANGE,PATCHSET. */
   readonly #votes = new Map<string, Readonly<Record<string, number>>>();
@@ -51,16 +50,16 @@ export class FakeReviewer implements Reviewer {
 
   async post(request: PostReview, signal: AbortSignal, recovered = false): Promise<PostOutcome> {
     this.recovered.push(recovered);
-    const outcome = await this.calls.play('post', signal, () => this.#take(request));
+    const outcome = await this.calls.perform('post', signal, () => this.#post(request));
     const lost = this.#lost.shift();
     if (lost !== undefined) throw new OperationError(lost);
     return outcome;
   }
 
   readChangeState({ patchset, label }: ReadChangeState, signal: AbortSignal): Promise<ReviewedChange> {
-    return this.calls.play('readChangeState', signal, () => {
+    return this.calls.perform('readChangeState', signal, () => {
       const { change, patchset: tested } = patchset;
-      if (this.missing.has(change)) throw gone(patchset);
+      if (this.missing.has(change)) throw changeNotFound(patchset);
       const number = this.current.get(change) ?? tested;
       const kinds = this.kinds.get(change) ?? [];
       const branch = this.branches.get(change) ?? patchset.branch;
@@ -74,7 +73,7 @@ export class FakeReviewer implements Reviewer {
   }
 
   readVotes({ patchset }: ReadVotes, signal: AbortSignal): Promise<Readonly<Record<string, number>>> {
-    return this.calls.play('readVotes', signal, () => this.#votes.get(nameOf(patchset)) ?? {});
+    return this.calls.perform('readVotes', signal, () => this.#votes.get(nameOf(patchset)) ?? {});
   }
 
   /** Our vote as Gerrit shows it. */
@@ -93,34 +92,34 @@ export class FakeReviewer implements Reviewer {
     this.calls.failNext(failure, call);
   }
 
-  /** The next post arrives, and its answer is lost. */
+  /** The next post takes effect, and its answer is lost. */
   loseAnswerNext(failure: Failure): void {
     this.#lost.push(failure);
   }
 
-  /** The next post hangs until `calls.release()`: before it arrives, or when only the answer is missing. */
+  /** The next post hangs until `calls.release()`, before or (`answer`) after it takes effect. */
   holdNext(hold: Hold = 'answer'): void {
     this.calls.holdNext(hold, 'post');
   }
 
-  /** What Gerrit shows on one patchset. */
+  /** The posted reviews of one patchset. */
   on(patchset: Pick<Patchset, 'change' | 'patchset'>): readonly PostedReview[] {
     return this.posted.filter(
       (review) => review.change === patchset.change && review.patchset === patchset.patchset,
     );
   }
 
-  #take(request: PostReview): PostOutcome {
+  #post(request: PostReview): PostOutcome {
     const { run, patchset, message, tag } = request;
     const { change } = patchset;
-    if (!message.includes(run)) throw new Error(`the message does not hold its run's id ${run}`);
+    if (!message.includes(run)) throw new Error(`the message does not contain its run's id ${run}`);
     const why = this.#whyNoVote(request);
-    const asked = Object.keys(request.labels).length > 0;
-    const outcome = { posted: true, voted: asked && why === '', why } as const;
+    const requested = Object.keys(request.labels).length > 0;
+    const outcome = { posted: true, voted: requested && why === '', why } as const;
     if (this.posted.some((review) => review.change === change && review.message.includes(run))) {
       return { ...outcome, found: true };
     }
-    if (this.missing.has(change)) throw gone(patchset);
+    if (this.missing.has(change)) throw changeNotFound(patchset);
     if (request.onlyCurrent === true && why.startsWith('patchset ')) throw outdated(patchset, why);
     const votes = why === '' ? Object.entries(request.labels) : [];
     const refused = votes.find(([label, value]) => value !== 0 && this.restricted.has(label));
@@ -165,12 +164,12 @@ function outdated(patchset: Patchset, message: string): OperationError {
   });
 }
 
-function gone(patchset: Patchset): OperationError {
+function changeNotFound(patchset: Patchset): OperationError {
   return new OperationError({
     operation: 'post review',
     target: `${patchset.change},${patchset.patchset}`,
-    message: 'there is no such change',
+    message: 'the change does not exist',
     retryable: false,
-    hint: 'the change is gone, or this account may not read it',
+    hint: 'it was deleted, or this account may not read it',
   });
 }

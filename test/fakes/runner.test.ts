@@ -54,7 +54,7 @@ runnerContract('fake', async () => {
 });
 
 describe('FakeRunner', () => {
-  it('ends runs by its script, and loses those whose server was deleted', async () => {
+  it('ends runs as scripted, and loses those whose server was deleted', async () => {
     const runner = new FakeRunner();
     runner.script = ({ run }) => (run.stage === 'stacking' ? { how: 'exited', code: 0 } : null);
     const stacking = await runner.start(request('stacking'), NEVER);

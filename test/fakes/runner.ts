@@ -1,6 +1,6 @@
 /**
- * Servers' side of all stages, in memory. It is the outside world: a run goes on when the engine that started it is
- * gone, and a second start of the same run finds it. Tests say when a run ends and how.
+ * Runs of stages on servers, in memory. Outlives a restart of the engine: a run continues, and a second start of the
+ * same run finds it. Tests decide when and how a run ends.
  */
 import type { EffectOf, RunHandle, Runner, RunOutcome } from '../../src/engine/ports/adapters.ts';
 import type {
@@ -12,11 +12,11 @@ import type {
   Stage,
 } from '../../src/machines/model/domain.ts';
 import type { StageRun } from '../../src/machines/protocol/effects.ts';
-import { type Hold, Rehearsal } from './rehearsal.ts';
+import { CallController, type Hold } from './call-controller.ts';
 
 type RunStage = EffectOf<'runStage'>;
 type Call = 'start' | 'stop' | 'readResults';
-type Which = Pick<Ownership, 'job' | 'attempt'>;
+type RunOwner = Pick<Ownership, 'job' | 'attempt'>;
 
 interface Run {
   readonly request: RunStage;
@@ -26,28 +26,28 @@ interface Run {
 }
 
 export class FakeRunner implements Runner {
-  /** Prepare, hold, release, count and await calls by name: `start`, `stop`, `readResults`. */
-  readonly calls = new Rehearsal<Call>();
-  /** Decides at its start how a run ends at once; null: it runs until the test ends it. */
+  /** Fails, holds, releases, counts and awaits calls by name: `start`, `stop`, `readResults`. */
+  readonly calls = new CallController<Call>();
+  /** Returns how a run ends immediately after its start; null: it runs until the test ends it. */
   script: (request: RunStage) => RunOutcome | null = () => null;
-  /** Commands that really began (adopted runs do not count), and watches that were given up. */
+  /** Number of started commands (adopted runs do not count), and of detached handles. */
   started = 0;
   detached = 0;
   readonly #runs = new Map<string, Run>();
   readonly #results = new Map<string, ResultsSummary | { readonly unreadable: string }>();
-  /** Runs that were stopped before their start had arrived: they never begin. */
+  /** Runs that were stopped before their start arrived. They never start. */
   readonly #stopped = new Set<string>();
   #arrivals: { readonly key: string; readonly resolve: () => void }[] = [];
 
   start(request: RunStage, signal: AbortSignal): Promise<RunHandle> {
-    return this.calls.play('start', signal, () => {
+    return this.calls.perform('start', signal, () => {
       const known = this.#runs.get(keyOf(request.run.owner, request.run.stage));
       return this.#watch(known ?? this.#begin(request), known !== undefined);
     });
   }
 
   stop(run: StageRun, signal: AbortSignal): Promise<void> {
-    return this.calls.play('stop', signal, () => {
+    return this.calls.perform('stop', signal, () => {
       const known = this.#runs.get(keyOf(run.owner, run.stage));
       if (known !== undefined) settle(known, { how: 'stopped' });
       else this.#stopped.add(keyOf(run.owner, run.stage));
@@ -60,7 +60,7 @@ export class FakeRunner implements Runner {
     _timeoutMs: number,
     signal: AbortSignal,
   ): Promise<ResultsSummary | { readonly unreadable: string }> {
-    return this.calls.play('readResults', signal, () => {
+    return this.calls.perform('readResults', signal, () => {
       return this.#results.get(server.id) ?? { unreadable: `${results.file}: no such file` };
     });
   }
@@ -70,7 +70,7 @@ export class FakeRunner implements Runner {
     this.calls.failNext(failure, call);
   }
 
-  /** The next start hangs until `release`: as `request` nothing runs yet, as `answer` the command does already. */
+  /** The next start hangs until `release`, before (`request`) or after (`answer`) the command is started. */
   holdNext(hold: Hold = 'answer', call: Call = 'start'): void {
     this.calls.holdNext(hold, call);
   }
@@ -79,18 +79,18 @@ export class FakeRunner implements Runner {
     return this.calls.release();
   }
 
-  /** Ends a run from outside: its command ended, was killed, or vanished. False: no such run goes on. */
-  end(owner: Which, stage: Stage, outcome: RunOutcome): boolean {
+  /** Ends a run: its command exited, was killed or vanished. False: there is no such running run. */
+  end(owner: RunOwner, stage: Stage, outcome: RunOutcome): boolean {
     const run = this.#runs.get(keyOf(owner, stage));
     return run !== undefined && settle(run, outcome);
   }
 
-  /** What the results file of this server holds from now on. */
+  /** Sets the contents of the results file of this server. */
   setResults(server: Pick<Server, 'id'>, results: ResultsSummary | { readonly unreadable: string }): void {
     this.#results.set(server.id, results);
   }
 
-  /** Ends everything that runs on the server: wire it to `FakeProvider.onDeleted`. */
+  /** Ends all runs on the server. Call it from `FakeProvider.onDeleted`. */
   serverDeleted(server: Server): void {
     for (const run of this.#runs.values()) {
       if (run.request.run.server.id === server.id) {
@@ -105,7 +105,7 @@ export class FakeRunner implements Runner {
   }
 
   /** Resolves when this run's command has begun, now or before. */
-  begun(owner: Which, stage: Stage): Promise<void> {
+  begun(owner: RunOwner, stage: Stage): Promise<void> {
     const key = keyOf(owner, stage);
     if (this.#runs.has(key)) return Promise.resolve();
     return new Promise((resolve) => this.#arrivals.push({ key, resolve }));
@@ -141,7 +141,7 @@ export class FakeRunner implements Runner {
   }
 }
 
-function keyOf(owner: Which, stage: Stage): string {
+function keyOf(owner: RunOwner, stage: Stage): string {
   return `${owner.job}/${owner.attempt}/${stage}`;
 }
 

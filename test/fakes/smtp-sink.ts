@@ -1,13 +1,13 @@
 /**
- * A mail server on loopback that keeps what it is given, as it came over the wire. It speaks as much SMTP as a client
- * needs (STARTTLS and a login too), counts, refuses what a test tells it to, and can be as rude as a network.
+ * A mail server on loopback that keeps mails as they were transmitted. Implements the SMTP that a client needs,
+ * including STARTTLS and a login, counts, and can refuse, cut or ignore any step.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import type { Certificate } from './certificate.ts';
 
-/** One mail as it was handed over. */
-export interface SunkMail {
+/** One mail as it was received. */
+export interface ReceivedMail {
   readonly from: string;
   readonly to: readonly string[];
   /** Header and body, CRLF, dots unstuffed. */
@@ -21,14 +21,14 @@ export interface SinkOptions {
   /** `starttls`: offered after the greeting; `tls`: from the first byte. */
   readonly tls?: 'starttls' | 'tls';
   readonly certificate?: Certificate;
-  /** `user:password` that is accepted; all others are rejected. */
+  /** The only `user:password` that is accepted. */
   readonly login?: string;
 }
 
 type Verb = 'connect' | 'EHLO' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'taken';
 
 export class SmtpSink {
-  readonly mails: SunkMail[] = [];
+  readonly mails: ReceivedMail[] = [];
   /** Every line that a client sent outside of a mail's data. */
   readonly lines: string[] = [];
   connections = 0;
@@ -54,12 +54,12 @@ export class SmtpSink {
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
-  /** The answer at the next such step; `taken`: after a mail was accepted, instead of the answer. */
+  /** Replaces the next answer at this step. `taken`: the answer after the data of a mail. */
   next(verb: Verb, reply: string): void {
     this.#replies.push({ verb, reply });
   }
 
-  /** Resolves when a client has sent a line with this beginning. */
+  /** Resolves when a client has sent a line that starts like this. */
   async received(start: string): Promise<void> {
     while (!this.lines.some((line) => line.startsWith(start))) {
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
@@ -84,7 +84,7 @@ export class SmtpSink {
 
   #secured(socket: Socket): Socket {
     const { certificate } = this.#options;
-    if (certificate === undefined) throw new Error('a sink with TLS needs a certificate');
+    if (certificate === undefined) throw new Error('TLS needs a certificate');
     const secured = new TLSSocket(socket, {
       isServer: true,
       secureContext: createSecureContext(certificate),
@@ -114,7 +114,7 @@ interface Host {
   readonly options: SinkOptions;
   secured(socket: Socket): Socket;
   onLine(line: string): void;
-  taken(mail: SunkMail): void;
+  taken(mail: ReceivedMail): void;
   scripted(verb: Verb): string | null;
 }
 
@@ -133,7 +133,7 @@ class Session {
     this.#host = host;
     this.#encrypted = encrypted;
     this.#listen();
-    this.#say('connect', '220 sink.example.org ESMTP');
+    this.#reply('connect', '220 sink.example.org ESMTP');
   }
 
   #listen(): void {
@@ -156,7 +156,7 @@ class Session {
     const [verb = '', ...words] = line.split(' ');
     switch (verb.toUpperCase()) {
       case 'EHLO':
-        this.#say('EHLO', this.#offers());
+        this.#reply('EHLO', this.#offers());
         break;
       case 'STARTTLS':
         this.#encrypt();
@@ -167,13 +167,13 @@ class Session {
       case 'MAIL':
         this.#from = addressIn(line);
         this.#to = [];
-        this.#say('MAIL', '250 ok');
+        this.#reply('MAIL', '250 ok');
         break;
       case 'RCPT':
-        if (this.#say('RCPT', '250 ok')) this.#to.push(addressIn(line));
+        if (this.#reply('RCPT', '250 ok')) this.#to.push(addressIn(line));
         break;
       case 'DATA':
-        if (this.#say('DATA', '354 go on')) this.#data = [];
+        if (this.#reply('DATA', '354 go on')) this.#data = [];
         break;
       case 'QUIT':
         this.#write('221 bye');
@@ -207,7 +207,7 @@ class Session {
     const [, user = '', password = ''] = Buffer.from(words, 'base64').toString().split('\0');
     if (`${user}:${password}` === this.#host.options.login) {
       this.#login = user;
-      this.#say('AUTH', '235 welcome');
+      this.#reply('AUTH', '235 welcome');
     } else {
       this.#write('535 5.7.8 authentication failed');
     }
@@ -228,11 +228,11 @@ class Session {
       encrypted: this.#encrypted,
     };
     this.#host.taken(mail);
-    this.#say('taken', '250 taken');
+    this.#reply('taken', '250 taken');
   }
 
-  /** True when the ordinary answer was given. */
-  #say(verb: Verb, usual: string): boolean {
+  /** Returns whether the usual answer was sent. */
+  #reply(verb: Verb, usual: string): boolean {
     const scripted = this.#host.scripted(verb);
     if (scripted === 'cut') this.#socket.destroy();
     else if (scripted !== 'silence') this.#write(scripted ?? usual);

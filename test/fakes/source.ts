@@ -1,17 +1,17 @@
-/** A git server that always has the patchset, in memory; what it left on each server can be asked afterwards. */
+/** A git server in memory that has every patchset. Records the trees that it put on each server. */
 import type { EffectOf, Source } from '../../src/engine/ports/adapters.ts';
 import type { Failure, MergedTree, Patchset, Server } from '../../src/machines/model/domain.ts';
-import { type Hold, Rehearsal } from './rehearsal.ts';
+import { CallController, type Hold } from './call-controller.ts';
 
 type Fetch = EffectOf<'fetchPatchset'>;
 
 export class FakeSource implements Source {
-  /** Prepare, hold, release, count and await calls by name: `fetch`. */
-  readonly calls = new Rehearsal<'fetch'>();
+  /** Fails, holds, releases, counts and awaits calls by name: `fetch`. */
+  readonly calls = new CallController<'fetch'>();
   readonly #fetched = new Map<string, Fetch>();
 
   fetch(request: Fetch, signal: AbortSignal): Promise<string> {
-    return this.calls.play('fetch', signal, () => {
+    return this.calls.perform('fetch', signal, () => {
       this.#fetched.set(request.server.id, request);
       return request.trees[0]?.revision ?? request.patchset.revision;
     });

@@ -1,7 +1,6 @@
 /**
- * A small SSH server on loopback whose answers a test scripts, command by command. It counts logins and connections,
- * because how often a client comes back is part of what is tested, and it can be as rude as the network: silent,
- * cut off, or deaf.
+ * A small SSH server on loopback with scripted answers for each command. Counts logins and connections, so that tests
+ * can check how often a client reconnects. Can be silent, cut connections, or stop reading.
  */
 import type { AddressInfo, Socket } from 'node:net';
 import type { Connection, ServerChannel } from 'ssh2';
@@ -12,7 +11,7 @@ export interface SshCommand {
   readonly channel: ServerChannel;
   /** Resolves with everything on standard input, when the client has closed it. */
   readonly stdin: Promise<string>;
-  /** Cuts the client's connection at once, without any goodbye. */
+  /** Cuts the client's connection at once, without a disconnect message. */
   cut(): void;
 }
 
@@ -22,11 +21,11 @@ export class SshServer {
   readonly port: number;
   /** Command lines, in the order in which they came. */
   readonly commands: string[] = [];
-  /** Attempts to log in, the refused ones too. */
+  /** Number of logins, including refused ones. */
   logins = 0;
-  /** TCP connections so far, and the most at the same time. */
+  /** TCP connections so far, and the maximum at the same time. */
   connections = 0;
-  openAtMost = 0;
+  maxOpen = 0;
   acceptLogins = true;
   readonly #server: ssh2.Server;
   readonly #sockets = new Set<Socket>();
@@ -44,21 +43,21 @@ export class SshServer {
       if (self !== null) self.#serve(connection);
     });
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', () => resolve()));
-    const made = new SshServer(server, (server.address() as AddressInfo).port);
-    self = made;
-    // The server under ssh2's own has the sockets, and ssh2 does not hand them out.
+    const started = new SshServer(server, (server.address() as AddressInfo).port);
+    self = started;
+    // Only the TCP server inside ssh2's server has the sockets, and ssh2 does not expose them.
     (server as unknown as { readonly _srv: NodeJS.EventEmitter })._srv.on('connection', (socket: Socket) =>
-      made.#admit(socket),
+      started.#admit(socket),
     );
-    return made;
+    return started;
   }
 
-  /** Commands that begin so are answered by `script`; the latest one that fits counts. */
+  /** `script` answers commands that start with `start`. The latest matching script wins. */
   on(start: string, script: Script): void {
     this.#scripts.unshift({ start, script });
   }
 
-  /** Commands that begin so get this and end. */
+  /** Commands that start with `start` print this and exit. */
   answer(start: string, stdout: string, status = 0, stderr = ''): void {
     this.on(start, ({ channel }) => reply(channel, stdout, status, stderr));
   }
@@ -67,7 +66,7 @@ export class SshServer {
     return this.#sockets.size;
   }
 
-  /** Resolves as soon as `when` holds after something happened here. */
+  /** Resolves as soon as `when` is true. Checks after each event of this server. */
   until(when: () => boolean): Promise<void> {
     if (when()) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push({ when, resolve }));
@@ -77,8 +76,8 @@ export class SshServer {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** From now on it reads nothing and ends nothing, as a host that hangs. */
-  deafen(): void {
+  /** Stops reading and closing connections, like a host that hangs. */
+  hang(): void {
     for (const socket of this.#sockets) {
       socket.removeAllListeners('data');
       socket.pause();
@@ -103,7 +102,7 @@ export class SshServer {
   #admit(socket: Socket): void {
     this.connections++;
     this.#sockets.add(socket);
-    this.openAtMost = Math.max(this.openAtMost, this.#sockets.size);
+    this.maxOpen = Math.max(this.maxOpen, this.#sockets.size);
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#sockets.delete(socket);
@@ -116,7 +115,7 @@ export class SshServer {
     connection.on('error', () => {});
     connection.on('authentication', (context) => {
       if (context.method !== 'publickey') return context.reject(['publickey']);
-      // The first of a key's two requests only asks whether it would do.
+      // A client first queries whether a key is acceptable, then signs. Counts the two as one login.
       if (context.signature === undefined || !this.acceptLogins) this.logins++;
       this.#changed();
       if (this.acceptLogins) context.accept();
@@ -147,7 +146,7 @@ export class SshServer {
   }
 }
 
-/** Output, exit status, end. */
+/** Sends output and exit status, then closes the channel. */
 export function reply(channel: ServerChannel, stdout: string, status = 0, stderr = ''): void {
   if (stderr !== '') channel.stderr.write(stderr);
   if (stdout !== '') channel.write(stdout);
@@ -161,8 +160,8 @@ interface Internals {
 }
 
 /**
- * What Gerrit's server does: first the end of file, the exit status only after it, and none to a client that has
- * closed the channel by then. ssh2's own server does not let its user do that, hence the reach inside.
+ * Closes a channel like Gerrit: sends end of file, then the exit status, unless the client has closed the channel
+ * meanwhile. Uses internals of ssh2, because its server API cannot do that.
  */
 export async function replyStatusLast(
   channel: ServerChannel,

@@ -9,8 +9,8 @@ export class RecordingListener implements StreamListener {
   readonly touches: number[] = [];
   readonly states: StreamState[] = [];
   silences = 0;
-  /** The most events that waited at the same time. */
-  heldAtMost = 0;
+  /** Maximum number of events that waited at the same time. */
+  maxHeld = 0;
   #slow = false;
   #held: (() => void)[] = [];
   #waiters: { readonly when: () => boolean; readonly resolve: () => void }[] = [];
@@ -18,7 +18,7 @@ export class RecordingListener implements StreamListener {
   event(event: GerritEvent): Promise<void> {
     this.events.push(event);
     const stored = this.#slow ? new Promise<void>((resolve) => this.#held.push(resolve)) : Promise.resolve();
-    this.heldAtMost = Math.max(this.heldAtMost, this.#held.length);
+    this.maxHeld = Math.max(this.maxHeld, this.#held.length);
     this.#changed();
     return stored;
   }
@@ -61,13 +61,13 @@ export class RecordingListener implements StreamListener {
     this.#slow = true;
   }
 
-  /** Lets all that wait go, and those to come. */
+  /** Stores all waiting events, and later ones at once. */
   releaseEvents(): void {
     this.#slow = false;
     for (const resolve of this.#held.splice(0)) resolve();
   }
 
-  /** Resolves as soon as `when` holds after an event. */
+  /** Resolves as soon as `when` is true. Checks after each call. */
   until(when: () => boolean): Promise<void> {
     if (when()) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push({ when, resolve }));

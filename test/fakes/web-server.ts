@@ -1,6 +1,6 @@
 /**
- * A web server on loopback whose answers a test scripts, request by request, with or without TLS. It counts connections,
- * and can be as rude as a network: it cuts, falls silent, or breaks off in the middle of an answer.
+ * A web server on loopback with scripted answers for each request, with or without TLS. Counts connections, and can cut
+ * them, be silent, or truncate an answer.
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
@@ -52,7 +52,7 @@ export class WebServer {
     return `${this.#secure ? 'https' : 'http'}://127.0.0.1:${port}`;
   }
 
-  /** Resolves when so many requests have come. */
+  /** Resolves when this many requests have arrived. */
   called(count: number): Promise<void> {
     if (this.calls.length >= count) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push({ count, resolve }));

@@ -1,4 +1,7 @@
-/** What harms slowly: the operator hears of it once, and once when it is over, however often the daemon dies meanwhile. */
+/**
+ * What harms slowly: the operator hears of it once, and once when it is over, however often the daemon dies
+ * meanwhile.
+ */
 import { describe, expect, test } from 'vitest';
 import { crashPoints, LONG } from '../fixtures/effort.ts';
 import { comment, created } from './gerrit-says.ts';
@@ -74,7 +77,7 @@ describe('a disk that fills up', () => {
       { kind: 'disk-low', target: '/state', cleared: true, hint: '' },
     ]);
     expect([...lab.store.histories()].sort()).toEqual(['stream', 'voting']);
-    expect(lab.metrics.looks).toBeGreaterThanOrEqual(8);
+    expect(lab.metrics.reads).toBeGreaterThanOrEqual(8);
     expect(broken(lab)).toEqual([]);
     lab.store.close();
   });

@@ -15,10 +15,10 @@ import type { MailSpec } from '../../src/machines/review/mail.ts';
 import type { TriggerRules } from '../../src/machines/trigger/trigger.ts';
 import { versionOf } from '../../src/machines/versions.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
+import { FakeChangeHistory } from '../fakes/change-history.ts';
 import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeEvidence } from '../fakes/evidence.ts';
-import { FakeGerritPast } from '../fakes/gerrit-past.ts';
 import { FakeHostMetrics } from '../fakes/host-metrics.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { FakeMailer } from '../fakes/mailer.ts';
@@ -72,7 +72,7 @@ export class Lab {
   readonly clock = new FakeClock();
   readonly provider: FakeProvider;
   readonly runner = new FakeRunner();
-  readonly past = new FakeGerritPast();
+  readonly past = new FakeChangeHistory();
   readonly changes = new FakeChanges();
   readonly merger = new FakeMerger();
   readonly source = new FakeSource();
@@ -197,7 +197,10 @@ export class Lab {
     }
   }
 
-  /** Time goes by until `enough`, by default until nothing is open. A daemon that died is started again. @throws when that never comes */
+  /**
+   * Time goes by until `enough`, by default until nothing is open. A daemon that died is started again. @throws when
+   * that never comes
+   */
   async run(enough: () => boolean = () => this.atRest): Promise<void> {
     for (let steps = 0; steps < STEPS_LIMIT; steps += 1) {
       await this.untilIdle();

@@ -79,7 +79,7 @@ describe('a request', () => {
 
   test('is performed with the operator and the reason, and answered', async () => {
     expect(await ask(PING)).toEqual({ result: PONG });
-    expect(operators.asked).toEqual([{ request: PING, operator }]);
+    expect(operators.requests).toEqual([{ request: PING, operator }]);
   });
 
   test('arrives in pieces, in one piece, or from a client that half-closes at once', async () => {
@@ -141,7 +141,7 @@ describe('a request', () => {
     const answer = received(socket);
     socket.end(`${JSON.stringify({ format: 1, who: 'al\u001b[2Jice', why: 'a\nb', request: PING })}\n`);
     await answer;
-    expect(operators.asked[0]?.operator).toEqual({ who: 'al\\x1b[2Jice', why: 'a\\nb' });
+    expect(operators.requests[0]?.operator).toEqual({ who: 'al\\x1b[2Jice', why: 'a\\nb' });
   });
 });
 
@@ -164,7 +164,7 @@ describe('hostile clients', () => {
     const answer = received(socket);
     socket.end(text);
     expect(JSON.parse(await answer)).toMatchObject({ ok: false, refusal: { kind: 'misunderstood' } });
-    expect(operators.asked).toEqual([]);
+    expect(operators.requests).toEqual([]);
   });
 
   test('that send too much are cut off, and get an error if they read', async () => {
@@ -236,7 +236,7 @@ describe('hostile clients', () => {
       ),
       { numRuns: runs(200) },
     );
-    expect(operators.asked).toEqual([]);
+    expect(operators.requests).toEqual([]);
     expect(await ask(PING)).toEqual({ result: PONG });
   });
 });

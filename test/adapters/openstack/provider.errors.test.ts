@@ -50,7 +50,7 @@ describe('a server is created', () => {
   });
 
   it('although the token ends while it boots', async () => {
-    lab.cloud.state.buildLooks = 2;
+    lab.cloud.state.buildReads = 2;
     const creating = lab.provider().create(request(), NEVER);
     await expect.poll(() => lab.cloud.state.servers.size).toBe(1);
     lab.cloud.state.tokens.clear();
@@ -188,7 +188,7 @@ describe('a server is not created, and nothing stays behind', () => {
   });
 
   it('after a fault of the scheduler, which is reported', async () => {
-    lab.cloud.state.buildLooks = Number.POSITIVE_INFINITY;
+    lab.cloud.state.buildReads = Number.POSITIVE_INFINITY;
     const provider = lab.provider();
     const creating = provider.create(request(), NEVER);
     const message = 'No valid host was found.';
@@ -202,7 +202,7 @@ describe('a server is not created, and nothing stays behind', () => {
   });
 
   it('after someone else deletes it while it is built', async () => {
-    lab.cloud.state.buildLooks = Number.POSITIVE_INFINITY;
+    lab.cloud.state.buildReads = Number.POSITIVE_INFINITY;
     const provider = lab.provider();
     const message = 'it was deleted while it started';
     const fails = expect(provider.create(request(), NEVER)).rejects.toMatchObject({

@@ -1,4 +1,7 @@
-/** What is taken from a node that lies: nothing outside of its place here, nothing past the limits, and no wait forever. */
+/**
+ * What is taken from a node that lies: nothing outside of its place here, nothing past the limits, and no wait
+ * forever.
+ */
 
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +9,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
 import { fetchTree, type TreeLimits } from '../../../src/adapters/ssh/evidence.ts';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
 import type { Server } from '../../../src/machines/model/domain.ts';
-import { HostileNode, type Lies } from '../../fakes/hostile-node.ts';
+import { HostileNode, type SftpAnswers } from '../../fakes/hostile-node.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
@@ -23,7 +26,7 @@ const LIMITS: TreeLimits = {
   maxDepth: 5,
 };
 /** Without lies: an empty tree. */
-const TRUTH: Lies = {
+const TRUTH: SftpAnswers = {
   lstat: () => ({ kind: 'directory' }),
   readdir: () => null,
   fstat: () => ({ kind: 'file', size: 5 }),
@@ -48,7 +51,7 @@ afterEach(async () => {
   await node.close();
 });
 
-async function lying(lies: Partial<Lies>): Promise<void> {
+async function lying(lies: Partial<SftpAnswers>): Promise<void> {
   node = await HostileNode.start(hostKey, { ...TRUTH, ...lies });
   server = scratch.server(node.port);
 }

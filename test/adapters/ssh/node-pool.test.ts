@@ -176,11 +176,11 @@ describe('a connection', () => {
   });
 
   it('backs off from a node that is away, and comes back when it does', async () => {
-    proxy.admits = false;
+    proxy.accepts = false;
     const server = scratch.server();
     const reached = scratch.nodes.reach(server, effort(30_000));
     await until('some attempts', () => proxy.connections >= 4);
-    proxy.admits = true;
+    proxy.accepts = true;
     await reached;
     // Two in a row and a long wait between them: the waits grow from 50 to 500 ms.
     expect(proxy.connections).toBeLessThan(30);
@@ -188,7 +188,7 @@ describe('a connection', () => {
 
   it('to a node that says nothing is given up at its own deadline', async () => {
     const quick = fresh({ connectTimeoutMs: 300 });
-    proxy.deafen();
+    proxy.pause();
     await expect(quick.nodes.reach(quick.server(), effort(1_500))).rejects.toMatchObject({
       message: expect.stringMatching(/^not done within 2s; last: no connection to .* within 300ms$/),
     });
@@ -199,10 +199,10 @@ describe('a connection', () => {
     const request = quick.script('echo one; until [ -e "$1/go" ]; do sleep 0.05; done; echo two');
     const handle = await quick.runner().start(request, NEVER);
     await until('its first words', async () => (await quick.log(request)) === 'one\n');
-    proxy.deafen();
+    proxy.pause();
     await quick.put('go', '');
     await until('another attempt', () => proxy.connections > 1);
-    proxy.undeafen();
+    proxy.resume();
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     expect(await quick.log(request)).toBe('one\ntwo\n');
   });
@@ -216,7 +216,7 @@ describe('a connection', () => {
   });
 
   it('that is given up from outside names the last failure', async () => {
-    proxy.admits = false;
+    proxy.accepts = false;
     const cancel = new AbortController();
     const refused = scratch.nodes.reach(scratch.server(), effort(60_000, cancel.signal));
     await until('a second attempt', () => proxy.connections >= 2);

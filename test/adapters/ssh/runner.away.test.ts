@@ -147,7 +147,7 @@ describe('another daemon', () => {
     const request = scratch.script('exit 6');
     await (await scratch.runner().start(request, NEVER)).ended;
     await scratch.nodes.close();
-    proxy.admits = false;
+    proxy.accepts = false;
     const after = await scratch.runner({ nodes: scratch.newNodes() }).start(request, NEVER);
     expect(after.adopted).toBe(true);
     expect(await after.ended).toEqual({ how: 'exited', code: 6 });
@@ -158,12 +158,12 @@ describe('another daemon', () => {
     const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done; echo done; exit 2');
     await scratch.runner().start(request, NEVER);
     await scratch.nodes.close();
-    proxy.admits = false;
+    proxy.accepts = false;
     const after = await scratch.runner({ nodes: scratch.newNodes() }).start(request, NEVER);
     await scratch.put('end', '');
     const before = proxy.connections;
     await until('some attempts', () => proxy.connections > before + 3);
-    proxy.admits = true;
+    proxy.accepts = true;
     expect(await after.ended).toEqual({ how: 'exited', code: 2 });
     expect(await scratch.log(request)).toBe('done\n');
   });
@@ -174,7 +174,7 @@ describe('a node that goes', () => {
     const scratch = fresh({ reconnectTimeoutMs: 1_000 });
     const request = scratch.request(['sleep', FOR_EVER]);
     const handle = await scratch.runner().start(request, NEVER);
-    proxy.admits = false;
+    proxy.accepts = false;
     proxy.cut();
     expect(await handle.ended).toEqual({
       how: 'lost',

@@ -13,8 +13,8 @@ import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import { vetoOf } from '../../../src/machines/trigger/novelty.ts';
 import { written } from '../../../src/machines/trigger/rules/recheck-comment.ts';
 import { Semaphore } from '../../../src/semaphore.ts';
+import { FakeChangeHistory } from '../../fakes/change-history.ts';
 import { FakeClock } from '../../fakes/clock.ts';
-import { FakeGerritPast } from '../../fakes/gerrit-past.ts';
 import { LONG, runs } from '../../fixtures/effort.ts';
 import { PATCHSET } from '../../machines/facts.ts';
 import { sha256 } from '../../machines/simulator.ts';
@@ -48,7 +48,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 class Story {
   readonly clock = new FakeClock();
   readonly store: Store = openStore(':memory:');
-  readonly past = new FakeGerritPast();
+  readonly past = new FakeChangeHistory();
   readonly decided: Comment[] = [];
   readonly posted: Comment[] = [];
   /** On its way from Gerrit to us. */

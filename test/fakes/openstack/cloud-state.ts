@@ -1,4 +1,4 @@
-/** What the embedded OpenStack knows: one user with one project, and all resources. Tests may look at it and change it. */
+/** The state of the embedded OpenStack: one user with one project, and all resources. Tests may read and change it. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
 import type { Guest } from './guest.ts';
@@ -45,7 +45,7 @@ export interface PortRecord {
   deviceId: string;
   readonly tags: Set<string>;
   securityGroups: readonly string[];
-  /** Made by Nova, which removes it with the server. */
+  /** True: Nova created it and removes it with the server. */
   readonly ofNova: boolean;
   readonly projectId: string;
 }
@@ -110,8 +110,8 @@ export interface ServerRecord {
   status: 'BUILD' | 'ACTIVE' | 'ERROR' | 'SHUTOFF' | 'DELETED';
   fault: ServerFault | null;
   deleting: boolean;
-  /** Looks at the server since it was made, or since its deletion began: its state moves with them. */
-  looks: number;
+  /** Reads of the server since it was created, or since its deletion began. Each one advances its state. */
+  reads: number;
   guest: Promise<Guest> | null;
   console: string;
 }
@@ -168,18 +168,18 @@ export class CloudState {
   readonly volumes = new Map<string, VolumeRecord>();
   /** False: the application credential was deleted. */
   applicationCredential = true;
-  /** A server is BUILD for this many looks. */
-  buildLooks = 1;
+  /** A server is in state BUILD for this many reads. */
+  buildReads = 1;
   /** The longest page of a list. */
   maxPage = 1000;
   /** False: no router leads from a port to the external network. */
-  reachesOutside = true;
+  hasRouter = true;
   #addresses = 0;
   #created = Date.now();
 
   constructor() {
     const [high, low] = [randomBytes(1).readUInt8(), randomBytes(1).readUInt8()];
-    // Addresses of the loopback network, of a block that other clouds on this host hardly have.
+    // Addresses of the loopback network, from a random block that other clouds on this host are unlikely to use.
     const network = (name: string, block: number, external: boolean): NetworkRecord => {
       const prefix = `127.${16 + (high % 200)}.${(low + block) % 256}`;
       return { id: randomUUID(), subnetId: randomUUID(), name, prefix, external };
@@ -241,7 +241,7 @@ export class CloudState {
     }
   }
 
-  /** Times of creation differ, so that a list has one order. */
+  /** Returns a different time on each call, so that the order of lists is defined. */
   nextTime(): string {
     this.#created = Math.max(this.#created + 1000, Date.now());
     return new Date(this.#created).toISOString().replace(/\.\d+Z$/, 'Z');

@@ -1,6 +1,7 @@
 /**
- * Nova of the embedded OpenStack: servers, key pairs, flavors, limits, zones. A server's state moves when it is looked at, not
- * with time: BUILD, then ACTIVE without addresses, then ACTIVE with addresses; and a deleted one is seen once more.
+ * Nova of the embedded OpenStack: servers, key pairs, flavors, limits, zones. The state of a server advances with
+ * each read, not with time: BUILD, then ACTIVE without addresses, then ACTIVE with addresses. A deleted one is shown
+ * once more.
  */
 import type { CloudState, ServerRecord } from './cloud-state.ts';
 import { createServer, usage } from './compute-create.ts';
@@ -40,20 +41,20 @@ export async function answerCompute(
 
 function microversion(header: string | undefined, maxMinor: number): number {
   if (header === undefined) return MIN_MINOR;
-  const asked = /^compute (.*)$/.exec(header)?.[1];
-  if (asked === undefined) return MIN_MINOR;
-  if (asked === 'latest') return maxMinor;
-  const [, major = '', minor = ''] = /^([1-9]\d*)\.(\d+)$/.exec(asked) ?? [];
+  const requested = /^compute (.*)$/.exec(header)?.[1];
+  if (requested === undefined) return MIN_MINOR;
+  if (requested === 'latest') return maxMinor;
+  const [, major = '', minor = ''] = /^([1-9]\d*)\.(\d+)$/.exec(requested) ?? [];
   if (major === '') {
     throw computeError(
       400,
-      `API Version String ${asked} is of invalid format. Must be of format MajorNum.MinorNum.`,
+      `API Version String ${requested} is of invalid format. Must be of format MajorNum.MinorNum.`,
     );
   }
   if (major !== '2' || Number(minor) < MIN_MINOR || Number(minor) > maxMinor) {
     throw computeError(
       406,
-      `Version ${asked} is not supported by the API. Minimum is 2.1 and maximum is 2.${maxMinor}.`,
+      `Version ${requested} is not supported by the API. Minimum is 2.1 and maximum is 2.${maxMinor}.`,
     );
   }
   return Number(minor);
@@ -66,7 +67,7 @@ function route(context: Context): ApiReply | Promise<ApiReply> {
   if (collection === 'servers') {
     if (call.method === 'POST' && id === undefined) return create(context);
     if (call.method === 'GET' && (id === undefined || id === 'detail')) return list(context, id === 'detail');
-    const server = look(context, id ?? '');
+    const server = readServer(context, id ?? '');
     if (below === undefined && call.method === 'GET')
       return { status: 200, body: { server: view(context, server) } };
     if (below === undefined && call.method === 'DELETE') return remove(context, server);
@@ -115,7 +116,7 @@ function create({ state, call, minor, guests, url }: Context): ApiReply {
     const addresses = [...fixed, ...floating.map(({ address }) => address)];
     const { id, name, userData } = server;
     server.guest = guests.boot({ id, name, addresses, key, userData });
-    // The server goes to ERROR when it is looked at.
+    // The next read of the server sets it to ERROR.
     server.guest.catch(() => undefined);
   }
   const location = `${url()}/servers/${server.id}`;
@@ -135,8 +136,8 @@ function create({ state, call, minor, guests, url }: Context): ApiReply {
   };
 }
 
-/** The server of this id, which moves on because it is looked at. @throws ApiError 404 */
-function look({ state, guests }: Context, id: string): ServerRecord {
+/** Returns the server with this id and advances its state. @throws ApiError 404 */
+function readServer({ state, guests }: Context, id: string): ServerRecord {
   const server = state.servers.get(id);
   if (server !== undefined) advance(state, guests, server);
   if (server === undefined || !state.servers.has(id)) {
@@ -146,13 +147,13 @@ function look({ state, guests }: Context, id: string): ServerRecord {
 }
 
 function advance(state: CloudState, guests: Guests | null, server: ServerRecord): void {
-  server.looks += 1;
+  server.reads += 1;
   if (server.deleting) {
     server.status = 'DELETED';
-    if (server.looks > 1) state.servers.delete(server.id);
+    if (server.reads > 1) state.servers.delete(server.id);
     return;
   }
-  if (server.status !== 'BUILD' || server.looks <= state.buildLooks) return;
+  if (server.status !== 'BUILD' || server.reads <= state.buildReads) return;
   server.status = 'ACTIVE';
   const { guest } = server;
   if (guest === null || guests === null) return;
@@ -172,7 +173,7 @@ function list(context: Context, detail: boolean): ApiReply {
   const pattern = query.get('name');
   const status = query.get('status');
   const tags = minor >= 26 ? (query.get('tags')?.split(',') ?? []) : [];
-  // A filter by metadata is for administrators; for others it is not there.
+  // Nova filters by metadata only for administrators.
   const found = [...state.servers.values()]
     .reverse()
     .filter((server) => pattern === null || new RegExp(pattern).test(server.name))
@@ -206,10 +207,10 @@ function remove({ state, guests }: Context, server: ServerRecord): ApiReply {
   return { status: 204 };
 }
 
-/** Begins a server's end: its guest, Nova's own ports and its volumes go; a port that was handed in stays. */
+/** Starts to delete a server with its guest, its volumes and the ports that Nova created. A given port stays. */
 function removeServer(state: CloudState, guests: Guests | null, server: ServerRecord): void {
   server.deleting = true;
-  server.looks = 0;
+  server.reads = 0;
   if (guests !== null) void guests.end(server.id);
   for (const port of state.ports.values()) {
     if (port.deviceId !== server.id) continue;

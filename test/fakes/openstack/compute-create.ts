@@ -1,4 +1,4 @@
-/** `POST /servers` of the embedded Nova: what it refuses, in Nova's order, and the server that comes of the rest. */
+/** `POST /servers` of the embedded Nova: validates in Nova's order, then creates the server. */
 import { randomUUID } from 'node:crypto';
 import type { CloudState, FlavorRecord, PortRecord, ServerRecord } from './cloud-state.ts';
 import { computeError, items, members, textOf } from './reply.ts';
@@ -6,7 +6,7 @@ import { computeError, items, members, textOf } from './reply.ts';
 const MAX_USER_DATA_BYTES = 65_535;
 const BASE64 = /^[A-Za-z0-9+/\s]*={0,2}\s*$/;
 
-/** The fields of a server that the request may name, with the microversion that brought each. */
+/** The fields that a request may contain, with the microversion that added each. */
 const FIELDS: Readonly<Record<string, number>> = {
   name: 1,
   imageRef: 1,
@@ -31,7 +31,7 @@ const FIELDS: Readonly<Record<string, number>> = {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** The server of the request, which the state knows from then on. `minor`: of the microversion 2.x. */
+/** Creates the server of the request and adds it to the state. `minor`: of the microversion 2.x. */
 export function createServer(state: CloudState, body: Json, minor: number): ServerRecord {
   const wanted = members(body.server);
   checkFields(wanted, minor);
@@ -66,7 +66,7 @@ export function createServer(state: CloudState, body: Json, minor: number): Serv
     status: 'BUILD',
     fault: null,
     deleting: false,
-    looks: 0,
+    reads: 0,
     guest: null,
     console: '',
   };
@@ -147,7 +147,7 @@ function checkVolumes(state: CloudState, disks: readonly Json[]): void {
   }
 }
 
-/** The cores, memory and servers in use, of the servers that are not gone. */
+/** The servers, cores and memory in use. Deleted servers do not count. */
 export function usage(state: CloudState): { instances: number; cores: number; ram: number } {
   const counted = [...state.servers.values()].filter(({ status }) => status !== 'DELETED');
   return {
@@ -159,25 +159,25 @@ export function usage(state: CloudState): { instances: number; cores: number; ra
 
 function checkQuota(state: CloudState, flavor: FlavorRecord): void {
   const used = usage(state);
-  const asked = { instances: 1, cores: flavor.vcpus, ram: flavor.ram };
+  const requested = { instances: 1, cores: flavor.vcpus, ram: flavor.ram };
   const over = (['instances', 'cores', 'ram'] as const).filter(
-    (kind) => used[kind] + asked[kind] > state.quotas[kind],
+    (kind) => used[kind] + requested[kind] > state.quotas[kind],
   );
   if (over.length === 0) return;
   const list = (numbers: typeof used) => over.map((kind) => numbers[kind]).join(', ');
   throw computeError(
     403,
-    `Quota exceeded for ${over.join(', ')}: Requested ${list(asked)}, but already used ${list(used)} ` +
+    `Quota exceeded for ${over.join(', ')}: Requested ${list(requested)}, but already used ${list(used)} ` +
       `of ${list(state.quotas)} ${over.join(', ')}`,
   );
 }
 
-/** The ports that were handed in, and new ones in the other networks; `auto` takes the first network. */
+/** The given ports, and new ones in the given networks; `auto` takes the first network. */
 function attachPorts(state: CloudState, wanted: unknown, groups: readonly string[]): readonly PortRecord[] {
   if (wanted === 'none') return [];
   const internal = state.networks.filter(({ external }) => !external);
-  const asked = wanted === 'auto' || wanted === undefined ? [{ uuid: internal[0]?.id }] : items(wanted);
-  const found = asked.map(members).map(({ uuid, port }) => {
+  const requested = wanted === 'auto' || wanted === undefined ? [{ uuid: internal[0]?.id }] : items(wanted);
+  const found = requested.map(members).map(({ uuid, port }) => {
     if (port !== undefined) return { port: findPort(state, String(port)), network: null };
     const network = state.networks.find(({ id }) => id === uuid);
     if (network === undefined) throw computeError(400, `Network ${uuid} could not be found.`);

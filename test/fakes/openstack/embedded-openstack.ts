@@ -62,7 +62,7 @@ export class EmbeddedOpenStack {
     return service;
   }
 
-  /** What clients see in the catalogue. Nova's and Cinder's addresses have a version, the others have none. */
+  /** The URL in the catalogue. Those of Nova and Cinder contain a version, the others do not. */
   #endpoint(name: ServiceName): string {
     const { origin } = this.service(name);
     if (name === 'compute') return `${origin}/v2.1`;

@@ -1,6 +1,6 @@
 /**
- * Faults of the embedded OpenStack's answers, as services, proxies and networks have them, before or after the call took
- * effect; and a stop between two calls, for tests that kill a client there.
+ * Faults of the embedded OpenStack, like those of services, proxies and networks, before or after a call has taken
+ * effect; and a stop between two calls, for tests that kill the client there.
  */
 import type { ServiceName } from './reply.ts';
 
@@ -11,7 +11,7 @@ export interface CallPattern {
   readonly path?: RegExp;
 }
 
-/** How a call goes wrong. */
+/** How a call fails. */
 export type FaultKind =
   | { readonly status: number; readonly body?: string; readonly headers?: Readonly<Record<string, string>> }
   /** The first half of the body, then the connection closes. */
@@ -45,7 +45,7 @@ export class CloudFaults {
     this.#active.push({ fault, seen: 0 });
   }
 
-  /** Forgets all faults and ends the calls that hang. */
+  /** Removes all faults and ends the calls that hang. */
   clear(): void {
     this.#active.length = 0;
     this.#stop = null;
@@ -59,8 +59,9 @@ export class CloudFaults {
   }
 
   /**
-   * Lets `changes` more calls that change something take effect; the next one is never answered, and takes effect only
-   * if its answer is `lost`. Resolves when the client waits for that answer: it can be killed then. Ends with `clear`.
+   * Lets `changes` more modifying calls take effect. The next one is never answered, and takes effect only if its
+   * answer is `lost`. Resolves when the client waits for that answer, so that the test can kill it. `clear` ends
+   * this.
    */
   stopAfterChanges(changes: number, { lost }: { readonly lost: boolean }): Promise<void> {
     return new Promise((reached) => {
@@ -68,9 +69,9 @@ export class CloudFaults {
     });
   }
 
-  /** What is wrong with this call. */
+  /** The fault of this call; null: none. */
   next(call: Required<Omit<CallPattern, 'path'>> & { readonly path: string }): Fault | null {
-    // An action here only asks for the console.
+    // The only supported action reads the console.
     if (this.#stop !== null && call.method !== 'GET' && !call.path.endsWith('/action')) {
       if (this.#stop.left <= 0) return { answer: 'hang', when: this.#stop.lost ? 'after' : 'before' };
       this.#stop.left -= 1;
@@ -84,7 +85,7 @@ export class CloudFaults {
     return due?.fault ?? null;
   }
 
-  /** Keeps a call until `release`. */
+  /** Holds a call until `release`. */
   hold(end: () => void): void {
     this.#held.add(end);
     this.#stop?.reached();

@@ -1,6 +1,7 @@
 /**
- * The servers of the embedded OpenStack: each is a scratch directory behind a real sshd on the server's addresses, as this
- * user, which lets in the server's key pair. All addresses are of the loopback network; all servers use one port.
+ * The servers of the embedded OpenStack. Each is a scratch directory behind a real sshd, which runs as this user,
+ * listens on the addresses of the server and accepts its key pair. All addresses are loopback addresses; all servers
+ * use one port.
  *
  * Known limits: a guest shares this host's programs, files and process table; HOME is its directory.
  */
@@ -12,11 +13,11 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
 
-/** Marks every process that began in a session of a guest. */
+/** The environment variable of each process that was started in a session of a guest. */
 const MARK = 'EMBEDDED_GUEST';
-/** Processes that start others while they are ended take more than one round. */
+/** Processes may start others while they are being killed, so one round may not be enough. */
 const MAX_ROUNDS = 20;
-/** Exists once user data that is a script has ended. */
+/** Exists once the user data script has ended. */
 const BOOT_FINISHED = 'boot-finished';
 
 export interface GuestSpec {
@@ -37,11 +38,11 @@ export interface Guest {
   console(): string;
 }
 
-/** What is wrong with the next guest. */
+/** A fault of the next guest. */
 export type GuestFault =
   /** It never listens. */
   | 'no-ssh'
-  /** It lets in no key. */
+  /** It accepts no key. */
   | 'no-key'
   /** cloud-init ends with an error. */
   | 'cloud-init-fails'
@@ -65,7 +66,7 @@ interface Running extends Guest {
 }
 
 export class Guests {
-  /** One for each of the next guests. */
+  /** Faults of the next guests, one for each. */
   readonly faults: GuestFault[] = [];
   readonly #options: GuestsOptions;
   readonly #guests = new Map<string, Promise<Running>>();
@@ -82,7 +83,7 @@ export class Guests {
 
   async start(): Promise<void> {
     await mkdir(this.#options.directory, { recursive: true, mode: 0o700 });
-    // Debian's start script makes it for root's sshd.
+    // sshd needs it as root; normally Debian's start script creates it.
     if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true, mode: 0o755 });
     this.#port = await freePort();
   }
@@ -146,15 +147,15 @@ export class Guests {
     const child = spawn(this.#options.sshd, ['-D', '-e', '-f', config], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    let said = '';
+    let output = '';
     for await (const line of createInterface({ input: child.stderr })) {
       if (line.startsWith('Server listening')) {
         child.stderr.resume();
         return child;
       }
-      said += `${line}\n`;
+      output += `${line}\n`;
     }
-    throw new Error(`sshd does not start on ${address}: ${said}`);
+    throw new Error(`sshd does not start on ${address}: ${output}`);
   }
 }
 
@@ -177,7 +178,7 @@ function sshdConfig(id: string, directory: string, address: string, port: number
   ].join('\n');
 }
 
-/** What a provider asks about: `cloud-init status --wait`. */
+/** The program that a provider calls: `cloud-init status --wait`. */
 function cloudInit(directory: string, fault: GuestFault | null): string {
   const [status, code] = fault === 'cloud-init-fails' ? ['error', 1] : ['done', 0];
   return [
@@ -190,13 +191,13 @@ function cloudInit(directory: string, fault: GuestFault | null): string {
   ].join('\n');
 }
 
-/** As cloud-init prints the host keys. */
+/** The host keys in the format of cloud-init. */
 function hostKeyBlock(key: string): string {
   const [begin, end] = ['-----BEGIN SSH HOST KEY KEYS-----', '-----END SSH HOST KEY KEYS-----'];
   return `[   21.5] cloud-init[512]: ${begin}\n${key.trim()}\r\n${end}\n`;
 }
 
-/** Runs user data that is a script, as cloud-init does, with its output on the console. */
+/** Runs user data that is a script and writes its output to the console, like cloud-init. */
 async function runUserData({ id, userData }: GuestSpec, directory: string): Promise<void> {
   const finished = path.join(directory, BOOT_FINISHED);
   const text = Buffer.from(userData ?? '', 'base64');

@@ -1,6 +1,6 @@
 /**
- * One HTTP server of the embedded OpenStack, on loopback: a port that can be closed and opened again, and answers that can be
- * whole, cut, missing or late.
+ * One HTTP server of the embedded OpenStack, on loopback. Its port can be closed and opened again; its answers can be
+ * complete, truncated, missing or late.
  */
 import {
   createServer as createHttpServer,

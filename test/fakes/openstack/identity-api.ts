@@ -107,7 +107,7 @@ function accepts(
     case 'token':
       return validToken(state, textOf(proof.id) ?? undefined) !== null && isScope(state, scope);
     case 'application_credential': {
-      // The credential has a project: to name one is an error, also when it is the same.
+      // The credential has a project, so naming one is an error, even the same one.
       const { id, name, secret } = CREDENTIALS.applicationCredential;
       const named = proof.name === name && isUser(state, members(proof.user), false);
       const known = proof.id === id || named;

@@ -29,7 +29,7 @@ export function answerImage(state: CloudState, call: ApiCall): ApiReply {
 
 function list(state: CloudState, query: URLSearchParams): ApiReply {
   const names = query.get('name')?.replace(/^in:/, '').split(',');
-  // A filter that Glance does not know is taken for a property, which no image has.
+  // Glance treats an unknown filter as a property, and no image here has one.
   const unknown = [...query.keys()].some((key) => !KNOWN.includes(key));
   const matching = state.images
     .filter((image) => names === undefined || names.includes(image.name))

@@ -22,7 +22,7 @@ interface Context extends NetworkOptions {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What a list may be filtered by; anything else is an error. */
+/** Query parameters other than fields; all others are errors. */
 const FILTERS = ['fields', 'limit', 'marker', 'sort_key', 'sort_dir', 'tags', 'tags-any', 'not-tags'];
 
 export function answerNetwork(state: CloudState, options: NetworkOptions, call: ApiCall): ApiReply {
@@ -59,7 +59,7 @@ function unknownMethod(): Error {
   return networkError(405, 'HTTPMethodNotAllowed', 'The method is not allowed for the requested URL.');
 }
 
-/** One page of a collection, filtered as Neutron does: several values of one field mean OR, several tags AND. */
+/** One page of a collection, filtered like Neutron: several values of one field mean OR, several tags AND. */
 function listed({ state, call, url }: Context, name: string, all: readonly Json[]): ApiReply {
   const { query } = call;
   const fields = Object.keys(all[0] ?? {});
@@ -155,7 +155,7 @@ function ports(context: Context, id: string | undefined): ApiReply {
     const network = state.networks.find((known) => known.id === wanted.network_id);
     if (network === undefined) throw notFound('Network', String(wanted.network_id));
     if (state.ports.size >= state.quotas.ports) throw overQuota('port');
-    // Tags in the request have no effect.
+    // Neutron ignores tags in this request.
     const port = state.addPort(network, {
       name: textOf(wanted.name) ?? '',
       description: textOf(wanted.description) ?? '',
@@ -246,7 +246,7 @@ function floatingAddresses(context: Context, id: string | undefined): ApiReply {
 }
 
 function associate({ state }: Context, floating: FloatingRecord, port: PortRecord): void {
-  if (!state.reachesOutside) {
+  if (!state.hasRouter) {
     throw networkError(
       404,
       'ExternalGatewayForFloatingIPNotFound',

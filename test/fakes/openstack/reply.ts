@@ -1,6 +1,6 @@
 /**
- * What a service of the embedded OpenStack answers, and the error bodies in each service's own shape: Nova and Cinder name the
- * body after the kind of error, Neutron has a type, Keystone a title, and Glance answers errors in HTML.
+ * Answers of the embedded OpenStack, with the error format of each service: Nova and Cinder name the body after the
+ * kind of error, Neutron has a type, Keystone a title, and Glance sends HTML.
  */
 
 export type ServiceName = 'identity' | 'compute' | 'network' | 'image' | 'volume';
@@ -25,7 +25,7 @@ export interface ApiCall {
   readonly headers: Readonly<Record<string, string | undefined>>;
 }
 
-/** Thrown by the handlers of calls: the answer is an error. */
+/** Thrown by handlers to answer with an error. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly reply: ApiReply;
@@ -54,7 +54,7 @@ export function computeError(status: number, message: string): ApiError {
   return new ApiError({ status, body: { [kind]: { code: status, message } } });
 }
 
-/** Cinder's quota error, which asks for a retry although none can help. */
+/** Cinder's quota error. It asks for a retry, which cannot help. */
 export function volumeQuotaError(message: string): ApiError {
   return new ApiError({
     status: 413,

@@ -1,10 +1,10 @@
-/** How the embedded Nova shows a server: what each microversion adds, and addresses only once they are known. */
+/** The JSON of a server in the embedded Nova, with the additions of each microversion. */
 import type { CloudState, ServerRecord } from './cloud-state.ts';
 
-/** `addresses` follows ACTIVE by one look. */
+/** `addresses` is filled one read after the state became ACTIVE. */
 export function serverView(state: CloudState, server: ServerRecord, minor: number, url: string): unknown {
   const { flavor } = server;
-  const shown = server.status === 'ACTIVE' && server.looks > state.buildLooks + 1;
+  const shown = server.status === 'ACTIVE' && server.reads > state.buildReads + 1;
   return {
     id: server.id,
     name: server.name,

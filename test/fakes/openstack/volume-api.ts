@@ -1,4 +1,4 @@
-/** Cinder of the embedded OpenStack: volumes, which move on when they are looked at, and quotas, which answer 413. */
+/** Cinder of the embedded OpenStack: volumes, whose state advances with each read, and quotas, which answer 413. */
 import { randomUUID } from 'node:crypto';
 import type { CloudState, VolumeRecord } from './cloud-state.ts';
 import { type ApiCall, type ApiReply, computeError, members, textOf, volumeQuotaError } from './reply.ts';
@@ -94,7 +94,7 @@ function list(state: CloudState, call: ApiCall, url: string): ApiReply {
   };
 }
 
-/** Cinder reads a Python dictionary: `{'key': 'value'}`. */
+/** Parses Cinder's filter, a Python dictionary: `{'key': 'value'}`. */
 function metadataFilter(text: string | null): readonly (readonly [string, string])[] {
   return [...(text ?? '').matchAll(/['"]([^'"]*)['"]\s*:\s*['"]([^'"]*)['"]/g)].map(
     ([, key = '', value = '']) => [key, value] as const,

@@ -61,7 +61,7 @@ describe('the intake', () => {
     await waitForSpace;
     await listener.until(() => listener.events.length === 20);
     expect(names()).toEqual(all);
-    expect(listener.heldAtMost).toBe(4);
+    expect(listener.maxHeld).toBe(4);
     expect(source.isPaused()).toBe(false);
   });
 

@@ -82,7 +82,7 @@ describe('a working stream', () => {
     expect(channel?.writableLength).toBeGreaterThan(1_000_000);
     listener.releaseEvents();
     await received(count);
-    expect(listener.heldAtMost).toBe(3);
+    expect(listener.maxHeld).toBe(3);
   });
 });
 
@@ -254,7 +254,7 @@ describe('stop', () => {
   test('does not wait for a server that does not close its side', async () => {
     const made = start();
     await up();
-    server.deafen();
+    server.hang();
     await made.stop();
   });
 });
@@ -266,7 +266,7 @@ test('never two connections, however often it is cut', async () => {
     server.cutAll();
     await down();
   }
-  expect(server.openAtMost).toBe(1);
+  expect(server.maxOpen).toBe(1);
 });
 
 streamContract('ssh', async () => {

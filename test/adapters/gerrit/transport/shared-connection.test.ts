@@ -76,7 +76,7 @@ test('is closed when idle, and opened again', async () => {
   await server.until(() => server.open === 0);
   expect(await ask()).toBe('gerrit version 3.9.1');
   expect(server.connections).toBe(2);
-  expect(server.openAtMost).toBe(1);
+  expect(server.maxOpen).toBe(1);
 });
 
 test('a reused connection that died is replaced transparently', async () => {

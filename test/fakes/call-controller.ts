@@ -1,12 +1,11 @@
 /**
- * What every fake lets a test prepare: the next call fails, the next call hangs until the test lets it go, and a
- * wait for a call that has not come yet. It belongs to the outside world, so it outlives an engine that is thrown
- * away and made again.
+ * Controls the calls of a fake: the next call fails, the next call hangs until the test releases it, or the test
+ * waits for a future call. Outlives a restart of the engine, because it simulates the outside.
  */
 import { OperationError } from '../../src/errors.ts';
 import type { Failure } from '../../src/machines/model/domain.ts';
 
-/** Where a held call hangs: before the outside did anything, or when only the answer is missing. */
+/** Where a held call hangs: before it takes effect, or after it, before its answer. */
 export type Hold = 'request' | 'answer';
 
 interface Planned<Call> {
@@ -19,14 +18,14 @@ interface Waiter<Call> {
   readonly resolve: () => void;
 }
 
-export class Rehearsal<Call extends string> {
+export class CallController<Call extends string> {
   readonly #counts = new Map<Call, number>();
   #failures: (Planned<Call> & { readonly failure: Failure })[] = [];
   #holds: (Planned<Call> & { readonly hold: Hold })[] = [];
-  #held: { readonly call: Call; readonly letGo: () => void }[] = [];
+  #held: { readonly call: Call; readonly resume: () => void }[] = [];
   #waiters: Waiter<Call>[] = [];
 
-  /** The next call (of this name, when given) rejects, and the outside does nothing. Several queue up. */
+  /** The next call (of this name, if given) rejects without effect. Several failures queue up. */
   failNext(failure: Failure, call: Call | null = null): void {
     this.#failures.push({ call, failure });
   }
@@ -36,11 +35,11 @@ export class Rehearsal<Call extends string> {
     this.#holds.push({ call, hold });
   }
 
-  /** Lets the oldest held call go on (of this name, when given). False: none is held. */
+  /** Continues the oldest held call (of this name, if given). False: none is held. */
   release(call: Call | null = null): boolean {
     const index = this.#held.findIndex((held) => call === null || held.call === call);
     const [held] = index < 0 ? [] : this.#held.splice(index, 1);
-    held?.letGo();
+    held?.resume();
     return held !== undefined;
   }
 
@@ -49,19 +48,19 @@ export class Rehearsal<Call extends string> {
     return this.#held.length;
   }
 
-  /** How often it was called, failed and held calls included. */
+  /** Number of calls, including failed and held ones. */
   count(call: Call): number {
     return this.#counts.get(call) ?? 0;
   }
 
-  /** Resolves when `call` has been made `count` times, counted from the fake's beginning. */
+  /** Resolves when `call` has been made `count` times in total. */
   reached(call: Call, count = 1): Promise<void> {
     if (this.count(call) >= count) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push({ call, count, resolve }));
   }
 
-  /** Performs one call: counts it, then fails, hangs or continues as configured. `act` is the outside effect. */
-  async play<T>(call: Call, signal: AbortSignal | null, act: () => T): Promise<T> {
+  /** Performs one call: counts it, then fails, hangs or continues as configured. `act` is the effect. */
+  async perform<T>(call: Call, signal: AbortSignal | null, act: () => T): Promise<T> {
     this.#enter(call);
     const failure = take(this.#failures, call)?.failure;
     if (failure !== undefined) throw new OperationError(failure);
@@ -83,7 +82,7 @@ export class Rehearsal<Call extends string> {
 
   #hang(call: Call, signal: AbortSignal | null): Promise<void> {
     return new Promise((resolve, reject) => {
-      const held = { call, letGo: resolve };
+      const held = { call, resume: resolve };
       this.#held.push(held);
       const abort = () => {
         this.#held = this.#held.filter((other) => other !== held);
@@ -106,6 +105,6 @@ function aborted(call: string): OperationError {
     target: 'the fake',
     message: 'no answer in time',
     retryable: true,
-    hint: 'a test aborted this call',
+    hint: 'the test aborted this call',
   });
 }

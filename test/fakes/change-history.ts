@@ -1,6 +1,6 @@
 /**
- * Gerrit's own account of what happened, in memory: what it was told by `say` it tells when it is asked, as it stands by
- * then. Like the real one it shows all of a change, newest update first, and knows nothing of what the stream delivered.
+ * Gerrit's history of changes, in memory. `say` adds an event; `read` returns the changes in their current state.
+ * Like the real one, returns whole changes, newest update first, and does not know what the stream has delivered.
  */
 import type {
   ChangeHistory,
@@ -12,35 +12,35 @@ import type { Failure } from '../../src/machines/model/domain.ts';
 import type { ChangeName, GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import { matchesAny } from '../../src/machines/trigger/rules/glob.ts';
 import { votesCast } from '../../src/machines/trigger/rules/vote.ts';
-import { Rehearsal } from './rehearsal.ts';
+import { CallController } from './call-controller.ts';
 
-type Happened = Extract<
+type ChangeEvent = Extract<
   GerritEvent,
   { patchset: unknown } | { type: 'change-abandoned' } | { type: 'change-merged' }
 >;
 
-export class FakeGerritPast implements ChangeHistoryReader {
-  /** Prepare, hold, release, count and await calls by name: `read`. */
-  readonly calls = new Rehearsal<'read'>();
-  /** Each message has an id, as by REST. */
+export class FakeChangeHistory implements ChangeHistoryReader {
+  /** Fails, holds, releases, counts and awaits calls by name: `read`. */
+  readonly calls = new CallController<'read'>();
+  /** True: each message has an id, as over REST. */
   ids = false;
-  readonly #changes = new Map<number, Happened[]>();
+  readonly #changes = new Map<number, ChangeEvent[]>();
   /** Comments posted with an event. */
-  readonly #comments = new Map<Happened, readonly (string | null)[]>();
+  readonly #comments = new Map<ChangeEvent, readonly (string | null)[]>();
   readonly #movedAt = new Map<number, number>();
 
-  /** It happens. @param comments posted with it, which its message does not show; null: one on a file */
+  /** Adds an event. @param comments posted with it, which its message does not contain; null: a comment on a file */
   say(event: GerritEvent, comments: readonly (string | null)[] = []): void {
     if (!isKept(event)) return;
     this.#comments.set(event, comments);
-    const { change } = nameOf(event);
+    const { change } = changeOf(event);
     this.#changes.set(change, [...(this.#changes.get(change) ?? []), event]);
   }
 
-  /** Moves the change to another branch, which no event reports. @param wip whether it is work in progress then */
+  /** Moves the change to another branch, which no event reports. @param wip whether it is then work in progress */
   move(change: number, branch: string, at: number, wip = false): void {
-    const happened = this.#changes.get(change) ?? [];
-    const moved = happened.map((event) =>
+    const events = this.#changes.get(change) ?? [];
+    const moved = events.map((event) =>
       'patchset' in event ? { ...event, wip, patchset: { ...event.patchset, branch } } : event,
     );
     this.#changes.set(change, moved);
@@ -52,13 +52,13 @@ export class FakeGerritPast implements ChangeHistoryReader {
   }
 
   read(request: HistoryRequest, signal: AbortSignal) {
-    return this.calls.play('read', signal, () => {
+    return this.calls.perform('read', signal, () => {
       const { since, projects, changes } = request;
-      const all = [...this.#changes].map(([change, happened]) => {
-        const history = pastOf(change, happened);
+      const all = [...this.#changes].map(([change, events]) => {
+        const history = historyOf(change, events);
         const updatedAt = Math.max(history.updatedAt, this.#movedAt.get(change) ?? 0);
-        const past = { ...history, updatedAt, comments: this.#commentsOn(happened) };
-        return this.ids ? withIds(past) : past;
+        const complete = { ...history, updatedAt, comments: this.#commentsOn(events) };
+        return this.ids ? withIds(complete) : complete;
       });
       const wanted = all.filter(({ change, project, updatedAt }) => {
         const updated = since !== null && updatedAt >= since;
@@ -68,9 +68,9 @@ export class FakeGerritPast implements ChangeHistoryReader {
     });
   }
 
-  /** By REST each has its time. */
-  #commentsOn(happened: readonly Happened[]): ChangeHistory['comments'] {
-    return happened.flatMap((event) => {
+  /** Over REST each comment has its time. */
+  #commentsOn(events: readonly ChangeEvent[]): ChangeHistory['comments'] {
+    return events.flatMap((event) => {
       if (event.type !== 'comment-added') return [];
       const { at, by } = event;
       const about = { by, patchset: event.patchset.patchset, at: this.ids ? at : null };
@@ -79,55 +79,55 @@ export class FakeGerritPast implements ChangeHistoryReader {
   }
 }
 
-function isKept(event: GerritEvent): event is Happened {
+function isKept(event: GerritEvent): event is ChangeEvent {
   return 'patchset' in event || event.type === 'change-abandoned' || event.type === 'change-merged';
 }
 
-function nameOf(event: Happened): ChangeName {
+function changeOf(event: ChangeEvent): ChangeName {
   return 'patchset' in event ? event.patchset : event;
 }
 
 /** Messages of a change are never removed, so an index identifies one. */
-function withIds(past: ChangeHistory): ChangeHistory {
-  const entries = past.entries.map((entry, index) => ({ ...entry, id: `${past.change}-${index}` }));
-  return { ...past, entries };
+function withIds(history: ChangeHistory): ChangeHistory {
+  const entries = history.entries.map((entry, index) => ({ ...entry, id: `${history.change}-${index}` }));
+  return { ...history, entries };
 }
 
-function pastOf(change: number, happened: readonly Happened[]): Omit<ChangeHistory, 'comments'> {
-  const last = happened.at(-1);
-  if (last === undefined) throw new Error('nothing happened');
-  const patchsets = happened.flatMap((event) => (event.type === 'patchset-created' ? [event] : []));
+function historyOf(change: number, events: readonly ChangeEvent[]): Omit<ChangeHistory, 'comments'> {
+  const last = events.at(-1);
+  if (last === undefined) throw new Error('the change has no events');
+  const patchsets = events.flatMap((event) => (event.type === 'patchset-created' ? [event] : []));
   const current = patchsets.reduce<(typeof patchsets)[number] | null>(
     (newest, one) => (newest === null || one.patchset.patchset > newest.patchset.patchset ? one : newest),
     null,
   );
-  const ends = happened.flatMap((event) =>
+  const ends = events.flatMap((event) =>
     event.type === 'change-abandoned' || event.type === 'change-merged' || event.type === 'change-restored'
       ? [event]
       : [],
   );
   const end = ends.at(-1);
   const closed = end === undefined || end.type === 'change-restored' ? null : end;
-  const ready = happened.findLast((event) => event.type === 'change-ready');
+  const ready = events.findLast((event) => event.type === 'change-ready');
   return {
-    project: nameOf(last).project,
+    project: changeOf(last).project,
     change,
-    updatedAt: Math.max(...happened.map(({ at }) => at)),
-    entries: happened.flatMap((event) => entryOf(event, closed !== null, current?.patchset.patchset ?? 0)),
+    updatedAt: Math.max(...events.map(({ at }) => at)),
+    entries: events.flatMap((event) => entryOf(event, closed !== null, current?.patchset.patchset ?? 0)),
     patchset: closed === null && current !== null ? { event: current, at: current.at } : null,
     ready: closed === null && ready?.type === 'change-ready' ? { event: ready, readyAt: ready.at } : null,
     closed,
   };
 }
 
-function entryOf(event: Happened, isClosed: boolean, current: number): readonly HistoryEntry[] {
+function entryOf(event: ChangeEvent, isClosed: boolean, current: number): readonly HistoryEntry[] {
   const { at, by } = event;
   if (event.type === 'change-restored') {
     return [{ kind: 'restored', at, patchset: 0, by, text: '', votes: [], event: isClosed ? null : event }];
   }
   if (event.type !== 'comment-added') return [];
   const { patchset } = event.patchset;
-  const dead = isClosed || (current > 0 && patchset !== current);
+  const outdated = isClosed || (current > 0 && patchset !== current);
   return [
     {
       kind: 'comment',
@@ -136,7 +136,7 @@ function entryOf(event: Happened, isClosed: boolean, current: number): readonly 
       by,
       text: event.comment,
       votes: votesCast(event),
-      event: dead ? null : event,
+      event: outdated ? null : event,
     },
   ];
 }
