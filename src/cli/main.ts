@@ -233,7 +233,7 @@ function addInit(root: Command): void {
     .option('--port <n>', 'its SSH port', parsePositive)
     .option('--user <name>', "user name of the CI's account")
     .option('--name <text>', "display name of the CI's account")
-    .option('--wiki <address>', 'wiki page of the CI: how to rerun, whom to ask')
+    .option('--wiki <address>', 'wiki page of the CI: how to rerun, whom to contact')
     .option('--project <name>', 'the first project')
     .option('--job <name>', 'name of the first job')
     .option('--kind <kind>', 'where jobs run: local, static or command')

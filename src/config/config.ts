@@ -273,22 +273,22 @@ export interface OpenStackProviderConfig {
   readonly slots: number;
   readonly ssh: SshConfig;
   /** User null: the image's `os_admin_user`, else `ubuntu`. */
-  readonly place: { readonly user: string | null; readonly port: number; readonly directory: string };
+  readonly node: { readonly user: string | null; readonly port: number; readonly directory: string };
   /** A cloud of clouds.yaml; null: from the environment, unless `openrcFile` is set. */
   readonly cloud: string | null;
   readonly openrcFile: string | null;
   readonly image: string;
   readonly flavor: string;
-  /** One port in each. The first is for the login. */
+  /** The server gets a port in each. The first is for the login. */
   readonly networks: readonly string[];
   /** Null: the login is at the fixed address. */
   readonly floatingNetwork: string | null;
   /** Empty: the project's default. */
   readonly securityGroups: readonly string[];
   readonly availabilityZone: string | null;
-  /** What Nova's scheduler filters take, such as `group`. */
+  /** Hints for Nova's scheduler filters, such as `group`. */
   readonly schedulerHints: Readonly<Record<string, unknown>>;
-  /** A key pair of the user, whose public half is that of `ssh.key`. Null: one is made for each server. */
+  /** Name of the cloud user's key pair for `ssh.key`. Null: one is created for each server. */
   readonly keyPair: string | null;
   readonly configDrive: boolean;
   readonly userDataFile: string | null;
@@ -328,7 +328,7 @@ export interface ProjectConfig {
 
 /** A named job: what it runs, and for which changes. */
 export interface JobDefinition {
-  /** Who can read the job's secrets, in the operator's own words; null: it has none. */
+  /** Who can read the job's secrets, as declared by the operator; null: it has none. */
   readonly exposesSecretsTo: string | null;
   /** Maximum number of concurrent runs; null: no limit. */
   readonly concurrency: number | null;

@@ -1,4 +1,4 @@
-/** Limits without a configuration key that belong to no section: nobody would turn them. Tests pass smaller ones. */
+/** Limits that have no configuration key and belong to no section. Tests pass smaller ones. */
 import type { DoctorConfig } from './config.ts';
 
 export interface ServiceLimits {
@@ -27,7 +27,7 @@ export interface ServiceLimits {
   readonly controlTimeoutMs: number;
   /** Idle time (no new row) before a full garbage collection. */
   readonly idleGcDelayMs: number;
-  /** Time after its deadline before an adapter counts as failed without an answer. */
+  /** Time after its deadline before an adapter that has not responded counts as failed. */
   readonly adapterGraceMs: number;
   /** Maximum rounds of list and delete in one cleanup attempt. */
   readonly deleteRounds: number;
@@ -77,8 +77,8 @@ export const SERVICE_LIMITS: Omit<ServiceLimits, 'maxOpenJobs'> = {
   maxResultsBytes: 256 * 1024 ** 2,
 };
 
-/** How events that the stream lost are found, and when the operator is warned about the connection. By default every
- * catch-up query covers everything that may be missing, and duplicates are dropped. */
+/** Limits of catch-up queries for events that the stream lost, and of alarms about the connection. By default every
+ * query covers all events that may be missing, and duplicates are dropped. */
 export const CATCH_UP = {
   /** A query begins this long before the newest event: Gerrit's index and clock may lag. */
   overlapMs: 600_000,

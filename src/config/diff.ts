@@ -12,10 +12,19 @@ export interface Difference {
 }
 
 /** Sections that apply while the daemon runs. */
-const LIVE = ['report', 'triggers', 'providers', 'projects', 'headStart', 'jobs', 'redact', 'git.merge'];
+const RELOADABLE = [
+  'report',
+  'triggers',
+  'providers',
+  'projects',
+  'headStart',
+  'jobs',
+  'redact',
+  'git.merge',
+];
 
 /** The same sections as fields of Config. */
-const LIVE_FIELDS = [
+const RELOADABLE_FIELDS = [
   'report',
   'prepare',
   'providers',
@@ -33,19 +42,19 @@ const LIVE_FIELDS = [
  */
 export function difference(active: Config, started: Config, next: Config): Difference {
   return {
-    changed: unlike(active, next).filter((key) => isIn(LIVE, key)),
-    restart: unlike(started, next).filter((key) => !isIn(LIVE, key)),
+    changed: differingKeys(active, next).filter((key) => isInSections(RELOADABLE, key)),
+    restart: differingKeys(started, next).filter((key) => !isInSections(RELOADABLE, key)),
   };
 }
 
 /** The active configuration after a reload to `next`: keys that need a restart keep their value from the start. */
 export function activeAfter(started: Config, next: Config): Config {
-  const live = Object.fromEntries(LIVE_FIELDS.map((key) => [key, next[key]])) as Partial<Config>;
+  const reloaded = Object.fromEntries(RELOADABLE_FIELDS.map((key) => [key, next[key]])) as Partial<Config>;
   const { account, name } = started.triggers;
-  return { ...started, ...live, triggers: { ...next.triggers, account, name } };
+  return { ...started, ...reloaded, triggers: { ...next.triggers, account, name } };
 }
 
-function unlike(one: Config, other: Config): readonly string[] {
+function differingKeys(one: Config, other: Config): readonly string[] {
   const keys = new Set([...Object.keys(one.written), ...Object.keys(other.written)]);
   const changed = [...keys].filter((key) => key !== 'redact' && one.written[key] !== other.written[key]);
   // Compared by value: the content of a secret's file may have changed under the same name.
@@ -53,7 +62,7 @@ function unlike(one: Config, other: Config): readonly string[] {
   return [...changed, ...secrets].sort();
 }
 
-/** The key itself, or one in a section of that name. */
-function isIn(sections: readonly string[], key: string): boolean {
+/** True for one of the sections, or a key in one of them. */
+function isInSections(sections: readonly string[], key: string): boolean {
   return sections.some((section) => key === section || key.startsWith(`${section}.`));
 }

@@ -1,10 +1,10 @@
-/** Replaces the presets of jobs by the keys that they are short for, before the file is checked as a whole. */
+/** Expands the presets of jobs into ordinary keys, before the whole file is checked. */
 import { schemaProblems } from './check.ts';
 import type { Problem } from './file/config-error.ts';
 import { at, isMapping, type YamlDocument } from './file/yaml-document.ts';
 import { expandPreset, presetKeys, presetSchema } from './sections/preset.ts';
 
-/** Locations are those in the file as it is written. */
+/** Positions refer to the file before expansion. */
 export function expandPresets(document: YamlDocument): YamlDocument {
   const jobs = at(document.value, ['jobs']);
   if (!isMapping(document.value) || !isMapping(jobs)) return document;

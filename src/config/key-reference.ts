@@ -131,7 +131,7 @@ function collectKeys(node: Node, path: string, found: KeyDoc[], required = true)
   if (node.items !== undefined) collectKeys(node.items, `${path}[]`, found);
 }
 
-/** A key that only some variants have lists them. */
+/** The description of a key that only some variants have begins with their names. */
 function collectVariants(variants: readonly Node[], path: string, found: KeyDoc[]): void {
   const byPath = new Map<string, { readonly doc: KeyDoc; readonly names: unknown[] }>();
   for (const variant of variants) {

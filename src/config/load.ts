@@ -81,7 +81,7 @@ function notAMapping(document: YamlDocument): Problem {
   return {
     ...document.position([]),
     path: '',
-    what: empty ? 'is empty' : 'must be a mapping of keys at its top',
+    what: empty ? 'is empty' : 'must be a mapping of keys at the top level',
     next: 'begin with: sos-ci config check --example',
   };
 }
@@ -131,7 +131,7 @@ function keyFileProblem(
     if (statSync(file).isFile()) return [];
     return [{ ...position, what: `${file} is not a regular file`, next: 'name the private key' }];
   } catch {
-    const next = `correct the path, or make a key: ssh-keygen -t ed25519 -N '' -f ${file}`;
-    return [{ ...position, what: `${file} is not there or cannot be read`, next }];
+    const next = `correct the path, or create a key: ssh-keygen -t ed25519 -N '' -f ${file}`;
+    return [{ ...position, what: `${file} does not exist or cannot be read`, next }];
   }
 }

@@ -128,7 +128,7 @@ describe('mail', () => {
   const SMTP = 'smtp: {host: localhost}';
   test.each([
     [`{from: a@b.c, ${SMTP}}`, 'mail has no recipient'],
-    ['{from: a@b.c, to: [a@b.c]}', 'mail has no way to send'],
+    ['{from: a@b.c, to: [a@b.c]}', 'mail has no transport'],
     [`{from: a@b.c, to: [a@b.c], ${SMTP}, sendmail: [/bin/true]}`, 'mail.sendmail is set beside smtp'],
     [
       `{from: "a@b.c\\r\\nBcc: x", to: [a@b.c], ${SMTP}}`,

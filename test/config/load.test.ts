@@ -164,12 +164,12 @@ monitoring: {quiet: 1d}
     [
       'a list',
       '- gerrit\n',
-      'sos-ci.yaml:1:1: must be a mapping of keys at its top; begin with: sos-ci config check --example',
+      'sos-ci.yaml:1:1: must be a mapping of keys at the top level; begin with: sos-ci config check --example',
     ],
     [
       'a text',
       'gerrit',
-      'sos-ci.yaml:1:1: must be a mapping of keys at its top; begin with: sos-ci config check --example',
+      'sos-ci.yaml:1:1: must be a mapping of keys at the top level; begin with: sos-ci config check --example',
     ],
     [
       'a tab',
@@ -219,12 +219,12 @@ monitoring: {quiet: 1d}
     [
       'a playbook on this host, one among the patches, and keys of another kind of stage',
       `${GERRIT}\njobs:\n  acme:\n    project: p\n    stacking: {playbook: ./state/play.yml, variables: {sos_ci: 1}}\n    testing: {command: [a], confine: bubblewrap, exitCodeIsResult: true}\n`,
-      'sos-ci.yaml:5:26: jobs.acme.stacking.playbook: needs a node, and local is this host; use another provider, or a script\nsos-ci.yaml:5:26: jobs.acme.stacking.playbook: state/play.yml is in stateDir, where patches are; move it elsewhere\nsos-ci.yaml:5:55: jobs.acme.stacking.variables: holds sos_ci, which describes the job itself; remove it\nsos-ci.yaml:6:38: jobs.acme.testing.confine: belongs to a playbook; add playbook: PATH, or remove it',
+      'sos-ci.yaml:5:26: jobs.acme.stacking.playbook: needs a node, and local is this host; use another provider, or a script\nsos-ci.yaml:5:26: jobs.acme.stacking.playbook: state/play.yml is in stateDir, where patches are checked out; move it elsewhere\nsos-ci.yaml:5:55: jobs.acme.stacking.variables: holds sos_ci, which describes the job itself; remove it\nsos-ci.yaml:6:38: jobs.acme.testing.confine: belongs to a playbook; add playbook: PATH, or remove it',
     ],
     [
       "strangers' code on this host",
       `${GERRIT.replace('localhost', 'review.opendev.org')}\n${JOB}\n`,
-      'sos-ci.yaml:1:1: providers.local: would run patchsets of review.opendev.org as this user, on this host; name an account for their code: providers.local.user; or, if anyone who can upload there may run code as this user, say so: providers.local.allowUntrustedCode: true',
+      'sos-ci.yaml:1:1: providers.local: would run patchsets of review.opendev.org as this user, on this host; name an account that runs their code: providers.local.user; or, if anyone who can upload there may run code as this user, say so: providers.local.allowUntrustedCode: true',
     ],
     [
       'two providers and a job that chooses none',

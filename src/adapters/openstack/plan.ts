@@ -37,7 +37,7 @@ export async function planServer(
   const { projectId } = await calls.session.login(signal);
   const one = <T extends Named>(kind: Kind, schema: z.ZodType<Page<T>>, wanted: string, query = {}) =>
     find(calls, kind, schema, wanted, query, signal);
-  const { image, networks, floatingNetwork, securityGroups, place, userDataFile } = config;
+  const { image, networks, floatingNetwork, securityGroups, node, userDataFile } = config;
   const [found, size, planned, external, groups, userData] = await Promise.all([
     one(KINDS.image, IMAGES, image),
     findFlavor(calls, config, signal),
@@ -53,7 +53,7 @@ export async function planServer(
     floatingNetworkId: external?.id ?? null,
     groups,
     userData,
-    user: place.user ?? found.os_admin_user ?? 'ubuntu',
+    user: node.user ?? found.os_admin_user ?? 'ubuntu',
   };
 }
 

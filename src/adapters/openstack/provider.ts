@@ -274,9 +274,9 @@ export class OpenStackProvider implements Provider {
 
   #server(id: string, name: string, login: string): Server {
     const at = login.indexOf('@');
-    const { port, directory } = this.#config.place;
-    const place = { user: login.slice(0, at), host: login.slice(at + 1), port };
-    const address = this.#access.address({ ...place, directory: `${directory}/${id}` });
+    const { port, directory } = this.#config.node;
+    const target = { user: login.slice(0, at), host: login.slice(at + 1), port };
+    const address = this.#access.address({ ...target, directory: `${directory}/${id}` });
     return { id, name, address, provider: this.name };
   }
 }

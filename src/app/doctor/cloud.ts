@@ -54,7 +54,7 @@ export async function cloudFindings(
 
 async function sshFinding(
   subject: Pick<Finding, 'check' | 'target'>,
-  { place, name }: OpenStackProviderConfig,
+  { node, name }: OpenStackProviderConfig,
   { groups, networks }: Plan,
   calls: Calls,
   signal: AbortSignal,
@@ -69,15 +69,15 @@ async function sshFinding(
       ? groups
       : await calls.all('network', 'security-groups', GROUPS, ({ id }) => id, signal, defaultGroup);
   const names = used.map((group) => group.name).join(', ');
-  if (used.some(({ security_group_rules: rules }) => rules.some((rule) => admits(rule, place.port))))
+  if (used.some(({ security_group_rules: rules }) => rules.some((rule) => admits(rule, node.port))))
     return ok(
       subject,
-      `the security groups admit TCP port ${place.port} (${names}); boot-test shows whether this host reaches it`,
+      `the security groups admit TCP port ${node.port} (${names}); boot-test shows whether this host reaches it`,
     );
   return failure(
     subject,
-    `no rule of the security groups admits TCP port ${place.port} from outside: ${names}`,
-    `openstack security group rule create --protocol tcp --dst-port ${place.port} --remote-ip DAEMON-ADDRESS/32 GROUP`,
+    `no rule of the security groups admits TCP port ${node.port} from outside: ${names}`,
+    `openstack security group rule create --protocol tcp --dst-port ${node.port} --remote-ip DAEMON-ADDRESS/32 GROUP`,
   );
 }
 

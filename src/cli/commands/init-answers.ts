@@ -75,7 +75,7 @@ export async function readAnswers(
   const { host, user, name } = site;
   const wiki = await ask({
     flag: '--wiki',
-    text: 'wiki page of the CI: how to rerun, whom to ask (- for none yet)',
+    text: 'wiki page of the CI: how to rerun, whom to contact (- for none yet)',
     fromFlag: flags.wiki,
     defaultValue: host === OPENDEV ? wikiOf(name) : '-',
     check: (value) => (value === '-' ? null : webAddress(value)),

@@ -14,7 +14,7 @@ const PASSWORD_PATHS = [
   ['mail', 'smtp', 'password'],
 ] as const;
 
-/** For a password that was written instead of its source. */
+/** The hint for a password that was written instead of its source. */
 export const PASSWORD_HINT =
   'write {file: PATH} or {env: NAME}, and change the password: it has been in this file';
 
@@ -51,7 +51,7 @@ function readFile(file: string): string {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw wrong(
       file,
-      missing ? 'is not there' : `cannot be read: ${errorText(error)}`,
+      missing ? 'does not exist' : `cannot be read: ${errorText(error)}`,
       missing ? 'correct the path, or put the password there (mode 600)' : 'correct its owner or mode',
     );
   }
@@ -76,7 +76,7 @@ export interface PasswordsRead {
   readonly problems: readonly { readonly path: KeyPath; readonly what: string; readonly next: string }[];
 }
 
-/** Reads every password that the file names once: an error gets its line, and the values are kept out of evidence. */
+/** Reads every named password once, so that errors have a position and the values can be redacted. */
 export function readPasswords(
   root: unknown,
   environment: Readonly<Record<string, string | undefined>>,

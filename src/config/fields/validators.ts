@@ -45,7 +45,7 @@ export function userName(value: string): FieldError | null {
 /** A directory on a node: part of command lines there. */
 export function nodeDirectory(value: string): FieldError | null {
   if (!value.startsWith('/'))
-    return new FieldError('must be absolute', 'begin it with /; ~ means nothing there');
+    return new FieldError('must be absolute', 'begin it with /; ~ is not expanded on a node');
   const plain = /^(\/[A-Za-z0-9_+@=,-][A-Za-z0-9_+@=,.-]*)+$/.test(value) && value.length <= 400;
   return plain
     ? null
@@ -74,7 +74,7 @@ export function environmentName(value: string): FieldError | null {
 }
 
 export function pipelineName(value: string): FieldError | null {
-  if (holdsCommand(value)) return startsOthers();
+  if (holdsCommand(value)) return startsOtherCis();
   return /^[A-Za-z0-9_]{1,64}$/.test(value)
     ? null
     : new FieldError(
@@ -93,7 +93,7 @@ export function labelName(value: string): FieldError | null {
 export function entryName(value: string): FieldError | null {
   if (/\s/.test(value))
     return new FieldError('has a space in it', `write it with dashes: ${value.replaceAll(/\s+/g, '-')}`);
-  if (holdsCommand(value)) return startsOthers();
+  if (holdsCommand(value)) return startsOtherCis();
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(value)
     ? null
     : new FieldError('must be 1 to 100 letters, digits, dots, dashes or underscores');
@@ -154,7 +154,7 @@ export function webAddress(value: string): FieldError | null {
 }
 
 /** The text would appear in our comments, and some programs search for such a command anywhere in a comment. */
-function startsOthers(): FieldError {
+function startsOtherCis(): FieldError {
   return new FieldError(
     'contains text that starts other CIs, and would be part of each comment',
     'choose another',

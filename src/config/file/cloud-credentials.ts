@@ -1,6 +1,6 @@
 /**
- * The credentials by which this CI uses a cloud, to keep them from being a job's secret: lines of the files where
- * OpenStack's tools look, and the environment. What cannot be read here is reported when the cloud is used.
+ * Reads the credentials that this CI uses for a cloud, from the files and variables of OpenStack's tools, so that no
+ * job can have one as its secret. A file that cannot be read is reported when the cloud is used.
  */
 import { readFileSync } from 'node:fs';
 import type { OwnCredential } from '../sections/job-secrets.ts';
@@ -23,14 +23,16 @@ export function cloudCredentials(
 ): readonly OwnCredential[] {
   const providers = at(root, ['providers']);
   const entries = isMapping(providers) ? Object.entries(providers) : [];
-  return entries.flatMap(([name, file]) => {
-    if (at(file, ['type']) !== 'openstack') return [];
-    const openrc = at(file, ['openrc']);
-    const common = FOLDERS.flatMap((folder) => NAMES.map((one) => `${folder}${one}`));
-    const named = ['OS_CLIENT_CONFIG_FILE', 'OS_CLIENT_SECURE_FILE'].flatMap((one) => environment[one] ?? []);
+  return entries.flatMap(([name, provider]) => {
+    if (at(provider, ['type']) !== 'openstack') return [];
+    const openrc = at(provider, ['openrc']);
+    const common = FOLDERS.flatMap((folder) => NAMES.map((file) => `${folder}${file}`));
+    const named = ['OS_CLIENT_CONFIG_FILE', 'OS_CLIENT_SECURE_FILE'].flatMap(
+      (variable) => environment[variable] ?? [],
+    );
     const files = typeof openrc === 'string' ? [openrc] : [...named, ...common];
     const values = [
-      ...files.flatMap((one) => credentialsIn(path(one))),
+      ...files.flatMap((file) => credentialsIn(path(file))),
       ...VARIABLES.flatMap((variable) => environment[variable] ?? []),
     ];
     const long = values.filter((value) => value.length >= SHORTEST);
@@ -38,7 +40,7 @@ export function cloudCredentials(
   });
 }
 
-/** The values, and their whole lines: a secret may be the file itself. */
+/** The values and their whole lines: a job's secret may be a copy of the file. */
 function credentialsIn(file: string): readonly string[] {
   let text = '';
   try {

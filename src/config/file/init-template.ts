@@ -51,7 +51,7 @@ export function initConfig(answers: InitAnswers): string {
   return `# yaml-language-server: $schema=./sos-ci.schema.json
 # For completion in editors: sos-ci config schema > sos-ci.schema.json
 # Made by sos-ci init. Paths are relative to this file. All keys: sos-ci config keys
-# After a change: sos-ci config check (this file), sos-ci doctor (this file and its surroundings).
+# After a change: sos-ci config check (this file), sos-ci doctor (this file and the systems that it names).
 
 deployment: ${quoted(deployment)}   # written on everything that sos-ci creates, to find it again
 
@@ -62,8 +62,8 @@ gerrit:
   name: ${quoted(name)}   # the account's display name: a comment "run-NAME" starts its jobs
   key: ${quoted(keyFile)}
   knownHosts: ${quoted(knownHostsFile)}   # the server's host key, once you have compared it
-  # Reviews by REST instead of SSH; doctor can then also see what you may vote. The password is Gerrit's HTTP password,
-  # alone in a file of mode 600:
+  # Reviews by REST instead of SSH; doctor can then also check which votes you may cast. The password is Gerrit's HTTP
+  # password, alone in a file of mode 600:
   # rest: {url: ${quoted(`https://${host}`)}, password: {file: ./http-password}}
 
 report:
@@ -87,8 +87,8 @@ jobs:
   ${quoted(job)}:
     project: ${quoted(project)}
     # A program and its arguments, started in the work tree with the patchset; run without a shell. Before it,
-    # stacking: {command: [./stack.sh], timeout: 1h} would set the server up. secrets would bring it a back end's password,
-    # but whoever may upload a change can read that and send it away: docs/stages.md
+    # stacking: {command: [./stack.sh], timeout: 1h} would set the server up. secrets would copy a password to it,
+    # but anyone who can upload a change can read it and send it elsewhere: docs/stages.md
     testing:
       command: [git, log, '-1', --stat]
       timeout: 10m
@@ -97,7 +97,7 @@ jobs:
 }
 
 function reportLines({ wiki }: InitAnswers): string {
-  const about = "The CI's page: how to rerun, how to debug, whom to ask. Each comment must link to it.";
+  const about = "The CI's page: how to rerun, how to debug, whom to contact. Each comment must link to it.";
   return wiki === ''
     ? `  enabled: true\n  # ${about}\n  # helpUrl: https://wiki.openstack.org/wiki/ThirdPartySystems/...`
     : `  # ${about}\n  helpUrl: ${quoted(wiki)}`;
@@ -128,7 +128,7 @@ function providerLines({ node, knownHostsFile }: InitAnswers): string {
     ssh:
       key: ${quoted(keyFile)}
       user: ${quoted(user)}
-      knownHosts: ${quoted(knownHostsFile)}   # the nodes' host keys; without this, the key that a node shows first counts
+      knownHosts: ${quoted(knownHostsFile)}   # the nodes' host keys; without this, the first key that a node presents is trusted
     hosts:
       node1: {host: ${quoted(node.host)}, port: ${node.port}}`;
 }

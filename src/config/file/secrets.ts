@@ -56,7 +56,7 @@ export function readKeys(files: readonly string[]): readonly string[] {
   });
 }
 
-type Wrong = Omit<SecretProblem, 'index'>;
+type SecretError = Omit<SecretProblem, 'index'>;
 
 /** The content of a secret, and what it was read from. */
 export interface SecretText {
@@ -68,7 +68,7 @@ export function readSecret(
   item: PasswordSource,
   environment: Readonly<Record<string, string | undefined>>,
   resolvePath: (path: string) => string,
-): SecretText | Wrong {
+): SecretText | SecretError {
   if (item.env !== null) {
     const text = environment[item.env];
     const from = `the environment variable ${item.env}`;
@@ -88,7 +88,7 @@ export function readSecret(
   }
 }
 
-function valuesOf({ text, from }: SecretText): { readonly values: readonly string[] } | Wrong {
+function valuesOf({ text, from }: SecretText): { readonly values: readonly string[] } | SecretError {
   const values = secretLines(text);
   const next = 'a secret that short cannot be distinguished from other text';
   return values.length > 0 ? { values } : { what: `${from} holds less than 4 characters`, next };

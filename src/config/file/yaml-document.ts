@@ -44,7 +44,7 @@ export function at(value: unknown, path: KeyPath): unknown {
   return current;
 }
 
-/** Mappings are joined key by key; of other values the second one counts. */
+/** Merges mappings key by key; for other values, the second one wins. */
 export function merge(
   first: Readonly<Record<string, unknown>>,
   second: Readonly<Record<string, unknown>>,
@@ -56,7 +56,7 @@ export function merge(
   return { ...first, ...Object.fromEntries(joined) };
 }
 
-/** A job as it stands in a configuration. */
+/** A job as YAML for a configuration file. */
 export function jobText(name: string, job: Readonly<Record<string, unknown>>): string {
   return stringify({ jobs: { [name]: job } }, { lineWidth: 0, aliasDuplicateObjects: false });
 }
@@ -79,7 +79,7 @@ export function readText(path: string): { readonly text: string } | { readonly p
   }
 }
 
-/** @param version 1.1 is what Python's programs read: it has merge keys */
+/** @param version 1.1, which Python programs use, has merge keys */
 export function parseYaml(text: string, version: '1.1' | '1.2' = '1.2'): YamlDocument {
   const counter = new LineCounter();
   const at = (offset: number): SourcePosition => {
@@ -130,7 +130,7 @@ const SYNTAX: Readonly<Record<string, readonly [what: string, next: string]>> = 
 };
 
 function syntaxProblem(code: string, message: string, position: SourcePosition): Problem {
-  const [what, next] = SYNTAX[code] ?? [`no valid YAML: ${message}`, 'correct the syntax'];
+  const [what, next] = SYNTAX[code] ?? [`not valid YAML: ${message}`, 'correct the syntax'];
   return { ...position, path: '', what, next };
 }
 

@@ -1,6 +1,6 @@
 /**
- * A job of Zuul, rewritten as one of ours. Reads an operator's file, in which anchors and merge keys are usual; never one
- * of a tree under test.
+ * Converts a Zuul job to a sos-ci job. Reads an operator's file, in which anchors and merge keys are usual; never a
+ * file of a tree under test.
  */
 import { plainText } from '../../terminal-text.ts';
 import { filePattern, projectPattern } from '../fields/validators.ts';
@@ -16,21 +16,21 @@ import {
 } from './yaml-document.ts';
 
 const PRESET = 'devstack-tempest';
-/** Zuul's names of projects may begin with the server. */
+/** A project's name in Zuul may begin with the server. */
 const SERVER = /^[^/]+\.[^/]+\//;
-/** Keys of a job that are carried over, or mean nothing outside of Zuul. */
+/** Keys of a job that are converted, or have no meaning outside Zuul. */
 const HANDLED = new Set([
   ...['name', 'parent', 'description', 'abstract', 'vars', 'required-projects'],
   ...['timeout', 'voting', 'files', 'irrelevant-files'],
 ]);
 const SECRET = /pass(word|wd|phrase)?$|secret|token|api_?key/i;
-/** Passwords inside of DevStack, which are no secrets of the lab. */
+/** Passwords within DevStack, which are not secret. */
 const DEVSTACK_PASSWORDS = /^(ADMIN|DATABASE|RABBIT|SERVICE)_PASSWORD$/;
 
 type Mapping = Readonly<Record<string, unknown>>;
 
 /**
- * The job as part of a sos-ci.yaml, with a comment for each thing that is not carried over.
+ * The job as part of a sos-ci.yaml, with a comment for each key that is not converted.
  *
  * @param project the project whose changes start the job; null: the one that the file names
  * @throws ConfigError
@@ -55,7 +55,7 @@ function readItems(file: string): readonly Mapping[] {
       file,
       document,
       [],
-      'is no list, as configurations of Zuul are',
+      'is not a list, as Zuul configurations are',
       'name a file such as .zuul.yaml',
     );
   return value;
@@ -89,7 +89,7 @@ function withParents(
     if (job === undefined) break;
     if (chain.includes(job))
       throw wrong(file, null, ['job', wanted], 'is its own parent', 'correct the file');
-    if (variants.length > 0) notes.push(`${wanted} has variants: only the first one is here.`);
+    if (variants.length > 0) notes.push(`${wanted} has variants: only the first one is converted.`);
     chain.unshift(job);
     next = job.parent;
   }
@@ -105,7 +105,7 @@ function withParents(
   }
   if (typeof next === 'string')
     notes.push(
-      `The parent ${next} is in another file: what it sets is not here. The preset stands for OpenDev's.`,
+      `The parent ${next} is in another file: its settings are not converted. The preset replaces OpenDev's.`,
     );
   return chain;
 }
@@ -117,15 +117,20 @@ function projectOf(file: string, items: readonly Mapping[], given: string | null
   );
   const [only, ...more] = new Set(names);
   if (only === undefined || more.length > 0 || projectPattern(only) !== null)
-    throw wrong(file, null, ['project'], 'does not say whose changes to test', 'add --project NAME');
+    throw wrong(
+      file,
+      null,
+      ['project'],
+      'does not name the project whose changes start the job',
+      'add --project NAME',
+    );
   return only;
 }
 
 function convert(chain: readonly Mapping[], project: string, notes: string[]): Mapping {
   const job: Mapping = Object.assign({}, ...chain);
   for (const key of Object.keys(job))
-    if (!HANDLED.has(key))
-      notes.push(`${key} is not carried over: ${JSON.stringify(job[key]).slice(0, 200)}`);
+    if (!HANDLED.has(key)) notes.push(`${key} is not converted: ${JSON.stringify(job[key]).slice(0, 200)}`);
   const variables = variablesOf(chain, notes);
   const include = patterns(job.files, 'files', notes);
   const exclude = patterns(job['irrelevant-files'], 'irrelevant-files', notes);
@@ -149,7 +154,7 @@ function variablesOf(chain: readonly Mapping[], notes: string[]): Mapping {
     );
   if (/\{\{[^}]*\b(zuul|nodepool|hostvars|groups)\b/.test(JSON.stringify(variables)))
     notes.push(
-      "Some variables refer to Zuul's own, which do not exist here: replace zuul, nodepool, hostvars and groups.",
+      'Some variables refer to those of Zuul, which do not exist here: replace zuul, nodepool, hostvars and groups.',
     );
   return variables;
 }

@@ -1,4 +1,4 @@
-/** `eventArchive`: Gerrit's events unmodified, in files, for `sos-ci events export` and `sos-ci trigger --explain`. */
+/** `eventArchive`: Gerrit's events unmodified, in files, for `sos-ci events export` and `sos-ci explain --events`. */
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { SegmentsConfig } from '../config.ts';

@@ -8,7 +8,7 @@ export const git = z.strictObject({
   merge: flag({
     default: true,
     about:
-      'test the patch merged with the tip of its branch, together with what it depends on; false: as it was uploaded',
+      'test the patch merged with the tip of its branch, together with its dependencies; false: as it was uploaded',
   }),
   maxCacheSize: size({
     default: '20GB',

@@ -66,11 +66,11 @@ export function readJobSecrets(
       continue;
     }
     const found = secretValues(read.text);
-    const same = own.find((credential) => credential.values.some((value) => found.includes(value)));
-    if (same !== undefined)
+    const credentialOfCi = own.find((credential) => credential.values.some((value) => found.includes(value)));
+    if (credentialOfCi !== undefined)
       problem(
-        `holds a credential of this CI (${same.key})`,
-        'tests could act as this CI: make another account',
+        `holds a credential of this CI (${credentialOfCi.key})`,
+        'tests could act as this CI: create a separate account',
       );
     else if (found.length === 0)
       problem(
@@ -138,37 +138,37 @@ function checkServers(root: unknown, job: string, providers: readonly string[], 
   if (type === 'static' && at(file, ['reset']) === undefined)
     add(
       path,
-      `would reach hosts of ${provider} that keep what an earlier job left running`,
+      `would reach hosts of ${provider} on which processes of an earlier job may still run`,
       `add providers.${provider}.reset`,
     );
 }
 
 function checkAudience(root: unknown, job: string, audience: unknown, add: ReportProblem): void {
-  const of = (...key: string[]) => at(root, ['jobs', job, ...key]);
+  const jobValue = (...key: string[]) => at(root, ['jobs', job, ...key]);
   const path = ['jobs', job, 'exposesSecretsTo'];
   if (audience === undefined)
     add(
       ['jobs', job, 'secrets'],
       'can be read by every change that this job tests',
-      `say by whose: add exposesSecretsTo: ${AUDIENCES.join(' | ')}`,
+      `declare who uploads them: add exposesSecretsTo: ${AUDIENCES.join(' | ')}`,
     );
   if (audience === 'requireVote') {
-    const triggers = of('triggers');
+    const triggers = jobValue('triggers');
     const onlyVotes = Array.isArray(triggers) && triggers.every((one) => one === 'vote');
-    const votes = of('votes');
-    const anyVoter = Array.isArray(votes) && votes.some((vote) => namesAll(at(vote, ['by'])));
+    const votes = jobValue('votes');
+    const anyVoter = Array.isArray(votes) && votes.some((vote) => matchesEveryone(at(vote, ['by'])));
     if (!onlyVotes)
       add(
         path,
-        'does not hold: a recheck, or the end of requireVoteTimeout, starts the job without a vote',
+        'is not guaranteed: a recheck, or the end of requireVoteTimeout, starts the job without a vote',
         'add triggers: [vote] and votes: [{label, min, by}]',
       );
     else if (anyVoter)
       add(path, 'is not enough: anyone may cast the vote', 'name the voters: votes: [{by: [NAME]}]');
   }
   if (audience === 'authors') {
-    const uploaders = of('uploaders', 'include');
-    if (!Array.isArray(uploaders) || uploaders.length === 0 || namesAll(uploaders))
+    const uploaders = jobValue('uploaders', 'include');
+    if (!Array.isArray(uploaders) || uploaders.length === 0 || matchesEveryone(uploaders))
       add(
         path,
         'is not enough: anyone may upload a change for this job',
@@ -178,7 +178,7 @@ function checkAudience(root: unknown, job: string, audience: unknown, add: Repor
 }
 
 /** True for a pattern, or a list with one, that every account matches. */
-function namesAll(patterns: unknown): boolean {
+function matchesEveryone(patterns: unknown): boolean {
   return (Array.isArray(patterns) ? patterns : [patterns]).some(
     (one) => typeof one === 'string' && /^\*+$/.test(one),
   );

@@ -60,7 +60,7 @@ const vote = z.strictObject({
     check: namePattern,
     about: "who votes: user name, display name or e-mail; '*' is anyone",
   }),
-  from: integers({ min: -10, max: 10, about: 'the vote before, one of these; empty: anything' }),
+  from: integers({ min: -10, max: 10, about: 'the previous vote, one of these; empty: any' }),
 });
 
 const limits = z.strictObject({
@@ -127,7 +127,7 @@ export const job = z.strictObject({
   concurrency: optionalInteger({
     min: 1,
     max: 1000,
-    about: 'how many runs of this job at the same time; without it only slots limit them',
+    about: 'maximum number of concurrent runs of this job; without it only slots limit them',
   }),
   ...presetKeys,
   voting: flag({
@@ -226,7 +226,7 @@ export function buildJob(
       stacking: file.stacking === undefined ? null : buildStage(file.stacking, secrets, path),
       testing: {
         ...buildStage(file.testing, secrets, path),
-        ...(results === null ? {} : { removes: earlierResults(results) }),
+        ...(results === null ? {} : { removes: staleResults(results) }),
       },
       exitCodeIsResult,
       results,
@@ -237,8 +237,8 @@ export function buildJob(
   };
 }
 
-/** What an image of the node or an earlier stage may have left, and could pass for results of the tests. */
-function earlierResults({ format, file }: ResultsSpec): readonly string[] {
+/** Files that a node image or an earlier stage may have left, and that would be mistaken for results of the tests. */
+function staleResults({ format, file }: ResultsSpec): readonly string[] {
   return format === 'subunit' ? [file, '.stestr'] : [file];
 }
 
@@ -316,15 +316,15 @@ function checkTriggers(root: unknown, name: string, add: ReportProblem): void {
   const path = ['jobs', name, 'triggers'];
   const list = at(root, path);
   if (!Array.isArray(list)) return;
-  const given = (key: string) => {
+  const isSet = (key: string) => {
     const value = at(root, ['jobs', name, key]);
     return Array.isArray(value) && value.length > 0;
   };
   if (list.length === 0) add(path, 'is empty, so nothing starts this job', 'remove the key, or name some');
-  if (list.includes('vote') && !given('votes'))
+  if (list.includes('vote') && !isSet('votes'))
     add(path, 'names vote, but no vote is described', 'add votes: [{label: Verified, value: 1, by: zuul}]');
   for (const [key, kind] of [['votes', 'vote'] as const, ['comments', 'recheck'] as const]) {
-    if (given(key) && !list.includes(kind))
+    if (isSet(key) && !list.includes(kind))
       add(['jobs', name, key], `starts nothing, because triggers does not name ${kind}`, `add ${kind} to it`);
   }
 }
@@ -334,7 +334,7 @@ function checkVotes(root: unknown, name: string, add: ReportProblem): void {
   if (!Array.isArray(votes)) return;
   for (const [index, one] of votes.entries()) {
     if (!isMapping(one) || (one.value === undefined) !== (one.min === undefined)) continue;
-    const next = 'value: 1 is just this, min: 1 is this or more';
+    const next = 'value: 1 means exactly 1, min: 1 means 1 or more';
     add(['jobs', name, 'votes', index], 'must have either value or min', next);
   }
 }
@@ -346,7 +346,7 @@ function checkHolds(root: unknown, names: readonly string[], add: ReportProblem)
   for (const [index, one] of held.entries()) {
     const other = held
       .slice(0, index)
-      .find(({ name, vote: theirs }) => theirs !== one.vote && meet(root, name, one.name));
+      .find(({ name, vote: otherVote }) => otherVote !== one.vote && canStartTogether(root, name, one.name));
     if (other === undefined) continue;
     const next =
       'they share one review and start together: give both the same, or different projects or branches';
@@ -355,13 +355,13 @@ function checkHolds(root: unknown, names: readonly string[], add: ReportProblem)
 }
 
 /** Triggers that start a job without a request. */
-const UNASKED = ['patchset', 'restored', 'ready'];
+const AUTOMATIC_TRIGGERS = ['patchset', 'restored', 'ready'];
 
 /** True when one new patchset can start both. */
-function meet(root: unknown, one: string, other: string): boolean {
+function canStartTogether(root: unknown, one: string, other: string): boolean {
   const onlyOnRequest = (name: string) => {
     const list = at(root, ['jobs', name, 'triggers']);
-    return Array.isArray(list) && !UNASKED.some((kind) => list.includes(kind));
+    return Array.isArray(list) && !AUTOMATIC_TRIGGERS.some((kind) => list.includes(kind));
   };
   if (onlyOnRequest(one) || onlyOnRequest(other)) return false;
   const globs = (name: string, key: string, fallback: readonly string[]) => {

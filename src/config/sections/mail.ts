@@ -47,7 +47,7 @@ export const mail = z.strictObject({
   on: choice({
     of: ['failure', 'always', 'never'],
     default: 'failure',
-    about: 'failure: of reviews in which a voting job did not succeed, or that Gerrit did not accept',
+    about: 'failure: mail about reviews in which a voting job did not succeed, or that Gerrit did not accept',
   }),
   smtp: smtp.optional(),
   sendmail: optionalCommand({
@@ -72,7 +72,7 @@ type MailFile = z.output<typeof mail>;
 
 export function buildMail(file: MailFile, path: (path: string) => string): MailConfig {
   const from = readSender(file.from);
-  if (from === null) throw new Error('a sender that was checked');
+  if (from === null) throw new Error('an invalid sender passed the checks');
   return {
     ...LIMITS,
     from,
@@ -100,7 +100,7 @@ export function checkMail(root: unknown, add: ReportProblem): void {
   }
   const transports = ['smtp', 'sendmail'].filter((key) => file[key] !== undefined && file[key] !== null);
   if (transports.length === 0) {
-    add(['mail'], 'has no way to send', 'add smtp: {host: HOST}, or sendmail: [/usr/sbin/sendmail]');
+    add(['mail'], 'has no transport', 'add smtp: {host: HOST}, or sendmail: [/usr/sbin/sendmail]');
   }
   if (transports.length === 2) add(['mail', 'sendmail'], 'is set beside smtp', 'keep one of the two');
   checkLogin(file.smtp, add);

@@ -62,7 +62,7 @@ export const openStackKeys = {
     kind: 'name',
     check: resourceName,
     about:
-      'key pair of the cloud user for the public half of ssh.key; by default one is made for each server',
+      'key pair of the cloud user for the public half of ssh.key; by default one is created for each server',
   }),
   configDrive: flag({
     default: false,

@@ -11,7 +11,7 @@ const NAME = 'devstack-tempest';
 const STACKING_TIMEOUT = '2h';
 /** As in Cinder's own jobs. */
 const TESTING_TIMEOUT = '3h';
-/** Below the work tree, where the roles leave them. */
+/** Paths in the work tree to which the roles write. */
 const RESULTS = 'testrepository.subunit';
 const LOGS = 'controller';
 
@@ -31,7 +31,7 @@ const backend = z.strictObject({
     checkName: (name) =>
       /^\w+$/.test(name)
         ? null
-        : new FieldError(`holds ${JSON.stringify(name)}, which is no name of an option`),
+        : new FieldError(`holds ${JSON.stringify(name)}, which is not the name of an option`),
     about:
       "further options of the section. No secrets: for a password, write '{{ NAME }}' and set NAME in a file of variableFiles",
   }),
@@ -53,12 +53,12 @@ const tempest = z.strictObject({
 });
 
 const VARIABLES =
-  "variables of the roles, such as the vars of a job in a project's .zuul.yaml; they win over what the preset sets";
+  "variables of the roles, such as the vars of a job in a project's .zuul.yaml; they override those of the preset";
 
 export const presetKeys = {
   preset: optionalText({
     check: (name) => (name === NAME ? null : new FieldError(`is not known`, `write ${NAME}`)),
-    about: `${NAME}: DevStack with the change, then Tempest; stacking, testing and logs need only what differs; \`sos-ci config show --expand JOB\` prints what it is short for`,
+    about: `${NAME}: DevStack with the change, then Tempest; stacking, testing and logs need only what differs; \`sos-ci config show --expand JOB\` prints the expanded job`,
   }),
   backend: backend.optional(),
   tempest: tempest.optional(),
@@ -82,7 +82,7 @@ type Tempest = z.output<typeof tempest>;
 type Variables = Readonly<Record<string, unknown>>;
 
 /**
- * What the job itself has under stacking and testing is joined with what the preset makes, and wins.
+ * Merges the keys that the job has under stacking and testing into those of the preset; the job's keys win.
  *
  * @param preset its keys, checked
  * @param job all keys of the job, as they are written
@@ -96,7 +96,7 @@ export function expandPreset(
     variables: merge({ ...backendVariables(backend), ...tempestVariables(tempest) }, variables),
     ...(variableFiles.length === 0 ? {} : { variableFiles }),
   };
-  const made = {
+  const presetStages = {
     stacking: { playbook: 'sos_ci.openstack.stacking', timeout: STACKING_TIMEOUT, ...shared },
     testing: {
       playbook: 'sos_ci.openstack.testing',
@@ -108,7 +108,7 @@ export function expandPreset(
   const { stacking = {}, testing = {}, logs, ...rest } = own;
   return {
     ...rest,
-    ...merge(made, { stacking, testing }),
+    ...merge(presetStages, { stacking, testing }),
     logs: [LOGS, ...(Array.isArray(logs) ? logs : [])],
   };
 }

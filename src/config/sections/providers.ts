@@ -89,7 +89,7 @@ const local = z.strictObject({
   }),
 });
 
-const fixed = z.strictObject({
+const staticHosts = z.strictObject({
   type: type('static'),
   ssh,
   hosts: z.record(z.string(), host).superRefine((hosts, context) => {
@@ -158,7 +158,7 @@ const playbooks = z.strictObject({
 
 export const provider = z.preprocess(
   (value) => (isMapping(value) && value.type === undefined ? { ...value, type: LOCAL } : value),
-  z.discriminatedUnion('type', [local, fixed, programs, playbooks, openstack]),
+  z.discriminatedUnion('type', [local, staticHosts, programs, playbooks, openstack]),
 );
 
 /** Constants that need no configuration. */
@@ -179,7 +179,7 @@ const SSH_LIMITS = {
 } as const;
 
 const STATIC_LIMITS = {
-  /** One failure can be the network's; two in a row are the host's. */
+  /** One failure may be due to the network; two in a row are due to the host. */
   quarantineAfterFailures: 2,
   /** After this time a quarantined host is tried again, so a repaired one returns without a command. */
   quarantineMs: 3_600_000,
@@ -249,7 +249,7 @@ export function buildProvider(name: string, file: ProviderFile, path: Resolve): 
   }
 }
 
-/** What providers of type command and ansible share: both are programs of the operator's. */
+/** The common part of providers of type command and ansible, which run programs of the operator. */
 function buildPrograms(
   name: string,
   { slots, ssh }: Extract<ProviderFile, { type: 'command' | 'ansible' }>,
@@ -272,7 +272,7 @@ function buildOpenStack(name: string, file: OpenStackFile, path: Resolve): OpenS
     name,
     slots: file.slots,
     ssh: buildSsh(file.ssh, path),
-    place: { user, port, directory },
+    node: { user, port, directory },
     cloud: file.cloud,
     openrcFile: file.openrc === null ? null : path(file.openrc),
     image: file.image,
@@ -356,7 +356,7 @@ function checkTrust(root: unknown, names: readonly string[], add: ReportProblem)
     if ((at(root, ['providers', name, 'type']) ?? LOCAL) !== LOCAL) continue;
     const allowed = at(root, ['providers', name, 'allowUntrustedCode']);
     if (allowed === true || typeof at(root, ['providers', name, 'user']) === 'string') continue;
-    const next = `name an account for their code: providers.${name}.user; or, if anyone who can upload there may run code as this user, say so: providers.${name}.allowUntrustedCode: true`;
+    const next = `name an account that runs their code: providers.${name}.user; or, if anyone who can upload there may run code as this user, say so: providers.${name}.allowUntrustedCode: true`;
     add(['providers', name], `would run patchsets of ${gerrit} as this user, on this host`, next);
   }
 }

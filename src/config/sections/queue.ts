@@ -57,7 +57,7 @@ export function checkProjects(root: unknown, add: ReportProblem): void {
     else if (tested.length > 0 && !tested.some((pattern) => overlap(pattern, name))) {
       const near = nearest(name, tested);
       const next = near === null ? 'correct the name, or remove it' : `did you mean "${near}"?`;
-      add(path, 'no job is for this project, so this limits nothing', next);
+      add(path, 'no job tests this project, so this has no effect', next);
     }
   }
 }

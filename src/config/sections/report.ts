@@ -15,7 +15,7 @@ export const report = z.strictObject({
     kind: 'web address',
     default: '',
     check: webAddress,
-    about: "the CI's page, linked in each comment: how to rerun, whom to ask",
+    about: "the CI's page, linked in each comment: how to rerun, whom to contact",
   }),
   label: optionalText({
     kind: 'label',

@@ -18,8 +18,8 @@ import { at, isMapping, type KeyPath, type ReportProblem, type YamlDocument } fr
 
 const STAGES = ['stacking', 'testing'] as const;
 const RUNS = ['command', 'script', 'playbook'] as const;
-/** Which kind of stage each key belongs to. */
-const BELONGS = {
+/** The kind of stage to which each key belongs. */
+const KIND_OF_KEY = {
   folder: 'script',
   inventory: 'playbook',
   variables: 'playbook',
@@ -27,7 +27,7 @@ const BELONGS = {
   confine: 'playbook',
 } as const;
 const EXAMPLES = { script: 'script: [PATH, ARGUMENT]', playbook: 'playbook: PATH' } as const;
-/** For a job's own settings; tables belong into files. */
+/** Enough for the settings of a job; larger data belongs in files. */
 export const MAX_VARIABLES_BYTES = 64 * 1024;
 
 /** Further output is dropped, and the log says so. */
@@ -52,13 +52,13 @@ export const stageKeys = {
   }),
   inventory: optionalText({
     kind: 'path',
-    about: 'an inventory of yours, for a playbook that needs other hosts too',
+    about: 'your own inventory, for a playbook that needs other hosts too',
   }),
   variables: mapping({
     kind: 'mapping of variables',
     maxBytes: MAX_VARIABLES_BYTES,
     checkName: checkVariableName,
-    about: 'variables of the playbook; they win over those in files. No secrets: they are stored in the log',
+    about: 'variables of the playbook; they override those in files. No secrets: they are stored in the log',
   }),
   variableFiles: texts({
     kind: 'list of paths',
@@ -79,7 +79,7 @@ export const stageKeys = {
   }),
 };
 
-/** `namespace.collection.name`, and no path */
+/** True for `namespace.collection.name`, false for a path. */
 export function isCollectionPlaybook(text: string): boolean {
   return /^\w+\.\w+\.\w+$/.test(text);
 }
@@ -119,7 +119,7 @@ export function checkVariableName(name: string): FieldError | null {
   return /^[A-Za-z_]\w*$/.test(name)
     ? null
     : new FieldError(
-        `holds ${JSON.stringify(name)}, which is no name of a variable`,
+        `holds ${JSON.stringify(name)}, which is not the name of a variable`,
         'use letters, digits and _',
       );
 }
@@ -147,14 +147,14 @@ export function checkStages(
       );
     if (given.length > 1)
       add(path, `has ${given.join(' and ')}`, 'a stage runs one of them: remove the other');
-    for (const [key, kind] of Object.entries(BELONGS))
+    for (const [key, kind] of Object.entries(KIND_OF_KEY))
       if (file[key] !== undefined && !given.includes(kind))
         add([...path, key], `belongs to a ${kind}`, `add ${EXAMPLES[kind]}, or remove it`);
     if (given.includes('playbook')) checkNode(root, job, providers, [...path, 'playbook'], add);
   }
 }
 
-/** The tests of `local` run on this host, which must not become a node of its own. */
+/** A playbook needs a node; jobs of a provider of type `local` run on this host. */
 function checkNode(
   root: unknown,
   job: string,
@@ -190,7 +190,7 @@ function scriptProblems(document: YamlDocument, stage: KeyPath, path: Resolve): 
   };
   const file = path(program);
   const mode = modeOf(file);
-  if (mode === null) return problem('script', `${file} is not there or cannot be read`, 'correct the path');
+  if (mode === null) return problem('script', `${file} does not exist or cannot be read`, 'correct the path');
   if (mode === 'other')
     return problem('script', `${file} is not a regular file`, 'name the program to start');
   if ((mode & 0o111) === 0) return problem('script', `${file} is not executable`, `chmod +x ${file}`);
@@ -202,7 +202,7 @@ function scriptProblems(document: YamlDocument, stage: KeyPath, path: Resolve): 
     : [];
 }
 
-/** Nothing below the state directory is the operator's: patches are checked out there. */
+/** Refuses files below the state directory: patches are checked out there. */
 function playbookProblems(document: YamlDocument, stage: KeyPath, path: Resolve): readonly Problem[] {
   const file = at(document.value, stage);
   if (!isMapping(file)) return [];
@@ -226,16 +226,16 @@ function playbookProblems(document: YamlDocument, stage: KeyPath, path: Resolve)
     const target = path(text);
     const inside = relative(state, target);
     if (!inside.startsWith('..'))
-      return problem(`${target} is in stateDir, where patches are`, 'move it elsewhere');
+      return problem(`${target} is in stateDir, where patches are checked out`, 'move it elsewhere');
     const mode = modeOf(target);
-    if (mode === null) return problem(`${target} is not there or cannot be read`, 'correct the path');
+    if (mode === null) return problem(`${target} does not exist or cannot be read`, 'correct the path');
     return mode === 'other' && key !== 'inventory'
-      ? problem(`${target} is no regular file`, 'name a file')
+      ? problem(`${target} is not a regular file`, 'name a file')
       : [];
   });
 }
 
-/** The permission bits of a regular file; null: not there. */
+/** The permission bits of a regular file; null: it does not exist. */
 function modeOf(file: string): number | 'other' | null {
   try {
     const found = statSync(file);

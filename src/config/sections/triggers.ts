@@ -19,7 +19,7 @@ export const triggers = z.strictObject({
     of: SUPERSEDE_MODES,
     default: 'running',
     about:
-      'which jobs a newer patchset cancels: running ones too, only queued ones, or never any. A job that goes on is reported without a vote',
+      'which jobs a newer patchset cancels: running ones too, only queued ones, or never any. A job that continues is reported without a vote',
   }),
   includeWip: flag({ default: false, about: 'also test changes that are work in progress' }),
   includePrivate: flag({
@@ -37,7 +37,7 @@ export const triggers = z.strictObject({
     kind: 'list of patterns',
     check: namePattern,
     about:
-      "accounts that start nothing, except by a vote listed under votes; accounts that look like a CI's are always among them. Patterns for user name, display name or e-mail",
+      "accounts that start nothing, except by a vote listed under votes; accounts that look like a CI's are always included. Patterns for user name, display name or e-mail",
   }),
   humanAccounts: texts({
     kind: 'list of patterns',

@@ -149,7 +149,7 @@ export class CloudLab {
     const { config: ssh, stateDir, nodes, disk } = scratch;
     const config: OpenStackProviderConfig = {
       ...{ type: 'openstack', name: 'lab', slots: 4, ssh },
-      ...{ place: { user: null, port, directory: disk }, cloud: null, openrcFile: null },
+      ...{ node: { user: null, port, directory: disk }, cloud: null, openrcFile: null },
       ...{ image: 'ubuntu-24.04', flavor: 'm1.small', networks: ['private'], floatingNetwork: null },
       ...{
         schedulerHints: {},

@@ -68,7 +68,7 @@ describe('a password', () => {
   });
 
   test('that is missing is refused', () => {
-    expect(refused(() => readPassword({ file, env: null })).message).toContain('is not there');
+    expect(refused(() => readPassword({ file, env: null })).message).toContain('does not exist');
     expect(refused(() => readPassword({ file: null, env: 'NO' }, {})).message).toContain('NO is not set');
   });
 });

@@ -76,7 +76,7 @@ test.each([
   ['a circle of parents', 'loop', {}, 'is its own parent'],
   ['a name that is none', 'a b', {}, "the job's name"],
   ['no project', 'a', { text: '- job: {name: a}' }, 'add --project NAME'],
-  ['no list', 'a', { text: 'job: {name: a}' }, 'is no list'],
+  ['no list', 'a', { text: 'job: {name: a}' }, 'is not a list'],
   ['no YAML', 'a', { text: '- job: {name: a' }, 'zuul.yaml:1:'],
   ['aliases that multiply', 'a', { text: BOMB }, 'write the values out'],
   ['an endless file', 'a', { text: `- ${'x'.repeat(1024 * 1024)}` }, 'is larger than 1 MB'],

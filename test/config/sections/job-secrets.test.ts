@@ -79,7 +79,7 @@ describe('secrets of a job', () => {
     [
       'no word on who can read them',
       LIST,
-      'jobs.acme.secrets: can be read by every change that this job tests; say by whose: add exposesSecretsTo: anyone | requireVote | authors',
+      'jobs.acme.secrets: can be read by every change that this job tests; declare who uploads them: add exposesSecretsTo: anyone | requireVote | authors',
     ],
     [
       'a misspelt word',
@@ -94,7 +94,7 @@ describe('secrets of a job', () => {
     [
       'a vote that a recheck replaces',
       `${LIST}\n    exposesSecretsTo: requireVote\n    requireVote: zuul Verified+1`,
-      'jobs.acme.exposesSecretsTo: does not hold: a recheck, or the end of requireVoteTimeout, starts the job without a vote; add triggers: [vote] and votes: [{label, min, by}]',
+      'jobs.acme.exposesSecretsTo: is not guaranteed: a recheck, or the end of requireVoteTimeout, starts the job without a vote; add triggers: [vote] and votes: [{label, min, by}]',
     ],
     [
       "anybody's vote",
@@ -109,12 +109,12 @@ describe('secrets of a job', () => {
     [
       'the key of Gerrit under another name',
       'secrets: [{file: ./copy}]\n    exposesSecretsTo: anyone',
-      'jobs.acme.secrets.0: holds a credential of this CI (gerrit.key); tests could act as this CI: make another account',
+      'jobs.acme.secrets.0: holds a credential of this CI (gerrit.key); tests could act as this CI: create a separate account',
     ],
     [
       'a password of this CI',
       'secrets: [{file: ./smtp}]\n    exposesSecretsTo: anyone',
-      'jobs.acme.secrets.0: holds a credential of this CI (a password of this file); tests could act as this CI: make another account',
+      'jobs.acme.secrets.0: holds a credential of this CI (a password of this file); tests could act as this CI: create a separate account',
     ],
     [
       'two of one name',
@@ -146,7 +146,7 @@ describe('secrets of a job', () => {
     write('array', 'cloudy cloudy\n');
     const providers = `providers: {vm: {type: openstack, ssh: {key: ./node, user: u}, ${key}, image: a, flavor: b, networks: [{name: c}]}}`;
     const said =
-      'holds a credential of this CI (the cloud of providers.vm); tests could act as this CI: make another account';
+      'holds a credential of this CI (the cloud of providers.vm); tests could act as this CI: create a separate account';
     for (const secret of ['./array', `./${file}`])
       expect(mistakes(`secrets: [{file: ${secret}}]\n    exposesSecretsTo: anyone`, { providers })).toContain(
         `jobs.acme.secrets.0: ${said}`,
@@ -158,7 +158,7 @@ describe('secrets of a job', () => {
     [
       'hosts that are not reset',
       'providers: {lab: {type: static, ssh: {key: ./node, user: u}, hosts: {a: {host: a}}}}',
-      'keep what an earlier job left running; add providers.lab.reset',
+      'on which processes of an earlier job may still run; add providers.lab.reset',
     ],
   ])('are refused on %s', (_what, providers, expected) => {
     const found = mistakes(`${LIST}\n    exposesSecretsTo: anyone`, { providers });

@@ -110,7 +110,7 @@ test('each mistake has its line', () => {
       "sos-ci.yaml:11:21: jobs.b.backend.name: must be letters, digits, dashes and underscores, and begin with a letter",
       "sos-ci.yaml:11:35: jobs.b.backend.driver: must be text, not the number 7; put it in quotes",
       "sos-ci.yaml:12:15: jobs.b.tempest.regexp: unknown key; did you mean "regex"?",
-      "sos-ci.yaml:13:16: jobs.b.variables: holds "not a name", which is no name of a variable; use letters, digits and _",
+      "sos-ci.yaml:13:16: jobs.b.variables: holds "not a name", which is not the name of a variable; use letters, digits and _",
       "sos-ci.yaml:17:5: jobs.c.tempest: belongs to a preset; add preset: devstack-tempest, or write it under stacking and testing",
     ]
   `);

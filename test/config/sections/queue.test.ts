@@ -61,7 +61,7 @@ triggers: {supersede: queued}`,
 test.each([
   [
     'projects: {openstack/cindr: {concurrency: 1}}',
-    'sos-ci.yaml:2:29: projects.openstack/cindr: no job is for this project, so this limits nothing; did you mean "openstack/cinder"?',
+    'sos-ci.yaml:2:29: projects.openstack/cindr: no job tests this project, so this has no effect; did you mean "openstack/cinder"?',
   ],
   [
     "projects: {'openstack/*': {}}",
