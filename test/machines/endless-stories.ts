@@ -8,75 +8,78 @@ import { verdictsOf } from '../../src/machines/verdicts/verdicts.ts';
 import { jobReport, opened, PATCHSET, REVIEW, reportSpec } from './facts.ts';
 import { Simulator } from './simulator.ts';
 import {
-  closed,
+  catchUpCompleted,
+  catchUpFailed,
   connected,
   crashed,
-  gapped,
+  gapSuspected,
   lost,
   refused,
   STREAM,
-  StreamWorld,
+  StreamSimulator,
   started,
-  unclosed,
-} from './stream-world.ts';
+} from './stream-simulator.ts';
 
 export const endlessStories: Readonly<Record<string, () => Simulator>> = {
   'gerrit-lost-and-found': () => {
-    const world = new StreamWorld().receive(lost);
-    world.fire(STREAM);
-    world.receive(connected, gapped([7])).settle(closed({ found: 2, unsure: [8] }));
-    world.settle(closed()).settleDown().receive(gapped(null));
+    const simulator = new StreamSimulator().receive(lost);
+    simulator.fire(STREAM);
+    simulator.receive(connected, gapSuspected([7])).settle(catchUpCompleted({ found: 2, unsure: [8] }));
+    simulator.settle(catchUpCompleted()).completeSecondCatchUp().receive(gapSuspected(null));
     for (let times = 0; times < 3; times += 1) {
-      world.settle(unclosed);
-      world.fire(STREAM);
+      simulator.settle(catchUpFailed);
+      simulator.fire(STREAM);
     }
-    world.receive({
+    simulator.receive({
       type: 'machine.failed',
       event: 'catchup.completed',
       message: 'undefined is not iterable',
     });
-    world.settle(closed()).receive(lost, refused, { type: 'stream.stopped' }, started(), connected);
-    world.receive(crashed, started(1_000), connected).settle(closed()).receive(lost);
-    for (const { type, key } of world.owed(STREAM)) if (type === 'raiseAlarm') world.answer(STREAM, key);
-    return world;
+    simulator
+      .settle(catchUpCompleted())
+      .receive(lost, refused, { type: 'stream.stopped' }, started(), connected);
+    simulator.receive(crashed, started(1_000), connected).settle(catchUpCompleted()).receive(lost);
+    for (const { type, key } of simulator.pendingEffects(STREAM))
+      if (type === 'raiseAlarm') simulator.answer(STREAM, key);
+    return simulator;
   },
 
   'voting-stopped-and-resumed': () => {
-    const world = Simulator.review(reportSpec({ maxConsecutiveFailures: 1 }));
-    world.send(VOTING, { type: 'voting.opened' });
-    world.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'FAILURE' }) });
-    world.answerType(VOTING, 'raiseAlarm');
-    world.run();
-    world.send(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the switch is fixed' });
-    return troubled(world, VOTING).run();
+    const simulator = Simulator.review(reportSpec({ maxConsecutiveFailures: 1 }));
+    simulator.send(VOTING, { type: 'voting.opened' });
+    simulator.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'FAILURE' }) });
+    simulator.answerType(VOTING, 'raiseAlarm');
+    simulator.run();
+    simulator.send(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the switch is fixed' });
+    return troubled(simulator, VOTING).run();
   },
 
   'two-reviews-of-one-patchset': () => {
-    const world = Simulator.review();
+    const simulator = Simulator.review();
     const second = opened(reportSpec(), [{ job: 'job-2', name: 'acme-dsvm', voting: true }]);
     const other = 'review-2';
-    if (second.type === 'review.opened') world.send(other, { ...second, review: other });
-    world.answerType(other, 'lookUpChange');
-    world.answerType(other, 'mergePatchset');
+    if (second.type === 'review.opened') simulator.send(other, { ...second, review: other });
+    simulator.answerType(other, 'lookUpChange');
+    simulator.answerType(other, 'mergePatchset');
     const verdicts = verdictsOf(PATCHSET);
-    world.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'FAILURE' }) });
+    simulator.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'FAILURE' }) });
     // It waits for its turn, and its failure of the same job counts then.
     const failed = jobReport({ job: 'job-2', verdict: 'FAILURE' });
-    world.send(other, { type: 'job.reported', report: failed });
-    troubled(world, verdicts);
-    world.send(verdicts, {
+    simulator.send(other, { type: 'job.reported', report: failed });
+    troubled(simulator, verdicts);
+    simulator.send(verdicts, {
       type: 'machine.quarantine-failed',
       event: 'run.ended',
       message: 'undefined is not a function',
     });
-    return world.run();
+    return simulator.run();
   },
 };
 
 /** What such a history must outlive: an event breaks it, and the daemon goes down over it. */
-function troubled(world: Simulator, history: string): Simulator {
+function troubled(simulator: Simulator, history: string): Simulator {
   const message = 'undefined is not a function';
-  world.send(history, { type: 'machine.failed', event: 'alarm.raised', message });
-  world.send(history, { type: 'daemon.crashed', during: 'alarm.raised', message });
-  return world;
+  simulator.send(history, { type: 'machine.failed', event: 'alarm.raised', message });
+  simulator.send(history, { type: 'daemon.crashed', during: 'alarm.raised', message });
+  return simulator;
 }

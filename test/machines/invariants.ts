@@ -11,58 +11,58 @@ import { replayHistory } from '../../src/machines/replay.ts';
 import { type Simulator, sha256 } from './simulator.ts';
 
 /** The promises that a world breaks. */
-export function breaches(world: Simulator): readonly string[] {
-  return [...world.stored.values()].flatMap((stored) => {
-    const rows = world.rowsOf(stored.history);
+export function invariantViolations(simulator: Simulator): readonly string[] {
+  return [...simulator.stored.values()].flatMap((stored) => {
+    const rows = simulator.rowsOf(stored.history);
     const broken = [
-      ...inEveryHistory(rows),
-      ...(stored.machine === 'job@1' ? inAJob(rows, stored, world) : []),
-      ...(stored.machine === 'review@1' ? inAReview(rows) : []),
-      ...(stored.machine === 'stream@1' ? inAStream(rows) : []),
+      ...historyViolations(rows),
+      ...(stored.machine === 'job@1' ? jobViolations(rows, stored, simulator) : []),
+      ...(stored.machine === 'review@1' ? reviewViolations(rows) : []),
+      ...(stored.machine === 'stream@1' ? streamViolations(rows) : []),
     ];
     return broken.map((what) => `${stored.history}: ${what}`);
   });
 }
 
 /** Rows that a strict replay computes otherwise. */
-export function differences(world: Simulator): readonly string[] {
-  return [...world.rows.values()].flatMap((rows) => {
+export function differences(simulator: Simulator): readonly string[] {
+  return [...simulator.rows.values()].flatMap((rows) => {
     const { difference } = replayHistory(rows, sha256);
     return difference === null ? [] : [JSON.stringify(difference)];
   });
 }
 
 /** Rows that no state handled: none may be among what really happens. */
-export function ignored(world: Simulator): readonly string[] {
-  return [...world.rows.values()]
+export function ignored(simulator: Simulator): readonly string[] {
+  return [...simulator.rows.values()]
     .flat()
     .filter((row) => row.outcome === 'ignored')
     .map((row) => `${row.history}/${row.version} ${row.type} in ${row.state}`);
 }
 
-function inEveryHistory(rows: readonly LogRow[]): readonly string[] {
+function historyViolations(rows: readonly LogRow[]): readonly string[] {
   const broken: string[] = [];
   const known = new Set<string>();
-  const owed = new Map<string, KeyedEffect>();
+  const pending = new Map<string, KeyedEffect>();
   let ended = false;
   rows.forEach((row, index) => {
     if (row.version !== index + 1) broken.push(`version ${row.version} in place ${index + 1}`);
     if (index > 0 && row.at < (rows[index - 1]?.at ?? 0)) broken.push(`time went back at ${row.version}`);
-    if (row.settles !== null) owed.delete(row.settles);
+    if (row.settles !== null) pending.delete(row.settles);
     for (const effect of row.effects) {
       if (effect.type === 'sendEvent') continue;
       if (effect.type === 'cancelEffect') {
-        const type = owed.get(effect.key)?.type;
+        const type = pending.get(effect.key)?.type;
         if (type !== 'setTimer' && type !== 'acquireSlot' && type !== 'catchUp')
           broken.push(`withdrew ${effect.key}, a ${type}`);
-        owed.delete(effect.key);
+        pending.delete(effect.key);
         continue;
       }
       if (known.has(effect.key)) broken.push(`asked twice for ${effect.key}`);
       known.add(effect.key);
-      owed.set(effect.key, effect);
+      pending.set(effect.key, effect);
     }
-    const timers = [...owed.values()].filter((effect) => effect.type === 'setTimer');
+    const timers = [...pending.values()].filter((effect) => effect.type === 'setTimer');
     if (timers.length > 1) broken.push(`${timers.length} timers at ${row.version}`);
     if (ended && row.state !== rows[index - 1]?.state) broken.push(`moved after its end at ${row.version}`);
     ended ||= row.state === 'done' || row.state === 'parked';
@@ -72,7 +72,11 @@ function inEveryHistory(rows: readonly LogRow[]): readonly string[] {
   return broken;
 }
 
-function inAJob(rows: readonly LogRow[], stored: HistorySnapshot, world: Simulator): readonly string[] {
+function jobViolations(
+  rows: readonly LogRow[],
+  stored: HistorySnapshot,
+  simulator: Simulator,
+): readonly string[] {
   const spec = rows[0]?.data.spec as JobSpec;
   const broken: string[] = [];
   const count = (test: (effect: LogRow['effects'][number]) => boolean) =>
@@ -80,14 +84,14 @@ function inAJob(rows: readonly LogRow[], stored: HistorySnapshot, world: Simulat
   const reports = rows.flatMap(sentReports);
   if (reports.length > 1) broken.push('told the review twice');
   if (stored.ended && reports.length !== 1) broken.push(`ended, and told the review ${reports.length} times`);
-  for (const report of reports) broken.push(...ofAReport(report, rows, spec));
+  for (const report of reports) broken.push(...reportViolations(report, rows, spec));
   if (count((effect) => effect.type === 'createServer') > spec.limits.setupAttempts)
     broken.push('more servers than attempts');
   if (count((effect) => effect.type === 'runStage' && effect.run.stage === 'testing') > 1)
     broken.push('tested twice');
   if (count((effect) => effect.type === 'publishEvidence') > spec.limits.publishAttempts)
     broken.push('published too often');
-  if (stored.state === 'done') broken.push(...ofADoneJob(rows, stored, world));
+  if (stored.state === 'done') broken.push(...doneJobViolations(rows, stored, simulator));
   const times = (type: string) => rows.filter((row) => row.type === type).length;
   const enough =
     times('machine.failed') >= 2 || times('daemon.crashed') >= 2 || times('machine.quarantine-failed') > 0;
@@ -101,7 +105,7 @@ function sentReports(row: LogRow): readonly JobReport[] {
   );
 }
 
-function ofAReport(report: JobReport, rows: readonly LogRow[], spec: JobSpec): readonly string[] {
+function reportViolations(report: JobReport, rows: readonly LogRow[], spec: JobSpec): readonly string[] {
   const broken: string[] = [];
   const moved = rows.filter((row) => row.outcome === 'moved');
   const failedTests = moved.some(
@@ -120,7 +124,11 @@ function ofAReport(report: JobReport, rows: readonly LogRow[], spec: JobSpec): r
   return broken;
 }
 
-function ofADoneJob(rows: readonly LogRow[], stored: HistorySnapshot, world: Simulator): readonly string[] {
+function doneJobViolations(
+  rows: readonly LogRow[],
+  stored: HistorySnapshot,
+  simulator: Simulator,
+): readonly string[] {
   const broken: string[] = [];
   if (!rows.some((row) => row.state.startsWith('cleanup'))) broken.push('done without a clean-up');
   const leaked = rows.some((row) =>
@@ -137,7 +145,7 @@ function ofADoneJob(rows: readonly LogRow[], stored: HistorySnapshot, world: Sim
     ({ type }) => type !== 'raiseAlarm' && !(type === 'discardEvidence' && evidenceLeft),
   );
   if (left.length > 0) broken.push(`done while ${left.map((effect) => effect.key).join(', ')} is owed`);
-  if ([...world.servers].some((name) => name.includes(stored.history)))
+  if ([...simulator.servers].some((name) => name.includes(stored.history)))
     broken.push('done with a server left');
   const late = rows.findLast((row) => row.type === 'server.active' && row.outcome === 'moved');
   if (late !== undefined) {
@@ -150,7 +158,7 @@ function ofADoneJob(rows: readonly LogRow[], stored: HistorySnapshot, world: Sim
 }
 
 /** It never rests while something may be missing, and never asks twice at a time. */
-function inAStream(rows: readonly LogRow[]): readonly string[] {
+function streamViolations(rows: readonly LogRow[]): readonly string[] {
   const broken: string[] = [];
   const asked = new Set<string>();
   for (const row of rows) {
@@ -166,7 +174,7 @@ function inAStream(rows: readonly LogRow[]): readonly string[] {
   return broken;
 }
 
-function inAReview(rows: readonly LogRow[]): readonly string[] {
+function reviewViolations(rows: readonly LogRow[]): readonly string[] {
   const broken: string[] = [];
   const report = rows[0]?.data.report as ReportSpec;
   const posts = rows.flatMap((row) => row.effects).filter((effect) => effect.type === 'postReview');

@@ -9,10 +9,10 @@ import { sha256 } from './simulator.ts';
 import { stories } from './stories.ts';
 
 describe.each(Object.entries(stories))('%s', (_, send) => {
-  const world = send();
+  const simulator = send();
 
   test('moves as by xstate’s own transition, row for row', () => {
-    for (const rows of world.rows.values()) {
+    for (const rows of simulator.rows.values()) {
       let before: ReturnType<typeof step>['stored'] | null = null;
       for (const row of rows) {
         const event = { ...row.data, type: row.type } as never;
@@ -32,7 +32,7 @@ describe.each(Object.entries(stories))('%s', (_, send) => {
   });
 
   test('has rows whose text is the canonical one', () => {
-    for (const { hash, ...row } of world.log) {
+    for (const { hash, ...row } of simulator.log) {
       const texts = { data: canonicalJson(row.data), effects: row.effects.map((it) => canonicalJson(it)) };
       expect(rowText(row, texts)).toBe(canonicalJson(row));
     }

@@ -17,7 +17,7 @@ import { accepted, JOB, jobSpec, opened, preparePlan, REVIEW, reportSpec, START,
 export const sha256 = (text: string) => hash('sha256', text);
 
 /** What the world answers; null leaves the effect in flight. */
-export type Answers = (effect: KeyedEffect, world: Simulator) => AnyEvent | null;
+export type Answers = (effect: KeyedEffect, simulator: Simulator) => AnyEvent | null;
 
 /** The machine that a history begins on, by its first event. */
 const FIRST_EVENTS: Readonly<Record<string, MachineName>> = {
@@ -51,50 +51,53 @@ export class Simulator {
   }
 
   /** A review and its jobs, as admission opens them. */
-  static whole(specs: readonly JobSpec[] = [jobSpec()], report: ReportSpec = reportSpec()): Simulator {
-    const world = new Simulator(answerWell);
+  static reviewWithJobs(
+    specs: readonly JobSpec[] = [jobSpec()],
+    report: ReportSpec = reportSpec(),
+  ): Simulator {
+    const simulator = new Simulator(succeed);
     const jobs = specs.map((spec, index) => ({ spec, job: `job-${index + 1}` }));
     const named = jobs.map(({ job, spec }) => ({ job, name: spec.name, voting: spec.voting }));
-    world.send(REVIEW, opened(report, named));
-    for (const { job, spec } of jobs) world.send(job, accepted(spec, job));
-    return world;
+    simulator.send(REVIEW, opened(report, named));
+    for (const { job, spec } of jobs) simulator.send(job, accepted(spec, job));
+    return simulator;
   }
 
   /** One job and nobody to report to. */
   static job(spec: JobSpec = jobSpec()): Simulator {
-    const world = new Simulator(answerWell);
-    world.send(JOB, accepted(spec));
-    world.send(JOB, { type: 'job.ready', trees: [TREE] });
-    return world;
+    const simulator = new Simulator(succeed);
+    simulator.send(JOB, accepted(spec));
+    simulator.send(JOB, { type: 'job.ready', trees: [TREE] });
+    return simulator;
   }
 
   /** A review that has prepared its patchset, and no jobs. */
   static review(report: ReportSpec = reportSpec()): Simulator {
-    const world = Simulator.unprepared(preparePlan(), report);
-    world.answerType(REVIEW, 'lookUpChange');
-    world.answerType(REVIEW, 'mergePatchset');
-    world.undelivered.length = 0;
-    return world;
+    const simulator = Simulator.unprepared(preparePlan(), report);
+    simulator.answerType(REVIEW, 'lookUpChange');
+    simulator.answerType(REVIEW, 'mergePatchset');
+    simulator.undelivered.length = 0;
+    return simulator;
   }
 
   /** A review at its very beginning, and no jobs. */
   static unprepared(plan: PreparePlan = preparePlan(), report: ReportSpec = reportSpec()): Simulator {
-    const world = new Simulator(answerWell);
-    world.send(REVIEW, opened(report, undefined, plan));
-    return world;
+    const simulator = new Simulator(succeed);
+    simulator.send(REVIEW, opened(report, undefined, plan));
+    return simulator;
   }
 
   /** The same world again, to go on from here in another way. */
   fork(): Simulator {
-    const world = new Simulator(this.answers);
-    world.now = this.now;
-    world.votes = this.votes;
-    for (const [history, rows] of this.rows) world.rows.set(history, [...rows]);
-    for (const [history, stored] of this.stored) world.stored.set(history, stored);
-    for (const name of this.servers) world.servers.add(name);
-    world.log.push(...this.log);
-    world.undelivered.push(...this.undelivered);
-    return world;
+    const simulator = new Simulator(this.answers);
+    simulator.now = this.now;
+    simulator.votes = this.votes;
+    for (const [history, rows] of this.rows) simulator.rows.set(history, [...rows]);
+    for (const [history, stored] of this.stored) simulator.stored.set(history, stored);
+    for (const name of this.servers) simulator.servers.add(name);
+    simulator.log.push(...this.log);
+    simulator.undelivered.push(...this.undelivered);
+    return simulator;
   }
 
   /** Appends one event, and what it tells other histories. Returns its row. */
@@ -131,7 +134,7 @@ export class Simulator {
 
   /** Answers what is owed by its type: there must be exactly one. */
   answerType(history: string, type: KeyedEffect['type'], event?: AnyEvent): LogRow {
-    const [effect, ...more] = this.owed(history).filter((owed) => owed.type === type);
+    const [effect, ...more] = this.pendingEffects(history).filter((pending) => pending.type === type);
     if (effect === undefined || more.length > 0)
       throw new Error(`${history} owes ${more.length + 1} ${type}`);
     return this.answer(history, effect.key, event);
@@ -148,13 +151,15 @@ export class Simulator {
     return stored;
   }
 
-  owed(history: string): readonly KeyedEffect[] {
+  pendingEffects(history: string): readonly KeyedEffect[] {
     return Object.values(this.at(history).pending);
   }
 
   /** Effects that the outside is performing. */
   inFlight(history: string): readonly KeyedEffect[] {
-    return this.owed(history).filter((effect) => effect.type !== 'setTimer' && effect.type !== 'acquireSlot');
+    return this.pendingEffects(history).filter(
+      (effect) => effect.type !== 'setTimer' && effect.type !== 'acquireSlot',
+    );
   }
 
   rowsOf(history: string): readonly LogRow[] {
@@ -168,7 +173,7 @@ export class Simulator {
   /** One thing happens: the oldest effect that has an answer is answered, else the next timer fires. False: nothing is left to happen. */
   next(): boolean {
     for (const history of this.stored.keys()) {
-      for (const effect of this.owed(history)) {
+      for (const effect of this.pendingEffects(history)) {
         if (effect.type === 'setTimer') continue;
         const event = this.answers(effect, this);
         if (event === null) continue;
@@ -177,7 +182,7 @@ export class Simulator {
       }
     }
     const due = [...this.stored.keys()]
-      .flatMap((history) => this.owed(history).map((effect) => ({ history, effect })))
+      .flatMap((history) => this.pendingEffects(history).map((effect) => ({ history, effect })))
       .flatMap(({ history, effect }) => (effect.type === 'setTimer' ? [{ history, effect }] : []))
       .sort((one, other) => one.effect.dueAt - other.effect.dueAt)[0];
     if (due === undefined) return false;
@@ -216,21 +221,21 @@ export class Simulator {
 }
 
 /** All is well, and Gerrit keeps every vote. */
-export const answerWell: Answers = (effect, world) => {
-  if (effect.type === 'postReview') world.votes = { ...world.votes, ...effect.labels };
-  return goodAnswer(effect, world.votes);
+export const succeed: Answers = (effect, simulator) => {
+  if (effect.type === 'postReview') simulator.votes = { ...simulator.votes, ...effect.labels };
+  return goodAnswer(effect, simulator.votes);
 };
 
 /** All is well, but every effect of one type is answered by `event`; null leaves it in flight. */
-export function unless(type: KeyedEffect['type'], event: AnyEvent | null): Answers {
-  return (effect, world) => (effect.type === type ? event : answerWell(effect, world));
+export function succeedExcept(type: KeyedEffect['type'], event: AnyEvent | null): Answers {
+  return (effect, simulator) => (effect.type === type ? event : succeed(effect, simulator));
 }
 
 /** The same world, come to the first moment at which the history is in this state. */
-export function comeTo(world: Simulator, history: string, state: string): Simulator {
-  for (let steps = 0; world.at(history).state !== state; steps += 1) {
-    if (steps > 100 || !world.next())
-      throw new Error(`${history} never came to ${state}: ${world.summary()}`);
+export function runUntil(simulator: Simulator, history: string, state: string): Simulator {
+  for (let steps = 0; simulator.at(history).state !== state; steps += 1) {
+    if (steps > 100 || !simulator.next())
+      throw new Error(`${history} never came to ${state}: ${simulator.summary()}`);
   }
-  return world;
+  return simulator;
 }

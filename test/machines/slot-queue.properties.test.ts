@@ -105,7 +105,7 @@ class Lab {
   }
 
   /** Limits that are exceeded. */
-  breaches(): readonly string[] {
+  invariantViolations(): readonly string[] {
     const used = (what: keyof SlotHolder, value: string) =>
       this.running.filter(({ holder }) => holder[what] === value).length;
     const { slots, jobs, projects } = this.#limits;
@@ -134,7 +134,7 @@ function run(given: SlotLimits, all: readonly (readonly [number, Want, boolean])
 
 function step(lab: Lab): void {
   lab.serve();
-  if (lab.breaches().length > 0) throw new Error(lab.breaches().join(', '));
+  if (lab.invariantViolations().length > 0) throw new Error(lab.invariantViolations().join(', '));
   lab.tick();
 }
 

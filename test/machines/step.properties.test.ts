@@ -11,8 +11,8 @@ import { step } from '../../src/machines/step.ts';
 import { EXHAUSTIVE, runs } from '../fixtures/effort.ts';
 import { otherAnswers } from './answers.ts';
 import { JOB, jobReport, jobSpec, opened, REVIEW, reportSpec } from './facts.ts';
-import { breaches, differences } from './invariants.ts';
-import { answerWell, Simulator, sha256 } from './simulator.ts';
+import { differences, invariantViolations } from './invariants.ts';
+import { Simulator, sha256, succeed } from './simulator.ts';
 
 /** One thing that happens; the numbers pick among what is possible then. */
 type Happening =
@@ -66,13 +66,13 @@ describe('any sequence of events', () => {
   test('keeps the invariants, and ends once every effect is answered', () => {
     fc.assert(
       fc.property(story, ({ shape, happenings }) => {
-        const world = worldOf(shape);
-        for (const one of happenings) happen(world, one);
-        world.answers = answerWell;
-        world.run(400);
-        expect(world.ended, world.summary()).toBe(true);
-        expect(breaches(world)).toEqual([]);
-        expect(differences(world)).toEqual([]);
+        const simulator = worldOf(shape);
+        for (const one of happenings) happen(simulator, one);
+        simulator.answers = succeed;
+        simulator.run(400);
+        expect(simulator.ended, simulator.summary()).toBe(true);
+        expect(invariantViolations(simulator)).toEqual([]);
+        expect(differences(simulator)).toEqual([]);
       }),
       { numRuns: runs(80) },
     );
@@ -82,27 +82,27 @@ describe('any sequence of events', () => {
     const states = new Set<string>();
     fc.assert(
       fc.property(reviewStory, ({ label, postAttempts, verdicts, happenings }) => {
-        const world = new Simulator(answerWell);
+        const simulator = new Simulator(succeed);
         const jobs = verdicts.map((_, index) => ({
           job: `job-${index}`,
           name: index === 0 ? 'acme-dsvm' : 'acme-fc',
           voting: true,
         }));
-        world.send(REVIEW, opened(reportSpec({ label: label ? 'Verified' : null, postAttempts }), jobs));
+        simulator.send(REVIEW, opened(reportSpec({ label: label ? 'Verified' : null, postAttempts }), jobs));
         const reports = verdicts.map((verdict, index) =>
           jobReport({ job: `job-${index}`, verdict, reason: 'x' }),
         );
         for (const report of reports) {
-          for (const one of happenings.splice(0, 3)) happen(world, one);
-          world.send(REVIEW, { type: 'job.reported', report });
+          for (const one of happenings.splice(0, 3)) happen(simulator, one);
+          simulator.send(REVIEW, { type: 'job.reported', report });
         }
-        for (const one of happenings) happen(world, one);
-        world.answers = answerWell;
-        world.run(400);
-        for (const row of world.log) states.add(row.state);
-        expect(world.ended, world.summary()).toBe(true);
-        expect(breaches(world)).toEqual([]);
-        expect(differences(world)).toEqual([]);
+        for (const one of happenings) happen(simulator, one);
+        simulator.answers = succeed;
+        simulator.run(400);
+        for (const row of simulator.log) states.add(row.state);
+        expect(simulator.ended, simulator.summary()).toBe(true);
+        expect(invariantViolations(simulator)).toEqual([]);
+        expect(differences(simulator)).toEqual([]);
       }),
       { numRuns: runs(150) },
     );
@@ -122,9 +122,9 @@ describe('any sequence of events', () => {
   test('goes on from what was stored exactly as from memory', () => {
     fc.assert(
       fc.property(story, ({ shape, happenings }) => {
-        const world = worldOf(shape);
-        for (const one of happenings) happen(world, one);
-        for (const rows of world.rows.values()) {
+        const simulator = worldOf(shape);
+        for (const one of happenings) happen(simulator, one);
+        for (const rows of simulator.rows.values()) {
           let memory: HistorySnapshot | null = null;
           for (const row of rows) {
             const stored: HistorySnapshot | null =
@@ -162,18 +162,18 @@ function worldOf(shape: {
     limits: { setupAttempts, publishAttempts, cleanupAttempts },
   });
   const report = reportSpec({ enabled: shape.post, label: shape.label ? 'Verified' : null });
-  return Simulator.whole(
+  return Simulator.reviewWithJobs(
     Array.from({ length: shape.jobs }, () => spec),
     report,
   );
 }
 
-function happen(world: Simulator, one: Happening): void {
+function happen(simulator: Simulator, one: Happening): void {
   switch (one.what) {
     case 'answer': {
-      const effects = [...world.stored.keys()].flatMap((history) =>
-        world
-          .owed(history)
+      const effects = [...simulator.stored.keys()].flatMap((history) =>
+        simulator
+          .pendingEffects(history)
           .filter(({ type }) => type !== 'setTimer')
           .map((effect) => ({ history, effect })),
       );
@@ -182,51 +182,51 @@ function happen(world: Simulator, one: Happening): void {
       const others = otherAnswers(chosen.effect);
       // Most answers are good, or no story would come far.
       const event = one.how < 6 ? undefined : others[one.how % Math.max(1, others.length)];
-      world.answer(chosen.history, chosen.effect.key, event);
+      simulator.answer(chosen.history, chosen.effect.key, event);
       return;
     }
     case 'timer': {
-      const timers = [...world.stored.keys()].flatMap((history) =>
-        world
-          .owed(history)
+      const timers = [...simulator.stored.keys()].flatMap((history) =>
+        simulator
+          .pendingEffects(history)
           .filter(({ type }) => type === 'setTimer')
           .map(({ key }) => ({ history, key })),
       );
       const chosen = timers[one.which % Math.max(1, timers.length)];
-      if (chosen !== undefined) world.answer(chosen.history, chosen.key);
+      if (chosen !== undefined) simulator.answer(chosen.history, chosen.key);
       return;
     }
     case 'again':
-      again(world, one);
+      again(simulator, one);
       return;
     case 'unknown':
-      world.send(historyOf(world, one.which), { type: 'alarm.raised' }, { settles: 'never:asked' });
+      simulator.send(historyOf(simulator, one.which), { type: 'alarm.raised' }, { settles: 'never:asked' });
       return;
     case 'said':
-      submitOne(world, one);
+      submitOne(simulator, one);
       return;
     case 'clock':
-      world.now = Math.max(0, world.now + one.ms);
+      simulator.now = Math.max(0, simulator.now + one.ms);
   }
 }
 
 /** An answer that was given before is given again. */
-function again(world: Simulator, one: { readonly which: number; readonly how: number }): void {
-  const history = historyOf(world, one.which);
-  const settled = world.rowsOf(history).filter((row) => row.settles !== null);
+function again(simulator: Simulator, one: { readonly which: number; readonly how: number }): void {
+  const history = historyOf(simulator, one.which);
+  const settled = simulator.rowsOf(history).filter((row) => row.settles !== null);
   const row = settled[one.how % Math.max(1, settled.length)];
   if (row === undefined || row.settles === null) return;
-  const before = world.at(history);
+  const before = simulator.at(history);
   const event = { ...row.data, type: row.type } as unknown as AnyEvent;
-  const servers = [...world.servers];
-  const after = world.send(history, event, { settles: row.settles });
-  world.servers.clear();
-  for (const name of servers) world.servers.add(name);
+  const servers = [...simulator.servers];
+  const after = simulator.send(history, event, { settles: row.settles });
+  simulator.servers.clear();
+  for (const name of servers) simulator.servers.add(name);
   expect([after.outcome, after.state, after.effects]).toEqual(['late', before.state, []]);
 }
 
-function submitOne(world: Simulator, one: { readonly which: number; readonly how: number }): void {
-  const history = historyOf(world, one.which);
+function submitOne(simulator: Simulator, one: { readonly which: number; readonly how: number }): void {
+  const history = historyOf(simulator, one.which);
   const events: readonly AnyEvent[] =
     history === REVIEW
       ? [
@@ -246,10 +246,10 @@ function submitOne(world: Simulator, one: { readonly which: number; readonly how
           { type: 'stage.started', stage: 'testing', pid: 42, adopted: true },
         ];
   const event = events[one.how % events.length];
-  if (event !== undefined) world.send(history, event);
+  if (event !== undefined) simulator.send(history, event);
 }
 
-function historyOf(world: Simulator, which: number): string {
-  const histories = [...world.stored.keys()];
+function historyOf(simulator: Simulator, which: number): string {
+  const histories = [...simulator.stored.keys()];
   return histories[which % histories.length] ?? JOB;
 }

@@ -79,8 +79,8 @@ describe('time', () => {
 });
 
 test('what is asked for and taken back within one event is not recorded', () => {
-  const world = Simulator.review();
-  const done = world.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
+  const simulator = Simulator.review();
+  const done = simulator.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
   expect([done.state, done.effects.map(({ type }) => type)]).toEqual([
     'done',
     ['sendEvent', 'sendEvent', 'cancelEffect', 'sendEvent'],
@@ -89,7 +89,7 @@ test('what is asked for and taken back within one event is not recorded', () => 
   none.send(REVIEW, opened(reportSpec(), []));
   none.answerType(REVIEW, 'lookUpChange');
   const row = none.answerType(REVIEW, 'mergePatchset');
-  expect([row.state, row.effects, none.owed(REVIEW)]).toEqual([
+  expect([row.state, row.effects, none.pendingEffects(REVIEW)]).toEqual([
     'done',
     [
       { type: 'cancelEffect', key: 'deadline:merging:1' },

@@ -24,154 +24,161 @@ import {
   REVIEW,
   reportSpec,
 } from './facts.ts';
-import { type Answers, answerWell, comeTo, Simulator, unless } from './simulator.ts';
+import { type Answers, runUntil, Simulator, succeed, succeedExcept } from './simulator.ts';
 
 /** Name of the file: how the story goes. */
 export const stories: Readonly<Record<string, () => Simulator>> = {
-  success: () => simulate(answerWell).run(),
+  success: () => simulate(succeed).run(),
 
   'failing-test': () =>
-    simulate((effect, world) => {
+    simulate((effect, simulator) => {
       if (effect.type === 'readResults') return { type: 'results.read', results: FAILED };
       if (effect.type === 'runStage' && effect.run.stage === 'testing') return exited('testing', 1);
-      return answerWell(effect, world);
+      return succeed(effect, simulator);
     }).run(),
 
   'setup-retried-then-retry-limit': () =>
-    simulate((effect, world) =>
-      effect.type === 'runStage' ? exited('stacking', 1) : answerWell(effect, world),
+    simulate((effect, simulator) =>
+      effect.type === 'runStage' ? exited('stacking', 1) : succeed(effect, simulator),
     ).run(),
 
   'playbook-failed-once': () =>
     simulate(
-      (effect, world) =>
+      (effect, simulator) =>
         effect.type === 'runStage' && effect.run.stage === 'stacking' && effect.run.owner.attempt === 1
           ? {
               type: 'stage.exited',
               stage: 'stacking',
               end: { how: 'exited', code: 2, failedTask: FAILED_TASK },
             }
-          : answerWell(effect, world),
+          : succeed(effect, simulator),
       opened(),
       jobSpec({ stacking: PLAYBOOK, testing: PLAYBOOK }),
     ).run(),
 
   'setup-never-ends': () =>
-    simulate((effect, world) => {
-      const { state } = world.at(JOB);
+    simulate((effect, simulator) => {
+      const { state } = simulator.at(JOB);
       if (effect.type === 'createServer' && state === 'booting.creating' && effect.owner.attempt === 1)
         return null;
       if (effect.type === 'runStage' && state === 'stacking.running') return null;
-      return answerWell(effect, world);
+      return succeed(effect, simulator);
     }).run(),
 
   'boot-failed-once': () =>
-    simulate((effect, world) =>
+    simulate((effect, simulator) =>
       effect.type === 'createServer' && effect.owner.attempt === 1
         ? { type: 'server.create-failed', failure: failure('create server') }
-        : answerWell(effect, world),
+        : succeed(effect, simulator),
     ).run(),
 
   'cancelled-while-creating': () => {
-    const world = comeTo(simulate(answerWell), JOB, 'booting.creating');
-    world.send(REVIEW, { type: 'review.cancelled', reason: 'the change was abandoned' });
-    return world.run();
+    const simulator = runUntil(simulate(succeed), JOB, 'booting.creating');
+    simulator.send(REVIEW, { type: 'review.cancelled', reason: 'the change was abandoned' });
+    return simulator.run();
   },
 
   'superseded-after-the-post-was-sent': () => {
-    const world = comeTo(simulate(answerWell), REVIEW, 'posting.sending');
-    world.send(REVIEW, { type: 'review.superseded', by: '912345,4' });
-    return world.run();
+    const simulator = runUntil(simulate(succeed), REVIEW, 'posting.sending');
+    simulator.send(REVIEW, { type: 'review.superseded', by: '912345,4' });
+    return simulator.run();
   },
 
   'test-stage-never-ends': () =>
-    simulate((effect, world) => {
+    simulate((effect, simulator) => {
       const silent = effect.type === 'runStage' && effect.run.stage === 'testing';
-      return silent && world.at(JOB).state === 'testing.running' ? null : answerWell(effect, world);
+      return silent && simulator.at(JOB).state === 'testing.running' ? null : succeed(effect, simulator);
     }).run(),
 
   'test-stage-lost': () =>
-    simulate((effect, world) =>
+    simulate((effect, simulator) =>
       effect.type === 'runStage' && effect.run.stage === 'testing'
         ? { type: 'stage.lost', stage: 'testing', why: 'its lock is free and it left no rc' }
-        : answerWell(effect, world),
+        : succeed(effect, simulator),
     ).run(),
 
   'server-leaked': () =>
-    simulate((effect, world) =>
+    simulate((effect, simulator) =>
       effect.type === 'deleteServer'
         ? { type: 'server.delete-failed', failure: failure('delete server') }
-        : answerWell(effect, world),
+        : succeed(effect, simulator),
     ).run(),
 
   'evidence-leaked': () =>
     simulate(
-      unless('discardEvidence', { type: 'evidence.discard-failed', failure: failure('discard evidence') }),
+      succeedExcept('discardEvidence', {
+        type: 'evidence.discard-failed',
+        failure: failure('discard evidence'),
+      }),
     ).run(),
 
   'posted-at-the-third-try': () =>
-    simulate((effect, world) =>
+    simulate((effect, simulator) =>
       effect.type === 'postReview' && effect.key !== 'postReview:3'
         ? { type: 'review.post-failed', failure: failure('post review') }
-        : answerWell(effect, world),
+        : succeed(effect, simulator),
     ).run(),
 
   'vote-rejected': () =>
-    simulate((effect, world) =>
+    simulate((effect, simulator) =>
       effect.type === 'postReview' && Object.keys(effect.labels).length > 0
         ? { type: 'vote.rejected', failure: failure('vote', { retryable: false }) }
-        : answerWell(effect, world),
+        : succeed(effect, simulator),
     ).run(),
 
   'vote-dropped': () =>
-    simulate((effect, world) =>
-      effect.type === 'readVotes' ? { type: 'votes.read', votes: {} } : answerWell(effect, world),
+    simulate((effect, simulator) =>
+      effect.type === 'readVotes' ? { type: 'votes.read', votes: {} } : succeed(effect, simulator),
     ).run(),
 
   'daemon-crashed-twice': () => {
-    const world = comeTo(simulate(answerWell), JOB, 'testing.running');
+    const simulator = runUntil(simulate(succeed), JOB, 'testing.running');
     for (let times = 0; times < 2; times += 1) {
-      world.send(JOB, { type: 'daemon.crashed', during: 'runStage', message: 'undefined is not a function' });
+      simulator.send(JOB, {
+        type: 'daemon.crashed',
+        during: 'runStage',
+        message: 'undefined is not a function',
+      });
     }
-    return world.run();
+    return simulator.run();
   },
 
   'review-crashed-the-daemon-twice': () => {
-    const world = simulate(answerWell);
+    const simulator = simulate(succeed);
     for (let times = 0; times < 2; times += 1) {
-      world.send(REVIEW, {
+      simulator.send(REVIEW, {
         type: 'daemon.crashed',
         during: 'lookUpChange:1',
         message: 'undefined is not a function',
       });
     }
-    return world.run();
+    return simulator.run();
   },
 
   'promoted-while-it-waits': () => {
-    const world = comeTo(simulate(answerWell), JOB, 'queued.waiting');
-    world.send(JOB, { type: 'job.promoted', by: 'alice', why: 'a release waits for it' });
-    return world.run();
+    const simulator = runUntil(simulate(succeed), JOB, 'queued.waiting');
+    simulator.send(JOB, { type: 'job.promoted', by: 'alice', why: 'a release waits for it' });
+    return simulator.run();
   },
 
   'start-message-hold-and-mail': () => {
     const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 14_400_000 };
     const report = reportSpec({ startMessage: true, maxConsecutiveFailures: 2 });
-    const world = simulate(answerWell, mailed(opened(report, undefined, preparePlan({ hold }))));
-    world.send(VOTING, { type: 'voting.opened' });
-    comeTo(world, REVIEW, 'preparing.awaitingVote');
-    world.send(REVIEW, { type: 'vote.cast', vote: { account: 'zuul', label: 'Verified', value: 1 } });
-    comeTo(world, JOB, 'stacking.running');
-    world.send(JOB, { type: 'stage.started', stage: 'stacking', pid: 4711, adopted: false });
-    return world.run();
+    const simulator = simulate(succeed, mailed(opened(report, undefined, preparePlan({ hold }))));
+    simulator.send(VOTING, { type: 'voting.opened' });
+    runUntil(simulator, REVIEW, 'preparing.awaitingVote');
+    simulator.send(REVIEW, { type: 'vote.cast', vote: { account: 'zuul', label: 'Verified', value: 1 } });
+    runUntil(simulator, JOB, 'stacking.running');
+    simulator.send(JOB, { type: 'stage.started', stage: 'stacking', pid: 4711, adopted: false });
+    return simulator.run();
   },
 
   'nothing-works-at-once': () => {
     const tried = new Set<string>();
     return simulate(
-      (effect, world) => {
+      (effect, simulator) => {
         const first = FIRST_ANSWERS[effect.type];
-        if (first === undefined || tried.has(effect.type)) return answerWell(effect, world);
+        if (first === undefined || tried.has(effect.type)) return succeed(effect, simulator);
         tried.add(effect.type);
         return first;
       },
@@ -180,19 +187,19 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   },
 
   'stage-not-started-then-no-results': () =>
-    simulate((effect, world) => {
+    simulate((effect, simulator) => {
       if (effect.type === 'runStage' && effect.run.owner.attempt === 1)
         return { type: 'stage.start-failed', stage: 'stacking', failure: failure('run stage') };
       if (effect.type === 'readResults')
         return { type: 'results.read-failed', why: 'results.tap is missing' };
-      return answerWell(effect, world);
+      return succeed(effect, simulator);
     }).run(),
 
   'merge-conflict': () => {
     const { project, change, branch } = PATCHSET;
     const files = ['setup.cfg'];
     return simulate(
-      unless('mergePatchset', { type: 'patchset.conflicted', project, change, branch, files }),
+      succeedExcept('mergePatchset', { type: 'patchset.conflicted', project, change, branch, files }),
     ).run();
   },
 
@@ -200,42 +207,42 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     const job = { job: JOB, name: 'acme-dsvm', voting: true, files: { include: [], exclude: ['doc/*'] } };
     const change = { ...RESOLVED, files: ['doc/index.rst'] };
     return simulate(
-      unless('lookUpChange', { type: 'change.looked-up', change }),
+      succeedExcept('lookUpChange', { type: 'change.looked-up', change }),
       opened(reportSpec(), [job]),
     ).run();
   },
 
   'superseded-while-it-tests': () => {
-    const world = comeTo(simulate(answerWell), JOB, 'testing.running');
-    world.answers = unless('stopStage', {
+    const simulator = runUntil(simulate(succeed), JOB, 'testing.running');
+    simulator.answers = succeedExcept('stopStage', {
       type: 'stage.stop-failed',
       stage: 'testing',
       failure: failure('stop stage'),
     });
-    world.send(REVIEW, { type: 'review.superseded', by: '912345,4' });
-    return world.run();
+    simulator.send(REVIEW, { type: 'review.superseded', by: '912345,4' });
+    return simulator.run();
   },
 
   'internal-errors': () => {
-    const world = comeTo(simulate(answerWell), JOB, 'booting.creating');
+    const simulator = runUntil(simulate(succeed), JOB, 'booting.creating');
     const failed = { type: 'machine.failed', message: 'undefined is not a function' } as const;
-    world.send(JOB, { ...failed, event: 'server.active' });
-    comeTo(world, REVIEW, 'posting.sending');
-    world.send(REVIEW, { ...failed, event: 'review.posted' });
-    return world.run();
+    simulator.send(JOB, { ...failed, event: 'server.active' });
+    runUntil(simulator, REVIEW, 'posting.sending');
+    simulator.send(REVIEW, { ...failed, event: 'review.posted' });
+    return simulator.run();
   },
 
   'broken-beyond-quarantine': () => {
-    const world = comeTo(simulate(answerWell), JOB, 'booting.creating');
+    const simulator = runUntil(simulate(succeed), JOB, 'booting.creating');
     const broken = {
       type: 'machine.quarantine-failed',
       event: 'server.active',
       message: 'undefined is not a function',
     } as const;
-    world.send(JOB, broken);
-    world.run();
-    world.send(REVIEW, { ...broken, event: 'timer.fired' });
-    return world.run();
+    simulator.send(JOB, broken);
+    simulator.run();
+    simulator.send(REVIEW, { ...broken, event: 'timer.fired' });
+    return simulator.run();
   },
 
   'logs-full-for-an-hour': () => {
@@ -244,32 +251,32 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
 
   'logs-full-for-good': () => {
     const spec = jobSpec({ limits: { publishAgeMs: 60_000 } });
-    const world = simulate(
+    const simulator = simulate(
       failing(() => true),
       opened(),
       spec,
     );
-    come(world, 'discarding');
-    world.answers = unless('discardEvidence', {
+    come(simulator, 'discarding');
+    simulator.answers = succeedExcept('discardEvidence', {
       type: 'evidence.discard-failed',
       failure: failure('discard evidence'),
     });
-    return world.run();
+    return simulator.run();
   },
 
   'publication-dropped-while-it-publishes': () => {
-    const world = come(simulate(failing(() => true)), 'publishing');
-    world.send(PUBLICATION, { type: 'publication.dropped', why: 'too much waits to be published' });
-    return world.run();
+    const simulator = come(simulate(failing(() => true)), 'publishing');
+    simulator.send(PUBLICATION, { type: 'publication.dropped', why: 'too much waits to be published' });
+    return simulator.run();
   },
 
   'publication-in-trouble': () => {
-    const world = come(simulate(failing(() => true)), 'publishing');
+    const simulator = come(simulate(failing(() => true)), 'publishing');
     const message = 'undefined is not a function';
-    world.send(PUBLICATION, { type: 'daemon.crashed', during: 'publishEvidence:1', message });
-    world.send(PUBLICATION, { type: 'machine.failed', event: 'evidence.publish-failed', message });
-    world.send(PUBLICATION, { type: 'machine.quarantine-failed', event: 'evidence.discarded', message });
-    return world.run();
+    simulator.send(PUBLICATION, { type: 'daemon.crashed', during: 'publishEvidence:1', message });
+    simulator.send(PUBLICATION, { type: 'machine.failed', event: 'evidence.publish-failed', message });
+    simulator.send(PUBLICATION, { type: 'machine.quarantine-failed', event: 'evidence.discarded', message });
+    return simulator.run();
   },
 
   ...endlessStories,
@@ -298,19 +305,19 @@ const FIRST_ANSWERS: Readonly<Partial<Record<KeyedEffect['type'], AnyEvent>>> = 
 const PUBLICATION = publicationOf(JOB);
 
 /** To the first moment at which the publication, which begins later than the rest, is in this state. */
-function come(world: Simulator, state: string): Simulator {
-  comeTo(world, JOB, 'publishing.uploading');
-  while (!world.stored.has(PUBLICATION)) if (!world.next()) throw new Error(world.summary());
-  return comeTo(world, PUBLICATION, state);
+function come(simulator: Simulator, state: string): Simulator {
+  runUntil(simulator, JOB, 'publishing.uploading');
+  while (!simulator.stored.has(PUBLICATION)) if (!simulator.next()) throw new Error(simulator.summary());
+  return runUntil(simulator, PUBLICATION, state);
 }
 
 /** The tests fail, and so does each attempt at publishing that the condition names. */
 function failing(unpublished: (effect: KeyedEffect) => boolean): Answers {
-  return (effect, world) => {
+  return (effect, simulator) => {
     if (effect.type === 'readResults') return { type: 'results.read', results: FAILED };
     if (effect.type === 'publishEvidence' && unpublished(effect))
       return { type: 'evidence.publish-failed', failure: failure('publish evidence') };
-    return answerWell(effect, world);
+    return succeed(effect, simulator);
   };
 }
 
@@ -321,15 +328,15 @@ function attemptOf({ key }: KeyedEffect): number {
 
 /** A review with one job, in a world in which everything takes a second and a half. */
 function simulate(answers: Answers, opening = opened(), spec = jobSpec()): Simulator {
-  const world = new Simulator();
-  world.send(REVIEW, opening);
-  world.send(JOB, accepted(spec));
-  world.answers = (effect, it) => {
+  const simulator = new Simulator();
+  simulator.send(REVIEW, opening);
+  simulator.send(JOB, accepted(spec));
+  simulator.answers = (effect, it) => {
     const event = answers(effect, it);
     if (event !== null) it.now += 1_500;
     return event;
   };
-  return world;
+  return simulator;
 }
 
 /** The same, and its end is told by mail. */

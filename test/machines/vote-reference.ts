@@ -26,7 +26,7 @@ export interface ReferenceRun {
   readonly evidencePending: boolean;
 }
 
-export interface ReferenceWorld {
+export interface ReferenceState {
   readonly values: { readonly success: number; readonly failure: number; readonly timedOut: number };
   /** The configuration in force when the vote is sent. */
   readonly jobs: readonly ReferenceJob[];
@@ -40,18 +40,18 @@ export interface ReferenceWorld {
 }
 
 /** The label's value that has to be sent with this post; null: no label. */
-export function referenceVote(world: ReferenceWorld): number | null {
-  const statement = whatIsTrueOfTheCurrentPatchset(world);
+export function referenceVote(state: ReferenceState): number | null {
+  const statement = currentVerdictValue(state);
   if (statement === null) return null;
   // A vote that is not read may be anything, so nothing may rise.
-  if (statement > 0 && world.currentVote === null) return null;
-  if (statement < 0 && !hasFailureOfItsOwn(world)) {
+  if (statement > 0 && state.currentVote === null) return null;
+  if (statement < 0 && !hasOwnFailure(state)) {
     // A person may have removed the negative vote, and this run says nothing that people can read. A positive vote is
     // wrong all the same.
-    return world.currentVote !== null && world.currentVote > 0 ? 0 : null;
+    return state.currentVote !== null && state.currentVote > 0 ? 0 : null;
   }
   // A zero is sent only to take a better vote away.
-  if (statement === 0) return world.currentVote !== null && world.currentVote > 0 ? 0 : null;
+  if (statement === 0) return state.currentVote !== null && state.currentVote > 0 ? 0 : null;
   return statement;
 }
 
@@ -59,61 +59,61 @@ export function referenceVote(world: ReferenceWorld): number | null {
  * The best value that any honest statement about the current patchset allows afterwards: whatever is sent, and whatever
  * stays because nothing is sent, must not be better, unless nothing is known against the vote that stands.
  */
-export function ceiling(world: ReferenceWorld): number {
-  const results = applyingJobs(world).map((job) => newest(world, job, isResult));
-  if (results.some((run) => run?.verdict === 'FAILURE')) return Math.max(0, world.values.failure);
-  if (results.some((run) => run?.verdict === 'TIMED_OUT')) return Math.max(0, world.values.timedOut);
-  return whatIsTrueOfTheCurrentPatchset(world) === world.values.success ? world.values.success : 0;
+export function bestAllowedVote(state: ReferenceState): number {
+  const results = applyingJobs(state).map((job) => newest(state, job, isResult));
+  if (results.some((run) => run?.verdict === 'FAILURE')) return Math.max(0, state.values.failure);
+  if (results.some((run) => run?.verdict === 'TIMED_OUT')) return Math.max(0, state.values.timedOut);
+  return currentVerdictValue(state) === state.values.success ? state.values.success : 0;
 }
 
-function whatIsTrueOfTheCurrentPatchset(world: ReferenceWorld): number | null {
-  const jobs = applyingJobs(world);
-  const results = jobs.map((job) => newest(world, job, isResult));
-  if (results.some((run) => run?.verdict === 'FAILURE')) return world.values.failure;
-  if (results.some((run) => run?.verdict === 'TIMED_OUT')) return world.values.timedOut;
-  const verdicts = jobs.map((job) => newest(world, job, isVerdict));
+function currentVerdictValue(state: ReferenceState): number | null {
+  const jobs = applyingJobs(state);
+  const results = jobs.map((job) => newest(state, job, isResult));
+  if (results.some((run) => run?.verdict === 'FAILURE')) return state.values.failure;
+  if (results.some((run) => run?.verdict === 'TIMED_OUT')) return state.values.timedOut;
+  const verdicts = jobs.map((job) => newest(state, job, isVerdict));
   if (jobs.length === 0) return null;
   for (const run of verdicts) if (run?.verdict !== 'SUCCESS') return null;
   const bases = new Set(verdicts.map((run) => run?.dependencies));
-  return bases.size === 1 ? world.values.success : null;
+  return bases.size === 1 ? state.values.success : null;
 }
 
 /**
  * Voting jobs of the configuration that would start on the current patchset, or were started on it, or on an earlier one
  * whose verdict counts for it.
  */
-function applyingJobs(world: ReferenceWorld): readonly ReferenceJob[] {
-  return world.jobs.filter(
-    (job) => job.voting && (job.startsUnasked || newest(world, job, isVerdict) !== undefined),
+function applyingJobs(state: ReferenceState): readonly ReferenceJob[] {
+  return state.jobs.filter(
+    (job) => job.voting && (job.startsUnasked || newest(state, job, isVerdict) !== undefined),
   );
 }
 
 /** The run of a job that was admitted last among those that count for the current patchset and pass the test. */
 function newest(
-  world: ReferenceWorld,
+  state: ReferenceState,
   job: ReferenceJob,
   counts: (run: ReferenceRun) => boolean,
 ): ReferenceRun | undefined {
-  for (let patchset = world.kinds.length; patchset >= 1; patchset -= 1) {
-    const here = world.runs.filter(
+  for (let patchset = state.kinds.length; patchset >= 1; patchset -= 1) {
+    const runs = state.runs.filter(
       (run) => run.job === job.name && run.patchset === patchset && isVerdict(run),
     );
-    if (here.length > 0) return here.filter(counts).sort((a, b) => b.admitted - a.admitted)[0];
-    const kind = world.kinds[patchset - 1] ?? '';
+    if (runs.length > 0) return runs.filter(counts).sort((a, b) => b.admitted - a.admitted)[0];
+    const kind = state.kinds[patchset - 1] ?? '';
     if (!job.passesOver.includes(kind)) return undefined;
   }
   return undefined;
 }
 
 /** A negative vote needs a failure of this very run, and evidence for it that people can read. */
-function hasFailureOfItsOwn(world: ReferenceWorld): boolean {
+function hasOwnFailure(state: ReferenceState): boolean {
   const bad: string[] = [];
-  if (world.values.failure < 0) bad.push('FAILURE');
-  if (world.values.timedOut < 0) bad.push('TIMED_OUT');
-  const applying = applyingJobs(world).map(({ name }) => name);
-  return world.runs.some(
+  if (state.values.failure < 0) bad.push('FAILURE');
+  if (state.values.timedOut < 0) bad.push('TIMED_OUT');
+  const applying = applyingJobs(state).map(({ name }) => name);
+  return state.runs.some(
     (run) =>
-      run.review === world.review &&
+      run.review === state.review &&
       applying.includes(run.job) &&
       bad.includes(run.verdict ?? '') &&
       !run.evidencePending,

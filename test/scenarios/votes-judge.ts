@@ -3,7 +3,7 @@
 import type { ChangeState, JobReport, Patchset, ResolvedChange } from '../../src/machines/model/domain.ts';
 import type { LogRow } from '../../src/machines/protocol/row.ts';
 import type { JobInForce } from '../../src/machines/verdicts/vote-rule.ts';
-import { type ReferenceWorld, referenceVote } from '../machines/vote-reference.ts';
+import { type ReferenceState, referenceVote } from '../machines/vote-reference.ts';
 import type { Lab } from './lab.ts';
 
 export const VALUES = { success: 1, failure: -1, timedOut: -1 };
@@ -14,20 +14,20 @@ export function judged(lab: Lab) {
   const posts: {
     readonly sent: number | null;
     readonly expected: number | null;
-    readonly world: ReferenceWorld;
+    readonly state: ReferenceState;
   }[] = [];
   for (const row of lab.store.log()) {
     rows.push(row);
     for (const effect of row.effects) {
       if (effect.type !== 'postReview') continue;
-      const world = worldAt(rows, row.history);
-      const own = ownCounts(world, testedOf(rows, row.history));
-      const value = own && isOpenAt(rows, row.history) ? referenceVote(world) : null;
+      const state = stateAt(rows, row.history);
+      const own = ownCounts(state, testedOf(rows, row.history));
+      const value = own && isOpenAt(rows, row.history) ? referenceVote(state) : null;
       posts.push({
         sent: effect.labels.Verified ?? null,
         // What a job that is not waited for any more comes to is never said.
-        expected: (value ?? 0) > 0 && waitsInVain(world) ? null : value,
-        world,
+        expected: (value ?? 0) > 0 && waitsForever(state) ? null : value,
+        state,
       });
     }
   }
@@ -47,7 +47,7 @@ function openedOf(rows: readonly LogRow[], review: string): Patchset {
 }
 
 /** The facts that were known when a review asked for its post. */
-function worldAt(rows: readonly LogRow[], review: string): ReferenceWorld {
+function stateAt(rows: readonly LogRow[], review: string): ReferenceState {
   const read = readingOf(rows, review);
   const change = changeStateAt(rows, review);
   const jobs = (read?.data.jobs ?? []) as readonly JobInForce[];
@@ -68,7 +68,7 @@ function worldAt(rows: readonly LogRow[], review: string): ReferenceWorld {
 }
 
 /** Only those for this branch. */
-function runsAt(rows: readonly LogRow[], branch: string): ReferenceWorld['runs'] {
+function runsAt(rows: readonly LogRow[], branch: string): ReferenceState['runs'] {
   return rows.filter(isOpening).flatMap((opened, admitted) => {
     if ((opened.data.patchset as Patchset).branch !== branch) return [];
     const resolved = rows.findLast(
@@ -114,23 +114,23 @@ function isOpenAt(rows: readonly LogRow[], review: string): boolean {
 }
 
 /** Whether runs on the patchset that was tested count for the current one, for a job of the review's own. */
-function ownCounts(world: ReferenceWorld, tested: number): boolean {
+function ownCounts(state: ReferenceState, tested: number): boolean {
   // Its runs were for another branch.
-  if (!world.runs.some(({ review }) => review === world.review)) return false;
-  if (tested === world.kinds.length) return true;
-  const own = world.runs.filter(({ review }) => review === world.review).map(({ job: name }) => name);
-  return world.jobs.some(({ name, passesOver }) => {
+  if (!state.runs.some(({ review }) => review === state.review)) return false;
+  if (tested === state.kinds.length) return true;
+  const own = state.runs.filter(({ review }) => review === state.review).map(({ job: name }) => name);
+  return state.jobs.some(({ name, passesOver }) => {
     if (!own.includes(name)) return false;
-    for (let number = world.kinds.length; number >= tested; number -= 1) {
-      const here = world.runs.some(
+    for (let number = state.kinds.length; number >= tested; number -= 1) {
+      const runs = state.runs.some(
         (run) =>
           run.job === name &&
           run.patchset === number &&
           run.verdict !== null &&
           !['ABORTED', 'SKIPPED'].includes(run.verdict),
       );
-      if (here) return number === tested;
-      if (!passesOver.includes(world.kinds[number - 1] ?? '')) return false;
+      if (runs) return number === tested;
+      if (!passesOver.includes(state.kinds[number - 1] ?? '')) return false;
     }
     return false;
   });
@@ -145,7 +145,7 @@ function cameInTime(rows: readonly LogRow[], reported: LogRow | undefined): bool
 }
 
 /** A job of the review's own that applies has not ended. */
-function waitsInVain({ runs, review, jobs }: ReferenceWorld): boolean {
+function waitsForever({ runs, review, jobs }: ReferenceState): boolean {
   const voting = new Set(jobs.filter((one) => one.voting).map(({ name }) => name));
   return runs.some((run) => run.review === review && run.verdict === null && voting.has(run.job));
 }

@@ -10,7 +10,7 @@ import { PATCHSET_KINDS } from '../../src/machines/trigger/rules/patchset-kind.t
 import { LONG, runs } from '../fixtures/effort.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { jobRules } from '../machines/rule-facts.ts';
-import { ceiling } from '../machines/vote-reference.ts';
+import { bestAllowedVote } from '../machines/vote-reference.ts';
 import { FIRST, patchset } from './gerrit-says.ts';
 import { broken } from './judge.ts';
 import { Lab } from './lab.ts';
@@ -86,7 +86,7 @@ const NEEDED = 912_000;
 const nameOf = (index: number) => `job-${index}`;
 
 /** One change, its jobs, and what its configuration says now. */
-class World {
+class VoteScenario {
   readonly lab: Lab;
   readonly jobs: Job[];
   readonly kinds: string[] = ['REWORK'];
@@ -103,14 +103,14 @@ class World {
     this.specs = jobs.map(({ voting }, index) =>
       jobSpec({ name: nameOf(index), voting, exitCodeIsResult: true, results: null, stacking: null }),
     );
-    const world = this;
+    const scenario = this;
     this.lab = new Lab({
       slots: 5,
       specs: this.specs,
       report: { ...VALUES, jobTimeoutMs: 900_000 },
       // Asked again by each daemon.
       get rules() {
-        return { jobs: world.rules() };
+        return { jobs: scenario.rules() };
       },
       stage: ({ name }) => {
         const plan = this.#plans.get(name) ?? { end: ENDS[0], afterMs: 1_000 };
@@ -230,17 +230,17 @@ test('the label that is sent always follows the rules', LONG, async () => {
   const sent = new Map<string, number>();
   await fc.assert(
     fc.asyncProperty(story, async ({ jobs, happenings, crashAt }) => {
-      const world = new World(jobs, crashAt);
-      const { lab } = world;
+      const scenario = new VoteScenario(jobs, crashAt);
+      const { lab } = scenario;
       await lab.start();
       for (const what of happenings) {
-        await world.happens(what);
+        await scenario.happens(what);
         await lab.untilIdle();
       }
       await lab.run();
-      for (const { sent: value, expected, world: facts } of judged(lab)) {
+      for (const { sent: value, expected, state: facts } of judged(lab)) {
         expect(value, JSON.stringify(facts)).toBe(expected);
-        expect(value ?? Number.NEGATIVE_INFINITY).toBeLessThanOrEqual(ceiling(facts));
+        expect(value ?? Number.NEGATIVE_INFINITY).toBeLessThanOrEqual(bestAllowedVote(facts));
         sent.set(String(value), (sent.get(String(value)) ?? 0) + 1);
       }
       expect(overlaps(lab)).toEqual([]);

@@ -8,7 +8,7 @@ import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { fakeReader } from '../../fakes/reader.ts';
 import { CHANGE_STATE, inForce, jobSpec, PATCHSET, reportSpec, START } from '../../machines/facts.ts';
-import { type Answers, answerWell, comeTo, Simulator } from '../../machines/simulator.ts';
+import { type Answers, runUntil, Simulator, succeed } from '../../machines/simulator.ts';
 
 const SPECS = [jobSpec(), jobSpec({ name: 'acme-fc' })];
 const FAILED: AnyEvent = {
@@ -19,21 +19,21 @@ const FAILED: AnyEvent = {
 const CAUSE = { kind: 'recheck', by: 'dev', at: START, why: 'recheck by dev' };
 
 /** Both jobs are in the configuration. */
-const answers: Answers = (effect, world) =>
+const answers: Answers = (effect, simulator) =>
   effect.type === 'readChangeState'
     ? { type: 'change-state.read', change: CHANGE_STATE, jobs: SPECS.map(({ name }) => inForce(name)) }
-    : answerWell(effect, world);
+    : succeed(effect, simulator);
 
 /** Every effect succeeds, except what `answer` returns for this job. */
 const except =
   (job: string, answer: Answers): Answers =>
-  (effect, world) => {
-    const own = world.owed(job).includes(effect);
-    return (own ? answer(effect, world) : null) ?? answers(effect, world);
+  (effect, simulator) => {
+    const own = simulator.pendingEffects(job).includes(effect);
+    return (own ? answer(effect, simulator) : null) ?? answers(effect, simulator);
   };
 
-function viewOf(world: Simulator, id: string): JobView {
-  const stored = world.at(id);
+function viewOf(simulator: Simulator, id: string): JobView {
+  const stored = simulator.at(id);
   const { review, spec, attempt, verdict, reason, evidence, url, acceptedAt, endedAt } =
     stored.context as unknown as JobContext;
   const { name, pipeline, provider } = spec;
@@ -47,39 +47,39 @@ function viewOf(world: Simulator, id: string): JobView {
   };
 }
 
-function explained(world: Simulator, json = false): string {
-  const rows = world.log.map((row, index): NumberedRow => {
+function explained(simulator: Simulator, json = false): string {
+  const rows = simulator.log.map((row, index): NumberedRow => {
     const data = row.type === 'review.opened' ? { ...row.data, cause: CAUSE } : row.data;
     return { ...row, data, seq: index + 1 };
   });
-  const jobs = ['job-1', 'job-2'].map((id) => viewOf(world, id));
-  const reader = fakeReader({ rows, jobs, stored: Object.fromEntries(world.stored) });
-  const io = fakeIo({ now: () => world.now, width: 120 });
+  const jobs = ['job-1', 'job-2'].map((id) => viewOf(simulator, id));
+  const reader = fakeReader({ rows, jobs, stored: Object.fromEntries(simulator.stored) });
+  const io = fakeIo({ now: () => simulator.now, width: 120 });
   expect(explainJob(io, reader, 'job-1', { json })).toBe(0);
   return io.stdout();
 }
 
 function whole(answers: Answers, report: Partial<ReportSpec> = {}): Simulator {
-  const world = Simulator.whole(SPECS, reportSpec(report));
-  world.answers = answers;
-  return world.run();
+  const simulator = Simulator.reviewWithJobs(SPECS, reportSpec(report));
+  simulator.answers = answers;
+  return simulator.run();
 }
 
 describe('explain JOB', () => {
   test('names the state, the event and the runs that decided the verdict', async () => {
-    const world = whole(except('job-1', ({ type }) => (type === 'readResults' ? FAILED : null)));
-    await expect(explained(world)).toMatchFileSnapshot('../../golden/explain-job.txt');
-    await expect(explained(world, true)).toMatchFileSnapshot('../../golden/explain-job.json');
+    const simulator = whole(except('job-1', ({ type }) => (type === 'readResults' ? FAILED : null)));
+    await expect(explained(simulator)).toMatchFileSnapshot('../../golden/explain-job.txt');
+    await expect(explained(simulator, true)).toMatchFileSnapshot('../../golden/explain-job.json');
   });
 
   test('shows the last output of a setup that failed in every attempt', () => {
     const exited = { type: 'stage.exited', stage: 'stacking', end: { how: 'exited', code: 2 } } as const;
-    const world = whole(
+    const simulator = whole(
       except('job-1', (effect) =>
         effect.type === 'runStage' ? { ...exited, lastLine: 'No space left' } : null,
       ),
     );
-    expect(explained(world)).toContain(
+    expect(explained(simulator)).toContain(
       [
         '  verdict   RETRY_LIMIT: stacking: its command exited with 2',
         '  decided   in stacking, 2026-01-02 03:04:35 UTC: stacking exited with code 2: No space left',
@@ -100,8 +100,8 @@ describe('explain JOB', () => {
   });
 
   test('of a job without a verdict says what it is doing', () => {
-    const world = comeTo(Simulator.whole(SPECS), 'job-1', 'testing.running');
-    expect(explained(world)).toContain(
+    const simulator = runUntil(Simulator.reviewWithJobs(SPECS), 'job-1', 'testing.running');
+    expect(explained(simulator)).toContain(
       '  verdict   none yet: testing\n  vote      No vote yet: the review has not been posted.\n',
     );
   });

@@ -29,19 +29,19 @@ const EVIL = 'ended \u001b[2Jby an evil server';
 
 /** A connection that was lost after an hour. */
 function contentsOf(...more: readonly AnyEvent[]) {
-  const world = new Simulator();
+  const simulator = new Simulator();
   const say = (history: string, event: AnyEvent, settles?: string) => {
-    world.send(history, event, settles === undefined ? {} : { settles });
-    world.now += 30 * MINUTE;
+    simulator.send(history, event, settles === undefined ? {} : { settles });
+    simulator.now += 30 * MINUTE;
   };
   say('stream', { type: 'stream.started', server: 'review:29418', limits: STREAM_LIMITS, since: null });
   say('stream', { type: 'stream.connected', why: 'connected to Gerrit 3.12' });
   const closed = { since: START, changes: 2, found: 1, unsure: [], unread: 0 } as const;
   say('stream', { type: 'catchup.completed', ...closed }, 'catchUp:1');
-  world.now += 60 * MINUTE;
+  simulator.now += 60 * MINUTE;
   for (const event of more) say('stream', event);
-  const rows = world.log.map((row, index): NumberedRow => ({ ...row, seq: index + 1 }));
-  return { rows, stored: Object.fromEntries(world.stored), now: () => world.now };
+  const rows = simulator.log.map((row, index): NumberedRow => ({ ...row, seq: index + 1 }));
+  return { rows, stored: Object.fromEntries(simulator.stored), now: () => simulator.now };
 }
 
 const health = {

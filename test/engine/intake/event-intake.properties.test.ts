@@ -55,7 +55,7 @@ class Story {
   wire: Comment[] = [];
   connected = false;
   /** What has to be looked at; null: nothing. */
-  owed: readonly number[] | 'everything' | null = null;
+  pending: readonly number[] | 'everything' | null = null;
   intake: EventIntake;
   #life = { alive: true };
   #asked: ((answer: Answer) => void) | null = null;
@@ -78,7 +78,7 @@ class Story {
 
   connect(): void {
     this.connected = true;
-    this.owed = 'everything';
+    this.pending = 'everything';
     const life = this.#life;
     this.intake.attachHistory({
       read: (request) =>
@@ -130,9 +130,9 @@ class Story {
   }
 
   ask(): void {
-    if (!this.connected || this.#looking !== null || this.owed === null) return;
-    const { owed } = this;
-    this.owed = null;
+    if (!this.connected || this.#looking !== null || this.pending === null) return;
+    const { pending } = this;
+    this.pending = null;
     const query = {};
     this.#looking = query;
     const life = this.#life;
@@ -140,7 +140,7 @@ class Story {
       type: 'catchUp',
       key: 'catchUp',
       timeoutMs: 1,
-      changes: owed === 'everything' ? null : owed,
+      changes: pending === 'everything' ? null : pending,
     } as const;
     void this.intake.run(effect, new AbortController().signal).then(({ unsure }) => {
       if (!life.alive || this.#looking !== query) return;
@@ -166,17 +166,17 @@ class Story {
       await settled();
       await this.answer();
       await settled();
-      if (this.wire.length > 0 || this.owed !== null || this.#looking !== null) continue;
+      if (this.wire.length > 0 || this.pending !== null || this.#looking !== null) continue;
       // What is on its way to the store arrives.
       for (let turns = 0; turns < 5; turns += 1) await settled();
-      if (this.owed === null) return;
+      if (this.pending === null) return;
     }
     throw new Error('it never comes to rest');
   }
 
   #owe(changes: readonly number[] | null): void {
-    if (changes === null || this.owed === 'everything') this.owed = 'everything';
-    else this.owed = [...(this.owed ?? []), ...changes];
+    if (changes === null || this.pending === 'everything') this.pending = 'everything';
+    else this.pending = [...(this.pending ?? []), ...changes];
   }
 
   #daemon(): EventIntake {

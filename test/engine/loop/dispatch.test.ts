@@ -4,7 +4,7 @@ import { type DispatchOptions, dispatch } from '../../../src/engine/loop/dispatc
 import type { LogEntry } from '../../../src/engine/ports/store.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { JOB, REVIEW, START } from '../../machines/facts.ts';
-import { comeTo, Simulator, sha256 } from '../../machines/simulator.ts';
+import { runUntil, Simulator, sha256 } from '../../machines/simulator.ts';
 
 const cancelled: AnyEvent = { type: 'job.cancelled', reason: 'the change was abandoned' };
 
@@ -15,7 +15,7 @@ function dispatchEvent(
   strict = false,
   askedBefore: readonly string[] = [],
 ): readonly LogEntry[] {
-  const world = comeTo(Simulator.whole(), JOB, 'testing.running');
+  const simulator = runUntil(Simulator.reviewWithJobs(), JOB, 'testing.running');
   const options: DispatchOptions = {
     hash: (text) => {
       const type = failing.find((one) => text.includes(`"type":"${one}"`));
@@ -23,7 +23,7 @@ function dispatchEvent(
       return sha256(text);
     },
     now: () => START,
-    stored: (history) => world.stored.get(history) ?? null,
+    stored: (history) => simulator.stored.get(history) ?? null,
     wasRequested: (_, key) => askedBefore.includes(key),
     strict,
   };
@@ -59,11 +59,11 @@ test('when the path to cleanup throws too, the job is parked and an alarm raised
 describe('an event for a missing history', () => {
   /** A job that reports to a review that is not in the store. */
   function orphan(strict = false): { readonly batch: LogEntry[]; readonly options: DispatchOptions } {
-    const world = comeTo(Simulator.whole(), JOB, 'testing.running');
+    const simulator = runUntil(Simulator.reviewWithJobs(), JOB, 'testing.running');
     const options: DispatchOptions = {
       hash: sha256,
       now: () => START,
-      stored: (history) => (history === REVIEW ? null : (world.stored.get(history) ?? null)),
+      stored: (history) => (history === REVIEW ? null : (simulator.stored.get(history) ?? null)),
       wasRequested: () => false,
       strict,
     };
@@ -88,9 +88,9 @@ describe('an event for a missing history', () => {
 
   test('does not affect the rest of the batch', () => {
     const { batch, options } = orphan();
-    const world = Simulator.whole();
+    const simulator = Simulator.reviewWithJobs();
     const other = 'review-2';
-    const history = new Map([[other, { ...world.at(REVIEW), history: other }]]);
+    const history = new Map([[other, { ...simulator.at(REVIEW), history: other }]]);
     const stored = (name: string) => history.get(name) ?? options.stored(name);
     const event = { type: 'daemon.crashed', during: 'x', message: 'y' } as const;
     dispatch(

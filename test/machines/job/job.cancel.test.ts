@@ -8,8 +8,8 @@ import type { KeyedEffect } from '../../../src/machines/protocol/effects.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { otherAnswers } from '../answers.ts';
 import { accepted, failure, JOB, server, TREE } from '../facts.ts';
-import { breaches, ignored } from '../invariants.ts';
-import { type Answers, answerWell, Simulator, unless } from '../simulator.ts';
+import { ignored, invariantViolations } from '../invariants.ts';
+import { type Answers, Simulator, succeed, succeedExcept } from '../simulator.ts';
 
 const CANCELS: readonly AnyEvent[] = [
   { type: 'job.cancelled', reason: 'the change was abandoned' },
@@ -18,78 +18,84 @@ const CANCELS: readonly AnyEvent[] = [
 
 /** Worlds that go wrong in one way each: together they come through every state. */
 const worlds: Readonly<Record<string, Answers>> = {
-  well: answerWell,
-  'no server': unless('createServer', { type: 'server.create-failed', failure: failure('create server') }),
-  'no server, no deletion': (effect, world) =>
+  well: succeed,
+  'no server': succeedExcept('createServer', {
+    type: 'server.create-failed',
+    failure: failure('create server'),
+  }),
+  'no server, no deletion': (effect, simulator) =>
     effect.type === 'createServer'
       ? { type: 'server.create-failed', failure: failure('create server') }
       : effect.type === 'deleteServer'
         ? { type: 'server.delete-failed', failure: failure('delete server') }
-        : answerWell(effect, world),
-  'silent server': unless('createServer', null),
-  'silent fetch': unless('fetchPatchset', null),
-  'silent stage': unless('runStage', null),
-  'silent stages that do not stop': (effect, world) =>
-    effect.type === 'runStage' || effect.type === 'stopStage' ? null : answerWell(effect, world),
-  'silent tests': (effect, world) =>
-    effect.type === 'runStage' && effect.run.stage === 'testing' ? null : answerWell(effect, world),
-  'silent results': unless('readResults', null),
-  'silent collection': unless('collectEvidence', null),
-  'no publishing': unless('publishEvidence', {
+        : succeed(effect, simulator),
+  'silent server': succeedExcept('createServer', null),
+  'silent fetch': succeedExcept('fetchPatchset', null),
+  'silent stage': succeedExcept('runStage', null),
+  'silent stages that do not stop': (effect, simulator) =>
+    effect.type === 'runStage' || effect.type === 'stopStage' ? null : succeed(effect, simulator),
+  'silent tests': (effect, simulator) =>
+    effect.type === 'runStage' && effect.run.stage === 'testing' ? null : succeed(effect, simulator),
+  'silent results': succeedExcept('readResults', null),
+  'silent collection': succeedExcept('collectEvidence', null),
+  'no publishing': succeedExcept('publishEvidence', {
     type: 'evidence.publish-failed',
     failure: failure('publish evidence'),
   }),
-  'no deletion': unless('deleteServer', { type: 'server.delete-failed', failure: failure('delete server') }),
-  'silent deletion': unless('deleteServer', null),
-  'evidence that stays': unless('discardEvidence', {
+  'no deletion': succeedExcept('deleteServer', {
+    type: 'server.delete-failed',
+    failure: failure('delete server'),
+  }),
+  'silent deletion': succeedExcept('deleteServer', null),
+  'evidence that stays': succeedExcept('discardEvidence', {
     type: 'evidence.discard-failed',
     failure: failure('discard evidence'),
   }),
-  'silent disk': unless('discardEvidence', null),
-  'nobody listens to alarms': (effect, world) =>
+  'silent disk': succeedExcept('discardEvidence', null),
+  'nobody listens to alarms': (effect, simulator) =>
     effect.type === 'deleteServer'
       ? { type: 'server.delete-failed', failure: failure('delete server') }
       : effect.type === 'raiseAlarm'
         ? null
-        : answerWell(effect, world),
+        : succeed(effect, simulator),
 };
 
 interface Situation {
   readonly name: string;
-  readonly world: Simulator;
+  readonly simulator: Simulator;
 }
 
 /** Each moment of each world, once for each state and set of effects in flight. */
 const found = new Map<string, Situation>();
 for (const [name, answers] of Object.entries(worlds)) {
-  const world = new Simulator(answers);
-  world.send(JOB, accepted());
+  const simulator = new Simulator(answers);
+  simulator.send(JOB, accepted());
   do {
-    const flying = world.inFlight(JOB).map((effect) => effect.key);
-    const key = `${world.at(JOB).state} [${flying.join(' ')}]`;
-    if (!found.has(key)) found.set(key, { name: `${name}: ${key}`, world: world.fork() });
-  } while (advance(world));
+    const flying = simulator.inFlight(JOB).map((effect) => effect.key);
+    const key = `${simulator.at(JOB).state} [${flying.join(' ')}]`;
+    if (!found.has(key)) found.set(key, { name: `${name}: ${key}`, simulator: simulator.fork() });
+  } while (advance(simulator));
 }
 /** The next thing that happens; a job at its very beginning waits for its review. */
-function advance(world: Simulator): boolean {
-  if (world.at(JOB).state === 'queued.preparing') {
-    world.send(JOB, { type: 'job.ready', trees: [TREE] });
+function advance(simulator: Simulator): boolean {
+  if (simulator.at(JOB).state === 'queued.preparing') {
+    simulator.send(JOB, { type: 'job.ready', trees: [TREE] });
     return true;
   }
-  return !world.at(JOB).ended && world.next();
+  return !simulator.at(JOB).ended && simulator.next();
 }
 
 const situations = [...found.values()];
 
 describe('the situations', () => {
   test('are every state of the machine', () => {
-    const states = new Set(situations.map(({ world }) => world.at(JOB).state));
+    const states = new Set(situations.map(({ simulator }) => simulator.at(JOB).state));
     expect([...states].sort()).toEqual(leaves(jobMachine.root).filter((state) => state !== 'parked'));
   });
 
   test('have every effect in flight', () => {
     const types = new Set(
-      situations.flatMap(({ world }) => world.inFlight(JOB).map((effect) => effect.type)),
+      situations.flatMap(({ simulator }) => simulator.inFlight(JOB).map((effect) => effect.type)),
     );
     expect([...types].sort()).toEqual([
       'collectEvidence',
@@ -107,9 +113,9 @@ describe('the situations', () => {
 });
 
 describe.each(CANCELS)('$type', (cancel) => {
-  test.each(situations)('$name', ({ world }) => {
-    const here = world.fork();
-    here.answers = answerWell;
+  test.each(situations)('$name', ({ simulator }) => {
+    const here = simulator.fork();
+    here.answers = succeed;
     const was = here.at(JOB);
     const row = here.send(JOB, cancel);
     expect(row.outcome).toBe('moved');
@@ -123,11 +129,11 @@ describe('a creation that answers after the cancel', () => {
   const [cancel] = CANCELS;
 
   function cancelled(): Simulator {
-    const world = Simulator.job();
-    world.answer(JOB, 'slot');
-    if (cancel !== undefined) world.send(JOB, cancel);
-    expect(world.at(JOB).state).toBe('cleanup.awaitingEffects');
-    return world;
+    const simulator = Simulator.job();
+    simulator.answer(JOB, 'slot');
+    if (cancel !== undefined) simulator.send(JOB, cancel);
+    expect(simulator.at(JOB).state).toBe('cleanup.awaitingEffects');
+    return simulator;
   }
 
   test.each([
@@ -135,75 +141,75 @@ describe('a creation that answers after the cancel', () => {
     ['while a first deletion is under way', 1],
     ['after that deletion had to be tried again', 2],
   ])('%s: the server is deleted, by exactly one deletion', (_, timers) => {
-    const world = cancelled();
-    for (let fired = 0; fired < timers; fired += 1) world.fire(JOB);
-    const from = world.rowsOf(JOB).length;
-    world.answer(JOB, 'createServer:1', created);
-    expect(world.servers.size).toBe(1);
-    ends(world);
-    const deletions = world
+    const simulator = cancelled();
+    for (let fired = 0; fired < timers; fired += 1) simulator.fire(JOB);
+    const from = simulator.rowsOf(JOB).length;
+    simulator.answer(JOB, 'createServer:1', created);
+    expect(simulator.servers.size).toBe(1);
+    ends(simulator);
+    const deletions = simulator
       .rowsOf(JOB)
       .slice(from)
       .flatMap((row) => row.effects.filter((effect) => effect.type === 'deleteServer'));
     expect(deletions).toHaveLength(1);
-    expect(world.servers.size).toBe(0);
+    expect(simulator.servers.size).toBe(0);
   });
 
   test('after a deletion that found nothing: the job waits for it', () => {
-    const world = cancelled();
-    world.fire(JOB);
-    const row = world.answer(JOB, 'deleteServer:1');
+    const simulator = cancelled();
+    simulator.fire(JOB);
+    const row = simulator.answer(JOB, 'deleteServer:1');
     expect(row.state).toBe('cleanup.awaitingEffects');
-    world.answer(JOB, 'createServer:1', created);
-    ends(world);
-    expect(world.servers.size).toBe(0);
+    simulator.answer(JOB, 'createServer:1', created);
+    ends(simulator);
+    expect(simulator.servers.size).toBe(0);
   });
 
   test('while an alarm about a leftover server is raised: it is deleted as well', () => {
-    const world = cancelled();
-    world.answers = unless('createServer', null);
-    while (world.at(JOB).state !== 'cleanup.raisingAlarm') world.next();
-    world.answer(JOB, 'createServer:1', created);
-    expect(world.at(JOB).state).toBe('cleanup.deleting');
-    ends(world);
-    expect(world.servers.size).toBe(0);
+    const simulator = cancelled();
+    simulator.answers = succeedExcept('createServer', null);
+    while (simulator.at(JOB).state !== 'cleanup.raisingAlarm') simulator.next();
+    simulator.answer(JOB, 'createServer:1', created);
+    expect(simulator.at(JOB).state).toBe('cleanup.deleting');
+    ends(simulator);
+    expect(simulator.servers.size).toBe(0);
   });
 });
 
 test('a success that is cancelled before its evidence is readable is not reported as one', () => {
-  const world = Simulator.job();
-  while (world.at(JOB).state !== 'publishing.uploading') world.next();
-  world.send(JOB, { type: 'job.cancelled', reason: 'by hand' });
-  ends(world);
-  expect(world.undelivered.map(({ event }) => event)).toMatchObject([
+  const simulator = Simulator.job();
+  while (simulator.at(JOB).state !== 'publishing.uploading') simulator.next();
+  simulator.send(JOB, { type: 'job.cancelled', reason: 'by hand' });
+  ends(simulator);
+  expect(simulator.undelivered.map(({ event }) => event)).toMatchObject([
     { report: { verdict: 'ABORTED', reason: 'by hand' } },
   ]);
 });
 
 /** The same world with each answer to each effect in flight given at once, and one in which the timer comes first. */
-function lateAnswers(world: Simulator): readonly Simulator[] {
-  const flying = world.inFlight(JOB);
+function lateAnswers(simulator: Simulator): readonly Simulator[] {
+  const flying = simulator.inFlight(JOB);
   const answered = flying.flatMap((effect) =>
-    [undefined, ...otherAnswers(effect)].map((event) => answering(world, effect, event)),
+    [undefined, ...otherAnswers(effect)].map((event) => answering(simulator, effect, event)),
   );
-  const later = world.fork();
-  if (later.owed(JOB).some((effect) => effect.type === 'setTimer')) later.fire(JOB);
-  return [world.fork(), ...answered, later];
+  const later = simulator.fork();
+  if (later.pendingEffects(JOB).some((effect) => effect.type === 'setTimer')) later.fire(JOB);
+  return [simulator.fork(), ...answered, later];
 }
 
-function answering(world: Simulator, effect: KeyedEffect, event: AnyEvent | undefined): Simulator {
-  const late = world.fork();
+function answering(simulator: Simulator, effect: KeyedEffect, event: AnyEvent | undefined): Simulator {
+  const late = simulator.fork();
   late.answer(JOB, effect.key, event);
   return late;
 }
 
-function ends(world: Simulator): void {
-  world.answers = answerWell;
-  world.run();
-  expect(world.at(JOB).state).toBe('done');
-  expect(world.inFlight(JOB)).toEqual([]);
-  expect(breaches(world)).toEqual([]);
-  expect(ignored(world)).toEqual([]);
+function ends(simulator: Simulator): void {
+  simulator.answers = succeed;
+  simulator.run();
+  expect(simulator.at(JOB).state).toBe('done');
+  expect(simulator.inFlight(JOB)).toEqual([]);
+  expect(invariantViolations(simulator)).toEqual([]);
+  expect(ignored(simulator)).toEqual([]);
 }
 
 interface Node {

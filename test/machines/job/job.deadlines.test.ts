@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../../src/machines/protocol/effects.ts';
 import { JOB, START, server } from '../facts.ts';
-import { comeTo, Simulator } from '../simulator.ts';
+import { runUntil, Simulator } from '../simulator.ts';
 
 const owner = (attempt = 1) => ({ deployment: 'lab-1', job: JOB, attempt });
 const timer = (key: string, delayMs: number, at: number = START): Effect => ({
@@ -13,32 +13,32 @@ const timer = (key: string, delayMs: number, at: number = START): Effect => ({
 });
 const withdrawn = (key: string): Effect => ({ type: 'cancelEffect', key });
 /** A job that has come to `state`, all well. */
-const jobIn = (state: string) => comeTo(Simulator.job(), JOB, state);
+const jobIn = (state: string) => runUntil(Simulator.job(), JOB, state);
 
 describe('deadlines', () => {
   test('of the queue ends a job that never had a server', () => {
-    const world = Simulator.job();
-    const row = world.fire(JOB);
+    const simulator = Simulator.job();
+    const row = simulator.fire(JOB);
     expect(row.state).toBe('reporting');
     expect(row.effects[0]).toEqual(withdrawn('slot'));
-    expect(world.at(JOB).context).toMatchObject({
+    expect(simulator.at(JOB).context).toMatchObject({
       verdict: 'NODE_FAILURE',
       reason: 'no slot became free in time',
     });
   });
 
   test('of booting waits for the server before it deletes', () => {
-    const world = jobIn('booting.creating');
-    const row = world.fire(JOB);
+    const simulator = jobIn('booting.creating');
+    const row = simulator.fire(JOB);
     expect(row.state).toBe('booting.cleaningUp.awaitingEffects');
     // As long as the creation may take by itself, not as long as a deletion.
-    expect(row.effects).toEqual([timer('deadline:awaitingEffects:1:0', 900_000, world.now)]);
-    expect(world.answerType(JOB, 'createServer').state).toBe('booting.cleaningUp.deleting');
+    expect(row.effects).toEqual([timer('deadline:awaitingEffects:1:0', 900_000, simulator.now)]);
+    expect(simulator.answerType(JOB, 'createServer').state).toBe('booting.cleaningUp.deleting');
   });
 
   test.each(['stacking', 'testing'] as const)('of %s stops the command and waits for its end', (stage) => {
-    const world = jobIn(`${stage}.running`);
-    const row = world.fire(JOB);
+    const simulator = jobIn(`${stage}.running`);
+    const row = simulator.fire(JOB);
     expect(row.state).toBe(`${stage}.stopping`);
     expect(row.effects).toEqual([
       {
@@ -47,7 +47,7 @@ describe('deadlines', () => {
         run: { server: server(), owner: owner(), stage },
         timeoutMs: 20_000,
       },
-      timer(`deadline:${stage}-stop:1`, 40_000, world.now),
+      timer(`deadline:${stage}-stop:1`, 40_000, simulator.now),
     ]);
   });
 
@@ -58,8 +58,8 @@ describe('deadlines', () => {
     const silent = jobIn('testing.running');
     silent.fire(JOB);
     silent.fire(JOB);
-    for (const world of [stopped, silent]) {
-      expect(world.at(JOB)).toMatchObject({
+    for (const simulator of [stopped, silent]) {
+      expect(simulator.at(JOB)).toMatchObject({
         state: 'publishing.collecting',
         context: { verdict: 'TIMED_OUT' },
       });
@@ -67,13 +67,13 @@ describe('deadlines', () => {
   });
 
   test('of testing has no effect when the command had ended', () => {
-    const world = jobIn('testing.running');
-    world.fire(JOB);
-    expect(world.answerType(JOB, 'runStage').state).toBe('testing.readingResults');
-    const late = world.answerType(JOB, 'stopStage');
+    const simulator = jobIn('testing.running');
+    simulator.fire(JOB);
+    expect(simulator.answerType(JOB, 'runStage').state).toBe('testing.readingResults');
+    const late = simulator.answerType(JOB, 'stopStage');
     expect([late.outcome, late.state]).toEqual(['moved', 'testing.readingResults']);
-    expect(world.answerType(JOB, 'readResults').state).toBe('publishing.collecting');
-    expect(world.at(JOB).context).toMatchObject({ verdict: 'SUCCESS' });
+    expect(simulator.answerType(JOB, 'readResults').state).toBe('publishing.collecting');
+    expect(simulator.at(JOB).context).toMatchObject({ verdict: 'SUCCESS' });
   });
 
   test('of reporting continues with cleanup', () => {

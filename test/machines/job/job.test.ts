@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../../src/machines/protocol/effects.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { accepted, failure, JOB, jobSpec, PASSED, PATCHSET, REVIEW, START, server, TREE } from '../facts.ts';
-import { breaches, ignored } from '../invariants.ts';
-import { answerWell, comeTo, Simulator, unless } from '../simulator.ts';
+import { ignored, invariantViolations } from '../invariants.ts';
+import { runUntil, Simulator, succeed, succeedExcept } from '../simulator.ts';
 
 const owner = (attempt = 1) => ({ deployment: 'lab-1', job: JOB, attempt });
 const timer = (key: string, delayMs: number, at: number = START): Effect => ({
@@ -24,7 +24,7 @@ const exited = (stage: 'stacking' | 'testing', code = 0): AnyEvent => ({
 });
 
 /** A job that has come to `state`, all well. */
-const jobIn = (state: string, spec = jobSpec()) => comeTo(Simulator.job(spec), JOB, state);
+const jobIn = (state: string, spec = jobSpec()) => runUntil(Simulator.job(spec), JOB, state);
 
 describe('a successful job', () => {
   test('waits for its review first, and then for a slot', () => {
@@ -49,9 +49,9 @@ describe('a successful job', () => {
   test.each(['SKIPPED', 'MERGER_FAILURE', 'NODE_FAILURE', 'ABORTED'] as const)(
     'reports %s at once when its review rejects it',
     (verdict) => {
-      const world = new Simulator();
-      world.send(JOB, accepted());
-      const row = world.send(JOB, { type: 'job.rejected', verdict, reason: 'docs only' });
+      const simulator = new Simulator();
+      simulator.send(JOB, accepted());
+      const row = simulator.send(JOB, { type: 'job.rejected', verdict, reason: 'docs only' });
       expect(row.state).toBe('reporting');
       expect(row.effects).toContainEqual({
         type: 'sendEvent',
@@ -61,7 +61,7 @@ describe('a successful job', () => {
           report: expect.objectContaining({ verdict, reason: 'docs only', url: null }),
         },
       });
-      expect(breaches(world)).toEqual([]);
+      expect(invariantViolations(simulator)).toEqual([]);
     },
   );
 
@@ -126,8 +126,8 @@ describe('a successful job', () => {
   });
 
   test('reads the results, then collects', () => {
-    const world = jobIn('testing.running');
-    const reading = world.answerType(JOB, 'runStage');
+    const simulator = jobIn('testing.running');
+    const reading = simulator.answerType(JOB, 'runStage');
     expect(reading.state).toBe('testing.readingResults');
     expect(reading.effects).toEqual([
       withdrawn('deadline:testing:1'),
@@ -140,7 +140,7 @@ describe('a successful job', () => {
       },
       timer('deadline:results:1', 120_000),
     ]);
-    const collecting = world.answerType(JOB, 'readResults');
+    const collecting = simulator.answerType(JOB, 'readResults');
     expect(collecting.state).toBe('publishing.collecting');
     expect(collecting.effects).toEqual([
       withdrawn('deadline:results:1'),
@@ -160,7 +160,7 @@ describe('a successful job', () => {
       },
       timer('deadline:collecting:1', 500_000),
     ]);
-    expect(world.at(JOB).context).toMatchObject({ verdict: 'SUCCESS', reason: '', results: PASSED });
+    expect(simulator.at(JOB).context).toMatchObject({ verdict: 'SUCCESS', reason: '', results: PASSED });
   });
 
   test.each([
@@ -168,8 +168,8 @@ describe('a successful job', () => {
     [['results.tap'], ['results.tap']],
     [[], ['results.tap']],
   ])('collects its results file whether or not logs names it: %j', (logs, collected) => {
-    const world = comeTo(Simulator.job(jobSpec({ logs })), JOB, 'publishing.collecting');
-    expect(world.inFlight(JOB)).toMatchObject([{ type: 'collectEvidence', logs: collected }]);
+    const simulator = runUntil(Simulator.job(jobSpec({ logs })), JOB, 'publishing.collecting');
+    expect(simulator.inFlight(JOB)).toMatchObject([{ type: 'collectEvidence', logs: collected }]);
   });
 
   test('does not collect it twice if logs names its folder, and collects only logs without one', () => {
@@ -178,8 +178,10 @@ describe('a successful job', () => {
         logs: ['out'],
         results: results === null ? null : { format: 'tap', file: results },
       });
-      const world = comeTo(Simulator.job(spec), JOB, 'publishing.collecting');
-      return world.inFlight(JOB).map((effect) => (effect.type === 'collectEvidence' ? effect.logs : null));
+      const simulator = runUntil(Simulator.job(spec), JOB, 'publishing.collecting');
+      return simulator
+        .inFlight(JOB)
+        .map((effect) => (effect.type === 'collectEvidence' ? effect.logs : null));
     };
     expect(logsOf('out/results.tap')).toEqual([['out']]);
     expect(logsOf('output/results.tap')).toEqual([['out', 'output/results.tap']]);
@@ -187,21 +189,21 @@ describe('a successful job', () => {
   });
 
   test('lists the other jobs and the merged commits on its page', () => {
-    const world = new Simulator(answerWell);
+    const simulator = new Simulator(succeed);
     const { change, patchset, project, branch, ref, revision } = PATCHSET;
     const dependencies = [{ change, patchset, project, branch, ref, revision }];
     const siblings = [{ job: 'job-2', name: 'acme-fc' }];
-    world.send(JOB, { ...accepted(), siblings } as AnyEvent);
-    world.send(JOB, { type: 'job.ready', trees: [TREE], dependencies });
-    comeTo(world, JOB, 'publishing.uploading');
-    expect(world.inFlight(JOB)).toMatchObject([
+    simulator.send(JOB, { ...accepted(), siblings } as AnyEvent);
+    simulator.send(JOB, { type: 'job.ready', trees: [TREE], dependencies });
+    runUntil(simulator, JOB, 'publishing.uploading');
+    expect(simulator.inFlight(JOB)).toMatchObject([
       { type: 'publishEvidence', trees: [TREE], dependencies, siblings, results: PASSED },
     ]);
   });
 
   test('publishes, reports its verdict once, and cleans up', () => {
-    const world = jobIn('publishing.collecting');
-    const uploading = world.answerType(JOB, 'collectEvidence');
+    const simulator = jobIn('publishing.collecting');
+    const uploading = simulator.answerType(JOB, 'collectEvidence');
     expect(uploading.effects[1]).toEqual({
       type: 'publishEvidence',
       key: 'publishEvidence:1',
@@ -217,8 +219,8 @@ describe('a successful job', () => {
       siblings: [],
       timeoutMs: 550_000,
     });
-    world.now += 61_000;
-    const reporting = world.answerType(JOB, 'publishEvidence');
+    simulator.now += 61_000;
+    const reporting = simulator.answerType(JOB, 'publishEvidence');
     expect(reporting.state).toBe('reporting');
     const report = {
       job: JOB,
@@ -237,7 +239,7 @@ describe('a successful job', () => {
       { type: 'sendEvent', to: REVIEW, event: { type: 'job.reported', report } },
       timer('deadline:reporting', 3_600_000, START + 61_000),
     ]);
-    const cleanup = world.send(JOB, { type: 'verdict.accepted' });
+    const cleanup = simulator.send(JOB, { type: 'verdict.accepted' });
     expect(cleanup.state).toBe('cleanup.deleting');
     expect(cleanup.effects).toEqual([
       withdrawn('deadline:reporting'),
@@ -250,7 +252,7 @@ describe('a successful job', () => {
       },
       timer('deadline:deleting:1', 300_000, START + 61_000),
     ]);
-    expect(world.answerType(JOB, 'deleteServer').effects).toEqual([
+    expect(simulator.answerType(JOB, 'deleteServer').effects).toEqual([
       withdrawn('deadline:deleting:1'),
       {
         type: 'discardEvidence',
@@ -261,14 +263,18 @@ describe('a successful job', () => {
       },
       timer('deadline:discarding:1', 300_000, START + 61_000),
     ]);
-    const done = world.answerType(JOB, 'discardEvidence');
+    const done = simulator.answerType(JOB, 'discardEvidence');
     expect([done.state, done.effects]).toEqual(['done', [withdrawn('deadline:discarding:1')]]);
-    expect(world.at(JOB)).toMatchObject({ ended: true, pending: {}, context: { slot: false, server: null } });
+    expect(simulator.at(JOB)).toMatchObject({
+      ended: true,
+      pending: {},
+      context: { slot: false, server: null },
+    });
   });
 
   test('passes the seven states in their order', () => {
-    const world = Simulator.whole().run();
-    const states = world.rowsOf(JOB).map((row) => row.state.split('.')[0]);
+    const simulator = Simulator.reviewWithJobs().run();
+    const states = simulator.rowsOf(JOB).map((row) => row.state.split('.')[0]);
     expect([...new Set(states)]).toEqual([
       'queued',
       'booting',
@@ -279,8 +285,8 @@ describe('a successful job', () => {
       'cleanup',
       'done',
     ]);
-    expect(breaches(world)).toEqual([]);
-    expect(ignored(world)).toEqual([]);
+    expect(invariantViolations(simulator)).toEqual([]);
+    expect(ignored(simulator)).toEqual([]);
   });
 });
 
@@ -300,15 +306,15 @@ describe('a failing setup', () => {
       { type: 'stage.start-failed', stage: 'stacking', failure: failure('run stage') },
     ],
   ] as const)('is cleaned up and tried again: %s, %s', (state, settles, event) => {
-    const world = jobIn(state);
-    const row = world.answerType(JOB, settles, event as AnyEvent);
+    const simulator = jobIn(state);
+    const row = simulator.answerType(JOB, settles, event as AnyEvent);
     expect(row.state).toBe('booting.cleaningUp.deleting');
     expect(row.effects.map((effect) => 'key' in effect && effect.key)).toContain('deleteServer:1');
-    expect(world.answerType(JOB, 'deleteServer').effects).toEqual([
+    expect(simulator.answerType(JOB, 'deleteServer').effects).toEqual([
       withdrawn('deadline:deleting:1'),
       timer('retry:booting:1', 30_000),
     ]);
-    const again = world.fire(JOB);
+    const again = simulator.fire(JOB);
     expect(again.state).toBe('booting.creating');
     expect(again.effects[0]).toMatchObject({
       key: 'createServer:2',
@@ -322,26 +328,26 @@ describe('a failing setup', () => {
     ['stacking.fetching', 'RETRY_LIMIT', 'fetch patchset: it broke'],
     ['stacking.running', 'RETRY_LIMIT', 'stacking: its command exited with 1'],
   ])('in %s for the last time is %s, and its evidence is published', (state, verdict, reason) => {
-    const world = jobIn(state, jobSpec({ limits: { setupAttempts: 1 } }));
-    const [effect] = world.inFlight(JOB);
+    const simulator = jobIn(state, jobSpec({ limits: { setupAttempts: 1 } }));
+    const [effect] = simulator.inFlight(JOB);
     const bad = {
       createServer: { type: 'server.create-failed', failure: failure('create server') },
       fetchPatchset: { type: 'patchset.fetch-failed', failure: failure('fetch patchset') },
       runStage: exited('stacking', 1),
     } as Readonly<Record<string, AnyEvent>>;
-    const row = world.answer(JOB, effect?.key ?? '', bad[effect?.type ?? '']);
+    const row = simulator.answer(JOB, effect?.key ?? '', bad[effect?.type ?? '']);
     expect(row.state).toBe('publishing.collecting');
-    expect(world.at(JOB).context).toMatchObject({ verdict, reason });
-    expect(world.run().at(JOB).state).toBe('done');
+    expect(simulator.at(JOB).context).toMatchObject({ verdict, reason });
+    expect(simulator.run().at(JOB).state).toBe('done');
   });
 
   test('waits twice as long for each further attempt', () => {
-    const world = Simulator.job(jobSpec({ limits: { setupAttempts: 4 } }));
-    world.answers = unless('createServer', {
+    const simulator = Simulator.job(jobSpec({ limits: { setupAttempts: 4 } }));
+    simulator.answers = succeedExcept('createServer', {
       type: 'server.create-failed',
       failure: failure('create server'),
     });
-    const waits = world
+    const waits = simulator
       .run()
       .rowsOf(JOB)
       .flatMap((row) => row.effects)
@@ -349,6 +355,6 @@ describe('a failing setup', () => {
         effect.type === 'setTimer' && effect.key.startsWith('retry:') ? [effect.delayMs] : [],
       );
     expect(waits).toEqual([30_000, 60_000, 120_000]);
-    expect(world.undelivered[0]?.event).toMatchObject({ report: { verdict: 'NODE_FAILURE' } });
+    expect(simulator.undelivered[0]?.event).toMatchObject({ report: { verdict: 'NODE_FAILURE' } });
   });
 });

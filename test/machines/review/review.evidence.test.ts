@@ -4,108 +4,108 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { JobReport } from '../../../src/machines/model/domain.ts';
+import { expectConsistent } from '../expect-consistent.ts';
 import { failure, JOB, jobReport, REVIEW, reportSpec } from '../facts.ts';
-import { orderly } from '../orderly.ts';
-import { alarms, outcome, voteInputs } from '../review-world.ts';
+import { alarms, outcome, voteInputs } from '../review-simulator.ts';
 import { Simulator } from '../simulator.ts';
 
 const URL = 'https://logs.example.org/later/';
 
 /** A review that has its only job's report. */
 function pending(changes: Partial<JobReport>): Simulator {
-  const world = Simulator.review(reportSpec({ evidenceWaitMs: 600_000 }));
+  const simulator = Simulator.review(reportSpec({ evidenceWaitMs: 600_000 }));
   const report = jobReport({ evidence: 'pending', url: URL, ...changes });
-  world.send(REVIEW, { type: 'job.reported', report });
-  return world;
+  simulator.send(REVIEW, { type: 'job.reported', report });
+  return simulator;
 }
 
-function posts(world: Simulator): readonly unknown[] {
-  voteInputs(world);
-  return world
+function posts(simulator: Simulator): readonly unknown[] {
+  voteInputs(simulator);
+  return simulator
     .rowsOf(REVIEW)
     .flatMap((row) => row.effects.flatMap((effect) => (effect.type === 'postReview' ? [effect.labels] : [])));
 }
 
 describe('a review with pending evidence', () => {
   test('waits for it, and votes against the patch once it is published', () => {
-    const world = pending({ verdict: 'FAILURE' });
-    expect(world.at(REVIEW).state).toBe('awaitingEvidence');
-    expect(posts(world)).toEqual([]);
-    world.send(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
-    expect(posts(world)).toEqual([{ Verified: -1 }]);
-    orderly(world.run());
+    const simulator = pending({ verdict: 'FAILURE' });
+    expect(simulator.at(REVIEW).state).toBe('awaitingEvidence');
+    expect(posts(simulator)).toEqual([]);
+    simulator.send(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
+    expect(posts(simulator)).toEqual([{ Verified: -1 }]);
+    expectConsistent(simulator.run());
   });
 
   test.each(['FAILURE', 'TIMED_OUT'] as const)(
     'gives no vote for %s when it is not published in time',
     (verdict) => {
-      const world = pending({ verdict });
-      const { at } = world.at(REVIEW);
-      world.fire(REVIEW);
-      expect(world.now - at).toBe(600_000);
-      expect(posts(world)).toEqual([{}]);
+      const simulator = pending({ verdict });
+      const { at } = simulator.at(REVIEW);
+      simulator.fire(REVIEW);
+      expect(simulator.now - at).toBe(600_000);
+      expect(posts(simulator)).toEqual([{}]);
       // Published later, it changes nothing that was posted.
-      world.send(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
-      world.run();
-      world.send(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
-      expect(posts(world)).toEqual([{}]);
-      orderly(world);
+      simulator.send(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
+      simulator.run();
+      simulator.send(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
+      expect(posts(simulator)).toEqual([{}]);
+      expectConsistent(simulator);
     },
   );
 
   test('still gives its positive vote', () => {
-    const world = pending({ verdict: 'SUCCESS' });
-    world.fire(REVIEW);
-    expect(posts(world)).toEqual([{ Verified: 1 }]);
-    orderly(world.run());
+    const simulator = pending({ verdict: 'SUCCESS' });
+    simulator.fire(REVIEW);
+    expect(posts(simulator)).toEqual([{ Verified: 1 }]);
+    expectConsistent(simulator.run());
   });
 
   test('gives no vote for a failure whose evidence was abandoned', () => {
-    const world = pending({ verdict: 'FAILURE' });
-    world.send(REVIEW, { type: 'job.evidence-abandoned', job: JOB, why: 'too old' });
-    expect(posts(world)).toEqual([{}]);
-    expect(world.at(REVIEW).context.reports).toMatchObject([{ evidence: 'none', url: null }]);
-    orderly(world.run());
+    const simulator = pending({ verdict: 'FAILURE' });
+    simulator.send(REVIEW, { type: 'job.evidence-abandoned', job: JOB, why: 'too old' });
+    expect(posts(simulator)).toEqual([{}]);
+    expect(simulator.at(REVIEW).context.reports).toMatchObject([{ evidence: 'none', url: null }]);
+    expectConsistent(simulator.run());
   });
 
   test('is withdrawn like any other that has posted nothing', () => {
-    const world = pending({ verdict: 'FAILURE' });
-    world.send(REVIEW, { type: 'review.superseded', by: '912345,4' });
-    expect(world.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'withdrawn' } });
-    expect(posts(world)).toEqual([]);
+    const simulator = pending({ verdict: 'FAILURE' });
+    simulator.send(REVIEW, { type: 'review.superseded', by: '912345,4' });
+    expect(simulator.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'withdrawn' } });
+    expect(posts(simulator)).toEqual([]);
   });
 });
 
 describe('a review whose evidence is published after its post', () => {
   /** Its failure has no evidence in time, so it only takes our +1 away. */
   function takenAway(): Simulator {
-    const world = pending({ verdict: 'FAILURE' });
-    world.votes = { Verified: 1 };
-    world.fire(REVIEW);
-    expect(posts(world)).toEqual([{ Verified: 0 }]);
-    return world;
+    const simulator = pending({ verdict: 'FAILURE' });
+    simulator.votes = { Verified: 1 };
+    simulator.fire(REVIEW);
+    expect(posts(simulator)).toEqual([{ Verified: 0 }]);
+    return simulator;
   }
-  const publish = (world: Simulator) =>
-    world.send(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
+  const publish = (simulator: Simulator) =>
+    simulator.send(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
 
   test.each([
     ['before Gerrit answers', false],
     ['before the vote is read back', true],
   ])('%s expects the vote that it sent', (_, answered) => {
-    const world = takenAway();
-    if (!answered) publish(world);
-    world.answerType(REVIEW, 'postReview');
-    if (answered) publish(world);
-    world.answerType(REVIEW, 'readVotes', { type: 'votes.read', votes: { Verified: 0 } });
-    expect([outcome(world), alarms(world)]).toEqual([['done', 'posted'], []]);
-    orderly(world.run());
+    const simulator = takenAway();
+    if (!answered) publish(simulator);
+    simulator.answerType(REVIEW, 'postReview');
+    if (answered) publish(simulator);
+    simulator.answerType(REVIEW, 'readVotes', { type: 'votes.read', votes: { Verified: 0 } });
+    expect([outcome(simulator), alarms(simulator)]).toEqual([['done', 'posted'], []]);
+    expectConsistent(simulator.run());
   });
 
   test('names the vote that it sent when Gerrit dropped it', () => {
-    const world = takenAway();
-    world.answerType(REVIEW, 'postReview');
-    publish(world);
-    const { effects } = world.answerType(REVIEW, 'readVotes', {
+    const simulator = takenAway();
+    simulator.answerType(REVIEW, 'postReview');
+    publish(simulator);
+    const { effects } = simulator.answerType(REVIEW, 'readVotes', {
       type: 'votes.read',
       votes: { Verified: 1 },
     });
@@ -117,31 +117,34 @@ describe('a review whose evidence is published after its post', () => {
         }),
       }),
     );
-    orderly(world.run());
+    expectConsistent(simulator.run());
   });
 
   /** The first attempt arrives, but its answer is lost; the second one would vote -1. */
   function secondAttempt(found: boolean): Simulator {
-    const world = takenAway();
-    world.answerType(REVIEW, 'postReview', { type: 'review.post-failed', failure: failure('post review') });
-    publish(world);
-    world.fire(REVIEW);
-    expect(posts(world)).toEqual([{ Verified: 0 }, { Verified: -1 }]);
-    world.answerType(REVIEW, 'postReview', { type: 'review.posted', found, voted: true, why: '' });
-    return world;
+    const simulator = takenAway();
+    simulator.answerType(REVIEW, 'postReview', {
+      type: 'review.post-failed',
+      failure: failure('post review'),
+    });
+    publish(simulator);
+    simulator.fire(REVIEW);
+    expect(posts(simulator)).toEqual([{ Verified: 0 }, { Verified: -1 }]);
+    simulator.answerType(REVIEW, 'postReview', { type: 'review.posted', found, voted: true, why: '' });
+    return simulator;
   }
 
   test('accepts the vote of an earlier attempt whose message Gerrit has', () => {
-    const world = secondAttempt(true);
-    world.answerType(REVIEW, 'readVotes', { type: 'votes.read', votes: { Verified: 0 } });
-    expect([outcome(world), alarms(world)]).toEqual([['done', 'posted'], []]);
-    orderly(world.run());
+    const simulator = secondAttempt(true);
+    simulator.answerType(REVIEW, 'readVotes', { type: 'votes.read', votes: { Verified: 0 } });
+    expect([outcome(simulator), alarms(simulator)]).toEqual([['done', 'posted'], []]);
+    expectConsistent(simulator.run());
   });
 
   test('accepts only the vote of the attempt that Gerrit accepted', () => {
-    const world = secondAttempt(false);
-    world.answerType(REVIEW, 'readVotes', { type: 'votes.read', votes: { Verified: 0 } });
-    expect([world.at(REVIEW).state, alarms(world)]).toEqual(['raisingAlarm', ['vote-dropped']]);
-    orderly(world.run());
+    const simulator = secondAttempt(false);
+    simulator.answerType(REVIEW, 'readVotes', { type: 'votes.read', votes: { Verified: 0 } });
+    expect([simulator.at(REVIEW).state, alarms(simulator)]).toEqual(['raisingAlarm', ['vote-dropped']]);
+    expectConsistent(simulator.run());
   });
 });

@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { PreparePlan, ResolvedChange } from '../../../src/machines/model/domain.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { otherAnswers } from '../answers.ts';
+import { expectConsistent } from '../expect-consistent.ts';
 import { failure, jobReport, preparePlan, RESOLVED, REVIEW, START } from '../facts.ts';
-import { orderly } from '../orderly.ts';
-import { answerWell, Simulator } from '../simulator.ts';
+import { Simulator, succeed } from '../simulator.ts';
 
 const begun = (plan: Partial<PreparePlan> = {}) => Simulator.unprepared(preparePlan(plan));
 const resolved = (change: Partial<ResolvedChange> = {}): AnyEvent => ({
@@ -19,122 +19,122 @@ const vote = (value: number, account = 'zuul'): AnyEvent => ({
 const HOLD = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 14_400_000 };
 
 /** What the jobs were told last. */
-function eventsSentTo(world: Simulator): readonly AnyEvent[] {
-  return world.undelivered.map(({ event }) => event);
+function eventsSentTo(simulator: Simulator): readonly AnyEvent[] {
+  return simulator.undelivered.map(({ event }) => event);
 }
 
 describe('retries', () => {
   test('Gerrit is queried again, with longer and longer waits, up to a limit', () => {
-    const world = begun();
+    const simulator = begun();
     const waits: number[] = [];
     for (let attempt = 1; attempt < 4; attempt += 1) {
-      const row = world.answerType(REVIEW, 'lookUpChange', {
+      const row = simulator.answerType(REVIEW, 'lookUpChange', {
         type: 'change.lookup-failed',
         failure: failure('look up change'),
       });
       const timer = row.effects.find((effect) => effect.type === 'setTimer');
       expect(row.state).toBe('preparing.lookUpBackoff');
       waits.push(timer?.delayMs ?? 0);
-      world.fire(REVIEW);
+      simulator.fire(REVIEW);
     }
     expect(waits).toEqual([250, 500, 1_000]);
-    world.answerType(REVIEW, 'lookUpChange', {
+    simulator.answerType(REVIEW, 'lookUpChange', {
       type: 'change.lookup-failed',
       failure: failure('look up change'),
     });
-    expect(eventsSentTo(world)).toEqual([
+    expect(eventsSentTo(simulator)).toEqual([
       { type: 'job.rejected', verdict: 'NODE_FAILURE', reason: 'look up change: it broke' },
     ]);
-    orderly(world);
+    expectConsistent(simulator);
   });
 
   test('a permanent failure is not retried', () => {
-    const world = begun();
+    const simulator = begun();
     const unresolved = failure('look up change', { retryable: false });
-    world.answerType(REVIEW, 'lookUpChange', { type: 'change.lookup-failed', failure: unresolved });
-    expect(eventsSentTo(world)).toMatchObject([{ verdict: 'NODE_FAILURE' }]);
+    simulator.answerType(REVIEW, 'lookUpChange', { type: 'change.lookup-failed', failure: unresolved });
+    expect(eventsSentTo(simulator)).toMatchObject([{ verdict: 'NODE_FAILURE' }]);
   });
 
   test('merging is retried, up to a limit', () => {
-    const world = begun();
-    world.answerType(REVIEW, 'lookUpChange');
+    const simulator = begun();
+    simulator.answerType(REVIEW, 'lookUpChange');
     for (let attempt = 1; attempt < 3; attempt += 1) {
-      world.answerType(REVIEW, 'mergePatchset', {
+      simulator.answerType(REVIEW, 'mergePatchset', {
         type: 'patchset.merge-failed',
         failure: failure('merge patchset'),
       });
-      expect(world.at(REVIEW).state).toBe('preparing.mergeBackoff');
-      world.fire(REVIEW);
+      expect(simulator.at(REVIEW).state).toBe('preparing.mergeBackoff');
+      simulator.fire(REVIEW);
     }
-    const row = world.answerType(REVIEW, 'mergePatchset', {
+    const row = simulator.answerType(REVIEW, 'mergePatchset', {
       type: 'patchset.merge-failed',
       failure: failure('merge patchset'),
     });
-    expect([row.state, eventsSentTo(world)]).toEqual([
+    expect([row.state, eventsSentTo(simulator)]).toEqual([
       'awaitingJobs',
       [{ type: 'job.rejected', verdict: 'NODE_FAILURE', reason: 'merge patchset: it broke' }],
     ]);
-    orderly(world);
+    expectConsistent(simulator);
   });
 
   test.each(['lookUpChange', 'mergePatchset'] as const)(
     'a %s that never answers is requested again',
     (type) => {
-      const world = begun();
-      if (type === 'mergePatchset') world.answerType(REVIEW, 'lookUpChange');
-      world.fire(REVIEW);
-      world.fire(REVIEW);
-      expect(world.inFlight(REVIEW).filter((effect) => effect.type === type)).toHaveLength(2);
+      const simulator = begun();
+      if (type === 'mergePatchset') simulator.answerType(REVIEW, 'lookUpChange');
+      simulator.fire(REVIEW);
+      simulator.fire(REVIEW);
+      expect(simulator.inFlight(REVIEW).filter((effect) => effect.type === type)).toHaveLength(2);
       // Both answers come after all: the second one changes nothing.
-      for (const effect of world.inFlight(REVIEW)) world.answer(REVIEW, effect.key);
-      world.run();
-      orderly(world);
+      for (const effect of simulator.inFlight(REVIEW)) simulator.answer(REVIEW, effect.key);
+      simulator.run();
+      expectConsistent(simulator);
     },
   );
 });
 
 describe('a required vote', () => {
   test('was cast before', () => {
-    const world = begun({ hold: HOLD });
+    const simulator = begun({ hold: HOLD });
     const votes = [{ account: 'zuul', label: 'Verified', value: 2 }];
-    expect(world.answer(REVIEW, 'lookUpChange:1', resolved({ votes })).state).toBe('preparing.merging');
+    expect(simulator.answer(REVIEW, 'lookUpChange:1', resolved({ votes })).state).toBe('preparing.merging');
   });
 
   test('is cast, and the change is looked up once more, because time has passed', () => {
-    const world = begun({ hold: HOLD });
-    expect(world.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.awaitingVote');
-    expect(world.send(REVIEW, vote(1, 'somebody')).state).toBe('preparing.awaitingVote');
-    expect(world.send(REVIEW, vote(1)).state).toBe('preparing.lookingUp');
-    expect(world.answer(REVIEW, 'lookUpChange:2').state).toBe('preparing.merging');
-    orderly(world);
+    const simulator = begun({ hold: HOLD });
+    expect(simulator.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.awaitingVote');
+    expect(simulator.send(REVIEW, vote(1, 'somebody')).state).toBe('preparing.awaitingVote');
+    expect(simulator.send(REVIEW, vote(1)).state).toBe('preparing.lookingUp');
+    expect(simulator.answer(REVIEW, 'lookUpChange:2').state).toBe('preparing.merging');
+    expectConsistent(simulator);
   });
 
   test('is cast during a query to Gerrit', () => {
-    const world = begun({ hold: HOLD });
-    world.send(REVIEW, vote(1));
-    expect(world.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.merging');
-    orderly(world);
+    const simulator = begun({ hold: HOLD });
+    simulator.send(REVIEW, vote(1));
+    expect(simulator.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.merging');
+    expectConsistent(simulator);
   });
 
   test('is negative: nothing runs and nothing is posted', () => {
-    const world = begun({ hold: HOLD });
-    world.answerType(REVIEW, 'lookUpChange');
-    world.send(REVIEW, vote(-1));
-    expect(eventsSentTo(world)).toEqual([
+    const simulator = begun({ hold: HOLD });
+    simulator.answerType(REVIEW, 'lookUpChange');
+    simulator.send(REVIEW, vote(-1));
+    expect(eventsSentTo(simulator)).toEqual([
       { type: 'job.rejected', verdict: 'ABORTED', reason: 'zuul voted Verified-1' },
     ]);
-    world.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
-    expect(world.at(REVIEW).context.outcome).toBe('suppressed');
-    orderly(world);
+    simulator.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
+    expect(simulator.at(REVIEW).context.outcome).toBe('suppressed');
+    expectConsistent(simulator);
   });
 
   test('is never cast: the jobs run without it', () => {
-    const world = begun({ hold: HOLD });
-    world.answerType(REVIEW, 'lookUpChange');
-    expect(world.fire(REVIEW).state).toBe('preparing.lookingUp');
-    expect(world.now).toBe(START + HOLD.timeoutMs);
-    expect(world.answer(REVIEW, 'lookUpChange:2').state).toBe('preparing.merging');
-    orderly(world);
+    const simulator = begun({ hold: HOLD });
+    simulator.answerType(REVIEW, 'lookUpChange');
+    expect(simulator.fire(REVIEW).state).toBe('preparing.lookingUp');
+    expect(simulator.now).toBe(START + HOLD.timeoutMs);
+    expect(simulator.answer(REVIEW, 'lookUpChange:2').state).toBe('preparing.merging');
+    expectConsistent(simulator);
   });
 });
 
@@ -151,20 +151,20 @@ describe.each<AnyEvent>([
   test.each(moments)('while %s: the jobs are notified, and late answers change nothing', (_, moment) => {
     for (const effect of [null, ...moment().inFlight(REVIEW)]) {
       for (const answer of effect === null ? [null] : [undefined, ...otherAnswers(effect)]) {
-        const world = moment();
-        world.send(REVIEW, event);
-        expect(world.at(REVIEW).ended).toBe(true);
-        expect(eventsSentTo(world)).toHaveLength(1);
-        if (effect !== null) world.answer(REVIEW, effect.key, answer ?? undefined);
-        expect(eventsSentTo(world)).toHaveLength(1);
-        orderly(world);
+        const simulator = moment();
+        simulator.send(REVIEW, event);
+        expect(simulator.at(REVIEW).ended).toBe(true);
+        expect(eventsSentTo(simulator)).toHaveLength(1);
+        if (effect !== null) simulator.answer(REVIEW, effect.key, answer ?? undefined);
+        expect(eventsSentTo(simulator)).toHaveLength(1);
+        expectConsistent(simulator);
       }
     }
   });
 });
 
-function told(world: Simulator, type: 'lookUpChange'): Simulator {
-  world.answers = answerWell;
-  world.answerType(REVIEW, type);
-  return world;
+function told(simulator: Simulator, type: 'lookUpChange'): Simulator {
+  simulator.answers = succeed;
+  simulator.answerType(REVIEW, type);
+  return simulator;
 }

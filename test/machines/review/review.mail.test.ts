@@ -4,7 +4,7 @@ import type { JobReport } from '../../../src/machines/model/domain.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import type { MailSpec } from '../../../src/machines/review/mail.ts';
 import { FAILED, failure, JOB, jobSpec, opened, REVIEW, reportSpec } from '../facts.ts';
-import { type Answers, answerWell, Simulator } from '../simulator.ts';
+import { type Answers, Simulator, succeed } from '../simulator.ts';
 
 const SPEC: MailSpec = {
   to: ['ci@acme.example'],
@@ -14,22 +14,22 @@ const SPEC: MailSpec = {
   timeoutMs: 30_000,
 };
 
-function mailed(mail: MailSpec, answers: Answers = answerWell, report = reportSpec()): Simulator {
-  const world = new Simulator(answers);
+function mailed(mail: MailSpec, answers: Answers = succeed, report = reportSpec()): Simulator {
+  const simulator = new Simulator(answers);
   const event = opened(report);
-  world.send(REVIEW, event.type === 'review.opened' ? { ...event, mail } : event);
-  return world;
+  simulator.send(REVIEW, event.type === 'review.opened' ? { ...event, mail } : event);
+  return simulator;
 }
 
 /** The review has everything that it waits for. */
 function ended(
   mail: MailSpec,
   changes: Partial<JobReport>,
-  answers: Answers = answerWell,
+  answers: Answers = succeed,
   report = reportSpec(),
 ): Simulator {
-  const world = mailed(mail, answers, report).run();
-  world.send(REVIEW, {
+  const simulator = mailed(mail, answers, report).run();
+  simulator.send(REVIEW, {
     type: 'job.reported',
     report: {
       job: JOB,
@@ -45,11 +45,11 @@ function ended(
       ...changes,
     },
   });
-  return world.run();
+  return simulator.run();
 }
 
-const mails = (world: Simulator) =>
-  world.rowsOf(REVIEW).flatMap((row) => row.effects.filter((effect) => effect.type === 'sendMail'));
+const mails = (simulator: Simulator) =>
+  simulator.rowsOf(REVIEW).flatMap((row) => row.effects.filter((effect) => effect.type === 'sendMail'));
 const FAILING: Partial<JobReport> = { verdict: 'FAILURE', reason: '1 of 3 tests failed', results: FAILED };
 const unsent = (retryable: boolean): AnyEvent => ({
   type: 'mail.send-failed',
@@ -57,13 +57,13 @@ const unsent = (retryable: boolean): AnyEvent => ({
 });
 const noMail =
   (retryable: boolean): Answers =>
-  (effect, world) =>
-    effect.type === 'sendMail' ? unsent(retryable) : answerWell(effect, world);
+  (effect, simulator) =>
+    effect.type === 'sendMail' ? unsent(retryable) : succeed(effect, simulator);
 
 describe('a mail at the end', () => {
   test('is requested by the row that ends the review', () => {
-    const world = ended(SPEC, FAILING);
-    const [mail, ...more] = mails(world);
+    const simulator = ended(SPEC, FAILING);
+    const [mail, ...more] = mails(simulator);
     expect(more).toEqual([]);
     expect(mail).toMatchObject({
       key: 'sendMail:1',
@@ -75,9 +75,11 @@ describe('a mail at the end', () => {
         subject: expect.stringMatching(/^FAILURE: openstack\/cinder/),
       },
     });
-    const ending = world.rowsOf(REVIEW).find((row) => row.effects.some(({ type }) => type === 'sendMail'));
+    const ending = simulator
+      .rowsOf(REVIEW)
+      .find((row) => row.effects.some(({ type }) => type === 'sendMail'));
     expect(ending?.state).toBe('done');
-    expect(world.owed(REVIEW)).toEqual([]);
+    expect(simulator.pendingEffects(REVIEW)).toEqual([]);
   });
 
   test.each([
@@ -89,32 +91,32 @@ describe('a mail at the end', () => {
     ['always', {}, { enabled: false }, 1],
     ['always', { verdict: 'ABORTED', reason: 'by hand' }, {}, 0],
   ] as const)('on %s, of %j reported with %j: %i', (on, changes, report, count) => {
-    const world = ended({ ...SPEC, on }, changes, answerWell, reportSpec(report));
-    expect(world.at(REVIEW).ended).toBe(true);
-    expect(mails(world)).toHaveLength(count);
+    const simulator = ended({ ...SPEC, on }, changes, succeed, reportSpec(report));
+    expect(simulator.at(REVIEW).ended).toBe(true);
+    expect(mails(simulator)).toHaveLength(count);
   });
 
   test('reports a success that Gerrit rejected', () => {
-    const world = ended(SPEC, {}, (effect, it) =>
+    const simulator = ended(SPEC, {}, (effect, it) =>
       effect.type === 'postReview'
         ? { type: 'review.post-failed', failure: failure('post review', { retryable: false }) }
-        : answerWell(effect, it),
+        : succeed(effect, it),
     );
-    expect(mails(world)).toMatchObject([
+    expect(mails(simulator)).toMatchObject([
       { mail: { subject: expect.stringMatching(/^SUCCESS, not posted: /) } },
     ]);
   });
 
   test('is not requested if none is configured', () => {
-    const world = Simulator.whole().run();
-    expect(mails(world)).toEqual([]);
+    const simulator = Simulator.reviewWithJobs().run();
+    expect(mails(simulator)).toEqual([]);
   });
 });
 
 describe('a mail that cannot be sent', () => {
   test('is retried, later each time, and then raises an alarm; the review has long ended', () => {
-    const world = ended(SPEC, FAILING, noMail(true));
-    const asked = mails(world);
+    const simulator = ended(SPEC, FAILING, noMail(true));
+    const asked = mails(simulator);
     expect(asked.map(({ key }) => key)).toEqual(['sendMail:1', 'sendMail:2', 'sendMail:3']);
     expect(asked.flatMap((effect) => (effect.type === 'sendMail' ? [effect.delayMs] : []))).toEqual([
       0, 60_000, 120_000,
@@ -122,17 +124,17 @@ describe('a mail that cannot be sent', () => {
     expect(
       new Set(asked.flatMap((effect) => (effect.type === 'sendMail' ? [effect.mail.id] : []))).size,
     ).toBe(1);
-    const rows = world.rowsOf(REVIEW);
+    const rows = simulator.rowsOf(REVIEW);
     const alarms = rows.flatMap((row) => row.effects.filter(({ type }) => type === 'raiseAlarm'));
     expect(alarms).toMatchObject([{ key: 'alarm:mail', alarm: { kind: 'mail-send-failed' } }]);
     const first = rows.findIndex((row) => row.state === 'done');
     expect(rows.slice(first).every((row) => row.state === 'done')).toBe(true);
-    expect(world.owed(REVIEW)).toEqual([]);
+    expect(simulator.pendingEffects(REVIEW)).toEqual([]);
   });
 
   test('is not retried when that cannot help', () => {
-    const world = ended(SPEC, FAILING, noMail(false));
-    expect(mails(world)).toHaveLength(1);
-    expect(world.rowsOf(REVIEW).at(-1)?.type).toBe('alarm.raised');
+    const simulator = ended(SPEC, FAILING, noMail(false));
+    expect(mails(simulator)).toHaveLength(1);
+    expect(simulator.rowsOf(REVIEW).at(-1)?.type).toBe('alarm.raised');
   });
 });

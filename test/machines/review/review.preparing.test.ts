@@ -7,6 +7,7 @@ import type { PreparePlan, ResolvedChange } from '../../../src/machines/model/do
 import type { Effect } from '../../../src/machines/protocol/effects.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { ALL_FILES, type FileRules } from '../../../src/machines/trigger/rules/files.ts';
+import { expectConsistent } from '../expect-consistent.ts';
 import {
   JOB,
   jobReport,
@@ -19,9 +20,8 @@ import {
   START,
   TREE,
 } from '../facts.ts';
-import { orderly } from '../orderly.ts';
-import { voteInputs } from '../review-world.ts';
-import { answerWell, Simulator } from '../simulator.ts';
+import { voteInputs } from '../review-simulator.ts';
+import { Simulator, succeed } from '../simulator.ts';
 
 const begun = (plan: Partial<PreparePlan> = {}) => Simulator.unprepared(preparePlan(plan));
 const resolved = (change: Partial<ResolvedChange> = {}): AnyEvent => ({
@@ -32,8 +32,8 @@ const send = (event: AnyEvent): Effect => ({ type: 'sendEvent', to: JOB, event }
 const NEEDED = { ...PATCHSET, project: 'openstack/nova', change: 7, patchset: 2 };
 
 /** What the jobs were told last. */
-function eventsSentTo(world: Simulator): readonly AnyEvent[] {
-  return world.undelivered.map(({ event }) => event);
+function eventsSentTo(simulator: Simulator): readonly AnyEvent[] {
+  return simulator.undelivered.map(({ event }) => event);
 }
 
 describe('a patchset that can be tested', () => {
@@ -55,8 +55,8 @@ describe('a patchset that can be tested', () => {
   });
 
   test('is merged with its dependencies, and its jobs are released with the merged trees', () => {
-    const world = begun();
-    const merging = world.answer(REVIEW, 'lookUpChange:1', resolved({ dependencies: [NEEDED] }));
+    const simulator = begun();
+    const merging = simulator.answer(REVIEW, 'lookUpChange:1', resolved({ dependencies: [NEEDED] }));
     expect(merging.state).toBe('preparing.merging');
     expect(merging.effects).toContainEqual({
       type: 'mergePatchset',
@@ -66,31 +66,34 @@ describe('a patchset that can be tested', () => {
       dependencies: [NEEDED],
       timeoutMs: 400_000,
     });
-    const released = world.answerType(REVIEW, 'mergePatchset');
+    const released = simulator.answerType(REVIEW, 'mergePatchset');
     expect(released.state).toBe('awaitingJobs');
     expect(released.effects).toContainEqual(
       send({ type: 'job.ready', trees: [TREE], dependencies: [NEEDED] }),
     );
-    orderly(world);
+    expectConsistent(simulator);
   });
 
   test('is released as uploaded if nothing is merged', () => {
-    const world = begun({ merge: false });
-    const row = world.answerType(REVIEW, 'lookUpChange');
-    expect([row.state, eventsSentTo(world)]).toEqual(['awaitingJobs', [{ type: 'job.ready', trees: [] }]]);
+    const simulator = begun({ merge: false });
+    const row = simulator.answerType(REVIEW, 'lookUpChange');
+    expect([row.state, eventsSentTo(simulator)]).toEqual([
+      'awaitingJobs',
+      [{ type: 'job.ready', trees: [] }],
+    ]);
   });
 
   test.each([{ status: 'merged' }, { current: 9 }, { wip: true }, { private: true }] as const)(
     'by hand is tested even if %j',
     (change) => {
-      const world = begun({ onlyCurrent: false });
-      expect(world.answer(REVIEW, 'lookUpChange:1', resolved(change)).state).toBe('preparing.merging');
+      const simulator = begun({ onlyCurrent: false });
+      expect(simulator.answer(REVIEW, 'lookUpChange:1', resolved(change)).state).toBe('preparing.merging');
     },
   );
 
   test.each(['wip', 'private'] as const)('may be %s if configured', (which) => {
-    const world = begun({ [which]: true });
-    expect(world.answer(REVIEW, 'lookUpChange:1', resolved({ [which]: true })).state).toBe(
+    const simulator = begun({ [which]: true });
+    expect(simulator.answer(REVIEW, 'lookUpChange:1', resolved({ [which]: true })).state).toBe(
       'preparing.merging',
     );
   });
@@ -107,13 +110,13 @@ describe('a patchset that is rejected', () => {
     [{ private: true }, 'ABORTED', 'the change is private'],
     [{ trouble: 'a cycle: 1 -> 2 -> 1' }, 'MERGER_FAILURE', 'a cycle: 1 -> 2 -> 1'],
   ])('because of %j', (change, verdict, reason) => {
-    const world = begun();
-    const row = world.answer(REVIEW, 'lookUpChange:1', resolved(change));
-    expect([row.state, eventsSentTo(world)]).toEqual([
+    const simulator = begun();
+    const row = simulator.answer(REVIEW, 'lookUpChange:1', resolved(change));
+    expect([row.state, eventsSentTo(simulator)]).toEqual([
       'awaitingJobs',
       [{ type: 'job.rejected', verdict, reason }],
     ]);
-    orderly(world);
+    expectConsistent(simulator);
   });
 
   const conflicted = (files: readonly string[], change = PATCHSET.change): AnyEvent => {
@@ -128,23 +131,23 @@ describe('a patchset that is rejected', () => {
       'change 7, which it depends on, does not merge with master of openstack/cinder: a, b, c, d, e and 2 more',
     ],
   ])('because of a conflict, %#', (event, reason) => {
-    const world = begun();
-    world.answerType(REVIEW, 'lookUpChange');
-    world.answerType(REVIEW, 'mergePatchset', event);
-    expect(eventsSentTo(world)).toEqual([{ type: 'job.rejected', verdict: 'MERGER_FAILURE', reason }]);
+    const simulator = begun();
+    simulator.answerType(REVIEW, 'lookUpChange');
+    simulator.answerType(REVIEW, 'mergePatchset', event);
+    expect(eventsSentTo(simulator)).toEqual([{ type: 'job.rejected', verdict: 'MERGER_FAILURE', reason }]);
     // Nothing is said on a conflict: the author sees it in Gerrit.
     const report = jobReport({ verdict: 'MERGER_FAILURE', reason, url: null });
-    expect(world.send(REVIEW, { type: 'job.reported', report }).state).toBe('done');
-    expect(world.at(REVIEW).context.outcome).toBe('suppressed');
-    orderly(world);
+    expect(simulator.send(REVIEW, { type: 'job.reported', report }).state).toBe('done');
+    expect(simulator.at(REVIEW).context.outcome).toBe('suppressed');
+    expectConsistent(simulator);
   });
 
   test('because its dependencies form a cycle, with a comment and without a vote', () => {
-    const world = begun();
-    world.answer(REVIEW, 'lookUpChange:1', resolved({ trouble: 'a cycle: 1 -> 2 -> 1' }));
+    const simulator = begun();
+    simulator.answer(REVIEW, 'lookUpChange:1', resolved({ trouble: 'a cycle: 1 -> 2 -> 1' }));
     const report = jobReport({ verdict: 'MERGER_FAILURE', reason: 'a cycle: 1 -> 2 -> 1', url: null });
-    world.send(REVIEW, { type: 'job.reported', report });
-    expect(voteInputs(world).effects).toContainEqual(
+    simulator.send(REVIEW, { type: 'job.reported', report });
+    expect(voteInputs(simulator).effects).toContainEqual(
       expect.objectContaining({
         type: 'postReview',
         labels: {},
@@ -157,30 +160,30 @@ describe('a patchset that is rejected', () => {
 describe('files that the patchset touches', () => {
   const CODE: FileRules = { include: [], exclude: ['docs'] };
   const two = (first: FileRules, second: FileRules, plan: Partial<PreparePlan> = {}) => {
-    const world = new Simulator(answerWell);
+    const simulator = new Simulator(succeed);
     const jobs = [
       { job: JOB, name: 'acme-dsvm', voting: true, files: first },
       { job: 'job-2', name: 'acme-fc', voting: true, files: second },
     ];
-    world.send(REVIEW, opened(reportSpec(), jobs, preparePlan(plan)));
-    return world;
+    simulator.send(REVIEW, opened(reportSpec(), jobs, preparePlan(plan)));
+    return simulator;
   };
   const docs = resolved({ files: ['doc/source/index.rst'] });
   const skipped = { type: 'job.rejected', verdict: 'SKIPPED', reason: 'only documentation is touched' };
 
   test('skip the one job that none of them concerns, before anything is merged', () => {
-    const world = two(CODE, ALL_FILES);
-    const row = world.answer(REVIEW, 'lookUpChange:1', docs);
-    expect([row.state, world.undelivered]).toEqual(['preparing.merging', [send(skipped as AnyEvent)]]);
-    world.answerType(REVIEW, 'mergePatchset');
-    expect(world.undelivered.slice(1).map(({ to }) => to)).toEqual(['job-2']);
-    orderly(world);
+    const simulator = two(CODE, ALL_FILES);
+    const row = simulator.answer(REVIEW, 'lookUpChange:1', docs);
+    expect([row.state, simulator.undelivered]).toEqual(['preparing.merging', [send(skipped as AnyEvent)]]);
+    simulator.answerType(REVIEW, 'mergePatchset');
+    expect(simulator.undelivered.slice(1).map(({ to }) => to)).toEqual(['job-2']);
+    expectConsistent(simulator);
   });
 
   test('skip all jobs: nothing is merged and nothing is posted', () => {
-    const world = two(CODE, CODE);
-    expect(world.answer(REVIEW, 'lookUpChange:1', docs).state).toBe('awaitingJobs');
-    expect(eventsSentTo(world)).toEqual([skipped, skipped]);
+    const simulator = two(CODE, CODE);
+    expect(simulator.answer(REVIEW, 'lookUpChange:1', docs).state).toBe('awaitingJobs');
+    expect(eventsSentTo(simulator)).toEqual([skipped, skipped]);
     for (const job of [JOB, 'job-2']) {
       const report = jobReport({
         job,
@@ -188,10 +191,10 @@ describe('files that the patchset touches', () => {
         reason: 'only documentation is touched',
         url: null,
       });
-      world.send(REVIEW, { type: 'job.reported', report });
+      simulator.send(REVIEW, { type: 'job.reported', report });
     }
-    expect(outcomeOf(world)).toEqual(['done', 'suppressed']);
-    orderly(world);
+    expect(outcomeOf(simulator)).toEqual(['done', 'suppressed']);
+    expectConsistent(simulator);
   });
 
   test('skip nothing when one matches, there are too many, or an operator requested the run', () => {
@@ -200,13 +203,13 @@ describe('files that the patchset touches', () => {
       [{}, null],
       [{ onlyCurrent: false }, ['doc/source/index.rst']],
     ] as const) {
-      const world = two(CODE, CODE, plan);
-      expect(world.answer(REVIEW, 'lookUpChange:1', resolved({ files })).state).toBe('preparing.merging');
-      expect(world.undelivered).toEqual([]);
+      const simulator = two(CODE, CODE, plan);
+      expect(simulator.answer(REVIEW, 'lookUpChange:1', resolved({ files })).state).toBe('preparing.merging');
+      expect(simulator.undelivered).toEqual([]);
     }
   });
 });
 
-function outcomeOf(world: Simulator): unknown {
-  return [world.at(REVIEW).state, world.at(REVIEW).context.outcome];
+function outcomeOf(simulator: Simulator): unknown {
+  return [simulator.at(REVIEW).state, simulator.at(REVIEW).context.outcome];
 }

@@ -1,22 +1,22 @@
 /** The start message: requested once, when the jobs are released, and nothing waits for it. */
 import { describe, expect, test } from 'vitest';
+import { expectConsistent } from '../expect-consistent.ts';
 import { jobReport, REVIEW, reportSpec } from '../facts.ts';
-import { orderly } from '../orderly.ts';
-import { voteInputs } from '../review-world.ts';
+import { voteInputs } from '../review-simulator.ts';
 import { Simulator } from '../simulator.ts';
 
 const report = reportSpec({ startMessage: true });
 
-function starts(world: Simulator) {
-  return world
+function starts(simulator: Simulator) {
+  return simulator
     .rowsOf(REVIEW)
     .flatMap((row) => row.effects.flatMap((effect) => (effect.type === 'postStartMessage' ? [effect] : [])));
 }
 
 describe('a review whose jobs are released', () => {
   test('requests the message, under the tag of the result', () => {
-    const world = Simulator.review(report);
-    expect(starts(world)).toMatchObject([
+    const simulator = Simulator.review(report);
+    expect(starts(simulator)).toMatchObject([
       {
         key: 'postStartMessage',
         message: 'Starting check jobs: acme-dsvm.\n\nsos-ci start-eview-1',
@@ -36,21 +36,21 @@ describe('a review whose jobs are released', () => {
       },
     ],
   ] as const)('continues the same way when it %s', (_, answer) => {
-    const world = Simulator.review(report);
-    expect(world.answerType(REVIEW, 'postStartMessage', answer).state).toBe('awaitingJobs');
-    world.send(REVIEW, { type: 'job.reported', report: jobReport() });
-    expect(voteInputs(world).state).toBe('posting.sending');
-    orderly(world);
+    const simulator = Simulator.review(report);
+    expect(simulator.answerType(REVIEW, 'postStartMessage', answer).state).toBe('awaitingJobs');
+    simulator.send(REVIEW, { type: 'job.reported', report: jobReport() });
+    expect(voteInputs(simulator).state).toBe('posting.sending');
+    expectConsistent(simulator);
   });
 
   test('does not wait for its answer, which may come after the end', () => {
-    const world = Simulator.review({ ...report, label: null });
-    world.send(REVIEW, { type: 'job.reported', report: jobReport() });
-    world.answerType(REVIEW, 'postReview');
-    expect(world.at(REVIEW).state).toBe('done');
-    world.answerType(REVIEW, 'postStartMessage');
-    expect(world.at(REVIEW)).toMatchObject({ state: 'done', pending: {} });
-    orderly(world);
+    const simulator = Simulator.review({ ...report, label: null });
+    simulator.send(REVIEW, { type: 'job.reported', report: jobReport() });
+    simulator.answerType(REVIEW, 'postReview');
+    expect(simulator.at(REVIEW).state).toBe('done');
+    simulator.answerType(REVIEW, 'postStartMessage');
+    expect(simulator.at(REVIEW)).toMatchObject({ state: 'done', pending: {} });
+    expectConsistent(simulator);
   });
 });
 

@@ -6,10 +6,10 @@ import { describe, expect, test } from 'vitest';
 import type { ReportSpec } from '../../../src/machines/model/report-spec.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { verdictsOf } from '../../../src/machines/verdicts/verdicts.ts';
+import { expectConsistent } from '../expect-consistent.ts';
 import { failure, JOB, jobReport, opened, PATCHSET, REVIEW, reportSpec, START } from '../facts.ts';
-import { orderly } from '../orderly.ts';
-import { alarms, outcome, voteInputs } from '../review-world.ts';
-import { answerWell, Simulator } from '../simulator.ts';
+import { alarms, outcome, voteInputs } from '../review-simulator.ts';
+import { Simulator, succeed } from '../simulator.ts';
 
 const reported = (changes = {}): AnyEvent => ({ type: 'job.reported', report: jobReport(changes) });
 const cancelled: AnyEvent = { type: 'review.cancelled', reason: 'the change was abandoned' };
@@ -27,19 +27,19 @@ const TWO = [
 
 /** A review that is sending its comment. */
 function sending(report: Partial<ReportSpec> = {}): Simulator {
-  const world = Simulator.review(reportSpec(report));
-  world.send(REVIEW, reported());
-  expect(voteInputs(world).state).toBe('posting.sending');
-  return world;
+  const simulator = Simulator.review(reportSpec(report));
+  simulator.send(REVIEW, reported());
+  expect(voteInputs(simulator).state).toBe('posting.sending');
+  return simulator;
 }
 
 /** A review that waits for two jobs. */
 function two(): Simulator {
-  const world = new Simulator(answerWell);
-  world.send(REVIEW, opened(reportSpec(), TWO));
-  world.answerType(REVIEW, 'lookUpChange');
-  world.answerType(REVIEW, 'mergePatchset');
-  return world;
+  const simulator = new Simulator(succeed);
+  simulator.send(REVIEW, opened(reportSpec(), TWO));
+  simulator.answerType(REVIEW, 'lookUpChange');
+  simulator.answerType(REVIEW, 'mergePatchset');
+  return simulator;
 }
 
 describe('awaitingJobs', () => {
@@ -52,8 +52,8 @@ describe('awaitingJobs', () => {
   });
 
   test('answers each job, and posts when the last has reported', () => {
-    const world = two();
-    const first = world.send(REVIEW, reported());
+    const simulator = two();
+    const first = simulator.send(REVIEW, reported());
     expect([first.state, first.effects]).toEqual([
       'awaitingJobs',
       [
@@ -72,10 +72,10 @@ describe('awaitingJobs', () => {
         },
       ],
     ]);
-    const again = world.send(REVIEW, reported({ verdict: 'FAILURE' }));
+    const again = simulator.send(REVIEW, reported({ verdict: 'FAILURE' }));
     expect([again.state, again.effects.length]).toEqual(['awaitingJobs', 2]);
-    world.send(REVIEW, reported({ job: 'job-2', name: 'acme-fc' }));
-    const last = voteInputs(world);
+    simulator.send(REVIEW, reported({ job: 'job-2', name: 'acme-fc' }));
+    const last = voteInputs(simulator);
     expect(last.effects).toEqual([
       { type: 'cancelEffect', key: 'deadline:readingVerdicts:1' },
       {
@@ -94,85 +94,88 @@ describe('awaitingJobs', () => {
   });
 
   test('ends at the deadline: missing jobs are named, and still answered later', () => {
-    const world = two();
-    world.send(REVIEW, reported());
-    world.fire(REVIEW);
-    const row = voteInputs(world);
+    const simulator = two();
+    simulator.send(REVIEW, reported());
+    simulator.fire(REVIEW);
+    const row = voteInputs(simulator);
     expect(row.state).toBe('posting.sending');
     expect(row.effects[1]).toMatchObject({
       labels: {},
       message: expect.stringContaining('acme-fc: not finished. no verdict in time'),
     });
     for (const settled of [false, true]) {
-      const late = (settled ? world.run() : world).send(REVIEW, reported({ job: 'job-2', name: 'acme-fc' }));
+      const late = (settled ? simulator.run() : simulator).send(
+        REVIEW,
+        reported({ job: 'job-2', name: 'acme-fc' }),
+      );
       expect(late.effects[0]).toEqual({
         type: 'sendEvent',
         to: 'job-2',
         event: { type: 'verdict.accepted' },
       });
     }
-    expect(outcome(world)).toEqual(['done', 'posted']);
-    orderly(world);
+    expect(outcome(simulator)).toEqual(['done', 'posted']);
+    expectConsistent(simulator);
   });
 
   test('continues past the deadline as long as no job has reported', () => {
-    const world = two();
-    expect(world.fire(REVIEW)).toMatchObject({ state: 'awaitingJobs', effects: [] });
-    world.send(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
-    expect(voteInputs(world).state).toBe('posting.sending');
-    expect(outcome(world.run())).toEqual(['done', 'posted']);
-    orderly(world);
+    const simulator = two();
+    expect(simulator.fire(REVIEW)).toMatchObject({ state: 'awaitingJobs', effects: [] });
+    simulator.send(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
+    expect(voteInputs(simulator).state).toBe('posting.sending');
+    expect(outcome(simulator.run())).toEqual(['done', 'posted']);
+    expectConsistent(simulator);
   });
 
   test.each([
     ['every job was aborted', {}, { verdict: 'ABORTED', reason: 'by hand' }, 'suppressed'],
     ['it is shadowed', { enabled: false }, {}, 'shadow'],
   ])('ends without a comment when %s', (_, report, changes, expected) => {
-    const world = Simulator.review(reportSpec(report));
-    const row = world.send(REVIEW, reported(changes));
+    const simulator = Simulator.review(reportSpec(report));
+    const row = simulator.send(REVIEW, reported(changes));
     expect(row.effects.some((effect) => effect.type === 'postReview')).toBe(false);
-    expect(outcome(world)).toEqual(['done', expected]);
+    expect(outcome(simulator)).toEqual(['done', expected]);
   });
 
   test.each([
     [superseded, { type: 'job.superseded', by: '912345,4' }],
     [cancelled, { type: 'job.cancelled', reason: 'the change was abandoned' }],
   ])('%j is passed on to the jobs that have not reported', (event, passed) => {
-    const world = two();
-    world.send(REVIEW, reported());
-    const row = world.send(REVIEW, event);
+    const simulator = two();
+    simulator.send(REVIEW, reported());
+    const row = simulator.send(REVIEW, event);
     expect(row.effects).toEqual([
       { type: 'cancelEffect', key: 'deadline:awaitingJobs' },
       { type: 'sendEvent', to: 'job-2', event: passed },
       { type: 'sendEvent', to: VERDICTS, event: { type: 'review.ended', review: REVIEW } },
     ]);
-    expect(outcome(world)).toEqual(['done', 'withdrawn']);
+    expect(outcome(simulator)).toEqual(['done', 'withdrawn']);
   });
 });
 
 describe('posting', () => {
   test('a vote that was left out is neither read back nor an alarm', () => {
-    const world = sending();
+    const simulator = sending();
     const why = 'patchset 3 is not the current one (4) any more';
     const event: AnyEvent = { type: 'review.posted', found: false, voted: false, why };
-    expect(world.answerType(REVIEW, 'postReview', event).state).toBe('done');
-    expect(outcome(world)).toEqual(['done', 'posted']);
-    expect(alarms(world)).toEqual([]);
+    expect(simulator.answerType(REVIEW, 'postReview', event).state).toBe('done');
+    expect(outcome(simulator)).toEqual(['done', 'posted']);
+    expect(alarms(simulator)).toEqual([]);
   });
 
   test.each([
     ['the last one', sending({ postAttempts: 1 })],
     ['without a vote', sending({ label: null })],
-  ])('a first attempt that is %s is posted on an outdated patchset too', (_, world) => {
-    const [post] = world.owed(REVIEW).filter(({ type }) => type === 'postReview');
+  ])('a first attempt that is %s is posted on an outdated patchset too', (_, simulator) => {
+    const [post] = simulator.pendingEffects(REVIEW).filter(({ type }) => type === 'postReview');
     expect(post).not.toHaveProperty('onlyCurrent');
   });
 
   test('without a vote ends at once; with one it is read back', () => {
     const voteRefused = sending({ label: null });
     expect(voteRefused.answerType(REVIEW, 'postReview').state).toBe('done');
-    const world = sending();
-    const row = world.answerType(REVIEW, 'postReview');
+    const simulator = sending();
+    const row = simulator.answerType(REVIEW, 'postReview');
     expect(row.state).toBe('confirmingVote.readingVotes');
     expect(row.effects[1]).toEqual({
       type: 'readVotes',
@@ -180,37 +183,37 @@ describe('posting', () => {
       patchset: PATCHSET,
       timeoutMs: 60_000,
     });
-    world.votes = { Verified: 1 };
-    expect(world.answerType(REVIEW, 'readVotes').state).toBe('done');
-    expect([outcome(voteRefused), outcome(world)]).toEqual([
+    simulator.votes = { Verified: 1 };
+    expect(simulator.answerType(REVIEW, 'readVotes').state).toBe('done');
+    expect([outcome(voteRefused), outcome(simulator)]).toEqual([
       ['done', 'posted'],
       ['done', 'posted'],
     ]);
   });
 
   test('is retried, later each time, and abandoned with an alarm', () => {
-    const world = sending({ postRetryMaxMs: 3_000 });
-    world.answers = (effect, it) => (effect.type === 'postReview' ? unposted(true) : answerWell(effect, it));
-    world.run();
-    const waits = world
+    const simulator = sending({ postRetryMaxMs: 3_000 });
+    simulator.answers = (effect, it) => (effect.type === 'postReview' ? unposted(true) : succeed(effect, it));
+    simulator.run();
+    const waits = simulator
       .rowsOf(REVIEW)
       .flatMap((row) => row.effects)
       .flatMap((effect) =>
         effect.type === 'setTimer' && effect.key.startsWith('retry') ? [effect.delayMs] : [],
       );
     expect(waits).toEqual([1_000, 2_000, 3_000]);
-    expect([...(outcome(world) as string[]), ...alarms(world)]).toEqual([
+    expect([...(outcome(simulator) as string[]), ...alarms(simulator)]).toEqual([
       'done',
       'post-failed',
       'review-post-failed',
     ]);
-    orderly(world);
+    expectConsistent(simulator);
   });
 
   test('that cannot be retried raises an alarm at once', () => {
-    const world = sending();
-    expect(world.answerType(REVIEW, 'postReview', unposted(false)).state).toBe('raisingAlarm');
-    expect([...(outcome(world.run()) as string[]), ...alarms(world)]).toEqual([
+    const simulator = sending();
+    expect(simulator.answerType(REVIEW, 'postReview', unposted(false)).state).toBe('raisingAlarm');
+    expect([...(outcome(simulator.run()) as string[]), ...alarms(simulator)]).toEqual([
       'done',
       'post-failed',
       'review-post-failed',
@@ -218,60 +221,60 @@ describe('posting', () => {
   });
 
   test('with a rejected vote is repeated without one', () => {
-    const world = sending();
-    expect(world.answerType(REVIEW, 'postReview', refused).state).toBe('raisingAlarm');
-    const row = world.answerType(REVIEW, 'raiseAlarm');
+    const simulator = sending();
+    expect(simulator.answerType(REVIEW, 'postReview', refused).state).toBe('raisingAlarm');
+    const row = simulator.answerType(REVIEW, 'raiseAlarm');
     expect(row.effects[1]).toMatchObject({ type: 'postReview', key: 'postReview:2', labels: {} });
-    expect(outcome(world.run())).toEqual(['done', 'posted']);
-    expect(alarms(world)).toEqual(['vote-rejected']);
-    orderly(world);
+    expect(outcome(simulator.run())).toEqual(['done', 'posted']);
+    expect(alarms(simulator)).toEqual(['vote-rejected']);
+    expectConsistent(simulator);
   });
 
   test('that is rejected without a vote too ends, instead of repeating forever', () => {
-    const world = sending();
-    world.answers = (effect, it) => (effect.type === 'postReview' ? refused : answerWell(effect, it));
-    expect(outcome(world.run())).toEqual(['done', 'post-failed']);
-    expect(alarms(world)).toEqual(['vote-rejected', 'review-post-failed']);
-    orderly(world);
+    const simulator = sending();
+    simulator.answers = (effect, it) => (effect.type === 'postReview' ? refused : succeed(effect, it));
+    expect(outcome(simulator.run())).toEqual(['done', 'post-failed']);
+    expect(alarms(simulator)).toEqual(['vote-rejected', 'review-post-failed']);
+    expectConsistent(simulator);
   });
 
   test('that gets no answer is waited for, never repeated meanwhile', () => {
-    const world = sending();
-    const row = world.fire(REVIEW);
+    const simulator = sending();
+    const row = simulator.fire(REVIEW);
     expect([row.state, row.effects.map((effect) => effect.type)]).toEqual([
       'posting.sending',
       ['raiseAlarm'],
     ]);
-    world.answer(REVIEW, 'postReview:1', unposted(true));
-    expect(world.send(REVIEW, { type: 'alarm.raised' }, { settles: 'alarm:overdue:1' }).outcome).toBe(
+    simulator.answer(REVIEW, 'postReview:1', unposted(true));
+    expect(simulator.send(REVIEW, { type: 'alarm.raised' }, { settles: 'alarm:overdue:1' }).outcome).toBe(
       'moved',
     );
-    expect(outcome(world.run())).toEqual(['done', 'posted']);
-    orderly(world);
+    expect(outcome(simulator.run())).toEqual(['done', 'posted']);
+    expectConsistent(simulator);
   });
 });
 
 describe('confirmingVote', () => {
   test('a vote that Gerrit silently dropped raises an alarm', () => {
-    const world = sending();
-    world.answers = (effect, it) =>
-      effect.type === 'readVotes' ? { type: 'votes.read', votes: { Verified: 0 } } : answerWell(effect, it);
-    expect(outcome(world.run())).toEqual(['done', 'posted']);
-    expect(alarms(world)).toEqual(['vote-dropped']);
-    orderly(world);
+    const simulator = sending();
+    simulator.answers = (effect, it) =>
+      effect.type === 'readVotes' ? { type: 'votes.read', votes: { Verified: 0 } } : succeed(effect, it);
+    expect(outcome(simulator.run())).toEqual(['done', 'posted']);
+    expect(alarms(simulator)).toEqual(['vote-dropped']);
+    expectConsistent(simulator);
   });
 
   test.each([
     ['fails', { type: 'votes.read-failed', failure: failure('read votes') } as AnyEvent],
     ['gets no answer', null],
   ])('reading that %s is retried as often as configured, then raises an alarm', (_, event) => {
-    const world = sending({ confirmAttempts: 3 });
-    world.answers = (effect, it) => (effect.type === 'readVotes' ? event : answerWell(effect, it));
-    expect(outcome(world.run())).toEqual(['done', 'posted']);
-    const asked = world
+    const simulator = sending({ confirmAttempts: 3 });
+    simulator.answers = (effect, it) => (effect.type === 'readVotes' ? event : succeed(effect, it));
+    expect(outcome(simulator.run())).toEqual(['done', 'posted']);
+    const asked = simulator
       .rowsOf(REVIEW)
       .flatMap((row) => row.effects.filter((effect) => effect.type === 'readVotes'));
-    expect([asked.length, alarms(world)]).toEqual([3, ['vote-dropped']]);
-    orderly(world);
+    expect([asked.length, alarms(simulator)]).toEqual([3, ['vote-dropped']]);
+    expectConsistent(simulator);
   });
 });

@@ -4,9 +4,9 @@ import type { JobReport } from '../../../src/machines/model/domain.ts';
 import type { ReportSpec } from '../../../src/machines/model/report-spec.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { VOTING } from '../../../src/machines/system/voting.ts';
+import { expectConsistent } from '../expect-consistent.ts';
 import { jobReport, REVIEW, reportSpec } from '../facts.ts';
-import { orderly } from '../orderly.ts';
-import { voteInputs } from '../review-world.ts';
+import { voteInputs } from '../review-simulator.ts';
 import { Simulator } from '../simulator.ts';
 
 const reported = (changes: Partial<JobReport> = {}): AnyEvent => ({
@@ -16,68 +16,68 @@ const reported = (changes: Partial<JobReport> = {}): AnyEvent => ({
 
 /** A review that has its only job's report, in a world that has a history of voting or not. */
 function judged(report: Partial<ReportSpec>, changes: Partial<JobReport>, voting = true): Simulator {
-  const world = Simulator.review(reportSpec({ maxConsecutiveFailures: 1, ...report }));
-  if (voting) world.send(VOTING, { type: 'voting.opened' });
-  world.send(REVIEW, reported(changes));
-  return world;
+  const simulator = Simulator.review(reportSpec({ maxConsecutiveFailures: 1, ...report }));
+  if (voting) simulator.send(VOTING, { type: 'voting.opened' });
+  simulator.send(REVIEW, reported(changes));
+  return simulator;
 }
 
-function posts(world: Simulator): readonly unknown[] {
-  voteInputs(world);
-  return world
+function posts(simulator: Simulator): readonly unknown[] {
+  voteInputs(simulator);
+  return simulator
     .rowsOf(REVIEW)
     .flatMap((row) => row.effects.flatMap((effect) => (effect.type === 'postReview' ? [effect.labels] : [])));
 }
 
 describe('a review requests permission before it posts', () => {
   test('and votes when it is granted', () => {
-    const world = judged({ maxConsecutiveFailures: 2 }, { verdict: 'FAILURE' });
-    expect(posts(world)).toEqual([{ Verified: -1 }]);
-    expect(world.run().at(REVIEW)).toMatchObject({
+    const simulator = judged({ maxConsecutiveFailures: 2 }, { verdict: 'FAILURE' });
+    expect(posts(simulator)).toEqual([{ Verified: -1 }]);
+    expect(simulator.run().at(REVIEW)).toMatchObject({
       state: 'done',
       context: { withheld: '', outcome: 'posted' },
     });
-    orderly(world);
+    expectConsistent(simulator);
   });
 
   test('and posts without a vote when it is refused', () => {
-    const world = judged({}, { verdict: 'FAILURE' });
-    expect(posts(world)).toEqual([{}]);
+    const simulator = judged({}, { verdict: 'FAILURE' });
+    expect(posts(simulator)).toEqual([{}]);
     // Nothing to read back either.
-    world.answerType(REVIEW, 'postReview');
+    simulator.answerType(REVIEW, 'postReview');
     const withheld = 'voting stopped after failures on 1 changes in a row';
-    expect(world.at(REVIEW)).toMatchObject({ state: 'done', context: { withheld, outcome: 'posted' } });
-    orderly(world);
+    expect(simulator.at(REVIEW)).toMatchObject({ state: 'done', context: { withheld, outcome: 'posted' } });
+    expectConsistent(simulator);
   });
 
   test('and posts without a vote when there is no answer, and says why', () => {
-    const world = judged({}, {}, false);
-    expect(world.at(REVIEW).state).toBe('checkingVotePermission');
-    world.fire(REVIEW);
-    expect(posts(world)).toEqual([{}]);
-    expect(world.owed(REVIEW)).toContainEqual(
+    const simulator = judged({}, {}, false);
+    expect(simulator.at(REVIEW).state).toBe('checkingVotePermission');
+    simulator.fire(REVIEW);
+    expect(posts(simulator)).toEqual([{}]);
+    expect(simulator.pendingEffects(REVIEW)).toContainEqual(
       expect.objectContaining({
         type: 'postReview',
         message: expect.stringContaining('No vote: it was not answered in time whether this CI may vote.'),
       }),
     );
     // An answer that comes after all changes nothing.
-    world.send(REVIEW, { type: 'vote.allowed' });
-    expect(world.at(REVIEW).state).toBe('posting.sending');
-    expect(world.at(REVIEW).context.withheld).not.toBe('');
-    orderly(world);
+    simulator.send(REVIEW, { type: 'vote.allowed' });
+    expect(simulator.at(REVIEW).state).toBe('posting.sending');
+    expect(simulator.at(REVIEW).context.withheld).not.toBe('');
+    expectConsistent(simulator);
   });
 
   test('and is withdrawn while it waits', () => {
-    const world = judged({}, {}, false);
-    world.send(REVIEW, { type: 'review.superseded', by: '912345,4' });
-    expect(world.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'withdrawn' } });
-    orderly(world);
+    const simulator = judged({}, {}, false);
+    simulator.send(REVIEW, { type: 'review.superseded', by: '912345,4' });
+    expect(simulator.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'withdrawn' } });
+    expectConsistent(simulator);
   });
 });
 
 describe('a review is counted', () => {
-  const failed = (world: Simulator) => world.at(VOTING).context.failed;
+  const failed = (simulator: Simulator) => simulator.at(VOTING).context.failed;
 
   test('even when it is suppressed or in shadow mode', () => {
     const suppressed = judged(

@@ -5,10 +5,10 @@
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { otherAnswers } from '../answers.ts';
+import { expectConsistent } from '../expect-consistent.ts';
 import { failure, jobReport, REVIEW } from '../facts.ts';
-import { orderly } from '../orderly.ts';
-import { outcome } from '../review-world.ts';
-import { answerWell, Simulator } from '../simulator.ts';
+import { outcome } from '../review-simulator.ts';
+import { Simulator, succeed } from '../simulator.ts';
 
 const reported = (changes = {}): AnyEvent => ({ type: 'job.reported', report: jobReport(changes) });
 const cancelled: AnyEvent = { type: 'review.cancelled', reason: 'the change was abandoned' };
@@ -23,25 +23,25 @@ function worlds(): readonly (readonly [string, Simulator])[] {
   const found = new Map<string, readonly [string, Simulator]>();
   const stories = otherAnswersOfAReview();
   for (const [name, answers] of stories) {
-    const world = Simulator.review();
-    world.answers = answers;
-    world.send(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
+    const simulator = Simulator.review();
+    simulator.answers = answers;
+    simulator.send(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
     do {
-      const flying = world.inFlight(REVIEW).map((effect) => effect.key);
-      const key = `${world.at(REVIEW).state} [${flying.join(' ')}]`;
-      if (!found.has(key)) found.set(key, [`${name}: ${key}`, world.fork()]);
-    } while (world.next());
+      const flying = simulator.inFlight(REVIEW).map((effect) => effect.key);
+      const key = `${simulator.at(REVIEW).state} [${flying.join(' ')}]`;
+      if (!found.has(key)) found.set(key, [`${name}: ${key}`, simulator.fork()]);
+    } while (simulator.next());
   }
   return [['waiting []', Simulator.review()], ...found.values()];
 }
 
 function otherAnswersOfAReview(): readonly [string, Simulator['answers']][] {
   return [
-    ['well', answerWell],
-    ['vote rejected', (effect, it) => (effect.type === 'postReview' ? refused : answerWell(effect, it))],
-    ['post failed', (effect, it) => (effect.type === 'postReview' ? unposted(true) : answerWell(effect, it))],
-    ['silent', (effect, it) => (effect.type === 'postReview' ? null : answerWell(effect, it))],
-    ['no votes', (effect, it) => (effect.type === 'readVotes' ? null : answerWell(effect, it))],
+    ['well', succeed],
+    ['vote rejected', (effect, it) => (effect.type === 'postReview' ? refused : succeed(effect, it))],
+    ['post failed', (effect, it) => (effect.type === 'postReview' ? unposted(true) : succeed(effect, it))],
+    ['silent', (effect, it) => (effect.type === 'postReview' ? null : succeed(effect, it))],
+    ['no votes', (effect, it) => (effect.type === 'readVotes' ? null : succeed(effect, it))],
   ];
 }
 
@@ -53,20 +53,20 @@ describe.each([cancelled, superseded])('$type', (event) => {
       [undefined, ...otherAnswers(effect)].map((it) => [effect, it] as const),
     );
     for (const variant of [null, ...variants]) {
-      const world = start.fork();
-      world.answers = answerWell;
-      const from = world.send(REVIEW, event).version;
-      if (variant !== null) world.answer(REVIEW, variant[0].key, variant[1]);
-      world.run();
-      expect(world.at(REVIEW).ended).toBe(true);
-      const after = world.rowsOf(REVIEW).slice(from - 1);
+      const simulator = start.fork();
+      simulator.answers = succeed;
+      const from = simulator.send(REVIEW, event).version;
+      if (variant !== null) simulator.answer(REVIEW, variant[0].key, variant[1]);
+      simulator.run();
+      expect(simulator.at(REVIEW).ended).toBe(true);
+      const after = simulator.rowsOf(REVIEW).slice(from - 1);
       expect(after.flatMap((row) => row.effects.filter((effect) => effect.type === 'postReview'))).toEqual(
         [],
       );
       const nowPosted = posted || after.some((row) => row.type === 'review.posted');
-      if (nowPosted) expect(outcome(world)).toEqual(['done', 'posted']);
-      else expect(outcome(world)).not.toContain('posted');
-      orderly(world);
+      if (nowPosted) expect(outcome(simulator)).toEqual(['done', 'posted']);
+      else expect(outcome(simulator)).not.toContain('posted');
+      expectConsistent(simulator);
     }
   });
 });

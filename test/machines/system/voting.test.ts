@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { Judgement } from '../../../src/machines/model/judge-review.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { VOTING } from '../../../src/machines/system/voting.ts';
+import { expectConsistent } from '../expect-consistent.ts';
 import { START } from '../facts.ts';
-import { orderly } from '../orderly.ts';
 import { Simulator } from '../simulator.ts';
 
 const requested = (change: number, judgement: Judgement, stopAfter = 3): AnyEvent => ({
@@ -16,64 +16,66 @@ const requested = (change: number, judgement: Judgement, stopAfter = 3): AnyEven
 });
 
 function opened(): Simulator {
-  const world = new Simulator();
-  world.send(VOTING, { type: 'voting.opened' });
-  return world;
+  const simulator = new Simulator();
+  simulator.send(VOTING, { type: 'voting.opened' });
+  return simulator;
 }
 
 /** The answers to reviews, in order. */
-function answers(world: Simulator): readonly string[] {
-  return world.undelivered.map(({ to, event }) => `${to} ${event.type}`);
+function answers(simulator: Simulator): readonly string[] {
+  return simulator.undelivered.map(({ to, event }) => `${to} ${event.type}`);
 }
 
 describe('votes are allowed', () => {
   test('until as many changes in a row failed as the limit says, and for the last of them no more', () => {
-    const world = opened();
-    for (const change of [1, 2, 3, 4]) world.send(VOTING, requested(change, 'failure'));
-    expect(answers(world)).toEqual([
+    const simulator = opened();
+    for (const change of [1, 2, 3, 4]) simulator.send(VOTING, requested(change, 'failure'));
+    expect(answers(simulator)).toEqual([
       'r1 vote.allowed',
       'r2 vote.allowed',
       'r3 vote.withheld',
       'r4 vote.withheld',
     ]);
-    expect(world.at(VOTING)).toMatchObject({
+    expect(simulator.at(VOTING)).toMatchObject({
       state: 'stopped',
       ended: false,
       context: { failed: [1, 2, 3, 4], stoppedAt: START },
     });
-    orderly(world);
+    expectConsistent(simulator);
   });
 
   test('again and again when a success lies between', () => {
-    const world = opened();
-    for (const change of [1, 2]) world.send(VOTING, requested(change, 'failure'));
-    world.send(VOTING, requested(3, 'success'));
-    for (const change of [4, 5]) world.send(VOTING, requested(change, 'failure'));
-    expect(answers(world).every((answer) => answer.endsWith('vote.allowed'))).toBe(true);
-    expect(world.at(VOTING).context.failed).toEqual([4, 5]);
-    orderly(world);
+    const simulator = opened();
+    for (const change of [1, 2]) simulator.send(VOTING, requested(change, 'failure'));
+    simulator.send(VOTING, requested(3, 'success'));
+    for (const change of [4, 5]) simulator.send(VOTING, requested(change, 'failure'));
+    expect(answers(simulator).every((answer) => answer.endsWith('vote.allowed'))).toBe(true);
+    expect(simulator.at(VOTING).context.failed).toEqual([4, 5]);
+    expectConsistent(simulator);
   });
 
   test('when one change fails many times, and when what happened speaks neither for nor against us', () => {
-    const world = opened();
-    for (const change of [1, 1, 1, 1]) world.send(VOTING, requested(change, 'failure'));
-    for (const change of [2, 3, 4]) world.send(VOTING, requested(change, 'neither'));
-    expect(world.at(VOTING)).toMatchObject({ state: 'allowed', context: { failed: [1] } });
-    orderly(world);
+    const simulator = opened();
+    for (const change of [1, 1, 1, 1]) simulator.send(VOTING, requested(change, 'failure'));
+    for (const change of [2, 3, 4]) simulator.send(VOTING, requested(change, 'neither'));
+    expect(simulator.at(VOTING)).toMatchObject({ state: 'allowed', context: { failed: [1] } });
+    expectConsistent(simulator);
   });
 });
 
 describe('votes that stopped', () => {
   function stopped(): Simulator {
-    const world = opened();
-    for (const change of [1, 2, 3]) world.send(VOTING, requested(change, 'failure'));
-    return world;
+    const simulator = opened();
+    for (const change of [1, 2, 3]) simulator.send(VOTING, requested(change, 'failure'));
+    return simulator;
   }
 
   test('are told to the operator once', () => {
-    const world = stopped();
-    world.send(VOTING, requested(4, 'failure'));
-    const alarms = world.log.flatMap((row) => row.effects.filter((effect) => effect.type === 'raiseAlarm'));
+    const simulator = stopped();
+    simulator.send(VOTING, requested(4, 'failure'));
+    const alarms = simulator.log.flatMap((row) =>
+      row.effects.filter((effect) => effect.type === 'raiseAlarm'),
+    );
     expect(alarms).toMatchObject([
       {
         key: 'alarm:stopped:1',
@@ -83,35 +85,39 @@ describe('votes that stopped', () => {
   });
 
   test('are not resumed by a success', () => {
-    const world = stopped();
-    world.send(VOTING, requested(4, 'success'));
-    expect(answers(world).at(-1)).toBe('r4 vote.withheld');
-    orderly(world);
+    const simulator = stopped();
+    simulator.send(VOTING, requested(4, 'success'));
+    expect(answers(simulator).at(-1)).toBe('r4 vote.withheld');
+    expectConsistent(simulator);
   });
 
   test('are resumed by an operator, and counted again', () => {
-    const world = stopped();
-    world.send(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the array is back' });
-    expect(world.at(VOTING)).toMatchObject({ state: 'allowed', context: { failed: [], stoppedAt: null } });
-    for (const change of [4, 5, 6]) world.send(VOTING, requested(change, 'failure'));
-    expect(answers(world).slice(3)).toEqual(['r4 vote.allowed', 'r5 vote.allowed', 'r6 vote.withheld']);
-    orderly(world);
+    const simulator = stopped();
+    simulator.send(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the array is back' });
+    expect(simulator.at(VOTING)).toMatchObject({
+      state: 'allowed',
+      context: { failed: [], stoppedAt: null },
+    });
+    for (const change of [4, 5, 6]) simulator.send(VOTING, requested(change, 'failure'));
+    expect(answers(simulator).slice(3)).toEqual(['r4 vote.allowed', 'r5 vote.allowed', 'r6 vote.withheld']);
+    expectConsistent(simulator);
   });
 });
 
 test('trouble of our own neither ends nor stops it', () => {
-  const world = opened();
-  world.send(VOTING, { type: 'machine.failed', event: 'vote.requested', message: 'broken' });
-  world.send(VOTING, { type: 'daemon.crashed', during: 'vote.requested', message: 'broken' });
-  world.send(VOTING, { type: 'daemon.crashed', during: 'vote.requested', message: 'broken' });
-  world.send(VOTING, requested(1, 'failure'));
-  expect(answers(world)).toEqual(['r1 vote.allowed']);
-  orderly(world);
+  const simulator = opened();
+  simulator.send(VOTING, { type: 'machine.failed', event: 'vote.requested', message: 'broken' });
+  simulator.send(VOTING, { type: 'daemon.crashed', during: 'vote.requested', message: 'broken' });
+  simulator.send(VOTING, { type: 'daemon.crashed', during: 'vote.requested', message: 'broken' });
+  simulator.send(VOTING, requested(1, 'failure'));
+  expect(answers(simulator)).toEqual(['r1 vote.allowed']);
+  expectConsistent(simulator);
 });
 
 test('more failures than are remembered are no more than that', () => {
-  const world = opened();
-  for (let change = 1; change <= 1_100; change += 1) world.send(VOTING, requested(change, 'failure', 5_000));
-  expect((world.at(VOTING).context.failed as readonly number[]).length).toBe(1_000);
-  expect(world.at(VOTING).state).toBe('allowed');
+  const simulator = opened();
+  for (let change = 1; change <= 1_100; change += 1)
+    simulator.send(VOTING, requested(change, 'failure', 5_000));
+  expect((simulator.at(VOTING).context.failed as readonly number[]).length).toBe(1_000);
+  expect(simulator.at(VOTING).state).toBe('allowed');
 });

@@ -26,12 +26,12 @@ export const refused: AnyEvent = {
   why: 'the key is not accepted',
   hint: 'check the key',
 };
-export const gapped = (changes: readonly number[] | null, why = 'dropped-output'): AnyEvent => ({
+export const gapSuspected = (changes: readonly number[] | null, why = 'dropped-output'): AnyEvent => ({
   type: 'stream.gap-suspected',
   why,
   changes,
 });
-export const closed = (
+export const catchUpCompleted = (
   changes: { readonly found?: number; readonly unsure?: readonly number[] } = {},
 ): AnyEvent => ({
   type: 'catchup.completed',
@@ -42,14 +42,14 @@ export const closed = (
   unread: 0,
   ...changes,
 });
-export const unclosed: AnyEvent = { type: 'catchup.failed', failure: failure('query changes') };
+export const catchUpFailed: AnyEvent = { type: 'catchup.failed', failure: failure('query changes') };
 export const crashed: AnyEvent = {
   type: 'daemon.crashed',
   during: 'catchUp:1',
   message: 'undefined is not a function',
 };
 
-export class StreamWorld extends Simulator {
+export class StreamSimulator extends Simulator {
   constructor() {
     super();
     this.send(STREAM, started());
@@ -66,16 +66,16 @@ export class StreamWorld extends Simulator {
   }
   /** The look that is owed. */
   get catchUpEffect() {
-    return this.owed(STREAM).find((effect) => effect.type === 'catchUp');
+    return this.pendingEffects(STREAM).find((effect) => effect.type === 'catchUp');
   }
   settle(event: AnyEvent): this {
     this.answerType(STREAM, 'catchUp', event);
     return this;
   }
   /** The second look after the connection was made. */
-  settleDown(): this {
+  completeSecondCatchUp(): this {
     this.fire(STREAM);
-    return this.settle(closed());
+    return this.settle(catchUpCompleted());
   }
   alarms(): readonly string[] {
     return this.log
@@ -85,4 +85,5 @@ export class StreamWorld extends Simulator {
       );
   }
 }
-export const listening = () => new StreamWorld().receive(connected).settle(closed()).settleDown();
+export const listeningStream = () =>
+  new StreamSimulator().receive(connected).settle(catchUpCompleted()).completeSecondCatchUp();

@@ -3,13 +3,13 @@ import type { LogRow } from '../../src/machines/protocol/row.ts';
 import { REVIEW } from './facts.ts';
 import type { Simulator } from './simulator.ts';
 
-export function outcome(world: Simulator): unknown {
-  return [world.at(REVIEW).state, world.at(REVIEW).context.outcome];
+export function outcome(simulator: Simulator): unknown {
+  return [simulator.at(REVIEW).state, simulator.at(REVIEW).context.outcome];
 }
 
 /** The kinds of the alarms that it asked for. */
-export function alarms(world: Simulator): readonly string[] {
-  return world
+export function alarms(simulator: Simulator): readonly string[] {
+  return simulator
     .rowsOf(REVIEW)
     .flatMap((row) =>
       row.effects.flatMap((effect) => (effect.type === 'raiseAlarm' ? [effect.alarm.kind] : [])),
@@ -17,10 +17,10 @@ export function alarms(world: Simulator): readonly string[] {
 }
 
 /** Gerrit says how the change is just before the post, where that is asked. Returns the review's newest row. */
-export function voteInputs(world: Simulator): LogRow {
-  if (world.owed(REVIEW).some(({ type }) => type === 'readChangeState'))
-    world.answerType(REVIEW, 'readChangeState');
-  const row = world.rowsOf(REVIEW).at(-1);
+export function voteInputs(simulator: Simulator): LogRow {
+  if (simulator.pendingEffects(REVIEW).some(({ type }) => type === 'readChangeState'))
+    simulator.answerType(REVIEW, 'readChangeState');
+  const row = simulator.rowsOf(REVIEW).at(-1);
   if (row === undefined) throw new Error('the review has no row');
   return row;
 }
