@@ -1,6 +1,6 @@
 /**
  * Measures one append through the whole product (submit, step, transaction, views, sync) against the same bytes as one
- * row of a bare SQLite table and as one synced write to a file, on a onUsed database and on a new one.
+ * row of a bare SQLite table and as one synced write to a file, on a used database and on a new one.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';

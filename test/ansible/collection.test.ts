@@ -1,4 +1,4 @@
-/** The collection in ansible/: what it is made of, and its modules, run by plain ansible-playbook from another folder. */
+/** The collection in ansible/: its files, and its modules, run by ansible-playbook from another folder. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -44,7 +44,7 @@ always('is part of the npm package, without its tests and caches', () => {
 });
 
 needs('ansible-playbook', 'git').describe('local.conf', () => {
-  /** Writes a local.conf for the variables of each job, by the module. */
+  /** Writes a local.conf for the variables of each job with the module. */
   function write(jobs: readonly Record<string, unknown>[]) {
     const path = (number: number) => join(folder, `local.conf.${number}`);
     const tasks = jobs.map((parameters, number) => {
@@ -64,7 +64,7 @@ needs('ansible-playbook', 'git').describe('local.conf', () => {
   }
 
   always(
-    'puts variables after those that they use, plugins last and after those that they need',
+    'orders variables and plugins by their dependencies, plugins last',
     async () => {
       const trees = join(folder, 'trees');
       mkdirSync(join(trees, 'alpha', 'devstack'), { recursive: true });
@@ -113,7 +113,7 @@ needs('ansible-playbook', 'git').describe('local.conf', () => {
   );
 
   always(
-    'refuses what would be more than it says',
+    'refuses values that would inject other settings',
     () => {
       const refused: readonly (readonly [object, string])[] = [
         [{ localrc: { 'A; rm -rf /': 'canary' } }, 'is no name of a shell variable'],
@@ -134,7 +134,7 @@ needs('ansible-playbook', 'git').describe('local.conf', () => {
 });
 
 needs('ansible-playbook').describe('collect_logs', () => {
-  always('takes what the list names, and no key or credential', () => {
+  always('collects the listed files, but no keys or credentials', () => {
     const root = join(folder, 'etc');
     const secrets = [
       'cinder/fernet-keys/0',

@@ -1,4 +1,4 @@
-/** The collection, installed from this checkout into a folder of one test file, and the programs that use it. */
+/** Installs the collection of this checkout into a folder for one test file, and runs programs that use it. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

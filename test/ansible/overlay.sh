@@ -1,6 +1,6 @@
 #!/bin/bash
-# overlay.sh DIRECTORY... -- COMMAND...: runs a command as root of a copy-on-write view of this host, in which only the
-# directories are shared. All that it starts ends with it.
+# overlay.sh DIRECTORY... -- COMMAND...: runs a command as root in a copy-on-write view of this host, in which only the
+# directories are shared. Its processes end with it.
 set -eu
 shared=()
 while [ "$1" != -- ]; do shared+=("$1"); shift; done

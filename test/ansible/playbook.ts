@@ -19,7 +19,7 @@ import type { Sshd } from '../fixtures/sshd.ts';
 const COLLECTION = fileURLToPath(new URL('../../ansible', import.meta.url));
 const TIMEOUT_MS = 120_000;
 
-export interface Played {
+export interface PlayResult {
   readonly code: number | null;
   readonly output: string;
 }
@@ -57,7 +57,7 @@ export class PlaybookScratch {
         PATH: process.env.PATH,
         HOME: this.root,
         LC_ALL: 'C.UTF-8',
-        // Ansible leaves the flushing of its output to Python.
+        // Ansible does not flush its output itself.
         PYTHONUNBUFFERED: '1',
         PYTHONDONTWRITEBYTECODE: '1',
         ANSIBLE_HOME: join(this.root, 'ansible'),
@@ -72,15 +72,17 @@ export class PlaybookScratch {
       stream?.on('data', (chunk: Buffer) => {
         output += chunk.toString();
       });
-    const ended = new Promise<Played>((resolve) => child.once('close', (code) => resolve({ code, output })));
-    return { child, ended, said: () => output };
+    const ended = new Promise<PlayResult>((resolve) =>
+      child.once('close', (code) => resolve({ code, output })),
+    );
+    return { child, ended, output: () => output };
   }
 
-  run(tasks: readonly object[], variables: object = {}): Promise<Played> {
+  run(tasks: readonly object[], variables: object = {}): Promise<PlayResult> {
     return this.start(tasks, variables).ended;
   }
 
-  /** What the callback wrote. */
+  /** The events that the callback wrote. */
   events(): readonly Record<string, unknown>[] {
     const lines = readFileSync(join(this.root, 'events.jsonl'), 'utf8').trimEnd().split('\n');
     return lines.map((line) => JSON.parse(line));
@@ -94,6 +96,6 @@ export class PlaybookScratch {
 
 export interface Started {
   readonly child: ChildProcess;
-  readonly ended: Promise<Played>;
-  readonly said: () => string;
+  readonly ended: Promise<PlayResult>;
+  readonly output: () => string;
 }

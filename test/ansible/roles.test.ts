@@ -1,4 +1,4 @@
-/** The roles, run by plain ansible-playbook from another folder on a node that is a copy-on-write view of this host. */
+/** The roles, run by ansible-playbook from another folder on a node that is a copy-on-write view of this host. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,8 +12,8 @@ const HERE = new URL('.', import.meta.url).pathname;
 const ansible = new Installed();
 const { folder } = ansible;
 
-/** Minutes on two busy cores. */
-const thorough = always.runIf(EXHAUSTIVE);
+/** For tests that take minutes on two busy cores. */
+const exhaustively = always.runIf(EXHAUSTIVE);
 
 needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () => {
   const shared = join(folder, 'node');
@@ -36,12 +36,13 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
     return git(path, 'rev-parse', 'HEAD');
   }
 
-  function standIn(...names: readonly string[]): Record<string, string> {
-    return Object.fromEntries(names.map((name) => [name, readFileSync(join(HERE, 'standin', name), 'utf8')]));
+  function stub(...names: readonly string[]): Record<string, string> {
+    return Object.fromEntries(names.map((name) => [name, readFileSync(join(HERE, 'stubs', name), 'utf8')]));
   }
 
   beforeEach((context) => {
-    if (process.getuid?.() !== 0) context.skip('only root can make the view of this host that is the node');
+    if (process.getuid?.() !== 0)
+      context.skip('only root can create the view of this host that serves as the node');
     rmSync(shared, { recursive: true, force: true });
     mkdirSync(shared);
     const probe = spawnSync(join(HERE, 'overlay.sh'), [shared, '--', 'true'], { timeout: 20_000 });
@@ -54,7 +55,10 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
     ...variables,
   });
 
-  /** The commands are lines of a shell script on the node; each playbook's exit code goes into the file `codes`. */
+  /**
+   * Runs a shell script on the node. Its function `play` writes the exit code of each playbook to the file
+   * `codes`.
+   */
   function onNode(variables: Record<string, unknown>, script: string) {
     writeFileSync(join(shared, 'vars.json'), JSON.stringify(vars(variables)));
     const prelude = `play() { ansible-playbook -i node, -c local "sos_ci.openstack.$1" -e @${shared}/vars.json >> ${shared}/log 2>&1; echo "$1 $?" >> ${shared}/codes; }\ncd ${shared}\n`;
@@ -65,8 +69,8 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
     return { codes: read('codes'), log: read('log'), read };
   }
 
-  /** The same facts for another job. */
-  const of = (facts: object, name: string) => ({
+  /** The facts for another job. */
+  const factsOf = (facts: object, name: string) => ({
     ...facts,
     job: name,
     attempt: 1,
@@ -77,14 +81,14 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
   function job(worktree: string, trees = [{ project: 'openstack/cinder', path: worktree }]) {
     return {
       devstack_git_base: join(shared, 'git'),
-      sos_ci: of({ project: 'openstack/cinder', branch: 'master', worktree, trees }, 'j1'),
+      sos_ci: factsOf({ project: 'openstack/cinder', branch: 'master', worktree, trees }, 'j1'),
     };
   }
 
-  thorough(
-    'stacks the merged trees once for a run, and starts from nothing of an earlier one',
+  exhaustively(
+    'stacks the merged trees once for a run, and keeps nothing of an earlier one',
     () => {
-      repository(join(shared, 'git', 'openstack', 'devstack'), standIn('stack.sh', 'unstack.sh'));
+      repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh', 'unstack.sh'));
       repository(join(shared, 'git', 'openstack', 'cinder-tempest-plugin'), { 'setup.cfg': '' });
       const tree = join(shared, 'tree');
       const library = join(shared, 'library');
@@ -100,7 +104,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
         devstack_localrc: { CINDER_ENABLED_BACKENDS: 'acme:acme' },
       };
       const { sos_ci } = job(tree);
-      const next = { ...vars(first), sos_ci: of(sos_ci, 'j2') };
+      const next = { ...vars(first), sos_ci: factsOf(sos_ci, 'j2') };
       writeFileSync(join(shared, 'next.json'), JSON.stringify(next));
       const { codes, log, read } = onNode(
         first,
@@ -133,10 +137,10 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
     TIMEOUT,
   );
 
-  thorough(
+  exhaustively(
     'fails when stack.sh replaced the change under test',
     () => {
-      repository(join(shared, 'git', 'openstack', 'devstack'), standIn('stack.sh'));
+      repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh'));
       const tree = join(shared, 'tree');
       const tip = repository(tree, { 'is-replaced': '' });
       const change = commit(tree, 'patched');
@@ -147,8 +151,8 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
     TIMEOUT,
   );
 
-  thorough(
-    'refuses trees whose names lead elsewhere, before it touches the node',
+  exhaustively(
+    'refuses project names that lead elsewhere, before it changes the node',
     () => {
       const tree = join(shared, 'tree');
       repository(tree, { 'setup.py': '' });
@@ -167,9 +171,9 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
   );
 
   always(
-    'fails when stack.sh does, with the logs collected',
+    'fails if stack.sh fails, and collects the logs',
     () => {
-      repository(join(shared, 'git', 'openstack', 'devstack'), standIn('stack.sh'));
+      repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh'));
       const tree = join(shared, 'tree');
       repository(tree, { 'fails-to-stack': '' });
       const { codes, log, read } = onNode(job(tree), 'play stacking');
@@ -182,11 +186,11 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
   );
 
   always(
-    'leaves a result only where the tests of this run ended',
+    'leaves a result only if the tests of this run ended',
     () => {
       const tree = join(shared, 'tree');
       mkdirSync(join(shared, 'venv', 'bin'), { recursive: true });
-      cpSync(join(HERE, 'standin', 'tempest'), join(shared, 'venv', 'bin', 'tempest'));
+      cpSync(join(HERE, 'stubs', 'tempest'), join(shared, 'venv', 'bin', 'tempest'));
       const variables = {
         ...job(tree),
         tempest_venv: join(shared, 'venv'),
@@ -197,7 +201,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
       for (const name of ['never-starts', 'dies', 'fails'])
         writeFileSync(
           join(shared, `${name}.json`),
-          JSON.stringify(vars({ ...variables, sos_ci: of(variables.sos_ci, name) })),
+          JSON.stringify(vars({ ...variables, sos_ci: factsOf(variables.sos_ci, name) })),
         );
       const { codes, log, read } = onNode(
         variables,

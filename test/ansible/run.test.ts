@@ -1,4 +1,4 @@
-/** Long commands on a node: they outlive ansible-playbook, and never start twice. */
+/** Long commands on a node survive ansible-playbook and never start twice. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it as unconditional } from 'vitest';
@@ -9,11 +9,11 @@ import { PlaybookScratch } from './playbook.ts';
 
 const { describe, it } = needs('sshd', 'ansible-playbook');
 
-unconditional('the runner of the collection is that of the program', () => {
-  const [ours, theirs] = ['../../src/adapters/run/runner.sh', '../../ansible/files/runner.sh'].map((file) =>
+unconditional('the runner of the collection equals the runner of the program', () => {
+  const [runner, copy] = ['../../src/adapters/run/runner.sh', '../../ansible/files/runner.sh'].map((file) =>
     readFileSync(new URL(file, import.meta.url), 'utf8'),
   );
-  expect(theirs).toBe(ours);
+  expect(copy).toBe(runner);
 });
 
 describe('sos_ci.openstack.run', () => {
@@ -28,10 +28,10 @@ describe('sos_ci.openstack.run', () => {
   });
   afterEach(() => scratch.close());
 
-  /** A task that counts its starts, prints a line, and goes on until `end` is there. */
+  /** A task that counts its starts, prints a line, and runs until the file `end` exists. */
   const task = (
     more: object = {},
-    text = 'echo x >>"$1/begun"; echo first line; until [ -e "$1/end" ]; do sleep 0.05; done; exit "$(cat "$1/end")"',
+    text = 'echo x >>"$1/starts"; echo first line; until [ -e "$1/end" ]; do sleep 0.05; done; exit "$(cat "$1/end")"',
   ) => ({
     name: 'Run it',
     'sos_ci.openstack.run': {
@@ -51,13 +51,13 @@ describe('sos_ci.openstack.run', () => {
   const ofJob = () => ({
     sos_ci: { run_directory: join(scratch.root, 'runs', 'testing'), server: 'node-1' },
   });
-  const begun = () => readFileSync(join(scratch.root, 'begun'), 'utf8');
+  const starts = () => readFileSync(join(scratch.root, 'starts'), 'utf8');
 
   it('shows output while the command runs, and fails with its exit code and last line', async () => {
     const started = scratch.start([
       task({}, 'echo one; echo "the last line"; until [ -e "$1/end" ]; do sleep 0.05; done; exit 3'),
     ]);
-    await until('the first line', () => started.said().includes('the last line'));
+    await until('the first line', () => started.output().includes('the last line'));
     writeFileSync(join(scratch.root, 'end'), '');
     const { code } = await started.ended;
     expect(code).toBe(2);
@@ -69,31 +69,31 @@ describe('sos_ci.openstack.run', () => {
     });
   });
 
-  it('goes on when ansible-playbook is killed, and the next one attaches to it', async () => {
+  it('survives a killed ansible-playbook, and the next one attaches to it', async () => {
     const first = scratch.start([task(), show], ofJob());
-    await until('the first line', () => first.said().includes('first line'));
+    await until('the first line', () => first.output().includes('first line'));
     process.kill(-(first.child.pid ?? 0), 'SIGKILL');
     await first.ended;
     const second = scratch.start([task(), show], ofJob());
-    await until('the first line again', () => second.said().includes('first line'));
+    await until('the first line again', () => second.output().includes('first line'));
     writeFileSync(join(scratch.root, 'end'), '0');
     const { code, output } = await second.ended;
     expect(output).toContain('rc=0 how=exited attached=True last=first line');
-    expect([code, begun()]).toEqual([0, 'x\n']);
+    expect([code, starts()]).toEqual([0, 'x\n']);
     // The result of a run that has ended is the same.
     const third = await scratch.run([task(), show], ofJob());
     expect(third.output).toContain('rc=0 how=exited attached=True last=first line');
-    expect(begun()).toBe('x\n');
+    expect(starts()).toBe('x\n');
   });
 
   it('starts once when two ansible-playbooks race', async () => {
     writeFileSync(join(scratch.root, 'end'), '0');
     const both = await Promise.all([scratch.run([task()], ofJob()), scratch.run([task()], ofJob())]);
     expect(both.map(({ code }) => code)).toEqual([0, 0]);
-    expect(begun()).toBe('x\n');
+    expect(starts()).toBe('x\n');
   });
 
-  it('starts anew for each ansible-playbook without sos-ci', async () => {
+  it('starts again for each ansible-playbook without sos-ci', async () => {
     writeFileSync(join(scratch.root, 'end'), '0');
     const outputs = [await scratch.run([task(), show]), await scratch.run([task(), show])];
     for (const { output } of outputs) {
@@ -102,10 +102,10 @@ describe('sos_ci.openstack.run', () => {
       expect(existsSync(join(directory, 'rc'))).toBe(true);
       rmSync(directory, { recursive: true });
     }
-    expect(begun()).toBe('x\nx\n');
+    expect(starts()).toBe('x\nx\n');
   });
 
-  it('ends a command at its time limit, with all that it started', async () => {
+  it('ends a command and its processes at the time limit', async () => {
     const text = 'sleep 3600 & setsid sleep 3600 & wait';
     const { code, output } = await scratch.run(
       [
@@ -127,10 +127,10 @@ describe('sos_ci.openstack.run', () => {
     const { code } = await scratch.run([task()], job);
     expect(code).toBe(2);
     expect(scratch.events().at(-2)).toMatchObject({ event: 'failed', message: 'the job was stopped' });
-    expect(existsSync(join(scratch.root, 'begun'))).toBe(false);
+    expect(existsSync(join(scratch.root, 'starts'))).toBe(false);
   });
 
-  it('keeps its output to itself with no_log', async () => {
+  it('hides its output with no_log', async () => {
     const hidden = { ...task({}, 'echo "the secret word"; exit 1'), no_log: true };
     const { output } = await scratch.run([hidden]);
     expect(output).not.toContain('the secret word');
@@ -140,7 +140,7 @@ describe('sos_ci.openstack.run', () => {
     });
   });
 
-  it('writes neither arguments nor facts, and says which failures are ignored', async () => {
+  it('writes no arguments and no facts, and marks ignored failures', async () => {
     const shell = (name: string, text: string, more: object = {}) => ({
       name,
       'ansible.builtin.command': { argv: ['sh', '-c', text] },

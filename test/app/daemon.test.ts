@@ -55,14 +55,14 @@ async function refused(alter: (database: Sqlite.Database) => void): Promise<unkn
   return thrown;
 }
 
-test('a state that does not match the log', async () => {
+test('refuses a state that does not match the log', async () => {
   const thrown = await refused((database) => {
     database.exec(`UPDATE history_view SET stored = replace(stored, 'stacking', 'testing')`);
   });
   expect(thrown).toMatchObject({ message: expect.stringContaining('does not fit its log') });
 });
 
-test('a job that began on a machine of a newer program', async () => {
+test('refuses a job that began on a machine of a newer program', async () => {
   const thrown = await refused((database) => {
     const row = database.prepare('SELECT stored FROM history_view WHERE history = ?').get('j00002');
     const { stored } = row as { readonly stored: string };

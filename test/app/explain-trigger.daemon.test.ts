@@ -86,7 +86,7 @@ function eventsOf(steps: readonly Step[]): readonly GerritEvent[] {
   });
 }
 
-test('the same events, the same decisions, with any limits', async () => {
+test('decides the same as the daemon, with any limits', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 14 }), limits, async (steps, within) => {
       const events = eventsOf(steps);

@@ -19,7 +19,7 @@ async function explained(
 }
 
 /** The last decision of each line that has one. */
-function words(lines: readonly ExplainedLine[]): readonly string[] {
+function decisionTexts(lines: readonly ExplainedLine[]): readonly string[] {
   return lines.flatMap((line) => {
     if (!('event' in line) || line.event.type === 'other') return [];
     const last = line.decisions.at(-1);
@@ -31,7 +31,7 @@ describe('a file of events', () => {
   test('is explained line by line, whatever the chunks', async () => {
     const whole = await explained([SAMPLE]);
     expect(whole).toHaveLength(49);
-    expect(words(whole).slice(0, 5)).toEqual([
+    expect(decisionTexts(whole).slice(0, 5)).toEqual([
       '3 start patchset',
       '7 start patchset',
       '10 start patchset',
@@ -51,7 +51,7 @@ describe('a file of events', () => {
 
   test('counts from line to line, so that limits apply', async () => {
     const limits = { change: 2, author: 9, project: 9, total: 9 };
-    const found = words(await explained([SAMPLE], triggerRules({ limits })));
+    const found = decisionTexts(await explained([SAMPLE], triggerRules({ limits })));
     expect(found.slice(0, 4)).toEqual([
       '3 start patchset',
       '7 start patchset',
@@ -60,7 +60,7 @@ describe('a file of events', () => {
     ]);
   });
 
-  test('says how each job judged a line', async () => {
+  test('reports the decision of each job for a line', async () => {
     const jobs = [jobRules({ name: 'a' }), jobRules({ name: 'b', branches: ['stable/*'] })];
     const [, , third] = await explained([SAMPLE], triggerRules({ jobs }));
     expect(third).toMatchObject({
@@ -72,7 +72,7 @@ describe('a file of events', () => {
     });
   });
 
-  test('may contain anything', async () => {
+  test('may contain invalid lines', async () => {
     const text = `nonsense\n\n\r\n{"type":"${'x'.repeat(200)}"}\n[]\n\u0000\ufffd\n{"type":"patchset-created"}`;
     const lines = await explained([Buffer.from(text)], triggerRules(), 100);
     expect(lines.map((line) => ('rejected' in line ? `${line.line} ${line.rejected}` : line))).toEqual([

@@ -6,20 +6,20 @@ describe('an idle daemon', () => {
   it('runs a garbage collection once, five seconds after the last row', async () => {
     const clock = new FakeClock();
     let collected = 0;
-    const rest = new IdleGc(clock, 5_000, () => {
+    const idleGc = new IdleGc(clock, 5_000, () => {
       collected += 1;
     });
-    rest.reset();
+    idleGc.reset();
     await clock.advance(4_999);
-    rest.reset();
+    idleGc.reset();
     await clock.advance(4_999);
     expect(collected).toBe(0);
     await clock.advance(1);
     expect(collected).toBe(1);
     await clock.advance(3_600_000);
     expect(collected).toBe(1);
-    rest.reset();
-    rest.stop();
+    idleGc.reset();
+    idleGc.stop();
     await clock.advance(3_600_000);
     expect(collected).toBe(1);
   });

@@ -1,4 +1,4 @@
-/** A reload of the configuration: what applies from then on, what stays, and what the log says. */
+/** A reload of the configuration: what changes, what stays, and what is recorded. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,7 +66,7 @@ async function started() {
 const record = (lab: Lab) => lab.store.config();
 
 describe('a valid file', () => {
-  test('applies to everything that is accepted from then on', async () => {
+  test('applies to all events and jobs from then on', async () => {
     const { lab, reload, refreshed } = await started();
     expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm']);
     write({ jobs: ['acme-dsvm', 'acme-fc'], more: 'projects: {openstack/cinder: {concurrency: 2}}' });
@@ -116,7 +116,7 @@ describe('a valid file', () => {
     expect(published().text('hunter22 and correct horse')).toBe('[redacted] and [redacted]');
   });
 
-  test('lists what applies after the next start, each time', async () => {
+  test('lists the changes that need a restart, each time', async () => {
     const { reload } = await started();
     write({ more: 'git: {maxCacheSize: 7GB}' });
     const answer = { changed: [], restart: ['git.maxCacheSize'], problems: [] };
@@ -148,7 +148,7 @@ describe('an invalid file', () => {
     expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm']);
   });
 
-  test('is checked against the connected Gerrit, not the one that applies after the next start', async () => {
+  test('is checked against the connected Gerrit, not the one in the new file', async () => {
     const { lab, reload } = await started();
     write({ gerrit: GERRIT.replace('review.example.org', 'localhost'), providers: '' });
     const { problems } = await reload.reload(OPERATOR);

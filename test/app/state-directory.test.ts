@@ -29,7 +29,7 @@ test('an unchanged file raises nothing', () => {
   expect(raised).toEqual([]);
 });
 
-test('a deleted file is one alarm, and a restored one clears it', () => {
+test('a deleted file raises one alarm, and a restored one clears it', () => {
   renameSync(file, `${file}.away`);
   check();
   check();
@@ -40,7 +40,7 @@ test('a deleted file is one alarm, and a restored one clears it', () => {
   expect(raised.at(-1)).toMatchObject({ kind: 'database-missing', cleared: true });
 });
 
-test('another file in its place is an alarm, and is not accepted', () => {
+test('a replaced file raises an alarm and is not accepted', () => {
   check();
   const noted = readFileSync(`${file}.identity`, 'utf8');
   copyFileSync(file, `${file}.copy`);

@@ -4,16 +4,16 @@ import type { OpenStackProviderConfig } from '../../../src/config/config.ts';
 import { OperationError } from '../../../src/errors.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
-import { CloudLab, EMPTY, removeAll, request } from './lab.ts';
+import { CloudSetup, EMPTY, removeAll, request } from './cloud-setup.ts';
 
 const { describe, it } = needs('sshd');
 const HTML = '<html><body><h1>Sign in</h1></body></html>';
 
-let lab: CloudLab;
+let setup: CloudSetup;
 beforeEach(async () => {
-  lab = await CloudLab.start();
+  setup = await CloudSetup.start();
 });
-afterEach(() => lab.stop());
+afterEach(() => setup.stop());
 
 describe('a server is created', () => {
   const lost = [
@@ -25,12 +25,12 @@ describe('a server is created', () => {
     ['closes the connection', 'close'],
   ] as const;
   it.each(lost)('and found by its mark when Nova %s although it exists', async (_what, answer) => {
-    lab.cloud.faults.add({ service: 'compute', method: 'POST', path: /^servers$/, answer, when: 'after' });
-    const provider = lab.provider();
+    setup.cloud.faults.add({ service: 'compute', method: 'POST', path: /^servers$/, answer, when: 'after' });
+    const provider = setup.provider();
     const server = await provider.create(request(), NEVER);
-    expect(lab.cloud.changes.filter((call) => call === 'POST compute servers')).toHaveLength(1);
+    expect(setup.cloud.changes.filter((call) => call === 'POST compute servers')).toHaveLength(1);
     await provider.delete(server, 'ours', NEVER);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 
   const passing = [
@@ -44,24 +44,24 @@ describe('a server is created', () => {
     ['Neutron sends half an answer to a GET', 'network', 'cut'],
   ] as const;
   it.each(passing)('although %s', async (_what, service, answer) => {
-    lab.cloud.faults.add({ service, method: 'GET', answer });
-    await lab.provider().create(request(), NEVER);
-    expect(lab.left.servers).toHaveLength(1);
+    setup.cloud.faults.add({ service, method: 'GET', answer });
+    await setup.provider().create(request(), NEVER);
+    expect(setup.left.servers).toHaveLength(1);
   });
 
   it('although the token ends while it boots', async () => {
-    lab.cloud.state.buildReads = 2;
-    const creating = lab.provider().create(request(), NEVER);
-    await expect.poll(() => lab.cloud.state.servers.size).toBe(1);
-    lab.cloud.state.tokens.clear();
+    setup.cloud.state.buildReads = 2;
+    const creating = setup.provider().create(request(), NEVER);
+    await expect.poll(() => setup.cloud.state.servers.size).toBe(1);
+    setup.cloud.state.tokens.clear();
     await creating;
-    expect(lab.cloud.state.tokens.size).toBe(1);
+    expect(setup.cloud.state.tokens.size).toBe(1);
   });
 
   it('although the answer to its last call is lost', async () => {
     const path = /metadata$/;
-    lab.cloud.faults.add({ service: 'compute', path, answer: { status: 500 }, when: 'after' });
-    const provider = lab.provider();
+    setup.cloud.faults.add({ service: 'compute', path, answer: { status: 500 }, when: 'after' });
+    const provider = setup.provider();
     const server = await provider.create(request(), NEVER);
     expect(await provider.list({ deployment: 'ours' }, NEVER)).toMatchObject([{ server }]);
   });
@@ -69,13 +69,14 @@ describe('a server is created', () => {
 
 interface Refusal {
   readonly after: string;
-  readonly spoil?: (lab: CloudLab) => void;
+  readonly spoil?: (setup: CloudSetup) => void;
   readonly config?: Partial<OpenStackProviderConfig>;
   readonly error: Readonly<Record<string, unknown>>;
 }
-const quota = (name: string) => (of: CloudLab) => void Object.assign(of.cloud.state.quotas, { [name]: 0 });
+const quota = (name: string) => (of: CloudSetup) => void Object.assign(of.cloud.state.quotas, { [name]: 0 });
 const answers =
-  (service: 'compute' | 'network', path: RegExp, status: number, body?: object | string) => (of: CloudLab) =>
+  (service: 'compute' | 'network', path: RegExp, status: number, body?: object | string) =>
+  (of: CloudSetup) =>
     of.cloud.faults.add({
       ...{ service, method: 'POST', path },
       answer: { status, body: typeof body === 'string' ? body : JSON.stringify(body ?? {}) },
@@ -173,8 +174,8 @@ describe('a server is not created, and nothing stays behind', () => {
     },
   ];
   it.each(refusals)('after $after', async ({ spoil, config, error }) => {
-    spoil?.(lab);
-    const provider = lab.provider(config);
+    spoil?.(setup);
+    const provider = setup.provider(config);
     const thrown: unknown = await provider.create(request(), NEVER).catch((caught: unknown) => caught);
     if (!(thrown instanceof OperationError)) throw new Error(`no OperationError: ${thrown}`);
     for (const [field, wanted] of Object.entries(error)) {
@@ -184,60 +185,60 @@ describe('a server is not created, and nothing stays behind', () => {
     }
     expect(thrown.hint).not.toBe('');
     await removeAll(provider);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 
   it('after a fault of the scheduler, which is reported', async () => {
-    lab.cloud.state.buildReads = Number.POSITIVE_INFINITY;
-    const provider = lab.provider();
+    setup.cloud.state.buildReads = Number.POSITIVE_INFINITY;
+    const provider = setup.provider();
     const creating = provider.create(request(), NEVER);
     const message = 'No valid host was found.';
     const fails = expect(creating).rejects.toMatchObject({ message, retryable: true });
-    await expect.poll(() => lab.cloud.state.servers.size).toBe(1);
-    for (const server of lab.cloud.state.servers.values())
+    await expect.poll(() => setup.cloud.state.servers.size).toBe(1);
+    for (const server of setup.cloud.state.servers.values())
       Object.assign(server, { status: 'ERROR', fault: { code: 500, message } });
     await fails;
     await removeAll(provider);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 
   it('after someone else deletes it while it is built', async () => {
-    lab.cloud.state.buildReads = Number.POSITIVE_INFINITY;
-    const provider = lab.provider();
+    setup.cloud.state.buildReads = Number.POSITIVE_INFINITY;
+    const provider = setup.provider();
     const message = 'it was deleted while it started';
     const fails = expect(provider.create(request(), NEVER)).rejects.toMatchObject({
       message,
       retryable: true,
     });
-    await expect.poll(() => lab.cloud.state.servers.size).toBe(1);
-    lab.cloud.state.servers.clear();
+    await expect.poll(() => setup.cloud.state.servers.size).toBe(1);
+    setup.cloud.state.servers.clear();
     await fails;
     await removeAll(provider);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 
   it('after SSH never answers; the end of the console is quoted', async () => {
-    lab.cloud.guests.faults.push('no-ssh');
-    const provider = lab.provider();
+    setup.cloud.guests.faults.push('no-ssh');
+    const provider = setup.provider();
     const creating = provider.create(request({ timeoutMs: 6_000 }), NEVER);
     await expect(creating).rejects.toThrow(/ECONNREFUSED.*the console ends with: .* login:/);
     await removeAll(provider);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 
   it('after cloud-init fails', async () => {
-    lab.cloud.guests.faults.push('cloud-init-fails');
-    const provider = lab.provider();
+    setup.cloud.guests.faults.push('cloud-init-fails');
+    const provider = setup.provider();
     await expect(provider.create(request(), NEVER)).rejects.toThrow(/status: error/);
     expect(await provider.list({ deployment: 'ours' }, NEVER)).toMatchObject([{ unfinished: true }]);
     await removeAll(provider);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 });
 
 describe('a deletion', () => {
   it('that fails in the middle is completed by the next one', async () => {
-    const provider = lab.provider({ floatingNetwork: 'public', bootVolumeGb: 1 });
+    const provider = setup.provider({ floatingNetwork: 'public', bootVolumeGb: 1 });
     const server = await provider.create(request(), NEVER);
     const steps = [
       { service: 'compute', path: /^servers\/[^/]+$/ },
@@ -247,48 +248,48 @@ describe('a deletion', () => {
     ] as const;
     for (const step of steps) {
       const fault = { ...step, method: 'DELETE', answer: { status: 500 } } as const;
-      lab.cloud.faults.add({ ...fault, when: 'after' });
+      setup.cloud.faults.add({ ...fault, when: 'after' });
       await expect(provider.delete(server, 'ours', NEVER)).rejects.toMatchObject({ retryable: true });
     }
     await removeAll(provider);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 
   it('of a server that someone else has deleted removes the rest', async () => {
-    const provider = lab.provider({ floatingNetwork: 'public' });
+    const provider = setup.provider({ floatingNetwork: 'public' });
     const server = await provider.create(request(), NEVER);
-    lab.cloud.state.servers.delete(server.id);
+    setup.cloud.state.servers.delete(server.id);
     expect(await provider.list({ deployment: 'ours' }, NEVER)).toMatchObject([{ unfinished: true }]);
     await provider.delete(server, 'ours', NEVER);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 
   it('waits for a volume that is still being filled', async () => {
-    const provider = lab.provider({ bootVolumeGb: 1 });
+    const provider = setup.provider({ bootVolumeGb: 1 });
     const server = await provider.create(request(), NEVER);
-    const [volume] = [...lab.cloud.state.volumes.values()];
-    lab.cloud.state.servers.delete(server.id);
+    const [volume] = [...setup.cloud.state.volumes.values()];
+    setup.cloud.state.servers.delete(server.id);
     Object.assign(volume ?? {}, { status: 'creating', serverId: null });
     await removeAll(provider);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 });
 
 describe('an outage', () => {
   it.each(['compute', 'network'] as const)('of %s is no empty list', async (service) => {
-    const provider = lab.provider();
+    const provider = setup.provider();
     await provider.create(request(), NEVER);
-    await lab.cloud.service(service).close();
+    await setup.cloud.service(service).close();
     const listing = provider.list({ deployment: 'ours' }, AbortSignal.timeout(1_500));
     await expect(listing).rejects.toBeInstanceOf(OperationError);
-    await lab.cloud.service(service).open();
+    await setup.cloud.service(service).open();
     expect(await provider.list({ deployment: 'ours' }, NEVER)).toHaveLength(1);
   });
 
   it('of the credentials is no deletion', async () => {
-    const provider = lab.provider();
+    const provider = setup.provider();
     const server = await provider.create(request(), NEVER);
-    const { state } = lab.cloud;
+    const { state } = setup.cloud;
     state.tokens.clear();
     state.applicationCredential = false;
     const refused = { kind: 'unauthorized', status: 404, hint: /application credential/ };
@@ -299,14 +300,14 @@ describe('an outage', () => {
       const error: unknown = await work.catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ ...refused, hint: expect.stringMatching(refused.hint) });
     }
-    expect(lab.left.servers).toHaveLength(1);
+    expect(setup.left.servers).toHaveLength(1);
   });
 
   it('of Cinder does not keep a server that has no volume', async () => {
-    const provider = lab.provider();
+    const provider = setup.provider();
     const server = await provider.create(request(), NEVER);
-    await lab.cloud.service('volume').close();
+    await setup.cloud.service('volume').close();
     await provider.delete(server, 'ours', NEVER);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 });

@@ -1,53 +1,56 @@
-/** Servers of OpenStack: the provider's promises, what a server consists of, and what a crash between two calls leaves. */
+/**
+ * Servers of OpenStack: the provider's promises, what a server consists of, and what a crash between two calls
+ * leaves.
+ */
 import { afterEach, beforeEach, expect } from 'vitest';
 import { providerContract } from '../../contracts/provider.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
-import { CloudLab, EMPTY, removeAll, request } from './lab.ts';
+import { CloudSetup, EMPTY, removeAll, request } from './cloud-setup.ts';
 
 const { describe, it } = needs('sshd');
 
 describe('of the embedded cloud', () =>
   providerContract('openstack', async () => {
-    const lab = await CloudLab.start();
-    return { provider: lab.provider(), close: () => lab.stop() };
+    const setup = await CloudSetup.start();
+    return { provider: setup.provider(), close: () => setup.stop() };
   }));
 
 describe('a server of OpenStack', () => {
-  let lab: CloudLab;
+  let setup: CloudSetup;
   beforeEach(async () => {
-    lab = await CloudLab.start();
+    setup = await CloudSetup.start();
   });
-  afterEach(() => lab.stop());
+  afterEach(() => setup.stop());
 
   it('has an address in each network and a floating one, which are deleted with it', async () => {
-    const provider = lab.provider({ networks: ['private', 'storage'], floatingNetwork: 'public' });
+    const provider = setup.provider({ networks: ['private', 'storage'], floatingNetwork: 'public' });
     const server = await provider.create(request(), NEVER);
-    const { state } = lab.cloud;
+    const { state } = setup.cloud;
     const [floating] = [...state.floating.values()];
     expect(server.address).toContain(`@${floating?.address}:`);
     expect([...state.ports.values()].map(({ deviceId }) => deviceId)).toEqual([server.id, server.id]);
     await provider.delete(server, 'ours', NEVER);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 
   it('boots from a volume that carries our mark, which is deleted with it', async () => {
-    const provider = lab.provider({ bootVolumeGb: 10 });
+    const provider = setup.provider({ bootVolumeGb: 10 });
     const { name, owner } = request();
     const server = await provider.create(request({ name, owner }), NEVER);
-    const [volume] = [...lab.cloud.state.volumes.values()];
+    const [volume] = [...setup.cloud.state.volumes.values()];
     expect(volume).toMatchObject({ size: 10, serverId: server.id, deleteWithServer: true });
     expect(volume?.metadata).toEqual({ 'sos-ci': `sos-ci ours ${owner.job} 1 ${name}` });
     await provider.delete(server, 'ours', NEVER);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 
   it('gets user data, zone, config drive and security groups', async () => {
-    const { state } = lab.cloud;
+    const { state } = setup.cloud;
     const { id } = state.addSecurityGroup('egress', '');
-    const userDataFile = lab.file('#!/bin/sh\ntrue\n');
+    const userDataFile = setup.file('#!/bin/sh\ntrue\n');
     const zone = { availabilityZone: 'nova', configDrive: true };
-    const provider = lab.provider({ userDataFile, securityGroups: ['egress'], ...zone });
+    const provider = setup.provider({ userDataFile, securityGroups: ['egress'], ...zone });
     await provider.create(request(), NEVER);
     const [server] = [...state.servers.values()];
     expect(server).toMatchObject(zone);
@@ -57,51 +60,51 @@ describe('a server of OpenStack', () => {
 
   it('goes where the scheduler hints say', async () => {
     const schedulerHints = { group: '0b4a1f6e-server-group' };
-    await lab.provider({ schedulerHints }).create(request(), NEVER);
-    const [server] = [...lab.cloud.state.servers.values()];
+    await setup.provider({ schedulerHints }).create(request(), NEVER);
+    const [server] = [...setup.cloud.state.servers.values()];
     expect(server?.schedulerHints).toEqual(schedulerHints);
   });
 
   it("takes the user's key pair, which is never deleted", async () => {
-    const publicKey = await lab.publicKey();
-    lab.cloud.state.keyPairs.set('acme', { name: 'acme', publicKey, created: '' });
-    const provider = lab.provider({ keyPair: 'acme' });
+    const publicKey = await setup.publicKey();
+    setup.cloud.state.keyPairs.set('acme', { name: 'acme', publicKey, created: '' });
+    const provider = setup.provider({ keyPair: 'acme' });
     const server = await provider.create(request(), NEVER);
-    expect([...lab.cloud.state.servers.values()]).toMatchObject([{ keyName: 'acme' }]);
+    expect([...setup.cloud.state.servers.values()]).toMatchObject([{ keyName: 'acme' }]);
     await provider.delete(server, 'ours', NEVER);
-    expect(lab.left).toEqual({ ...EMPTY, keyPairs: ['acme'] });
+    expect(setup.left).toEqual({ ...EMPTY, keyPairs: ['acme'] });
   });
 
   it('logs in as os_admin_user of the image, else as ubuntu', async () => {
-    const [, debian] = lab.cloud.state.images;
+    const [, debian] = setup.cloud.state.images;
     expect(debian).toMatchObject({ name: 'debian-12', adminUser: null });
-    expect(await lab.loginUser({ image: 'debian-12' })).toBe('ubuntu');
-    const server = await lab.provider().create(request(), NEVER);
-    expect(server.address).toContain(`${lab.cloud.state.images[0]?.adminUser}@`);
+    expect(await setup.loginUser({ image: 'debian-12' })).toBe('ubuntu');
+    const server = await setup.provider().create(request(), NEVER);
+    expect(server.address).toContain(`${setup.cloud.state.images[0]?.adminUser}@`);
   });
 
   it('is refused when its host key is not the one on the console', async () => {
-    lab.cloud.guests.faults.push('other-host-key-on-console');
-    const provider = lab.provider();
+    setup.cloud.guests.faults.push('other-host-key-on-console');
+    const provider = setup.provider();
     await expect(provider.create(request(), NEVER)).rejects.toMatchObject({
       operation: 'verify host key',
       retryable: false,
     });
     await removeAll(provider);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 
   it('is refused when cloud-init prints another host key after the first login', async () => {
-    lab.cloud.guests.faults.push('other-host-key-on-console-later');
-    const provider = lab.provider();
+    setup.cloud.guests.faults.push('other-host-key-on-console-later');
+    const provider = setup.provider();
     await expect(provider.create(request(), NEVER)).rejects.toMatchObject({ operation: 'verify host key' });
     await removeAll(provider);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 
   it('is trusted at the first login when the console shows no host key', async () => {
-    lab.cloud.guests.faults.push('no-host-key-on-console');
-    const provider = lab.provider();
+    setup.cloud.guests.faults.push('no-host-key-on-console');
+    const provider = setup.provider();
     const server = await provider.create(request(), NEVER);
     expect(await provider.list({ deployment: 'ours' }, NEVER)).toMatchObject([{ server }]);
   });
@@ -109,10 +112,10 @@ describe('a server of OpenStack', () => {
 
 describe('what belongs to others', () => {
   it('is never listed or deleted, however similar', async () => {
-    const lab = await CloudLab.start();
+    const setup = await CloudSetup.start();
     try {
-      const { state } = lab.cloud;
-      const provider = lab.provider({ floatingNetwork: 'public', bootVolumeGb: 1 });
+      const { state } = setup.cloud;
+      const provider = setup.provider({ floatingNetwork: 'public', bootVolumeGb: 1 });
       const server = await provider.create(request(), NEVER);
       const texts = [
         '',
@@ -126,10 +129,10 @@ describe('what belongs to others', () => {
         'ours job-1 1 sos-ci-1',
         'SOS-CI ours job-1 1 sos-ci-1',
       ];
-      lab.addLookAlikes(server, texts);
-      const theirs = lab.left;
+      setup.addLookAlikes(server, texts);
+      const theirs = setup.left;
       await removeAll(provider);
-      expect(lab.left).toEqual({
+      expect(setup.left).toEqual({
         servers: theirs.servers.slice(1),
         ports: theirs.ports.slice(1),
         floating: theirs.floating.slice(1),
@@ -137,27 +140,27 @@ describe('what belongs to others', () => {
         keyPairs: theirs.keyPairs.slice(1),
       });
       expect([...state.servers.values()].every(({ deleting }) => !deleting)).toBe(true);
-      expect(lab.left.servers).toHaveLength(texts.length);
+      expect(setup.left.servers).toHaveLength(texts.length);
     } finally {
-      await lab.stop();
+      await setup.stop();
     }
   });
 
   it('is refused by id', async () => {
-    const lab = await CloudLab.start();
+    const setup = await CloudSetup.start();
     try {
-      const provider = lab.provider();
+      const provider = setup.provider();
       const server = await provider.create(request(), NEVER);
-      const [record] = [...lab.cloud.state.servers.values()];
+      const [record] = [...setup.cloud.state.servers.values()];
       for (const metadata of [{}, { 'sos-ci': 'sos-ci ours' }, { 'sos-ci': 'sos-ci theirs a 1 b' }]) {
         delete record?.metadata['sos-ci'];
         Object.assign(record?.metadata ?? {}, metadata);
         const refused = provider.delete(server, 'ours', NEVER);
         await expect(refused).rejects.toMatchObject({ operation: 'delete server', retryable: false });
       }
-      expect(lab.left.servers).toHaveLength(1);
+      expect(setup.left.servers).toHaveLength(1);
     } finally {
-      await lab.stop();
+      await setup.stop();
     }
   });
 });
@@ -167,29 +170,29 @@ describe('a crash between two calls', () => {
   const CHANGES = 7;
 
   it.each([false, true])('leaves nothing that is not found again; answer lost: %s', async (lost) => {
-    const lab = await CloudLab.start();
+    const setup = await CloudSetup.start();
     try {
       const change = { networks: ['private', 'storage'], floatingNetwork: 'public', bootVolumeGb: 1 };
       for (let made = 0; made < CHANGES; made += 1) {
         const dying = new AbortController();
         // From here on, each call that changes something hangs, as for a process that was killed.
-        const reached = lab.cloud.faults.stopAfterChanges(made, { lost });
-        const creating = lab.provider(change).create(request(), dying.signal);
+        const reached = setup.cloud.faults.stopAfterChanges(made, { lost });
+        const creating = setup.provider(change).create(request(), dying.signal);
         const ended = creating.catch((error: unknown) => error);
         await reached;
         dying.abort();
         await ended;
-        lab.cloud.faults.clear();
-        const provider = lab.provider(change);
+        setup.cloud.faults.clear();
+        const provider = setup.provider(change);
         const listed = await provider.list({ deployment: 'ours' }, NEVER);
         expect(listed.length, `after ${made} calls`).toBe(made === 0 && !lost ? 0 : 1);
         const finished = made === CHANGES - 1 && lost;
         expect(listed.every(({ unfinished }) => unfinished === (finished ? undefined : true))).toBe(true);
         await removeAll(provider);
-        expect(lab.left, `after ${made} calls`).toEqual(EMPTY);
+        expect(setup.left, `after ${made} calls`).toEqual(EMPTY);
       }
     } finally {
-      await lab.stop();
+      await setup.stop();
     }
   });
 });

@@ -4,7 +4,7 @@ import { QuotaWatch } from '../../../src/adapters/openstack/quota-watch.ts';
 import { OperationError } from '../../../src/errors.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
-import { CloudLab, request } from './lab.ts';
+import { CloudSetup, request } from './cloud-setup.ts';
 
 const { describe, it } = needs('sshd');
 
@@ -32,23 +32,23 @@ test('a change is reported once, and an outage changes nothing', async () => {
 });
 
 describe('the quota of a cloud', () => {
-  let lab: CloudLab;
+  let setup: CloudSetup;
   beforeEach(async () => {
-    lab = await CloudLab.start();
+    setup = await CloudSetup.start();
   });
-  afterEach(() => lab.stop());
+  afterEach(() => setup.stop());
 
   it('is reported at once, and counts our servers as room', async () => {
-    lab.cloud.state.quotas.cores = 2;
+    setup.cloud.state.quotas.cores = 2;
     const reports: [number, string][] = [];
     const report = (servers: number, why: string) => {
       reports.push([servers, why]);
       return true;
     };
-    const first = lab.provider({}, report);
+    const first = setup.provider({}, report);
     await expect.poll(() => reports).toEqual([[2, 'cores: 0 of 2 used']]);
     await first.create(request(), NEVER);
-    const second = lab.provider({}, report);
+    const second = setup.provider({}, report);
     await second.list({ deployment: 'ours' }, NEVER);
     await second.create(request(), NEVER);
     // The third is refused, which is noticed before the next minute.

@@ -3,40 +3,40 @@ import { afterEach, beforeEach, expect } from 'vitest';
 import { cloudFindings } from '../../../src/app/doctor/cloud.ts';
 import type { Finding } from '../../../src/app/doctor/finding.ts';
 import { loadConfig } from '../../../src/config/load.ts';
-import { CloudLab, EMPTY } from '../../adapters/openstack/lab.ts';
+import { CloudSetup, EMPTY } from '../../adapters/openstack/cloud-setup.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 
 const { describe, it } = needs('sshd');
 
-let lab: CloudLab;
+let setup: CloudSetup;
 beforeEach(async () => {
-  lab = await CloudLab.start();
+  setup = await CloudSetup.start();
 });
-afterEach(() => lab.stop());
+afterEach(() => setup.stop());
 
 async function findings(provider: Readonly<Record<string, unknown>> = {}): Promise<readonly Finding[]> {
-  const [of] = loadConfig(lab.configFile(provider)).providers;
-  if (of?.type !== 'openstack') throw new Error('no provider');
-  return cloudFindings(of, NEVER);
+  const [config] = loadConfig(setup.configFile(provider)).providers;
+  if (config?.type !== 'openstack') throw new Error('no provider');
+  return cloudFindings(config, NEVER);
 }
 
-function admit(rule: object): void {
-  const [group] = [...lab.cloud.state.securityGroups.values()];
+function addRule(rule: object): void {
+  const [group] = [...setup.cloud.state.securityGroups.values()];
   group?.rules.push({ direction: 'ingress', ethertype: 'IPv4', ...rule });
 }
 
 const verdicts = (found: readonly Finding[]) => found.map(({ check, verdict }) => `${check} ${verdict}`);
 
 describe('the checks of a cloud', () => {
-  it('pass for a right configuration, and change nothing', async () => {
-    const { port } = lab.cloud.guests;
-    admit({ protocol: 'tcp', port_range_min: port, port_range_max: port, remote_ip_prefix: '10.0.0.0/8' });
+  it('pass for a correct configuration, and change nothing', async () => {
+    const { port } = setup.cloud.guests;
+    addRule({ protocol: 'tcp', port_range_min: port, port_range_max: port, remote_ip_prefix: '10.0.0.0/8' });
     const found = await findings({ floatingNetwork: 'public', bootVolume: 20 });
     expect(verdicts(found)).toEqual(['provider ok', 'cloud-quota ok', 'cloud-ssh ok']);
     expect(found[1]?.found).toBe('room for 10 more servers');
-    expect(lab.cloud.changes).toEqual([]);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.cloud.changes).toEqual([]);
+    expect(setup.left).toEqual(EMPTY);
   });
 
   const quotas = [
@@ -47,8 +47,8 @@ describe('the checks of a cloud', () => {
     ['volumes', 'volumes: 0 of 1 used', { bootVolume: 1 }],
     ['gigabytes', 'GB of volumes: 0 of 1 used', { bootVolume: 1 }],
   ] as const;
-  it.each(quotas)('warn of a quota of %s that is smaller than the slots', async (name, limitedBy, config) => {
-    Object.assign(lab.cloud.state.quotas, { [name]: 1 });
+  it.each(quotas)('warn if the quota of %s is smaller than the slots', async (name, limitedBy, config) => {
+    Object.assign(setup.cloud.state.quotas, { [name]: 1 });
     const [, quota] = await findings(config);
     expect(quota).toMatchObject({ verdict: 'warning', found: expect.stringContaining(limitedBy) });
   });
@@ -62,16 +62,16 @@ describe('the checks of a cloud', () => {
     ['egress', { direction: 'egress' }],
   ] as const;
   it.each(closed)('fail when SSH is closed: %s', async (_what, rule) => {
-    if (rule !== null) admit(rule);
+    if (rule !== null) addRule(rule);
     expect(verdicts(await findings())[2]).toBe('cloud-ssh failure');
   });
 
   it.each([{}, { protocol: 'TCP' }, { protocol: 6 }])('pass when SSH is open: %j', async (rule) => {
-    admit(rule);
+    addRule(rule);
     expect(verdicts(await findings())[2]).toBe('cloud-ssh ok');
   });
 
-  it('say which name is wrong, and check no further', async () => {
+  it('report a wrong name, and skip the other checks', async () => {
     const found = await findings({ flavor: 'm1.larg' });
     expect(verdicts(found)).toEqual(['provider failure', 'cloud-quota unchecked', 'cloud-ssh unchecked']);
     expect(found[0]).toMatchObject({
@@ -80,8 +80,8 @@ describe('the checks of a cloud', () => {
     });
   });
 
-  it('say that the credentials are refused', async () => {
-    lab.cloud.state.applicationCredential = false;
+  it('report refused credentials', async () => {
+    setup.cloud.state.applicationCredential = false;
     expect((await findings())[0]).toMatchObject({
       verdict: 'failure',
       fix: expect.stringContaining('openrc'),

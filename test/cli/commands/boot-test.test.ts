@@ -3,22 +3,22 @@ import { afterEach, beforeEach, expect } from 'vitest';
 import { bootTestCommand } from '../../../src/cli/commands/boot-test.ts';
 import { CliError } from '../../../src/cli/output/exit-codes.ts';
 import { OperationError } from '../../../src/errors.ts';
-import { CloudLab, EMPTY } from '../../adapters/openstack/lab.ts';
+import { CloudSetup, EMPTY } from '../../adapters/openstack/cloud-setup.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { needs } from '../../fixtures/needs.ts';
 
 const { describe, it } = needs('sshd');
 
-let lab: CloudLab;
+let setup: CloudSetup;
 beforeEach(async () => {
-  lab = await CloudLab.start();
+  setup = await CloudSetup.start();
 });
-afterEach(() => lab.stop());
+afterEach(() => setup.stop());
 
 describe('boot-test', () => {
   it('prints each step with its time, and leaves nothing', async () => {
     const io = fakeIo();
-    expect(await bootTestCommand(io, lab.configFile(), 'lab', {})).toBe(0);
+    expect(await bootTestCommand(io, setup.configFile(), 'lab', {})).toBe(0);
     const steps = io.stdout().trim().split('\n');
     expect(
       steps.map((line) => line.replace(/^ *\+\S+ +/, '')).filter((line) => !line.startsWith('waiting:')),
@@ -31,13 +31,13 @@ describe('boot-test', () => {
       expect.stringMatching(/^ready: /),
       'deleted; nothing is left',
     ]);
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 
   it('as JSON, and listens to no signal afterwards', async () => {
     const io = fakeIo();
     const before = ['SIGINT', 'SIGTERM'].map((signal) => process.listenerCount(signal));
-    expect(await bootTestCommand(io, lab.configFile(), 'lab', { json: true })).toBe(0);
+    expect(await bootTestCommand(io, setup.configFile(), 'lab', { json: true })).toBe(0);
     const { provider, steps } = JSON.parse(io.stdout()) as { provider: string; steps: readonly unknown[] };
     expect(['SIGINT', 'SIGTERM'].map((signal) => process.listenerCount(signal))).toEqual(before);
     expect(provider).toBe('lab');
@@ -45,19 +45,19 @@ describe('boot-test', () => {
   });
 
   it('that fails deletes the server', async () => {
-    lab.cloud.guests.faults.push('cloud-init-fails');
-    const failing = bootTestCommand(fakeIo(), lab.configFile(), 'lab', {});
+    setup.cloud.guests.faults.push('cloud-init-fails');
+    const failing = bootTestCommand(fakeIo(), setup.configFile(), 'lab', {});
     await expect(failing).rejects.toBeInstanceOf(OperationError);
-    expect(lab.cloud.changes).toContain('POST compute servers');
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.cloud.changes).toContain('POST compute servers');
+    expect(setup.left).toEqual(EMPTY);
   });
 
   it('deletes what a killed one left, and leaves that of a running one', async () => {
-    const { state } = lab.cloud;
-    const file = lab.configFile();
+    const { state } = setup.cloud;
+    const file = setup.configFile();
     const booting = bootTestCommand(fakeIo(), file, 'lab', {});
-    await expect.poll(() => lab.left.ports).toHaveLength(1);
-    const [mark = ''] = lab.left.ports;
+    await expect.poll(() => setup.left.ports).toHaveLength(1);
+    const [mark = ''] = setup.left.ports;
     await booting;
     const [network] = state.networks;
     if (network === undefined) throw new Error('no network');
@@ -65,15 +65,15 @@ describe('boot-test', () => {
     expect(other).not.toBe(mark);
     state.addPort(network, { description: other });
     await bootTestCommand({ ...fakeIo(), alive: (pid: number) => pid === 77 }, file, 'lab', {});
-    expect(lab.left).toEqual({ ...EMPTY, ports: [other] });
+    expect(setup.left).toEqual({ ...EMPTY, ports: [other] });
     const io = fakeIo();
     await bootTestCommand({ ...io, alive: () => false }, file, 'lab', {});
     expect(io.stdout()).toContain('deleted the servers of an interrupted boot-test');
-    expect(lab.left).toEqual(EMPTY);
+    expect(setup.left).toEqual(EMPTY);
   });
 
   it('names the provider that was meant', async () => {
-    const unknown = bootTestCommand(fakeIo(), lab.configFile(), 'labb', {});
+    const unknown = bootTestCommand(fakeIo(), setup.configFile(), 'labb', {});
     await expect(unknown).rejects.toMatchObject({ hint: 'did you mean lab?' });
     await expect(unknown).rejects.toBeInstanceOf(CliError);
   });

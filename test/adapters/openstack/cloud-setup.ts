@@ -22,7 +22,7 @@ import { serverRequest } from '../../fixtures/server-request.ts';
 import { realClock } from '../gerrit/site.ts';
 import { NodeScratch } from '../ssh/scratch.ts';
 
-export class CloudLab {
+export class CloudSetup {
   readonly cloud: EmbeddedOpenStack;
   readonly #root = mkdtempSync(join(tmpdir(), 'sos-ci-lab-'));
   readonly #scratches: NodeScratch[] = [];
@@ -32,11 +32,11 @@ export class CloudLab {
     this.cloud = cloud;
   }
 
-  static async start(): Promise<CloudLab> {
-    const lab = new CloudLab(await EmbeddedOpenStack.start(findProgram('sshd') ?? ''));
+  static async start(): Promise<CloudSetup> {
+    const setup = new CloudSetup(await EmbeddedOpenStack.start(findProgram('sshd') ?? ''));
     const { privateKey } = makeKeyPair('sos-ci');
-    writeFileSync(lab.keyFile, privateKey, { mode: 0o600 });
-    return lab;
+    writeFileSync(setup.keyFile, privateKey, { mode: 0o600 });
+    return setup;
   }
 
   get keyFile(): string {
@@ -176,7 +176,7 @@ export class CloudLab {
       application_credential_secret: secret,
     };
     const values = new Map(Object.entries(fields).map(([name, value]) => [name, { value, where: name }]));
-    return credentialsOf({ source: 'the lab', values, environment: {} });
+    return credentialsOf({ source: 'the test cloud', values, environment: {} });
   }
 }
 

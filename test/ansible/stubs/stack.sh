@@ -1,5 +1,5 @@
 #!/bin/bash
-# Honours what DevStack promises: reads local.conf, clones what is missing, leaves .localrc.auto and a log; may not run as root.
+# Stub of DevStack: reads local.conf, clones missing repositories, writes .localrc.auto and a log; refuses to run as root
 set -eu
 [ "$(id -u)" != 0 ] || exit 10
 sudo -n true

@@ -1,4 +1,4 @@
-/** A correct setup for doctor: an embedded Gerrit, a real sshd as node, a configuration. Each test breaks one part. */
+/** A setup in which all checks of doctor pass: an embedded Gerrit, a real sshd as node, a configuration. */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,12 +15,12 @@ import { Sshd } from '../../fixtures/sshd.ts';
 
 export const HTTP_PASSWORD = 'correct horse battery';
 const PROJECT = 'openstack/cinder';
-/** This host may have little free space, and the stream is allowed. */
+/** Limits that pass on a host with little free space. */
 const LIMITS = { diskFreeBytes: 1024, nodeDiskFreeBytes: 1024, streamWaitMs: 200 };
 
 type Tree = { readonly [key: string]: unknown };
 
-export class Lab {
+export class DoctorSetup {
   readonly dir = mkdtempSync(join(tmpdir(), 'sos-ci-doctor-'));
   readonly gerrit: EmbeddedGerrit;
   readonly sshd: Sshd;
@@ -46,14 +46,14 @@ export class Lab {
     mkdirSync(join(this.dir, 'state'), { mode: 0o700 });
   }
 
-  static async start(): Promise<Lab> {
-    const lab = new Lab(await Sshd.start());
-    await lab.gerrit.start();
-    lab.write('known_hosts', lab.gerrit.knownHosts);
-    const dev = lab.gerrit.state.accounts.get('dev');
+  static async start(): Promise<DoctorSetup> {
+    const setup = new DoctorSetup(await Sshd.start());
+    await setup.gerrit.start();
+    setup.write('known_hosts', setup.gerrit.knownHosts);
+    const dev = setup.gerrit.state.accounts.get('dev');
     if (dev === undefined) throw new Error('no account dev');
-    addChange(lab.gerrit.state, dev, PROJECT);
-    return lab;
+    addChange(setup.gerrit.state, dev, PROJECT);
+    return setup;
   }
 
   async stop(): Promise<void> {
@@ -67,14 +67,14 @@ export class Lab {
     return path;
   }
 
-  /** The account, except for this change. */
+  /** Changes these fields of the account. */
   account(change: Partial<NewAccount>): void {
     this.gerrit.setAccount({ ...this.#account, ...change });
   }
 
   /** A correct configuration, except for `change`, by mapping; undefined removes a key. */
   config(change: Tree = {}): Config {
-    const file = this.write('sos-ci.yaml', JSON.stringify(merged(this.#right(), change)));
+    const file = this.write('sos-ci.yaml', JSON.stringify(merged(this.#correct(), change)));
     return loadConfig(file);
   }
 
@@ -95,7 +95,7 @@ export class Lab {
     return readdirSync(this.dir, { recursive: true, encoding: 'utf8' }).sort();
   }
 
-  #right(): Tree {
+  #correct(): Tree {
     const { gerrit, sshd } = this;
     const [type = '', key = ''] = sshd.hostKey.split(' ');
     return {
@@ -121,11 +121,11 @@ export class Lab {
   }
 }
 
-function merged(right: unknown, change: unknown): unknown {
-  if (!isTree(right) || !isTree(change)) return change;
-  const keys = new Set([...Object.keys(right), ...Object.keys(change)]);
+function merged(correct: unknown, change: unknown): unknown {
+  if (!isTree(correct) || !isTree(change)) return change;
+  const keys = new Set([...Object.keys(correct), ...Object.keys(change)]);
   return Object.fromEntries(
-    [...keys].map((key) => [key, key in change ? merged(right[key], change[key]) : right[key]]),
+    [...keys].map((key) => [key, key in change ? merged(correct[key], change[key]) : correct[key]]),
   );
 }
 
