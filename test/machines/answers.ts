@@ -1,6 +1,6 @@
 /**
- * What the world may answer to an effect: how it goes when all is well, and each way in which it can go wrong. The
- * lists are complete: an effect type without its answers does not compile.
+ * The events that can settle an effect: the one on success, and one for each way in which it can fail. The lists are
+ * complete: an effect type without its events does not compile.
  */
 
 import { assertNever, type ResolvedChange } from '../../src/machines/model/domain.ts';
@@ -8,8 +8,8 @@ import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { CHANGE_STATE, FAILED, failure, inForce, PASSED, RESOLVED, TREE } from './facts.ts';
 
-/** The answer when all is well. */
-export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, number>>): AnyEvent {
+/** The event that settles the effect on success. */
+export function successEvent(effect: KeyedEffect, votes: Readonly<Record<string, number>>): AnyEvent {
   switch (effect.type) {
     case 'setTimer':
       return { type: 'timer.fired', timer: effect.key };
@@ -69,7 +69,7 @@ export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, n
   }
 }
 
-/** Each other answer that the effect can have; none for what cannot fail. */
+/** All other events that can settle the effect; none if it cannot fail. */
 export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
   switch (effect.type) {
     case 'setTimer':
@@ -159,7 +159,7 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
   }
 }
 
-/** How a change may be when its jobs must not run. */
+/** States of a change in which its jobs must not run. */
 const LOOKED_UP: readonly Partial<ResolvedChange>[] = [
   { status: 'merged' },
   { status: 'missing', current: 0 },

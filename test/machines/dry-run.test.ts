@@ -1,4 +1,6 @@
-/** What would start on a change now, and what prevents it: the trigger, the limits, and the checks of the review. */
+/**
+ * Which jobs would start on a change now, and what prevents them: the trigger, the limits, the checks of the review.
+ */
 import { describe, expect, test } from 'vitest';
 import { type DryRunInput, dryRun } from '../../src/machines/dry-run.ts';
 import type { ChangeNow } from '../../src/machines/model/gerrit-event.ts';
@@ -22,8 +24,8 @@ const CHANGE: ChangeNow = {
   votes: [],
 };
 
-/** For both occasions: does it start, and by which rule; then the jobs that start. */
-function words(
+/** For a new patchset and for a recheck: whether a run starts, by which rule, and which jobs. */
+function summarize(
   change: Partial<ChangeNow>,
   rules: Partial<TriggerRules> = {},
   more: Partial<DryRunInput> = {},
@@ -46,7 +48,7 @@ describe('an open change', () => {
     ['starts', {}, {}, ['+patchset acme-dsvm', '+recheck acme-dsvm']],
     ['of another project', {}, { jobs: [jobRules({ projects: [] })] }, ['project', 'project']],
     [
-      'of a kind that nobody wants',
+      'of an excluded kind',
       { kind: 'NO_CHANGE' },
       { jobs: [jobRules({ kinds: { include: [], exclude: ['NO_CHANGE'] } })] },
       ['kind', '+recheck acme-dsvm'],
@@ -54,18 +56,22 @@ describe('an open change', () => {
     ['in progress', { wip: true }, {}, ['wip', 'wip']],
     ['by another CI', { uploader: { ...DEV, name: 'Other CI' } }, {}, ['ci-account', 'ci-account']],
     ['by ourselves', { uploader: { ...DEV, username: 'acme-ci' } }, {}, ['own-account', 'own-account']],
-    ['for which nobody may ask', {}, { recheck: false }, ['+patchset acme-dsvm', '+run-ci acme-dsvm']],
+    ['without rechecks', {}, { recheck: false }, ['+patchset acme-dsvm', '+run-ci acme-dsvm']],
   ])('%s', (_what, change, rules, expected) => {
-    expect(words(change, rules)).toEqual(expected);
+    expect(summarize(change, rules)).toEqual(expected);
   });
 
   test.each([['merged' as const], ['abandoned' as const]])('that is %s starts nothing', (status) => {
-    expect(words({ status })).toEqual(['closed', 'closed']);
+    expect(summarize({ status })).toEqual(['closed', 'closed']);
   });
 
   test('is checked against open reviews and earlier starts', () => {
     expect(
-      words({}, {}, { facts: factsOf([{ id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm'] }]) }),
+      summarize(
+        {},
+        {},
+        { facts: factsOf([{ id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm'] }]) },
+      ),
     ).toEqual(['running', 'running']);
     const { project, change } = PATCHSET;
     const starts = Array.from({ length: 20 }, (_, at) => ({
@@ -75,7 +81,7 @@ describe('an open change', () => {
       by: 'dev',
       at,
     }));
-    expect(words({}, {}, { facts: factsOf([], { starts: () => starts }) })).toEqual([
+    expect(summarize({}, {}, { facts: factsOf([], { starts: () => starts }) })).toEqual([
       'limit-change',
       'limit-change',
     ]);
@@ -85,8 +91,8 @@ describe('an open change', () => {
 describe('files', () => {
   const docs = { include: [], exclude: ['docs'] };
   const jobs = [jobRules({ name: 'a' }), jobRules({ name: 'b' })];
-  const ask = (files: readonly string[] | null, b = docs) =>
-    words(
+  const decide = (files: readonly string[] | null, b = docs) =>
+    summarize(
       { files },
       { jobs },
       {
@@ -98,10 +104,10 @@ describe('files', () => {
     );
 
   test('decide for each job', () => {
-    expect(ask(['doc/a.rst'])).toEqual(['files', 'files']);
-    expect(ask(['doc/a.rst'], { include: [], exclude: [] })).toEqual(['+patchset b', '+recheck b']);
-    expect(ask(['cinder/a.py'])).toEqual(['+patchset a b', '+recheck a b']);
-    expect(ask(null)).toEqual(['+patchset a b', '+recheck a b']);
+    expect(decide(['doc/a.rst'])).toEqual(['files', 'files']);
+    expect(decide(['doc/a.rst'], { include: [], exclude: [] })).toEqual(['+patchset b', '+recheck b']);
+    expect(decide(['cinder/a.py'])).toEqual(['+patchset a b', '+recheck a b']);
+    expect(decide(null)).toEqual(['+patchset a b', '+recheck a b']);
   });
 
   test('are named in the reason', () => {
@@ -118,7 +124,7 @@ describe('files', () => {
 });
 
 describe('a required vote', () => {
-  const outlooks = (votes: ChangeNow['votes']) =>
+  const forecasts = (votes: ChangeNow['votes']) =>
     dryRun(
       { ...CHANGE, votes },
       {
@@ -129,17 +135,17 @@ describe('a required vote', () => {
     );
 
   test('is named if it is missing, and a request does not wait for it', () => {
-    expect(outlooks([]).map(({ hold, why }) => [hold, why])).toEqual([
+    expect(forecasts([]).map(({ hold, why }) => [hold, why])).toEqual([
       [HOLD, 'new patchset, after zuul Verified+1'],
       [null, 'recheck by dev'],
     ]);
   });
 
   test('is not waited for when it was cast', () => {
-    expect(outlooks([{ account: 'zuul', label: 'Verified', value: 2 }])[0]).toMatchObject({
+    expect(forecasts([{ account: 'zuul', label: 'Verified', value: 2 }])[0]).toMatchObject({
       hold: null,
       why: 'new patchset',
     });
-    expect(outlooks([{ account: 'bob', label: 'Verified', value: 1 }])[0]?.hold).toEqual(HOLD);
+    expect(forecasts([{ account: 'bob', label: 'Verified', value: 1 }])[0]?.hold).toEqual(HOLD);
   });
 });

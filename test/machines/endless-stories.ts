@@ -1,6 +1,6 @@
 /**
- * Stories of the histories that never end, of which a database has one each: the connection to Gerrit, whether this CI
- * may vote, and what an operator must hear of. Told like those in stories.ts, and recorded with them.
+ * Stories of the histories that never end and exist once in each database: the connection to Gerrit, the permission to
+ * vote, and the alarms for operators. They have the form of those in stories.ts, and are recorded with them.
  */
 
 import { VOTING } from '../../src/machines/system/voting.ts';
@@ -51,7 +51,7 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
     simulator.answerType(VOTING, 'raiseAlarm');
     simulator.run();
     simulator.send(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the switch is fixed' });
-    return troubled(simulator, VOTING).run();
+    return withFailures(simulator, VOTING).run();
   },
 
   'two-reviews-of-one-patchset': () => {
@@ -63,10 +63,10 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
     simulator.answerType(other, 'mergePatchset');
     const verdicts = verdictsOf(PATCHSET);
     simulator.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'FAILURE' }) });
-    // It waits for its turn, and its failure of the same job counts then.
+    // It waits for its turn; only then its failure of the same job counts.
     const failed = jobReport({ job: 'job-2', verdict: 'FAILURE' });
     simulator.send(other, { type: 'job.reported', report: failed });
-    troubled(simulator, verdicts);
+    withFailures(simulator, verdicts);
     simulator.send(verdicts, {
       type: 'machine.quarantine-failed',
       event: 'run.ended',
@@ -76,8 +76,8 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
   },
 };
 
-/** What such a history must outlive: an event breaks it, and the daemon goes down over it. */
-function troubled(simulator: Simulator, history: string): Simulator {
+/** Failures that such a history must survive: an event that the machine cannot process, and a crash of the daemon. */
+function withFailures(simulator: Simulator, history: string): Simulator {
   const message = 'undefined is not a function';
   simulator.send(history, { type: 'machine.failed', event: 'alarm.raised', message });
   simulator.send(history, { type: 'daemon.crashed', during: 'alarm.raised', message });

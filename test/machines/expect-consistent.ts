@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { differences, ignored, invariantViolations } from './invariants.ts';
 import type { Simulator } from './simulator.ts';
 
-/** It broke no promise, replays strictly, and was told nothing that no state handles. */
+/** No invariant is violated, strict replay finds no difference, and every event was handled by some state. */
 export function expectConsistent(simulator: Simulator): void {
   expect(invariantViolations(simulator)).toEqual([]);
   expect(differences(simulator)).toEqual([]);

@@ -1,6 +1,6 @@
 /**
- * Sample facts for the tests of the machines: one patchset, one job's specification, one report's, and the events by
- * which histories begin. Small round numbers, so that due times can be read off.
+ * Sample data for the tests of the machines: a patchset, the specifications of a job and of a report, and the first
+ * events of histories. Round numbers, so that due times are easy to check.
  */
 import type { CommentFacts } from '../../src/machines/comment/comment.ts';
 import type {
@@ -156,7 +156,7 @@ export const RESOLVED: ResolvedChange = {
   trouble: null,
 };
 
-/** The change just before a post: as it was tested, with no vote of ours on it. */
+/** The change just before a post: the tested patchset is current, and has no vote of ours. */
 export const CHANGE_STATE: ChangeState = {
   status: 'open',
   patchset: PATCHSET,
@@ -227,7 +227,7 @@ export function jobReport(changes: Partial<JobReport> = {}): JobReport {
   };
 }
 
-/** What a comment is made of: one job that succeeded, unless the changes say otherwise. */
+/** The input of a comment: one successful job, with these changes. */
 export function commentFacts(changes: Partial<CommentFacts> = {}): CommentFacts {
   return {
     run: REVIEW,

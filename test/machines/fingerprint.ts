@@ -39,7 +39,7 @@ function transitionOf(transition: {
   };
 }
 
-/** An action or a guard by its name, and what it is given where that is plain data. */
+/** The name of an action or a guard, and its parameters if they are plain data. */
 function named(part: unknown): unknown {
   if (typeof part === 'string') return part;
   const { type, params } = part as { readonly type: string; readonly params?: unknown };

@@ -1,6 +1,6 @@
 /**
- * What must hold in every history, whatever happened to it: the promises of the machines in one place, each as a
- * sentence that a broken one is reported by. The same list judges hand-written stories and generated ones.
+ * The invariants of every history, in one place; each violation is reported as a sentence. They are checked for
+ * hand-written stories and for generated ones.
  */
 
 import type { JobReport, JobSpec, StageEnd } from '../../src/machines/model/domain.ts';
@@ -10,21 +10,21 @@ import type { HistorySnapshot, LogRow } from '../../src/machines/protocol/row.ts
 import { replayHistory } from '../../src/machines/replay.ts';
 import { type Simulator, sha256 } from './simulator.ts';
 
-/** The promises that a world breaks. */
+/** The invariants that a simulation violates. */
 export function invariantViolations(simulator: Simulator): readonly string[] {
   return [...simulator.stored.values()].flatMap((stored) => {
     const rows = simulator.rowsOf(stored.history);
-    const broken = [
+    const violations = [
       ...historyViolations(rows),
       ...(stored.machine === 'job@1' ? jobViolations(rows, stored, simulator) : []),
       ...(stored.machine === 'review@1' ? reviewViolations(rows) : []),
       ...(stored.machine === 'stream@1' ? streamViolations(rows) : []),
     ];
-    return broken.map((what) => `${stored.history}: ${what}`);
+    return violations.map((what) => `${stored.history}: ${what}`);
   });
 }
 
-/** Rows that a strict replay computes otherwise. */
+/** Rows for which a strict replay computes another result. */
 export function differences(simulator: Simulator): readonly string[] {
   return [...simulator.rows.values()].flatMap((rows) => {
     const { difference } = replayHistory(rows, sha256);
@@ -32,7 +32,7 @@ export function differences(simulator: Simulator): readonly string[] {
   });
 }
 
-/** Rows that no state handled: none may be among what really happens. */
+/** Rows whose event no state handled: a real daemon must not write any. */
 export function ignored(simulator: Simulator): readonly string[] {
   return [...simulator.rows.values()]
     .flat()
@@ -41,35 +41,36 @@ export function ignored(simulator: Simulator): readonly string[] {
 }
 
 function historyViolations(rows: readonly LogRow[]): readonly string[] {
-  const broken: string[] = [];
+  const violations: string[] = [];
   const known = new Set<string>();
   const pending = new Map<string, KeyedEffect>();
   let ended = false;
   rows.forEach((row, index) => {
-    if (row.version !== index + 1) broken.push(`version ${row.version} in place ${index + 1}`);
-    if (index > 0 && row.at < (rows[index - 1]?.at ?? 0)) broken.push(`time went back at ${row.version}`);
+    if (row.version !== index + 1) violations.push(`version ${row.version} at position ${index + 1}`);
+    if (index > 0 && row.at < (rows[index - 1]?.at ?? 0)) violations.push(`time went back at ${row.version}`);
     if (row.settles !== null) pending.delete(row.settles);
     for (const effect of row.effects) {
       if (effect.type === 'sendEvent') continue;
       if (effect.type === 'cancelEffect') {
         const type = pending.get(effect.key)?.type;
         if (type !== 'setTimer' && type !== 'acquireSlot' && type !== 'catchUp')
-          broken.push(`withdrew ${effect.key}, a ${type}`);
+          violations.push(`withdrew ${effect.key}, a ${type}`);
         pending.delete(effect.key);
         continue;
       }
-      if (known.has(effect.key)) broken.push(`asked twice for ${effect.key}`);
+      if (known.has(effect.key)) violations.push(`requested ${effect.key} twice`);
       known.add(effect.key);
       pending.set(effect.key, effect);
     }
     const timers = [...pending.values()].filter((effect) => effect.type === 'setTimer');
-    if (timers.length > 1) broken.push(`${timers.length} timers at ${row.version}`);
-    if (ended && row.state !== rows[index - 1]?.state) broken.push(`moved after its end at ${row.version}`);
+    if (timers.length > 1) violations.push(`${timers.length} timers at ${row.version}`);
+    if (ended && row.state !== rows[index - 1]?.state)
+      violations.push(`moved after its end at ${row.version}`);
     ended ||= row.state === 'done' || row.state === 'parked';
-    if (ended && timers.length > 0) broken.push(`a timer after its end at ${row.version}`);
-    if (row.outcome !== 'moved' && row.effects.length > 0) broken.push(`${row.outcome} row with effects`);
+    if (ended && timers.length > 0) violations.push(`a timer after its end at ${row.version}`);
+    if (row.outcome !== 'moved' && row.effects.length > 0) violations.push(`${row.outcome} row with effects`);
   });
-  return broken;
+  return violations;
 }
 
 function jobViolations(
@@ -78,25 +79,26 @@ function jobViolations(
   simulator: Simulator,
 ): readonly string[] {
   const spec = rows[0]?.data.spec as JobSpec;
-  const broken: string[] = [];
+  const violations: string[] = [];
   const count = (test: (effect: LogRow['effects'][number]) => boolean) =>
     rows.flatMap((row) => row.effects).filter(test).length;
   const reports = rows.flatMap(sentReports);
-  if (reports.length > 1) broken.push('told the review twice');
-  if (stored.ended && reports.length !== 1) broken.push(`ended, and told the review ${reports.length} times`);
-  for (const report of reports) broken.push(...reportViolations(report, rows, spec));
+  if (reports.length > 1) violations.push('reported to the review twice');
+  if (stored.ended && reports.length !== 1)
+    violations.push(`ended with ${reports.length} reports to the review`);
+  for (const report of reports) violations.push(...reportViolations(report, rows, spec));
   if (count((effect) => effect.type === 'createServer') > spec.limits.setupAttempts)
-    broken.push('more servers than attempts');
+    violations.push('more servers than attempts');
   if (count((effect) => effect.type === 'runStage' && effect.run.stage === 'testing') > 1)
-    broken.push('tested twice');
+    violations.push('tested twice');
   if (count((effect) => effect.type === 'publishEvidence') > spec.limits.publishAttempts)
-    broken.push('published too often');
-  if (stored.state === 'done') broken.push(...doneJobViolations(rows, stored, simulator));
+    violations.push('published too often');
+  if (stored.state === 'done') violations.push(...doneJobViolations(rows, stored, simulator));
   const times = (type: string) => rows.filter((row) => row.type === type).length;
   const enough =
     times('machine.failed') >= 2 || times('daemon.crashed') >= 2 || times('machine.quarantine-failed') > 0;
-  if (stored.state === 'parked' && !enough) broken.push('parked without a cause');
-  return broken;
+  if (stored.state === 'parked' && !enough) violations.push('parked without a cause');
+  return violations;
 }
 
 function sentReports(row: LogRow): readonly JobReport[] {
@@ -106,7 +108,7 @@ function sentReports(row: LogRow): readonly JobReport[] {
 }
 
 function reportViolations(report: JobReport, rows: readonly LogRow[], spec: JobSpec): readonly string[] {
-  const broken: string[] = [];
+  const violations: string[] = [];
   const moved = rows.filter((row) => row.outcome === 'moved');
   const failedTests = moved.some(
     (row) => row.type === 'results.read' && (row.data.results as { failed: number }).failed > 0,
@@ -118,10 +120,11 @@ function reportViolations(report: JobReport, rows: readonly LogRow[], spec: JobS
     );
   });
   if (report.verdict === 'FAILURE' && !failedTests && !(spec.exitCodeIsResult && badExit))
-    broken.push('FAILURE without results or a declared exit code');
-  if (report.verdict === 'SUCCESS' && report.url === null) broken.push('SUCCESS without evidence');
-  if (report.verdict !== 'SUCCESS' && report.reason === '') broken.push(`${report.verdict} without a reason`);
-  return broken;
+    violations.push('FAILURE without results or a declared exit code');
+  if (report.verdict === 'SUCCESS' && report.url === null) violations.push('SUCCESS without evidence');
+  if (report.verdict !== 'SUCCESS' && report.reason === '')
+    violations.push(`${report.verdict} without a reason`);
+  return violations;
 }
 
 function doneJobViolations(
@@ -129,66 +132,67 @@ function doneJobViolations(
   stored: HistorySnapshot,
   simulator: Simulator,
 ): readonly string[] {
-  const broken: string[] = [];
-  if (!rows.some((row) => row.state.startsWith('cleanup'))) broken.push('done without a clean-up');
+  const violations: string[] = [];
+  if (!rows.some((row) => row.state.startsWith('cleanup'))) violations.push('done without a clean-up');
   const leaked = rows.some((row) =>
     row.effects.some((effect) => effect.type === 'raiseAlarm' && effect.alarm.kind === 'server-leaked'),
   );
-  if (leaked) return broken;
+  if (leaked) return violations;
   const last = rows.findLast((row) => row.type === 'server.deleted' && row.outcome === 'moved');
   const end = rows.find((row) => row.state === 'cleanup.discarding');
-  if (last === undefined || last.version < (end?.version ?? 0)) broken.push('done without a deletion');
+  if (last === undefined || last.version < (end?.version ?? 0)) violations.push('done without a deletion');
   const evidenceLeft = rows.some((row) =>
     row.effects.some((effect) => effect.type === 'raiseAlarm' && effect.alarm.kind === 'evidence-leaked'),
   );
   const left = Object.values(stored.pending).filter(
     ({ type }) => type !== 'raiseAlarm' && !(type === 'discardEvidence' && evidenceLeft),
   );
-  if (left.length > 0) broken.push(`done while ${left.map((effect) => effect.key).join(', ')} is owed`);
+  if (left.length > 0)
+    violations.push(`done while ${left.map((effect) => effect.key).join(', ')} is pending`);
   if ([...simulator.servers].some((name) => name.includes(stored.history)))
-    broken.push('done with a server left');
+    violations.push('done with a server left');
   const late = rows.findLast((row) => row.type === 'server.active' && row.outcome === 'moved');
   if (late !== undefined) {
     const after = rows
       .slice(late.version - 1)
       .some((row) => row.effects.some((effect) => effect.type === 'deleteServer'));
-    if (!after) broken.push('a server appeared and no deletion followed');
+    if (!after) violations.push('a server appeared and no deletion followed');
   }
-  return broken;
+  return violations;
 }
 
-/** It never rests while something may be missing, and never asks twice at a time. */
+/** A catch-up runs exactly while the state is up.catchingUp, and never two at a time. */
 function streamViolations(rows: readonly LogRow[]): readonly string[] {
-  const broken: string[] = [];
-  const asked = new Set<string>();
+  const violations: string[] = [];
+  const catchUps = new Set<string>();
   for (const row of rows) {
-    if (row.settles !== null) asked.delete(row.settles);
+    if (row.settles !== null) catchUps.delete(row.settles);
     for (const effect of row.effects) {
-      if (effect.type === 'catchUp') asked.add(effect.key);
-      if (effect.type === 'cancelEffect') asked.delete(effect.key);
+      if (effect.type === 'catchUp') catchUps.add(effect.key);
+      if (effect.type === 'cancelEffect') catchUps.delete(effect.key);
     }
-    if (asked.size > 1) broken.push(`two looks at a time at ${row.version}`);
-    if ((row.state === 'up.catchingUp') !== (asked.size === 1))
-      broken.push(`${row.state} with ${asked.size} looks`);
+    if (catchUps.size > 1) violations.push(`two catch-ups at a time at ${row.version}`);
+    if ((row.state === 'up.catchingUp') !== (catchUps.size === 1))
+      violations.push(`${row.state} with ${catchUps.size} catch-ups`);
   }
-  return broken;
+  return violations;
 }
 
 function reviewViolations(rows: readonly LogRow[]): readonly string[] {
-  const broken: string[] = [];
+  const violations: string[] = [];
   const report = rows[0]?.data.report as ReportSpec;
   const posts = rows.flatMap((row) => row.effects).filter((effect) => effect.type === 'postReview');
-  if (posts.length > report.postAttempts + 1) broken.push(`${posts.length} posts`);
+  if (posts.length > report.postAttempts + 1) violations.push(`${posts.length} posts`);
   const posted = rows.find((row) => row.type === 'review.posted' && row.outcome === 'moved');
   const again = rows
     .slice(posted?.version ?? rows.length)
     .some((row) => row.effects.some((effect) => effect.type === 'postReview'));
-  if (again) broken.push('asked for a post after one was there');
+  if (again) violations.push('requested a post after one was made');
   const open = new Set<string>();
   for (const row of rows) {
     if (row.settles !== null) open.delete(row.settles);
     for (const effect of row.effects) if (effect.type === 'postReview') open.add(effect.key);
-    if (open.size > 1) broken.push(`two posts on their way at ${row.version}`);
+    if (open.size > 1) violations.push(`two posts in flight at ${row.version}`);
   }
-  return broken;
+  return violations;
 }

@@ -1,4 +1,4 @@
-/** One actor for all steps of a machine, compared with xstate's own transition, which creates one for each step. */
+/** Our transition, which uses one actor for all steps, compared with xstate's, which creates one for each step. */
 import { describe, expect, test } from 'vitest';
 import { transition } from 'xstate';
 import { canonicalJson } from '../../src/machines/protocol/canonical-json.ts';
@@ -11,7 +11,7 @@ import { stories } from './stories.ts';
 describe.each(Object.entries(stories))('%s', (_, send) => {
   const simulator = send();
 
-  test('moves as by xstate’s own transition, row for row', () => {
+  test('gives the same result as xstate’s transition for each row', () => {
     for (const rows of simulator.rows.values()) {
       let before: ReturnType<typeof step>['stored'] | null = null;
       for (const row of rows) {
@@ -31,7 +31,7 @@ describe.each(Object.entries(stories))('%s', (_, send) => {
     }
   });
 
-  test('has rows whose text is the canonical one', () => {
+  test('has rows in canonical text', () => {
     for (const { hash, ...row } of simulator.log) {
       const texts = { data: canonicalJson(row.data), effects: row.effects.map((it) => canonicalJson(it)) };
       expect(rowText(row, texts)).toBe(canonicalJson(row));

@@ -1,6 +1,6 @@
 /**
- * What recorded histories hold, all together: whatever a machine can hear, ask for and be in. Strict replay protects only
- * what was recorded; a state in no history could change its meaning between two releases, and nobody would be told.
+ * The recorded histories together contain every event, effect and state of the machines. Strict replay protects only
+ * recorded rows: a state in no history could change its meaning between two releases unnoticed.
  */
 import { describe, expect, test } from 'vitest';
 import type { StateNode } from 'xstate';
@@ -10,7 +10,7 @@ import { recorded, rowsOf } from './recorded.ts';
 
 const rows = recorded.flatMap(rowsOf).filter(({ outcome }) => outcome === 'moved');
 
-/** Every effect that there is: one that is forgotten here does not compile. */
+/** Every effect: leaving one out does not compile. */
 const EFFECTS: Readonly<Record<Effect['type'], true>> = {
   setTimer: true,
   raiseAlarm: true,
@@ -36,15 +36,15 @@ const EFFECTS: Readonly<Record<Effect['type'], true>> = {
   sendEvent: true,
 };
 
-/** States in which a history can rest: one that is left by itself as soon as it is entered is none. */
-function restsOf(node: StateNode): readonly string[] {
+/** States in which a history can stay, without those that an eventless transition leaves at once. */
+function stableStates(node: StateNode): readonly string[] {
   const children = Object.values(node.states);
-  if (children.length > 0) return children.flatMap(restsOf);
+  if (children.length > 0) return children.flatMap(stableStates);
   const leftAtOnce = node.always?.some(({ guard }) => guard === undefined) ?? false;
   return leftAtOnce ? [] : [node.path.join('.')];
 }
 
-describe('recorded histories hold', () => {
+describe('recorded histories contain', () => {
   test('every effect', () => {
     const asked = rows.flatMap(({ effects }) => effects.map(({ type }) => type));
     expect(missing(Object.keys(EFFECTS), asked)).toEqual([]);
@@ -60,7 +60,7 @@ describe('recorded histories hold', () => {
 
     test('every state', () => {
       const states = own.map(({ state }) => state);
-      expect(missing(restsOf(machine.root), states)).toEqual([]);
+      expect(missing(stableStates(machine.root), states)).toEqual([]);
     });
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Strict replay: what was recorded is computed again to the letter, and whatever was altered in it is found: each field
- * of each row, a row that is missing, doubled or in another's place.
+ * Strict replay: recomputes the recorded rows exactly, and finds every alteration: in each field of each row, and rows
+ * that are missing, duplicated or swapped.
  */
 import { describe, expect, test } from 'vitest';
 import type { LogRow } from '../../src/machines/protocol/row.ts';
@@ -20,16 +20,17 @@ function historiesOf(file: string): ReadonlyMap<string, readonly LogRow[]> {
 }
 
 describe('recorded histories', () => {
-  test('there is one of each story, and one that was altered', () => {
+  test('exist for each story, and one is altered', () => {
     expect(recorded).toEqual([...Object.keys(stories), 'altered'].map((name) => `${name}.jsonl`).sort());
   });
 
   test.each(recorded.filter((file) => file !== 'altered.jsonl'))(
-    '%s is what the machines still compute',
+    '%s equals the rows that the machines compute',
     (file) => {
       for (const [history, rows] of historiesOf(file)) {
         const replayed = replayHistory(rows, sha256);
-        // Before the first release: node scripts/record-histories.mjs --again. After it: the machine needs a new version.
+        // Before the first release: node scripts/record-histories.mjs --again. After it: the machine needs a new
+        // version.
         expect(replayed.difference, `${history} of ${file}`).toBeNull();
         expect(replayed.rows).toBe(rows.length);
         expect(replayed.stored?.hash).toBe(rows.at(-1)?.hash);
@@ -37,7 +38,7 @@ describe('recorded histories', () => {
     },
   );
 
-  test('altered.jsonl fails: a FAILURE was made a success in it', () => {
+  test('altered.jsonl, in which a FAILURE was changed to a success, fails', () => {
     const found = [...historiesOf('altered.jsonl').values()].map((rows) => replayHistory(rows, sha256));
     expect(found.map(({ difference }) => difference?.field)).toEqual([undefined, 'effects', undefined]);
   });
@@ -87,10 +88,7 @@ describe('an altered copy', () => {
     ['without its first row', rows.slice(1)],
     ['without a row in the middle', rows.filter((row) => row.version !== 5)],
     ['with a row twice', rows.flatMap((row) => (row.version === 5 ? [row, row] : [row]))],
-    [
-      'with two rows in each other’s place',
-      [...rows.slice(0, 4), ...rows.slice(4, 6).reverse(), ...rows.slice(6)],
-    ],
+    ['with two rows swapped', [...rows.slice(0, 4), ...rows.slice(4, 6).reverse(), ...rows.slice(6)]],
   ])('%s is found', (_, copy) => {
     expect(replayHistory(copy, sha256).difference).not.toBeNull();
   });
@@ -105,7 +103,7 @@ test('a history of an unknown machine is reported as such', () => {
   });
 });
 
-/** Other values of the same kind: of each the smallest change. */
+/** Other values of the same type, with small changes. */
 function alterations(value: unknown): readonly unknown[] {
   if (value === null) return ['x'];
   if (typeof value === 'number') return [value + 1, value - 1];

@@ -7,7 +7,7 @@ export function outcome(simulator: Simulator): unknown {
   return [simulator.at(REVIEW).state, simulator.at(REVIEW).context.outcome];
 }
 
-/** The kinds of the alarms that it asked for. */
+/** The kinds of the alarms that the review raised. */
 export function alarms(simulator: Simulator): readonly string[] {
   return simulator
     .rowsOf(REVIEW)
@@ -16,7 +16,7 @@ export function alarms(simulator: Simulator): readonly string[] {
     );
 }
 
-/** Gerrit says how the change is just before the post, where that is asked. Returns the review's newest row. */
+/** Settles the query of the change's state before a post, if there is one. Returns the review's newest row. */
 export function voteInputs(simulator: Simulator): LogRow {
   if (simulator.pendingEffects(REVIEW).some(({ type }) => type === 'readChangeState'))
     simulator.answerType(REVIEW, 'readChangeState');

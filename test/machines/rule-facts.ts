@@ -1,4 +1,7 @@
-/** Sample rules for the tests of the trigger: they take every new patchset and every recheck of one project, but for what a test gives. */
+/**
+ * Sample rules for the tests of the trigger: they accept all patchsets and rechecks of one project, with a test's
+ * changes.
+ */
 
 import { TRIGGER_KINDS } from '../../src/machines/model/domain.ts';
 import { EVERYBODY } from '../../src/machines/trigger/rules/account.ts';

@@ -1,7 +1,7 @@
 /**
- * A whole world without a world: histories are folded through `step`, rows kept, effects answered by a table, timers
- * fired in the order in which they come due, and what one history tells another is appended at once, as the engine
- * does it. Slots are always granted. Nothing waits and nothing is random.
+ * Simulates the engine and everything outside of it: passes events through `step`, keeps the rows, settles effects from
+ * a table, fires timers in the order of their due times, and appends events between histories at once, as the engine
+ * does. Slots are always granted. Nothing waits and nothing is random.
  */
 import { hash } from 'node:crypto';
 import type { JobSpec, PreparePlan } from '../../src/machines/model/domain.ts';
@@ -11,15 +11,15 @@ import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import type { HistorySnapshot, LogRow, MachineName } from '../../src/machines/protocol/row.ts';
 import { requestedKeys, step } from '../../src/machines/step.ts';
 import { verdictsOf } from '../../src/machines/verdicts/verdicts.ts';
-import { goodAnswer } from './answers.ts';
+import { successEvent } from './answers.ts';
 import { accepted, JOB, jobSpec, opened, preparePlan, REVIEW, reportSpec, START, TREE } from './facts.ts';
 
 export const sha256 = (text: string) => hash('sha256', text);
 
-/** What the world answers; null leaves the effect in flight. */
+/** The event that settles an effect; null leaves it in flight. */
 export type Answers = (effect: KeyedEffect, simulator: Simulator) => AnyEvent | null;
 
-/** The machine that a history begins on, by its first event. */
+/** The machine of a history, by its first event. */
 const FIRST_EVENTS: Readonly<Record<string, MachineName>> = {
   'review.opened': 'review@1',
   'publication.opened': 'publication@1',
@@ -28,7 +28,7 @@ const FIRST_EVENTS: Readonly<Record<string, MachineName>> = {
   'runs.admitted': 'verdicts@1',
 };
 
-interface Circumstances {
+interface SendOptions {
   readonly settles?: string;
   readonly cause?: string;
 }
@@ -39,7 +39,7 @@ export class Simulator {
   /** The rows of all histories in the order in which they were appended. */
   readonly log: LogRow[] = [];
   readonly stored = new Map<string, HistorySnapshot>();
-  /** What was told to histories that this world does not have. */
+  /** Events that were sent to histories that do not exist. */
   readonly undelivered: { readonly to: string; readonly event: AnyEvent }[] = [];
   /** Names of the servers that exist. */
   readonly servers = new Set<string>();
@@ -63,7 +63,7 @@ export class Simulator {
     return simulator;
   }
 
-  /** One job and nobody to report to. */
+  /** One released job without its review. */
   static job(spec: JobSpec = jobSpec()): Simulator {
     const simulator = new Simulator(succeed);
     simulator.send(JOB, accepted(spec));
@@ -80,14 +80,14 @@ export class Simulator {
     return simulator;
   }
 
-  /** A review at its very beginning, and no jobs. */
+  /** A review that has not prepared its patchset, and no jobs. */
   static unprepared(plan: PreparePlan = preparePlan(), report: ReportSpec = reportSpec()): Simulator {
     const simulator = new Simulator(succeed);
     simulator.send(REVIEW, opened(report, undefined, plan));
     return simulator;
   }
 
-  /** The same world again, to go on from here in another way. */
+  /** A copy, which continues independently. */
   fork(): Simulator {
     const simulator = new Simulator(this.answers);
     simulator.now = this.now;
@@ -100,9 +100,9 @@ export class Simulator {
     return simulator;
   }
 
-  /** Appends one event, and what it tells other histories. Returns its row. */
-  send(history: string, event: AnyEvent, { settles, cause }: Circumstances = {}): LogRow {
-    this.#imagine(event);
+  /** Appends one event, and the events that it sends to other histories. Returns its row. */
+  send(history: string, event: AnyEvent, { settles, cause }: SendOptions = {}): LogRow {
+    this.#trackServers(event);
     if (event.type === 'review.opened') this.#admit(event);
     const before = this.stored.get(history) ?? null;
     const machine = before?.machine ?? FIRST_EVENTS[event.type] ?? 'job@1';
@@ -124,23 +124,23 @@ export class Simulator {
     return row;
   }
 
-  /** Answers one owed effect. Without an event: as when all is well. */
+  /** Settles a pending effect; without an event: successfully. */
   answer(history: string, key: string, event?: AnyEvent): LogRow {
     const effect = this.at(history).pending[key];
-    if (effect === undefined) throw new Error(`${history} does not owe ${key}`);
+    if (effect === undefined) throw new Error(`${history} has no pending effect ${key}`);
     if (effect.type === 'setTimer') this.now = Math.max(this.now, effect.dueAt);
-    return this.send(history, event ?? goodAnswer(effect, this.votes), { settles: key });
+    return this.send(history, event ?? successEvent(effect, this.votes), { settles: key });
   }
 
-  /** Answers what is owed by its type: there must be exactly one. */
+  /** Settles the only pending effect of this type. */
   answerType(history: string, type: KeyedEffect['type'], event?: AnyEvent): LogRow {
     const [effect, ...more] = this.pendingEffects(history).filter((pending) => pending.type === type);
     if (effect === undefined || more.length > 0)
-      throw new Error(`${history} owes ${more.length + 1} ${type}`);
+      throw new Error(`${history} has not exactly one pending ${type}`);
     return this.answer(history, effect.key, event);
   }
 
-  /** The one timer that is set comes due. */
+  /** Fires the only timer that is set. */
   fire(history: string): LogRow {
     return this.answerType(history, 'setTimer');
   }
@@ -155,7 +155,7 @@ export class Simulator {
     return Object.values(this.at(history).pending);
   }
 
-  /** Effects that the outside is performing. */
+  /** Pending effects that an adapter is performing. */
   inFlight(history: string): readonly KeyedEffect[] {
     return this.pendingEffects(history).filter(
       (effect) => effect.type !== 'setTimer' && effect.type !== 'acquireSlot',
@@ -170,7 +170,7 @@ export class Simulator {
     return [...this.stored.values()].every((stored) => stored.ended);
   }
 
-  /** One thing happens: the oldest effect that has an answer is answered, else the next timer fires. False: nothing is left to happen. */
+  /** Settles the oldest effect that has an answer, else fires the next timer. False: nothing is left to do. */
   next(): boolean {
     for (const history of this.stored.keys()) {
       for (const effect of this.pendingEffects(history)) {
@@ -190,7 +190,7 @@ export class Simulator {
     return true;
   }
 
-  /** Until nothing is left to happen. @throws when that takes more than `limit` steps */
+  /** Runs until nothing is left to do. @throws after more than `limit` steps */
   run(limit = 500): this {
     for (let steps = 0; this.next(); steps += 1) {
       if (steps >= limit) throw new Error(`no end after ${limit} steps: ${this.summary()}`);
@@ -202,7 +202,7 @@ export class Simulator {
     return [...this.stored.values()].map(({ history, state }) => `${history} ${state}`).join(', ');
   }
 
-  /** Admission tells the change's verdicts of a review in the same transaction. */
+  /** Admission records a review in the change's verdicts in the same transaction. */
   #admit({ review, patchset, jobs }: Extract<AnyEvent, { type: 'review.opened' }>): void {
     const named = jobs.map(({ job, name, voting }) => ({ job, name, voting }));
     this.send(verdictsOf(patchset), {
@@ -214,28 +214,28 @@ export class Simulator {
     });
   }
 
-  #imagine(event: AnyEvent): void {
+  #trackServers(event: AnyEvent): void {
     if (event.type === 'server.active') this.servers.add(event.server.name);
     if (event.type === 'server.deleted') this.servers.clear();
   }
 }
 
-/** All is well, and Gerrit keeps every vote. */
+/** Every effect succeeds, and Gerrit keeps every vote. */
 export const succeed: Answers = (effect, simulator) => {
   if (effect.type === 'postReview') simulator.votes = { ...simulator.votes, ...effect.labels };
-  return goodAnswer(effect, simulator.votes);
+  return successEvent(effect, simulator.votes);
 };
 
-/** All is well, but every effect of one type is answered by `event`; null leaves it in flight. */
+/** Every effect succeeds, except that `event` settles those of one type; null leaves them in flight. */
 export function succeedExcept(type: KeyedEffect['type'], event: AnyEvent | null): Answers {
   return (effect, simulator) => (effect.type === type ? event : succeed(effect, simulator));
 }
 
-/** The same world, come to the first moment at which the history is in this state. */
+/** Runs the simulation until the history reaches this state. */
 export function runUntil(simulator: Simulator, history: string, state: string): Simulator {
   for (let steps = 0; simulator.at(history).state !== state; steps += 1) {
     if (steps > 100 || !simulator.next())
-      throw new Error(`${history} never came to ${state}: ${simulator.summary()}`);
+      throw new Error(`${history} never reached ${state}: ${simulator.summary()}`);
   }
   return simulator;
 }

@@ -1,6 +1,6 @@
 /**
- * Whatever arrives in whatever order: no limit is ever exceeded, nothing that could run is left waiting, the same
- * arrivals are served in the same order, and nobody starves while others arrive forever.
+ * For any arrivals in any order: no limit is exceeded, no request that could run waits, the same arrivals are served in
+ * the same order, and no request starves while others keep arriving.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -21,8 +21,8 @@ const STARVATION_TIMEOUT_MS = 20;
 const HEAD_START_MAX_MS = 30;
 const LONGEST_MS = 12;
 
-/** One thing that somebody wants to run: again and again, in the tests where others never stop. */
-interface Want {
+/** A job that requests a slot; in the starvation tests it requests one again and again. */
+interface Demand {
   readonly provider: string;
   readonly name: string;
   readonly project: string;
@@ -30,7 +30,7 @@ interface Want {
   readonly takesMs: number;
 }
 
-const want: fc.Arbitrary<Want> = fc.record({
+const demand: fc.Arbitrary<Demand> = fc.record({
   provider: fc.constantFrom(...PROVIDERS),
   name: fc.constantFrom(...JOBS),
   project: fc.constantFrom(...PROJECTS),
@@ -50,11 +50,11 @@ const limits: fc.Arbitrary<SlotLimits> = fc
   })
   .map((drawn) => ({ ...drawn, starvationTimeoutMs: STARVATION_TIMEOUT_MS }));
 
-/** A provider's life, a millisecond a step. */
-class Lab {
+/** Simulates the providers and the queue; each step is one millisecond. */
+class QueueSimulation {
   now = 0;
-  readonly waiting: (SlotRequest & { readonly want: Want })[] = [];
-  readonly running: { readonly holder: SlotHolder; readonly want: Want; readonly until: number }[] = [];
+  readonly waiting: (SlotRequest & { readonly demand: Demand })[] = [];
+  readonly running: { readonly holder: SlotHolder; readonly demand: Demand; readonly until: number }[] = [];
   readonly granted: string[] = [];
   readonly #served = new Map<string, number>();
   readonly #limits: SlotLimits;
@@ -65,12 +65,12 @@ class Lab {
     this.#limits = given;
   }
 
-  ask(wanted: Want, promoted = false): string {
+  request(demand: Demand, promoted = false): string {
     const order = ++this.#requests;
     const history = `job-${order}`;
-    const { provider, name, project, headStartMs } = wanted;
-    const asked = { provider, name, project, headStartMs, promoted, requestedAt: this.now, order };
-    this.waiting.push({ history, key: 'slot', ...asked, want: wanted });
+    const { provider, name, project, headStartMs } = demand;
+    const attributes = { provider, name, project, headStartMs, promoted, requestedAt: this.now, order };
+    this.waiting.push({ history, key: 'slot', ...attributes, demand });
     return history;
   }
 
@@ -79,25 +79,29 @@ class Lab {
   }
 
   /** Gives all slots that can be given; returns what began. */
-  serve(): readonly Want[] {
-    const begun: Want[] = [];
+  serve(): readonly Demand[] {
+    const begun: Demand[] = [];
     for (;;) {
       const next = nextRequest(this.queue, this.#limits, this.now);
       if (next === null) return begun;
-      const [taken] = this.waiting.splice(
+      const [granted] = this.waiting.splice(
         this.waiting.findIndex(({ history }) => history === next.history),
         1,
       );
-      if (taken === undefined) throw new Error('granted to nobody');
-      this.granted.push(taken.history);
-      this.running.push({ holder: taken, want: taken.want, until: this.now + taken.want.takesMs });
+      if (granted === undefined) throw new Error('granted to an unknown request');
+      this.granted.push(granted.history);
+      this.running.push({
+        holder: granted,
+        demand: granted.demand,
+        until: this.now + granted.demand.takesMs,
+      });
       this.#turn = Math.max(this.now, this.#turn + 1);
-      this.#served.set(fairShareKey(taken), this.#turn);
-      begun.push(taken.want);
+      this.#served.set(fairShareKey(granted), this.#turn);
+      begun.push(granted.demand);
     }
   }
 
-  /** A millisecond goes by; what has ended is gone. */
+  /** Advances by a millisecond, and removes the jobs that have ended. */
   tick(): void {
     this.now += 1;
     for (const one of this.running.filter(({ until }) => until <= this.now))
@@ -105,7 +109,7 @@ class Lab {
   }
 
   /** Limits that are exceeded. */
-  invariantViolations(): readonly string[] {
+  exceededLimits(): readonly string[] {
     const used = (what: keyof SlotHolder, value: string) =>
       this.running.filter(({ holder }) => holder[what] === value).length;
     const { slots, jobs, projects } = this.#limits;
@@ -119,32 +123,32 @@ class Lab {
   }
 }
 
-const arrivals = fc.array(fc.tuple(fc.nat({ max: 3 }), want, fc.boolean()), { maxLength: 60 });
+const arrivals = fc.array(fc.tuple(fc.nat({ max: 3 }), demand, fc.boolean()), { maxLength: 60 });
 
-function run(given: SlotLimits, all: readonly (readonly [number, Want, boolean])[]): Lab {
-  const lab = new Lab(given);
-  for (const [pauseMs, wanted, promoted] of all) {
-    for (let ms = 0; ms < pauseMs; ms += 1) step(lab);
-    lab.ask(wanted, promoted);
-    step(lab);
+function run(given: SlotLimits, all: readonly (readonly [number, Demand, boolean])[]): QueueSimulation {
+  const simulation = new QueueSimulation(given);
+  for (const [pauseMs, demand, promoted] of all) {
+    for (let ms = 0; ms < pauseMs; ms += 1) step(simulation);
+    simulation.request(demand, promoted);
+    step(simulation);
   }
-  for (let ms = 0; ms < all.length * LONGEST_MS && lab.waiting.length > 0; ms += 1) step(lab);
-  return lab;
+  for (let ms = 0; ms < all.length * LONGEST_MS && simulation.waiting.length > 0; ms += 1) step(simulation);
+  return simulation;
 }
 
-function step(lab: Lab): void {
-  lab.serve();
-  if (lab.invariantViolations().length > 0) throw new Error(lab.invariantViolations().join(', '));
-  lab.tick();
+function step(simulation: QueueSimulation): void {
+  simulation.serve();
+  if (simulation.exceededLimits().length > 0) throw new Error(simulation.exceededLimits().join(', '));
+  simulation.tick();
 }
 
 describe('for any requests', () => {
   test('no limit is exceeded, and everything that waits is served when no more arrive', () => {
     fc.assert(
       fc.property(limits, arrivals, (given, all) => {
-        const lab = run(given, all);
-        expect(lab.waiting).toEqual([]);
-        expect(lab.granted).toHaveLength(all.length);
+        const simulation = run(given, all);
+        expect(simulation.waiting).toEqual([]);
+        expect(simulation.granted).toHaveLength(all.length);
       }),
       { numRuns: runs(300) },
     );
@@ -155,12 +159,12 @@ describe('for any requests', () => {
       fc.property(limits, arrivals, fc.nat(), (given, all, seed) => {
         const [one, other] = [run(given, all), run(given, all)];
         expect(other.granted).toEqual(one.granted);
-        const lab = new Lab(given);
-        for (const [, wanted, promoted] of all) lab.ask(wanted, promoted);
+        const simulation = new QueueSimulation(given);
+        for (const [, demand, promoted] of all) simulation.request(demand, promoted);
         const at = all.length === 0 ? 0 : seed % all.length;
-        const turned = [...lab.waiting.slice(at), ...lab.waiting.slice(0, at)].reverse();
-        const next = nextRequest(lab.queue, given, 5);
-        expect(nextRequest({ ...lab.queue, waiting: turned }, given, 5)).toEqual(next);
+        const turned = [...simulation.waiting.slice(at), ...simulation.waiting.slice(0, at)].reverse();
+        const next = nextRequest(simulation.queue, given, 5);
+        expect(nextRequest({ ...simulation.queue, waiting: turned }, given, 5)).toEqual(next);
       }),
       { numRuns: runs(200) },
     );
@@ -169,11 +173,11 @@ describe('for any requests', () => {
   test('whatever still waits is blocked by a named limit', () => {
     fc.assert(
       fc.property(limits, arrivals, (given, all) => {
-        const lab = new Lab(given);
-        for (const [, wanted, promoted] of all) lab.ask(wanted, promoted);
-        lab.serve();
-        for (const request of lab.waiting)
-          expect(blockedBy(request, lab.queue, given, lab.now)).not.toBeNull();
+        const simulation = new QueueSimulation(given);
+        for (const [, demand, promoted] of all) simulation.request(demand, promoted);
+        simulation.serve();
+        for (const request of simulation.waiting)
+          expect(blockedBy(request, simulation.queue, given, simulation.now)).not.toBeNull();
       }),
       { numRuns: runs(200) },
     );
@@ -181,8 +185,8 @@ describe('for any requests', () => {
 });
 
 /**
- * Everybody who has been served asks again at once, forever. How long one request may take then: until it has lost
- * its patience, until all who count as older have gone before it, each after every other project had its turn.
+ * The longest wait of one request while all others request again as soon as they are served: the starvation timeout,
+ * plus all requests that count as older, each after every other project had its turn.
  */
 function longestWait(rivals: number, given: SlotLimits): number {
   const priority = Math.max(0, ...Object.values(given.projects).map(({ priorityMs }) => priorityMs));
@@ -190,26 +194,26 @@ function longestWait(rivals: number, given: SlotLimits): number {
   return STARVATION_TIMEOUT_MS + older * (PROJECTS.length + priority + 1) * LONGEST_MS;
 }
 
-/** @param once comes before them all, and not again */
+/** @param once requests that arrive first, and only once */
 function waitOf(
-  victim: Want,
-  rivals: readonly Want[],
+  target: Demand,
+  rivals: readonly Demand[],
   given: SlotLimits,
-  once: readonly Want[] = [],
+  once: readonly Demand[] = [],
 ): number {
-  const lab = new Lab(given);
+  const simulation = new QueueSimulation(given);
   const bound = longestWait(rivals.length, given);
-  for (const wanted of [...once, ...rivals]) lab.ask(wanted);
+  for (const demand of [...once, ...rivals]) simulation.request(demand);
   for (let ms = 0; ms < 3 * LONGEST_MS; ms += 1) {
-    for (const begun of lab.serve()) if (!once.includes(begun)) lab.ask(begun);
-    lab.tick();
+    for (const begun of simulation.serve()) if (!once.includes(begun)) simulation.request(begun);
+    simulation.tick();
   }
-  const history = lab.ask(victim);
-  const askedAt = lab.now;
-  while (lab.now - askedAt <= bound) {
-    for (const begun of lab.serve()) if (begun !== victim) lab.ask(begun);
-    if (lab.granted.includes(history)) return lab.now - askedAt;
-    lab.tick();
+  const history = simulation.request(target);
+  const requestedAt = simulation.now;
+  while (simulation.now - requestedAt <= bound) {
+    for (const begun of simulation.serve()) if (begun !== target) simulation.request(begun);
+    if (simulation.granted.includes(history)) return simulation.now - requestedAt;
+    simulation.tick();
   }
   throw new Error(`not served within ${bound} ms`);
 }
@@ -217,14 +221,19 @@ function waitOf(
 describe('no request starves', () => {
   test('while others keep requesting', () => {
     fc.assert(
-      fc.property(limits, want, fc.array(want, { minLength: 1, maxLength: 12 }), (given, victim, rivals) => {
-        waitOf(victim, rivals, given);
-      }),
+      fc.property(
+        limits,
+        demand,
+        fc.array(demand, { minLength: 1, maxLength: 12 }),
+        (given, target, rivals) => {
+          waitOf(target, rivals, given);
+        },
+      ),
       { numRuns: runs(300) },
     );
   });
 
-  test('by two limits that are never free at the same time', () => {
+  test('because of two limits that are never free at the same time', () => {
     const project = { cinder: { concurrency: 1, priorityMs: 0 } };
     const given = {
       slots: { local: 1, cloud: 4 },
@@ -233,8 +242,8 @@ describe('no request starves', () => {
       starvationTimeoutMs: STARVATION_TIMEOUT_MS,
     };
     const base = { headStartMs: 0, name: 'unit' };
-    const victim = { ...base, provider: 'local', project: 'cinder', takesMs: 2 };
-    // The project's one place is free at even times, when others have the local slot, which is free at odd ones.
+    const target = { ...base, provider: 'local', project: 'cinder', takesMs: 2 };
+    // The project's only slot is free at even times, when others hold the local slot, which is free at odd times.
     const rivals = [
       { ...base, provider: 'cloud', project: 'cinder', takesMs: 4 },
       { ...base, provider: 'cloud', project: 'cinder', takesMs: 4 },
@@ -242,27 +251,27 @@ describe('no request starves', () => {
       { ...base, provider: 'local', project: 'brick', takesMs: 4 },
     ];
     const shift = [{ ...base, provider: 'local', project: 'nova', takesMs: 3 }];
-    expect(waitOf(victim, rivals, given, shift)).toBeLessThanOrEqual(STARVATION_TIMEOUT_MS + 3 * 4);
+    expect(waitOf(target, rivals, given, shift)).toBeLessThanOrEqual(STARVATION_TIMEOUT_MS + 3 * 4);
     const patient = { ...given, starvationTimeoutMs: Number.MAX_SAFE_INTEGER };
-    expect(() => waitOf(victim, rivals, patient, shift)).toThrow('not served');
+    expect(() => waitOf(target, rivals, patient, shift)).toThrow('not served');
   });
 
-  test('by a project with many changes: each other one has every second slot', () => {
+  test('because of a project with many changes: another project gets every second slot', () => {
     const given = {
       slots: { local: 1, cloud: 1 },
       jobs: {},
       projects: {},
       starvationTimeoutMs: STARVATION_TIMEOUT_MS,
     };
-    const lab = new Lab(given);
+    const simulation = new QueueSimulation(given);
     const base = { provider: 'local', name: 'unit', headStartMs: 0, takesMs: 1 };
-    for (let many = 0; many < 50; many += 1) lab.ask({ ...base, project: 'cinder' });
-    for (let few = 0; few < 5; few += 1) lab.ask({ ...base, project: 'nova' });
+    for (let many = 0; many < 50; many += 1) simulation.request({ ...base, project: 'cinder' });
+    for (let few = 0; few < 5; few += 1) simulation.request({ ...base, project: 'nova' });
     for (let ms = 0; ms < 11; ms += 1) {
-      lab.serve();
-      lab.tick();
+      simulation.serve();
+      simulation.tick();
     }
-    const novas = lab.granted.filter((history) => Number(history.slice('job-'.length)) > 50);
+    const novas = simulation.granted.filter((history) => Number(history.slice('job-'.length)) > 50);
     expect(novas).toHaveLength(5);
   });
 });

@@ -1,4 +1,4 @@
-/** Which request gets a free slot: the rules one by one. The property tests are in slot-queue.properties.test.ts. */
+/** The rules that choose the next request for a free slot. The property tests are in slot-queue.properties.test.ts. */
 import { describe, expect, test } from 'vitest';
 import {
   blockedBy,
@@ -52,25 +52,25 @@ describe('next is', () => {
     expect(next(queue([]))).toBeNull();
   });
 
-  test('one with a head start before one that is older by less than that', () => {
+  test('one with a head start before one that is older by less than the head start', () => {
     const late = { requestedAt: NOW + 10 * HOUR };
     const old = request('old', { requestedAt: NOW });
     expect(next(queue([old, request('recheck', { ...late, headStartMs: 10 * HOUR + 1 })]))).toBe('recheck');
     expect(next(queue([old, request('recheck', { ...late, headStartMs: 10 * HOUR - 1 })]))).toBe('old');
   });
 
-  test('of the project that was served longest ago, however old the others are', () => {
+  test('one of the project that was served longest ago, even if others are older', () => {
     const waiting = [request('a', { requestedAt: 1 }), request('b', { project: 'nova' })];
     expect(next(queue(waiting, { served: served(['cinder', NOW], ['nova', NOW - 1]) }))).toBe('b');
     expect(next(queue(waiting, { served: served(['cinder', NOW - 1], ['nova', NOW]) }))).toBe('a');
   });
 
-  test('of a project that was never served before one that was', () => {
+  test('one of a project that was never served before one of a project that was', () => {
     const waiting = [request('a'), request('b', { project: 'nova' })];
     expect(next(queue(waiting, { served: served(['cinder', 1]) }))).toBe('b');
   });
 
-  test('without a disadvantage for a project that was served on another provider', () => {
+  test('one of a project that was served recently only on another provider', () => {
     const turns = new Map([
       [fairShareKey({ provider: 'local', project: 'cinder' }), 1],
       [fairShareKey({ provider: 'cloud', project: 'cinder' }), NOW],
@@ -79,7 +79,7 @@ describe('next is', () => {
     expect(next(queue([request('b', { project: 'nova' }), request('a')], { served: turns }))).toBe('a');
   });
 
-  test('of a project with a priority again, for that duration', () => {
+  test('one of a project with a priority again, for the duration of the priority', () => {
     const limits = { ...LIMITS, projects: { cinder: { concurrency: null, priorityMs: HOUR } } };
     const waiting = [request('a'), request('b', { project: 'nova' })];
     const servedAgo = (ms: number) => queue(waiting, { served: served(['cinder', NOW], ['nova', NOW - ms]) });
@@ -123,7 +123,7 @@ describe('a limit', () => {
     expect(obstacle(elsewhere, { ...LIMITS, jobs: { unit: 2 } })).toBeNull();
   });
 
-  test('lets the next request pass that it does not block', () => {
+  test('does not delay a later request that it does not block', () => {
     const limits = { ...LIMITS, jobs: { unit: 1 } };
     const waiting = [request('a', { promoted: true }), request('b', { name: 'other' })];
     expect(next(queue(waiting, { holders: [holder()] }), limits)).toBe('b');
@@ -165,7 +165,7 @@ describe('starvation', () => {
     expect(next(now, limits)).toBe('young');
   });
 
-  test('reserves for the oldest that waits, in whatever order they are listed', () => {
+  test('reserves the slot for the oldest request, in any order of the list', () => {
     const older = request('older', { requestedAt: NOW - HOUR, headStartMs: 1 });
     const twin = { ...older, history: 'twin', order: older.order + 1 };
     for (const waiting of [
@@ -180,7 +180,7 @@ describe('starvation', () => {
 });
 
 describe('the order in which a provider serves', () => {
-  test('takes the projects in turns, after what is promoted', () => {
+  test('alternates between the projects, after promoted requests', () => {
     const of = (project: string) => (name: string) => request(name, { project });
     const [cinder, nova] = [of('cinder'), of('nova')];
     const waiting = [
@@ -197,7 +197,7 @@ describe('the order in which a provider serves', () => {
     expect(servingOrder('local', queue(waiting), LIMITS, NOW, 2)).toEqual(all.slice(0, 2));
   });
 
-  test('is the order in which slots are given, one by one', () => {
+  test('is the order in which slots are granted one by one', () => {
     const waiting = ['a', 'b', 'c', 'd', 'e'].map((name, index) =>
       request(name, { project: index < 3 ? 'cinder' : 'nova', headStartMs: index % 2 === 0 ? 5 : 0 }),
     );

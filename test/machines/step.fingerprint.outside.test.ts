@@ -1,6 +1,6 @@
 /**
- * A machine is frozen when a release has gone out with it: open jobs of that release end on it. frozen.json holds the
- * fingerprint of each frozen version; none is frozen before the first release. To freeze: paste what the test prints.
+ * A machine is frozen once it is released: open jobs of that release still run on it. frozen.json holds the fingerprint
+ * of each frozen version; none is frozen before the first release. To freeze one, paste the output of the test.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,11 +15,14 @@ const frozen: Readonly<Record<string, string>> = JSON.parse(
   readFileSync(join(import.meta.dirname, 'frozen.json'), 'utf8'),
 );
 
-/** A machine's configuration as plain data: what is computed is left out. */
+/** A machine's configuration as plain data, without computed values. */
 type Config = ReturnType<typeof JSON.parse>;
 
-/** Frozen versions that are gone or have changed. */
-function thawed(list: Readonly<Record<string, string>>, now: Readonly<Record<string, AnyStateMachine>>) {
+/** Frozen versions that were removed or changed. */
+function changedVersions(
+  list: Readonly<Record<string, string>>,
+  now: Readonly<Record<string, AnyStateMachine>>,
+) {
   return Object.entries(list).flatMap(([name, print]) => {
     const machine = now[name];
     if (machine === undefined) return [`${name} is gone: jobs may still be open on it`];
@@ -29,18 +32,18 @@ function thawed(list: Readonly<Record<string, string>>, now: Readonly<Record<str
 
 describe('frozen machines', () => {
   test('are unchanged since their release', () => {
-    expect(thawed(frozen, machines)).toEqual([]);
+    expect(changedVersions(frozen, machines)).toEqual([]);
   });
 
   test('are reported when they change or are removed', () => {
     const list = Object.fromEntries(
       Object.entries(machines).map(([name, machine]) => [name, fingerprint(machine)]),
     );
-    expect(thawed(list, machines)).toEqual([]);
-    expect(thawed(list, { ...machines, 'job@1': reviewMachine })).toEqual([
+    expect(changedVersions(list, machines)).toEqual([]);
+    expect(changedVersions(list, { ...machines, 'job@1': reviewMachine })).toEqual([
       'job@1 has changed: make the next version instead',
     ]);
-    expect(thawed({ ...list, 'job@0': 'x' }, machines)).toEqual([
+    expect(changedVersions({ ...list, 'job@0': 'x' }, machines)).toEqual([
       'job@0 is gone: jobs may still be open on it',
     ]);
   });

@@ -1,6 +1,6 @@
 /**
- * Any sequence of events keeps the promises: answers good and bad, late and twice, timers, cancels, supersedes, internal
- * errors, crashes and clocks that go back, in any order and beside each other.
+ * Any sequence of events keeps the invariants: successful, failed, late and repeated answers, timers, cancels,
+ * supersedes, internal errors, crashes, and clocks that go back, in any order.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -14,7 +14,7 @@ import { JOB, jobReport, jobSpec, opened, REVIEW, reportSpec } from './facts.ts'
 import { differences, invariantViolations } from './invariants.ts';
 import { Simulator, sha256, succeed } from './simulator.ts';
 
-/** One thing that happens; the numbers pick among what is possible then. */
+/** One simulated event; the numbers choose among the events that are possible at that time. */
 type Happening =
   | { readonly what: 'answer'; readonly which: number; readonly how: number }
   | { readonly what: 'timer'; readonly which: number }
@@ -52,7 +52,7 @@ const shape = fc.record({
   post: fc.boolean(),
 });
 
-/** A review by itself: its jobs come to any verdict. */
+/** A review without its jobs, which can report any verdict. */
 const reviewStory = fc.record({
   label: fc.boolean(),
   postAttempts: fc.integer({ min: 1, max: 3 }),
@@ -66,8 +66,8 @@ describe('any sequence of events', () => {
   test('keeps the invariants, and ends once every effect is answered', () => {
     fc.assert(
       fc.property(story, ({ shape, happenings }) => {
-        const simulator = worldOf(shape);
-        for (const one of happenings) happen(simulator, one);
+        const simulator = simulatorOf(shape);
+        for (const one of happenings) apply(simulator, one);
         simulator.answers = succeed;
         simulator.run(400);
         expect(simulator.ended, simulator.summary()).toBe(true);
@@ -93,10 +93,10 @@ describe('any sequence of events', () => {
           jobReport({ job: `job-${index}`, verdict, reason: 'x' }),
         );
         for (const report of reports) {
-          for (const one of happenings.splice(0, 3)) happen(simulator, one);
+          for (const one of happenings.splice(0, 3)) apply(simulator, one);
           simulator.send(REVIEW, { type: 'job.reported', report });
         }
-        for (const one of happenings) happen(simulator, one);
+        for (const one of happenings) apply(simulator, one);
         simulator.answers = succeed;
         simulator.run(400);
         for (const row of simulator.log) states.add(row.state);
@@ -106,7 +106,7 @@ describe('any sequence of events', () => {
       }),
       { numRuns: runs(150) },
     );
-    // All runs together come far enough to meet what the test is about.
+    // All runs together reach the important states.
     if (EXHAUSTIVE)
       expect([...states]).toEqual(
         expect.arrayContaining([
@@ -119,11 +119,11 @@ describe('any sequence of events', () => {
       );
   });
 
-  test('goes on from what was stored exactly as from memory', () => {
+  test('continues from a stored snapshot exactly as from memory', () => {
     fc.assert(
       fc.property(story, ({ shape, happenings }) => {
-        const simulator = worldOf(shape);
-        for (const one of happenings) happen(simulator, one);
+        const simulator = simulatorOf(shape);
+        for (const one of happenings) apply(simulator, one);
         for (const rows of simulator.rows.values()) {
           let memory: HistorySnapshot | null = null;
           for (const row of rows) {
@@ -143,7 +143,7 @@ describe('any sequence of events', () => {
   });
 });
 
-function worldOf(shape: {
+function simulatorOf(shape: {
   readonly stacking: boolean;
   readonly results: boolean;
   readonly exitCodeIsResult: boolean;
@@ -168,7 +168,7 @@ function worldOf(shape: {
   );
 }
 
-function happen(simulator: Simulator, one: Happening): void {
+function apply(simulator: Simulator, one: Happening): void {
   switch (one.what) {
     case 'answer': {
       const effects = [...simulator.stored.keys()].flatMap((history) =>
@@ -180,7 +180,7 @@ function happen(simulator: Simulator, one: Happening): void {
       const chosen = effects[one.which % Math.max(1, effects.length)];
       if (chosen === undefined) return;
       const others = otherAnswers(chosen.effect);
-      // Most answers are good, or no story would come far.
+      // Most answers are successful, so that histories get far.
       const event = one.how < 6 ? undefined : others[one.how % Math.max(1, others.length)];
       simulator.answer(chosen.history, chosen.effect.key, event);
       return;
@@ -197,21 +197,21 @@ function happen(simulator: Simulator, one: Happening): void {
       return;
     }
     case 'again':
-      again(simulator, one);
+      repeatAnswer(simulator, one);
       return;
     case 'unknown':
       simulator.send(historyOf(simulator, one.which), { type: 'alarm.raised' }, { settles: 'never:asked' });
       return;
     case 'said':
-      submitOne(simulator, one);
+      sendExternalEvent(simulator, one);
       return;
     case 'clock':
       simulator.now = Math.max(0, simulator.now + one.ms);
   }
 }
 
-/** An answer that was given before is given again. */
-function again(simulator: Simulator, one: { readonly which: number; readonly how: number }): void {
+/** Repeats an earlier answer. */
+function repeatAnswer(simulator: Simulator, one: { readonly which: number; readonly how: number }): void {
   const history = historyOf(simulator, one.which);
   const settled = simulator.rowsOf(history).filter((row) => row.settles !== null);
   const row = settled[one.how % Math.max(1, settled.length)];
@@ -225,7 +225,10 @@ function again(simulator: Simulator, one: { readonly which: number; readonly how
   expect([after.outcome, after.state, after.effects]).toEqual(['late', before.state, []]);
 }
 
-function submitOne(simulator: Simulator, one: { readonly which: number; readonly how: number }): void {
+function sendExternalEvent(
+  simulator: Simulator,
+  one: { readonly which: number; readonly how: number },
+): void {
   const history = historyOf(simulator, one.which);
   const events: readonly AnyEvent[] =
     history === REVIEW

@@ -1,4 +1,4 @@
-/** The one step: what settles, what comes too late, what nobody handles, and what only a programmer's error can bring. */
+/** A single step: settled effects, late events, unhandled events, and programmers' errors. */
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import type { HistorySnapshot, MachineName } from '../../src/machines/protocol/row.ts';
@@ -20,7 +20,7 @@ const queued = step(begun, happening({ type: 'job.ready', trees: [] }), sha256).
 const granted: AnyEvent = { type: 'slot.granted' };
 
 describe('an event that settles', () => {
-  test('takes its effect off what is owed, and moves', () => {
+  test('removes its effect from the pending ones, and changes the state', () => {
     const { stored, row } = step(queued, happening(granted, { settles: 'slot' }), sha256);
     expect(Object.keys(queued.pending).sort()).toEqual(['deadline:queued', 'slot']);
     expect(Object.keys(stored.pending).sort()).toEqual(['createServer:1', 'deadline:booting:1']);
@@ -30,8 +30,8 @@ describe('an event that settles', () => {
   test.each([
     ['an effect that was settled before', 'slot'],
     ['an effect that was withdrawn', 'deadline:queued'],
-    ['an effect that was never asked for', 'createServer:7'],
-  ])('%s is recorded, and moves nothing', (_, settles) => {
+    ['an effect that was never requested', 'createServer:7'],
+  ])('%s is recorded, and changes nothing', (_, settles) => {
     const before = step(queued, happening(granted, { settles: 'slot' }), sha256).stored;
     const { stored, row } = step(before, happening(granted, { settles }), sha256);
     expect(row).toMatchObject({ version: 4, outcome: 'late', state: 'booting.creating', effects: [] });
@@ -47,38 +47,38 @@ describe('an event that no state handles', () => {
     expect(stored.context).toEqual(queued.context);
   });
 
-  test('still settles what it names', () => {
+  test('still settles its effect', () => {
     const { stored, row } = step(queued, happening({ type: 'alarm.raised' }, { settles: 'slot' }), sha256);
     expect(row.outcome).toBe('ignored');
     expect(Object.keys(stored.pending)).toEqual(['deadline:queued']);
   });
 
-  test('is not confused with one that is expected and changes nothing', () => {
+  test('differs from an event that is handled without a change', () => {
     const done = Simulator.job().run().at(JOB);
     const { row } = step(done, happening({ type: 'job.cancelled', reason: 'x' }), sha256);
     expect(row).toMatchObject({ outcome: 'moved', state: 'done', effects: [] });
   });
 
-  test('beginning a history a second time is one', () => {
+  test('includes the first event of a history when it comes again', () => {
     expect(step(queued, happening(accepted()), sha256).row.outcome).toBe('ignored');
   });
 });
 
 describe('time', () => {
-  test('never goes back within a history, and due times are reckoned from there', () => {
+  test('never goes back within a history, and due times are relative to it', () => {
     const { row } = step(queued, happening(granted, { settles: 'slot', at: START - 5_000 }), sha256);
     expect(row.at).toBe(START);
     expect(row.effects.at(-1)).toMatchObject({ type: 'setTimer', dueAt: START + 900_000, delayMs: 900_000 });
   });
 
-  test('goes on with the clock', () => {
+  test('advances with the clock', () => {
     expect(step(queued, happening(granted, { settles: 'slot', at: START + 7 }), sha256).row.at).toBe(
       START + 7,
     );
   });
 });
 
-test('what is asked for and taken back within one event is not recorded', () => {
+test('an effect that is requested and cancelled within one event is not recorded', () => {
   const simulator = Simulator.review();
   const done = simulator.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
   expect([done.state, done.effects.map(({ type }) => type)]).toEqual([
@@ -99,7 +99,7 @@ test('what is asked for and taken back within one event is not recorded', () => 
   ]);
 });
 
-test('versions count up by one, and each hash holds the one before', () => {
+test('versions increase by one, and each hash includes the previous one', () => {
   const one = step(null, happening(accepted()), sha256);
   const other = step(null, happening(accepted(jobSpec({ name: 'other' }))), sha256);
   const [a, b] = [one, other].map(({ stored }) =>
@@ -134,19 +134,19 @@ describe('programmers’ errors are thrown', () => {
       'job-1 is on job@1, not on review@1',
     ],
     [
-      'a machine that is not there',
+      'an unknown machine',
       null,
       happening(accepted(), { machine: 'job@9' as MachineName }),
       'there is no machine job@9',
     ],
     [
-      'a beginning that is none',
+      'a first event that begins no history',
       null,
       happening(granted),
       'a job begins with job.accepted, not slot.granted',
     ],
     [
-      'an effect that is owed already',
+      'an effect that is already pending',
       {
         ...queued,
         pending: {

@@ -1,4 +1,4 @@
-/** A template is checked before it is used: the check finds what parsers would misread in some comment. */
+/** The check of a template before it is used: finds text that parsers would misread in some comment. */
 import { expect, test } from 'vitest';
 import { tryTemplate } from '../../../src/machines/comment/check-template.ts';
 

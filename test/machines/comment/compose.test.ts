@@ -1,6 +1,6 @@
 /**
- * Whatever jobs, branches, files, reasons and outputs are called, with a template or without: every reader shows exactly
- * the jobs and verdicts that there are, no CI is started, and the message fits.
+ * For any names of jobs, branches and files, any reasons and output, with and without a template: every reader shows
+ * exactly the jobs and verdicts of the review, no CI is started, and the message is within its limit.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -39,7 +39,7 @@ const report: fc.Arbitrary<JobReport> = fc
 
 const facts: fc.Arbitrary<CommentFacts> = fc
   .record({
-    // One name for two jobs cannot be: the configuration is a mapping.
+    // Two jobs cannot have the same name: the configuration is a mapping.
     reports: fc
       .array(report, { minLength: 1, maxLength: 5 })
       .map((reports) => reports.map((each, index) => ({ ...each, name: `${each.name}${index}` }))),
@@ -73,7 +73,7 @@ test('every parser reads the built-in comment as intended', () => {
   );
 });
 
-test('the intended reading is the verdicts, one line for each job', () => {
+test('the intended reading has one line with the verdict of each job', () => {
   fc.assert(
     fc.property(facts, (some) => {
       const ran = some.reports.filter((each) => each.verdict !== 'SKIPPED');
@@ -106,29 +106,33 @@ test('a valid template is used, whatever its values, and read as intended', () =
   );
 });
 
-describe('the check finds a template that parsers would misread', () => {
+describe('the check rejects a template that', () => {
   test.each([
     ['has no header', 'Hello\n\n{jobs}\n\n{run}', "Gerrit's results tab does not take it for a result"],
     [
-      'has it too late for ciwatch',
+      'has its header too late for ciwatch',
       'Hello\n\n{header}\n\n{jobs}\n\n{run}',
       'ciwatch reads the pipeline null for check',
     ],
-    ['lost the jobs', '{header}\n\n{run}', 'cireporter does not show acme-dsvm SUCCESS'],
-    ['shows them twice', '{header}\n\n{jobs}\n\n{jobs}\n\n{run}', "Gerrit's results tab shows a job twice"],
-    ['makes a list of them', '{header}\n\n1. {jobs}\n\n{run}', 'does not show acme-dsvm SUCCESS'],
+    ['has no jobs', '{header}\n\n{run}', 'cireporter does not show acme-dsvm SUCCESS'],
+    [
+      'shows the jobs twice',
+      '{header}\n\n{jobs}\n\n{jobs}\n\n{run}',
+      "Gerrit's results tab shows a job twice",
+    ],
+    ['makes a list of the jobs', '{header}\n\n1. {jobs}\n\n{run}', 'does not show acme-dsvm SUCCESS'],
   ])('%s', (_, template, complaint) => {
     const { message, meaning } = filledTemplate(commentFacts(), template);
     expect(misreadings(message, meaning).join('\n')).toContain(complaint);
   });
 });
 
-describe('a template that gives an unsafe text', () => {
+describe('a template whose text', () => {
   test.each([
     ['cannot be found again', '{header}\n\n{jobs}', 'the line "sos-ci run review-1" is missing'],
     ['has a line that looks like a job', '{header}\n\n- well\n\n{jobs}\n\n{run}', 'a dash or a star'],
     [
-      'says how to rerun',
+      'contains a recheck command',
       '{header}\n\n{jobs}\n\nPlease recheck\n{run}',
       'it contains text that starts other CIs',
     ],

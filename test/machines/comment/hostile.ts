@@ -58,7 +58,7 @@ const PIECES = [
   '$(reboot)',
 ] as const;
 
-/** Made of such pieces, or of anything at all. */
+/** Text made of these pieces, or of any characters. */
 export const hostileText: fc.Arbitrary<string> = fc.oneof(
   {
     weight: 4,

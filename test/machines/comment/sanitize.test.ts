@@ -1,4 +1,4 @@
-/** Foreign text triggers no program that parses comments, and stays readable. */
+/** Sanitized foreign text triggers no program that parses comments, and stays readable. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {

@@ -1,4 +1,4 @@
-/** The template: which texts are rejected, and how one is filled. */
+/** The template: which texts are rejected, and how placeholders are filled. */
 import { describe, expect, test } from 'vitest';
 import { commentParts } from '../../../src/machines/comment/comment.ts';
 import { fillTemplate, PLACEHOLDERS, templateFaults } from '../../../src/machines/comment/template.ts';
@@ -9,22 +9,17 @@ const REST = '{header}{jobs}{run}';
 
 describe('a text is rejected', () => {
   test.each([
-    ['for a placeholder that there is not', `${REST}\n\n{reciept}`, 3, '{reciept} is not a placeholder'],
-    [
-      'for a brace that stands alone',
-      `${REST}{`,
-      1,
-      'a brace has no partner: write {{ or }} for a literal one',
-    ],
-    ['for a word that starts CIs', `${REST}\nTo rerun: recheck`, 2, 'contains text that starts CIs'],
-    ['for one without its header', '{jobs}{run}', 0, '{header} is missing'],
-    ['for one without its jobs', '{header}{run}', 0, '{jobs} is missing'],
-    ['for one without its mark', '{header}{jobs}', 0, '{run} is missing'],
+    ['for an unknown placeholder', `${REST}\n\n{reciept}`, 3, '{reciept} is not a placeholder'],
+    ['for an unpaired brace', `${REST}{`, 1, 'a brace has no partner: write {{ or }} for a literal one'],
+    ['for a command that starts CIs', `${REST}\nTo rerun: recheck`, 2, 'contains text that starts CIs'],
+    ['without the header', '{jobs}{run}', 0, '{header} is missing'],
+    ['without the jobs', '{header}{run}', 0, '{jobs} is missing'],
+    ['without the run', '{header}{jobs}', 0, '{run} is missing'],
   ])('%s', (_, template, line, what) => {
     expect(templateFaults(template)).toEqual([{ line, what }]);
   });
 
-  test('but not for a literal brace, nor for any known placeholder', () => {
+  test('unless it has only literal braces and known placeholders', () => {
     const all = Object.keys(PLACEHOLDERS).map((name) => `{${name}}`);
     expect(templateFaults(`{{x}} ${all.join(' ')}`)).toEqual([]);
   });

@@ -1,6 +1,6 @@
 /**
- * Cancel and supersede, from every state that a job can be in and while each effect is in flight: whatever the late
- * answers are, the job ends, nothing of it is left, and its review hears of it once.
+ * Cancel and supersede, in every state of a job and while each effect is in flight: with any late answer the job ends,
+ * leaves nothing behind, and reports to its review once.
  */
 import { describe, expect, test } from 'vitest';
 import { jobMachine } from '../../../src/machines/job/job.ts';
@@ -16,8 +16,8 @@ const CANCELS: readonly AnyEvent[] = [
   { type: 'job.superseded', by: '912345,4' },
 ];
 
-/** Worlds that go wrong in one way each: together they come through every state. */
-const worlds: Readonly<Record<string, Answers>> = {
+/** Simulations with one kind of failure each; together they reach every state. */
+const scenarios: Readonly<Record<string, Answers>> = {
   well: succeed,
   'no server': succeedExcept('createServer', {
     type: 'server.create-failed',
@@ -52,7 +52,7 @@ const worlds: Readonly<Record<string, Answers>> = {
     failure: failure('discard evidence'),
   }),
   'silent disk': succeedExcept('discardEvidence', null),
-  'nobody listens to alarms': (effect, simulator) =>
+  'alarms that are not settled': (effect, simulator) =>
     effect.type === 'deleteServer'
       ? { type: 'server.delete-failed', failure: failure('delete server') }
       : effect.type === 'raiseAlarm'
@@ -65,18 +65,18 @@ interface Situation {
   readonly simulator: Simulator;
 }
 
-/** Each moment of each world, once for each state and set of effects in flight. */
+/** Forks of the simulations, one for each state and set of effects in flight. */
 const found = new Map<string, Situation>();
-for (const [name, answers] of Object.entries(worlds)) {
+for (const [name, answers] of Object.entries(scenarios)) {
   const simulator = new Simulator(answers);
   simulator.send(JOB, accepted());
   do {
-    const flying = simulator.inFlight(JOB).map((effect) => effect.key);
-    const key = `${simulator.at(JOB).state} [${flying.join(' ')}]`;
+    const inFlight = simulator.inFlight(JOB).map((effect) => effect.key);
+    const key = `${simulator.at(JOB).state} [${inFlight.join(' ')}]`;
     if (!found.has(key)) found.set(key, { name: `${name}: ${key}`, simulator: simulator.fork() });
   } while (advance(simulator));
 }
-/** The next thing that happens; a job at its very beginning waits for its review. */
+/** Simulates the next event; a job that is being prepared gets its release from the review. */
 function advance(simulator: Simulator): boolean {
   if (simulator.at(JOB).state === 'queued.preparing') {
     simulator.send(JOB, { type: 'job.ready', trees: [TREE] });
@@ -88,12 +88,12 @@ function advance(simulator: Simulator): boolean {
 const situations = [...found.values()];
 
 describe('the situations', () => {
-  test('are every state of the machine', () => {
+  test('cover every state of the machine', () => {
     const states = new Set(situations.map(({ simulator }) => simulator.at(JOB).state));
     expect([...states].sort()).toEqual(leaves(jobMachine.root).filter((state) => state !== 'parked'));
   });
 
-  test('have every effect in flight', () => {
+  test('cover every effect in flight', () => {
     const types = new Set(
       situations.flatMap(({ simulator }) => simulator.inFlight(JOB).map((effect) => effect.type)),
     );
@@ -114,13 +114,13 @@ describe('the situations', () => {
 
 describe.each(CANCELS)('$type', (cancel) => {
   test.each(situations)('$name', ({ simulator }) => {
-    const here = simulator.fork();
-    here.answers = succeed;
-    const was = here.at(JOB);
-    const row = here.send(JOB, cancel);
+    const fork = simulator.fork();
+    fork.answers = succeed;
+    const was = fork.at(JOB);
+    const row = fork.send(JOB, cancel);
     expect(row.outcome).toBe('moved');
     if (!was.ended && was.context.verdictSent !== true) expect(row.state).toMatch(/^cleanup\./);
-    for (const late of lateAnswers(here)) ends(late);
+    for (const late of lateAnswers(fork)) ends(late);
   });
 });
 
@@ -186,10 +186,10 @@ test('a success that is cancelled before its evidence is readable is not reporte
   ]);
 });
 
-/** The same world with each answer to each effect in flight given at once, and one in which the timer comes first. */
+/** Forks in which each effect in flight gets each of its answers, and one in which the timer fires first. */
 function lateAnswers(simulator: Simulator): readonly Simulator[] {
-  const flying = simulator.inFlight(JOB);
-  const answered = flying.flatMap((effect) =>
+  const inFlight = simulator.inFlight(JOB);
+  const answered = inFlight.flatMap((effect) =>
     [undefined, ...otherAnswers(effect)].map((event) => answering(simulator, effect, event)),
   );
   const later = simulator.fork();
@@ -217,7 +217,7 @@ interface Node {
   readonly states: Readonly<Record<string, Node>>;
 }
 
-/** Dotted names of the states without states of their own. */
+/** Dotted names of the states without child states. */
 function leaves(node: Node, path: readonly string[] = []): readonly string[] {
   const children = Object.entries(node.states);
   if (children.length === 0) return [path.join('.')];

@@ -1,4 +1,4 @@
-/** The deadlines of job@1: what each abandons, and that no late answer is lost. */
+/** The deadlines of job@1: the work that each abandons, and that no late answer is lost. */
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../../src/machines/protocol/effects.ts';
 import { JOB, START, server } from '../facts.ts';
@@ -12,7 +12,7 @@ const timer = (key: string, delayMs: number, at: number = START): Effect => ({
   delayMs,
 });
 const withdrawn = (key: string): Effect => ({ type: 'cancelEffect', key });
-/** A job that has come to `state`, all well. */
+/** A job that has reached `state` without a failure. */
 const jobIn = (state: string) => runUntil(Simulator.job(), JOB, state);
 
 describe('deadlines', () => {
@@ -31,7 +31,7 @@ describe('deadlines', () => {
     const simulator = jobIn('booting.creating');
     const row = simulator.fire(JOB);
     expect(row.state).toBe('booting.cleaningUp.awaitingEffects');
-    // As long as the creation may take by itself, not as long as a deletion.
+    // The time limit of the creation itself, not that of a deletion.
     expect(row.effects).toEqual([timer('deadline:awaitingEffects:1:0', 900_000, simulator.now)]);
     expect(simulator.answerType(JOB, 'createServer').state).toBe('booting.cleaningUp.deleting');
   });
@@ -51,7 +51,7 @@ describe('deadlines', () => {
     ]);
   });
 
-  test('of testing is TIMED_OUT, however the stop is answered', () => {
+  test('of testing is TIMED_OUT, whether or not the stop succeeds', () => {
     const stopped = jobIn('testing.running');
     stopped.fire(JOB);
     stopped.answerType(JOB, 'runStage', { type: 'stage.exited', stage: 'testing', end: { how: 'stopped' } });

@@ -1,4 +1,4 @@
-/** An operator promotes a job: while it waits it requests its slot again, later this changes nothing. */
+/** Promotion by an operator: a waiting job requests its slot again; in later states nothing changes. */
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { accepted, JOB, jobSpec, PATCHSET } from '../facts.ts';

@@ -1,6 +1,6 @@
 /**
- * job@1, one move at a time: given what happened before, when an event arrives, then this state and exactly these
- * effects. The long way round (cancels, late answers, any order) is in the files beside this one.
+ * job@1, one transition at a time: given the earlier events, an event leads to this state and exactly these effects.
+ * Cancels, late answers and other orders are tested in the files beside this one.
  */
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../../src/machines/protocol/effects.ts';
@@ -23,7 +23,7 @@ const exited = (stage: 'stacking' | 'testing', code = 0): AnyEvent => ({
   end: { how: 'exited', code },
 });
 
-/** A job that has come to `state`, all well. */
+/** A job that has reached `state` without a failure. */
 const jobIn = (state: string, spec = jobSpec()) => runUntil(Simulator.job(spec), JOB, state);
 
 describe('a successful job', () => {
@@ -120,7 +120,7 @@ describe('a successful job', () => {
     ]);
   });
 
-  test('goes straight to testing when there is nothing to stack', () => {
+  test('goes directly to testing without a stacking stage', () => {
     const row = jobIn('stacking.fetching', jobSpec({ stacking: null })).answerType(JOB, 'fetchPatchset');
     expect(row.state).toBe('testing.running');
   });
@@ -172,7 +172,7 @@ describe('a successful job', () => {
     expect(simulator.inFlight(JOB)).toMatchObject([{ type: 'collectEvidence', logs: collected }]);
   });
 
-  test('does not collect it twice if logs names its folder, and collects only logs without one', () => {
+  test('does not collect the results file twice if logs names its folder', () => {
     const logsOf = (results: string | null) => {
       const spec = jobSpec({
         logs: ['out'],
@@ -305,7 +305,7 @@ describe('a failing setup', () => {
       'runStage',
       { type: 'stage.start-failed', stage: 'stacking', failure: failure('run stage') },
     ],
-  ] as const)('is cleaned up and tried again: %s, %s', (state, settles, event) => {
+  ] as const)('is cleaned up and retried: %s, %s', (state, settles, event) => {
     const simulator = jobIn(state);
     const row = simulator.answerType(JOB, settles, event as AnyEvent);
     expect(row.state).toBe('booting.cleaningUp.deleting');

@@ -95,7 +95,7 @@ describe('a publication', () => {
     expectConsistent(simulator);
   });
 
-  test('that is dropped while it publishes waits for the answer, which counts', () => {
+  test('that is dropped while it publishes waits for the result, which counts', () => {
     const simulator = opened();
     simulator.fire(ID);
     simulator.send(ID, { type: 'publication.dropped', why: 'too much' });
@@ -115,7 +115,7 @@ describe('a publication', () => {
     expectConsistent(other);
   });
 
-  test('accepts the answer of an attempt that timed out', () => {
+  test('accepts the late result of an attempt that timed out', () => {
     const simulator = opened();
     simulator.fire(ID);
     simulator.fire(ID);

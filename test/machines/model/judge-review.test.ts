@@ -1,4 +1,4 @@
-/** The outcome of a review as a whole: whether it is posted, and how it is counted. */
+/** The outcome of a whole review: whether it is posted, and how it is counted. */
 import { describe, expect, test } from 'vitest';
 import type { JobReport } from '../../../src/machines/model/domain.ts';
 import { isSuppressed, judgementOf } from '../../../src/machines/model/judge-review.ts';
@@ -15,7 +15,7 @@ describe('a review is not posted', () => {
     [['SKIPPED', 'ABORTED'], false, [], true],
     [['MERGER_FAILURE'], true, ['merge-conflict'], true],
     [['MERGER_FAILURE'], true, [], false],
-    // Dependencies that cannot be met are always told.
+    // Dependencies that cannot be met are always reported.
     [['MERGER_FAILURE'], false, SUPPRESSIBLE_OUTCOMES, false],
     [['RETRY_LIMIT', 'NODE_FAILURE', 'POST_FAILURE'], false, ['infrastructure'], true],
     [['RETRY_LIMIT', 'SUCCESS'], false, ['infrastructure'], false],

@@ -1,4 +1,4 @@
-/** The whole table of verdicts: what may be called FAILURE, and what never is. */
+/** The complete table of verdicts: which ends of tests are a FAILURE, and which never are. */
 import { describe, expect, test } from 'vitest';
 import type { ResultsSummary, StageEnd } from '../../../src/machines/model/domain.ts';
 import { endTrouble, judgeTesting } from '../../../src/machines/model/judge-testing.ts';

@@ -1,4 +1,4 @@
-/** One value, one text: hashes do not depend on how a value was built or in which order. */
+/** Equal values have the same text: hashes do not depend on how a value was built or on the order of keys. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { canonicalJson } from '../../../src/machines/protocol/canonical-json.ts';
@@ -29,11 +29,11 @@ describe('canonical JSON', () => {
     ['a function', () => 1],
     ['a bigint', 1n],
     ['a symbol', Symbol('x')],
-  ])('refuses %s', (_, value) => {
+  ])('rejects %s', (_, value) => {
     expect(() => canonicalJson(value)).toThrow('not JSON');
   });
 
-  test('is the same after a round trip, and whatever the order of keys', () => {
+  test('is the same after a round trip and for any order of keys', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const text = canonicalJson(value);

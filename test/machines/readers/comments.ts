@@ -7,7 +7,7 @@ Build failed (check pipeline). How to rerun and whom to ask: https://wiki.openst
 - example-dsvm-iscsi https://logs.example.org/26/111226/3/check/example-dsvm-iscsi/0a1b2c3/ : SUCCESS in 1h 02m 03s
 - example-dsvm-fc https://logs.example.org/26/111226/3/check/example-dsvm-fc/0a1b2c4/ : FAILURE in 58m 10s`;
 
-/** With Gerrit's own line on top, as it is when something was voted. */
+/** Reads the text below Gerrit's own header line of a message with a vote. */
 export function read(reader: Reader, text: string, author = 'Example Storage CI'): Reading | null {
   return reader({ author, text: `Patch Set 3: Verified-1\n\n${text}` });
 }

@@ -77,7 +77,7 @@ describe('a review with pending evidence', () => {
 });
 
 describe('a review whose evidence is published after its post', () => {
-  /** Its failure has no evidence in time, so it only takes our +1 away. */
+  /** A failure without evidence in time, which only removes our +1. */
   function takenAway(): Simulator {
     const simulator = pending({ verdict: 'FAILURE' });
     simulator.votes = { Verified: 1 };
@@ -89,7 +89,7 @@ describe('a review whose evidence is published after its post', () => {
     simulator.send(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
 
   test.each([
-    ['before Gerrit answers', false],
+    ['before Gerrit responds', false],
     ['before the vote is read back', true],
   ])('%s expects the vote that it sent', (_, answered) => {
     const simulator = takenAway();
@@ -120,7 +120,7 @@ describe('a review whose evidence is published after its post', () => {
     expectConsistent(simulator.run());
   });
 
-  /** The first attempt arrives, but its answer is lost; the second one would vote -1. */
+  /** The first attempt arrives, but its response is lost; the second one would vote -1. */
   function secondAttempt(found: boolean): Simulator {
     const simulator = takenAway();
     simulator.answerType(REVIEW, 'postReview', {

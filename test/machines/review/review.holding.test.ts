@@ -1,4 +1,4 @@
-/** preparing, when something is late: retries, a required vote, and a withdrawal meanwhile. */
+/** The state `preparing`: retries, a required vote, and withdrawal while it waits. */
 import { describe, expect, test } from 'vitest';
 import type { PreparePlan, ResolvedChange } from '../../../src/machines/model/domain.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
@@ -18,13 +18,13 @@ const vote = (value: number, account = 'zuul'): AnyEvent => ({
 });
 const HOLD = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 14_400_000 };
 
-/** What the jobs were told last. */
+/** The events that were sent to the jobs. */
 function eventsSentTo(simulator: Simulator): readonly AnyEvent[] {
   return simulator.undelivered.map(({ event }) => event);
 }
 
 describe('retries', () => {
-  test('Gerrit is queried again, with longer and longer waits, up to a limit', () => {
+  test('Gerrit is queried again, with increasing waits, up to a limit', () => {
     const simulator = begun();
     const waits: number[] = [];
     for (let attempt = 1; attempt < 4; attempt += 1) {
@@ -85,7 +85,7 @@ describe('retries', () => {
       simulator.fire(REVIEW);
       simulator.fire(REVIEW);
       expect(simulator.inFlight(REVIEW).filter((effect) => effect.type === type)).toHaveLength(2);
-      // Both answers come after all: the second one changes nothing.
+      // Both answers arrive late: the second one changes nothing.
       for (const effect of simulator.inFlight(REVIEW)) simulator.answer(REVIEW, effect.key);
       simulator.run();
       expectConsistent(simulator);
@@ -100,7 +100,7 @@ describe('a required vote', () => {
     expect(simulator.answer(REVIEW, 'lookUpChange:1', resolved({ votes })).state).toBe('preparing.merging');
   });
 
-  test('is cast, and the change is looked up once more, because time has passed', () => {
+  test('is cast, and the change is looked up again, because time has passed', () => {
     const simulator = begun({ hold: HOLD });
     expect(simulator.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.awaitingVote');
     expect(simulator.send(REVIEW, vote(1, 'somebody')).state).toBe('preparing.awaitingVote');
@@ -144,8 +144,8 @@ describe.each<AnyEvent>([
 ])('$type', (event) => {
   const moments: readonly (readonly [string, () => Simulator])[] = [
     ['lookingUp', () => begun()],
-    ['awaitingVote', () => told(begun({ hold: HOLD }), 'lookUpChange')],
-    ['merging', () => told(begun(), 'lookUpChange')],
+    ['awaitingVote', () => afterAnswer(begun({ hold: HOLD }), 'lookUpChange')],
+    ['merging', () => afterAnswer(begun(), 'lookUpChange')],
   ];
 
   test.each(moments)('while %s: the jobs are notified, and late answers change nothing', (_, moment) => {
@@ -163,7 +163,7 @@ describe.each<AnyEvent>([
   });
 });
 
-function told(simulator: Simulator, type: 'lookUpChange'): Simulator {
+function afterAnswer(simulator: Simulator, type: 'lookUpChange'): Simulator {
   simulator.answers = succeed;
   simulator.answerType(REVIEW, type);
   return simulator;

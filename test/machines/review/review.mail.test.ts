@@ -1,4 +1,4 @@
-/** The mail at the end of a review: recipients, retries, and that nothing waits for it. */
+/** The mail at the end of a review: recipients and retries; the review does not wait for it. */
 import { describe, expect, test } from 'vitest';
 import type { JobReport } from '../../../src/machines/model/domain.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
@@ -21,7 +21,7 @@ function mailed(mail: MailSpec, answers: Answers = succeed, report = reportSpec(
   return simulator;
 }
 
-/** The review has everything that it waits for. */
+/** A review whose job has reported. */
 function ended(
   mail: MailSpec,
   changes: Partial<JobReport>,
@@ -114,7 +114,7 @@ describe('a mail at the end', () => {
 });
 
 describe('a mail that cannot be sent', () => {
-  test('is retried, later each time, and then raises an alarm; the review has long ended', () => {
+  test('is retried with increasing delays, then raises an alarm, while the review stays ended', () => {
     const simulator = ended(SPEC, FAILING, noMail(true));
     const asked = mails(simulator);
     expect(asked.map(({ key }) => key)).toEqual(['sendMail:1', 'sendMail:2', 'sendMail:3']);

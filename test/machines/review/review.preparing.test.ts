@@ -1,6 +1,6 @@
 /**
- * preparing, one move at a time: what is asked before any job may wait for a slot, what is refused and how, and that
- * what Gerrit and git say late or never does no harm.
+ * The state `preparing`, one transition at a time: the checks before a job may wait for a slot, and how a patchset is
+ * rejected.
  */
 import { describe, expect, test } from 'vitest';
 import type { PreparePlan, ResolvedChange } from '../../../src/machines/model/domain.ts';
@@ -31,7 +31,7 @@ const resolved = (change: Partial<ResolvedChange> = {}): AnyEvent => ({
 const send = (event: AnyEvent): Effect => ({ type: 'sendEvent', to: JOB, event });
 const NEEDED = { ...PATCHSET, project: 'openstack/nova', change: 7, patchset: 2 };
 
-/** What the jobs were told last. */
+/** The events that were sent to the jobs. */
 function eventsSentTo(simulator: Simulator): readonly AnyEvent[] {
   return simulator.undelivered.map(({ event }) => event);
 }
@@ -135,7 +135,7 @@ describe('a patchset that is rejected', () => {
     simulator.answerType(REVIEW, 'lookUpChange');
     simulator.answerType(REVIEW, 'mergePatchset', event);
     expect(eventsSentTo(simulator)).toEqual([{ type: 'job.rejected', verdict: 'MERGER_FAILURE', reason }]);
-    // Nothing is said on a conflict: the author sees it in Gerrit.
+    // A conflict is not reported: the author sees it in Gerrit.
     const report = jobReport({ verdict: 'MERGER_FAILURE', reason, url: null });
     expect(simulator.send(REVIEW, { type: 'job.reported', report }).state).toBe('done');
     expect(simulator.at(REVIEW).context.outcome).toBe('suppressed');
@@ -157,7 +157,7 @@ describe('a patchset that is rejected', () => {
   });
 });
 
-describe('files that the patchset touches', () => {
+describe('the files of the patchset', () => {
   const CODE: FileRules = { include: [], exclude: ['docs'] };
   const two = (first: FileRules, second: FileRules, plan: Partial<PreparePlan> = {}) => {
     const simulator = new Simulator(succeed);
@@ -171,7 +171,7 @@ describe('files that the patchset touches', () => {
   const docs = resolved({ files: ['doc/source/index.rst'] });
   const skipped = { type: 'job.rejected', verdict: 'SKIPPED', reason: 'only documentation is touched' };
 
-  test('skip the one job that none of them concerns, before anything is merged', () => {
+  test('skip only the job that excludes all of them, before anything is merged', () => {
     const simulator = two(CODE, ALL_FILES);
     const row = simulator.answer(REVIEW, 'lookUpChange:1', docs);
     expect([row.state, simulator.undelivered]).toEqual(['preparing.merging', [send(skipped as AnyEvent)]]);

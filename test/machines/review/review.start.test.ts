@@ -1,4 +1,4 @@
-/** The start message: requested once, when the jobs are released, and nothing waits for it. */
+/** The start message: requested once, when the jobs are released; the review does not wait for it. */
 import { describe, expect, test } from 'vitest';
 import { expectConsistent } from '../expect-consistent.ts';
 import { jobReport, REVIEW, reportSpec } from '../facts.ts';
@@ -55,8 +55,8 @@ describe('a review whose jobs are released', () => {
 });
 
 test.each([
-  ['when nobody wants it', { startMessage: false }],
-  ['in the shadow', { startMessage: true, enabled: false }],
+  ['when it is not configured', { startMessage: false }],
+  ['in shadow mode', { startMessage: true, enabled: false }],
 ])('there is no message %s', (_, changes) => {
   expect(starts(Simulator.review(reportSpec(changes)))).toEqual([]);
 });

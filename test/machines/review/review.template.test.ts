@@ -1,4 +1,4 @@
-/** A review with the site's own template, which is used as long as every parser understands it. */
+/** A review with a configured template, which is used only if every parser understands the comment. */
 import { expect, test } from 'vitest';
 import { failure, jobReport, REVIEW, reportSpec } from '../facts.ts';
 import { voteInputs } from '../review-simulator.ts';
@@ -29,7 +29,7 @@ test('a valid template is posted', () => {
   expect(alarms(simulator)).toEqual([]);
 });
 
-test('one that parsers would misread is replaced by the built-in text, with one alarm', () => {
+test('a template that parsers would misread is replaced by the built-in text, with one alarm', () => {
   const simulator = sending('- {header}\n\n{jobs}\n\n{run}');
   simulator.answerType(REVIEW, 'postReview', { type: 'review.post-failed', failure: failure('post review') });
   simulator.fire(REVIEW);

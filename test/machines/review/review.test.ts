@@ -1,6 +1,6 @@
 /**
- * review@1, one move at a time, and withdrawn at every moment: one comment, never a second beside one that may be
- * there, and a vote that is read back.
+ * review@1, one transition at a time: it posts one comment, never a second one while the first may exist, and reads its
+ * vote back.
  */
 import { describe, expect, test } from 'vitest';
 import type { ReportSpec } from '../../../src/machines/model/report-spec.ts';
@@ -43,7 +43,7 @@ function two(): Simulator {
 }
 
 describe('awaitingJobs', () => {
-  test('begins with a deadline and nothing else', () => {
+  test('begins with only a deadline', () => {
     const row = Simulator.review().rowsOf(REVIEW).at(-1);
     expect([row?.state, row?.effects.filter(({ type }) => type === 'setTimer')]).toEqual([
       'awaitingJobs',
@@ -51,7 +51,7 @@ describe('awaitingJobs', () => {
     ]);
   });
 
-  test('answers each job, and posts when the last has reported', () => {
+  test('acknowledges each report, and posts after the last one', () => {
     const simulator = two();
     const first = simulator.send(REVIEW, reported());
     expect([first.state, first.effects]).toEqual([
@@ -93,7 +93,7 @@ describe('awaitingJobs', () => {
     ]);
   });
 
-  test('ends at the deadline: missing jobs are named, and still answered later', () => {
+  test('ends at the deadline: missing jobs are named, and late reports are acknowledged', () => {
     const simulator = two();
     simulator.send(REVIEW, reported());
     simulator.fire(REVIEW);
@@ -191,7 +191,7 @@ describe('posting', () => {
     ]);
   });
 
-  test('is retried, later each time, and abandoned with an alarm', () => {
+  test('is retried with increasing delays, then abandoned with an alarm', () => {
     const simulator = sending({ postRetryMaxMs: 3_000 });
     simulator.answers = (effect, it) => (effect.type === 'postReview' ? unposted(true) : succeed(effect, it));
     simulator.run();
@@ -230,7 +230,7 @@ describe('posting', () => {
     expectConsistent(simulator);
   });
 
-  test('that is rejected without a vote too ends, instead of repeating forever', () => {
+  test('that is also rejected without a vote ends instead of repeating forever', () => {
     const simulator = sending();
     simulator.answers = (effect, it) => (effect.type === 'postReview' ? refused : succeed(effect, it));
     expect(outcome(simulator.run())).toEqual(['done', 'post-failed']);
@@ -238,7 +238,7 @@ describe('posting', () => {
     expectConsistent(simulator);
   });
 
-  test('that gets no answer is waited for, never repeated meanwhile', () => {
+  test('that gets no answer is not repeated while it may still arrive', () => {
     const simulator = sending();
     const row = simulator.fire(REVIEW);
     expect([row.state, row.effects.map((effect) => effect.type)]).toEqual([

@@ -1,4 +1,4 @@
-/** Reviews that need permission before they vote, and one that does not. */
+/** Reviews that need permission before they vote. */
 import { describe, expect, test } from 'vitest';
 import type { JobReport } from '../../../src/machines/model/domain.ts';
 import type { ReportSpec } from '../../../src/machines/model/report-spec.ts';
@@ -14,7 +14,7 @@ const reported = (changes: Partial<JobReport> = {}): AnyEvent => ({
   report: jobReport(changes),
 });
 
-/** A review that has its only job's report, in a world that has a history of voting or not. */
+/** A review whose only job has reported, with or without a history of voting. */
 function judged(report: Partial<ReportSpec>, changes: Partial<JobReport>, voting = true): Simulator {
   const simulator = Simulator.review(reportSpec({ maxConsecutiveFailures: 1, ...report }));
   if (voting) simulator.send(VOTING, { type: 'voting.opened' });
@@ -43,7 +43,7 @@ describe('a review requests permission before it posts', () => {
   test('and posts without a vote when it is refused', () => {
     const simulator = judged({}, { verdict: 'FAILURE' });
     expect(posts(simulator)).toEqual([{}]);
-    // Nothing to read back either.
+    // There is no vote to read back.
     simulator.answerType(REVIEW, 'postReview');
     const withheld = 'voting stopped after failures on 1 changes in a row';
     expect(simulator.at(REVIEW)).toMatchObject({ state: 'done', context: { withheld, outcome: 'posted' } });
@@ -61,7 +61,7 @@ describe('a review requests permission before it posts', () => {
         message: expect.stringContaining('No vote: it was not answered in time whether this CI may vote.'),
       }),
     );
-    // An answer that comes after all changes nothing.
+    // A late answer changes nothing.
     simulator.send(REVIEW, { type: 'vote.allowed' });
     expect(simulator.at(REVIEW).state).toBe('posting.sending');
     expect(simulator.at(REVIEW).context.withheld).not.toBe('');

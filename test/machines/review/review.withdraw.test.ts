@@ -1,6 +1,6 @@
 /**
- * Cancel and supersede, at every moment of a review and with every late answer: what is posted stays posted, and no
- * second post is asked for.
+ * Cancel and supersede, in every state of a review and with every late answer: a post stays, and no second one is
+ * requested.
  */
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
@@ -18,8 +18,8 @@ const unposted = (retryable: boolean): AnyEvent => ({
   type: 'review.post-failed',
   failure: failure('post review', { retryable }),
 });
-/** Every moment of reviews that go well and badly, with and without a vote. */
-function worlds(): readonly (readonly [string, Simulator])[] {
+/** Forks of successful and failing reviews, one for each state and set of effects in flight. */
+function situations(): readonly (readonly [string, Simulator])[] {
   const found = new Map<string, readonly [string, Simulator]>();
   const stories = otherAnswersOfAReview();
   for (const [name, answers] of stories) {
@@ -27,8 +27,8 @@ function worlds(): readonly (readonly [string, Simulator])[] {
     simulator.answers = answers;
     simulator.send(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
     do {
-      const flying = simulator.inFlight(REVIEW).map((effect) => effect.key);
-      const key = `${simulator.at(REVIEW).state} [${flying.join(' ')}]`;
+      const inFlight = simulator.inFlight(REVIEW).map((effect) => effect.key);
+      const key = `${simulator.at(REVIEW).state} [${inFlight.join(' ')}]`;
       if (!found.has(key)) found.set(key, [`${name}: ${key}`, simulator.fork()]);
     } while (simulator.next());
   }
@@ -46,10 +46,10 @@ function otherAnswersOfAReview(): readonly [string, Simulator['answers']][] {
 }
 
 describe.each([cancelled, superseded])('$type', (event) => {
-  test.each(worlds())('at %s: no second post, and what is posted stays posted', (_, start) => {
+  test.each(situations())('at %s: no second post, and a review that is posted stays so', (_, start) => {
     const posted = start.rowsOf(REVIEW).some((row) => row.type === 'review.posted');
-    const flying = start.inFlight(REVIEW);
-    const variants = flying.flatMap((effect) =>
+    const inFlight = start.inFlight(REVIEW);
+    const variants = inFlight.flatMap((effect) =>
       [undefined, ...otherAnswers(effect)].map((it) => [effect, it] as const),
     );
     for (const variant of [null, ...variants]) {

@@ -1,4 +1,4 @@
-/** The cireporter scoreboard: every line with a dash or a star is a job, and some of them break it. */
+/** The cireporter scoreboard: reads every line with a dash or a star as a job, and fails on some of them. */
 import { describe, expect, test } from 'vitest';
 import { readCireporter } from '../../../../src/machines/comment/parsers/cireporter.ts';
 import { COMMENT, names, read } from '../../readers/comments.ts';
@@ -15,7 +15,7 @@ describe('cireporter', () => {
     ['- job no-logs : ERROR no space left in 5s', 'ERROR'],
     ['* job https://x.org/ : SKIPPED', 'SKIPPED'],
     ['- two words https://x.org/ : SUCCESS in 5s', ':'],
-  ])('takes %s for a job that is %s', (line, verdict) => {
+  ])('reads %s as a job that is %s', (line, verdict) => {
     expect(read(readCireporter, line)?.jobs).toMatchObject([{ verdict }]);
   });
 
@@ -23,7 +23,7 @@ describe('cireporter', () => {
     ['too few words', '- that was it'],
     ['an address for a name', '- http://x.org/ https://x.org/ : SUCCESS in 5s'],
     ['a success without a time', '- main https://x.org/ : SUCCESS'],
-  ])('breaks at %s', (_, line) => {
+  ])('fails on %s', (_, line) => {
     expect(read(readCireporter, line)).toBeNull();
   });
 

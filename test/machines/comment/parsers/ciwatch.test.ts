@@ -1,4 +1,4 @@
-/** The scoreboard ciwatch: results anywhere in a line, and the pipeline in the third. */
+/** The scoreboard ciwatch: finds results anywhere in a line, and the pipeline in the third line. */
 import { describe, expect, test } from 'vitest';
 import { readCiwatch } from '../../../../src/machines/comment/parsers/ciwatch.ts';
 import { COMMENT, names, read } from '../../readers/comments.ts';
@@ -10,7 +10,7 @@ describe('ciwatch', () => {
     expect(reading?.pipeline).toBe('check');
   });
 
-  test('sees results in the middle of a line, and keeps the last of each job', () => {
+  test('finds results in the middle of a line, and keeps the last of each job', () => {
     const text = `${COMMENT}\n\nexample-dsvm-fc: as in - example-dsvm-fc https://x.org/ : SUCCESS it was`;
     expect(names(read(readCiwatch, text))).toEqual(['example-dsvm-iscsi SUCCESS', 'example-dsvm-fc SUCCESS']);
   });
@@ -25,12 +25,12 @@ describe('ciwatch', () => {
     expect(read(readCiwatch, `Build failed (check pipeline).\n\n${line}`)?.jobs).toEqual([]);
   });
 
-  test('breaks at a message of two lines', () => {
+  test('fails on a message of two lines', () => {
     expect(readCiwatch({ author: 'Example CI', text: 'Patch Set 3:\n' })).toBeNull();
     expect(read(readCiwatch, 'x')).toEqual({ status: null, pipeline: null, jobs: [] });
   });
 
-  test('takes a pipeline from the third line alone', () => {
+  test('reads the pipeline only from the third line', () => {
     expect(read(readCiwatch, 'Well:\n\nBuild failed (check pipeline).')?.pipeline).toBeNull();
     expect(read(readCiwatch, 'Build failed (check pipeline). (my pipeline)')?.pipeline).not.toBe('check');
   });

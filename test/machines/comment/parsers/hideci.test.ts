@@ -1,4 +1,4 @@
-/** The older script of the review page: lists, links, and which results it misses. */
+/** The older script of the review page: which lists and links it reads, and which results it misses. */
 import { describe, expect, test } from 'vitest';
 import { readPageScript } from '../../../../src/machines/comment/parsers/hideci.ts';
 import { COMMENT, names, read } from '../../readers/comments.ts';

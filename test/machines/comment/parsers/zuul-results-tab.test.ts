@@ -29,7 +29,7 @@ describe('the results tab', () => {
     ['- job https://x.org/ : POST_FAILURE in 5s (non-voting)', 'POST_FAILURE'],
     ['- job https://x.org/ : ERROR No space left in 2m 45s', 'ERROR'],
     ['- job https://x.org/ : ERROR', 'ERROR'],
-    // It waits for a reason, and shows an empty cell.
+    // The parser expects a reason, and shows an empty cell.
     ['- job https://x.org/ : ERROR  in 5s', ''],
     ['- job build/0a1b2c : SUCCESS', 'SUCCESS'],
   ])('%s is %s', (line, verdict) => {

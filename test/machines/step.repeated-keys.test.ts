@@ -1,4 +1,7 @@
-/** An effect key is used once in a history, even after it was settled. A deliberately wrong machine shows the check. */
+/**
+ * An effect key is used only once in a history, even after it was settled. A deliberately wrong machine shows the
+ * check.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createMachine } from 'xstate';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
@@ -14,7 +17,7 @@ const NAME = 'forgetful@1' as MachineName;
 const alarm = { kind: 'job-parked', target: 'x', message: 'x', hint: 'x' };
 const all = versions as Record<string, MachineVersion>;
 
-// Files share their modules: what one registers, it takes away again.
+// Test files share their modules, so the version is unregistered at the end.
 beforeAll(() => {
   all[NAME] = defineVersion(
     createMachine({
@@ -39,7 +42,7 @@ afterAll(() => {
 const raise: AnyEvent = { type: 'timer.fired', timer: 'x' };
 const raised: AnyEvent = { type: 'alarm.raised' };
 
-/** Rows as a program writes them that checks only what is owed, or that checks all keys. */
+/** Rows of an engine that checks all earlier keys (`checked`), or only those of pending effects. */
 function history(checked: boolean): readonly LogRow[] {
   const rows: LogRow[] = [];
   let before: HistorySnapshot | null = null;

@@ -1,4 +1,4 @@
-/** review@1 and bugs: an alarm and no second comment the first time, parked the next. */
+/** review@1 and internal errors: the first raises an alarm and causes no second comment, the next parks the review. */
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { expectConsistent } from '../expect-consistent.ts';
@@ -37,7 +37,7 @@ describe('a bug', () => {
     expectConsistent(simulator.run());
   });
 
-  test('that leaves no path to an alarm parks the review; its jobs are answered when they report', () => {
+  test('that leaves no path to an alarm parks the review; later reports of its jobs are acknowledged', () => {
     const simulator = sending();
     const lost: AnyEvent = {
       type: 'machine.quarantine-failed',

@@ -1,6 +1,6 @@
 /**
- * job@1 when the rest of its life goes wrong: tests that fail or vanish, evidence that cannot be published, servers
- * that cannot be removed, an error of our own, and a daemon that dies of this job.
+ * job@1 after failures past setup: tests that fail or are lost, evidence that cannot be published, servers that cannot
+ * be removed, an internal error, and a job that crashes the daemon.
  */
 import { describe, expect, test } from 'vitest';
 import { publicationOf } from '../../../src/machines/job/publication.ts';
@@ -82,8 +82,8 @@ describe('a test that did not pass', () => {
   });
   test.each<[string, Stage, AnyEvent, readonly string[]]>([
     ['a setup script that fails', 'stacking', exited('stacking', 1), []],
-    ['a setup command that is not there', 'stacking', exited('stacking', 127), ['command-missing']],
-    ['a setup command that may not run', 'stacking', exited('stacking', 126), ['command-missing']],
+    ['a missing setup command', 'stacking', exited('stacking', 127), ['command-missing']],
+    ['a setup command that is not executable', 'stacking', exited('stacking', 126), ['command-missing']],
     ['a test that exits with 1 though none failed', 'testing', exited('testing', 1), ['no-result']],
     [
       'a setup that is killed',
@@ -184,13 +184,13 @@ describe('evidence that cannot be published', () => {
     expectConsistent(simulator.run());
   });
 
-  test('is reported too when publishing does not answer', () => {
+  test('is also reported when publishing times out', () => {
     const simulator = runUntil(Simulator.job(), JOB, 'publishing.uploading');
     simulator.fire(JOB);
     expect(handedOver(simulator)).toEqual(['SUCCESS', 'pending', URL]);
   });
 
-  test('keeps no server: the job discards only what its stages left', () => {
+  test('keeps no server: the job discards only the files of its runs', () => {
     const simulator = runUntil(Simulator.job(), JOB, 'publishing.uploading');
     simulator.answerType(JOB, 'publishEvidence', unpublished());
     simulator.send(JOB, { type: 'verdict.accepted' });
@@ -210,7 +210,7 @@ describe('evidence that cannot be published', () => {
   test('does not count as published because of the late answer of an earlier attempt', () => {
     const simulator = runUntil(Simulator.job(), JOB, 'publishing.collecting');
     simulator.fire(JOB); // collecting took too long
-    simulator.fire(JOB); // and is tried again
+    simulator.fire(JOB); // and is retried
     expect(simulator.at(JOB).state).toBe('publishing.collecting');
     const late = simulator.answer(JOB, 'collectEvidence:1');
     expect([late.outcome, late.state, late.effects]).toEqual(['moved', 'publishing.collecting', []]);
