@@ -44,7 +44,7 @@ function replayed(rows: readonly LogRow[]): void {
 }
 
 function transitionsOf(rows: readonly NumberedRow[]): void {
-  const machine: AnyStateMachine = rows[0]?.machine === 'review@1' ? reviewMachine : jobMachine;
+  const machine: AnyStateMachine = rows[0]?.machine === 'review@1' ? reviewMachine() : jobMachine();
   let snapshot: ReturnType<typeof initialTransition<AnyStateMachine>>[0] | null = null;
   for (const row of rows) {
     const event = { ...eventOf(row), at: row.at, settles: row.settles, pending: [] };

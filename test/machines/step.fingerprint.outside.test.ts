@@ -40,7 +40,7 @@ describe('frozen machines', () => {
       Object.entries(machines).map(([name, machine]) => [name, fingerprint(machine)]),
     );
     expect(changedVersions(list, machines)).toEqual([]);
-    expect(changedVersions(list, { ...machines, 'job@1': reviewMachine })).toEqual([
+    expect(changedVersions(list, { ...machines, 'job@1': reviewMachine() })).toEqual([
       'job@1 has changed: make the next version instead',
     ]);
     expect(changedVersions({ ...list, 'job@0': 'x' }, machines)).toEqual([
@@ -50,7 +50,7 @@ describe('frozen machines', () => {
 });
 
 describe('a fingerprint', () => {
-  const config = () => JSON.parse(JSON.stringify(jobMachine.config));
+  const config = () => JSON.parse(JSON.stringify(jobMachine().config));
   const altered = (change: (config: Config) => void) => {
     const copy = config();
     change(copy);

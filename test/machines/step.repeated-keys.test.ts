@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createMachine } from 'xstate';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import { once } from '../../src/machines/protocol/once.ts';
 import type { HistorySnapshot, LogRow, MachineName } from '../../src/machines/protocol/row.ts';
 import { defineVersion, type MachineVersion } from '../../src/machines/protocol/version.ts';
 import { replayHistory } from '../../src/machines/replay.ts';
@@ -20,19 +21,21 @@ const all = versions as Record<string, MachineVersion>;
 // Test files share their modules, so the version is unregistered at the end.
 beforeAll(() => {
   all[NAME] = defineVersion(
-    createMachine({
-      initial: 'on',
-      states: {
-        on: {
+    once(() =>
+      createMachine({
+        initial: 'on',
+        states: {
           on: {
-            'timer.fired': {
-              actions: { type: 'request', params: { type: 'raiseAlarm', key: 'alarm', alarm } },
+            on: {
+              'timer.fired': {
+                actions: { type: 'request', params: { type: 'raiseAlarm', key: 'alarm', alarm } },
+              },
+              'alarm.raised': { actions: { type: 'request', params: null } },
             },
-            'alarm.raised': { actions: { type: 'request', params: null } },
           },
         },
-      },
-    }),
+      }),
+    ),
   );
 });
 afterAll(() => {

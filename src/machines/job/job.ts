@@ -4,6 +4,7 @@
  */
 
 import { assertFirstEvent } from '../protocol/actions.ts';
+import { once } from '../protocol/once.ts';
 import { booting } from './booting.ts';
 import { clearing } from './cleanup.ts';
 import { reasonOf } from './failure-reason.ts';
@@ -60,7 +61,7 @@ const serverAppeared = {
   actions: assignFrom('server.active', (event) => ({ server: event.server })),
 } as const;
 
-export const jobMachine = jobSetup.createMachine({
+const config = {
   id: 'job',
   context: ({ input }) => firstContext(input),
   initial: 'queued',
@@ -185,7 +186,9 @@ export const jobMachine = jobSetup.createMachine({
       on: terminalEvents,
     },
   },
-});
+} satisfies Parameters<typeof jobSetup.createMachine>[0];
+
+export const jobMachine = once(() => jobSetup.createMachine(config));
 
 function firstContext(accepted: JobMachineEvent): JobContext {
   assertFirstEvent(accepted);

@@ -10,6 +10,7 @@ import type { Failure } from '../model/domain.ts';
 import { actionsFor, assertFirstEvent, type StepMeta } from '../protocol/actions.ts';
 import type { Effect, PublishSpec } from '../protocol/effects.ts';
 import type { PublicationEvent, PublicationLimits } from '../protocol/events.ts';
+import { once } from '../protocol/once.ts';
 import type { Selectors } from '../protocol/version.ts';
 
 /** The longest wait between two attempts, and so the longest delay until a freed disk is used again. */
@@ -112,7 +113,7 @@ const eventsAfterEnd = {
   'daemon.crashed': noop,
 } as const;
 
-export const publicationMachine = publicationSetup.createMachine({
+const config = {
   id: 'publication',
   context: ({ input }) => firstContext(input),
   initial: 'backoff',
@@ -162,7 +163,9 @@ export const publicationMachine = publicationSetup.createMachine({
     },
     done: { tags: 'ended', on: eventsAfterEnd },
   },
-});
+} satisfies Parameters<typeof publicationSetup.createMachine>[0];
+
+export const publicationMachine = once(() => publicationSetup.createMachine(config));
 
 /** The name of the history that publishes a job's evidence later. */
 export function publicationOf(job: string): string {

@@ -5,9 +5,9 @@ import type { HistorySnapshot } from '../protocol/row.ts';
 import { defineVersion, hasTag, type MachineVersion } from '../protocol/version.ts';
 import type { JobContext } from './machine-setup.ts';
 
-export function jobVersion(machine: AnyStateMachine): MachineVersion {
+export function jobVersion(machine: () => AnyStateMachine): MachineVersion {
   const tagged = ({ state }: HistorySnapshot, tag: 'queued' | 'cleanup' | 'parked' | 'past-server') =>
-    hasTag(machine, state, tag);
+    hasTag(machine(), state, tag);
   const isQueued = (stored: HistorySnapshot) => tagged(stored, 'queued');
   return defineVersion(machine, {
     project: (stored) =>

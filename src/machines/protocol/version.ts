@@ -149,8 +149,17 @@ const NONE: Selectors = {
 };
 
 /** A machine version with the selectors that apply to it. */
-export function defineVersion(machine: AnyStateMachine, selectors: Partial<Selectors> = {}): MachineVersion {
-  return { ...NONE, ...selectors, machine };
+export function defineVersion(
+  machine: () => AnyStateMachine,
+  selectors: Partial<Selectors> = {},
+): MachineVersion {
+  return {
+    ...NONE,
+    ...selectors,
+    get machine() {
+      return machine();
+    },
+  };
 }
 
 const tags = new WeakMap<AnyStateMachine, Map<string, ReadonlySet<string>>>();

@@ -7,6 +7,7 @@
 
 import type { JobReport } from '../model/domain.ts';
 import { assertFirstEvent } from '../protocol/actions.ts';
+import { once } from '../protocol/once.ts';
 import {
   acceptVerdict,
   cancelOpenJobs,
@@ -96,7 +97,7 @@ const afterAlarm = [
   { target: 'posting' },
 ] as const;
 
-export const reviewMachine = reviewSetup.createMachine({
+const config = {
   id: 'review',
   context: ({ input }) => firstContext(input),
   initial: 'preparing',
@@ -197,7 +198,9 @@ export const reviewMachine = reviewSetup.createMachine({
       on: eventsAfterEnd,
     },
   },
-});
+} satisfies Parameters<typeof reviewSetup.createMachine>[0];
+
+export const reviewMachine = once(() => reviewSetup.createMachine(config));
 
 function firstContext(opened: ReviewMachineEvent): ReviewContext {
   assertFirstEvent(opened);

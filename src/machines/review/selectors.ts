@@ -15,8 +15,8 @@ import { voteOf } from './vote.ts';
 
 type Tag = 'jobs-pending' | 'preparing' | 'posting' | 'post-backoff' | 'awaits-vote' | 'backoff';
 
-export function reviewVersion(machine: AnyStateMachine): MachineVersion {
-  const tagged = ({ state }: HistorySnapshot, tag: Tag) => hasTag(machine, state, tag);
+export function reviewVersion(machine: () => AnyStateMachine): MachineVersion {
+  const tagged = ({ state }: HistorySnapshot, tag: Tag) => hasTag(machine(), state, tag);
   return defineVersion(machine, {
     project: (stored) => projectReview(stored, tagged(stored, 'jobs-pending')),
     isWork: () => true,
@@ -44,7 +44,7 @@ export function reviewVersion(machine: AnyStateMachine): MachineVersion {
         return { text: `waits for ${hold.account} to vote ${hold.label}${value}`, due: 'until' };
       }
       const due = tagged(stored, 'backoff') ? 'at' : null;
-      return { text: describeState(machine, stored.state), due };
+      return { text: describeState(machine(), stored.state), due };
     },
     // The attempt is counted when the next one begins.
     mayHavePosted: (stored) => contextOf(stored).postAttempt > 1 || tagged(stored, 'posting'),

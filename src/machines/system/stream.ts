@@ -6,6 +6,7 @@
 import { backoff } from '../model/backoff.ts';
 import { formatLimit } from '../model/duration.ts';
 import { assertFirstEvent } from '../protocol/actions.ts';
+import { once } from '../protocol/once.ts';
 import {
   both,
   clearCatchUpAlarm,
@@ -75,7 +76,7 @@ const refused = [
   },
 ] as const;
 
-export const streamMachine = streamSetup.createMachine({
+const config = {
   id: 'stream',
   context: ({ input }) => firstContext(input),
   initial: 'down',
@@ -232,7 +233,9 @@ export const streamMachine = streamSetup.createMachine({
       },
     },
   },
-});
+} satisfies Parameters<typeof streamSetup.createMachine>[0];
+
+export const streamMachine = once(() => streamSetup.createMachine(config));
 
 function firstContext(started: StreamMachineEvent): StreamContext {
   assertFirstEvent(started);

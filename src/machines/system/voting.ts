@@ -7,6 +7,7 @@ import { assign, setup } from 'xstate';
 import { actionsFor, assertFirstEvent, type StepMeta } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';
 import type { VotingEvent } from '../protocol/events.ts';
+import { once } from '../protocol/once.ts';
 import type { HistorySnapshot } from '../protocol/row.ts';
 import type { Selectors, VotingStatus } from '../protocol/version.ts';
 
@@ -53,7 +54,7 @@ const count = update(({ context, event }) =>
   event.type === 'vote.requested' ? { failed: counted(context, event) } : {},
 );
 
-export const votingMachine = votingSetup.createMachine({
+const config = {
   id: 'voting',
   context: ({ input }) => firstContext(input),
   initial: 'allowed',
@@ -93,7 +94,9 @@ export const votingMachine = votingSetup.createMachine({
       },
     },
   },
-});
+} satisfies Parameters<typeof votingSetup.createMachine>[0];
+
+export const votingMachine = once(() => votingSetup.createMachine(config));
 
 function firstContext(opened: VotingMachineEvent): VotingContext {
   assertFirstEvent(opened);

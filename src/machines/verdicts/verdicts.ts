@@ -8,6 +8,7 @@ import { assign, setup } from 'xstate';
 import type { Patchset } from '../model/domain.ts';
 import { actionsFor, assertFirstEvent, type StepMeta } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';
+import { once } from '../protocol/once.ts';
 import type { Selectors } from '../protocol/version.ts';
 import type { VerdictsEvent } from './verdict-events.ts';
 import { isCounted, isResult, newestOf, type VoteRun } from './vote-rule.ts';
@@ -68,7 +69,7 @@ const verdictsSetup = setup({
   },
 });
 
-export const verdictsMachine = verdictsSetup.createMachine({
+const config = {
   id: 'verdicts',
   context: ({ input }) => firstContext(input),
   initial: 'open',
@@ -90,7 +91,9 @@ export const verdictsMachine = verdictsSetup.createMachine({
     // The history ends and begins again; otherwise the histories of all inactive changes would stay in memory.
     idle: { tags: 'ended', always: { guard: 'someOpen', target: 'open' } },
   },
-});
+} satisfies Parameters<typeof verdictsSetup.createMachine>[0];
+
+export const verdictsMachine = once(() => verdictsSetup.createMachine(config));
 
 const EMPTY: VerdictsContext = {
   admissions: 0,
