@@ -10,8 +10,8 @@ import { runDaemon } from '../../src/app/daemon.ts';
 import { databaseFile, lockFile, sha256 } from '../../src/app/database-admin.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { FakeLog } from '../fakes/log.ts';
+import { CiHarness } from '../scenarios/ci-harness.ts';
 import { created } from '../scenarios/gerrit-says.ts';
-import { Lab } from '../scenarios/lab.ts';
 
 let folder: string;
 
@@ -29,12 +29,12 @@ jobs:
     testing: {command: [./run-tests.sh], results: results.tap}
 `,
   );
-  const lab = new Lab({ store: openStore(databaseFile(folder)), stage: () => null });
-  await lab.start();
-  lab.say(created());
-  await lab.run(() => lab.store.open().some(({ state }) => state === 'stacking.running'));
-  lab.daemon.life.end();
-  lab.store.close();
+  const ci = new CiHarness({ store: openStore(databaseFile(folder)), stage: () => null });
+  await ci.start();
+  ci.emit(created());
+  await ci.run(() => ci.store.open().some(({ state }) => state === 'stacking.running'));
+  ci.daemon.life.end();
+  ci.store.close();
 });
 
 afterEach(() => rmSync(folder, { recursive: true }));

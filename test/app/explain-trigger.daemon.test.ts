@@ -20,7 +20,7 @@ import {
   VOTE,
   verified,
 } from '../machines/trigger/trigger-facts.ts';
-import { Lab } from '../scenarios/lab.ts';
+import { CiHarness } from '../scenarios/ci-harness.ts';
 
 const BEGIN = Date.UTC(2026, 0, 2, 3, 4, 5);
 const SECOND = 1_000;
@@ -108,14 +108,14 @@ async function decidedByDaemon(
   events: readonly GerritEvent[],
   rules: TriggerRules,
 ): Promise<readonly string[]> {
-  const lab = new Lab({
+  const ci = new CiHarness({
     rules,
     slots: 9,
     specs: [jobSpec({ name: 'a' }), jobSpec({ name: 'b' })],
     stage: () => ({ afterMs: 0, outcome: { how: 'exited', code: 0 } }),
   });
-  const { admission } = lab.daemon;
-  await lab.start();
+  const { admission } = ci.daemon;
+  await ci.start();
   const decided: string[] = [];
   const decide: Admission['decide'] = admission.decide.bind(admission);
   admission.decide = async (...args) => {
@@ -123,16 +123,16 @@ async function decidedByDaemon(
     decided.push(...taken.outcomes.map(({ decision }) => decisionText(decision)));
     return taken;
   };
-  const settled = () => lab.run(() => lab.openWork().length === 0);
+  const settled = () => ci.run(() => ci.openWork().length === 0);
   for (const event of events) {
-    lab.clock.jump(('at' in event ? event.at : BEGIN) - lab.clock.now());
+    ci.clock.jump(('at' in event ? event.at : BEGIN) - ci.clock.now());
     decided.push(...(await admission.resumeWaiting()).map(decisionText));
     await settled();
-    await lab.daemon.events.handle(event);
+    await ci.daemon.events.handle(event);
     await settled();
   }
-  await lab.daemon.service.stop();
-  lab.store.close();
+  await ci.daemon.service.stop();
+  ci.store.close();
   return decided;
 }
 

@@ -9,8 +9,8 @@ import { loadConfig } from '../../src/config/load.ts';
 import { ProviderRegistry } from '../../src/engine/operations/provider-registry.ts';
 import { createLog, type SecretValues } from '../../src/log.ts';
 import { FakeProvider } from '../fakes/provider.ts';
+import { CiHarness } from '../scenarios/ci-harness.ts';
 import { created } from '../scenarios/gerrit-says.ts';
-import { Lab } from '../scenarios/lab.ts';
 
 const OPERATOR = { who: 'alice', why: 'a new branch' };
 const GERRIT = 'gerrit: {host: review.example.org, user: acme-ci, key: ./key}';
@@ -34,10 +34,10 @@ function write({ gerrit = GERRIT, providers = LOCAL, more = '', jobs = ['acme-ds
 
 /** A daemon's parts, started with the current file. */
 async function started() {
-  const lab = new Lab({ slots: 1 });
-  await lab.start();
+  const ci = new CiHarness({ slots: 1 });
+  await ci.start();
   const config = loadConfig(file);
-  const { engine, admission } = lab.daemon;
+  const { engine, admission } = ci.daemon;
   const define = ({ providers }: typeof config) =>
     providers.map(({ name, slots, type }) => ({
       name,
@@ -51,34 +51,34 @@ async function started() {
     config,
     overrides: {},
     secrets,
-    log: lab.log,
-    store: lab.store,
-    clock: lab.clock,
+    log: ci.log,
+    store: ci.store,
+    clock: ci.clock,
     engine,
     admission,
     providers: { set: new ProviderRegistry(define(config)), define },
     onLimits: () => refreshed.push('limits'),
   });
   reload.recordStart();
-  return { lab, reload, refreshed, secrets };
+  return { ci, reload, refreshed, secrets };
 }
 
-const record = (lab: Lab) => lab.store.config();
+const record = (ci: CiHarness) => ci.store.config();
 
 describe('a valid file', () => {
   test('applies to all events and jobs from then on', async () => {
-    const { lab, reload, refreshed } = await started();
-    expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm']);
+    const { ci, reload, refreshed } = await started();
+    expect(ci.daemon.admission.jobNames).toEqual(['acme-dsvm']);
     write({ jobs: ['acme-dsvm', 'acme-fc'], more: 'projects: {openstack/cinder: {concurrency: 2}}' });
     expect(await reload.reload(OPERATOR)).toEqual({
       changed: ['jobs.acme-fc', 'projects.openstack/cinder'],
       restart: [],
       problems: [],
     });
-    expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm', 'acme-fc']);
-    expect(lab.daemon.engine.slots.limits.projects).toMatchObject({ 'openstack/cinder': { concurrency: 2 } });
+    expect(ci.daemon.admission.jobNames).toEqual(['acme-dsvm', 'acme-fc']);
+    expect(ci.daemon.engine.slots.limits.projects).toMatchObject({ 'openstack/cinder': { concurrency: 2 } });
     expect(refreshed).toEqual(['limits']);
-    expect(record(lab)).toMatchObject({
+    expect(record(ci)).toMatchObject({
       file,
       by: 'alice',
       why: 'a new branch',
@@ -87,17 +87,17 @@ describe('a valid file', () => {
   });
 
   test('leaves earlier jobs with their old configuration', async () => {
-    const { lab, reload } = await started();
-    lab.daemon.engine.slots.setLimits({ ...lab.daemon.engine.slots.limits, slots: { local: 0 } });
-    lab.say(created());
-    await lab.untilIdle();
-    const id = lab.jobs()[0]?.id ?? '';
-    const before = lab.store.stored(id)?.context.spec;
+    const { ci, reload } = await started();
+    ci.daemon.engine.slots.setLimits({ ...ci.daemon.engine.slots.limits, slots: { local: 0 } });
+    ci.emit(created());
+    await ci.untilIdle();
+    const id = ci.jobs()[0]?.id ?? '';
+    const before = ci.store.stored(id)?.context.spec;
     write({ more: 'report: {label: Verified}', jobs: ['other'] });
     await reload.reload(OPERATOR);
-    expect(lab.store.stored(id)?.context.spec).toEqual(before);
-    await lab.run();
-    expect(lab.jobs().map(({ name, verdict }) => `${name} ${verdict}`)).toEqual(['acme-dsvm SUCCESS']);
+    expect(ci.store.stored(id)?.context.spec).toEqual(before);
+    await ci.run();
+    expect(ci.jobs().map(({ name, verdict }) => `${name} ${verdict}`)).toEqual(['acme-dsvm SUCCESS']);
   });
 
   test('redacts its secrets at once, in the log and in evidence, and keeps redacting those of the start', async () => {
@@ -127,33 +127,33 @@ describe('a valid file', () => {
 
 describe('an invalid file', () => {
   test('changes nothing, and is reported with positions, until a valid one is read', async () => {
-    const { lab, reload, refreshed } = await started();
+    const { ci, reload, refreshed } = await started();
     write({ jobs: ['acme-fc'], more: 'reprot: {}' });
     const { changed, problems } = await reload.reload(OPERATOR);
     expect(changed).toEqual([]);
     expect(problems).toEqual([expect.stringContaining(`${file}:3:1: reprot: unknown key`)]);
-    expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm']);
+    expect(ci.daemon.admission.jobNames).toEqual(['acme-dsvm']);
     expect(refreshed).toEqual([]);
-    expect(record(lab)).toMatchObject({ by: '', problems, rejectedAt: expect.any(Number) });
+    expect(record(ci)).toMatchObject({ by: '', problems, rejectedAt: expect.any(Number) });
     write();
     expect(await reload.reload(OPERATOR)).toEqual({ changed: [], restart: [], problems: [] });
-    expect(record(lab)).toMatchObject({ by: 'alice', problems: [], rejectedAt: null });
+    expect(record(ci)).toMatchObject({ by: 'alice', problems: [], rejectedAt: null });
   });
 
   test('may be missing', async () => {
-    const { lab, reload } = await started();
+    const { ci, reload } = await started();
     rmSync(file);
     const { problems } = await reload.reload(OPERATOR);
     expect(problems).toEqual([expect.stringContaining(file)]);
-    expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm']);
+    expect(ci.daemon.admission.jobNames).toEqual(['acme-dsvm']);
   });
 
   test('is checked against the connected Gerrit, not the one in the new file', async () => {
-    const { lab, reload } = await started();
+    const { ci, reload } = await started();
     write({ gerrit: GERRIT.replace('review.example.org', 'localhost'), providers: '' });
     const { problems } = await reload.reload(OPERATOR);
     expect(problems).toEqual([expect.stringMatching(/providers\.local: .*review\.example\.org/)]);
-    expect(record(lab)).toMatchObject({ problems });
+    expect(record(ci)).toMatchObject({ problems });
   });
 });
 

@@ -8,8 +8,8 @@ import { databaseFile, lockFile } from '../../src/app/database-admin.ts';
 import { runOnce } from '../../src/app/run-once.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { FakeLog } from '../fakes/log.ts';
+import { CiHarness } from '../scenarios/ci-harness.ts';
 import { created } from '../scenarios/gerrit-says.ts';
-import { Lab } from '../scenarios/lab.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -47,13 +47,13 @@ test('while a daemon runs, a manual run is refused before Gerrit is queried, and
 });
 
 test('after an interrupted run, a manual run is refused and says which job holds the slot and what to do', async () => {
-  const lab = new Lab({ store: openStore(databaseFile(folder)), stage: () => null });
-  await lab.start();
-  lab.say(created());
-  await lab.run(() => lab.jobs()[0]?.state === 'stacking.running');
-  const [job] = lab.jobs();
-  lab.daemon.life.end();
-  lab.store.close();
+  const ci = new CiHarness({ store: openStore(databaseFile(folder)), stage: () => null });
+  await ci.start();
+  ci.emit(created());
+  await ci.run(() => ci.jobs()[0]?.state === 'stacking.running');
+  const [job] = ci.jobs();
+  ci.daemon.life.end();
+  ci.store.close();
   await expect(run()).rejects.toMatchObject({
     operation: 'start job',
     message: `${job?.id} (acme-dsvm ${job?.change},1) was interrupted and still holds the only slot of the provider local`,
@@ -62,13 +62,13 @@ test('after an interrupted run, a manual run is refused and says which job holds
 });
 
 test('while an interrupted review is about to post on the change, a manual run is refused', async () => {
-  const lab = new Lab({ store: openStore(databaseFile(folder)) });
-  await lab.start();
-  lab.reviewer.holdNext('request');
-  lab.say(created());
-  await lab.run(() => lab.reviewer.calls.held === 1 && lab.jobs()[0]?.state === 'done');
-  lab.daemon.life.end();
-  lab.store.close();
+  const ci = new CiHarness({ store: openStore(databaseFile(folder)) });
+  await ci.start();
+  ci.reviewer.holdNext('request');
+  ci.emit(created());
+  await ci.run(() => ci.reviewer.calls.held === 1 && ci.jobs()[0]?.state === 'done');
+  ci.daemon.life.end();
+  ci.store.close();
   await expect(run()).rejects.toMatchObject({
     operation: 'start job',
     message: expect.stringMatching(/^review \w+ was interrupted before it posted on the change$/),

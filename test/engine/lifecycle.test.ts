@@ -1,90 +1,90 @@
 /** The lifecycle of the daemon: draining, stopping, monitor-only, with a full queue. */
 import { expect, test } from 'vitest';
+import { CiHarness } from '../scenarios/ci-harness.ts';
 import { Daemon } from '../scenarios/daemon.ts';
 import { created, FIRST } from '../scenarios/gerrit-says.ts';
 import { broken } from '../scenarios/judge.ts';
-import { Lab } from '../scenarios/lab.ts';
 import { endOf } from '../scenarios/story.ts';
 import { bent, isAt, isRow, when } from '../scenarios/trouble.ts';
 
 test('a drain finishes jobs with a slot, leaves waiting ones, and accepts nothing new', async () => {
-  const lab = new Lab();
-  await lab.start();
-  lab.say(created(1));
-  lab.say(created(2));
-  await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
+  const ci = new CiHarness();
+  await ci.start();
+  ci.emit(created(1));
+  ci.emit(created(2));
+  await ci.run(() => ci.jobs()[0]?.state === 'testing.running');
   let drained = false;
-  void lab.daemon.service.drained.then(() => {
+  void ci.daemon.service.drained.then(() => {
     drained = true;
   });
-  await lab.daemon.service.drain();
-  expect([lab.store.daemon()?.mode, drained]).toEqual(['draining', false]);
-  lab.say(created(3));
-  await lab.run(() => drained);
-  expect(lab.jobs().map(({ state }) => state)).toEqual(['done', 'queued.waiting']);
-  expect(endOf(lab)).toMatchObject({
+  await ci.daemon.service.drain();
+  expect([ci.store.daemon()?.mode, drained]).toEqual(['draining', false]);
+  ci.emit(created(3));
+  await ci.run(() => drained);
+  expect(ci.jobs().map(({ state }) => state)).toEqual(['done', 'queued.waiting']);
+  expect(endOf(ci)).toMatchObject({
     verdicts: ['SUCCESS'],
     servers: 1,
     posts: ['1,1 succeeded Verified+1'],
   });
-  await lab.daemon.service.stop();
-  await lab.restart();
-  await lab.run();
-  expect(broken(lab)).toEqual([]);
-  expect(endOf(lab).verdicts).toEqual(['SUCCESS', 'SUCCESS', 'SUCCESS']);
+  await ci.daemon.service.stop();
+  await ci.restart();
+  await ci.run();
+  expect(broken(ci)).toEqual([]);
+  expect(endOf(ci).verdicts).toEqual(['SUCCESS', 'SUCCESS', 'SUCCESS']);
 });
 
 test('a slot that was granted as the drain began counts as running', async () => {
-  const lab = new Lab();
-  await lab.start();
+  const ci = new CiHarness();
+  await ci.start();
   let drained = false;
-  void lab.daemon.service.drained.then(() => {
+  void ci.daemon.service.drained.then(() => {
     drained = true;
   });
   // The next append is the one that says that the slot was granted.
-  when(lab, isRow('job.ready'), () =>
-    lab.holdAt('before append', 5_000, () => {
-      void lab.daemon.service.drain();
+  when(ci, isRow('job.ready'), () =>
+    ci.holdAt('before append', 5_000, () => {
+      void ci.daemon.service.drain();
     }),
   );
-  lab.say(created());
-  await lab.untilIdle();
-  expect([lab.jobs()[0]?.state, drained]).toEqual(['queued.waiting', false]);
-  await lab.run(() => drained);
-  expect(lab.jobs()[0]).toMatchObject({ state: 'done', verdict: 'SUCCESS' });
+  ci.emit(created());
+  await ci.untilIdle();
+  expect([ci.jobs()[0]?.state, drained]).toEqual(['queued.waiting', false]);
+  await ci.run(() => drained);
+  expect(ci.jobs()[0]).toMatchObject({ state: 'done', verdict: 'SUCCESS' });
 });
 
 test('a drain before the start begins no waiting job, and finishes running ones', async () => {
-  const lab = new Lab();
-  await lab.start();
-  lab.say(created(1));
-  lab.say(created(2));
-  await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
-  lab.daemon.life.end();
-  await lab.clock.advance(120_000);
-  lab.daemon = new Daemon(lab);
-  await lab.daemon.service.drain();
-  await lab.start();
-  await lab.run(() => lab.jobs()[0]?.state === 'done' && lab.store.review('r00001')?.ended === true);
-  await lab.daemon.service.drained;
-  expect(lab.jobs().map(({ state }) => state)).toEqual(['done', 'queued.waiting']);
-  expect(lab.daemon.stream).toBeNull();
+  const ci = new CiHarness();
+  await ci.start();
+  ci.emit(created(1));
+  ci.emit(created(2));
+  await ci.run(() => ci.jobs()[0]?.state === 'testing.running');
+  ci.daemon.life.end();
+  await ci.clock.advance(120_000);
+  ci.daemon = new Daemon(ci);
+  await ci.daemon.service.drain();
+  await ci.start();
+  await ci.run(() => ci.jobs()[0]?.state === 'done' && ci.store.review('r00001')?.ended === true);
+  await ci.daemon.service.drained;
+  expect(ci.jobs().map(({ state }) => state)).toEqual(['done', 'queued.waiting']);
+  expect(ci.daemon.stream).toBeNull();
 });
 
 test('a stop leaves running stages running, and the next start adopts them', async () => {
-  const lab = new Lab();
-  await lab.start();
-  lab.say(created());
-  await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
-  await lab.daemon.service.stop();
-  await lab.daemon.service.stop();
-  expect([lab.runner.running().length, lab.runner.detached]).toEqual([1, 1]);
-  expect(lab.store.daemon()).toMatchObject({ mode: 'stopped', stream: 'not connected' });
-  await expect(lab.daemon.engine.submit([])).rejects.toThrow('the engine stops');
-  await lab.restart();
-  await lab.run();
-  expect(broken(lab)).toEqual([]);
-  expect(endOf(lab)).toMatchObject({ verdicts: ['SUCCESS'], stages: 2, servers: 1 });
+  const ci = new CiHarness();
+  await ci.start();
+  ci.emit(created());
+  await ci.run(() => ci.jobs()[0]?.state === 'testing.running');
+  await ci.daemon.service.stop();
+  await ci.daemon.service.stop();
+  expect([ci.runner.running().length, ci.runner.detached]).toEqual([1, 1]);
+  expect(ci.store.daemon()).toMatchObject({ mode: 'stopped', stream: 'not connected' });
+  await expect(ci.daemon.engine.submit([])).rejects.toThrow('the engine stops');
+  await ci.restart();
+  await ci.run();
+  expect(broken(ci)).toEqual([]);
+  expect(endOf(ci)).toMatchObject({ verdicts: ['SUCCESS'], stages: 2, servers: 1 });
 });
 
 test.each([
@@ -93,26 +93,26 @@ test.each([
   ['delete', 'cleanup.deleting'],
   ['readResults', 'testing.readingResults'],
 ] as const)('a stop aborts a %s that hangs, and its effect stays pending', async (call, state) => {
-  const lab = new Lab();
-  when(lab, isAt(state), () => {
-    if (call === 'readResults') lab.runner.holdNext('request', call);
-    else lab.provider.holdNext('request', call);
+  const ci = new CiHarness();
+  when(ci, isAt(state), () => {
+    if (call === 'readResults') ci.runner.holdNext('request', call);
+    else ci.provider.holdNext('request', call);
   });
-  await lab.start();
-  lab.say(created());
-  await lab.run(() => lab.provider.calls.held + lab.runner.calls.held > 0);
-  await lab.daemon.service.stop();
-  expect(lab.provider.calls.held + lab.runner.calls.held).toBe(0);
-  expect(lab.jobs()[0]?.state).toBe(state);
-  await lab.restart();
-  await lab.run();
-  expect(broken(lab)).toEqual([]);
+  await ci.start();
+  ci.emit(created());
+  await ci.run(() => ci.provider.calls.held + ci.runner.calls.held > 0);
+  await ci.daemon.service.stop();
+  expect(ci.provider.calls.held + ci.runner.calls.held).toBe(0);
+  expect(ci.jobs()[0]?.state).toBe(state);
+  await ci.restart();
+  await ci.run();
+  expect(broken(ci)).toEqual([]);
 });
 
 test('a stop waits for a call that ignores its signal', async () => {
   let letGo = (): void => {};
-  const lab = new Lab({
-    bend: bent('source', (inner) => ({
+  const ci = new CiHarness({
+    wrapAdapters: bent('source', (inner) => ({
       fetch: async (request, signal) => {
         await new Promise<void>((resolve) => {
           letGo = resolve;
@@ -121,14 +121,14 @@ test('a stop waits for a call that ignores its signal', async () => {
       },
     })),
   });
-  await lab.start();
-  lab.say(created());
-  await lab.run(() => lab.jobs()[0]?.state === 'stacking.fetching');
+  await ci.start();
+  ci.emit(created());
+  await ci.run(() => ci.jobs()[0]?.state === 'stacking.fetching');
   let stopped = false;
-  const stopping = lab.daemon.service.stop().then(() => {
+  const stopping = ci.daemon.service.stop().then(() => {
     stopped = true;
   });
-  await lab.untilIdle();
+  await ci.untilIdle();
   expect(stopped).toBe(false);
   letGo();
   await stopping;
@@ -136,51 +136,51 @@ test('a stop waits for a call that ignores its signal', async () => {
 });
 
 test('effects of events that arrive during a stop are performed by the next daemon', async () => {
-  const lab = new Lab();
-  await lab.start();
-  when(lab, isAt('stacking.fetching'), () =>
-    lab.holdAt('before append', 5_000, () => {
-      void lab.daemon.service.stop();
+  const ci = new CiHarness();
+  await ci.start();
+  when(ci, isAt('stacking.fetching'), () =>
+    ci.holdAt('before append', 5_000, () => {
+      void ci.daemon.service.stop();
     }),
   );
-  lab.say(created());
-  await lab.clock.advance(10_000);
-  expect(lab.jobs()[0]?.state).toBe('stacking.running');
-  expect(lab.runner.calls.count('start')).toBe(0);
-  await lab.restart();
-  await lab.run();
-  expect(broken(lab)).toEqual([]);
-  expect(endOf(lab)).toMatchObject({ verdicts: ['SUCCESS'], stages: 2, servers: 1 });
+  ci.emit(created());
+  await ci.clock.advance(10_000);
+  expect(ci.jobs()[0]?.state).toBe('stacking.running');
+  expect(ci.runner.calls.count('start')).toBe(0);
+  await ci.restart();
+  await ci.run();
+  expect(broken(ci)).toEqual([]);
+  expect(endOf(ci)).toMatchObject({ verdicts: ['SUCCESS'], stages: 2, servers: 1 });
 });
 
 test('an event that a stop cut off is neither acknowledged nor an error, and is decided by the next daemon', async () => {
-  const lab = new Lab();
-  await lab.start();
-  const stopped = lab.daemon.service.stop();
-  lab.say(created());
+  const ci = new CiHarness();
+  await ci.start();
+  const stopped = ci.daemon.service.stop();
+  ci.emit(created());
   await stopped;
-  await lab.untilIdle();
-  expect(lab.crashes).toEqual([]);
-  await lab.restart();
-  await lab.run();
-  expect(endOf(lab).verdicts).toEqual(['SUCCESS']);
+  await ci.untilIdle();
+  expect(ci.crashes).toEqual([]);
+  await ci.restart();
+  await ci.run();
+  expect(endOf(ci).verdicts).toEqual(['SUCCESS']);
 });
 
 test('a service starts once', async () => {
-  const lab = new Lab();
-  await lab.start();
-  await expect(lab.daemon.service.start()).rejects.toThrow('a service starts once');
+  const ci = new CiHarness();
+  await ci.start();
+  await expect(ci.daemon.service.start()).rejects.toThrow('a service starts once');
 });
 
 test('monitor-only: events are counted and decided, and nothing starts', async () => {
-  const lab = new Lab({ starts: false });
-  await lab.start();
-  lab.say(created());
-  lab.daemon.stream?.sayNonsense({ reason: 'not-json', sample: '{' });
-  lab.daemon.stream?.sayNoise();
-  await lab.run();
-  expect([lab.jobs(), lab.provider.created, lab.undelivered]).toEqual([[], 0, 0]);
-  expect(lab.store.intake()).toEqual({
+  const ci = new CiHarness({ starts: false });
+  await ci.start();
+  ci.emit(created());
+  ci.daemon.stream?.sayNonsense({ reason: 'not-json', sample: '{' });
+  ci.daemon.stream?.sayNoise();
+  await ci.run();
+  expect([ci.jobs(), ci.provider.created, ci.undelivered]).toEqual([[], 0, 0]);
+  expect(ci.store.intake()).toEqual({
     'patchset-created': 1,
     'rejected:not-json': 1,
     'dropped:meta-ref-updated': 1,
@@ -188,36 +188,36 @@ test('monitor-only: events are counted and decided, and nothing starts', async (
 });
 
 test('starts beyond a full queue wait, and the operator gets an alarm', async () => {
-  const lab = new Lab({ queueLength: 2 });
-  await lab.start();
-  for (const change of [1, 2, 3]) lab.say(created(change));
-  await lab.run();
-  expect(broken(lab)).toEqual([]);
-  expect(endOf(lab)).toMatchObject({ verdicts: Array(3).fill('SUCCESS'), alarms: ['queue-full'] });
-  expect(lab.alarms.raised[0]).toMatchObject({ target: 'all', hint: expect.stringContaining('maxOpenJobs') });
+  const ci = new CiHarness({ queueLength: 2 });
+  await ci.start();
+  for (const change of [1, 2, 3]) ci.emit(created(change));
+  await ci.run();
+  expect(broken(ci)).toEqual([]);
+  expect(endOf(ci)).toMatchObject({ verdicts: Array(3).fill('SUCCESS'), alarms: ['queue-full'] });
+  expect(ci.alarms.raised[0]).toMatchObject({ target: 'all', hint: expect.stringContaining('maxOpenJobs') });
 });
 
 test('the state of the stream is shown; a permanent failure is an alarm', async () => {
-  const lab = new Lab();
-  await lab.start();
-  expect(lab.store.daemon()?.stream).toBe('connected');
+  const ci = new CiHarness();
+  await ci.start();
+  expect(ci.store.daemon()?.stream).toBe('connected');
   const state = { why: 'no right to stream', hint: 'ask for it', permanent: false };
-  lab.daemon.stream?.disconnect(state);
-  expect([lab.store.daemon()?.stream, lab.alarms.kinds]).toEqual(['not connected: no right to stream', []]);
-  lab.daemon.stream?.disconnect({ ...state, permanent: true });
-  await lab.untilIdle();
-  expect(lab.alarms.raised).toMatchObject([{ kind: 'stream-access-denied', hint: 'ask for it' }]);
-  lab.daemon.stream?.reconnect();
-  expect(lab.store.daemon()?.stream).toBe('connected');
+  ci.daemon.stream?.disconnect(state);
+  expect([ci.store.daemon()?.stream, ci.alarms.kinds]).toEqual(['not connected: no right to stream', []]);
+  ci.daemon.stream?.disconnect({ ...state, permanent: true });
+  await ci.untilIdle();
+  expect(ci.alarms.raised).toMatchObject([{ kind: 'stream-access-denied', hint: 'ask for it' }]);
+  ci.daemon.stream?.reconnect();
+  expect(ci.store.daemon()?.stream).toBe('connected');
 });
 
 test('a repeated event starts once', async () => {
-  const lab = new Lab();
-  await lab.start();
-  lab.say(created());
-  lab.say(created());
-  await lab.run();
-  lab.say(created());
-  await lab.run();
-  expect(endOf(lab)).toMatchObject({ verdicts: ['SUCCESS'], posts: [`${FIRST},1 succeeded Verified+1`] });
+  const ci = new CiHarness();
+  await ci.start();
+  ci.emit(created());
+  ci.emit(created());
+  await ci.run();
+  ci.emit(created());
+  await ci.run();
+  expect(endOf(ci)).toMatchObject({ verdicts: ['SUCCESS'], posts: [`${FIRST},1 succeeded Verified+1`] });
 });

@@ -8,9 +8,9 @@ import type { RunOutcome } from '../../src/engine/ports/adapters.ts';
 import type { Failure } from '../../src/machines/model/domain.ts';
 import { LONG, runs } from '../fixtures/effort.ts';
 import { failure } from '../machines/facts.ts';
+import { CiHarness } from './ci-harness.ts';
 import { abandoned, comment, created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
-import { Lab } from './lab.ts';
 
 const CALLS = [
   'create',
@@ -61,7 +61,7 @@ const happening = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant('kill' as const),
-      deadMs: fc.constantFrom(0, 1_000, 600_000, 20_000_000),
+      downtimeMs: fc.constantFrom(0, 1_000, 600_000, 20_000_000),
     }),
   },
   {
@@ -78,38 +78,38 @@ const happening = fc.oneof(
 );
 type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
 
-const FAILS: Readonly<Record<(typeof CALLS)[number], (lab: Lab, trouble: Failure) => void>> = {
-  create: (lab, trouble) => lab.provider.failNext(trouble, 'create'),
-  list: (lab, trouble) => lab.provider.failNext(trouble, 'list'),
-  delete: (lab, trouble) => lab.provider.failNext(trouble, 'delete'),
-  fetch: (lab, trouble) => lab.source.failNext(trouble),
-  start: (lab, trouble) => lab.runner.failNext(trouble, 'start'),
-  stop: (lab, trouble) => lab.runner.failNext(trouble, 'stop'),
-  collect: (lab) => lab.evidence.failNext('collect'),
-  publish: (lab) => lab.evidence.failNext('publish'),
-  post: (lab, trouble) => lab.reviewer.failNext(trouble, 'post'),
-  readVotes: (lab, trouble) => lab.reviewer.failNext(trouble, 'readVotes'),
+const FAILS: Readonly<Record<(typeof CALLS)[number], (ci: CiHarness, trouble: Failure) => void>> = {
+  create: (ci, trouble) => ci.provider.failNext(trouble, 'create'),
+  list: (ci, trouble) => ci.provider.failNext(trouble, 'list'),
+  delete: (ci, trouble) => ci.provider.failNext(trouble, 'delete'),
+  fetch: (ci, trouble) => ci.source.failNext(trouble),
+  start: (ci, trouble) => ci.runner.failNext(trouble, 'start'),
+  stop: (ci, trouble) => ci.runner.failNext(trouble, 'stop'),
+  collect: (ci) => ci.evidence.failNext('collect'),
+  publish: (ci) => ci.evidence.failNext('publish'),
+  post: (ci, trouble) => ci.reviewer.failNext(trouble, 'post'),
+  readVotes: (ci, trouble) => ci.reviewer.failNext(trouble, 'readVotes'),
 };
 
-async function happens(lab: Lab, what: Happening): Promise<void> {
+async function happens(ci: CiHarness, what: Happening): Promise<void> {
   switch (what.do) {
     case 'create':
-      return lab.say(created(what.change, what.patchset));
+      return ci.emit(created(what.change, what.patchset));
     case 'abandon':
-      return lab.say(abandoned(what.change));
+      return ci.emit(abandoned(what.change));
     case 'recheck':
-      return lab.say(comment('recheck', 'alice', what.change));
+      return ci.emit(comment('recheck', 'alice', what.change));
     case 'fail':
-      return FAILS[what.call](lab, failure(what.call, { retryable: what.retryable }));
+      return FAILS[what.call](ci, failure(what.call, { retryable: what.retryable }));
     case 'kill':
-      lab.daemon.life.end();
-      await lab.clock.advance(what.deadMs);
-      return lab.restart();
+      ci.daemon.life.end();
+      await ci.clock.advance(what.downtimeMs);
+      return ci.restart();
     case 'jump':
-      return lab.clock.jump(what.ms);
+      return ci.clock.jump(what.ms);
     case 'wait':
-      await lab.clock.advance(what.ms);
-      return lab.untilIdle();
+      await ci.clock.advance(what.ms);
+      return ci.untilIdle();
   }
 }
 
@@ -123,31 +123,31 @@ test('the invariants hold whatever happens', LONG, async () => {
   await fc.assert(
     fc.asyncProperty(story, async ({ happenings, ends, slots, crashAt }) => {
       let stages = 0;
-      const lab = new Lab({
+      const ci = new CiHarness({
         slots,
         stage: () => {
           stages += 1;
           return { afterMs: 60_000, outcome: ENDS[ends[stages % ends.length] ?? 0] ?? { how: 'timedOut' } };
         },
       });
-      lab.crashAt = crashAt;
-      await lab.start();
+      ci.crashAt = crashAt;
+      await ci.start();
       for (const what of happenings) {
-        await happens(lab, what);
-        await lab.untilIdle();
+        await happens(ci, what);
+        await ci.untilIdle();
       }
-      await lab.run();
+      await ci.run();
       // What a failure of the provider left behind is found by two sweeps, but each failure that is still to come and
       // each death may cost another one.
       for (let sweeps = 0; sweeps < 2 + happenings.length + crashAt.length; sweeps += 1) {
-        await lab.clock.advance(650_000);
-        await lab.run();
+        await ci.clock.advance(650_000);
+        await ci.run();
       }
-      expect(broken(lab)).toEqual([]);
-      expect(lab.crashes).toEqual([]);
-      const [success] = lab.jobs().filter(({ verdict, url }) => verdict === 'SUCCESS' && url === null);
+      expect(broken(ci)).toEqual([]);
+      expect(ci.crashes).toEqual([]);
+      const [success] = ci.jobs().filter(({ verdict, url }) => verdict === 'SUCCESS' && url === null);
       expect(success).toBeUndefined();
-      lab.store.close();
+      ci.store.close();
     }),
     { seed: 20260102, numRuns: runs(120), endOnFailure: false },
   );

@@ -16,8 +16,8 @@ import { ENGINE_BOUNDS } from '../fixtures/bounds.ts';
 import { preparePlan, reportSpec } from '../machines/facts.ts';
 import { jobRules, triggerRules } from '../machines/rule-facts.ts';
 import { sha256 } from '../machines/simulator.ts';
+import type { CiHarness } from './ci-harness.ts';
 import { Life } from './gate.ts';
-import type { Lab } from './lab.ts';
 
 export const DEPLOYMENT = 'lab-1';
 /** What no row and no comment of a lab may hold. */
@@ -41,34 +41,34 @@ export class Daemon {
   readonly service: Lifecycle;
   stream: FakeGerritStream | null = null;
   readonly #store: Store;
-  readonly #lab: Lab;
+  readonly #lab: CiHarness;
   readonly #clock;
 
-  constructor(lab: Lab) {
-    const { log, options } = lab;
-    this.#lab = lab;
+  constructor(ci: CiHarness) {
+    const { log, options } = ci;
+    this.#lab = ci;
     this.life = new Life(
-      (point) => lab.reached(point),
-      (point) => lab.heldAt(point),
+      (point) => ci.reached(point),
+      (point) => ci.heldAt(point),
     );
-    this.#clock = this.life.clock(lab.clock);
-    this.#store = this.life.store(lab.store, (batch) => lab.onDurable(batch));
+    this.#clock = this.life.clock(ci.clock);
+    this.#store = this.life.store(ci.store, (batch) => ci.onDurable(batch));
     const [store, clock] = [this.#store, this.#clock];
     const bare = {
-      providers: new Map([[lab.provider.name, lab.provider]]),
+      providers: new Map([[ci.provider.name, ci.provider]]),
       catchUp: { run: (request: EffectOf<'catchUp'>, signal: AbortSignal) => this.#catchUp(request, signal) },
-      changes: lab.changes,
-      merger: lab.merger,
-      source: lab.source,
-      runner: lab.runner,
-      evidence: lab.evidence,
-      reviewer: lab.reviewer,
-      alarms: lab.alarms,
-      mailer: lab.mailer,
+      changes: ci.changes,
+      merger: ci.merger,
+      source: ci.source,
+      runner: ci.runner,
+      evidence: ci.evidence,
+      reviewer: ci.reviewer,
+      alarms: ci.alarms,
+      mailer: ci.mailer,
       jobsInForce: (change: ChangeNow | null) => jobsInForce(this.admission.settings, change),
       hide: (text: string) => text.replaceAll(SECRET, '[redacted]'),
     };
-    const adapters = this.life.world(options.bend?.(bare, lab) ?? bare);
+    const adapters = this.life.world(options.wrapAdapters?.(bare, ci) ?? bare);
     this.engine = new Engine({
       store,
       adapters,
@@ -88,9 +88,9 @@ export class Daemon {
       clock,
       alarms: adapters.alarms,
       log,
-      newId: (kind) => lab.newId(kind),
-      rules: triggerRules({ jobs: lab.specs.map(({ name }) => jobRules({ name })), ...options.rules }),
-      specs: new Map(lab.specs.map((spec) => [spec.name, spec])),
+      newId: (kind) => ci.newId(kind),
+      rules: triggerRules({ jobs: ci.specs.map(({ name }) => jobRules({ name })), ...options.rules }),
+      specs: new Map(ci.specs.map((spec) => [spec.name, spec])),
       plan: preparePlan(options.plan),
       report: reportSpec(options.report),
       mail: options.mail ?? null,
@@ -136,14 +136,14 @@ export class Daemon {
       listening: {
         events: this.events,
         intake: (listener) => {
-          this.stream = new FakeGerritStream(listener, 1_000, lab.past);
+          this.stream = new FakeGerritStream(listener, 1_000, ci.past);
           return this.stream;
         },
         server: 'review.example.org:29418',
         limits: STREAM_LIMITS,
         since: null,
       },
-      monitoring: options.monitoring === undefined ? null : { ...options.monitoring, metrics: lab.metrics },
+      monitoring: options.monitoring === undefined ? null : { ...options.monitoring, metrics: ci.metrics },
       identity: { pid: 1, startTicks: 1, startedAt: clock.now(), version: '0' },
       sweepIntervalMs: SWEEP_INTERVAL_MS,
       pendingEvidenceBytes: options.pendingEvidenceBytes ?? 1_000_000,
@@ -166,7 +166,7 @@ export class Daemon {
   async #catchUp(request: EffectOf<'catchUp'>, signal: AbortSignal): Promise<CaughtUp> {
     const before = this.#lab.undeliveredEvents;
     const report = await this.events.run(request, signal);
-    if (request.changes === null && this.life.alive) this.#lab.wereDelivered(before);
+    if (request.changes === null && this.life.alive) this.#lab.markDelivered(before);
     return report;
   }
 

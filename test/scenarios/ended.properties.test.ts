@@ -7,8 +7,8 @@ import { expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { LONG, runs } from '../fixtures/effort.ts';
 import { jobSpec } from '../machines/facts.ts';
+import { CiHarness } from './ci-harness.ts';
 import { abandoned, created, FIRST } from './gerrit-says.ts';
-import { Lab } from './lab.ts';
 
 const ENDINGS = ['abandon', 'supersede', 'breakJob', 'breakOtherJob', 'breakReview', 'kill'] as const;
 type Ending = (typeof ENDINGS)[number];
@@ -24,41 +24,41 @@ const NAMES: Readonly<Partial<Record<Ending, string>>> = {
   breakOtherJob: 'j00003',
 };
 
-function end(lab: Lab, ending: Ending): void {
+function end(ci: CiHarness, ending: Ending): void {
   const history = NAMES[ending];
-  if (ending === 'kill') lab.daemon.life.end();
-  else if (ending === 'abandon') lab.say(abandoned());
-  else if (ending === 'supersede') lab.say(created(FIRST, 2));
-  else if (history !== undefined && lab.store.stored(history) !== null) {
+  if (ending === 'kill') ci.daemon.life.end();
+  else if (ending === 'abandon') ci.emit(abandoned());
+  else if (ending === 'supersede') ci.emit(created(FIRST, 2));
+  else if (history !== undefined && ci.store.stored(history) !== null) {
     // A daemon that dies meanwhile never answers.
-    void lab.daemon.engine.send(history, broken);
+    void ci.daemon.engine.send(history, broken);
   }
 }
 
 /** Ends the n-th of what becomes durable in the given way, and after that as the world goes. */
-async function lived(endings: ReadonlyMap<number, Ending>, crashAt: readonly number[], deadMs: number) {
-  const lab = new Lab({
+async function lived(endings: ReadonlyMap<number, Ending>, crashAt: readonly number[], downtimeMs: number) {
+  const ci = new CiHarness({
     slots: 2,
-    deadMs,
+    downtimeMs,
     specs: [jobSpec({ name: 'one' }), jobSpec({ name: 'two' })],
     report: { startMessage: true },
   });
-  lab.crashAt = crashAt;
+  ci.crashAt = crashAt;
   let batches = 0;
-  lab.onDurable = () => {
+  ci.onDurable = () => {
     batches += 1;
     const ending = endings.get(batches);
-    if (ending !== undefined) setImmediate(() => end(lab, ending));
+    if (ending !== undefined) setImmediate(() => end(ci, ending));
   };
-  await lab.start();
-  lab.say(created());
-  await lab.run();
+  await ci.start();
+  ci.emit(created());
+  await ci.run();
   // What a broken job left: two sweeps for its server, two more for what lies on this host.
   for (let sweeps = 0; sweeps < 5; sweeps += 1) {
-    await lab.clock.advance(650_000);
-    await lab.run();
+    await ci.clock.advance(650_000);
+    await ci.run();
   }
-  return lab;
+  return ci;
 }
 
 test('an idle daemon has no pending effects and no leftovers', LONG, async () => {
@@ -69,14 +69,14 @@ test('an idle daemon has no pending effects and no leftovers', LONG, async () =>
   });
   const crashes = fc.array(fc.nat(160), { maxLength: 3 });
   await fc.assert(
-    fc.asyncProperty(endings, crashes, fc.constantFrom(0, 600_000), async (planned, crashAt, deadMs) => {
-      const lab = await lived(new Map(planned), crashAt, deadMs);
-      expect(lab.store.outbox().map(({ history, key }) => `${history} ${key}`)).toEqual([]);
-      expect(lab.provider.servers()).toEqual([]);
-      expect(lab.runner.running()).toEqual([]);
-      expect(await lab.evidence.held()).toEqual([]);
-      expect(lab.crashes).toEqual([]);
-      lab.store.close();
+    fc.asyncProperty(endings, crashes, fc.constantFrom(0, 600_000), async (planned, crashAt, downtimeMs) => {
+      const ci = await lived(new Map(planned), crashAt, downtimeMs);
+      expect(ci.store.outbox().map(({ history, key }) => `${history} ${key}`)).toEqual([]);
+      expect(ci.provider.servers()).toEqual([]);
+      expect(ci.runner.running()).toEqual([]);
+      expect(await ci.evidence.held()).toEqual([]);
+      expect(ci.crashes).toEqual([]);
+      ci.store.close();
     }),
     { numRuns: runs(40), seed: 20_261_128 },
   );

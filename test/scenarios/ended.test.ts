@@ -4,8 +4,8 @@
  */
 import { expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import { CiHarness, SUCCESSFUL_STAGE } from './ci-harness.ts';
 import { abandoned, created } from './gerrit-says.ts';
-import { Lab, WELL } from './lab.ts';
 import { isAt, when } from './trouble.ts';
 
 const [REVIEW, JOB] = ['r00001', 'j00002'];
@@ -34,48 +34,48 @@ const CALLS: readonly (readonly [call: string, history: string, state: string])[
 ];
 
 /** A daemon that dies when the history has ended and this call is not answered. */
-async function diedAt(call: string, history: string, state: string): Promise<Lab> {
-  const lab = new Lab();
+async function diedAt(call: string, history: string, state: string): Promise<CiHarness> {
+  const ci = new CiHarness();
   let held = false;
-  when(lab, isAt(state), () =>
-    lab.holdAt(`before ${call}`, LONG_MS, () => {
+  when(ci, isAt(state), () =>
+    ci.holdAt(`before ${call}`, LONG_MS, () => {
       held = true;
-      void lab.daemon.engine.send(history, broken);
+      void ci.daemon.engine.send(history, broken);
     }),
   );
-  if (call === 'stop') when(lab, isAt('testing.running'), () => lab.say(abandoned()));
-  await lab.start();
-  lab.say(created());
-  await lab.run(() => held);
-  expect(lab.store.stored(history)?.ended).toBe(true);
-  await lab.restart();
-  return lab;
+  if (call === 'stop') when(ci, isAt('testing.running'), () => ci.emit(abandoned()));
+  await ci.start();
+  ci.emit(created());
+  await ci.run(() => held);
+  expect(ci.store.stored(history)?.ended).toBe(true);
+  await ci.restart();
+  return ci;
 }
 
 test.each(CALLS)('%s of %s in %s is settled after the restart', async (call, history, state) => {
-  const lab = await diedAt(call, history, state);
-  await lab.run(() => lab.store.outbox(history).length === 0);
-  await lab.run(() => lab.store.outbox().every((owed) => owed.history === 'stream'));
-  lab.store.close();
+  const ci = await diedAt(call, history, state);
+  await ci.run(() => ci.store.outbox(history).length === 0);
+  await ci.run(() => ci.store.outbox().every((owed) => owed.history === 'stream'));
+  ci.store.close();
 });
 
 test('a start message that was not sent is not sent after the result', async () => {
-  const lab = new Lab({
+  const ci = new CiHarness({
     report: { startMessage: true },
-    stage: () => ({ ...WELL, afterMs: 1_000 }),
+    stage: () => ({ ...SUCCESSFUL_STAGE, afterMs: 1_000 }),
   });
   let held = false;
-  lab.holdAt('before post', LONG_MS, () => {
+  ci.holdAt('before post', LONG_MS, () => {
     held = true;
   });
-  await lab.start();
-  lab.say(created());
-  await lab.run(() => held && lab.store.review(REVIEW)?.ended === true);
-  expect(lab.store.outbox(REVIEW).map(({ effect }) => effect.type)).toEqual(['postStartMessage']);
-  await lab.restart();
-  await lab.run(() => lab.store.outbox(REVIEW).length === 0);
-  expect(lab.reviewer.posted.map(({ run }) => run)).toEqual([REVIEW]);
-  lab.store.close();
+  await ci.start();
+  ci.emit(created());
+  await ci.run(() => held && ci.store.review(REVIEW)?.ended === true);
+  expect(ci.store.outbox(REVIEW).map(({ effect }) => effect.type)).toEqual(['postStartMessage']);
+  await ci.restart();
+  await ci.run(() => ci.store.outbox(REVIEW).length === 0);
+  expect(ci.reviewer.posted.map(({ run }) => run)).toEqual([REVIEW]);
+  ci.store.close();
 });
 
 test('neither a result nor evidence of an ended history is published', async () => {

@@ -4,9 +4,9 @@
  */
 import { describe, expect, test } from 'vitest';
 import { crashPoints, LONG } from '../fixtures/effort.ts';
+import { CiHarness, type CiHarnessOptions } from './ci-harness.ts';
 import { comment, created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
-import { Lab, type LabOptions } from './lab.ts';
 
 const HOUR = 3_600_000;
 const INTERVAL = 600_000;
@@ -17,69 +17,69 @@ const LIMITS = {
   maxSilenceMs: 3 * HOUR,
   minOtherReports: 3,
 };
-const MONITORING: NonNullable<LabOptions['monitoring']> = {
+const MONITORING: NonNullable<CiHarnessOptions['monitoring']> = {
   limits: LIMITS,
   intervalMs: INTERVAL,
   reports: true,
 };
 
-async function started(options: LabOptions = {}, crashAt: readonly number[] = []): Promise<Lab> {
-  const lab = new Lab({ monitoring: MONITORING, ...options });
-  lab.crashAt = crashAt;
-  await lab.start();
-  return lab;
+async function started(options: CiHarnessOptions = {}, crashAt: readonly number[] = []): Promise<CiHarness> {
+  const ci = new CiHarness({ monitoring: MONITORING, ...options });
+  ci.crashAt = crashAt;
+  await ci.start();
+  return ci;
 }
 
 /** Time goes by, and a daemon that died in it is there again. */
-async function pass(lab: Lab, ms: number): Promise<void> {
-  const end = lab.clock.now() + ms;
-  await lab.run(() => lab.clock.now() >= end && lab.atRest);
+async function pass(ci: CiHarness, ms: number): Promise<void> {
+  const end = ci.clock.now() + ms;
+  await ci.run(() => ci.clock.now() >= end && ci.isIdle);
 }
 
 /** What the operator was told; the same twice in a row may be a daemon that died before it knew. */
-function alarmsOf(lab: Lab): readonly string[] {
-  const all = lab.alarms.raised.map(({ kind, cleared }) => (cleared === true ? `over: ${kind}` : kind));
+function alarmsOf(ci: CiHarness): readonly string[] {
+  const all = ci.alarms.raised.map(({ kind, cleared }) => (cleared === true ? `over: ${kind}` : kind));
   return all.filter((text, index) => text !== all[index - 1]);
 }
 
-function problems(lab: Lab): number | undefined {
-  return lab.store.health()?.problems.length;
+function problems(ci: CiHarness): number | undefined {
+  return ci.store.health()?.problems.length;
 }
 
 /** Others report on what our jobs are for, all the time. */
-async function othersReport(lab: Lab, hours: number, who = 'zuul'): Promise<void> {
+async function othersReport(ci: CiHarness, hours: number, who = 'zuul'): Promise<void> {
   for (let hour = 0; hour < hours; hour += 1) {
-    lab.say(comment('Build succeeded.', who, 500 + Math.floor((lab.clock.now() / HOUR) % 1_000)));
-    await pass(lab, HOUR);
+    ci.emit(comment('Build succeeded.', who, 500 + Math.floor((ci.clock.now() / HOUR) % 1_000)));
+    await pass(ci, HOUR);
   }
 }
 
 describe('a disk that fills up', () => {
-  async function story(lab: Lab): Promise<void> {
-    lab.metrics.leave(500);
-    await pass(lab, 2 * INTERVAL);
+  async function story(ci: CiHarness): Promise<void> {
+    ci.metrics.leave(500);
+    await pass(ci, 2 * INTERVAL);
     // A little room is not enough to call it over.
-    lab.metrics.leave(1_100);
-    await pass(lab, 2 * INTERVAL);
-    lab.metrics.leave(null);
-    await pass(lab, 2 * INTERVAL);
-    expect(problems(lab)).toBe(1);
-    lab.metrics.leave(5_000);
-    await pass(lab, 2 * INTERVAL);
-    expect(problems(lab)).toBe(0);
+    ci.metrics.leave(1_100);
+    await pass(ci, 2 * INTERVAL);
+    ci.metrics.leave(null);
+    await pass(ci, 2 * INTERVAL);
+    expect(problems(ci)).toBe(1);
+    ci.metrics.leave(5_000);
+    await pass(ci, 2 * INTERVAL);
+    expect(problems(ci)).toBe(0);
   }
 
   test('is reported once, and once when there is space again; no check is a row of the log', async () => {
-    const lab = await started();
-    await story(lab);
-    expect(lab.alarms.raised).toMatchObject([
+    const ci = await started();
+    await story(ci);
+    expect(ci.alarms.raised).toMatchObject([
       { kind: 'disk-low', target: '/state', message: expect.stringContaining('stateDir') },
       { kind: 'disk-low', target: '/state', cleared: true, hint: '' },
     ]);
-    expect([...lab.store.histories()].sort()).toEqual(['stream', 'voting']);
-    expect(lab.metrics.reads).toBeGreaterThanOrEqual(8);
-    expect(broken(lab)).toEqual([]);
-    lab.store.close();
+    expect([...ci.store.histories()].sort()).toEqual(['stream', 'voting']);
+    expect(ci.metrics.reads).toBeGreaterThanOrEqual(8);
+    expect(broken(ci)).toEqual([]);
+    ci.store.close();
   });
 
   test('is reported the same way, wherever the daemon dies', LONG, async () => {
@@ -87,48 +87,48 @@ describe('a disk that fills up', () => {
     await story(undisturbed);
     undisturbed.store.close();
     for (const point of crashPoints(undisturbed.points)) {
-      const lab = await started({}, [point]);
-      await story(lab);
-      expect([point, alarmsOf(lab), broken(lab)]).toEqual([point, ['disk-low', 'over: disk-low'], []]);
-      lab.store.close();
+      const ci = await started({}, [point]);
+      await story(ci);
+      expect([point, alarmsOf(ci), broken(ci)]).toEqual([point, ['disk-low', 'over: disk-low'], []]);
+      ci.store.close();
     }
   });
 
   test('is detected by the next daemon', async () => {
-    const lab = await started();
-    lab.daemon.life.end();
-    lab.metrics.leave(1);
-    await lab.restart();
-    await lab.run();
-    expect(alarmsOf(lab)).toEqual(['disk-low']);
-    lab.store.close();
+    const ci = await started();
+    ci.daemon.life.end();
+    ci.metrics.leave(1);
+    await ci.restart();
+    await ci.run();
+    expect(alarmsOf(ci)).toEqual(['disk-low']);
+    ci.store.close();
   });
 });
 
 describe('missing reports', () => {
   test('while other CIs report: an alarm after the configured time, cleared by our next report', async () => {
-    const lab = await started();
-    await othersReport(lab, 2);
-    expect(alarmsOf(lab)).toEqual([]);
-    await othersReport(lab, 3);
-    expect(lab.alarms.raised).toMatchObject([
+    const ci = await started();
+    await othersReport(ci, 2);
+    expect(alarmsOf(ci)).toEqual([]);
+    await othersReport(ci, 3);
+    expect(ci.alarms.raised).toMatchObject([
       { kind: 'no-reports', message: expect.stringMatching(/nothing is reported so far: .* times/) },
     ]);
-    lab.say(created(1));
-    await pass(lab, HOUR);
-    expect(alarmsOf(lab)).toEqual(['no-reports', 'over: no-reports']);
-    await othersReport(lab, 2);
-    expect(alarmsOf(lab).length).toBe(2);
-    expect(broken(lab)).toEqual([]);
-    lab.store.close();
+    ci.emit(created(1));
+    await pass(ci, HOUR);
+    expect(alarmsOf(ci)).toEqual(['no-reports', 'over: no-reports']);
+    await othersReport(ci, 2);
+    expect(alarmsOf(ci).length).toBe(2);
+    expect(broken(ci)).toEqual([]);
+    ci.store.close();
   });
 
   test('raise no alarm when only people or our own account comment, and when posting is disabled', async () => {
     for (const who of ['alice', 'acme-ci']) {
-      const lab = await started({ rules: { account: 'acme-ci' } });
-      await othersReport(lab, 6, who);
-      expect([who, alarmsOf(lab)]).toEqual([who, []]);
-      lab.store.close();
+      const ci = await started({ rules: { account: 'acme-ci' } });
+      await othersReport(ci, 6, who);
+      expect([who, alarmsOf(ci)]).toEqual([who, []]);
+      ci.store.close();
     }
     const silent = await started();
     await pass(silent, 6 * HOUR);
@@ -140,31 +140,31 @@ describe('missing reports', () => {
   });
 
   test('count no time in which the stream was down, and continue to count over a restart', async () => {
-    const lab = await started();
-    await othersReport(lab, 2);
-    lab.daemon.stream?.disconnect({ why: 'gone', hint: '', permanent: false });
-    await lab.clock.advance(10 * HOUR);
-    await lab.untilIdle();
-    lab.daemon.stream?.reconnect();
-    await lab.run();
-    expect(alarmsOf(lab).filter((text) => text === 'no-reports')).toEqual([]);
-    await lab.restart();
-    await othersReport(lab, 1);
-    expect(alarmsOf(lab).filter((text) => text === 'no-reports')).toEqual([]);
-    await othersReport(lab, 2);
-    expect(alarmsOf(lab).filter((text) => text === 'no-reports')).toEqual(['no-reports']);
-    lab.store.close();
+    const ci = await started();
+    await othersReport(ci, 2);
+    ci.daemon.stream?.disconnect({ why: 'gone', hint: '', permanent: false });
+    await ci.clock.advance(10 * HOUR);
+    await ci.untilIdle();
+    ci.daemon.stream?.reconnect();
+    await ci.run();
+    expect(alarmsOf(ci).filter((text) => text === 'no-reports')).toEqual([]);
+    await ci.restart();
+    await othersReport(ci, 1);
+    expect(alarmsOf(ci).filter((text) => text === 'no-reports')).toEqual([]);
+    await othersReport(ci, 2);
+    expect(alarmsOf(ci).filter((text) => text === 'no-reports')).toEqual(['no-reports']);
+    ci.store.close();
   });
 });
 
 test('other limits after a restart apply at once', async () => {
-  const lab = await started();
-  lab.metrics.leave(1_500);
-  await pass(lab, INTERVAL);
-  expect(alarmsOf(lab)).toEqual([]);
-  lab.daemon.life.end();
+  const ci = await started();
+  ci.metrics.leave(1_500);
+  await pass(ci, INTERVAL);
+  expect(alarmsOf(ci)).toEqual([]);
+  ci.daemon.life.end();
   const options = { monitoring: { ...MONITORING, limits: { ...LIMITS, diskFreeBytes: 2_000 } } };
-  const next = Object.assign(lab, { options: { ...lab.options, ...options } });
+  const next = Object.assign(ci, { options: { ...ci.options, ...options } });
   await next.restart();
   await next.run();
   expect(alarmsOf(next)).toEqual(['disk-low']);

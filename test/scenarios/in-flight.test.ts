@@ -6,9 +6,9 @@
 import { describe, expect, test } from 'vitest';
 import { NEVER } from '../fixtures/never.ts';
 import { jobSpec } from '../machines/facts.ts';
+import { CiHarness } from './ci-harness.ts';
 import { abandoned, created, FIRST } from './gerrit-says.ts';
 import { broken } from './judge.ts';
-import { Lab } from './lab.ts';
 import { endOf } from './story.ts';
 
 /** Calls until the verdict is handed over, and the stages that have begun when the call is made. */
@@ -33,81 +33,81 @@ const HANGS = [
 ] as const;
 const GOOD = `${FIRST},1 succeeded Verified+1`;
 
-async function disturbed(point: string, ms: number, disturb: (lab: Lab) => void): Promise<Lab> {
-  const lab = new Lab();
-  await lab.start();
-  lab.say(created());
-  lab.holdAt(point, ms, () => disturb(lab));
-  await lab.run();
-  return lab;
+async function disturbed(point: string, ms: number, disturb: (ci: CiHarness) => void): Promise<CiHarness> {
+  const ci = new CiHarness();
+  await ci.start();
+  ci.emit(created());
+  ci.holdAt(point, ms, () => disturb(ci));
+  await ci.run();
+  return ci;
 }
 
-const abandon = (lab: Lab) => lab.say(abandoned());
-const supersede = (lab: Lab) => lab.say(created(FIRST, 2));
+const abandon = (ci: CiHarness) => ci.emit(abandoned());
+const supersede = (ci: CiHarness) => ci.emit(created(FIRST, 2));
 
 describe.each(HANGS)('abandoned while a call hangs for %s', (_, ms) => {
   test.each(WORK.flatMap(([call, stages]) => EDGES.map((edge) => [edge, call, stages] as const)))(
     '%s %s',
     async (edge, call, stages) => {
-      const lab = await disturbed(`${edge} ${call}`, ms, abandon);
-      expect(broken(lab)).toEqual([]);
-      expect(endOf(lab)).toMatchObject({ verdicts: ['ABORTED'], posts: [] });
+      const ci = await disturbed(`${edge} ${call}`, ms, abandon);
+      expect(broken(ci)).toEqual([]);
+      expect(endOf(ci)).toMatchObject({ verdicts: ['ABORTED'], posts: [] });
       // The command begins between the two points of `start`.
-      expect(lab.runner.started).toBe(call === 'start' && edge === 'after' ? 1 : stages);
-      lab.store.close();
+      expect(ci.runner.started).toBe(call === 'start' && edge === 'after' ? 1 : stages);
+      ci.store.close();
     },
   );
 
   test.each(AFTER.flatMap((call) => EDGES.map((edge) => [edge, call] as const)))(
     '%s %s',
     async (edge, call) => {
-      const lab = await disturbed(`${edge} ${call}`, ms, abandon);
-      expect(broken(lab)).toEqual([]);
+      const ci = await disturbed(`${edge} ${call}`, ms, abandon);
+      expect(broken(ci)).toEqual([]);
       // A post that never arrived and was given up is not tried again for a change that nobody waits for.
       const givenUp = `${edge} ${call}` === 'before post' && ms > 5_000;
       const posts = givenUp || UNPOSTED.includes(`${edge} ${call}`) ? [] : [GOOD];
-      expect(endOf(lab)).toMatchObject({ verdicts: ['SUCCESS'], posts });
-      lab.store.close();
+      expect(endOf(ci)).toMatchObject({ verdicts: ['SUCCESS'], posts });
+      ci.store.close();
     },
   );
 });
 
 describe('superseded while a call hangs', () => {
   test.each(WORK.flatMap(([call]) => EDGES.map((edge) => `${edge} ${call}`)))('%s', async (point) => {
-    const lab = await disturbed(point, 5_000, supersede);
-    expect(broken(lab)).toEqual([]);
-    expect(endOf(lab)).toMatchObject({
+    const ci = await disturbed(point, 5_000, supersede);
+    expect(broken(ci)).toEqual([]);
+    expect(endOf(ci)).toMatchObject({
       verdicts: ['ABORTED', 'SUCCESS'],
       posts: [`${FIRST},2 succeeded Verified+1`],
     });
-    lab.store.close();
+    ci.store.close();
   });
 
   test.each(AFTER.flatMap((call) => EDGES.map((edge) => `${edge} ${call}`)))('%s', async (point) => {
-    const lab = await disturbed(point, 5_000, supersede);
-    expect(broken(lab)).toEqual([]);
-    expect(endOf(lab)).toMatchObject({
+    const ci = await disturbed(point, 5_000, supersede);
+    expect(broken(ci)).toEqual([]);
+    expect(endOf(ci)).toMatchObject({
       verdicts: ['SUCCESS', 'SUCCESS'],
       posts: [...(UNPOSTED.includes(point) ? [] : [GOOD]), `${FIRST},2 succeeded Verified+1`],
     });
-    lab.store.close();
+    ci.store.close();
   });
 });
 
 test('a server that appears after its creation was cancelled is deleted, and no stage starts on it', async () => {
-  const lab = new Lab();
-  await lab.start();
-  lab.provider.holdNext('answer');
-  lab.say(created());
-  await lab.provider.calls.reached('create');
-  lab.say(abandoned());
-  await lab.untilIdle();
-  expect(lab.provider.servers()).toHaveLength(1);
-  expect(lab.jobs()[0]).toMatchObject({ state: 'cleanup.awaitingEffects', verdict: 'ABORTED' });
-  lab.provider.release();
-  await lab.run();
-  expect(broken(lab)).toEqual([]);
-  expect([lab.provider.created, lab.provider.deleted, lab.runner.started]).toEqual([1, 1, 0]);
+  const ci = new CiHarness();
+  await ci.start();
+  ci.provider.holdNext('answer');
+  ci.emit(created());
+  await ci.provider.calls.reached('create');
+  ci.emit(abandoned());
+  await ci.untilIdle();
+  expect(ci.provider.servers()).toHaveLength(1);
+  expect(ci.jobs()[0]).toMatchObject({ state: 'cleanup.awaitingEffects', verdict: 'ABORTED' });
+  ci.provider.release();
+  await ci.run();
+  expect(broken(ci)).toEqual([]);
+  expect([ci.provider.created, ci.provider.deleted, ci.runner.started]).toEqual([1, 1, 0]);
 });
 
 test('a server that appears after its job was abandoned is swept', async () => {
@@ -117,9 +117,9 @@ test('a server that appears after its job was abandoned is swept', async () => {
     cleanupAttempts: 1,
     cleanupRetryMs: 1_000,
   };
-  const lab = new Lab({
+  const ci = new CiHarness({
     specs: [jobSpec({ limits })],
-    bend: (world, { provider }) => ({
+    wrapAdapters: (world, { provider }) => ({
       ...world,
       providers: new Map([
         [
@@ -132,21 +132,21 @@ test('a server that appears after its job was abandoned is swept', async () => {
             // A provider that does not notice its abort signal, and makes the server an hour later.
             create: (request) =>
               new Promise((resolve) => {
-                lab.clock.after(3_600_000, () => resolve(provider.add(request).server));
+                ci.clock.after(3_600_000, () => resolve(provider.add(request).server));
               }),
           },
         ],
       ]),
     }),
   });
-  await lab.start();
-  lab.say(created());
-  lab.holdAt('before create', 0, () => lab.say(abandoned()));
-  await lab.run();
-  expect(lab.jobs()[0]?.state).toBe('done');
-  expect(lab.provider.created).toBe(0);
-  await lab.clock.advance(3_700_000);
-  expect(lab.provider.servers()).toHaveLength(1);
-  await lab.clock.advance(1_200_000);
-  expect(lab.provider.servers()).toHaveLength(0);
+  await ci.start();
+  ci.emit(created());
+  ci.holdAt('before create', 0, () => ci.emit(abandoned()));
+  await ci.run();
+  expect(ci.jobs()[0]?.state).toBe('done');
+  expect(ci.provider.created).toBe(0);
+  await ci.clock.advance(3_700_000);
+  expect(ci.provider.servers()).toHaveLength(1);
+  await ci.clock.advance(1_200_000);
+  expect(ci.provider.servers()).toHaveLength(0);
 });

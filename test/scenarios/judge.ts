@@ -5,18 +5,18 @@
 import { openStore } from '../../src/adapters/sqlite/store.ts';
 import { verifyLog } from '../../src/engine/operations/verify-log.ts';
 import { sha256 } from '../machines/simulator.ts';
+import type { CiHarness } from './ci-harness.ts';
 import { DEPLOYMENT } from './daemon.ts';
-import type { Lab } from './lab.ts';
 
 const scratch = openStore(':memory:');
 
-export function broken(lab: Lab): readonly string[] {
-  return [...brokenOutside(lab), ...inTheLog(lab)];
+export function broken(ci: CiHarness): readonly string[] {
+  return [...brokenOutside(ci), ...inTheLog(ci)];
 }
 
 /** The quick half: nothing is replayed. */
-export function brokenOutside(lab: Lab): readonly string[] {
-  const { provider, runner, reviewer, evidence } = lab;
+export function brokenOutside(ci: CiHarness): readonly string[] {
+  const { provider, runner, reviewer, evidence } = ci;
   const found: string[] = [];
   const left = provider.servers().filter(({ owner }) => owner.deployment === DEPLOYMENT);
   if (left.length > 0) found.push(`servers left: ${left.map(({ server }) => server.name).join(', ')}`);
@@ -25,16 +25,16 @@ export function brokenOutside(lab: Lab): readonly string[] {
   const runs = reviewer.posted.map(({ run }) => run);
   if (new Set(runs).size < runs.length) found.push(`posted twice: ${runs.join(', ')}`);
   if (evidence.staged.size > 0) found.push(`evidence left on this host: ${[...evidence.staged.keys()]}`);
-  if (lab.undelivered > 0) found.push(`${lab.undelivered} events lost`);
-  for (const { history, state } of lab.openWork()) found.push(`${history} is open in ${state}`);
-  for (const { id, state } of lab.jobs()) if (state !== 'done') found.push(`${id} ended as ${state}`);
-  for (const { history, key } of lab.store.outbox()) found.push(`${history} is owed ${key}`);
+  if (ci.undelivered > 0) found.push(`${ci.undelivered} events lost`);
+  for (const { history, state } of ci.openWork()) found.push(`${history} is open in ${state}`);
+  for (const { id, state } of ci.jobs()) if (state !== 'done') found.push(`${id} ended as ${state}`);
+  for (const { history, key } of ci.store.outbox()) found.push(`${history} is owed ${key}`);
   return found;
 }
 
-function inTheLog(lab: Lab): readonly string[] {
+function inTheLog(ci: CiHarness): readonly string[] {
   const found: string[] = [];
-  const { differences, views } = verifyLog(lab.store, scratch, sha256);
+  const { differences, views } = verifyLog(ci.store, scratch, sha256);
   for (const { history, version, field } of differences)
     found.push(`${history}/${version}: ${field} differs`);
   return [...found, ...views];

@@ -7,67 +7,67 @@ import { Sweep } from '../../src/engine/operations/sweep.ts';
 import { makeRig } from '../adapters/logs/rig.ts';
 import { collectRequest } from '../contracts/evidence.ts';
 import { NEVER } from '../fixtures/never.ts';
+import { CiHarness } from './ci-harness.ts';
 import { DEPLOYMENT } from './daemon.ts';
 import { created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
-import { Lab } from './lab.ts';
 import { bent, bentProvider, outage } from './trouble.ts';
 
 /** A lab whose one job has ended without its server. */
-async function givenUp(): Promise<{ readonly lab: Lab; readonly fix: () => void }> {
+async function givenUp(): Promise<{ readonly ci: CiHarness; readonly fix: () => void }> {
   let locked = true;
-  const lab = new Lab({
-    bend: bentProvider((inner) => ({
+  const ci = new CiHarness({
+    wrapAdapters: bentProvider((inner) => ({
       delete: (server, deployment) =>
         locked ? Promise.reject(outage('delete server')) : inner.delete(server, deployment, NEVER),
     })),
   });
-  await lab.start();
-  lab.say(created());
-  await lab.run();
+  await ci.start();
+  ci.emit(created());
+  await ci.run();
   const fix = () => {
     locked = false;
   };
-  return { lab, fix };
+  return { ci, fix };
 }
 
 test('neither its server nor its files are left after the sweep', async () => {
-  const { lab, fix } = await givenUp();
-  expect(lab.jobs()).toMatchObject([{ state: 'done', verdict: 'SUCCESS' }]);
-  expect(lab.alarms.kinds).toEqual(['server-leaked']);
-  expect(lab.provider.servers()).toHaveLength(1);
-  expect(await lab.evidence.held()).toEqual(['j00002']);
+  const { ci, fix } = await givenUp();
+  expect(ci.jobs()).toMatchObject([{ state: 'done', verdict: 'SUCCESS' }]);
+  expect(ci.alarms.kinds).toEqual(['server-leaked']);
+  expect(ci.provider.servers()).toHaveLength(1);
+  expect(await ci.evidence.held()).toEqual(['j00002']);
   fix();
-  await lab.clock.advance(4 * 600_000);
-  await lab.untilIdle();
-  expect(broken(lab)).toEqual([]);
-  expect(await lab.evidence.held()).toEqual([]);
-  lab.store.close();
+  await ci.clock.advance(4 * 600_000);
+  await ci.untilIdle();
+  expect(broken(ci)).toEqual([]);
+  expect(await ci.evidence.held()).toEqual([]);
+  ci.store.close();
 });
 
 test('evidence that cannot be removed is not a leaked server, and the sweep removes it', async () => {
   let broken = true;
-  const lab = new Lab({
-    bend: bent('evidence', (inner) => ({
+  const ci = new CiHarness({
+    wrapAdapters: bent('evidence', (inner) => ({
       discard: (job) => (broken ? Promise.reject(outage('discard evidence')) : inner.discard(job, 'all')),
     })),
   });
-  await lab.start();
-  lab.say(created());
-  await lab.run();
-  expect(lab.jobs()).toMatchObject([{ state: 'done', verdict: 'SUCCESS' }]);
-  expect(lab.provider.servers()).toEqual([]);
-  expect(lab.alarms.raised).toMatchObject([{ kind: 'evidence-leaked', target: 'job j00002' }]);
+  await ci.start();
+  ci.emit(created());
+  await ci.run();
+  expect(ci.jobs()).toMatchObject([{ state: 'done', verdict: 'SUCCESS' }]);
+  expect(ci.provider.servers()).toEqual([]);
+  expect(ci.alarms.raised).toMatchObject([{ kind: 'evidence-leaked', target: 'job j00002' }]);
   broken = false;
-  await lab.clock.advance(4 * 600_000);
-  await lab.untilIdle();
-  expect(await lab.evidence.held()).toEqual([]);
-  expect(lab.alarms.raised.at(-1)).toMatchObject({ kind: 'evidence-leaked', cleared: true });
-  lab.store.close();
+  await ci.clock.advance(4 * 600_000);
+  await ci.untilIdle();
+  expect(await ci.evidence.held()).toEqual([]);
+  expect(ci.alarms.raised.at(-1)).toMatchObject({ kind: 'evidence-leaked', cleared: true });
+  ci.store.close();
 });
 
 test('on a real disk its runs and its evidence are removed, and those of other jobs are not', async () => {
-  const { lab } = await givenUp();
+  const { ci } = await givenUp();
   const rig = await makeRig();
   const { signal } = new AbortController();
   const evidence = rig.start();
@@ -77,14 +77,14 @@ test('on a real disk its runs and its evidence are removed, and those of other j
     await evidence.collect(collectRequest({ owner: { deployment: DEPLOYMENT, job, attempt: 1 } }), signal);
   }
   const sweep = new Sweep({
-    providers: new Map([[lab.provider.name, lab.provider]]),
-    merger: lab.merger,
+    providers: new Map([[ci.provider.name, ci.provider]]),
+    merger: ci.merger,
     evidence,
-    store: lab.store,
-    alarms: lab.alarms,
-    log: lab.log,
+    store: ci.store,
+    alarms: ci.alarms,
+    log: ci.log,
     deployment: DEPLOYMENT,
-    clock: lab.clock,
+    clock: ci.clock,
     callTimeoutMs: 60_000,
   });
   try {
@@ -93,7 +93,7 @@ test('on a real disk its runs and its evidence are removed, and those of other j
     for (const folder of ['runs', 'evidence'])
       expect(await readdir(join(rig.stateDir, folder))).toEqual([stranger]);
   } finally {
-    lab.store.close();
+    ci.store.close();
     await rig.close();
   }
 });

@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest';
 import type { MailSpec } from '../../src/machines/review/mail.ts';
 import { FAILED, START } from '../machines/facts.ts';
+import { CiHarness } from './ci-harness.ts';
 import { created, FIRST } from './gerrit-says.ts';
 import { broken } from './judge.ts';
-import { Lab } from './lab.ts';
 import { storyTests } from './telling.ts';
 import { bent, outage } from './trouble.ts';
 
@@ -30,64 +30,64 @@ storyTests([
   {
     name: 'a failure is told by mail',
     options: FAILING,
-    begin: (lab) => lab.say(created()),
+    begin: (ci) => ci.emit(created()),
     end: { ...end, mails: ONE },
   },
   {
     name: 'a success is not',
     options: { mail },
-    begin: (lab) => lab.say(created()),
+    begin: (ci) => ci.emit(created()),
     end: { ...end, verdicts: ['SUCCESS'], posts: [`${FIRST},1 succeeded Verified+1`], mails: [] },
   },
   {
     name: 'mail does not go for an hour',
     options: {
       ...FAILING,
-      bend: bent('mailer', (mailer, lab) => ({
+      wrapAdapters: bent('mailer', (mailer, ci) => ({
         send: (letter, signal) =>
-          lab.clock.now() < FIXED ? Promise.reject(outage('send mail')) : mailer.send(letter, signal),
+          ci.clock.now() < FIXED ? Promise.reject(outage('send mail')) : mailer.send(letter, signal),
       })),
     },
-    begin: (lab) => lab.say(created()),
+    begin: (ci) => ci.emit(created()),
     end: { ...end, mails: ONE },
   },
   {
     name: 'mail is refused for good',
     options: {
       ...FAILING,
-      bend: bent('mailer', () => ({ send: () => Promise.reject(outage('send mail', false)) })),
+      wrapAdapters: bent('mailer', () => ({ send: () => Promise.reject(outage('send mail', false)) })),
     },
-    begin: (lab) => lab.say(created()),
+    begin: (ci) => ci.emit(created()),
     end: { ...end, mails: [], alarms: ['mail-send-failed'] },
   },
 ]);
 
 test('a mail that hangs blocks neither the review nor the next one', async () => {
-  const lab = new Lab(FAILING);
-  await lab.start();
-  lab.mailer.holdNext('request');
-  lab.say(created());
-  await lab.run(() => lab.mailer.calls.held === 1);
-  expect(lab.openWork()).toEqual([]);
-  lab.say(created(FIRST, 2));
-  await lab.run(() => lab.reviewer.posted.length === 2);
-  lab.mailer.calls.release();
-  await lab.run();
-  expect(broken(lab)).toEqual([]);
-  expect(lab.mailer.subjects).toHaveLength(2);
-  lab.store.close();
+  const ci = new CiHarness(FAILING);
+  await ci.start();
+  ci.mailer.holdNext('request');
+  ci.emit(created());
+  await ci.run(() => ci.mailer.calls.held === 1);
+  expect(ci.openWork()).toEqual([]);
+  ci.emit(created(FIRST, 2));
+  await ci.run(() => ci.reviewer.posted.length === 2);
+  ci.mailer.calls.release();
+  await ci.run();
+  expect(broken(ci)).toEqual([]);
+  expect(ci.mailer.subjects).toHaveLength(2);
+  ci.store.close();
 });
 
 test('one that was accepted while its answer was lost is repeated as the same mail', async () => {
-  const lab = new Lab(FAILING);
-  await lab.start();
-  lab.mailer.holdNext('answer');
-  lab.say(created());
-  await lab.run(() => lab.mailer.calls.held === 1);
-  await lab.restart();
-  await lab.run();
-  expect(broken(lab)).toEqual([]);
-  expect(lab.mailer.sent).toHaveLength(2);
-  expect(lab.mailer.subjects).toEqual(ONE);
-  lab.store.close();
+  const ci = new CiHarness(FAILING);
+  await ci.start();
+  ci.mailer.holdNext('answer');
+  ci.emit(created());
+  await ci.run(() => ci.mailer.calls.held === 1);
+  await ci.restart();
+  await ci.run();
+  expect(broken(ci)).toEqual([]);
+  expect(ci.mailer.sent).toHaveLength(2);
+  expect(ci.mailer.subjects).toEqual(ONE);
+  ci.store.close();
 });

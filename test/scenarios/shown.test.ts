@@ -2,65 +2,65 @@
 import { expect, test } from 'vitest';
 import { crashPoints, LONG } from '../fixtures/effort.ts';
 import { PATCHSET } from '../machines/facts.ts';
+import { CiHarness } from './ci-harness.ts';
 import { created, FIRST, ready } from './gerrit-says.ts';
 import { broken } from './judge.ts';
-import { Lab } from './lab.ts';
 
 const shown = { ...PATCHSET, change: FIRST, patchset: 1, ref: `refs/changes/${FIRST % 100}/${FIRST}/1` };
-const show = (lab: Lab, wip: boolean) => lab.changes.show(shown, { wip, status: 'open' });
-const verdicts = (lab: Lab) => lab.jobs().map(({ verdict }) => verdict);
+const show = (ci: CiHarness, wip: boolean) => ci.changes.show(shown, { wip, status: 'open' });
+const verdicts = (ci: CiHarness) => ci.jobs().map(({ verdict }) => verdict);
 
-async function refused(crashAt: readonly number[] = []): Promise<Lab> {
-  const lab = new Lab();
-  lab.crashAt = crashAt;
-  await lab.start();
-  show(lab, true);
-  lab.say(created());
-  await lab.run();
-  return lab;
+async function refused(crashAt: readonly number[] = []): Promise<CiHarness> {
+  const ci = new CiHarness();
+  ci.crashAt = crashAt;
+  await ci.start();
+  show(ci, true);
+  ci.emit(created());
+  await ci.run();
+  return ci;
 }
 
-async function becomesReady(lab: Lab): Promise<void> {
-  show(lab, false);
-  lab.say(ready());
-  await lab.run();
+async function becomesReady(ci: CiHarness): Promise<void> {
+  show(ci, false);
+  ci.emit(ready());
+  await ci.run();
 }
 
 test('it is started when it is ready, and not again', async () => {
-  const lab = await refused();
-  expect([verdicts(lab), lab.reviewer.posted]).toEqual([['ABORTED'], []]);
-  await becomesReady(lab);
-  expect(verdicts(lab)).toEqual(['ABORTED', 'SUCCESS']);
-  expect(lab.reviewer.posted).toHaveLength(1);
-  await becomesReady(lab);
-  expect(verdicts(lab)).toHaveLength(2);
-  expect(broken(lab)).toEqual([]);
-  lab.store.close();
+  const ci = await refused();
+  expect([verdicts(ci), ci.reviewer.posted]).toEqual([['ABORTED'], []]);
+  await becomesReady(ci);
+  expect(verdicts(ci)).toEqual(['ABORTED', 'SUCCESS']);
+  expect(ci.reviewer.posted).toHaveLength(1);
+  await becomesReady(ci);
+  expect(verdicts(ci)).toHaveLength(2);
+  expect(broken(ci)).toEqual([]);
+  ci.store.close();
 });
 
 test('hidden and ignored again, it is started when it is finally ready', async () => {
-  const lab = await refused();
-  lab.say(ready());
-  await lab.run();
-  expect(verdicts(lab)).toEqual(['ABORTED', 'ABORTED']);
-  await becomesReady(lab);
-  expect(verdicts(lab)).toEqual(['ABORTED', 'ABORTED', 'SUCCESS']);
-  lab.store.close();
+  const ci = await refused();
+  ci.emit(ready());
+  await ci.run();
+  expect(verdicts(ci)).toEqual(['ABORTED', 'ABORTED']);
+  await becomesReady(ci);
+  expect(verdicts(ci)).toEqual(['ABORTED', 'ABORTED', 'SUCCESS']);
+  ci.store.close();
 });
 
 test('during a downtime, it is found by the catch-up, once', async () => {
-  const lab = await refused();
-  lab.daemon.life.end();
-  show(lab, false);
-  lab.say(ready());
-  await lab.restart();
-  await lab.run();
-  expect(verdicts(lab)).toEqual(['ABORTED', 'SUCCESS']);
-  await lab.restart();
-  await lab.run();
-  expect(verdicts(lab)).toHaveLength(2);
-  expect(broken(lab)).toEqual([]);
-  lab.store.close();
+  const ci = await refused();
+  ci.daemon.life.end();
+  show(ci, false);
+  ci.emit(ready());
+  await ci.restart();
+  await ci.run();
+  expect(verdicts(ci)).toEqual(['ABORTED', 'SUCCESS']);
+  await ci.restart();
+  await ci.run();
+  expect(verdicts(ci)).toHaveLength(2);
+  expect(broken(ci)).toEqual([]);
+  ci.store.close();
 });
 
 test('wherever the daemon dies', LONG, async () => {
@@ -68,24 +68,24 @@ test('wherever the daemon dies', LONG, async () => {
   await becomesReady(undisturbed);
   undisturbed.store.close();
   for (const point of crashPoints(undisturbed.points, (_, index) => index % 3 === 0)) {
-    const lab = await refused([point]);
-    await becomesReady(lab);
-    expect([point, verdicts(lab), lab.reviewer.posted.length, broken(lab)]).toEqual([
+    const ci = await refused([point]);
+    await becomesReady(ci);
+    expect([point, verdicts(ci), ci.reviewer.posted.length, broken(ci)]).toEqual([
       point,
       ['ABORTED', 'SUCCESS'],
       1,
       [],
     ]);
-    lab.store.close();
+    ci.store.close();
   }
 });
 
 test('a tested patchset is not tested again because its change was hidden and shown', async () => {
-  const lab = new Lab();
-  await lab.start();
-  lab.say(created());
-  await lab.run();
-  await becomesReady(lab);
-  expect(verdicts(lab)).toEqual(['SUCCESS']);
-  lab.store.close();
+  const ci = new CiHarness();
+  await ci.start();
+  ci.emit(created());
+  await ci.run();
+  await becomesReady(ci);
+  expect(verdicts(ci)).toEqual(['SUCCESS']);
+  ci.store.close();
 });

@@ -6,15 +6,15 @@
 
 import { NEVER } from '../fixtures/never.ts';
 import { FAILED, FAILED_TASK, jobSpec, PLAYBOOK } from '../machines/facts.ts';
+import { type CiHarness, SUCCESSFUL_STAGE } from './ci-harness.ts';
 import { abandoned, comment, created, FIRST } from './gerrit-says.ts';
-import { type Lab, WELL } from './lab.ts';
 import type { Story } from './story.ts';
 import { bent, bentProvider, isAt, isRow, outage, when } from './trouble.ts';
 
 const exited = (code: number) => ({ afterMs: 60_000, outcome: { how: 'exited', code } }) as const;
 const SUCCEEDED = `${FIRST},1 succeeded Verified+1`;
 const TROUBLE = `${FIRST},1 failed`;
-const plainly = (lab: Lab) => lab.say(created());
+const plainly = (ci: CiHarness) => ci.emit(created());
 
 const endings: readonly Story[] = [
   {
@@ -26,7 +26,7 @@ const endings: readonly Story[] = [
     name: 'a test fails',
     options: {
       results: FAILED,
-      stage: ({ run }) => (run.stage === 'testing' ? exited(1) : WELL),
+      stage: ({ run }) => (run.stage === 'testing' ? exited(1) : SUCCESSFUL_STAGE),
     },
     begin: plainly,
     end: { verdicts: ['FAILURE'], posts: [`${TROUBLE} Verified-1`], stages: 2, servers: 1 },
@@ -44,14 +44,14 @@ const endings: readonly Story[] = [
     name: 'tests run into their timeout',
     options: {
       stage: ({ run }) =>
-        run.stage === 'testing' ? { afterMs: 7_200_000, outcome: { how: 'timedOut' } } : WELL,
+        run.stage === 'testing' ? { afterMs: 7_200_000, outcome: { how: 'timedOut' } } : SUCCESSFUL_STAGE,
     },
     begin: plainly,
     end: { verdicts: ['TIMED_OUT'], posts: [TROUBLE], stages: 2, servers: 1 },
   },
   {
     name: 'tests never end, and the daemon stops them',
-    options: { stage: ({ run }) => (run.stage === 'testing' ? null : WELL) },
+    options: { stage: ({ run }) => (run.stage === 'testing' ? null : SUCCESSFUL_STAGE) },
     begin: plainly,
     end: { verdicts: ['TIMED_OUT'], posts: [TROUBLE], stages: 2, servers: 1 },
   },
@@ -61,7 +61,7 @@ const endings: readonly Story[] = [
       stage: ({ run }) =>
         run.stage === 'testing'
           ? { afterMs: 60_000, outcome: { how: 'lost', why: 'the server rebooted' } }
-          : WELL,
+          : SUCCESSFUL_STAGE,
     },
     begin: plainly,
     end: { verdicts: ['NODE_FAILURE'], posts: [TROUBLE], stages: 2, servers: 1 },
@@ -78,7 +78,8 @@ const setups: readonly Story[] = [
   {
     name: 'setup fails once, then the job succeeds',
     options: {
-      stage: ({ run }) => (run.stage === 'stacking' && run.owner.attempt === 1 ? exited(1) : WELL),
+      stage: ({ run }) =>
+        run.stage === 'stacking' && run.owner.attempt === 1 ? exited(1) : SUCCESSFUL_STAGE,
     },
     begin: plainly,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 3, servers: 2 },
@@ -103,7 +104,7 @@ const setups: readonly Story[] = [
       stage: ({ run }) =>
         run.stage === 'stacking' && run.owner.attempt === 1
           ? { afterMs: 60_000, outcome: { how: 'lost', why: 'the server rebooted' } }
-          : WELL,
+          : SUCCESSFUL_STAGE,
     },
     begin: plainly,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 3, servers: 2 },
@@ -116,14 +117,16 @@ const setups: readonly Story[] = [
   },
   {
     name: 'no server is to be had',
-    options: { bend: bentProvider(() => ({ create: () => Promise.reject(outage('create server')) })) },
+    options: {
+      wrapAdapters: bentProvider(() => ({ create: () => Promise.reject(outage('create server')) })),
+    },
     begin: plainly,
     end: { verdicts: ['NODE_FAILURE'], posts: [TROUBLE], stages: 0, servers: 0 },
   },
   {
     name: 'the first fetch hangs until its deadline',
     options: {
-      bend: bent('source', (source) => ({
+      wrapAdapters: bent('source', (source) => ({
         fetch: (request, signal) =>
           request.server.name.endsWith('-1')
             ? new Promise((_, reject) => {
@@ -147,7 +150,7 @@ const afterwards: readonly Story[] = [
   {
     name: 'the log site is away at first',
     options: {
-      bend: bent('evidence', (evidence) => ({
+      wrapAdapters: bent('evidence', (evidence) => ({
         publish: (request, signal) =>
           request.key.endsWith(':1')
             ? Promise.reject(outage('publish evidence'))
@@ -167,10 +170,10 @@ const afterwards: readonly Story[] = [
     name: 'the log site is away until after the review has waited for it',
     options: {
       results: FAILED,
-      stage: ({ run }) => (run.stage === 'testing' ? exited(1) : WELL),
-      bend: bent('evidence', (evidence, lab) => ({
+      stage: ({ run }) => (run.stage === 'testing' ? exited(1) : SUCCESSFUL_STAGE),
+      wrapAdapters: bent('evidence', (evidence, ci) => ({
         publish: (request, signal) =>
-          lab.clock.monotonic() < 1_500_000
+          ci.clock.monotonic() < 1_500_000
             ? Promise.reject(outage('publish evidence'))
             : evidence.publish(request, signal),
       })),
@@ -189,8 +192,10 @@ const afterwards: readonly Story[] = [
     options: {
       specs: [jobSpec({ limits: { publishAgeMs: 120_000 } })],
       results: FAILED,
-      stage: ({ run }) => (run.stage === 'testing' ? exited(1) : WELL),
-      bend: bent('evidence', () => ({ publish: () => Promise.reject(outage('publish evidence', false)) })),
+      stage: ({ run }) => (run.stage === 'testing' ? exited(1) : SUCCESSFUL_STAGE),
+      wrapAdapters: bent('evidence', () => ({
+        publish: () => Promise.reject(outage('publish evidence', false)),
+      })),
     },
     begin: plainly,
     end: {
@@ -204,7 +209,7 @@ const afterwards: readonly Story[] = [
   {
     name: 'Gerrit takes the review, and its answer is lost',
     options: {
-      bend: bent('reviewer', (reviewer) => ({
+      wrapAdapters: bent('reviewer', (reviewer) => ({
         post: async (request, signal, recovered) => {
           const answer = await reviewer.post(request, signal, recovered);
           if (request.key.endsWith(':1')) throw outage('post review');
@@ -248,9 +253,9 @@ const afterwards: readonly Story[] = [
   {
     name: 'the provider is away when the server is to be deleted',
     options: {
-      bend: bentProvider((provider, lab) => ({
+      wrapAdapters: bentProvider((provider, ci) => ({
         delete: (server, deployment) =>
-          lab.clock.monotonic() < 150_000
+          ci.clock.monotonic() < 150_000
             ? Promise.reject(outage('delete server'))
             : provider.delete(server, deployment, NEVER),
       })),
@@ -272,9 +277,9 @@ const several: readonly Story[] = [
   },
   {
     name: 'a newer patchset supersedes the one that is tested',
-    begin: (lab) => {
-      lab.say(created());
-      when(lab, isAt('testing.running'), () => lab.say(created(FIRST, 2)));
+    begin: (ci) => {
+      ci.emit(created());
+      when(ci, isAt('testing.running'), () => ci.emit(created(FIRST, 2)));
     },
     end: {
       verdicts: ['ABORTED', 'SUCCESS'],
@@ -285,20 +290,20 @@ const several: readonly Story[] = [
   },
   {
     name: 'the change is abandoned while it is tested',
-    begin: (lab) => {
-      lab.say(created());
-      when(lab, isAt('testing.running'), () => lab.say(abandoned()));
+    begin: (ci) => {
+      ci.emit(created());
+      when(ci, isAt('testing.running'), () => ci.emit(abandoned()));
     },
     end: { verdicts: ['ABORTED'], posts: [], stages: 2, servers: 1 },
   },
   {
     name: 'somebody asks for a recheck, and our own comment asks for nothing',
-    begin: (lab) => {
-      lab.say(created());
-      when(lab, isRow('votes.read'), () => {
-        lab.say(comment('recheck', 'acme-ci'));
-        lab.say(comment('recheck'));
-        lab.say(comment('I would not recheck that'));
+    begin: (ci) => {
+      ci.emit(created());
+      when(ci, isRow('votes.read'), () => {
+        ci.emit(comment('recheck', 'acme-ci'));
+        ci.emit(comment('recheck'));
+        ci.emit(comment('I would not recheck that'));
       });
     },
     end: { verdicts: ['SUCCESS', 'SUCCESS'], posts: [SUCCEEDED, SUCCEEDED], stages: 4, servers: 2 },
@@ -306,8 +311,8 @@ const several: readonly Story[] = [
   {
     name: 'three changes share two slots',
     options: { slots: 2, specs: [jobSpec({ stacking: null })] },
-    begin: (lab) => {
-      for (const change of [1, 2, 3]) lab.say(created(change));
+    begin: (ci) => {
+      for (const change of [1, 2, 3]) ci.emit(created(change));
     },
     end: {
       verdicts: ['SUCCESS', 'SUCCESS', 'SUCCESS'],

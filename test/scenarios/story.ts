@@ -1,11 +1,11 @@
 /** What a story is: how it is told, and what it must come to, in terms that the world can see. */
 import type { Verdict } from '../../src/machines/model/verdict.ts';
-import type { Lab, LabOptions } from './lab.ts';
+import type { CiHarness, CiHarnessOptions } from './ci-harness.ts';
 
 export interface Story {
   readonly name: string;
-  readonly options?: LabOptions;
-  readonly begin: (lab: Lab) => void;
+  readonly options?: CiHarnessOptions;
+  readonly begin: (ci: CiHarness) => void;
   readonly end: End;
 }
 
@@ -25,19 +25,19 @@ export interface End {
 }
 
 /** What a lab has come to, in the shape of a story's end. */
-export function endOf(lab: Lab): Required<End> {
+export function endOf(ci: CiHarness): Required<End> {
   return {
-    verdicts: lab.jobs().flatMap(({ verdict }) => verdict ?? []),
-    posts: lab.reviewer.posted.map(({ change, patchset: number, message, labels }) => {
+    verdicts: ci.jobs().flatMap(({ verdict }) => verdict ?? []),
+    posts: ci.reviewer.posted.map(({ change, patchset: number, message, labels }) => {
       const word = /^(?:Build )?(\w+)/.exec(message)?.[1];
       const votes = Object.entries(labels).map(
         ([label, value]) => ` ${label}${value > 0 ? '+' : ''}${value}`,
       );
       return `${change},${number} ${word}${votes.join('')}`;
     }),
-    stages: lab.runner.started,
-    servers: lab.provider.created,
-    alarms: [...new Set(lab.alarms.kinds)],
-    mails: lab.mailer.subjects,
+    stages: ci.runner.started,
+    servers: ci.provider.created,
+    alarms: [...new Set(ci.alarms.kinds)],
+    mails: ci.mailer.subjects,
   };
 }

@@ -1,17 +1,17 @@
 /** Runs each story without a crash, and again with a daemon that dies at each of its points, once or twice. */
 import { describe, expect, test } from 'vitest';
 import { crashPoints, LONG } from '../fixtures/effort.ts';
+import { CiHarness } from './ci-harness.ts';
 import { broken, brokenOutside } from './judge.ts';
-import { Lab } from './lab.ts';
 import { endOf, type Story } from './story.ts';
 
-async function runStory(story: Story, crashAt: readonly number[] = []): Promise<Lab> {
-  const lab = new Lab(story.options);
-  lab.crashAt = crashAt;
-  await lab.start();
-  story.begin(lab);
-  await lab.run();
-  return lab;
+async function runStory(story: Story, crashAt: readonly number[] = []): Promise<CiHarness> {
+  const ci = new CiHarness(story.options);
+  ci.crashAt = crashAt;
+  await ci.start();
+  story.begin(ci);
+  await ci.run();
+  return ci;
 }
 
 export function storyTests(stories: readonly Story[]): void {
@@ -23,11 +23,11 @@ export function storyTests(stories: readonly Story[]): void {
     };
 
     test('as it is', async () => {
-      const lab = await runStory(story);
-      expect(broken(lab)).toEqual([]);
-      expect(endOf(lab)).toEqual(end);
-      expect(lab.lives).toBe(1);
-      lab.store.close();
+      const ci = await runStory(story);
+      expect(broken(ci)).toEqual([]);
+      expect(endOf(ci)).toEqual(end);
+      expect(ci.lives).toBe(1);
+      ci.store.close();
     });
 
     test('recovers from a crash at each point', LONG, async () => {
@@ -63,15 +63,15 @@ async function wrongWith(
   points: readonly string[],
 ): Promise<readonly unknown[]> {
   try {
-    const lab = await runStory(story, crashAt);
+    const ci = await runStory(story, crashAt);
     // Each append leaves a log of its own; whoever dies before the next one dies with the same log.
     const afterAppend = points[crashAt[0] ?? 0] === 'after append';
-    const found: unknown[] = [...(afterAppend ? broken(lab) : brokenOutside(lab))];
-    const came = endOf(lab);
+    const found: unknown[] = [...(afterAppend ? broken(ci) : brokenOutside(ci))];
+    const came = endOf(ci);
     if (JSON.stringify(came) !== JSON.stringify({ ...came, ...end })) found.push(came);
-    if (lab.lives === 1) found.push('nobody died');
-    if (lab.crashes.length > 0) found.push(String(lab.crashes[0]));
-    lab.store.close();
+    if (ci.lives === 1) found.push('nobody died');
+    if (ci.crashes.length > 0) found.push(String(ci.crashes[0]));
+    ci.store.close();
     return found;
   } catch (thrown) {
     return [String(thrown)];

@@ -1,9 +1,9 @@
 /** Time that goes by while nobody looks, and clocks that jump. */
 import { describe, expect, test } from 'vitest';
 import { jobSpec } from '../machines/facts.ts';
+import { CiHarness } from './ci-harness.ts';
 import { created, FIRST } from './gerrit-says.ts';
 import { broken } from './judge.ts';
-import { Lab } from './lab.ts';
 import { endOf } from './story.ts';
 import { isAt, when } from './trouble.ts';
 
@@ -11,89 +11,89 @@ const HOUR = 3_600_000;
 const WHOLE = { verdicts: ['SUCCESS'], posts: [`${FIRST},1 succeeded Verified+1`], stages: 2, servers: 1 };
 
 /** Lets a job come to `state`, ends the daemon there, and lets `ms` go by. */
-async function deadAt(state: string, ms: number, options: ConstructorParameters<typeof Lab>[0] = {}) {
-  const lab = new Lab(options);
-  await lab.start();
-  lab.say(created());
-  await lab.run(() => lab.jobs()[0]?.state === state);
-  lab.daemon.life.end();
-  await lab.clock.advance(ms);
-  await lab.run();
-  return lab;
+async function deadAt(state: string, ms: number, options: ConstructorParameters<typeof CiHarness>[0] = {}) {
+  const ci = new CiHarness(options);
+  await ci.start();
+  ci.emit(created());
+  await ci.run(() => ci.jobs()[0]?.state === state);
+  ci.daemon.life.end();
+  await ci.clock.advance(ms);
+  await ci.run();
+  return ci;
 }
 
 describe('while the daemon is dead', () => {
   test.each(['stacking.running', 'testing.running'])('a stage ends: %s', async (state) => {
-    const lab = await deadAt(state, 30 * 60_000);
-    expect(broken(lab)).toEqual([]);
-    expect(endOf(lab)).toMatchObject(WHOLE);
-    const ended = lab.store.rows('j00002').filter(({ type }) => type === 'stage.started');
+    const ci = await deadAt(state, 30 * 60_000);
+    expect(broken(ci)).toEqual([]);
+    expect(endOf(ci)).toMatchObject(WHOLE);
+    const ended = ci.store.rows('j00002').filter(({ type }) => type === 'stage.started');
     expect(ended.map(({ data }) => data.adopted)).toEqual(
       state === 'stacking.running' ? [false, true, false] : [false, false, true],
     );
   });
 
   test('a stage ends in time, and its deadline passes too: its own result counts', async () => {
-    const lab = await deadAt('testing.running', 5 * HOUR);
-    expect(broken(lab)).toEqual([]);
-    expect(endOf(lab)).toMatchObject(WHOLE);
-    expect(lab.store.rows('j00002').filter(({ type }) => type === 'timer.fired')).toEqual([]);
+    const ci = await deadAt('testing.running', 5 * HOUR);
+    expect(broken(ci)).toEqual([]);
+    expect(endOf(ci)).toMatchObject(WHOLE);
+    expect(ci.store.rows('j00002').filter(({ type }) => type === 'timer.fired')).toEqual([]);
   });
 
   test('the clock is set forward while a stage runs: the stage continues', async () => {
-    const lab = new Lab();
-    await lab.start();
-    lab.say(created());
-    await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
-    lab.daemon.life.end();
-    lab.clock.jump(50 * HOUR);
-    await lab.run();
-    expect(broken(lab)).toEqual([]);
-    expect(endOf(lab)).toMatchObject(WHOLE);
+    const ci = new CiHarness();
+    await ci.start();
+    ci.emit(created());
+    await ci.run(() => ci.jobs()[0]?.state === 'testing.running');
+    ci.daemon.life.end();
+    ci.clock.jump(50 * HOUR);
+    await ci.run();
+    expect(broken(ci)).toEqual([]);
+    expect(endOf(ci)).toMatchObject(WHOLE);
   });
 
   test.each(['booting.creating', 'stacking.fetching', 'publishing.uploading'])(
     'the answer to %s was in flight: no attempt is lost',
     async (state) => {
-      const lab = new Lab({ deadMs: 50 * HOUR });
-      await lab.start();
-      when(lab, isAt(state), () => lab.daemon.life.end());
-      lab.say(created());
-      await lab.run();
-      expect(broken(lab)).toEqual([]);
-      expect(endOf(lab)).toMatchObject(WHOLE);
-      expect(lab.store.rows('j00002').filter(({ type }) => type === 'timer.fired')).toEqual([]);
+      const ci = new CiHarness({ downtimeMs: 50 * HOUR });
+      await ci.start();
+      when(ci, isAt(state), () => ci.daemon.life.end());
+      ci.emit(created());
+      await ci.run();
+      expect(broken(ci)).toEqual([]);
+      expect(endOf(ci)).toMatchObject(WHOLE);
+      expect(ci.store.rows('j00002').filter(({ type }) => type === 'timer.fired')).toEqual([]);
     },
   );
 
   test('a stage outlives its deadline: the runner or the daemon stops it, and it is timed out', async () => {
-    const lab = await deadAt('testing.running', 5 * HOUR, {
+    const ci = await deadAt('testing.running', 5 * HOUR, {
       stage: ({ run }) =>
         run.stage === 'testing' ? null : { afterMs: 1, outcome: { how: 'exited', code: 0 } },
     });
-    expect(broken(lab)).toEqual([]);
-    expect(endOf(lab)).toMatchObject({ verdicts: ['TIMED_OUT'], stages: 2, servers: 1 });
+    expect(broken(ci)).toEqual([]);
+    expect(endOf(ci)).toMatchObject({ verdicts: ['TIMED_OUT'], stages: 2, servers: 1 });
   });
 
   test('jobs wait past their queue deadline: they keep the rest of it', async () => {
-    const lab = new Lab({ slots: 0 });
-    await lab.start();
-    lab.say(created(1));
-    lab.say(created(2));
-    await lab.untilIdle();
+    const ci = new CiHarness({ slots: 0 });
+    await ci.start();
+    ci.emit(created(1));
+    ci.emit(created(2));
+    await ci.untilIdle();
     for (let life = 0; life < 3; life += 1) {
-      await lab.clock.advance(7 * HOUR);
-      lab.daemon.life.end();
-      await lab.clock.advance(25 * HOUR);
-      await lab.restart();
+      await ci.clock.advance(7 * HOUR);
+      ci.daemon.life.end();
+      await ci.clock.advance(25 * HOUR);
+      await ci.restart();
     }
-    expect(lab.jobs().map(({ state }) => state)).toEqual(['queued.waiting', 'queued.waiting']);
-    const before = lab.clock.monotonic();
-    await lab.run();
-    expect(broken(lab)).toEqual([]);
-    expect(endOf(lab).verdicts).toEqual(['NODE_FAILURE', 'NODE_FAILURE']);
+    expect(ci.jobs().map(({ state }) => state)).toEqual(['queued.waiting', 'queued.waiting']);
+    const before = ci.clock.monotonic();
+    await ci.run();
+    expect(broken(ci)).toEqual([]);
+    expect(endOf(ci).verdicts).toEqual(['NODE_FAILURE', 'NODE_FAILURE']);
     // 24 hours in all, of which 21 were served by the three daemons that died.
-    const served = lab.clock.monotonic() - before;
+    const served = ci.clock.monotonic() - before;
     expect([served >= 3 * HOUR - 1, served < 4 * HOUR]).toEqual([true, true]);
   });
 
@@ -101,19 +101,19 @@ describe('while the daemon is dead', () => {
     const specs = [3, 1, 2].map((hours) =>
       jobSpec({ name: `wait-${hours}`, limits: { queueTimeoutMs: hours * HOUR } }),
     );
-    const lab = new Lab({ slots: 0, specs });
-    await lab.start();
-    lab.say(created());
-    await lab.untilIdle();
-    lab.store.noteServed({ aliveAt: lab.clock.now() + 4 * HOUR, gaps: [] });
-    lab.daemon.life.end();
-    await lab.clock.advance(4 * HOUR);
-    await lab.restart();
-    const fired = [...lab.store.log()].filter(({ type }) => type === 'timer.fired');
-    const names = new Map(lab.jobs().map(({ id, name }) => [id, name]));
+    const ci = new CiHarness({ slots: 0, specs });
+    await ci.start();
+    ci.emit(created());
+    await ci.untilIdle();
+    ci.store.noteServed({ aliveAt: ci.clock.now() + 4 * HOUR, gaps: [] });
+    ci.daemon.life.end();
+    await ci.clock.advance(4 * HOUR);
+    await ci.restart();
+    const fired = [...ci.store.log()].filter(({ type }) => type === 'timer.fired');
+    const names = new Map(ci.jobs().map(({ id, name }) => [id, name]));
     expect(fired.flatMap(({ history }) => names.get(history) ?? [])).toEqual(['wait-1', 'wait-2', 'wait-3']);
-    await lab.run();
-    expect(broken(lab)).toEqual([]);
+    await ci.run();
+    expect(broken(ci)).toEqual([]);
   });
 });
 
@@ -134,42 +134,42 @@ describe.each([
   ['backwards', -10 * HOUR],
 ])('the wall clock jumps %s', (_, ms) => {
   test.each(WAITS)('in %s', async (state) => {
-    const lab = new Lab({
+    const ci = new CiHarness({
       stage: ({ run }) => {
         const bad = state === 'booting.backoff' && run.owner.attempt === 1;
         return { afterMs: 60_000, outcome: { how: 'exited', code: bad ? 1 : 0 } };
       },
     });
     const trouble = { operation: 'x', target: 'y', message: 'away', retryable: true, hint: 'wait' };
-    await lab.start();
-    if (state === 'publishing.backoff') lab.evidence.failNext('publish');
-    if (state === 'posting.backoff') lab.reviewer.failNext(trouble, 'post');
-    when(lab, isAt(state), () => lab.clock.jump(ms));
-    const before = lab.clock.monotonic();
-    lab.say(created());
-    await lab.run();
-    expect(broken(lab)).toEqual([]);
-    expect(endOf(lab).verdicts).toEqual(['SUCCESS']);
-    expect(lab.runner.started).toBe(state === 'booting.backoff' ? 3 : 2);
+    await ci.start();
+    if (state === 'publishing.backoff') ci.evidence.failNext('publish');
+    if (state === 'posting.backoff') ci.reviewer.failNext(trouble, 'post');
+    when(ci, isAt(state), () => ci.clock.jump(ms));
+    const before = ci.clock.monotonic();
+    ci.emit(created());
+    await ci.run();
+    expect(broken(ci)).toEqual([]);
+    expect(endOf(ci).verdicts).toEqual(['SUCCESS']);
+    expect(ci.runner.started).toBe(state === 'booting.backoff' ? 3 : 2);
     // Neither hurried nor held up: two or three stages of a minute, and a wait of at most half a minute.
-    expect(lab.clock.monotonic() - before).toBeLessThan(5 * 60_000);
-    expect(lab.clock.monotonic() - before).toBeGreaterThanOrEqual(2 * 60_000);
-    const times = lab.store.rows('j00002').map(({ at }) => at);
+    expect(ci.clock.monotonic() - before).toBeLessThan(5 * 60_000);
+    expect(ci.clock.monotonic() - before).toBeGreaterThanOrEqual(2 * 60_000);
+    const times = ci.store.rows('j00002').map(({ at }) => at);
     expect(times).toEqual([...times].sort((one, other) => one - other));
   });
 
   test('while the daemon is dead, and no wait becomes longer than it was set for', async () => {
-    const lab = new Lab({ stage: () => null });
-    await lab.start();
-    lab.say(created());
-    await lab.run(() => lab.jobs()[0]?.state === 'stacking.running');
-    lab.daemon.life.end();
-    lab.clock.jump(ms);
-    await lab.restart();
-    const before = lab.clock.monotonic();
-    await lab.run();
-    expect(broken(lab)).toEqual([]);
-    expect(endOf(lab).verdicts).toEqual(['RETRY_LIMIT']);
-    expect(lab.clock.monotonic() - before).toBeLessThan(2 * (HOUR + 60_000) + 60_000);
+    const ci = new CiHarness({ stage: () => null });
+    await ci.start();
+    ci.emit(created());
+    await ci.run(() => ci.jobs()[0]?.state === 'stacking.running');
+    ci.daemon.life.end();
+    ci.clock.jump(ms);
+    await ci.restart();
+    const before = ci.clock.monotonic();
+    await ci.run();
+    expect(broken(ci)).toEqual([]);
+    expect(endOf(ci).verdicts).toEqual(['RETRY_LIMIT']);
+    expect(ci.clock.monotonic() - before).toBeLessThan(2 * (HOUR + 60_000) + 60_000);
   });
 });

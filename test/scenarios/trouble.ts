@@ -7,13 +7,13 @@ import type { Adapters } from '../../src/engine/ports/adapters.ts';
 import type { LogEntry } from '../../src/engine/ports/store.ts';
 import { OperationError } from '../../src/errors.ts';
 import { failure } from '../machines/facts.ts';
-import type { Lab } from './lab.ts';
+import type { CiHarness } from './ci-harness.ts';
 
 /** Does something in the world when the first row that fits is in the log. */
-export function when(lab: Lab, fits: (append: LogEntry) => boolean, act: () => void): void {
-  const others = lab.onDurable;
+export function when(ci: CiHarness, fits: (append: LogEntry) => boolean, act: () => void): void {
+  const others = ci.onDurable;
   let done = false;
-  lab.onDurable = (batch) => {
+  ci.onDurable = (batch) => {
     others(batch);
     if (done || !batch.some(fits)) return;
     done = true;
@@ -31,12 +31,12 @@ export function outage(operation: string, retryable = true): OperationError {
 /** The world with one port's method bent. */
 export function bent<P extends 'source' | 'runner' | 'evidence' | 'reviewer' | 'alarms' | 'mailer'>(
   port: P,
-  bend: (inner: NonNullable<Adapters[P]>, lab: Lab) => Partial<NonNullable<Adapters[P]>>,
+  wrapAdapters: (inner: NonNullable<Adapters[P]>, ci: CiHarness) => Partial<NonNullable<Adapters[P]>>,
 ) {
-  return (world: Adapters, lab: Lab): Adapters => {
+  return (world: Adapters, ci: CiHarness): Adapters => {
     const inner = world[port];
     if (inner === null) throw new Error(`there is no ${port}`);
-    const changes = bend(inner, lab);
+    const changes = wrapAdapters(inner, ci);
     const proxy = new Proxy(inner, {
       get: (target, property) => {
         const value: unknown = Reflect.get(changes, property) ?? Reflect.get(target, property, target);
@@ -48,10 +48,12 @@ export function bent<P extends 'source' | 'runner' | 'evidence' | 'reviewer' | '
 }
 
 /** The provider with its creation bent. */
-export function bentProvider(bend: (inner: Lab['provider'], lab: Lab) => Partial<Lab['provider']>) {
-  return (world: Adapters, lab: Lab): Adapters => {
-    const { provider } = lab;
-    const changes = bend(provider, lab);
+export function bentProvider(
+  wrapAdapters: (inner: CiHarness['provider'], ci: CiHarness) => Partial<CiHarness['provider']>,
+) {
+  return (world: Adapters, ci: CiHarness): Adapters => {
+    const { provider } = ci;
+    const changes = wrapAdapters(provider, ci);
     const wrapped = {
       name: provider.name,
       slots: provider.slots,

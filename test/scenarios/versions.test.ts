@@ -9,35 +9,35 @@ import type { OperatorAnswers, OperatorRequest } from '../../src/engine/ports/op
 import { fakeIo } from '../fakes/io.ts';
 import { runs } from '../fixtures/effort.ts';
 import { withJobTwo } from '../fixtures/job-two.ts';
+import { CiHarness, type CiHarnessOptions } from './ci-harness.ts';
 import { created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
-import { Lab, type LabOptions } from './lab.ts';
 import { endOf } from './story.ts';
 
 let withoutJobTwo = () => {};
 afterEach(() => withoutJobTwo());
 
 /** Change 1 is tested on job@1, and 2 waits on it, when a program takes over that starts new jobs on job@2. */
-async function upgraded(options: LabOptions = {}): Promise<Lab> {
-  const lab = new Lab(options);
-  await lab.start();
-  lab.say(created(1));
-  lab.say(created(2));
-  await lab.run(() => lab.jobs().some(({ state }) => state === 'testing.running'));
+async function upgraded(options: CiHarnessOptions = {}): Promise<CiHarness> {
+  const ci = new CiHarness(options);
+  await ci.start();
+  ci.emit(created(1));
+  ci.emit(created(2));
+  await ci.run(() => ci.jobs().some(({ state }) => state === 'testing.running'));
   withoutJobTwo = withJobTwo();
-  await lab.restart();
-  lab.say(created(3));
-  lab.say(created(4));
-  await lab.untilIdle();
-  return lab;
+  await ci.restart();
+  ci.emit(created(3));
+  ci.emit(created(4));
+  await ci.untilIdle();
+  return ci;
 }
 
-function ask<R extends OperatorRequest>(lab: Lab, request: R): Promise<OperatorAnswers[R['do']]> {
+function ask<R extends OperatorRequest>(ci: CiHarness, request: R): Promise<OperatorAnswers[R['do']]> {
   const desk = new OperatorCommands({
-    engine: lab.daemon.engine,
-    store: lab.store,
-    admission: lab.daemon.admission,
-    clock: lab.clock,
+    engine: ci.daemon.engine,
+    store: ci.store,
+    admission: ci.daemon.admission,
+    clock: ci.clock,
     findPatchset: async () => null,
     reload: async () => ({ changed: [], restart: [], problems: [] }),
     identity: { pid: 42, version: '1' },
@@ -45,55 +45,55 @@ function ask<R extends OperatorRequest>(lab: Lab, request: R): Promise<OperatorA
   return desk.perform(request, { who: 'alice', why: 'by hand' }) as Promise<OperatorAnswers[R['do']]>;
 }
 
-const idOf = (lab: Lab, change: number) => lab.jobs().find((job) => job.change === change)?.id ?? '';
-const machines = (lab: Lab) => lab.jobs().map(({ id }) => lab.store.rows(id)[0]?.machine);
-const states = (lab: Lab) => lab.jobs().map(({ state }) => state);
-const served = (lab: Lab) =>
-  [...lab.store.log()]
+const idOf = (ci: CiHarness, change: number) => ci.jobs().find((job) => job.change === change)?.id ?? '';
+const machines = (ci: CiHarness) => ci.jobs().map(({ id }) => ci.store.rows(id)[0]?.machine);
+const states = (ci: CiHarness) => ci.jobs().map(({ state }) => state);
+const served = (ci: CiHarness) =>
+  [...ci.store.log()]
     .filter(({ type, outcome }) => type === 'slot.granted' && outcome === 'moved')
-    .map(({ history }) => lab.store.job(history)?.change);
+    .map(({ history }) => ci.store.job(history)?.change);
 
 test('they share the slots, and the views show the same for both', async () => {
-  const lab = await upgraded();
-  expect(machines(lab)).toEqual(['job@1', 'job@1', 'job@2', 'job@2']);
-  expect(states(lab)).toEqual(['testing.running', 'queued.waiting', 'pending.waiting', 'pending.waiting']);
-  expect(lab.jobs().map(({ queued }) => queued)).toEqual([false, true, true, true]);
-  expect(readQueue(fakeIo(), lab.store).map(({ job, position }) => [job.change, position])).toEqual([
+  const ci = await upgraded();
+  expect(machines(ci)).toEqual(['job@1', 'job@1', 'job@2', 'job@2']);
+  expect(states(ci)).toEqual(['testing.running', 'queued.waiting', 'pending.waiting', 'pending.waiting']);
+  expect(ci.jobs().map(({ queued }) => queued)).toEqual([false, true, true, true]);
+  expect(readQueue(fakeIo(), ci.store).map(({ job, position }) => [job.change, position])).toEqual([
     [2, 1],
     [3, 2],
     [4, 3],
   ]);
   const seen = new Set<string>();
-  lab.onDurable = (batch) => {
+  ci.onDurable = (batch) => {
     for (const { projection: view } of batch)
       if (view.kind === 'job') seen.add(`${view.state} ${view.cleaningUp}`);
   };
-  await lab.run();
+  await ci.run();
   expect([...seen]).toEqual(
     expect.arrayContaining(['cleanup.deleting true', 'teardown.deleting true', 'cooling false']),
   );
-  expect(broken(lab)).toEqual([]);
-  expect(served(lab)).toEqual([1, 2, 3, 4]);
-  expect(lab.provider.peak).toBe(1);
-  expect(endOf(lab).verdicts).toEqual(['SUCCESS', 'SUCCESS', 'SUCCESS', 'SUCCESS']);
+  expect(broken(ci)).toEqual([]);
+  expect(served(ci)).toEqual([1, 2, 3, 4]);
+  expect(ci.provider.peak).toBe(1);
+  expect(endOf(ci).verdicts).toEqual(['SUCCESS', 'SUCCESS', 'SUCCESS', 'SUCCESS']);
 });
 
 test('a drain finishes running jobs of both, and leaves waiting ones', async () => {
-  const lab = await upgraded({ slots: 3 });
-  expect(lab.jobs().map(({ queued }) => queued)).toEqual([false, false, false, true]);
+  const ci = await upgraded({ slots: 3 });
+  expect(ci.jobs().map(({ queued }) => queued)).toEqual([false, false, false, true]);
   let drained = false;
-  void lab.daemon.service.drained.then(() => {
+  void ci.daemon.service.drained.then(() => {
     drained = true;
   });
-  await lab.daemon.service.drain();
-  await lab.run(() => lab.jobs()[2]?.state === 'cooling');
+  await ci.daemon.service.drain();
+  await ci.run(() => ci.jobs()[2]?.state === 'cooling');
   expect(drained).toBe(false);
-  await lab.run(() => drained);
-  expect(states(lab)).toEqual(['done', 'done', 'done', 'pending.waiting']);
-  await lab.daemon.service.stop();
-  await lab.restart();
-  await lab.run();
-  expect(broken(lab)).toEqual([]);
+  await ci.run(() => drained);
+  expect(states(ci)).toEqual(['done', 'done', 'done', 'pending.waiting']);
+  await ci.daemon.service.stop();
+  await ci.restart();
+  await ci.run();
+  expect(broken(ci)).toEqual([]);
 });
 
 test('after a crash at any point each continues on its own version', async () => {
@@ -105,29 +105,29 @@ test('after a crash at any point each continues on its own version', async () =>
   // From the first to the last.
   const parts = runs(10, 3);
   for (let part = 0; part < parts; part += 1) {
-    const lab = await upgraded({ slots: 2 });
-    lab.crashAt = [lab.points.length + Math.floor((points * part) / parts)];
-    await lab.run();
-    expect(lab.lives).toBe(3);
-    expect(broken(lab)).toEqual([]);
-    expect(endOf(lab)).toMatchObject({ verdicts: end.verdicts, posts: end.posts });
-    expect(machines(lab)).toEqual(['job@1', 'job@1', 'job@2', 'job@2']);
+    const ci = await upgraded({ slots: 2 });
+    ci.crashAt = [ci.points.length + Math.floor((points * part) / parts)];
+    await ci.run();
+    expect(ci.lives).toBe(3);
+    expect(broken(ci)).toEqual([]);
+    expect(endOf(ci)).toMatchObject({ verdicts: end.verdicts, posts: end.posts });
+    expect(machines(ci)).toEqual(['job@1', 'job@1', 'job@2', 'job@2']);
     withoutJobTwo();
   }
 });
 
 test('operators promote and cancel jobs of both', async () => {
-  const lab = await upgraded();
-  const promoted = await ask(lab, { do: 'promote', targets: [{ job: idOf(lab, 4) }, { job: idOf(lab, 1) }] });
+  const ci = await upgraded();
+  const promoted = await ask(ci, { do: 'promote', targets: [{ job: idOf(ci, 4) }, { job: idOf(ci, 1) }] });
   expect(promoted).toMatchObject({ promoted: [{ change: 4 }], passed: [{ change: 1 }] });
-  expect(await ask(lab, { do: 'dequeue', target: { job: idOf(lab, 3) } })).toMatchObject({
+  expect(await ask(ci, { do: 'dequeue', target: { job: idOf(ci, 3) } })).toMatchObject({
     jobs: [{ change: 3 }],
   });
-  expect(await ask(lab, { do: 'dequeue', target: { change: 2, patchset: null } })).toMatchObject({
+  expect(await ask(ci, { do: 'dequeue', target: { change: 2, patchset: null } })).toMatchObject({
     reviews: [{}],
   });
-  await lab.run();
-  expect(broken(lab)).toEqual([]);
-  expect(served(lab)).toEqual([1, 4]);
-  expect(endOf(lab).verdicts).toEqual(['SUCCESS', 'ABORTED', 'ABORTED', 'SUCCESS']);
+  await ci.run();
+  expect(broken(ci)).toEqual([]);
+  expect(served(ci)).toEqual([1, 4]);
+  expect(endOf(ci).verdicts).toEqual(['SUCCESS', 'ABORTED', 'ABORTED', 'SUCCESS']);
 });

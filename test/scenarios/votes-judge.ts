@@ -4,19 +4,19 @@ import type { ChangeState, JobReport, Patchset, ResolvedChange } from '../../src
 import type { LogRow } from '../../src/machines/protocol/row.ts';
 import type { JobInForce } from '../../src/machines/verdicts/vote-rule.ts';
 import { type ReferenceState, referenceVote } from '../machines/vote-reference.ts';
-import type { Lab } from './lab.ts';
+import type { CiHarness } from './ci-harness.ts';
 
 export const VALUES = { success: 1, failure: -1, timedOut: -1 };
 
 /** Every post that was asked for, beside what the rules say of it. */
-export function judged(lab: Lab) {
+export function judged(ci: CiHarness) {
   const rows: LogRow[] = [];
   const posts: {
     readonly sent: number | null;
     readonly expected: number | null;
     readonly state: ReferenceState;
   }[] = [];
-  for (const row of lab.store.log()) {
+  for (const row of ci.store.log()) {
     rows.push(row);
     for (const effect of row.effects) {
       if (effect.type !== 'postReview') continue;
@@ -151,10 +151,10 @@ function waitsForever({ runs, review, jobs }: ReferenceState): boolean {
 }
 
 /** Reviews that had a post under way at the same time. */
-export function overlaps(lab: Lab): readonly string[] {
+export function overlaps(ci: CiHarness): readonly string[] {
   const open = new Map<string, string>();
   const found: string[] = [];
-  for (const { history, settles, effects } of lab.store.log()) {
+  for (const { history, settles, effects } of ci.store.log()) {
     if (settles !== null) open.delete(`${history} ${settles}`);
     for (const effect of effects) {
       if (effect.type === 'postReview') open.set(`${history} ${effect.key}`, history);

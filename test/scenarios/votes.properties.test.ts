@@ -11,9 +11,9 @@ import { LONG, runs } from '../fixtures/effort.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { jobRules } from '../machines/rule-facts.ts';
 import { bestAllowedVote } from '../machines/vote-reference.ts';
+import { CiHarness } from './ci-harness.ts';
 import { FIRST, patchset } from './gerrit-says.ts';
 import { broken } from './judge.ts';
-import { Lab } from './lab.ts';
 import { judged, overlaps, VALUES } from './votes-judge.ts';
 
 const AWAY = { operation: 'ask', target: '', message: 'away', retryable: true, hint: '' };
@@ -87,7 +87,7 @@ const nameOf = (index: number) => `job-${index}`;
 
 /** One change, its jobs, and what its configuration says now. */
 class VoteScenario {
-  readonly lab: Lab;
+  readonly ci: CiHarness;
   readonly jobs: Job[];
   readonly kinds: string[] = ['REWORK'];
   readonly specs: JobSpec[];
@@ -104,7 +104,7 @@ class VoteScenario {
       jobSpec({ name: nameOf(index), voting, exitCodeIsResult: true, results: null, stacking: null }),
     );
     const scenario = this;
-    this.lab = new Lab({
+    this.ci = new CiHarness({
       slots: 5,
       specs: this.specs,
       report: { ...VALUES, jobTimeoutMs: 900_000 },
@@ -117,7 +117,7 @@ class VoteScenario {
         return { afterMs: plan.afterMs, outcome: plan.end };
       },
     });
-    this.lab.crashAt = crashAt;
+    this.ci.crashAt = crashAt;
     this.#show();
   }
 
@@ -137,50 +137,50 @@ class VoteScenario {
   }
 
   async happens(what: Happening): Promise<void> {
-    const { lab } = this;
+    const { ci } = this;
     switch (what.do) {
       case 'run':
         return this.#run(what);
       case 'push':
         this.kinds.push(what.kind);
         if (what.copies) {
-          const before = lab.reviewer.vote(FIRST, this.kinds.length - 1);
-          lab.reviewer.setVote(FIRST, this.kinds.length, before);
+          const before = ci.reviewer.vote(FIRST, this.kinds.length - 1);
+          ci.reviewer.setVote(FIRST, this.kinds.length, before);
         }
         return this.#show();
       case 'vote':
-        return lab.reviewer.setVote(FIRST, this.kinds.length, what.value);
+        return ci.reviewer.setVote(FIRST, this.kinds.length, what.value);
       case 'reload':
         return this.#reload(what.job % this.jobs.length, what.gone);
       case 'kill':
-        return lab.restart();
+        return ci.restart();
       case 'deaf': {
-        for (let times = 0; times < what.times; times += 1) lab.reviewer.failNext(AWAY, 'readChangeState');
+        for (let times = 0; times < what.times; times += 1) ci.reviewer.failNext(AWAY, 'readChangeState');
         return;
       }
       case 'lose':
-        return lab.reviewer.loseAnswerNext(AWAY);
+        return ci.reviewer.loseAnswerNext(AWAY);
       case 'move':
         this.#branch = this.#branch === BRANCH ? OTHER_BRANCH : BRANCH;
-        lab.reviewer.branches.set(FIRST, this.#branch);
+        ci.reviewer.branches.set(FIRST, this.#branch);
         return;
       case 'close':
-        lab.reviewer.closed.add(FIRST);
-        await lab.clock.advance(what.ms);
-        await lab.untilIdle();
-        lab.reviewer.closed.delete(FIRST);
+        ci.reviewer.closed.add(FIRST);
+        await ci.clock.advance(what.ms);
+        await ci.untilIdle();
+        ci.reviewer.closed.delete(FIRST);
         return;
       case 'depend':
         this.#needed = what.on;
         return;
       case 'wait':
-        await lab.clock.advance(what.ms);
-        return lab.untilIdle();
+        await ci.clock.advance(what.ms);
+        return ci.untilIdle();
     }
   }
 
   async #run({ jobs, ends, back, afterMs }: Extract<Happening, { do: 'run' }>): Promise<void> {
-    const { lab } = this;
+    const { ci } = this;
     const known = this.jobs.map((_, index) => index).filter((index) => !this.gone.has(index));
     const wanted = jobs.length === 0 ? known : [...new Set(jobs)].filter((index) => known.includes(index));
     if (wanted.length === 0) return;
@@ -194,12 +194,12 @@ class VoteScenario {
     };
     if (this.#needed > 0) {
       const revision = String(this.#needed).repeat(40);
-      lab.changes.show({ ...patchset(NEEDED, this.#needed), revision });
-      lab.changes.show(on, { dependsOn: [NEEDED] });
+      ci.changes.show({ ...patchset(NEEDED, this.#needed), revision });
+      ci.changes.show(on, { dependsOn: [NEEDED] });
     }
     // One that dies while it is asked never answers.
-    void lab.daemon.admission.start(on, wanted.map(nameOf), `run-${this.#runs}`).catch(() => undefined);
-    await lab.untilIdle();
+    void ci.daemon.admission.start(on, wanted.map(nameOf), `run-${this.#runs}`).catch(() => undefined);
+    await ci.untilIdle();
   }
 
   #reload(index: number, gone: boolean): void {
@@ -207,7 +207,7 @@ class VoteScenario {
     else this.gone.delete(index);
     const spec = this.specs[index];
     if (spec !== undefined) this.specs[index] = { ...spec, voting: !spec.voting };
-    const { admission } = this.lab.daemon;
+    const { admission } = this.ci.daemon;
     admission.updateSettings({
       ...admission.settings,
       rules: { ...admission.settings.rules, jobs: this.rules() },
@@ -216,8 +216,8 @@ class VoteScenario {
   }
 
   #show(): void {
-    this.lab.reviewer.current.set(FIRST, this.kinds.length);
-    this.lab.reviewer.kinds.set(FIRST, [...this.kinds]);
+    this.ci.reviewer.current.set(FIRST, this.kinds.length);
+    this.ci.reviewer.kinds.set(FIRST, [...this.kinds]);
   }
 }
 
@@ -231,22 +231,22 @@ test('the label that is sent always follows the rules', LONG, async () => {
   await fc.assert(
     fc.asyncProperty(story, async ({ jobs, happenings, crashAt }) => {
       const scenario = new VoteScenario(jobs, crashAt);
-      const { lab } = scenario;
-      await lab.start();
+      const { ci } = scenario;
+      await ci.start();
       for (const what of happenings) {
         await scenario.happens(what);
-        await lab.untilIdle();
+        await ci.untilIdle();
       }
-      await lab.run();
-      for (const { sent: value, expected, state: facts } of judged(lab)) {
+      await ci.run();
+      for (const { sent: value, expected, state: facts } of judged(ci)) {
         expect(value, JSON.stringify(facts)).toBe(expected);
         expect(value ?? Number.NEGATIVE_INFINITY).toBeLessThanOrEqual(bestAllowedVote(facts));
         sent.set(String(value), (sent.get(String(value)) ?? 0) + 1);
       }
-      expect(overlaps(lab)).toEqual([]);
-      expect(broken(lab)).toEqual([]);
-      expect(lab.crashes).toEqual([]);
-      lab.store.close();
+      expect(overlaps(ci)).toEqual([]);
+      expect(broken(ci)).toEqual([]);
+      expect(ci.crashes).toEqual([]);
+      ci.store.close();
     }),
     {
       seed: 20260103,

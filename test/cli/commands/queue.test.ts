@@ -9,8 +9,8 @@ import type { SlotLimits } from '../../../src/machines/slot-queue.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { jobSpec } from '../../machines/facts.ts';
 import { jobRules } from '../../machines/rule-facts.ts';
+import { CiHarness, type CiHarnessOptions } from '../../scenarios/ci-harness.ts';
 import { created, FIRST } from '../../scenarios/gerrit-says.ts';
-import { Lab, type LabOptions } from '../../scenarios/lab.ts';
 
 function of(project: string, event: GerritEvent): GerritEvent {
   return 'patchset' in event ? { ...event, patchset: { ...event.patchset, project } } : event;
@@ -19,38 +19,38 @@ function of(project: string, event: GerritEvent): GerritEvent {
 const EVERYWHERE = { rules: { jobs: [jobRules({ name: jobSpec().name, projects: ['*'] })] } };
 
 /** Projects by the number of the change: 1xx is cinder's, 2xx nova's. */
-async function labWith(changes: readonly number[], options: LabOptions = {}): Promise<Lab> {
-  const lab = new Lab({ ...EVERYWHERE, ...options });
-  await lab.start();
+async function labWith(changes: readonly number[], options: CiHarnessOptions = {}): Promise<CiHarness> {
+  const ci = new CiHarness({ ...EVERYWHERE, ...options });
+  await ci.start();
   for (const change of changes) {
-    lab.say(of(change < 200 ? 'openstack/cinder' : 'openstack/nova', created(change)));
-    await lab.clock.advance(1_000);
+    ci.emit(of(change < 200 ? 'openstack/cinder' : 'openstack/nova', created(change)));
+    await ci.clock.advance(1_000);
   }
-  await lab.untilIdle();
-  return lab;
+  await ci.untilIdle();
+  return ci;
 }
 
-const ioOf = (lab: Lab, alive = true) => fakeIo({ now: () => lab.clock.now(), alive: () => alive });
-const shown = (lab: Lab, alive = true) =>
-  readQueue(ioOf(lab, alive), lab.store).map(({ job, position, why }) => [job.change, position, why]);
+const ioOf = (ci: CiHarness, alive = true) => fakeIo({ now: () => ci.clock.now(), alive: () => alive });
+const shown = (ci: CiHarness, alive = true) =>
+  readQueue(ioOf(ci, alive), ci.store).map(({ job, position, why }) => [job.change, position, why]);
 
 describe('the queue', () => {
   test('is shown in the order in which slots are given', async () => {
-    const lab = await labWith([100, 101, 102, 200, 201]);
-    const rows = shown(lab);
+    const ci = await labWith([100, 101, 102, 200, 201]);
+    const rows = shown(ci);
     expect(rows.map(([change]) => change)).toEqual([200, 101, 201, 102]);
     expect(rows[0]).toEqual([200, 1, 'local is full: one job']);
-    const [status, jobs] = [ioOf(lab), ioOf(lab)];
-    statusCommand(status, lab.store, {});
-    jobsCommand(jobs, lab.store, { open: true, limit: 50 });
+    const [status, jobs] = [ioOf(ci), ioOf(ci)];
+    statusCommand(status, ci.store, {});
+    jobsCommand(jobs, ci.store, { open: true, limit: 50 });
     expect(status.stdout()).toContain(`\nopen jobs\n${jobs.stdout()}`);
-    await lab.run();
-    const granted = [...lab.store.log()].filter(({ type }) => type === 'slot.granted');
-    expect(granted.map(({ history }) => lab.store.job(history)?.change)).toEqual([
+    await ci.run();
+    const granted = [...ci.store.log()].filter(({ type }) => type === 'slot.granted');
+    expect(granted.map(({ history }) => ci.store.job(history)?.change)).toEqual([
       100,
       ...rows.map(([change]) => change),
     ]);
-    expect(readQueue(ioOf(lab), lab.store)).toEqual([]);
+    expect(readQueue(ioOf(ci), ci.store)).toEqual([]);
   });
 
   test.each<[string, Partial<SlotLimits>, string]>([
@@ -71,87 +71,87 @@ describe('the queue', () => {
       'local has no slots now (cores: 20 of 20 used)',
     ],
   ])('names the limit of %s', async (_, limits, why) => {
-    const lab = new Lab({ ...EVERYWHERE, slots: 9 });
-    await lab.start();
-    const { slots } = lab.daemon.engine;
+    const ci = new CiHarness({ ...EVERYWHERE, slots: 9 });
+    await ci.start();
+    const { slots } = ci.daemon.engine;
     slots.setLimits({ ...slots.limits, ...limits });
-    lab.daemon.service.refresh();
-    for (const change of [100, 101, 102]) lab.say(of('openstack/cinder', created(change)));
-    await lab.untilIdle();
-    expect(shown(lab).at(-1)?.[2]).toBe(why);
+    ci.daemon.service.refresh();
+    for (const change of [100, 101, 102]) ci.emit(of('openstack/cinder', created(change)));
+    await ci.untilIdle();
+    expect(shown(ci).at(-1)?.[2]).toBe(why);
   });
 
   test('names the job that reserves a slot', async () => {
-    const lab = new Lab({ ...EVERYWHERE, stage: () => null });
-    await lab.start();
-    const { slots } = lab.daemon.engine;
+    const ci = new CiHarness({ ...EVERYWHERE, stage: () => null });
+    await ci.start();
+    const { slots } = ci.daemon.engine;
     const projects = { 'openstack/cinder': { concurrency: 1, priorityMs: 0 } };
-    lab.say(of('openstack/nova', created(200)));
-    await lab.untilIdle();
-    for (const change of [100, 101]) lab.say(of('openstack/cinder', created(change)));
-    await lab.untilIdle();
+    ci.emit(of('openstack/nova', created(200)));
+    await ci.untilIdle();
+    for (const change of [100, 101]) ci.emit(of('openstack/cinder', created(change)));
+    await ci.untilIdle();
     slots.setLimits({ ...slots.limits, slots: { local: 1 }, projects, starvationTimeoutMs: 1 });
-    lab.daemon.service.refresh();
-    await lab.clock.advance(60_000);
+    ci.daemon.service.refresh();
+    await ci.clock.advance(60_000);
     slots.suspend();
     slots.setLimits({ ...slots.limits, slots: { local: 2 } });
-    lab.daemon.service.refresh();
-    const first = lab.jobs().find(({ change }) => change === 100)?.id;
-    expect(shown(lab)).toEqual([
+    ci.daemon.service.refresh();
+    const first = ci.jobs().find(({ change }) => change === 100)?.id;
+    expect(shown(ci)).toEqual([
       [100, 1, 'it gets a slot now'],
       [101, 2, `the next slot of openstack/cinder is reserved for ${first}, which has waited longer`],
     ]);
   });
 
   test('says that no daemon serves it', async () => {
-    const lab = await labWith([100, 101]);
-    expect(shown(lab, false)).toEqual([[101, 1, 'no daemon is running']]);
-    void lab.daemon.service.drain();
-    await lab.untilIdle();
-    expect(shown(lab)).toEqual([[101, 1, 'the daemon is draining; the next one serves it']]);
+    const ci = await labWith([100, 101]);
+    expect(shown(ci, false)).toEqual([[101, 1, 'no daemon is running']]);
+    void ci.daemon.service.drain();
+    await ci.untilIdle();
+    expect(shown(ci)).toEqual([[101, 1, 'the daemon is draining; the next one serves it']]);
   });
 
   test('contains jobs in preparation, with the reason', async () => {
     const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 3_600_000 };
-    const lab = new Lab({ rules: {}, plan: { hold } });
-    await lab.start();
-    lab.changes.calls.holdNext('answer');
-    lab.say(created(100));
-    await lab.untilIdle();
-    expect(shown(lab)).toEqual([[100, null, 'the change is looked up in Gerrit']]);
+    const ci = new CiHarness({ rules: {}, plan: { hold } });
+    await ci.start();
+    ci.changes.calls.holdNext('answer');
+    ci.emit(created(100));
+    await ci.untilIdle();
+    expect(shown(ci)).toEqual([[100, null, 'the change is looked up in Gerrit']]);
   });
 
   test('says which vote is awaited, and until when', async () => {
     const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 3_600_000 };
     const rules = { jobs: [jobRules({ hold })] };
-    const lab = new Lab({ rules });
-    await lab.start();
-    const until = utc(lab.clock.now() + hold.timeoutMs);
-    lab.say(created(100));
-    await lab.untilIdle();
-    expect(shown(lab)).toEqual([[100, null, `waits for zuul to vote Verified+1 until ${until}`]]);
+    const ci = new CiHarness({ rules });
+    await ci.start();
+    const until = utc(ci.clock.now() + hold.timeoutMs);
+    ci.emit(created(100));
+    await ci.untilIdle();
+    expect(shown(ci)).toEqual([[100, null, `waits for zuul to vote Verified+1 until ${until}`]]);
   });
 });
 
 describe('the list of jobs', () => {
   test('begins with the queue', async () => {
-    const lab = await labWith([100, 101, 200]);
-    lab.store.setDaemon({ pid: 1, startTicks: 1, startedAt: 0, version: '0', mode: 'running', stream: '' });
-    const waiting = lab.jobs().find(({ change }) => change === 101);
-    await lab.daemon.engine.send(waiting?.id ?? '', { type: 'job.promoted', by: 'alice', why: '' });
-    await lab.untilIdle();
-    lab.daemon.service.refresh();
-    const io = ioOf(lab);
-    expect(jobsCommand(io, lab.store, { limit: 50 })).toBe(0);
+    const ci = await labWith([100, 101, 200]);
+    ci.store.setDaemon({ pid: 1, startTicks: 1, startedAt: 0, version: '0', mode: 'running', stream: '' });
+    const waiting = ci.jobs().find(({ change }) => change === 101);
+    await ci.daemon.engine.send(waiting?.id ?? '', { type: 'job.promoted', by: 'alice', why: '' });
+    await ci.untilIdle();
+    ci.daemon.service.refresh();
+    const io = ioOf(ci);
+    expect(jobsCommand(io, ci.store, { limit: 50 })).toBe(0);
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/jobs-queue.txt');
   });
 
   test('as JSON holds each position, and the order of all', async () => {
-    const lab = await labWith([100, 101, 200]);
-    const io = ioOf(lab);
-    jobsCommand(io, lab.store, { limit: 50, json: true });
+    const ci = await labWith([100, 101, 200]);
+    const io = ioOf(ci);
+    jobsCommand(io, ci.store, { limit: 50, json: true });
     const answer = JSON.parse(io.stdout());
-    const id = (change: number) => lab.jobs().find((job) => job.change === change)?.id;
+    const id = (change: number) => ci.jobs().find((job) => job.change === change)?.id;
     expect(answer.queue).toEqual([id(200), id(101)]);
     expect(answer.jobs.map((job: { queue: unknown }) => job.queue)).toEqual([
       expect.objectContaining({
@@ -166,9 +166,9 @@ describe('the list of jobs', () => {
   });
 
   test('can be filtered by change', async () => {
-    const lab = await labWith([100, FIRST]);
-    const io = ioOf(lab);
-    jobsCommand(io, lab.store, { limit: 50, change: FIRST });
+    const ci = await labWith([100, FIRST]);
+    const io = ioOf(ci);
+    jobsCommand(io, ci.store, { limit: 50, change: FIRST });
     expect(io.stdout()).toContain(`${FIRST},1`);
     expect(io.stdout()).not.toContain('100,1');
   });

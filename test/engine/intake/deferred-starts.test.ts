@@ -9,9 +9,9 @@ import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import { MAX_WAITING_CHANGES } from '../../../src/machines/trigger/rules/rate-limit.ts';
 import { jobSpec } from '../../machines/facts.ts';
 import { jobRules } from '../../machines/rule-facts.ts';
+import { CiHarness } from '../../scenarios/ci-harness.ts';
 import { abandoned, comment, created, FIRST } from '../../scenarios/gerrit-says.ts';
 import { broken } from '../../scenarios/judge.ts';
-import { Lab } from '../../scenarios/lab.ts';
 
 const MANY = { change: 100, author: 100, project: 100, total: 100 };
 const HOUR = 3_600_000;
@@ -22,77 +22,77 @@ function recheck(second: number, patchset = 1): GerritEvent {
 }
 
 /** `patchset verdict`, oldest first. */
-const tested = (lab: Lab) => lab.jobs().map(({ patchset, verdict }) => `${patchset} ${verdict}`);
+const tested = (ci: CiHarness) => ci.jobs().map(({ patchset, verdict }) => `${patchset} ${verdict}`);
 
-async function labWith(options: ConstructorParameters<typeof Lab>[0]): Promise<Lab> {
-  const lab = new Lab(options);
-  await lab.start();
-  return lab;
+async function labWith(options: ConstructorParameters<typeof CiHarness>[0]): Promise<CiHarness> {
+  const ci = new CiHarness(options);
+  await ci.start();
+  return ci;
 }
 
 describe('a storm', () => {
   test('of patchsets on one change ends with the newest one tested, and delays nothing', async () => {
-    const lab = await labWith({ rules: { limits: { ...MANY, change: 20 } } });
+    const ci = await labWith({ rules: { limits: { ...MANY, change: 20 } } });
     for (let patchset = 1; patchset <= 61; patchset += 1) {
-      lab.say({ ...created(FIRST, patchset), at: AT + Math.floor(patchset / 7) * 1_000 } as GerritEvent);
-      if (patchset % 10 === 0) await lab.untilIdle();
+      ci.emit({ ...created(FIRST, patchset), at: AT + Math.floor(patchset / 7) * 1_000 } as GerritEvent);
+      if (patchset % 10 === 0) await ci.untilIdle();
     }
-    await lab.run();
-    expect(broken(lab)).toEqual([]);
-    expect(tested(lab).at(-1)).toBe('61 SUCCESS');
-    expect(tested(lab).slice(0, -1)).toEqual(Array.from({ length: 60 }, (_, at) => `${at + 1} ABORTED`));
-    expect(lab.reviewer.posted).toHaveLength(1);
-    expect(lab.clock.now() - AT).toBeLessThan(HOUR);
+    await ci.run();
+    expect(broken(ci)).toEqual([]);
+    expect(tested(ci).at(-1)).toBe('61 SUCCESS');
+    expect(tested(ci).slice(0, -1)).toEqual(Array.from({ length: 60 }, (_, at) => `${at + 1} ABORTED`));
+    expect(ci.reviewer.posted).toHaveLength(1);
+    expect(ci.clock.now() - AT).toBeLessThan(HOUR);
     // A request afterwards runs at once.
-    lab.say(recheck(600, 61));
-    await lab.run();
-    expect(tested(lab).slice(-2)).toEqual(['61 SUCCESS', '61 SUCCESS']);
-    expect(lab.clock.now() - AT).toBeLessThan(HOUR);
+    ci.emit(recheck(600, 61));
+    await ci.run();
+    expect(tested(ci).slice(-2)).toEqual(['61 SUCCESS', '61 SUCCESS']);
+    expect(ci.clock.now() - AT).toBeLessThan(HOUR);
   });
 
   test('of patchsets that must not cancel each other starts up to the limit at once, and the newest later', async () => {
-    const lab = await labWith({ rules: { limits: { ...MANY, change: 3 }, supersede: 'never' }, slots: 9 });
-    for (let patchset = 1; patchset <= 8; patchset += 1) lab.say(created(FIRST, patchset));
-    await lab.run(() => lab.jobs().length === 3 && lab.openWork().length === 0);
-    expect(tested(lab)).toEqual(['1 SUCCESS', '2 SUCCESS', '3 SUCCESS']);
-    expect(lab.store.waitingStarts()).toMatchObject([
+    const ci = await labWith({ rules: { limits: { ...MANY, change: 3 }, supersede: 'never' }, slots: 9 });
+    for (let patchset = 1; patchset <= 8; patchset += 1) ci.emit(created(FIRST, patchset));
+    await ci.run(() => ci.jobs().length === 3 && ci.openWork().length === 0);
+    expect(tested(ci)).toEqual(['1 SUCCESS', '2 SUCCESS', '3 SUCCESS']);
+    expect(ci.store.waitingStarts()).toMatchObject([
       { rule: 'limit-change', start: { patchset: { patchset: 8 } } },
     ]);
-    await lab.run();
-    expect(tested(lab).slice(3)).toEqual(['8 SUCCESS']);
-    expect(lab.store.waitingStarts()).toEqual([]);
-    expect(lab.store.intake()).toMatchObject({ 'delayed:limit-change': 5 });
+    await ci.run();
+    expect(tested(ci).slice(3)).toEqual(['8 SUCCESS']);
+    expect(ci.store.waitingStarts()).toEqual([]);
+    expect(ci.store.intake()).toMatchObject({ 'delayed:limit-change': 5 });
   });
 
   test('raises an alarm once an hour, for each account separately', async () => {
-    const bend = (world: Adapters, { store, clock, log }: Lab): Adapters => {
+    const wrapAdapters = (world: Adapters, { store, clock, log }: CiHarness): Adapters => {
       return {
         ...world,
         alarms: persistentAlarms(store, clock, log, { alarmRepeatAfterMs: 0, maxAlarms: 10 }, () => {}),
       };
     };
-    const lab = await labWith({ rules: { limits: { ...MANY, author: 1 } }, bend, slots: 9 });
+    const ci = await labWith({ rules: { limits: { ...MANY, author: 1 } }, wrapAdapters, slots: 9 });
     for (const by of ['alice', 'bob']) {
-      for (let change = 1; change <= 5; change += 1) lab.say(comment('recheck', by, change));
-      await lab.run(() => lab.undelivered === 0 && lab.openWork().length === 0);
+      for (let change = 1; change <= 5; change += 1) ci.emit(comment('recheck', by, change));
+      await ci.run(() => ci.undelivered === 0 && ci.openWork().length === 0);
     }
-    const alarms = () => lab.store.alarms(9).map(({ target, times }) => `${target} ${times}`);
+    const alarms = () => ci.store.alarms(9).map(({ target, times }) => `${target} ${times}`);
     expect(alarms().sort()).toEqual(['limit-author alice 1', 'limit-author bob 1']);
-    await lab.clock.advance(HOUR);
-    for (const change of [8, 9]) lab.say(comment('recheck', 'alice', change));
-    await lab.untilIdle();
+    await ci.clock.advance(HOUR);
+    for (const change of [8, 9]) ci.emit(comment('recheck', 'alice', change));
+    await ci.untilIdle();
     expect(alarms().sort()).toEqual(['limit-author alice 2', 'limit-author bob 1']);
   });
 
   test('of rechecks on one change delays the last of them, once', async () => {
-    const lab = await labWith({ rules: { limits: { ...MANY, change: 2 } } });
+    const ci = await labWith({ rules: { limits: { ...MANY, change: 2 } } });
     for (let second = 0; second < 8; second += 1) {
-      lab.say(recheck(second));
-      await lab.run(() => lab.openWork().length === 0 && lab.undelivered === 0);
+      ci.emit(recheck(second));
+      await ci.run(() => ci.openWork().length === 0 && ci.undelivered === 0);
     }
-    expect(lab.jobs()).toHaveLength(2);
-    await lab.run();
-    expect(tested(lab)).toEqual(['1 SUCCESS', '1 SUCCESS', '1 SUCCESS']);
+    expect(ci.jobs()).toHaveLength(2);
+    await ci.run();
+    expect(tested(ci)).toEqual(['1 SUCCESS', '1 SUCCESS', '1 SUCCESS']);
   });
 
   test.each([
@@ -100,39 +100,39 @@ describe('a storm', () => {
     ['project', { ...MANY, project: 2 }],
     ['total', { ...MANY, total: 2 }],
   ])('over several changes is spread by the limit of %s', async (name, limits) => {
-    const lab = await labWith({ rules: { limits }, slots: 5 });
-    for (const change of [1, 2, 3, 4]) lab.say(created(change));
-    await lab.run(() => lab.undelivered === 0 && lab.openWork().length === 0);
-    expect(lab.jobs().map(({ change }) => change)).toEqual([1, 2]);
-    expect(lab.store.intake()).toMatchObject({ [`delayed:limit-${name}`]: 2 });
-    await lab.run();
-    expect(lab.jobs().map(({ change, verdict }) => `${change} ${verdict}`)).toEqual(
+    const ci = await labWith({ rules: { limits }, slots: 5 });
+    for (const change of [1, 2, 3, 4]) ci.emit(created(change));
+    await ci.run(() => ci.undelivered === 0 && ci.openWork().length === 0);
+    expect(ci.jobs().map(({ change }) => change)).toEqual([1, 2]);
+    expect(ci.store.intake()).toMatchObject({ [`delayed:limit-${name}`]: 2 });
+    await ci.run();
+    expect(ci.jobs().map(({ change, verdict }) => `${change} ${verdict}`)).toEqual(
       [1, 2, 3, 4].map((change) => `${change} SUCCESS`),
     );
   });
 
   test('that fills the queue starts when jobs have ended, and raises an alarm', async () => {
-    const lab = await labWith({ queueLength: 2, slots: 1 });
-    for (const change of [1, 2, 3]) lab.say(created(change));
-    await lab.untilIdle();
-    expect(lab.store.waitingStarts()).toMatchObject([{ rule: 'queue-full', start: { jobs: ['acme-dsvm'] } }]);
-    expect(lab.alarms.raised).toMatchObject([{ kind: 'queue-full' }]);
-    await lab.run();
-    expect(lab.jobs().map(({ change, verdict }) => `${change} ${verdict}`)).toEqual(
+    const ci = await labWith({ queueLength: 2, slots: 1 });
+    for (const change of [1, 2, 3]) ci.emit(created(change));
+    await ci.untilIdle();
+    expect(ci.store.waitingStarts()).toMatchObject([{ rule: 'queue-full', start: { jobs: ['acme-dsvm'] } }]);
+    expect(ci.alarms.raised).toMatchObject([{ kind: 'queue-full' }]);
+    await ci.run();
+    expect(ci.jobs().map(({ change, verdict }) => `${change} ${verdict}`)).toEqual(
       [1, 2, 3].map((change) => `${change} SUCCESS`),
     );
   });
 
   test('that fills the queue with one change cancels nothing that is not replaced', async () => {
-    const lab = await labWith({ queueLength: 1, slots: 1 });
-    lab.say(created(1));
-    await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
-    lab.say(created(2));
-    lab.say(created(2, 2));
-    lab.say(created(1, 2));
-    await lab.run();
-    expect(broken(lab)).toEqual([]);
-    expect(lab.jobs().map(({ change, patchset, verdict }) => `${change},${patchset} ${verdict}`)).toEqual([
+    const ci = await labWith({ queueLength: 1, slots: 1 });
+    ci.emit(created(1));
+    await ci.run(() => ci.jobs()[0]?.state === 'testing.running');
+    ci.emit(created(2));
+    ci.emit(created(2, 2));
+    ci.emit(created(1, 2));
+    await ci.run();
+    expect(broken(ci)).toEqual([]);
+    expect(ci.jobs().map(({ change, patchset, verdict }) => `${change},${patchset} ${verdict}`)).toEqual([
       '1,1 ABORTED',
       '1,2 SUCCESS',
       '2,2 SUCCESS',
@@ -142,104 +142,104 @@ describe('a storm', () => {
 
 test('a start with more jobs than the queue allows begins when the queue is empty', async () => {
   const specs = [jobSpec(), jobSpec({ name: 'other' })];
-  const lab = await labWith({ queueLength: 1, slots: 2, specs });
-  lab.say(created());
-  await lab.run();
-  expect(tested(lab)).toEqual(['1 SUCCESS', '1 SUCCESS']);
+  const ci = await labWith({ queueLength: 1, slots: 2, specs });
+  ci.emit(created());
+  await ci.run();
+  expect(tested(ci)).toEqual(['1 SUCCESS', '1 SUCCESS']);
 });
 
 describe('a waiting start', () => {
   const limits = { ...MANY, change: 1 };
 
   test('survives a restart', async () => {
-    const lab = await labWith({ rules: { limits } });
-    lab.say(created());
-    await lab.run();
-    lab.say(recheck(60));
-    await lab.untilIdle();
-    expect(lab.store.waitingStarts()).toHaveLength(1);
-    await lab.restart();
-    expect(lab.jobs()).toHaveLength(1);
-    await lab.run();
-    expect(tested(lab)).toEqual(['1 SUCCESS', '1 SUCCESS']);
+    const ci = await labWith({ rules: { limits } });
+    ci.emit(created());
+    await ci.run();
+    ci.emit(recheck(60));
+    await ci.untilIdle();
+    expect(ci.store.waitingStarts()).toHaveLength(1);
+    await ci.restart();
+    expect(ci.jobs()).toHaveLength(1);
+    await ci.run();
+    expect(tested(ci)).toEqual(['1 SUCCESS', '1 SUCCESS']);
   });
 
   test('is dropped when the change is closed', async () => {
-    const lab = await labWith({ rules: { limits } });
-    lab.say(created());
-    await lab.run();
-    lab.say(recheck(60));
-    lab.say(abandoned());
-    await lab.run();
-    expect([lab.store.waitingStarts(), lab.jobs().length]).toEqual([[], 1]);
+    const ci = await labWith({ rules: { limits } });
+    ci.emit(created());
+    await ci.run();
+    ci.emit(recheck(60));
+    ci.emit(abandoned());
+    await ci.run();
+    expect([ci.store.waitingStarts(), ci.jobs().length]).toEqual([[], 1]);
   });
 
   test('is replaced by a newer patchset, and adds the jobs of a request', async () => {
     const jobs = [jobRules({ name: 'a' }), jobRules({ name: 'b', triggers: [], comments: [] })];
     jobs[1] = jobRules({ name: 'b', triggers: ['recheck'], comments: ['^run b'] });
-    const lab = await labWith({
+    const ci = await labWith({
       rules: { limits, jobs, recheck: false },
       specs: [jobSpec({ name: 'a' }), jobSpec({ name: 'b' })],
     });
-    lab.say(created());
-    await lab.run();
-    lab.say(created(FIRST, 2));
-    lab.say(created(FIRST, 3));
-    await lab.untilIdle();
-    expect(lab.store.waitingStarts()).toMatchObject([{ start: { jobs: ['a'], patchset: { patchset: 3 } } }]);
+    ci.emit(created());
+    await ci.run();
+    ci.emit(created(FIRST, 2));
+    ci.emit(created(FIRST, 3));
+    await ci.untilIdle();
+    expect(ci.store.waitingStarts()).toMatchObject([{ start: { jobs: ['a'], patchset: { patchset: 3 } } }]);
     const asked = comment('run b');
     if (asked.type !== 'comment-added') throw new Error(asked.type);
-    lab.say({ ...asked, patchset: { ...asked.patchset, patchset: 3 } });
-    await lab.untilIdle();
-    expect(lab.store.waitingStarts()).toMatchObject([
+    ci.emit({ ...asked, patchset: { ...asked.patchset, patchset: 3 } });
+    await ci.untilIdle();
+    expect(ci.store.waitingStarts()).toMatchObject([
       { start: { jobs: ['a', 'b'], patchset: { patchset: 3 } } },
     ]);
-    await lab.run();
-    expect(lab.jobs().map(({ name, patchset }) => `${name} ${patchset}`)).toEqual(['a 1', 'a 3', 'b 3']);
+    await ci.run();
+    expect(ci.jobs().map(({ name, patchset }) => `${name} ${patchset}`)).toEqual(['a 1', 'a 3', 'b 3']);
   });
 
   test('moves to a newer patchset that changes nothing', async () => {
     const jobs = [jobRules({ kinds: { include: [], exclude: ['TRIVIAL_REBASE'] } })];
-    const lab = await labWith({ rules: { limits, jobs } });
-    lab.say(created());
-    await lab.run();
-    lab.say(created(FIRST, 2));
-    lab.say({ ...created(FIRST, 3), kind: 'TRIVIAL_REBASE' } as GerritEvent);
-    await lab.run();
-    expect(tested(lab)).toEqual(['1 SUCCESS', '3 SUCCESS']);
+    const ci = await labWith({ rules: { limits, jobs } });
+    ci.emit(created());
+    await ci.run();
+    ci.emit(created(FIRST, 2));
+    ci.emit({ ...created(FIRST, 3), kind: 'TRIVIAL_REBASE' } as GerritEvent);
+    await ci.run();
+    expect(tested(ci)).toEqual(['1 SUCCESS', '3 SUCCESS']);
   });
 });
 
 test('a start beyond the limit of waiting ones is found again in Gerrit later', async () => {
-  const lab = await labWith({
+  const ci = await labWith({
     rules: { limits: { ...MANY, change: 1, total: 10_000, author: 10_000, project: 10_000 } },
     queueLength: 1,
     slots: 1,
   });
-  lab.say(created(1));
-  await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
-  for (let change = 2; change <= MAX_WAITING_CHANGES + 3; change += 1) lab.say(created(change));
-  await lab.run(() => lab.undelivered === 0);
-  expect(lab.store.waitingStarts()).toHaveLength(MAX_WAITING_CHANGES);
-  expect(lab.alarms.raised.map(({ message }) => message)).toContainEqual(
+  ci.emit(created(1));
+  await ci.run(() => ci.jobs()[0]?.state === 'testing.running');
+  for (let change = 2; change <= MAX_WAITING_CHANGES + 3; change += 1) ci.emit(created(change));
+  await ci.run(() => ci.undelivered === 0);
+  expect(ci.store.waitingStarts()).toHaveLength(MAX_WAITING_CHANGES);
+  expect(ci.alarms.raised.map(({ message }) => message)).toContainEqual(
     expect.stringContaining(`${MAX_WAITING_CHANGES} changes wait already`),
   );
-  const position = lab.store.intakePosition()?.position;
-  expect(lab.jobs()).toHaveLength(1);
-  expect(lab.store.ignoredRequests(MAX_WAITING_CHANGES + 3, 9)).toMatchObject([{ rule: 'waiting-full' }]);
-  for (let change = 2; change <= MAX_WAITING_CHANGES / 2 + 10; change += 1) lab.say(abandoned(change));
-  await lab.run(
+  const position = ci.store.intakePosition()?.position;
+  expect(ci.jobs()).toHaveLength(1);
+  expect(ci.store.ignoredRequests(MAX_WAITING_CHANGES + 3, 9)).toMatchObject([{ rule: 'waiting-full' }]);
+  for (let change = 2; change <= MAX_WAITING_CHANGES / 2 + 10; change += 1) ci.emit(abandoned(change));
+  await ci.run(
     () =>
-      lab.undelivered === 0 &&
-      lab.store.waitingStarts().some(({ start }) => start.patchset.change > MAX_WAITING_CHANGES + 1),
+      ci.undelivered === 0 &&
+      ci.store.waitingStarts().some(({ start }) => start.patchset.change > MAX_WAITING_CHANGES + 1),
   );
-  expect(lab.store.intakePosition()?.position).toBeGreaterThanOrEqual(position ?? 0);
+  expect(ci.store.intakePosition()?.position).toBeGreaterThanOrEqual(position ?? 0);
 });
 
 test('starts are counted by the time of their events: a catch-up is no storm', async () => {
-  const lab = await labWith({ rules: { limits: { ...MANY, project: 2 } }, slots: 9 });
+  const ci = await labWith({ rules: { limits: { ...MANY, project: 2 } }, slots: 9 });
   for (const hour of [0, 1, 2, 3, 4])
-    lab.say({ ...created(100 + hour), at: AT + hour * HOUR } as GerritEvent);
-  await lab.untilIdle();
-  expect(lab.jobs()).toHaveLength(5);
+    ci.emit({ ...created(100 + hour), at: AT + hour * HOUR } as GerritEvent);
+  await ci.untilIdle();
+  expect(ci.jobs()).toHaveLength(5);
 });

@@ -5,9 +5,9 @@ import type { OperatorAnswers, OperatorRequest, Refused } from '../../../src/eng
 import type { Patchset } from '../../../src/machines/model/domain.ts';
 import { jobSpec, PATCHSET } from '../../machines/facts.ts';
 import { jobRules, triggerRules } from '../../machines/rule-facts.ts';
+import { CiHarness, type CiHarnessOptions } from '../../scenarios/ci-harness.ts';
 import { created, FIRST } from '../../scenarios/gerrit-says.ts';
 import { broken } from '../../scenarios/judge.ts';
-import { Lab, type LabOptions } from '../../scenarios/lab.ts';
 
 const OPERATOR = { who: 'alice', why: 'by hand' };
 const NAME = jobSpec().name;
@@ -18,26 +18,26 @@ const RELOADED = { changed: [], restart: [], problems: [] };
 const findPatchset = async (change: number, patchset: number | null): Promise<Patchset | null> =>
   change < 1_000 && (patchset ?? 1) === 1 ? { ...PATCHSET, change, patchset: 1 } : null;
 
-async function started(options: LabOptions = {}): Promise<Lab> {
-  const lab = new Lab(options);
-  await lab.start();
-  return lab;
+async function started(options: CiHarnessOptions = {}): Promise<CiHarness> {
+  const ci = new CiHarness(options);
+  await ci.start();
+  return ci;
 }
 
-function deskOf(lab: Lab): OperatorCommands {
+function deskOf(ci: CiHarness): OperatorCommands {
   return new OperatorCommands({
-    engine: lab.daemon.engine,
-    store: lab.store,
-    admission: lab.daemon.admission,
-    clock: lab.clock,
+    engine: ci.daemon.engine,
+    store: ci.store,
+    admission: ci.daemon.admission,
+    clock: ci.clock,
     findPatchset,
     reload: async () => RELOADED,
     identity: { pid: 42, version: '1' },
   });
 }
 
-function ask<R extends OperatorRequest>(lab: Lab, request: R): Promise<OperatorAnswers[R['do']]> {
-  return deskOf(lab).perform(request, OPERATOR) as Promise<OperatorAnswers[R['do']]>;
+function ask<R extends OperatorRequest>(ci: CiHarness, request: R): Promise<OperatorAnswers[R['do']]> {
+  return deskOf(ci).perform(request, OPERATOR) as Promise<OperatorAnswers[R['do']]>;
 }
 
 const enqueue = (change: number, jobs: readonly string[] = [NAME], patchset: number | null = null) =>
@@ -46,26 +46,26 @@ const dequeueChange = (change: number, patchset: number | null = null) =>
   ({ do: 'dequeue', target: { change, patchset } }) as const;
 const refusal = (kind: Refused['kind'], message: string) =>
   expect.objectContaining({ name: 'Refused', kind, message: expect.stringContaining(message) });
-const verdicts = (lab: Lab) => lab.jobs().map(({ change, verdict }) => `${change} ${verdict}`);
+const verdicts = (ci: CiHarness) => ci.jobs().map(({ change, verdict }) => `${change} ${verdict}`);
 /** Changes in the order in which they had slots. */
-const served = (lab: Lab) =>
-  [...lab.store.log()]
+const served = (ci: CiHarness) =>
+  [...ci.store.log()]
     .filter(({ type, outcome }) => type === 'slot.granted' && outcome === 'moved')
-    .map(({ history }) => lab.store.job(history)?.change);
+    .map(({ history }) => ci.store.job(history)?.change);
 
 describe('enqueue', () => {
   test('runs the named jobs, whatever the rules say, and records the operator', async () => {
-    const lab = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })], rules: { jobs: [] } });
-    const begun = await ask(lab, enqueue(7, [NAME, NAME]));
+    const ci = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })], rules: { jobs: [] } });
+    const begun = await ask(ci, enqueue(7, [NAME, NAME]));
     expect(begun).toMatchObject({ change: 7, patchset: 1, jobs: [{ name: NAME }] });
-    expect(lab.store.rows(begun.review)[0]?.data.cause).toMatchObject({
+    expect(ci.store.rows(begun.review)[0]?.data.cause).toMatchObject({
       by: 'alice (operator)',
       why: 'enqueued: by hand',
     });
-    await lab.run();
-    expect(broken(lab)).toEqual([]);
-    expect(verdicts(lab)).toEqual(['7 SUCCESS']);
-    expect(lab.reviewer.posted).toHaveLength(1);
+    await ci.run();
+    expect(broken(ci)).toEqual([]);
+    expect(verdicts(ci)).toEqual(['7 SUCCESS']);
+    expect(ci.reviewer.posted).toHaveLength(1);
   });
 
   test('without names runs every job of the project and branch', async () => {
@@ -76,17 +76,17 @@ describe('enqueue', () => {
       { name: 'branch', branches },
     ];
     const jobs = [{ name: 'here' }, { name: 'too', triggers: [] }, ...others].map(jobRules);
-    const lab = await started({ specs, rules: { jobs }, slots: 2 });
-    const begun = await ask(lab, enqueue(7, []));
+    const ci = await started({ specs, rules: { jobs }, slots: 2 });
+    const begun = await ask(ci, enqueue(7, []));
     expect(begun.jobs.map(({ name }) => name)).toEqual(['here', 'too']);
-    await lab.run();
-    expect(verdicts(lab)).toEqual(['7 SUCCESS', '7 SUCCESS']);
+    await ci.run();
+    expect(verdicts(ci)).toEqual(['7 SUCCESS', '7 SUCCESS']);
   });
 
   test('without names is refused if the project has no jobs', async () => {
-    const lab = await started({ rules: { jobs: [jobRules({ projects: ['openstack/nova'] })] } });
+    const ci = await started({ rules: { jobs: [jobRules({ projects: ['openstack/nova'] })] } });
     const message = `no job is for ${PATCHSET.project}, branch ${PATCHSET.branch}`;
-    await expect(ask(lab, enqueue(7, []))).rejects.toEqual(refusal('unknown', message));
+    await expect(ask(ci, enqueue(7, []))).rejects.toEqual(refusal('unknown', message));
   });
 
   test.each([
@@ -94,29 +94,29 @@ describe('enqueue', () => {
     [enqueue(1_000), 'unknown', 'Gerrit shows no change 1000'],
     [enqueue(7, [NAME], 2), 'unknown', 'no patchset 7,2'],
   ] as const)('of %j is refused', async (request, kind, message) => {
-    const lab = await started();
-    await expect(ask(lab, request)).rejects.toEqual(refusal(kind, message));
-    expect(lab.jobs()).toEqual([]);
+    const ci = await started();
+    await expect(ask(ci, request)).rejects.toEqual(refusal(kind, message));
+    expect(ci.jobs()).toEqual([]);
   });
 
   test('of a job that runs on the patchset is refused; of another one it is not, nor of both after it has ended', async () => {
-    const lab = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })], slots: 2 });
-    await ask(lab, enqueue(7));
-    await expect(ask(lab, enqueue(7))).rejects.toEqual(refusal('refused', 'already under way'));
-    await ask(lab, enqueue(7, ['other']));
-    await lab.run();
-    await ask(lab, enqueue(7, [NAME, 'other']));
-    await lab.run();
-    expect(verdicts(lab)).toEqual(Array(4).fill('7 SUCCESS'));
+    const ci = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })], slots: 2 });
+    await ask(ci, enqueue(7));
+    await expect(ask(ci, enqueue(7))).rejects.toEqual(refusal('refused', 'already under way'));
+    await ask(ci, enqueue(7, ['other']));
+    await ci.run();
+    await ask(ci, enqueue(7, [NAME, 'other']));
+    await ci.run();
+    expect(verdicts(ci)).toEqual(Array(4).fill('7 SUCCESS'));
   });
 
   test('requested twice at the same time starts once', async () => {
-    const lab = await started();
-    const desk = deskOf(lab);
+    const ci = await started();
+    const desk = deskOf(ci);
     const asked = await Promise.allSettled([1, 2].map(() => desk.perform(enqueue(7), OPERATOR)));
     expect(asked.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
-    await lab.run();
-    expect(verdicts(lab)).toEqual(['7 SUCCESS']);
+    await ci.run();
+    expect(verdicts(ci)).toEqual(['7 SUCCESS']);
   });
 
   test('is refused when the queue is full, or in monitor-only mode', async () => {
@@ -130,187 +130,187 @@ describe('enqueue', () => {
 
 describe('dequeue', () => {
   test('of a change cancels running and waiting jobs, cleans up, and posts nothing', async () => {
-    const lab = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })] });
-    lab.say(created());
-    await lab.run(() => lab.jobs().some(({ state }) => state === 'testing.running'));
-    const answer = await ask(lab, dequeueChange(FIRST));
+    const ci = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })] });
+    ci.emit(created());
+    await ci.run(() => ci.jobs().some(({ state }) => state === 'testing.running'));
+    const answer = await ask(ci, dequeueChange(FIRST));
     expect(answer.jobs.map(({ name, state }) => `${name} ${state}`).sort()).toEqual([
       `${NAME} testing.running`,
       'other queued.waiting',
     ]);
     expect(answer.reviews).toHaveLength(1);
-    await lab.run();
-    expect(broken(lab)).toEqual([]);
-    expect(lab.jobs().map(({ verdict, reason }) => `${verdict} ${reason}`)).toEqual(
+    await ci.run();
+    expect(broken(ci)).toEqual([]);
+    expect(ci.jobs().map(({ verdict, reason }) => `${verdict} ${reason}`)).toEqual(
       Array(2).fill('ABORTED dequeued by alice: by hand'),
     );
-    expect(lab.reviewer.posted).toEqual([]);
+    expect(ci.reviewer.posted).toEqual([]);
   });
 
   test('of one patchset leaves the others alone', async () => {
-    const lab = await started({ rules: { supersede: 'never' }, slots: 2 });
-    lab.say(created());
-    lab.say(created(FIRST, 2));
-    await lab.untilIdle();
-    expect((await ask(lab, dequeueChange(FIRST, 1))).jobs).toMatchObject([{ patchset: 1 }]);
-    await lab.run();
-    expect(lab.jobs().map(({ verdict }) => verdict)).toEqual(['ABORTED', 'SUCCESS']);
+    const ci = await started({ rules: { supersede: 'never' }, slots: 2 });
+    ci.emit(created());
+    ci.emit(created(FIRST, 2));
+    await ci.untilIdle();
+    expect((await ask(ci, dequeueChange(FIRST, 1))).jobs).toMatchObject([{ patchset: 1 }]);
+    await ci.run();
+    expect(ci.jobs().map(({ verdict }) => verdict)).toEqual(['ABORTED', 'SUCCESS']);
   });
 
   test('of one job lets its review continue without it', async () => {
-    const lab = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })] });
-    lab.say(created());
-    await lab.run(() => lab.jobs().some(({ state }) => state === 'testing.running'));
-    const waiting = lab.jobs().find(({ state }) => state.startsWith('queued'));
-    const answer = await ask(lab, { do: 'dequeue', target: { job: waiting?.id ?? '' } });
+    const ci = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })] });
+    ci.emit(created());
+    await ci.run(() => ci.jobs().some(({ state }) => state === 'testing.running'));
+    const waiting = ci.jobs().find(({ state }) => state.startsWith('queued'));
+    const answer = await ask(ci, { do: 'dequeue', target: { job: waiting?.id ?? '' } });
     expect(answer).toMatchObject({ jobs: [{ id: waiting?.id, state: 'queued.waiting' }], reviews: [] });
-    await lab.run();
-    expect(broken(lab)).toEqual([]);
-    const ended = lab.jobs().map(({ verdict }) => verdict);
+    await ci.run();
+    expect(broken(ci)).toEqual([]);
+    const ended = ci.jobs().map(({ verdict }) => verdict);
     expect(ended.sort()).toEqual(['ABORTED', 'SUCCESS']);
-    expect(lab.reviewer.posted).toHaveLength(1);
+    expect(ci.reviewer.posted).toHaveLength(1);
   });
 
   test('twice does no harm, and posts nothing', async () => {
-    const lab = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })] });
-    lab.say(created());
-    await lab.run(() => lab.jobs().some(({ state }) => state === 'testing.running'));
-    const running = lab.jobs().find(({ state }) => state === 'testing.running')?.id ?? '';
-    await ask(lab, dequeueChange(FIRST));
-    await ask(lab, { do: 'dequeue', target: { job: running } });
-    await ask(lab, dequeueChange(FIRST)).catch((thrown) => {
+    const ci = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })] });
+    ci.emit(created());
+    await ci.run(() => ci.jobs().some(({ state }) => state === 'testing.running'));
+    const running = ci.jobs().find(({ state }) => state === 'testing.running')?.id ?? '';
+    await ask(ci, dequeueChange(FIRST));
+    await ask(ci, { do: 'dequeue', target: { job: running } });
+    await ask(ci, dequeueChange(FIRST)).catch((thrown) => {
       expect(thrown).toEqual(refusal('unknown', 'is open'));
     });
-    await lab.run();
-    expect(broken(lab)).toEqual([]);
-    expect(lab.jobs().map(({ verdict }) => verdict)).toEqual(['ABORTED', 'ABORTED']);
-    expect(lab.reviewer.posted).toEqual([]);
+    await ci.run();
+    expect(broken(ci)).toEqual([]);
+    expect(ci.jobs().map(({ verdict }) => verdict)).toEqual(['ABORTED', 'ABORTED']);
+    expect(ci.reviewer.posted).toEqual([]);
   });
 
   test('of a missing or ended job is refused', async () => {
-    const lab = await started();
-    await expect(ask(lab, dequeueChange(7))).rejects.toEqual(refusal('unknown', 'change 7'));
-    await expect(ask(lab, { do: 'dequeue', target: { job: 'j9' } })).rejects.toEqual(
+    const ci = await started();
+    await expect(ask(ci, dequeueChange(7))).rejects.toEqual(refusal('unknown', 'change 7'));
+    await expect(ask(ci, { do: 'dequeue', target: { job: 'j9' } })).rejects.toEqual(
       refusal('unknown', 'there is no job j9'),
     );
-    lab.say(created());
-    await lab.run();
-    const job = lab.jobs()[0]?.id ?? '';
-    await expect(ask(lab, { do: 'dequeue', target: { job } })).rejects.toEqual(
+    ci.emit(created());
+    await ci.run();
+    const job = ci.jobs()[0]?.id ?? '';
+    await expect(ask(ci, { do: 'dequeue', target: { job } })).rejects.toEqual(
       refusal('refused', 'has ended: SUCCESS'),
     );
-    await expect(ask(lab, dequeueChange(FIRST))).rejects.toEqual(refusal('unknown', 'is open'));
+    await expect(ask(ci, dequeueChange(FIRST))).rejects.toEqual(refusal('unknown', 'is open'));
   });
 });
 
 describe('promote', () => {
-  const queued = async (options: LabOptions = {}) => {
-    const lab = await started(options);
-    for (const change of [1, 2, 3, 4]) lab.say(created(change));
-    await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
-    return lab;
+  const queued = async (options: CiHarnessOptions = {}) => {
+    const ci = await started(options);
+    for (const change of [1, 2, 3, 4]) ci.emit(created(change));
+    await ci.run(() => ci.jobs()[0]?.state === 'testing.running');
+    return ci;
   };
 
   test('moves waiting jobs to the head of the queue, the first named first', async () => {
-    const lab = await queued();
+    const ci = await queued();
     const targets = [4, 3].map((change) => ({ change, patchset: null }));
-    const answer = await ask(lab, { do: 'promote', targets });
+    const answer = await ask(ci, { do: 'promote', targets });
     expect(answer.promoted.map(({ change }) => change)).toEqual([4, 3]);
     expect(answer.passed).toEqual([]);
-    await lab.run();
-    expect(broken(lab)).toEqual([]);
-    expect(served(lab)).toEqual([1, 4, 3, 2]);
+    await ci.run();
+    expect(broken(ci)).toEqual([]);
+    expect(served(ci)).toEqual([1, 4, 3, 2]);
   });
 
   test('survives a restart', async () => {
-    const lab = await queued();
-    await ask(lab, { do: 'promote', targets: [{ change: 4, patchset: null }] });
-    await ask(lab, { do: 'promote', targets: [{ change: 3, patchset: null }] });
-    await lab.restart();
-    await lab.run();
-    expect(served(lab)).toEqual([1, 3, 4, 2]);
+    const ci = await queued();
+    await ask(ci, { do: 'promote', targets: [{ change: 4, patchset: null }] });
+    await ask(ci, { do: 'promote', targets: [{ change: 3, patchset: null }] });
+    await ci.restart();
+    await ci.run();
+    expect(served(ci)).toEqual([1, 3, 4, 2]);
   });
 
   test('of a job that does not wait says which state it is in', async () => {
-    const lab = await queued();
-    const running = lab.jobs()[0]?.id ?? '';
-    const targets = [{ job: running }, { change: 3, patchset: null }, { job: lab.jobs()[2]?.id ?? '' }];
-    const answer = await ask(lab, { do: 'promote', targets });
+    const ci = await queued();
+    const running = ci.jobs()[0]?.id ?? '';
+    const targets = [{ job: running }, { change: 3, patchset: null }, { job: ci.jobs()[2]?.id ?? '' }];
+    const answer = await ask(ci, { do: 'promote', targets });
     expect(answer.promoted.map(({ change }) => change)).toEqual([3]);
     expect(answer.passed).toMatchObject([{ id: running, state: 'testing.running' }]);
-    await expect(ask(lab, { do: 'promote', targets: [{ change: 9, patchset: null }] })).rejects.toEqual(
+    await expect(ask(ci, { do: 'promote', targets: [{ change: 9, patchset: null }] })).rejects.toEqual(
       refusal('unknown', 'no job of change 9 is open'),
     );
   });
 
   test('is in the log with the operator and the reason', async () => {
-    const lab = await queued();
-    await ask(lab, { do: 'promote', targets: [{ change: 2, patchset: null }] });
-    const rows = lab.store.rows(lab.jobs()[1]?.id ?? '');
+    const ci = await queued();
+    await ask(ci, { do: 'promote', targets: [{ change: 2, patchset: null }] });
+    const rows = ci.store.rows(ci.jobs()[1]?.id ?? '');
     expect(rows.at(-1)).toMatchObject({ type: 'job.promoted', data: { by: 'alice', why: 'by hand' } });
-    await lab.run();
-    expect(broken(lab)).toEqual([]);
+    await ci.run();
+    expect(broken(ci)).toEqual([]);
   });
 });
 
 describe('recheck', () => {
   test('starts what a comment would start', async () => {
-    const lab = await started();
-    const answer = await ask(lab, { do: 'recheck', change: 7 });
+    const ci = await started();
+    const answer = await ask(ci, { do: 'recheck', change: 7 });
     expect(answer.begun).toMatchObject([{ change: 7, patchset: 1, jobs: [{ name: NAME }] }]);
     expect(answer.decisions).toEqual([expect.stringMatching(/^start: .*alice/)]);
-    await lab.run();
-    expect(verdicts(lab)).toEqual(['7 SUCCESS']);
+    await ci.run();
+    expect(verdicts(ci)).toEqual(['7 SUCCESS']);
   });
 
   test("is not mistaken for another user's comment, whatever the operator's name, and whether or not rechecks count", async () => {
-    const lab = await started({ rules: { recheck: false } });
+    const ci = await started({ rules: { recheck: false } });
     const operator = { who: ACCOUNT, why: 'the mirror is back' };
-    const answer = (await deskOf(lab).perform(
+    const answer = (await deskOf(ci).perform(
       { do: 'recheck', change: 7 },
       operator,
     )) as OperatorAnswers['recheck'];
-    expect(lab.store.rows(answer.begun[0]?.review ?? '')[0]?.data.cause).toMatchObject({
+    expect(ci.store.rows(answer.begun[0]?.review ?? '')[0]?.data.cause).toMatchObject({
       kind: 'recheck',
       by: `${ACCOUNT} (operator)`,
       why: `${ACCOUNT} (operator) requests a run of this CI: the mirror is back`,
     });
-    await lab.run();
-    expect(verdicts(lab)).toEqual(['7 SUCCESS']);
+    await ci.run();
+    expect(verdicts(ci)).toEqual(['7 SUCCESS']);
   });
 
   test('says why it starts nothing', async () => {
-    const lab = await started({ slots: 0 });
-    await ask(lab, { do: 'recheck', change: 7 });
-    const answer = await ask(lab, { do: 'recheck', change: 7 });
+    const ci = await started({ slots: 0 });
+    await ask(ci, { do: 'recheck', change: 7 });
+    const answer = await ask(ci, { do: 'recheck', change: 7 });
     expect(answer).toEqual({ begun: [], decisions: ['ignore: this patchset is being tested'] });
   });
 
   test('is refused by a daemon that only monitors', async () => {
-    const lab = await started({ starts: false });
-    await expect(ask(lab, { do: 'recheck', change: 7 })).rejects.toEqual(refusal('refused', 'only monitors'));
+    const ci = await started({ starts: false });
+    await expect(ask(ci, { do: 'recheck', change: 7 })).rejects.toEqual(refusal('refused', 'only monitors'));
   });
 });
 
 test('ping, reload and resume-voting are answered', async () => {
-  const lab = await started();
-  expect(await ask(lab, { do: 'ping' })).toEqual({ pid: 42, version: '1' });
-  expect(await ask(lab, { do: 'reload' })).toBe(RELOADED);
-  expect(await ask(lab, { do: 'resume-voting' })).toEqual({ resumed: false });
+  const ci = await started();
+  expect(await ask(ci, { do: 'ping' })).toEqual({ pid: 42, version: '1' });
+  expect(await ask(ci, { do: 'reload' })).toBe(RELOADED);
+  expect(await ask(ci, { do: 'resume-voting' })).toEqual({ resumed: false });
 });
 
 test('an alarm is acknowledged with the operator and the reason', async () => {
-  const lab = await started();
+  const ci = await started();
   const alarm = { kind: 'disk-low', target: '/state' } as const;
-  lab.store.alarm({ ...alarm, message: 'full', hint: '' }, 1);
-  lab.store.alarm({ ...alarm, target: '/logs', message: 'full', hint: '' }, 2);
+  ci.store.alarm({ ...alarm, message: 'full', hint: '' }, 1);
+  ci.store.alarm({ ...alarm, target: '/logs', message: 'full', hint: '' }, 2);
   const unknown = { do: 'acknowledge', alarm: { kind: 'disk-low', target: '/none' } } as const;
-  await expect(ask(lab, unknown)).rejects.toEqual(refusal('unknown', 'there is no alarm disk-low /none'));
-  expect(await ask(lab, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 1 });
-  expect(await ask(lab, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 0 });
-  expect(await ask(lab, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 1 });
-  expect(await ask(lab, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 0 });
-  expect(lab.store.alarms(9).map((one) => [one.acknowledgedBy, one.acknowledgedWhy])).toEqual([
+  await expect(ask(ci, unknown)).rejects.toEqual(refusal('unknown', 'there is no alarm disk-low /none'));
+  expect(await ask(ci, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 1 });
+  expect(await ask(ci, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 0 });
+  expect(await ask(ci, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 1 });
+  expect(await ask(ci, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 0 });
+  expect(ci.store.alarms(9).map((one) => [one.acknowledgedBy, one.acknowledgedWhy])).toEqual([
     [OPERATOR.who, OPERATOR.why],
     [OPERATOR.who, OPERATOR.why],
   ]);

@@ -8,8 +8,8 @@ import { openSnapshot } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { type LogReport, rebuild, verifyLog } from '../../../src/engine/operations/verify-log.ts';
 import { sha256 } from '../../machines/simulator.ts';
+import { CiHarness } from '../../scenarios/ci-harness.ts';
 import { comment, created, FIRST } from '../../scenarios/gerrit-says.ts';
-import { Lab } from '../../scenarios/lab.ts';
 
 const JOB = 'j00002';
 let folder: string;
@@ -19,14 +19,14 @@ let file: string;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sos-ci-audit-'));
   file = join(folder, 'sos-ci.db');
-  const lab = new Lab({ store: openStore(file) });
-  await lab.start();
-  lab.say(created(FIRST));
-  lab.say(created(FIRST + 1));
-  await lab.run();
-  lab.say(comment('recheck'));
-  await lab.run();
-  lab.store.close();
+  const ci = new CiHarness({ store: openStore(file) });
+  await ci.start();
+  ci.emit(created(FIRST));
+  ci.emit(created(FIRST + 1));
+  await ci.run();
+  ci.emit(comment('recheck'));
+  await ci.run();
+  ci.store.close();
 });
 
 afterEach(() => rmSync(folder, { recursive: true }));

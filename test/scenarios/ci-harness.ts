@@ -36,7 +36,7 @@ export interface StagePlan {
   readonly outcome: RunOutcome;
 }
 
-export interface LabOptions {
+export interface CiHarnessOptions {
   readonly slots?: number;
   readonly specs?: readonly JobSpec[];
   readonly plan?: Partial<PreparePlan>;
@@ -58,17 +58,17 @@ export interface LabOptions {
   /** What may wait to be published. */
   readonly pendingEvidenceBytes?: number;
   /** How long nobody starts the daemon again after a crash. */
-  readonly deadMs?: number;
+  readonly downtimeMs?: number;
   /** Puts something of the test's own between the engine and the made-up world. */
-  readonly bend?: (world: Adapters, lab: Lab) => Adapters;
+  readonly wrapAdapters?: (world: Adapters, ci: CiHarness) => Adapters;
 }
 
-export const WELL: StagePlan = { afterMs: 60_000, outcome: { how: 'exited', code: 0 } };
+export const SUCCESSFUL_STAGE: StagePlan = { afterMs: 60_000, outcome: { how: 'exited', code: 0 } };
 const STEPS_LIMIT = 600;
 /** Turns of the event loop without any crossing, after which nothing moves by itself any more. */
 const QUIET_TURNS = 4;
 
-export class Lab {
+export class CiHarness {
   readonly clock = new FakeClock();
   readonly provider: FakeProvider;
   readonly runner = new FakeRunner();
@@ -83,7 +83,7 @@ export class Lab {
   readonly metrics = new FakeHostMetrics();
   readonly log = new FakeLog();
   readonly store: Store;
-  readonly options: LabOptions;
+  readonly options: CiHarnessOptions;
   readonly specs: readonly JobSpec[];
   /** Crossings of the gate so far, over all lives: `after append`, `before create` ... */
   readonly points: string[] = [];
@@ -99,7 +99,7 @@ export class Lab {
   #ids = 0;
   #hold: { readonly point: string; readonly ms: number; readonly act: () => void } | null = null;
 
-  constructor(options: LabOptions = {}) {
+  constructor(options: CiHarnessOptions = {}) {
     this.options = options;
     this.specs = options.specs ?? [jobSpec()];
     this.store = options.store ?? openStore(':memory:');
@@ -108,7 +108,7 @@ export class Lab {
     this.runner.script = (request) => {
       this.runner.setResults(request.run.server, options.results ?? PASSED);
       this.evidence.addFile(request.run.owner.job, `${request.run.stage}.log`, 'output');
-      const plan = options.stage === undefined ? WELL : options.stage(request);
+      const plan = options.stage === undefined ? SUCCESSFUL_STAGE : options.stage(request);
       if (plan === null) return null;
       const { owner, stage } = request.run;
       this.clock.after(plan.afterMs, () => this.runner.end(owner, stage, plan.outcome));
@@ -159,7 +159,7 @@ export class Lab {
   }
 
   /** It happens in Gerrit, now; its stream says so to whoever listens. */
-  say(event: GerritEvent): void {
+  emit(event: GerritEvent): void {
     const now = Math.floor(this.clock.now() / 1_000) * 1_000;
     const happened = 'at' in event && event.at === 0 ? { ...event, at: now } : event;
     this.past.say(happened);
@@ -176,7 +176,7 @@ export class Lab {
     return this.#undelivered;
   }
 
-  wereDelivered(events: readonly GerritEvent[]): void {
+  markDelivered(events: readonly GerritEvent[]): void {
     this.#undelivered = this.#undelivered.filter((event) => !events.includes(event));
   }
 
@@ -201,11 +201,11 @@ export class Lab {
    * Time goes by until `enough`, by default until nothing is open. A daemon that died is started again. @throws when
    * that never comes
    */
-  async run(enough: () => boolean = () => this.atRest): Promise<void> {
+  async run(enough: () => boolean = () => this.isIdle): Promise<void> {
     for (let steps = 0; steps < STEPS_LIMIT; steps += 1) {
       await this.untilIdle();
       if (!this.daemon.life.alive) {
-        await this.clock.advance(this.options.deadMs ?? 0);
+        await this.clock.advance(this.options.downtimeMs ?? 0);
         await this.restart();
         continue;
       }
@@ -215,7 +215,7 @@ export class Lab {
     throw new Error(`it never comes to rest: ${this.summary()}`);
   }
 
-  get atRest(): boolean {
+  get isIdle(): boolean {
     const { engine } = this.daemon;
     const { length } = this.openWork();
     const waits = this.store.waitingStarts().length > 0;
@@ -243,7 +243,7 @@ export class Lab {
 
   #hear(daemon: Daemon, event: GerritEvent): void {
     void daemon.hear(event).then((taken) => {
-      if (taken) this.wereDelivered([event]);
+      if (taken) this.markDelivered([event]);
     });
   }
 }
