@@ -1,6 +1,6 @@
 /**
- * What the core relies on in xstate, as tests of xstate itself: an upgrade that changes one of these would change
- * what recorded histories mean.
+ * Tests the behaviour of xstate that the core relies on: an upgrade that changes it would change the meaning of
+ * recorded histories.
  */
 import { describe, expect, test } from 'vitest';
 import { type AnyStateMachine, assign, initialTransition, setup, transition } from 'xstate';
@@ -62,31 +62,31 @@ const machine = setup({
 const core: AnyStateMachine = machine;
 const [initial, first] = initialTransition(machine, { from: 0 });
 
-/** What was requested, in order. */
-const asked = (actions: readonly unknown[]) =>
+/** The requested effects, in order. */
+const requested = (actions: readonly unknown[]) =>
   (actions as readonly { readonly type: string; readonly params?: { readonly what: string } }[])
     .filter((action) => action.type === 'request')
     .map((action) => action.params?.what);
 
 describe('a transition that does nothing', () => {
-  test('gives the same snapshot and no action for an event without a handler', () => {
+  test('returns the same snapshot and no action for an event without a handler', () => {
     const [next, actions] = transition(machine, initial, { type: 'down' });
     expect(next).toBe(initial);
     expect(actions).toEqual([]);
   });
 
-  test('the same for a guard that says no', () => {
+  test('returns the same for a guard that is false', () => {
     const [next, actions] = transition(machine, initial, { type: 'never' });
     expect(next).toBe(initial);
     expect(actions).toEqual([]);
   });
 
-  test('but a handler with an action shows by its action', () => {
+  test('differs from a handler with an action, which returns the action', () => {
     const [, actions] = transition(machine, initial, { type: 'noted' });
     expect(actions.map(({ type }) => type)).toEqual(['noted']);
   });
 
-  test('and one that assigns by another snapshot', () => {
+  test('differs from a handler that assigns, which returns another snapshot', () => {
     const [next, actions] = transition(machine, initial, { type: 'up' });
     expect(next).not.toBe(initial);
     expect(actions).toEqual([]);
@@ -94,21 +94,21 @@ describe('a transition that does nothing', () => {
   });
 });
 
-describe('what throws inside the machine', () => {
+describe('an error inside the machine', () => {
   test.each([
     ['throw', 'broken assign'],
     ['guard', 'broken guard'],
-  ] as const)('%s throws out of transition()', (type, message) => {
+  ] as const)('in %s is thrown by transition()', (type, message) => {
     expect(() => transition(machine, initial, { type })).toThrow(message);
   });
 
-  test('at the very beginning is caught, and shows by the status alone', () => {
-    const stillborn = setup({}).createMachine({
+  test('in the initial context is caught, and only sets the status', () => {
+    const failing = setup({}).createMachine({
       context: () => {
         throw new Error('broken beginning');
       },
     });
-    const [snapshot, actions] = initialTransition(stillborn);
+    const [snapshot, actions] = initialTransition(failing);
     expect([snapshot.status, (snapshot.error as Error).message, actions]).toEqual([
       'error',
       'broken beginning',
@@ -118,18 +118,21 @@ describe('what throws inside the machine', () => {
 });
 
 describe('order', () => {
-  test('exit, then the transition’s own, then entry, each with the context as it is by then', () => {
+  test('is exit, transition, entry; each action gets the context at that point', () => {
     const [, actions] = transition(machine, initial, { type: 'go' });
-    expect(asked(actions)).toEqual(['leave one', 'go', 'enter two with 1']);
+    expect(requested(actions)).toEqual(['leave one', 'go', 'enter two with 1']);
   });
 
   test('the first event reaches entry actions as xstate.init', () => {
-    expect(asked(first)).toEqual(['enter one on xstate.init']);
+    expect(requested(first)).toEqual(['enter one on xstate.init']);
   });
 
-  test('re-entering leaves and enters; a parent’s transition to the state we are in does too', () => {
+  test('re-entering exits and enters, and so does a parent’s transition to the current state', () => {
     const [two] = transition(machine, initial, { type: 'go' });
-    expect(asked(transition(machine, two, { type: 'again' })[1])).toEqual(['leave two', 'enter two with 2']);
+    expect(requested(transition(machine, two, { type: 'again' })[1])).toEqual([
+      'leave two',
+      'enter two with 2',
+    ]);
     const plain = setup({
       types: { events: {} as Event },
       actions: { request: (_, _params: { readonly what: string }) => {} },
@@ -143,12 +146,15 @@ describe('order', () => {
         },
       },
     });
-    expect(asked(transition(plain, initialTransition(plain)[0], { type: 'go' })[1])).toEqual(['out', 'in']);
+    expect(requested(transition(plain, initialTransition(plain)[0], { type: 'go' })[1])).toEqual([
+      'out',
+      'in',
+    ]);
   });
 });
 
 describe('eventless transitions', () => {
-  test('are looked at after each event, with that event, also when nothing else handled it', () => {
+  test('are evaluated after each event, with that event, even if no state handled it', () => {
     const [two] = transition(machine, initial, { type: 'go' });
     expect(two.value).toEqual({ two: 'inner' });
     const [deep, actions] = transition(machine, two, { type: 'noted' });
@@ -156,7 +162,7 @@ describe('eventless transitions', () => {
     expect(actions).toEqual([]);
   });
 
-  test('are looked at when a history begins', () => {
+  test('are evaluated when a history begins', () => {
     expect(initialTransition(machine, { from: 3 })[0].value).toEqual({ two: 'inner' });
   });
 
@@ -167,8 +173,8 @@ describe('eventless transitions', () => {
   });
 });
 
-describe('a state that was stored', () => {
-  test('goes on as the one in memory does', () => {
+describe('a stored state', () => {
+  test('continues like the one in memory', () => {
     const [two] = transition(machine, initial, { type: 'go' });
     const stored = JSON.parse(JSON.stringify({ value: two.value, context: two.context }));
     const restored = core.resolveState(stored);
@@ -176,14 +182,14 @@ describe('a state that was stored', () => {
     const [fromMemory, memoryActions] = transition(machine, two, { type: 'again' });
     expect(fromStore.value).toEqual(fromMemory.value);
     expect(fromStore.context).toEqual(fromMemory.context);
-    expect(asked(storeActions)).toEqual(asked(memoryActions));
+    expect(requested(storeActions)).toEqual(requested(memoryActions));
   });
 
-  test('that the machine does not have is an error, not a guess', () => {
+  test('that the machine does not have is an error', () => {
     expect(() => core.resolveState({ value: 'three', context: { count: 0 } })).toThrow('three');
   });
 
-  test('does not run its eventless transitions by being restored', () => {
+  test('runs no eventless transitions when it is restored', () => {
     expect(core.resolveState({ value: 'one', context: { count: 9 } }).value).toBe('one');
   });
 });

@@ -1,6 +1,6 @@
 /**
- * The stories whose histories are recorded in test/histories: each is a whole life of a review and its job, told to the
- * machines of today. `scripts/record-histories.mjs` writes them down; what was written is replayed by every build.
+ * The stories whose histories are recorded in test/histories: each is the complete run of a review and its job on the
+ * current machines. `scripts/record-histories.mjs` records them; every build replays the recorded rows.
  */
 
 import { publicationOf } from '../../src/machines/job/publication.ts';
@@ -26,7 +26,7 @@ import {
 } from './facts.ts';
 import { type Answers, runUntil, Simulator, succeed, succeedExcept } from './simulator.ts';
 
-/** Name of the file: how the story goes. */
+/** Stories by the name of their file. */
 export const stories: Readonly<Record<string, () => Simulator>> = {
   success: () => simulate(succeed).run(),
 
@@ -246,17 +246,17 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   },
 
   'logs-full-for-an-hour': () => {
-    return simulate(failing((effect) => attemptOf(effect) < 9)).run();
+    return simulate(publishFails((effect) => attemptOf(effect) < 9)).run();
   },
 
   'logs-full-for-good': () => {
     const spec = jobSpec({ limits: { publishAgeMs: 60_000 } });
     const simulator = simulate(
-      failing(() => true),
+      publishFails(() => true),
       opened(),
       spec,
     );
-    come(simulator, 'discarding');
+    runPublicationUntil(simulator, 'discarding');
     simulator.answers = succeedExcept('discardEvidence', {
       type: 'evidence.discard-failed',
       failure: failure('discard evidence'),
@@ -265,13 +265,13 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   },
 
   'publication-dropped-while-it-publishes': () => {
-    const simulator = come(simulate(failing(() => true)), 'publishing');
+    const simulator = runPublicationUntil(simulate(publishFails(() => true)), 'publishing');
     simulator.send(PUBLICATION, { type: 'publication.dropped', why: 'too much waits to be published' });
     return simulator.run();
   },
 
   'publication-in-trouble': () => {
-    const simulator = come(simulate(failing(() => true)), 'publishing');
+    const simulator = runPublicationUntil(simulate(publishFails(() => true)), 'publishing');
     const message = 'undefined is not a function';
     simulator.send(PUBLICATION, { type: 'daemon.crashed', during: 'publishEvidence:1', message });
     simulator.send(PUBLICATION, { type: 'machine.failed', event: 'evidence.publish-failed', message });
@@ -282,7 +282,7 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   ...endlessStories,
 };
 
-/** How each thing goes wrong in a world in which the next try helps. */
+/** The failure of the first attempt of each effect; the second one succeeds. */
 const FIRST_ANSWERS: Readonly<Partial<Record<KeyedEffect['type'], AnyEvent>>> = {
   lookUpChange: { type: 'change.lookup-failed', failure: failure('look up change') },
   mergePatchset: { type: 'patchset.merge-failed', failure: failure('merge patchset') },
@@ -304,15 +304,15 @@ const FIRST_ANSWERS: Readonly<Partial<Record<KeyedEffect['type'], AnyEvent>>> = 
 
 const PUBLICATION = publicationOf(JOB);
 
-/** To the first moment at which the publication, which begins later than the rest, is in this state. */
-function come(simulator: Simulator, state: string): Simulator {
+/** Runs until the publication, which begins later than the other histories, reaches this state. */
+function runPublicationUntil(simulator: Simulator, state: string): Simulator {
   runUntil(simulator, JOB, 'publishing.uploading');
   while (!simulator.stored.has(PUBLICATION)) if (!simulator.next()) throw new Error(simulator.summary());
   return runUntil(simulator, PUBLICATION, state);
 }
 
-/** The tests fail, and so does each attempt at publishing that the condition names. */
-function failing(unpublished: (effect: KeyedEffect) => boolean): Answers {
+/** The tests fail, and so does each attempt to publish for which the condition is true. */
+function publishFails(unpublished: (effect: KeyedEffect) => boolean): Answers {
   return (effect, simulator) => {
     if (effect.type === 'readResults') return { type: 'results.read', results: FAILED };
     if (effect.type === 'publishEvidence' && unpublished(effect))
@@ -326,7 +326,7 @@ function attemptOf({ key }: KeyedEffect): number {
   return Number(key.split(':')[1] ?? 0);
 }
 
-/** A review with one job, in a world in which everything takes a second and a half. */
+/** A review with one job; every effect takes a second and a half. */
 function simulate(answers: Answers, opening = opened(), spec = jobSpec()): Simulator {
   const simulator = new Simulator();
   simulator.send(REVIEW, opening);
@@ -339,7 +339,7 @@ function simulate(answers: Answers, opening = opened(), spec = jobSpec()): Simul
   return simulator;
 }
 
-/** The same, and its end is told by mail. */
+/** The same event, with a mail at the end of the review. */
 function mailed(opening: AnyEvent): AnyEvent {
   const mail = {
     to: ['ci@acme.example'],

@@ -1,4 +1,4 @@
-/** The connection to Gerrit by itself: one history, what it is told, and how the world answers. */
+/** Simulates only the history of the connection to Gerrit: its events, and the results of its effects. */
 import type { AnyEvent, StreamLimits } from '../../src/machines/protocol/events.ts';
 import type { StreamContext } from '../../src/machines/system/stream-setup.ts';
 import { failure } from './facts.ts';
@@ -64,7 +64,7 @@ export class StreamSimulator extends Simulator {
   get context(): StreamContext {
     return this.at(STREAM).context as unknown as StreamContext;
   }
-  /** The look that is owed. */
+  /** The pending catch-up. */
   get catchUpEffect() {
     return this.pendingEffects(STREAM).find((effect) => effect.type === 'catchUp');
   }
@@ -72,7 +72,7 @@ export class StreamSimulator extends Simulator {
     this.answerType(STREAM, 'catchUp', event);
     return this;
   }
-  /** The second look after the connection was made. */
+  /** Runs the second catch-up after the connection was made. */
   completeSecondCatchUp(): this {
     this.fire(STREAM);
     return this.settle(catchUpCompleted());

@@ -1,4 +1,4 @@
-/** Any sequence of events keeps the promises of the connection's history. */
+/** Any sequence of events keeps the invariants of the connection's history. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
@@ -37,7 +37,7 @@ describe('any sequence of events', () => {
     { weight: 1, arbitrary: fc.constant('timer' as const) },
   );
 
-  test('keeps the promises, and listens once it is let', () => {
+  test('keeps the invariants, and listens after successful catch-ups', () => {
     fc.assert(
       fc.property(fc.array(happening, { maxLength: 60, size: 'max' }), (happenings) => {
         const simulator = new StreamSimulator();

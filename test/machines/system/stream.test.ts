@@ -1,4 +1,7 @@
-/** The connection to Gerrit: whatever may have been missed is looked for, until that works; the operator hears of what lasts. */
+/**
+ * The connection to Gerrit: catches up on events that may have been missed, until that succeeds; a lasting failure
+ * raises an alarm.
+ */
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import {
@@ -16,7 +19,7 @@ import {
 } from '../stream-simulator.ts';
 
 describe('a connection', () => {
-  test('is looked back from before it counts as listening', () => {
+  test('catches up before it counts as listening', () => {
     const simulator = new StreamSimulator();
     expect(simulator.state).toBe('down.connecting');
     simulator.receive(connected);
@@ -34,7 +37,7 @@ describe('a connection', () => {
     expect(simulator.alarms()).toEqual([]);
   });
 
-  test('is looked back from once more a little later, for what Gerrit did not show yet', () => {
+  test('catches up again a little later, for events that Gerrit had not indexed yet', () => {
     const simulator = new StreamSimulator().receive(connected).settle(catchUpCompleted());
     expect(simulator.state).toBe('up.awaitingIndex');
     const before = simulator.now;
@@ -47,7 +50,7 @@ describe('a connection', () => {
     expect(simulator.receive(gapSuspected(null)).settle(catchUpCompleted()).state).toBe('up.listening');
   });
 
-  test('that may have missed something meanwhile is looked at at once, and still once more later', () => {
+  test('with a gap before the second catch-up catches up at once, and again later', () => {
     const simulator = new StreamSimulator()
       .receive(connected)
       .settle(catchUpCompleted())
@@ -57,7 +60,7 @@ describe('a connection', () => {
     expect(simulator.completeSecondCatchUp().state).toBe('up.listening');
   });
 
-  test('that is lost and comes back is looked back from again', () => {
+  test('that is lost and restored catches up again', () => {
     const simulator = listeningStream().receive(lost);
     expect(simulator.state).toBe('down.backoff');
     expect(simulator.context).toMatchObject({
@@ -70,7 +73,7 @@ describe('a connection', () => {
     expect(simulator.settle(catchUpCompleted()).state).toBe('up.awaitingIndex');
   });
 
-  test('lost while it is looked back from: the question is taken back, its late answer moves nothing', () => {
+  test('that is lost during a catch-up cancels it, and its late result changes nothing', () => {
     const simulator = new StreamSimulator().receive(connected, lost);
     expect(simulator.catchUpEffect).toBeUndefined();
     const late = simulator.send(STREAM, catchUpCompleted(), { settles: 'catchUp:1' });
@@ -78,7 +81,7 @@ describe('a connection', () => {
     expect(simulator.receive(connected).catchUpEffect?.key).toBe('catchUp:2');
   });
 
-  test('of a daemon that was killed is begun again, whatever state it was in', () => {
+  test('starts again in any state when the daemon was killed', () => {
     for (const before of [[], [connected], [lost], [refused], [connected, lost]]) {
       const simulator = new StreamSimulator().receive(...before, started());
       expect(simulator.state).toBe('down.connecting');
@@ -88,7 +91,7 @@ describe('a connection', () => {
     expect(listeningStream().receive(started(), connected).catchUpEffect).toMatchObject({ changes: null });
   });
 
-  test('ends with a clean stop: no timer, no question, no alarm', () => {
+  test('ends with a clean stop: no timer, no catch-up, no alarm', () => {
     for (const simulator of [
       new StreamSimulator(),
       new StreamSimulator().receive(connected),
@@ -104,13 +107,13 @@ describe('a connection', () => {
   });
 });
 
-describe('something that may have been missed', () => {
-  test('while listening is looked for at once: everything, or some changes', () => {
+describe('a suspected gap', () => {
+  test('while listening is caught up at once, for all or some changes', () => {
     expect(listeningStream().receive(gapSuspected(null)).catchUpEffect).toMatchObject({ changes: null });
     expect(listeningStream().receive(gapSuspected([7, 8])).catchUpEffect).toMatchObject({ changes: [7, 8] });
   });
 
-  test('while a look is under way is looked for after it, all of it together', () => {
+  test('during a catch-up is caught up after it, together with other gaps', () => {
     const simulator = new StreamSimulator().receive(connected, gapSuspected([7]), gapSuspected([8, 7]));
     expect(simulator.catchUpEffect).toMatchObject({ key: 'catchUp:1', changes: null });
     simulator.settle(catchUpCompleted());
@@ -120,13 +123,13 @@ describe('something that may have been missed', () => {
     expect(simulator.settle(catchUpCompleted()).state).toBe('up.awaitingIndex');
   });
 
-  test('what a look is not sure of is looked at once more', () => {
+  test('is caught up again for changes that a catch-up is unsure of', () => {
     const simulator = new StreamSimulator().receive(connected).settle(catchUpCompleted({ unsure: [7] }));
     expect(simulator.catchUpEffect).toMatchObject({ key: 'catchUp:2', changes: [7] });
     expect(simulator.settle(catchUpCompleted()).state).toBe('up.awaitingIndex');
   });
 
-  test('a look that fails is tried again after growing waits, until it works, and the operator hears of it once', () => {
+  test('is retried with increasing waits until the catch-up succeeds, with one alarm', () => {
     const simulator = new StreamSimulator().receive(connected);
     const waits: number[] = [];
     for (let times = 0; times < 8; times += 1) {
@@ -144,7 +147,7 @@ describe('something that may have been missed', () => {
     expect(simulator.context.failures).toBe(0);
   });
 
-  test('a look at some changes that fails is asked again for those, and for what came to them', () => {
+  test('is retried for its changes, and for changes that were added', () => {
     const simulator = listeningStream()
       .receive(gapSuspected([7]))
       .settle(catchUpFailed)
@@ -154,8 +157,8 @@ describe('something that may have been missed', () => {
   });
 });
 
-describe('the operator', () => {
-  test('hears of a connection that stays away, once, and of its return', () => {
+describe('an alarm', () => {
+  test('is raised once for a lasting outage, and cleared at its end', () => {
     const simulator = listeningStream().receive(lost);
     simulator.fire(STREAM);
     expect(simulator.alarms()).toEqual(['stream-down: no connection for 10m: closed by the server']);
@@ -168,7 +171,7 @@ describe('the operator', () => {
     expect(simulator.alarms()).toHaveLength(2);
   });
 
-  test('hears of a refusal at once, once, and of its end', () => {
+  test('is raised at once for a rejected login, only once, and cleared at its end', () => {
     const simulator = new StreamSimulator().receive(refused, refused, lost, refused);
     expect([simulator.state, simulator.alarms()]).toEqual([
       'down.rejected',
@@ -180,7 +183,7 @@ describe('the operator', () => {
     expect(simulator.alarms()[1]).toMatch(/^stream-access-denied: connected again after 10m/);
   });
 
-  test('hears of a refusal also when the connection was away for long before', () => {
+  test('is raised for a rejected login even during an outage', () => {
     const simulator = new StreamSimulator().receive(lost);
     simulator.fire(STREAM);
     simulator.receive(refused);
@@ -190,7 +193,7 @@ describe('the operator', () => {
     ]);
   });
 
-  test('an outage goes on over restarts of the daemon', () => {
+  test('counts an outage across restarts of the daemon', () => {
     const simulator = listeningStream().receive(lost);
     simulator.now += 60_000;
     simulator.receive(started());
@@ -198,8 +201,8 @@ describe('the operator', () => {
   });
 });
 
-describe('a look that brings the daemon down', () => {
-  test('is not tried a third time: it listens on without, until an operator asks', () => {
+describe('a catch-up that crashes the daemon', () => {
+  test('is not tried a third time: it listens without catching up until an operator requests it', () => {
     const simulator = new StreamSimulator().receive(connected, crashed, started(), connected);
     expect(simulator.state).toBe('up.catchingUp');
     simulator.receive(crashed, started(), connected);
@@ -212,14 +215,14 @@ describe('a look that brings the daemon down', () => {
     expect(simulator.catchUpEffect).toMatchObject({ changes: null });
   });
 
-  test('once only does not count after one that worked', () => {
+  test('does not count once a catch-up has succeeded', () => {
     const simulator = new StreamSimulator()
       .receive(connected, crashed, started(), connected)
       .settle(catchUpCompleted());
     expect(simulator.receive(crashed, started(), connected).state).toBe('up.catchingUp');
   });
 
-  test('an internal error is told and moves nothing', () => {
+  test('an internal error raises an alarm and does not change the state', () => {
     const simulator = listeningStream().receive({
       type: 'machine.failed',
       event: 'stream.gap-suspected',

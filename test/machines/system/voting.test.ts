@@ -1,4 +1,4 @@
-/** voting@1: failures on different changes in a row are counted, votes stop, and only an operator lets them go on. */
+/** voting@1: counts failures on different changes in a row, stops voting, and resumes only for an operator. */
 import { describe, expect, test } from 'vitest';
 import type { Judgement } from '../../../src/machines/model/judge-review.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
@@ -21,13 +21,13 @@ function opened(): Simulator {
   return simulator;
 }
 
-/** The answers to reviews, in order. */
+/** The replies to reviews, in order. */
 function answers(simulator: Simulator): readonly string[] {
   return simulator.undelivered.map(({ to, event }) => `${to} ${event.type}`);
 }
 
 describe('votes are allowed', () => {
-  test('until as many changes in a row failed as the limit says, and for the last of them no more', () => {
+  test('until the limit of failed changes in a row is reached, but not for the last of them', () => {
     const simulator = opened();
     for (const change of [1, 2, 3, 4]) simulator.send(VOTING, requested(change, 'failure'));
     expect(answers(simulator)).toEqual([
@@ -44,7 +44,7 @@ describe('votes are allowed', () => {
     expectConsistent(simulator);
   });
 
-  test('again and again when a success lies between', () => {
+  test('if a success interrupts the failures', () => {
     const simulator = opened();
     for (const change of [1, 2]) simulator.send(VOTING, requested(change, 'failure'));
     simulator.send(VOTING, requested(3, 'success'));
@@ -54,7 +54,7 @@ describe('votes are allowed', () => {
     expectConsistent(simulator);
   });
 
-  test('when one change fails many times, and when what happened speaks neither for nor against us', () => {
+  test('if one change fails many times, and for outcomes that are neither success nor failure', () => {
     const simulator = opened();
     for (const change of [1, 1, 1, 1]) simulator.send(VOTING, requested(change, 'failure'));
     for (const change of [2, 3, 4]) simulator.send(VOTING, requested(change, 'neither'));
@@ -70,7 +70,7 @@ describe('votes that stopped', () => {
     return simulator;
   }
 
-  test('are told to the operator once', () => {
+  test('raise one alarm', () => {
     const simulator = stopped();
     simulator.send(VOTING, requested(4, 'failure'));
     const alarms = simulator.log.flatMap((row) =>
@@ -104,7 +104,7 @@ describe('votes that stopped', () => {
   });
 });
 
-test('trouble of our own neither ends nor stops it', () => {
+test('internal errors neither end the history nor stop voting', () => {
   const simulator = opened();
   simulator.send(VOTING, { type: 'machine.failed', event: 'vote.requested', message: 'broken' });
   simulator.send(VOTING, { type: 'daemon.crashed', during: 'vote.requested', message: 'broken' });
@@ -114,7 +114,7 @@ test('trouble of our own neither ends nor stops it', () => {
   expectConsistent(simulator);
 });
 
-test('more failures than are remembered are no more than that', () => {
+test('the number of remembered failures is limited', () => {
   const simulator = opened();
   for (let change = 1; change <= 1_100; change += 1)
     simulator.send(VOTING, requested(change, 'failure', 5_000));

@@ -1,4 +1,4 @@
-/** Comments that are known by their ids: neither time nor words count any more, and none is taken for another. */
+/** Comments that have ids are matched by id, not by time and text. */
 import { describe, expect, test } from 'vitest';
 import {
   type EventFingerprint,
@@ -33,25 +33,25 @@ const query = (
   return { fresh: fresh.map(({ id }) => id), unsure, named };
 };
 
-describe('what has an id', () => {
-  test('is known again whenever and in whatever words it is told', () => {
+describe('a comment with an id', () => {
+  test('is recognized with any time and text', () => {
     expect(query([comment('a', 3_600, { text: 'x', account: 'bob' })], [seen(1, 'a')]).fresh).toEqual([]);
   });
 
-  test('stands for no other, also of the same second and words', () => {
+  test('matches no other comment, even one with the same second and text', () => {
     expect(query([comment('a'), comment('b'), comment('c')], [seen(1, 'a'), seen(2, 'c')]).fresh).toEqual([
       'b',
     ]);
     expect(query([comment('b')], [seen(1, 'a')]).fresh).toEqual(['b']);
   });
 
-  test('is new once for each, in the order of time', () => {
+  test('is new once, in order of time', () => {
     expect(query([comment('b', 2), comment('a', 1), comment('c', 3)], []).fresh).toEqual(['a', 'b', 'c']);
   });
 });
 
-describe('what the stream told', () => {
-  test('gets the id of its counterpart, and counts for nothing else from then on', () => {
+describe('a comment from the stream', () => {
+  test('gets the id of its counterpart, and matches nothing else', () => {
     expect(query([comment('a', 1)], [seen(1, null)])).toEqual({
       fresh: [],
       unsure: false,
@@ -59,7 +59,7 @@ describe('what the stream told', () => {
     });
   });
 
-  test('eight equal ones in a second and three more that nobody heard: three are new, each gets its own id', () => {
+  test('eight equal comments in a second and three that were missed: three are new, each gets its own id', () => {
     const heard = Array.from({ length: 8 }, (_, number) => seen(number + 1, null, number % 2));
     const all = Array.from({ length: 11 }, (_, number) => comment(`m${number}`));
     const { fresh, named } = query(all, heard);
@@ -68,7 +68,7 @@ describe('what the stream told', () => {
     expect(new Set([...named.map(({ id }) => id), ...fresh]).size).toBe(11);
   });
 
-  test('while Gerrit answered, leaves it unsure as without ids', () => {
+  test('during the query makes the result unsure, as without ids', () => {
     expect(query([comment('a')], [], [seen(1, null)])).toEqual({
       fresh: [],
       unsure: true,
@@ -77,7 +77,7 @@ describe('what the stream told', () => {
   });
 });
 
-test('where Gerrit is asked by SSH again, what has an id is matched by words and time', () => {
+test('when Gerrit is queried over SSH, comments with ids are matched by text and time', () => {
   expect(query([comment(null, 1), comment(null, 2)], [seen(1, 'a')])).toMatchObject({
     fresh: [undefined],
     named: [],

@@ -1,4 +1,4 @@
-/** What was decided is known again in whatever Gerrit tells later, as often as it happened and not once more. */
+/** Recognizes decided events in later query results, exactly as often as they happened. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
@@ -48,10 +48,10 @@ const fresh = (
   return { fresh: found, unsure };
 };
 
-describe('a sighting', () => {
+describe('a fingerprint', () => {
   const text = (comment_: string) => eventFingerprint(comment(comment_), sha256)?.text;
 
-  test('of a comment is known by change, patchset, account and text, white space aside', () => {
+  test('of a comment has change, patchset, account, and text without regard to white space', () => {
     expect(eventFingerprint(comment('Patch Set 3:\n\nrecheck'), sha256)).toEqual({
       kind: 'comment',
       change: PATCHSET.change,
@@ -64,13 +64,13 @@ describe('a sighting', () => {
     expect(text('recheck')).not.toBe(text('Recheck'));
   });
 
-  test('of an account without a username is known by what it has', () => {
+  test('of an account without a username has its email or name', () => {
     const account = (who: object) => eventFingerprint(comment('x', { by: who }), sha256)?.account;
     expect(account({ username: '', name: 'N', email: 'e@x' })).toBe('e@x');
     expect(account({ username: '', name: 'N', email: '' })).toBe('N');
   });
 
-  test('of a patchset is the same whoever tells it, and of a restored change needs no patchset', () => {
+  test('of a patchset is the same for all its events, and that of a restored change has no patchset', () => {
     const created = eventFingerprint({ ...base, type: 'patchset-created', kind: 'REWORK' }, sha256);
     expect(created).toMatchObject({
       kind: 'patchset',
@@ -86,7 +86,7 @@ describe('a sighting', () => {
     });
   });
 
-  test('is not made of what starts nothing, or nothing twice', () => {
+  test('does not exist for events that start nothing', () => {
     const closed = { at: NOON, project: PATCHSET.project, change: PATCHSET.change, by };
     expect(eventFingerprint({ ...closed, type: 'change-abandoned' }, sha256)).toBeNull();
     expect(eventFingerprint({ ...closed, type: 'change-merged' }, sha256)).toBeNull();
@@ -94,12 +94,12 @@ describe('a sighting', () => {
   });
 });
 
-describe('what Gerrit tells', () => {
-  test('is new when nothing like it was seen', () => {
+describe('an entry of a query', () => {
+  test('is new if no match was seen', () => {
     expect(fresh([at(2), at(0)], [])).toEqual({ fresh: [at(0), at(2)], unsure: false });
   });
 
-  test('is known when the stream told it a second earlier or later', () => {
+  test('is known if the stream reported it a second earlier or later', () => {
     for (const second of [-1, 0, 1]) expect(fresh([at(0)], [seen(at(second))]).fresh).toEqual([]);
   });
 
@@ -109,15 +109,15 @@ describe('what Gerrit tells', () => {
     ['another account', { account: 'bob' }],
     ['another text', { text: 'recheck please' }],
     ['another kind', { kind: 'restored' as const }],
-  ])('is not known by %s', (_, changes) => {
+  ])('does not match %s', (_, changes) => {
     expect(fresh([at(0)], [seen(at(0, changes))]).fresh).toEqual([at(0)]);
   });
 
-  test('much later is another one', () => {
+  test('is new if the match is much earlier', () => {
     expect(fresh([at(0), at(60)], [seen(at(0))]).fresh).toEqual([at(60)]);
   });
 
-  test('eight times in a second is new as often as it was not seen', () => {
+  test('that occurs eight times in a second is new as often as it was not seen', () => {
     const eight = Array.from({ length: 8 }, () => at(0));
     for (let known = 0; known <= 8; known += 1) {
       const before = Array.from({ length: known }, (_, index) => seen(at(index % 2)));
@@ -125,20 +125,20 @@ describe('what Gerrit tells', () => {
     }
   });
 
-  test('of long before is never taken for what was seen now', () => {
-    // The oldest was there before we began, and stays unknown: what was seen is the newer one.
+  test('does not use the match of a newer entry', () => {
+    // The oldest entry is from before our start: the seen event is the newer one.
     expect(fresh([at(-1), at(0)], [seen(at(0))]).fresh).toEqual([at(-1)]);
     expect(fresh([at(-1), at(0)], [seen(at(1))]).fresh).toEqual([at(-1)]);
   });
 
-  test('patchsets are known at any time', () => {
+  test('for a patchset matches at any time', () => {
     const patchset = (second: number) => at(second, { kind: 'patchset', account: '', text: '' });
     expect(fresh([patchset(0)], [seen(patchset(86_400))]).fresh).toEqual([]);
     expect(samePatchset(patchset(0), [seen(patchset(99))])).not.toBeNull();
     expect(samePatchset(at(0, { kind: 'patchset', patchset: 4 }), [seen(patchset(0))])).toBeNull();
   });
 
-  test('is unsure only when what came meanwhile makes the difference', () => {
+  test('is unsure only if events during the query make a difference', () => {
     expect(fresh([at(0), at(1)], [seen(at(0))], [seen(at(1))])).toEqual({ fresh: [], unsure: true });
     expect(fresh([at(0)], [seen(at(0))], [seen(at(1))])).toEqual({ fresh: [], unsure: false });
     expect(fresh([at(0)], [], [seen(at(60))])).toEqual({ fresh: [at(0)], unsure: false });
@@ -146,7 +146,7 @@ describe('what Gerrit tells', () => {
 });
 
 describe('the stream', () => {
-  test('may be telling of what a query brought', () => {
+  test('may report an event that a query has found', () => {
     const brought = [seen(at(4), { streamed: false }), seen(at(1), { streamed: false }), seen(at(0))];
     for (const second of [0, 2, 86_400])
       expect(findUnconfirmed(at(second), brought)).toMatchObject({ at: at(1).at });
@@ -155,7 +155,7 @@ describe('the stream', () => {
   });
 });
 
-describe('any comments, any part of them seen, any second off', () => {
+describe('for any comments, of which any were seen, with times off by a second', () => {
   const one = fc.record({
     second: fc.nat({ max: 30 }),
     account: fc.constantFrom('alice', 'bob'),
@@ -163,7 +163,7 @@ describe('any comments, any part of them seen, any second off', () => {
     off: fc.integer({ min: -1, max: 1 }),
   });
 
-  test('what was missed is new, as often as it was missed, and nothing else', () => {
+  test('exactly the missed comments are new', () => {
     fc.assert(
       fc.property(fc.array(one, { maxLength: 40, size: 'max' }), (comments) => {
         const entries = comments.map(({ second, account }) => at(second, { account }));
@@ -181,14 +181,14 @@ describe('any comments, any part of them seen, any second off', () => {
     );
   });
 
-  test('and what came while Gerrit answered makes nothing new twice: what is missing then is found by the next look', () => {
+  test('comments during the query are not new twice, and the next query finds the rest', () => {
     const timely = fc.record({ entries: fc.boolean() });
     fc.assert(
       fc.property(fc.array(fc.tuple(one, timely), { maxLength: 30, size: 'max' }), (comments) => {
         const all = comments.map(([{ second }]) => at(second));
         const before: SeenEvent[] = [];
         const during: SeenEvent[] = [];
-        // What the stream tells while Gerrit answers may be in the answer or not; all else is.
+        // Comments that the stream reports during the query may be in its result or not; all others are.
         const entries = comments.flatMap(([{ second, how, off }, { entries: inAnswer }]) => {
           if (how === 'query') before.push(seen(at(second)));
           if (how === 'stream') during.push(seen(at(second + off)));

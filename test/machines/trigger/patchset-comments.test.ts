@@ -1,4 +1,4 @@
-/** Patchset-level comments and the messages that they were posted with, as far as they can be told. */
+/** Matches patchset-level comments to the messages that they were posted with. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fingerprintOf, type SeenEvent, textHash } from '../../../src/machines/trigger/deduplication.ts';
@@ -41,24 +41,24 @@ const matched = (
   return messages.map((one) => found.get(one)?.comments.join(' | '));
 };
 
-describe('without anything that was seen', () => {
-  test('comments go where the numbers say when they add up', () => {
+describe('without seen events', () => {
+  test('comments are assigned by the numbers of the messages if these add up', () => {
     const messages = [message(0, 2), message(60, 0, { written: 'by ssh' }), message(120, 1)];
     expect(matched(messages, bySsh('a', 'b', 'c'))).toEqual(['a | b', '', 'c']);
   });
 
-  test('the newest messages have them where others were on files', () => {
+  test('the newest messages get the comments if others were on files', () => {
     expect(matched([message(0, 1), message(60, 1)], bySsh('recheck'))).toEqual(['', 'recheck']);
     expect(matched([message(0, 3), message(60, 2)], bySsh('a', 'b'))).toEqual(['a', 'b']);
     expect(matched([message(0, 3), message(60, 2)], bySsh('a', 'b', 'c'))).toEqual(['a', 'b | c']);
   });
 
-  test('a number that somebody made up takes neither time nor room', () => {
+  test('a forged number costs neither time nor memory', () => {
     const messages = Array.from({ length: 1_000 }, (_, index) => message(index * 60, 999_999));
     expect(matched(messages, bySsh('recheck')).filter((text) => text !== '')).toEqual(['recheck']);
   });
 
-  test('their times tell by REST', () => {
+  test('REST comments are matched by time', () => {
     const messages = [message(0, 1), message(60, 4)];
     expect(matched(messages, [byRest(0, 'recheck')])).toEqual(['recheck', '']);
     expect(matched(messages, [byRest(60, 'a'), byRest(60, 'b')])).toEqual(['', 'a | b']);
@@ -66,8 +66,8 @@ describe('without anything that was seen', () => {
   });
 });
 
-describe('what was seen', () => {
-  test('keeps its comments, and what is left is for the others', () => {
+describe('a seen event', () => {
+  test('keeps its comments, and other messages get the rest', () => {
     const messages = [message(0, 1), message(10, 1), message(20, 1)];
     expect(matched(messages, bySsh('recheck', 'thanks'), [seen(0, 'recheck'), seen(20, '')])).toEqual([
       'recheck',
@@ -76,7 +76,7 @@ describe('what was seen', () => {
     ]);
   });
 
-  test('does not change the order of comments where their number adds up', () => {
+  test('does not change the order of comments if the numbers add up', () => {
     const messages = [message(0, 1), message(1, 1)];
     expect(matched(messages, bySsh('recheck', 'thanks'), [seen(0, 'recheck')])).toEqual([
       'recheck',
@@ -88,26 +88,26 @@ describe('what was seen', () => {
     ]);
   });
 
-  test('long ago used up a comment: one on a file that follows does not get it', () => {
+  test('from long ago keeps its comment, so that a later message with a file comment does not get it', () => {
     const old = seen(-86_400, 'recheck');
     expect(matched([message(-86_400, 1), message(0, 1)], bySsh('recheck'), [old])).toEqual(['recheck', '']);
   });
 
-  test('is known by its id whatever else is near', () => {
+  test('is matched by id even if another message is closer', () => {
     const messages = [message(0, 1, { id: 'a' }), message(0, 1, { id: 'b' })];
     const comments = [byRest(0, 'recheck'), byRest(0, 'thanks')];
     expect(matched(messages, comments, [seen(0, 'thanks', [], 'a')])).toEqual(['thanks', 'recheck']);
     expect(matched(messages, comments, [seen(0, 'recheck', [], 'a')])).toEqual(['recheck', 'thanks']);
   });
 
-  test('is told apart by votes', () => {
+  test('is distinguished by votes', () => {
     const messages = [message(0, 1), message(1, 1, { votes: PLUS_ONE })];
     expect(matched(messages, bySsh('LGTM', 'LGTM'), [seen(1, 'LGTM', PLUS_ONE)])).toEqual(['LGTM', 'LGTM']);
     const found = matchComments(messages, bySsh('LGTM', 'LGTM'), [], 5_000, sha256);
     expect(new Set(messages.map((one) => found.get(one)?.text)).size).toBe(2);
   });
 
-  test('in words that Gerrit does not show any more is the message that is near, and no comment is used up', () => {
+  test('whose text was deleted matches the closest message, and uses no comment', () => {
     const known = seen(1, 'it was deleted', PLUS_ONE);
     const messages = [message(0, 1, { votes: PLUS_ONE }), message(3, 1)];
     expect(matched(messages, bySsh('recheck'), [known])).toEqual(['', 'recheck']);
@@ -117,7 +117,7 @@ describe('what was seen', () => {
     expect(matched([message(0, 1)], bySsh('recheck'), [known])).toEqual(['recheck']);
   });
 
-  test('of several comments of one message may be one', () => {
+  test('can match one of several comments of a message', () => {
     expect(
       matched([message(0, 2), message(60, 1)], bySsh('Done', 'recheck', 'x'), [seen(0, 'recheck')]),
     ).toEqual(['recheck', 'x']);
@@ -125,7 +125,7 @@ describe('what was seen', () => {
   });
 });
 
-test('each comment is for one message at most, none has more than its number, and their order is kept', () => {
+test('each comment belongs to at most one message, none has more than its number, and the order is kept', () => {
   const anyMessage = fc.record({ seconds: fc.nat(20), hidden: fc.nat(3) });
   fc.assert(
     fc.property(fc.array(anyMessage, { maxLength: 12 }), fc.nat(15), (all, count) => {

@@ -1,4 +1,4 @@
-/** What Gerrit may say of one change, for the tests of the trigger: by a person unless a test says otherwise. */
+/** Sample events of one change, for the tests of the trigger; by default they are caused by a person. */
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import type { JobRules } from '../../../src/machines/trigger/rules/job-matcher.ts';
 import { decide, type TriggerRules } from '../../../src/machines/trigger/trigger.ts';
@@ -46,7 +46,7 @@ export const verified = (value: number, oldValue: number | null = 0, changes: ob
 export const on = (patchset: object) => ({ patchset: { ...PATCHSET, ...patchset } });
 export const VOTE = { label: 'Verified', value: 1, min: null, by: ['zuul'], from: [] };
 
-/** A quiet day, with these reviews of ours open on the change. */
+/** No other activity, with these reviews of ours open on the change. */
 export function factsOf(open: readonly OpenReview[] = [], changes: Partial<TriggerFacts> = {}): TriggerFacts {
   return {
     now: base.at,
@@ -63,8 +63,8 @@ export function factsOf(open: readonly OpenReview[] = [], changes: Partial<Trigg
   };
 }
 
-/** The word of the last decision, with + for a start. */
-export function word(
+/** The rule of the last decision, with + for a start. */
+export function ruleOf(
   event: GerritEvent,
   job: Partial<JobRules> = {},
   rules: Partial<TriggerRules> = {},

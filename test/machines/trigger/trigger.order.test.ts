@@ -1,4 +1,4 @@
-/** Which rule comes first, what waits for a vote, and what no event and no rule may do. */
+/** The order of the rules, events that wait for a vote, and properties of all decisions. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
@@ -16,18 +16,18 @@ import {
   on,
   ready,
   restored,
+  ruleOf,
   VOTE,
   verified,
-  word,
   zuul,
 } from './trigger-facts.ts';
 
-describe('which rule comes first', () => {
+describe('the order of the rules', () => {
   const both = (event: GerritEvent, job: Partial<JobRules>, open: readonly OpenReview[] = []) =>
-    word(event, job, {}, open);
+    ruleOf(event, job, {}, open);
   const same = { id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm'] };
 
-  test('who it is, then place, then what happened, then whose change it is, then when', () => {
+  test('is account, project and branch, type of event, properties of the change, open reviews', () => {
     const ours = { ...alice, username: 'acme-ci' };
     const none = { projects: [], branches: [], topics: ['x'], uploaders: { include: ['bob'], exclude: [] } };
     expect(both(created({ by: ours }), none)).toBe('own-account');
@@ -45,7 +45,7 @@ describe('which rule comes first', () => {
     expect(both(created(), {}, [same])).toBe('running');
   });
 
-  test('a comment that asks and votes starts each job by what it is started by', () => {
+  test('a comment with a recheck and a vote starts each job by its own trigger', () => {
     const event = comment('', {
       comment: 'Patch Set 3: Workflow+1\n\nrecheck',
       approvals: [{ label: 'Workflow', value: 1, oldValue: 0 }],
@@ -61,7 +61,7 @@ describe('which rule comes first', () => {
     expect(decisions).toMatchObject([{ do: 'start', jobs: ['a', 'b'], rule: 'vote', kind: 'vote' }]);
   });
 
-  test('the job that comes furthest gives the reason, by name', () => {
+  test('the reason names the job that passes the most rules', () => {
     const jobs = [
       jobRules({ name: 'a', projects: [] }),
       jobRules({ name: 'b', topics: ['x'] }),
@@ -73,10 +73,10 @@ describe('which rule comes first', () => {
   });
 });
 
-describe('a patchset that is no real change', () => {
+describe('a patchset without a code change', () => {
   const older = { id: 'r', patchset: 2, branch: 'master', jobs: ['acme-dsvm'] };
 
-  test('leaves the test of the one before it alone', () => {
+  test('does not supersede the run of the previous one', () => {
     const rules = triggerRules({ jobs: [jobRules({ kinds: { include: [], exclude: ['NO_CODE_CHANGE'] } })] });
     expect(decide(created({ kind: 'NO_CODE_CHANGE' }), rules, factsOf([older]))).toMatchObject([
       { do: 'ignore', rule: 'kind' },
@@ -103,12 +103,12 @@ describe('after', () => {
     expect(decide(event, rules, factsOf())).toMatchObject([{ do: 'start', hold: expected }]);
   });
 
-  test('a vote that starts a job is waited for no more', () => {
+  test('a job that the vote starts does not wait for it', () => {
     const both = triggerRules({ jobs: [jobRules({ hold, votes: [VOTE] })] });
     expect(decide(verified(1), both, factsOf())).toMatchObject([{ do: 'start', hold: null }]);
   });
 
-  test('tells the review each vote of that account on that label, also one against the patch', () => {
+  test('forwards each vote of that account on that label to the review, including negative ones', () => {
     const vote = { account: 'zuul', label: 'Verified', value: 1 };
     const entries = { do: 'forward', review: 'r', rule: 'require-vote' };
     expect(decide(verified(1), rules, factsOf([holding]))).toMatchObject([
@@ -122,17 +122,17 @@ describe('after', () => {
   });
 
   test.each<[string, GerritEvent, OpenReview]>([
-    ['of somebody else', verified(1, 0, { by: alice }), holding],
+    ['of another account', verified(1, 0, { by: alice }), holding],
     ['on another label', verified(1), { ...holding, hold: { ...hold, label: 'Workflow' } }],
     ['on another patchset', verified(1), { ...holding, patchset: 4 }],
-    ['that only stands there', verified(1, null), holding],
-    ['that nobody waits for', verified(1), { ...holding, hold: null }],
-  ])('tells no vote %s', (_what, event, open) => {
+    ['that existed before', verified(1, null), holding],
+    ['for which no review waits', verified(1), { ...holding, hold: null }],
+  ])('forwards no vote %s', (_what, event, open) => {
     expect(decide(event, rules, factsOf([open])).map((decision) => decision.do)).toEqual(['ignore']);
   });
 });
 
-describe('whatever comes', () => {
+describe('for any input', () => {
   const text = fc.oneof(
     fc.string({ unit: CODE_POINT }),
     fc.constantFrom('recheck', 'zuul', 'acme-ci', '*', 'docs', '(', 'X CI'),
@@ -187,7 +187,7 @@ describe('whatever comes', () => {
     );
   });
 
-  test('the same event decides the same', () => {
+  test('the same event gives the same decision', () => {
     fc.assert(
       fc.property(job, event, (rules, given) => {
         const all = triggerRules({ jobs: [jobRules(rules)] });
@@ -197,7 +197,7 @@ describe('whatever comes', () => {
     );
   });
 
-  test('patterns and texts made to be slow are not', () => {
+  test('hostile patterns and texts are not slow', () => {
     const star = `${'*a'.repeat(500)}b`;
     const long = 'a'.repeat(60_000);
     const slow = jobRules({

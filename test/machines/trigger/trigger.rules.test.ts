@@ -3,7 +3,18 @@ import { describe, expect, test } from 'vitest';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import type { JobRules } from '../../../src/machines/trigger/rules/job-matcher.ts';
 import type { TriggerRules } from '../../../src/machines/trigger/trigger.ts';
-import { alice, comment, created, on, ready, restored, VOTE, verified, word, zuul } from './trigger-facts.ts';
+import {
+  alice,
+  comment,
+  created,
+  on,
+  ready,
+  restored,
+  ruleOf,
+  VOTE,
+  verified,
+  zuul,
+} from './trigger-facts.ts';
 
 describe('a rule of a job', () => {
   test.each<[string, GerritEvent, Partial<JobRules>, string]>([
@@ -83,7 +94,7 @@ describe('a rule of a job', () => {
     ['vote not from', verified(1, 0), { votes: [{ ...VOTE, from: [-1] }] }, 'ci-account'],
     ['vote at least', verified(2), { votes: [{ ...VOTE, value: null, min: 1 }] }, '+vote'],
   ])('%s', (_what, event, job, expected) => {
-    expect(word(event, job)).toBe(expected);
+    expect(ruleOf(event, job)).toBe(expected);
   });
 });
 
@@ -120,6 +131,6 @@ describe('a rule of the deployment', () => {
     ['private, wanted', created({ private: true }), { private: true }, '+patchset'],
     ['ready but private', ready({ private: true }), {}, 'private'],
   ])('%s', (_what, event, rules, expected) => {
-    expect(word(event, {}, rules)).toBe(expected);
+    expect(ruleOf(event, {}, rules)).toBe(expected);
   });
 });

@@ -1,4 +1,4 @@
-/** Which jobs of the configuration in force apply to a change, as the vote asks about them. */
+/** Which jobs of the configuration in force apply to a change, for the vote. */
 import { describe, expect, test } from 'vitest';
 import type { ChangeNow } from '../../../../src/machines/model/gerrit-event.ts';
 import { jobsInForce } from '../../../../src/machines/trigger/rules/active-jobs.ts';
@@ -29,7 +29,7 @@ function applies(rules: Partial<JobRules>, spec: SpecChanges = {}, change: Parti
 }
 
 describe('a job applies', () => {
-  test('whatever the kind of the patchset is, and while the change is work in progress', () => {
+  test('for any kind of patchset, and while the change is work in progress', () => {
     expect(applies({ kinds: { include: [], exclude: ['TRIVIAL_REBASE'] } })).toBe(true);
   });
 
@@ -39,16 +39,16 @@ describe('a job applies', () => {
     ['its topic', { topics: ['drivers'] }, {}, {}],
     ['its hashtags', { hashtags: ['acme'] }, {}, {}],
     ['its files', {}, { files: { include: ['^doc/'], exclude: [] } }, {}],
-    ['who uploaded', { uploaders: { include: [], exclude: ['alice'] } }, {}, {}],
-    ['who wrote', { authors: { include: [], exclude: ['alice'] } }, {}, {}],
-    ['that only comments start it', { triggers: ['recheck'] }, {}, {}],
-    ['that our own account uploaded', {}, {}, { uploader: { ...ALICE, username: 'acme-ci' } }],
-    ['that another CI uploaded', {}, {}, { uploader: { ...ALICE, username: 'zuul', name: 'Zuul' } }],
-  ])('not where %s is against it', (_, rules, spec, change) => {
+    ['the uploader', { uploaders: { include: [], exclude: ['alice'] } }, {}, {}],
+    ['the author', { authors: { include: [], exclude: ['alice'] } }, {}, {}],
+    ['its trigger, which is only a comment,', { triggers: ['recheck'] }, {}, {}],
+    ['an upload by our own account', {}, {}, { uploader: { ...ALICE, username: 'acme-ci' } }],
+    ['an upload by another CI', {}, {}, { uploader: { ...ALICE, username: 'zuul', name: 'Zuul' } }],
+  ])('unless %s prevents it', (_, rules, spec, change) => {
     expect(applies(rules, spec, change)).toBe(false);
   });
 
-  test('where the change could not be read', () => {
+  test('if the change could not be read', () => {
     const specs = new Map([['acme-dsvm', jobSpec({ voting: false })]]);
     const rules = triggerRules({
       jobs: [jobRules({ triggers: ['recheck'] }), jobRules({ name: 'unknown' })],

@@ -1,4 +1,4 @@
-/** Which jobs have anything to do with what a patchset touches, both ways, and what is done in doubt. */
+/** Which jobs run for the files of a patchset: includes, excludes, and unknown files. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ALL_FILES, DOCS, judgeFiles } from '../../../../src/machines/trigger/rules/files.ts';
@@ -27,17 +27,17 @@ describe('files', () => {
       false,
     ],
     ['found anywhere in the path', ['a/doc/b'], [], ['doc/'], false],
-    ['tied to the beginning', ['a/doc/b'], [], ['^doc/'], true],
+    ['anchored to the beginning', ['a/doc/b'], [], ['^doc/'], true],
     ['docs only', ['doc/source/index.rst', 'README.rst', 'releasenotes/notes/a.yaml'], [], ['docs'], false],
     ['docs and code', ['README.rst', DRIVER], [], ['docs'], true],
     ['docs and another pattern', ['README.rst', 'tox.ini'], [], ['docs', '^tox\\.ini$'], false],
-    ['no files to speak of', [], ['^cinder/'], ['docs'], true],
+    ['no files', [], ['^cinder/'], ['docs'], true],
     ['too many files', null, ['^cinder/'], ['docs'], true],
   ])('%s', (_what, files, include, exclude, runs) => {
     expect(judgeFiles(files, { include, exclude })).toMatchObject({ runs });
   });
 
-  test('say why', () => {
+  test('are named in the reason', () => {
     const why = (files: readonly string[] | null, include: readonly string[], exclude: readonly string[]) =>
       judgeFiles(files, { include, exclude }).why;
     expect(judgeFiles([DRIVER], ALL_FILES).why).toBe('it runs for every file');
@@ -66,11 +66,11 @@ describe('files', () => {
     expect(DOCS.some((rule) => finds(rule, path))).toBe(expected);
   });
 
-  test('the patterns of docs are right', () => {
+  test('the patterns of docs are valid', () => {
     expect(DOCS.map(patternProblem)).toEqual(DOCS.map(() => null));
   });
 
-  test('never run without a reason, and never throw, whatever the patterns and paths are', () => {
+  test('always give a reason, and never throw, for any patterns and paths', () => {
     const texts = fc.array(fc.oneof(fc.string(), fc.string({ unit: CODE_POINT }), fc.constant('docs')), {
       maxLength: 5,
     });

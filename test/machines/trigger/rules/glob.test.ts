@@ -1,4 +1,4 @@
-/** Patterns for names: what fits, what two of them have in common, and that none is slow. */
+/** Globs for names: matches, overlaps, and no slow patterns. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { matches, overlap } from '../../../../src/machines/trigger/rules/glob.ts';
@@ -54,7 +54,7 @@ describe('two globs overlap', () => {
     expect([overlap(one, other), overlap(other, one)]).toEqual([expected, expected]);
   });
 
-  test('whenever one text fits both', () => {
+  test('if a text matches both', () => {
     const text = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 6 });
     const glob = fc.string({ unit: fc.constantFrom('a', 'b', '*'), maxLength: 6 });
     fc.assert(

@@ -1,4 +1,4 @@
-/** Another CI's report on what our jobs are for, and what is none. */
+/** Which events count as another CI's report on a project and branch of our jobs. */
 import { expect, test } from 'vitest';
 import type { GerritEvent } from '../../../../src/machines/model/gerrit-event.ts';
 import { isReportOfOthers } from '../../../../src/machines/trigger/rules/other-ci-report.ts';
@@ -22,7 +22,7 @@ test.each([
   ['an account that is listed as a CI', on({}, 'storage-tests'), true],
   ['a new stable branch', on({ branch: 'stable/2027.1' }), true],
   ['a person', on({}, 'alice'), false],
-  ['somebody who only looks like a CI', on({}, 'the-ci'), false],
+  ['a person whose name looks like a CI', on({}, 'the-ci'), false],
   ['ourselves', on({}, 'acme-ci'), false],
   ['another project', on({ project: 'openstack/else' }), false],
   ['another branch', on({ branch: 'feature/x' }), false],

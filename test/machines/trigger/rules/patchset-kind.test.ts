@@ -16,7 +16,7 @@ test.each([
   expect(whyNotKind(kind, { include: only, exclude: never }) === null).toBe(expected);
 });
 
-test('the reason names it', () => {
+test('the reason names the kind', () => {
   expect(whyNotKind('NO_CHANGE', { include: [], exclude: ['NO_CHANGE'] })).toBe(
     'the patchset is a NO_CHANGE',
   );

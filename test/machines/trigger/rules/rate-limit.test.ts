@@ -1,4 +1,4 @@
-/** How much may be started in an hour. */
+/** Limits for starts in an hour. */
 import { expect, test } from 'vitest';
 import { countsOf, exceeded } from '../../../../src/machines/trigger/rules/rate-limit.ts';
 
@@ -18,7 +18,7 @@ test.each([
   expect(exceeded(LIMITS, { ...NO_STARTS, ...counts }, OF)?.rule ?? null).toBe(rule);
 });
 
-test('the reason names whom it is about', () => {
+test('the reason names the change, account or project', () => {
   const why = (counts: object) => exceeded(LIMITS, { ...NO_STARTS, ...counts }, OF)?.why;
   expect(why({ change: 2 })).toBe('change 912345 was started 2 times in the hour before');
   expect(why({ author: 7 })).toBe('alice has started 3 times in the hour before');

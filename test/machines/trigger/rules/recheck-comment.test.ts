@@ -1,4 +1,4 @@
-/** What a comment asks for: this CI, every CI, or nothing. */
+/** Whether a comment requests a run of this CI, of all CIs, or nothing. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -26,7 +26,7 @@ describe('recheck', () => {
     'Patch Set 3: Verified+2 recheck',
     'Patch Set 3:\n\n(2 comments)\n\nrecheck',
     'Patch Set 3:\r\n\r\nrecheck\r\n',
-  ])('%j is one', (text) => {
+  ])('%j is a recheck', (text) => {
     expect(isRecheck(text)).toBe(true);
   });
 
@@ -43,7 +43,7 @@ describe('recheck', () => {
     'Patch Set 3:\n\nLooks good.\n\nrecheck',
     'run recheck',
     're-check',
-  ])('%j is none', (text) => {
+  ])('%j is not a recheck', (text) => {
     expect(isRecheck(text)).toBe(false);
   });
 
@@ -92,7 +92,7 @@ describe('run-NAME', () => {
 });
 
 describe('own patterns', () => {
-  test('are looked for below the header', () => {
+  test('are matched below the header', () => {
     expect(matchingPattern('Patch Set 3: Verified+1\n\nplease check acme', ['^check', 'acme$'])).toBe(
       'acme$',
     );
@@ -102,14 +102,14 @@ describe('own patterns', () => {
     expect(matchingPattern('check acme', [])).toBe(null);
   });
 
-  test('may hold the header as other CIs write it', () => {
+  test('may include the header, as in the patterns of other CIs', () => {
     const pattern = '(?i)^(Patch Set [0-9]+:)?( [\\w\\+-]*)*(\\n\\n)?\\s*(check-acme|verify-acme)';
     expect(matchingPattern('Patch Set 3: Code-Review+1\n\nverify-acme', [pattern])).toBe(pattern);
     expect(matchingPattern('Patch Set 3:\n\nI did verify-acme', [pattern])).toBe(null);
   });
 });
 
-test('what was written is what is below the header', () => {
+test('the written text is the text below the header', () => {
   expect(written('Patch Set 3: Code-Review+2\n\n(1 comment)\n\nsee inline\nplease')).toBe(
     'see inline\nplease',
   );
@@ -117,7 +117,7 @@ test('what was written is what is below the header', () => {
   expect(written('no header')).toBe('no header');
 });
 
-test('no comment and no name makes it throw', () => {
+test('does not throw for any comment and name', () => {
   const text = fc.oneof(
     fc.string({ unit: CODE_POINT }),
     fc.string().map((rest) => `Patch Set 3: ${rest}`),

@@ -1,4 +1,4 @@
-/** Regular expressions of the configuration: what is right, what is wrong in which words, and that none is slow. */
+/** Regular expressions of the configuration: matches, the messages for invalid ones, and no slow patterns. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { finds, patternProblem } from '../../../../src/machines/trigger/rules/regex.ts';
@@ -31,13 +31,13 @@ describe('a pattern', () => {
     ['(?:.{50}){20}', 'too large', 'repeat less'],
     ['a'.repeat(501), 'more than 500 characters', 'several'],
     ['', 'empty', 'remove'],
-  ])('%j is refused', (pattern, what, next) => {
+  ])('%j is rejected', (pattern, what, next) => {
     const problem = patternProblem(pattern);
     expect(problem?.what).toContain(what);
     expect(problem?.next).toContain(next);
   });
 
-  test('that is good has no problem', () => {
+  test('that is valid has no problem', () => {
     expect(['a', '^(doc|docs)/', '(?i)run acme', '\\.(rst|md)$'].map(patternProblem)).toEqual([
       null,
       null,
@@ -46,7 +46,7 @@ describe('a pattern', () => {
     ]);
   });
 
-  test('made to be slow is not', () => {
+  test('that is slow in other engines is not slow', () => {
     const texts = ['a'.repeat(200_000), 'ab'.repeat(100_000), `${'x '.repeat(100_000)}!`];
     const before = performance.now();
     for (const pattern of ['(a+)+$', '(a|a)*b', '(?:a?){200}a{200}', '(.*a){40}$', '(\\w+\\s?)*!$']) {
@@ -55,7 +55,7 @@ describe('a pattern', () => {
     expect(performance.now() - before).toBeLessThan(10_000);
   });
 
-  test('never throws, and is a problem or can be looked for', () => {
+  test('never throws, and either has a problem or can be matched', () => {
     fc.assert(
       fc.property(fc.string({ unit: CODE_POINT }), fc.string({ unit: CODE_POINT }), (pattern, text) => {
         const problem = patternProblem(pattern);
@@ -65,7 +65,7 @@ describe('a pattern', () => {
     );
   });
 
-  test('of many kinds is forgotten and made again', () => {
+  test('that was evicted from the cache is compiled again', () => {
     for (let index = 0; index < 1_200; index += 1) expect(finds(`^a${index}$`, `a${index}`)).toBe(true);
     expect(finds('^a0$', 'a0')).toBe(true);
   });

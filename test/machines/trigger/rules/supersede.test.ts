@@ -1,4 +1,4 @@
-/** Which tests a newer patchset ends, by what the configuration says. */
+/** Which reviews a newer patchset supersedes, by configuration. */
 import { expect, test } from 'vitest';
 import { superseded } from '../../../../src/machines/trigger/rules/supersede.ts';
 

@@ -1,4 +1,4 @@
-/** Votes that were cast now, told apart from those that only stand there, and what is asked of them. */
+/** Distinguishes votes that an event casts from votes that existed before, and matches them to rules. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Approval } from '../../../../src/machines/model/gerrit-event.ts';
@@ -28,7 +28,7 @@ describe('a vote that was cast', () => {
     expect(cast('', approval('Verified', 0, 1))).toEqual(['Verified0']);
   });
 
-  test('is no vote that only stands there', () => {
+  test('is not a vote that existed before', () => {
     expect(cast('Patch Set 3:\n\nrecheck', approval('Verified', 1), approval('Code-Review', 0))).toEqual([]);
     expect(cast('Patch Set 3:', approval('Verified', 0))).toEqual([]);
     expect(
@@ -36,11 +36,11 @@ describe('a vote that was cast', () => {
     ).toEqual(['Code-Review1']);
   });
 
-  test('is no vote that is the same as before', () => {
+  test('is not a vote with the same value as before', () => {
     expect(cast('Patch Set 3: Verified+1', approval('Verified', 1, 1))).toEqual([]);
   });
 
-  test('is what the header names, where a server tells no old values', () => {
+  test('is named in the header if the server reports no old values', () => {
     expect(cast('Patch Set 3: Verified+1\n\nBuild succeeded', approval('Verified', 1))).toEqual([
       'Verified1',
     ]);
@@ -72,20 +72,20 @@ describe('a rule', () => {
     ['another value', { value: 2 }, {}, false],
     ['a value below zero', { value: -1 }, {}, false],
     ['at least', { value: 2 }, { value: null, min: 1 }, true],
-    ['less than the least', { value: 0 }, { value: null, min: 1 }, false],
-    ['somebody else', {}, { by: ['jenkins'] }, false],
-    ['anybody', {}, { by: ['*'] }, true],
-    ['nobody', {}, { by: [] }, false],
-    ['from that', {}, { from: [-1, 0] }, true],
-    ['not from that', {}, { from: [-1] }, false],
-    ['from nobody knows what', { oldValue: null }, { from: [0] }, false],
-    ['neither value nor least', {}, { value: null, min: null }, false],
+    ['less than the minimum', { value: 0 }, { value: null, min: 1 }, false],
+    ['another account', {}, { by: ['jenkins'] }, false],
+    ['any account', {}, { by: ['*'] }, true],
+    ['no account', {}, { by: [] }, false],
+    ['a listed old value', {}, { from: [-1, 0] }, true],
+    ['an old value that is not listed', {}, { from: [-1] }, false],
+    ['an unknown old value', { oldValue: null }, { from: [0] }, false],
+    ['neither value nor minimum', {}, { value: null, min: null }, false],
   ])('for %s', (_what, cast, rules, expected) => {
     expect(fits({ ...vote, ...cast }, zuul, { ...rule, ...rules })).toBe(expected);
   });
 });
 
-test('no comment makes it throw', () => {
+test('does not throw for any comment', () => {
   fc.assert(
     fc.property(fc.string({ unit: CODE_POINT }), (text) => {
       expect(Array.isArray(votesInHeader(`Patch Set 1: ${text}`))).toBe(true);
