@@ -13,6 +13,8 @@ export interface DaemonProcessOptions {
   readonly program: string;
   readonly config: string;
   readonly logFile: string;
+  /** More folders for PATH. */
+  readonly programFolders: readonly string[];
 }
 
 export interface ExitStatus {
@@ -34,11 +36,11 @@ export class DaemonProcess {
   }
 
   start(): number {
-    const { program, config, logFile } = this.#options;
+    const { program, config, logFile, programFolders } = this.#options;
     const log = openSync(logFile, 'a');
     const child = spawn(process.execPath, [program, 'daemon', '--config', config], {
       cwd: path.dirname(config),
-      env: environment(),
+      env: environment(programFolders),
       // Ctrl-C in the terminal is for the demo, which then stops the daemon.
       detached: true,
       stdio: ['ignore', log, log],
@@ -99,7 +101,7 @@ export class DaemonProcess {
   /** Runs another command of the program; the text includes its standard error. */
   runCommand(...args: string[]): Promise<{ readonly code: number; readonly text: string }> {
     const argv = [this.#options.program, ...args, '--config', this.#options.config];
-    const options = { env: environment(), maxBuffer: MAX_OUTPUT_BYTES };
+    const options = { env: environment([]), maxBuffer: MAX_OUTPUT_BYTES };
     return new Promise((resolve) => {
       const child = execFile(process.execPath, argv, options, (_error, stdout, stderr) =>
         resolve({ code: child.exitCode ?? 1, text: stdout + stderr }),
@@ -109,10 +111,10 @@ export class DaemonProcess {
 }
 
 /** Puts the demo's own node first in PATH: the sample project's tests need one. */
-function environment(): NodeJS.ProcessEnv {
+function environment(programFolders: readonly string[]): NodeJS.ProcessEnv {
   const { PATH = '/usr/local/bin:/usr/bin:/bin', HOME, LANG, TMPDIR } = process.env;
   return {
-    PATH: `${path.dirname(process.execPath)}:${PATH}`,
+    PATH: [path.dirname(process.execPath), PATH, ...programFolders].join(path.delimiter),
     ...(HOME === undefined ? {} : { HOME }),
     ...(LANG === undefined ? {} : { LANG }),
     ...(TMPDIR === undefined ? {} : { TMPDIR }),

@@ -1,5 +1,5 @@
 /**
- * `sos-ci demo`: six scenes, each from a push to a review, with real SSH, git and processes on this host. Exits with 0 only
+ * `sos-ci demo`: seven scenes, each from a push to a review, with real SSH, git and processes on this host. Exits with 0 only
  * if every claim held. Leaves no process and no file, also after Ctrl-C.
  */
 import { access, constants } from 'node:fs/promises';
@@ -11,13 +11,15 @@ import { sleep } from '../timer.ts';
 import { EmbeddedHost } from './embedded-host.ts';
 import { DemoEnvironment } from './environment.ts';
 import type { GerritHost } from './gerrit-host.ts';
-import { findDaemons, markedProcesses, remainingServers, stagedEvidence } from './observer.ts';
+import { findLabPrograms } from './lab-cloud.ts';
+import { findDaemons, markedProcesses, stagedEvidence } from './observer.ts';
 import { Screen } from './output.ts';
 import { PROJECT } from './sample-project.ts';
 import {
   changeConflicts,
   changeFails,
   changePasses,
+  cloudSetsUpServer,
   daemonDiesWhileReporting,
   daemonDiesWhileTesting,
   type SceneContext,
@@ -61,6 +63,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     environment = await DemoEnvironment.make(
       program,
       options.makeGerrit ?? embeddedGerrit,
+      await findLabPrograms(program, interrupted.signal),
       interrupted.signal,
     );
   } catch (error) {
@@ -117,6 +120,10 @@ async function runScenes(scene: SceneContext, keep: boolean): Promise<JobView> {
   await daemonDiesWhileReporting(scene);
   await setupFails(scene);
   await changeConflicts(scene, first);
+  if (environment.cloud === null) {
+    screen.scene(7, 'A server in OpenStack');
+    screen.note('left out: its servers need the program sshd: apt-get install openssh-server');
+  } else await cloudSetsUpServer(scene, environment.cloud);
   await showStory(scene, third);
   if (!keep) await claimNothingLeft(scene);
   screen.blank();
@@ -146,7 +153,7 @@ async function claimNothingLeft({ environment, screen }: SceneContext): Promise<
   const commands = processes.map(({ pid, command }) => `${pid} ${command}`);
   screen.claim(processes.length === 0, 'no process of any job is left', commands.join('; '));
   const folders = [
-    ...(await remainingServers(environment.stateDir)),
+    ...(await environment.remainingServers()),
     ...(await stagedEvidence(environment.stateDir)),
   ];
   screen.claim(folders.length === 0, 'no server and no unpublished evidence is left', folders.join(', '));

@@ -11,13 +11,15 @@ import { OperationError } from '../errors.ts';
 import { DaemonProcess } from './daemon-process.ts';
 import { Developer } from './developer.ts';
 import type { GerritHost } from './gerrit-host.ts';
+import { LabCloud, type LabPrograms } from './lab-cloud.ts';
 import { type LogServer, startLogServer } from './log-server.ts';
-import { findDaemons, markedProcesses } from './observer.ts';
+import { findDaemons, markedProcesses, remainingServers } from './observer.ts';
 import { PackageMirror } from './package-mirror.ts';
-import { PROJECT, sampleFiles } from './sample-project.ts';
+import { CLOUD_PROJECT, type Files, PROJECT, sampleFiles } from './sample-project.ts';
 import { waitFor, waitForPromise } from './wait.ts';
 
 const JOB = 'demo-volumes';
+const CLOUD_JOB = 'demo-cloud';
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 15_000;
 const TERM_GRACE_MS = 3000;
@@ -27,28 +29,41 @@ export class DemoEnvironment {
   readonly gerrit: GerritHost;
   readonly mirror = new PackageMirror();
   readonly daemon: DaemonProcess;
+  readonly #lab: LabPrograms | null;
   readonly #signal: AbortSignal;
+  #cloud: LabCloud | null = null;
   #developer: Developer | null = null;
+  #cloudDeveloper: Developer | null = null;
   #logServer: LogServer | null = null;
   #reader: StoreReader | null = null;
 
-  private constructor(directory: string, gerrit: GerritHost, program: string, signal: AbortSignal) {
+  private constructor(
+    directory: string,
+    gerrit: GerritHost,
+    program: string,
+    lab: LabPrograms | null,
+    signal: AbortSignal,
+  ) {
     this.directory = directory;
     this.gerrit = gerrit;
+    this.#lab = lab;
     this.#signal = signal;
     const config = this.path('sos-ci.yaml');
-    this.daemon = new DaemonProcess({ program, config, logFile: this.path('daemon.log') });
+    const ansible = lab !== null && 'program' in lab.ansible ? [path.dirname(lab.ansible.program)] : [];
+    const logFile = this.path('daemon.log');
+    this.daemon = new DaemonProcess({ program, config, logFile, programFolders: ansible });
   }
 
-  /** Creates the directory and Gerrit. Call `open` to start everything but the daemon, and `close` even if `open` fails. */
+  /** Creates the directory and Gerrit; without an OpenStack if `lab` is null. Call `open` to start everything but the daemon, and `close` even if `open` fails. */
   static async make(
     program: string,
     makeGerrit: (directory: string) => Promise<GerritHost>,
+    lab: LabPrograms | null,
     signal: AbortSignal,
   ): Promise<DemoEnvironment> {
     const directory = await realpath(await mkdtemp(path.join(tmpdir(), 'sos-ci-demo-')));
     try {
-      return new DemoEnvironment(directory, await makeGerrit(directory), program, signal);
+      return new DemoEnvironment(directory, await makeGerrit(directory), program, lab, signal);
     } catch (error) {
       await rm(directory, { recursive: true, force: true });
       throw error;
@@ -62,18 +77,28 @@ export class DemoEnvironment {
     await writeFile(this.path('known_hosts'), this.gerrit.knownHosts);
     const files = await sampleFiles(this.mirror.url);
     await this.gerrit.createProject(PROJECT, files);
+    this.#developer = await this.#clone(PROJECT, files);
+    if (this.#lab !== null) {
+      await this.gerrit.createProject(CLOUD_PROJECT, files);
+      this.#cloudDeveloper = await this.#clone(CLOUD_PROJECT, files);
+      this.#cloud = await LabCloud.start(this.directory, this.#lab);
+    }
     this.#logServer = await startLogServer({ dir: this.path('logs'), port: 0 });
-    await writeFile(this.path('sos-ci.yaml'), this.#configuration(this.#logServer.url));
-    this.#developer = new Developer(
+    await writeFile(this.path('sos-ci.yaml'), this.#configuration(this.#logServer.url, this.#cloud));
+  }
+
+  async #clone(project: string, files: Files): Promise<Developer> {
+    const developer = new Developer(
       {
-        directory: this.path('volumes'),
-        url: `ssh://dev@${this.gerrit.host}:${this.gerrit.developerPort}/${PROJECT}`,
+        directory: this.path(path.basename(project)),
+        url: `ssh://dev@${this.gerrit.host}:${this.gerrit.developerPort}/${project}`,
         keyFile: this.gerrit.keyFile('dev'),
         knownHostsFile: this.path('known_hosts'),
       },
       files,
     );
-    await this.#developer.clone();
+    await developer.clone();
+    return developer;
   }
 
   path(...names: string[]): string {
@@ -87,6 +112,22 @@ export class DemoEnvironment {
   get developer(): Developer {
     if (this.#developer === null) throw new Error('the demo environment is not open');
     return this.#developer;
+  }
+
+  /** Null: this host has no sshd. */
+  get cloud(): LabCloud | null {
+    return this.#cloud;
+  }
+
+  /** Of the project that is tested in the cloud. */
+  get cloudDeveloper(): Developer {
+    if (this.#cloudDeveloper === null) throw new Error('the demo has no cloud');
+    return this.#cloudDeveloper;
+  }
+
+  /** Servers of this host and of the cloud, and all that the cloud made for them. */
+  async remainingServers(): Promise<readonly string[]> {
+    return [...(await remainingServers(this.stateDir)), ...(this.#cloud?.left ?? [])];
   }
 
   get logsUrl(): string {
@@ -146,6 +187,7 @@ export class DemoEnvironment {
     if (this.daemon.pid !== 0 && this.daemon.exitStatus === null) await this.stopDaemon();
     await endAll('the daemons', () => findDaemons(this.path('sos-ci.yaml')));
     await endAll('the stages', async () => (await markedProcesses(this.directory)).map(({ pid }) => pid));
+    await this.#cloud?.stop();
     await this.gerrit.stop();
     await this.mirror.close();
     await this.#logServer?.close();
@@ -154,16 +196,19 @@ export class DemoEnvironment {
     }
   }
 
-  #configuration(logsUrl: string): string {
+  #configuration(logsUrl: string, cloud: LabCloud | null): string {
     return `# Written by sos-ci demo. Only the short timeouts are unusual.
 gerrit:
   {host: ${this.gerrit.host}, port: ${this.gerrit.port}, user: ${this.gerrit.ci}, key: '${this.gerrit.keyFile(this.gerrit.ci)}',
    knownHosts: known_hosts, postSettleTimeout: 2s}
 report: {label: Verified, success: 1, failure: -1, helpUrl: 'https://wiki.example.org/ThirdPartySystems/Demo_CI'}
 logs: {dir: logs, url: '${logsUrl}'}
-jobs:
-  ${JOB}:
+providers:
+  local: {}
+${cloud === null ? '' : `  lab: ${cloud.provider()}\n`}jobs:
+${cloud === null ? '' : `  ${CLOUD_JOB}: ${cloud.job()}\n`}  ${JOB}:
     project: ${PROJECT}
+    provider: local
     stacking: {command: [./stack.sh], timeout: 1m}
     testing: {command: [./run-tests.sh], timeout: 2m, results: results.tap}
     logs: [logs, results.tap]

@@ -6,7 +6,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 export const PROJECT = 'demo/volumes';
+/** The same files; its changes are tested on servers in OpenStack. */
+export const CLOUD_PROJECT = 'demo/cloud-volumes';
 export const FAILING_TEST = 'a volume cannot shrink';
+/** Its id in subunit. */
+export const FAILING_TEST_ID = 'volume.a_volume_cannot_shrink';
 /** How long the third change's tests take: long enough to kill and restart a daemon. */
 const LONG_SOAK_SECONDS = 5;
 
@@ -22,7 +26,7 @@ export async function sampleFiles(mirror: string): Promise<Files> {
   const directory = fileURLToPath(new URL('./sample/', import.meta.url));
   const files: Record<string, string> = {
     'mirror.json': `${JSON.stringify({ mirror, wait: 5000 })}\n`,
-    '.gitignore': 'installed/\nlogs/\nresults.tap\n',
+    '.gitignore': 'installed/\nlogs/\nresults.tap\nresults.subunit\n',
   };
   for (const name of (await readdir(directory)).sort()) {
     files[name] = await readFile(`${directory}/${name}`, 'utf8');

@@ -1,14 +1,16 @@
 /**
- * The six scenes. Each one pushes a change, watches the job, may break something on purpose, and then checks claims from
+ * The seven scenes. Each one pushes a change, watches the job, may break something on purpose, and then checks claims from
  * outside: Gerrit's messages and votes, processes and their ticks, directories, the mirror's counter.
  */
 import { readFile } from 'node:fs/promises';
 import type { JobView } from '../engine/ports/store.ts';
 import { formatDuration } from '../machines/model/duration.ts';
+import type { Developer } from './developer.ts';
 import type { DemoEnvironment } from './environment.ts';
-import { findFile, findGap, readTicks, remainingServers, stageProcess } from './observer.ts';
+import type { LabCloud } from './lab-cloud.ts';
+import { findFile, findGap, readTicks, stageProcess } from './observer.ts';
 import type { Screen } from './output.ts';
-import { CHANGES, FAILING_TEST, type SampleChange } from './sample-project.ts';
+import { CHANGES, FAILING_TEST, FAILING_TEST_ID, type SampleChange } from './sample-project.ts';
 import { StageWatch } from './stage-watch.ts';
 import { waitForPromise } from './wait.ts';
 
@@ -159,14 +161,39 @@ export async function changeConflicts(scene: SceneContext, merged: JobView): Pro
   return job;
 }
 
+/** The server is one of OpenStack, set up by a playbook if this host has an Ansible. */
+export async function cloudSetsUpServer(scene: SceneContext, cloud: LabCloud): Promise<void> {
+  const { environment, screen } = scene;
+  const { ansible } = cloud.programs;
+  const playbook = 'program' in ansible;
+  screen.scene(7, `A server in OpenStack is set up by a ${playbook ? 'playbook' : 'script'}, and tested`);
+  screen.fact('OpenStack', `embedded, Keystone at ${cloud.authUrl}, servers behind a real sshd`);
+  if (playbook) screen.fact('Ansible', ansible.program);
+  else screen.note(`a script instead of a playbook: ${ansible.why}`);
+  const { watch, change } = await push(scene, CHANGES.fails, environment.cloudDeveloper);
+  const job = await watch.waitForEnd();
+  const text = await showReview(scene, change);
+  await claimReview(scene, change, /^Build failed/, -1);
+  screen.claim(cloud.orders === 1, 'one server was ordered from Nova', `${cloud.orders} orders`);
+  const log = await publishedFile(scene, job, 'stacking.log');
+  const ran =
+    log.includes('installed array-client') &&
+    (!playbook || log.includes("TASK [Install the array's client]"));
+  screen.claim(ran, `the ${playbook ? 'playbook' : 'script'} set it up`, log.slice(-200));
+  screen.claim(text.includes(FAILING_TEST_ID), `subunit named the failed test ${FAILING_TEST_ID}`, text);
+  const page = await readUrl(`${job.url}testr_results.html`);
+  screen.claim(page.includes(FAILING_TEST_ID), 'testr_results.html has it too', page.slice(0, 80));
+}
+
 /** Pushes with the real git; the change is Gerrit's newest. */
 async function push(
   { environment, screen, signal }: SceneContext,
   change: SampleChange,
+  developer: Developer = environment.developer,
 ): Promise<{ watch: StageWatch; change: number }> {
   screen.begin('push');
   const start = performance.now();
-  await environment.developer.push(change);
+  await developer.push(change);
   const number = await environment.gerrit.newestChange();
   screen.finish(`change ${number},1 "${change.subject}" in ${formatDuration(performance.now() - start)}`);
   const watch = new StageWatch(environment.reader, number, screen, signal, () =>
@@ -201,7 +228,7 @@ async function claimReview(
     `one message in Gerrit, ${votedText}`,
     `${messages.length} messages, votes ${votes}: ${body.split('\n')[0]}`,
   );
-  const servers = await remainingServers(environment.stateDir);
+  const servers = await environment.remainingServers();
   screen.claim(servers.length === 0, 'no server left', servers.join(', '));
 }
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { it as always, expect } from 'vitest';
 import { EXHAUSTIVE } from '../fixtures/effort.ts';
 import { needs } from '../fixtures/needs.ts';
+import { packedFiles } from '../fixtures/packed-files.ts';
 import { Installed, TIMEOUT } from './installed.ts';
 
 const ansible = new Installed();
@@ -27,10 +28,7 @@ needs('ansible-lint', 'ansible-playbook').describe('the collection', () => {
 });
 
 always('is part of the npm package, without its tests and caches', () => {
-  const packed = JSON.parse(
-    execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8' }),
-  );
-  const files: string[] = packed[0].files.map((file: { path: string }) => file.path);
+  const files = packedFiles();
   const ours = files.filter((file) => file.startsWith('ansible/'));
   for (const file of [
     'galaxy.yml',

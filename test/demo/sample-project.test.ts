@@ -1,10 +1,26 @@
-import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  createReadStream,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readSubunit } from '../../src/adapters/results/subunit/subunit.ts';
 import { PackageMirror } from '../../src/demo/package-mirror.ts';
-import { CHANGES, FAILING_TEST, type SampleChange, sampleFiles } from '../../src/demo/sample-project.ts';
+import {
+  CHANGES,
+  FAILING_TEST,
+  FAILING_TEST_ID,
+  type SampleChange,
+  sampleFiles,
+} from '../../src/demo/sample-project.ts';
+import { findProgram } from '../fixtures/programs.ts';
 
 const mirror = new PackageMirror();
 const directories: string[] = [];
@@ -35,6 +51,20 @@ describe('the suite of the sample project', () => {
   test('soaks longer with the long change', () => {
     expect(CHANGES.takesLong.edit()['soak.json']).toMatch(/"seconds": [1-9]/);
   });
+});
+
+test('the reporter writes subunit that our reader and python-subunit read alike', async () => {
+  const directory = await checkout(CHANGES.fails);
+  await run(directory, './stack.sh');
+  const reporter = ['--test-reporter=./subunit-reporter.mjs', '--test-reporter-destination=results.subunit'];
+  expect((await run(directory, process.execPath, ['--test', ...reporter])).code).toBe(1);
+  const file = path.join(directory, 'results.subunit');
+  const results = await readSubunit(createReadStream(file));
+  expect(results).toMatchObject({ passed: 7, failed: 1, failures: [FAILING_TEST_ID] });
+  const oracle = findProgram('subunit-ls');
+  if (oracle === null) return;
+  const listed = spawnSync(oracle, { input: readFileSync(file), encoding: 'utf8' });
+  expect(listed.stdout.trim().split('\n')).toHaveLength(8);
 });
 
 describe('setup', () => {
@@ -68,13 +98,20 @@ async function checkout(change: SampleChange | null): Promise<string> {
   return directory;
 }
 
-function run(directory: string, script: string): Promise<{ code: number; text: string }> {
+function run(
+  directory: string,
+  script: string,
+  argv: readonly string[] = [],
+): Promise<{ code: number; text: string }> {
   const job = path.basename(directory);
   const facts = { SOS_CI_JOB: job, SOS_CI_PROJECT: 'p', SOS_CI_CHANGE: '1', SOS_CI_PATCHSET: '1' };
   const PATH = `${path.dirname(process.execPath)}:${process.env.PATH}`;
   return new Promise((resolve) => {
-    const child = execFile(script, { cwd: directory, env: { PATH, ...facts } }, (_error, stdout, stderr) =>
-      resolve({ code: child.exitCode ?? -1, text: stdout + stderr }),
+    const child = execFile(
+      script,
+      argv,
+      { cwd: directory, env: { PATH, ...facts } },
+      (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, text: stdout + stderr }),
     );
   });
 }

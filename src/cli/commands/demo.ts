@@ -1,4 +1,4 @@
-/** `sos-ci demo`: runs the six scenes of the demo on this host. */
+/** `sos-ci demo`: runs the scenes of the demo on this host. */
 import { runDemo } from '../../demo/demo.ts';
 import type { Io } from '../output/terminal.ts';
 

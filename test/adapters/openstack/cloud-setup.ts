@@ -11,10 +11,10 @@ import { credentialsOf } from '../../../src/adapters/openstack/session/credentia
 import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
 import type { OpenStackProviderConfig } from '../../../src/config/config.ts';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
+import { CREDENTIALS } from '../../../src/demo/openstack/cloud-state.ts';
+import { EmbeddedOpenStack } from '../../../src/demo/openstack/embedded-openstack.ts';
 import type { EffectOf } from '../../../src/engine/ports/adapters.ts';
 import type { Server } from '../../../src/machines/model/domain.ts';
-import { CREDENTIALS } from '../../fakes/openstack/cloud-state.ts';
-import { EmbeddedOpenStack } from '../../fakes/openstack/embedded-openstack.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { findProgram } from '../../fixtures/programs.ts';

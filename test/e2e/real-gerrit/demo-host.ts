@@ -73,7 +73,7 @@ export class RealHost implements GerritHost {
 
   async createProject(name: string, files: Files): Promise<void> {
     await this.#admin.put(`projects/${encodeURIComponent(name)}`, {});
-    const directory = path.join(this.#directory, 'first-commit');
+    const directory = path.join(this.#directory, `first-commit-${path.basename(name)}`);
     const knownHostsFile = path.join(this.#directory, 'known_hosts-first-commit');
     await writeFile(knownHostsFile, this.knownHosts);
     const url = `ssh://admin@${this.host}:${this.developerPort}/${name}`;

@@ -2,8 +2,7 @@
  * An OpenStack on loopback: Keystone, Nova, Neutron, Glance and Cinder over HTTP, and servers that are scratch
  * directories behind a real sshd. One port for each service, which can be closed and opened again.
  */
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CloudState } from './cloud-state.ts';
@@ -27,19 +26,20 @@ export class EmbeddedOpenStack {
   readonly guests: Guests;
   /** Every call that changes something, as `METHOD service path`, in order. */
   readonly changes: string[] = [];
-  readonly #directory = mkdtempSync(join(tmpdir(), 'sos-ci-openstack-'));
+  readonly #directory: string;
   readonly #services = new Map<ServiceName, HttpService>();
 
-  private constructor(sshd: string) {
+  private constructor(sshd: string, directory: string) {
+    this.#directory = directory;
     this.guests = new Guests({ directory: join(this.#directory, 'guests'), sshd });
     for (const name of NAMES) {
       this.#services.set(name, new HttpService((request) => this.#serve(name, request), null));
     }
   }
 
-  /** @param sshd the program's absolute path */
-  static async start(sshd: string): Promise<EmbeddedOpenStack> {
-    const cloud = new EmbeddedOpenStack(sshd);
+  /** @param sshd the program's absolute path; @param parent the servers' directory is created in it and removed at the end */
+  static async start(sshd: string, parent = tmpdir()): Promise<EmbeddedOpenStack> {
+    const cloud = new EmbeddedOpenStack(sshd, await mkdtemp(join(parent, 'sos-ci-openstack-')));
     await cloud.guests.start();
     for (const name of NAMES) await cloud.service(name).open();
     return cloud;

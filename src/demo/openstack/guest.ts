@@ -11,7 +11,7 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
+import { makeKeyPair } from '../gerrit/key-pair.ts';
 
 /** The environment variable of each process that was started in a session of a guest. */
 const MARK = 'EMBEDDED_GUEST';
@@ -173,9 +173,15 @@ function sshdConfig(id: string, directory: string, address: string, port: number
     'PrintMotd no',
     'MaxStartups 100',
     'Subsystem sftp internal-sftp',
-    `SetEnv HOME=${directory} ${MARK}=${id} "PATH=${directory}/bin:${process.env.PATH ?? '/usr/bin:/bin'}"`,
+    `SetEnv HOME=${directory} ${MARK}=${id} "PATH=${searchPath(directory)}"`,
     '',
   ].join('\n');
+}
+
+/** With this Node, which the sample project of the demo needs. */
+function searchPath(directory: string): string {
+  const { PATH = '/usr/bin:/bin' } = process.env;
+  return [path.join(directory, 'bin'), path.dirname(process.execPath), PATH].join(path.delimiter);
 }
 
 /** The program that a provider calls: `cloud-init status --wait`. */
