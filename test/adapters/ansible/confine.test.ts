@@ -1,4 +1,4 @@
-/** A confined playbook: what it sees of this host, and how it ends. */
+/** A confined playbook: which files of this host it can read, and how it ends. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
@@ -39,7 +39,7 @@ describe('confine: bubblewrap', () => {
     writeFileSync(join(scratch.root, 'other'), 'a file of the daemon');
     mkdirSync(scratch.stateDir, { recursive: true });
     writeFileSync(join(scratch.stateDir, 'sos-ci.db'), 'the log');
-    const look = [
+    const probe = [
       'for file in "$1/other" "$2/sos-ci.db" "$1/lab/gerrit-key" /root/.bashrc /etc/shadow; do',
       '  [ ! -s "$file" ] || echo "sees $file"; done;',
       '! echo x 2>/dev/null >"$1/lab/written" || echo "writes"; ls /proc | grep -c "^[0-9]" >/dev/null; echo done',
@@ -48,8 +48,8 @@ describe('confine: bubblewrap', () => {
       [
         play(
           { name: 'Role', 'ansible.builtin.include_role': { name: 'ours' } },
-          shell('Look', look, { ...onHost, register: 'looked' }),
-          shell('Tell', 'echo "{{ looked.stdout }} {{ from_role }}" >"$1/seen"'),
+          shell('Probe', probe, { ...onHost, register: 'probed' }),
+          shell('Report', 'echo "{{ probed.stdout }} {{ from_role }}" >"$1/seen"'),
         ),
       ],
       { confine: 'bubblewrap' },
@@ -58,7 +58,7 @@ describe('confine: bubblewrap', () => {
     const handle = await scratch.playbooks([key]).start(request, NEVER);
     expect(await handle.ended, await scratch.log(request)).toEqual({ how: 'exited', code: 0 });
     expect(readFileSync(join(scratch.root, 'seen'), 'utf8')).toBe('done 7\n');
-    expect(existsSync(join(scratch.lab, 'written'))).toBe(false);
+    expect(existsSync(join(scratch.operatorFolder, 'written'))).toBe(false);
   });
 
   it('ends with all of its processes when it is stopped', async () => {
@@ -69,10 +69,10 @@ describe('confine: bubblewrap', () => {
     await until('the task', () => existsSync(join(scratch.root, 'begun')));
     await runner.stop(request.run, NEVER);
     expect(await handle.ended).toEqual({ how: 'stopped' });
-    expect(processesOf(`SOS_CI_RUN=${scratch.here(request)}`)).toEqual([]);
+    expect(processesOf(`SOS_CI_RUN=${scratch.localRunDirectory(request)}`)).toEqual([]);
   });
 
-  it('is never left out', async () => {
+  it('is required: without bwrap the playbook does not start', async () => {
     const request = await scratch.play([play()], { confine: 'bubblewrap' });
     scratch.program('ansible-playbook', '#!/bin/sh\nexit 0\n');
     await expect(scratch.playbooks([], scratch.programs).start(request, NEVER)).rejects.toMatchObject({
@@ -80,6 +80,6 @@ describe('confine: bubblewrap', () => {
       hint: 'apt-get install bubblewrap',
       retryable: false,
     });
-    expect(existsSync(join(scratch.here(request), 'pid'))).toBe(false);
+    expect(existsSync(join(scratch.localRunDirectory(request), 'pid'))).toBe(false);
   });
 });

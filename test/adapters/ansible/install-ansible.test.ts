@@ -1,4 +1,4 @@
-/** The environment that `sos-ci setup ansible` makes, by real pip from a folder with one small package. */
+/** The environment that `sos-ci setup ansible` creates, with real pip from a folder with one small package. */
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,
@@ -20,7 +20,7 @@ import { NEVER } from '../../fixtures/never.ts';
 
 const { describe, it } = needs('python3');
 
-/** A wheel with a program `ansible-playbook` that says its version. */
+/** Builds a wheel with a program `ansible-playbook` that prints its version. */
 const MAKE_WHEEL = String.raw`
 import base64, hashlib, sys, zipfile
 folder, version = sys.argv[1:]
@@ -53,7 +53,7 @@ describe('installAnsible', () => {
   const version = async (searchPath = '') =>
     readAnsibleVersion(await findAnsible(join(root, 'state'), searchPath), NEVER);
 
-  it('installs what the list names, before the system, and keeps it when another list cannot be installed', async () => {
+  it('installs the listed packages, prefers them to the system, and keeps them if another list fails', async () => {
     const other = join(root, 'ansible-playbook');
     writeFileSync(other, '#!/bin/sh\necho "ansible-playbook [core 2.18.1]"\n', { mode: 0o755 });
     expect(await version(root)).toBe('2.18.1');
@@ -71,7 +71,7 @@ describe('installAnsible', () => {
     expect(await version()).toBe('2.19.0');
   }, 240_000);
 
-  it('says what is missing, and which Ansible is too old', async () => {
+  it('reports a missing package, and an Ansible that is too old', async () => {
     const python = join(root, 'python');
     writeFileSync(python, '#!/bin/sh\necho "ensurepip is not available" >&2\nexit 1\n', { mode: 0o755 });
     const state = { stateDir: join(root, 'state'), python };

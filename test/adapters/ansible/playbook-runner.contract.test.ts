@@ -1,4 +1,7 @@
-/** The runner's contract for playbooks. The stand-in for ansible-playbook is a script: what is tested is how it runs. */
+/**
+ * The contract of the runner for playbooks. A script replaces ansible-playbook, because only its start and end
+ * matter.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
@@ -17,7 +20,7 @@ afterAll(() => sshd.close());
 
 describe('playbooks', () => runnerContract('ansible', start));
 
-/** A task that fails is written by the callback; the contract knows exit codes alone. */
+/** The script writes a failed task like the callback, because the contract only has exit codes. */
 async function start(): Promise<RunnerHarness> {
   const scratch = new PlaybookScratch(sshd);
   const failure = { event: 'failed', task: 't', host: 'node', message: 'm', ignored: false, rescued: false };

@@ -1,4 +1,4 @@
-/** Playbooks by real ansible-playbook, on nodes behind a real sshd. */
+/** Playbooks run by the real ansible-playbook, on nodes behind a real sshd. */
 import {
   existsSync,
   mkdirSync,
@@ -37,7 +37,7 @@ describe('PlaybookRunner', () => {
     'ansible.builtin.command': { argv: ['sh', '-c', text, 'sh', scratch.root] },
     ...more,
   });
-  /** A command on the node that goes on until the file `end` says how it ends. */
+  /** A command on the node that runs until the file `end` contains its exit code. */
   const long = () => ({
     name: 'Run the tests',
     'sos_ci.openstack.run': {
@@ -49,15 +49,16 @@ describe('PlaybookRunner', () => {
       ],
     },
   });
-  const begun = () => readFileSync(join(scratch.root, 'begun'), 'utf8');
-  const workspace = (request: RunStage, name: string) => join(scratch.here(request), 'ansible', name);
-  /** Not the shells that start it. */
-  const ansibles = (request: RunStage) =>
+  const starts = () => readFileSync(join(scratch.root, 'begun'), 'utf8');
+  const workspace = (request: RunStage, name: string) =>
+    join(scratch.localRunDirectory(request), 'ansible', name);
+  /** The ansible-playbook processes, without the shells that start them. */
+  const ansibleProcesses = (request: RunStage) =>
     processesOf(`-i\0${workspace(request, 'node.json')}`).filter(
       (pid) => !readProc(pid, 'cmdline').startsWith('sh'),
     );
 
-  it('reaches the node by its pinned key and describes the job, with nothing of the daemon beside it', async () => {
+  it('reaches the node by its pinned key and gets the job, but nothing of the daemon', async () => {
     const inventory = scratch.file(
       'hosts',
       '[arrays]\narray ansible_host=10.0.0.9 size=7\n\n[all:vars]\nansible_host=10.0.0.8\n',
@@ -87,19 +88,19 @@ describe('PlaybookRunner', () => {
         removes: ['results.tap', 'link/kept', '../home'],
       },
     );
-    const tree = join(scratch.place(request.run.server), 'tree');
+    const tree = join(scratch.serverDirectory(request.run.server), 'tree');
     writeFileSync(join(tree, 'results.tap'), 'ok 1\n');
     scratch.file('kept', '');
-    symlinkSync(scratch.lab, join(tree, 'link'));
+    symlinkSync(scratch.operatorFolder, join(tree, 'link'));
     const handle = await scratch.playbooks().start(request, NEVER);
-    const server = scratch.place(request.run.server);
+    const server = scratch.serverDirectory(request.run.server);
     expect(await handle.ended).toEqual({
       how: 'exited',
       code: 2,
       failedTask: { task: 'Fail', host: 'node', message: `no array hunter22 at ${server}/tree` },
     });
     expect(readdirSync(tree)).toEqual(['link']);
-    expect([join(scratch.lab, 'kept'), join(server, 'home')].filter(existsSync)).toHaveLength(2);
+    expect([join(scratch.operatorFolder, 'kept'), join(server, 'home')].filter(existsSync)).toHaveLength(2);
     const read = (name: string) => readFileSync(join(scratch.root, name), 'utf8');
     expect(JSON.parse(read('facts'))).toEqual({
       ...{ job: request.run.owner.job, name: 'unit', attempt: 1, stage: 'testing', deployment: 'ours' },
@@ -110,7 +111,7 @@ describe('PlaybookRunner', () => {
         { project: PATCHSET.project, path: `${server}/tree` },
         { project: 'openstack/os-brick', path: `${server}/dependencies/openstack/os-brick` },
       ],
-      run_directory: scratch.there(request),
+      run_directory: scratch.nodeRunDirectory(request),
       secrets: `${server}/secrets`,
     });
     expect(read('mixed')).toBe('1 job 2 7\n');
@@ -120,35 +121,37 @@ describe('PlaybookRunner', () => {
       expect(statSync(workspace(request, name)).mode & 0o777).toBe(0o600);
     expect(readFileSync(workspace(request, 'known_hosts'), 'utf8')).toContain(sshd.hostKey.split(' ')[1]);
     expect(JSON.stringify(scratch.events(request))).not.toContain('module_args');
-    expect(processesOf(`SOS_CI_RUN=${scratch.here(request)}`)).toEqual([]);
+    expect(processesOf(`SOS_CI_RUN=${scratch.localRunDirectory(request)}`)).toEqual([]);
   });
 
-  it('goes on when the daemon and ansible-playbook are killed, and the command on the node runs once', async () => {
+  it('continues when the daemon and ansible-playbook are killed, and runs the command on the node once', async () => {
     const request = await scratch.play([play(long())]);
     const first = await scratch.playbooks().start(request, NEVER);
     await until('the command', () => existsSync(join(scratch.root, 'pid')));
     first.detach();
-    const before = ansibles(request);
+    const before = ansibleProcesses(request);
     expect(before.length).toBeGreaterThan(0);
     for (const pid of before) kill(pid);
-    await until('another ansible-playbook', () => ansibles(request).some((pid) => !before.includes(pid)));
+    await until('another ansible-playbook', () =>
+      ansibleProcesses(request).some((pid) => !before.includes(pid)),
+    );
     const second = await scratch.playbooks().start(request, NEVER);
     expect(second).toMatchObject({ pid: first.pid, adopted: true });
     writeFileSync(join(scratch.root, 'end'), '0');
     expect(await second.ended).toEqual({ how: 'exited', code: 0 });
-    expect(begun()).toBe('x\n');
+    expect(starts()).toBe('x\n');
   });
 
-  it('stops the playbook here and the command there', async () => {
+  it('stops the playbook on this host and the command on the node', async () => {
     const request = await scratch.play([play(long())]);
     const runner = scratch.playbooks();
     const handle = await runner.start(request, NEVER);
-    const pid = await until('the command', () => readIfThere(join(scratch.root, 'pid')));
+    const pid = await until('the command', () => readIfPresent(join(scratch.root, 'pid')));
     await runner.stop(request.run, NEVER);
     expect(await handle.ended).toEqual({ how: 'stopped' });
-    expect(ansibles(request)).toEqual([]);
+    expect(ansibleProcesses(request)).toEqual([]);
     expect(isAlive(Number(pid))).toBe(false);
-    expect(readFileSync(`${scratch.there(request)}-tests/rc`, 'utf8').trim()).toBe('stopped');
+    expect(readFileSync(`${scratch.nodeRunDirectory(request)}-tests/rc`, 'utf8').trim()).toBe('stopped');
   });
 
   it('ends a background process of the playbook before the run ends', async () => {
@@ -158,12 +161,12 @@ describe('PlaybookRunner', () => {
     });
     const request = await scratch.play([play(leave)]);
     const handle = await scratch.playbooks().start(request, NEVER);
-    await until('the ending', () => existsSync(join(scratch.here(request), 'rc')));
+    await until('the ending', () => existsSync(join(scratch.localRunDirectory(request), 'rc')));
     expect(isAlive(Number(readFileSync(join(scratch.root, 'left'), 'utf8')))).toBe(false);
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
   });
 
-  it('takes nothing from Gerrit or the node for a template, a path or a setting', async () => {
+  it('does not use text from Gerrit or the node as a template, a path or a setting', async () => {
     const evil = join(scratch.root, 'evil');
     const request = await scratch.play([
       play(
@@ -188,9 +191,9 @@ describe('PlaybookRunner', () => {
       ),
     ]);
     writeFileSync(join(scratch.root, 'output'), `{{ lookup("pipe", "touch ${evil}") }} ../../../evil\n`);
-    const tree = join(scratch.place(request.run.server), 'tree');
+    const tree = join(scratch.serverDirectory(request.run.server), 'tree');
     const hostile = { patchset: { ...PATCHSET, branch: `{{lookup('pipe','touch\${IFS}${evil}')}}` } };
-    // What the node answers claims the connection, the job, and programs and files of this host.
+    // The facts of the node try to override the connection, the job, and programs and files of this host.
     const facts = {
       ...{ ansible_connection: 'local', ansible_host: '10.0.0.1', ansible_ssh_executable: evil },
       ...{
@@ -238,7 +241,7 @@ describe('PlaybookRunner', () => {
       how: 'lost',
       why: 'ansible-playbook exited with 4, and no task failed: see its output',
     });
-    // Another key than the one that the connection of the daemon has seen.
+    // A different key than on the first connection.
     const other = await Sshd.start();
     writeFileSync(pins, `${other.hostKey.split(' ')[1]}\n`);
     await other.close();
@@ -254,10 +257,10 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It went with the one before.
+    // It ended together with the previous one.
   }
 }
 
-function readIfThere(file: string): string | null {
+function readIfPresent(file: string): string | null {
   return existsSync(file) ? readFileSync(file, 'utf8') || null : null;
 }

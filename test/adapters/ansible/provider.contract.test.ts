@@ -1,4 +1,4 @@
-/** Servers by the example's playbooks, and playbooks that answer in other ways. Nodes are behind a real sshd. */
+/** Servers from the playbooks of the example, and from playbooks that fail. Nodes are behind a real sshd. */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -57,7 +57,7 @@ function providerOf(
   });
 }
 
-/** Thirty playbooks take a minute. */
+/** Runs thirty playbooks, which takes a minute. */
 if (EXHAUSTIVE)
   describe('by playbooks', () =>
     providerContract(
@@ -82,7 +82,7 @@ describe('a playbook of a provider', LONG, () => {
     }
   });
 
-  it('makes, lists and deletes a server', async () => {
+  it('creates, lists and deletes a server', async () => {
     const scratch = new PlaybookScratch(sshd);
     try {
       const provider = providerOf(scratch);
@@ -99,7 +99,7 @@ describe('a playbook of a provider', LONG, () => {
     }
   });
 
-  it('that fails, or answers with something else, is named with its task', async () => {
+  it('that fails or answers invalid JSON is reported with its task', async () => {
     const scratch = new PlaybookScratch(sshd);
     const play = (...tasks: readonly object[]) =>
       JSON.stringify([{ hosts: 'localhost', connection: 'local', gather_facts: false, tasks }]);

@@ -1,4 +1,4 @@
-/** What tests of playbooks stand on: a node behind a real sshd, and playbooks of the operator's beside the daemon's state. */
+/** The setup of tests with playbooks: a node behind a real sshd, playbooks of the operator, and a state directory. */
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PlaybookRunner } from '../../../src/adapters/ansible/playbook-runner.ts';
@@ -14,9 +14,9 @@ import { NodeScratch } from '../ssh/scratch.ts';
 type Playbook = PlaybookStage['playbook'];
 
 export class PlaybookScratch extends NodeScratch {
-  /** The operator's own files. */
-  readonly lab = join(this.root, 'lab');
-  /** Programs that are found before those of this host. */
+  /** The files of the operator. */
+  readonly operatorFolder = join(this.root, 'lab');
+  /** A folder of programs that is first in the search path. */
   readonly programs = join(this.root, 'programs');
 
   playbooks(hidden: readonly string[] = [], searchPath: string | null = null): PlaybookRunner {
@@ -34,7 +34,7 @@ export class PlaybookScratch extends NodeScratch {
     });
   }
 
-  /** A stage with these plays. The node's host key is pinned, as after the fetch of a patchset. */
+  /** A stage with these plays, on a node whose host key is pinned, as after a fetch. */
   async play(
     plays: readonly object[],
     more: Partial<Playbook> = {},
@@ -59,15 +59,15 @@ export class PlaybookScratch extends NodeScratch {
     return { ...request, spec, ...(trees === undefined ? {} : { trees }) };
   }
 
-  /** A file of the operator's. */
+  /** Writes a file of the operator. */
   file(name: string, text: string): string {
-    const file = join(this.lab, name);
+    const file = join(this.operatorFolder, name);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, text);
     return file;
   }
 
-  /** A program that is found as this name. */
+  /** Puts a program first in the search path. */
   program(name: string, text: string): void {
     mkdirSync(this.programs, { recursive: true });
     writeFileSync(join(this.programs, name), text);
@@ -75,7 +75,7 @@ export class PlaybookScratch extends NodeScratch {
   }
 
   events(request: RunStage): readonly Record<string, unknown>[] {
-    const lines = readFileSync(join(this.here(request), 'ansible', 'events.jsonl'), 'utf8')
+    const lines = readFileSync(join(this.localRunDirectory(request), 'ansible', 'events.jsonl'), 'utf8')
       .trimEnd()
       .split('\n');
     return lines.map((line) => JSON.parse(line));

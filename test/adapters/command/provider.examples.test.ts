@@ -88,40 +88,40 @@ esac`;
 
   it('creates a box with our key, finds it again, and destroys it', async () => {
     program('vagrant', UP.replace('USER_OF', sshd.user).replace('PORT_OF', String(sshd.port)));
-    const lab = provider('vagrant.py', config());
-    const server = await lab.create(request, signal);
+    const examples = provider('vagrant.py', config());
+    const server = await examples.create(request, signal);
     expect(server.address).toBe(`ssh://${sshd.user}@127.0.0.1:${sshd.port}${scratch.disk}/${server.id}`);
     const vagrantfile = readFileSync(join(scratch.root, 'boxes', server.id, 'Vagrantfile'), 'utf8');
     expect(vagrantfile).toContain('config.vm.box = "debian/bookworm64"');
     expect(vagrantfile).toContain("echo 'ssh-ed25519 AAAA ci@host' >>~/.ssh/authorized_keys");
-    expect(await lab.list({ deployment: 'ours' }, NEVER)).toEqual([{ server, owner }]);
-    await lab.delete(server, 'ours', NEVER);
+    expect(await examples.list({ deployment: 'ours' }, NEVER)).toEqual([{ server, owner }]);
+    await examples.delete(server, 'ours', NEVER);
     expect(calls()).toEqual([
       'vagrant up --no-color',
       'vagrant ssh-config',
       'vagrant destroy --force --no-color',
     ]);
     expect(readdirSync(join(scratch.root, 'boxes'))).toEqual(['records']);
-    expect(await lab.list({ deployment: 'ours' }, NEVER)).toEqual([]);
+    expect(await examples.list({ deployment: 'ours' }, NEVER)).toEqual([]);
   });
 
   it('lists a box whose creation failed, so that it is removed', async () => {
     program('vagrant', 'echo "No usable default provider could be found for your system." >&2; exit 1');
-    const lab = provider('vagrant.py', config());
-    await expect(lab.create(request, signal)).rejects.toMatchObject({
+    const examples = provider('vagrant.py', config());
+    await expect(examples.create(request, signal)).rejects.toMatchObject({
       message: 'exit code 75: vagrant up: No usable default provider could be found for your system.',
     });
-    const [left] = await lab.list({ deployment: 'ours' }, NEVER);
+    const [left] = await examples.list({ deployment: 'ours' }, NEVER);
     if (left === undefined) throw new Error('nothing is listed');
-    await lab.delete(left.server, 'ours', NEVER);
-    expect(await lab.list({ deployment: 'ours' }, NEVER)).toEqual([]);
+    await examples.delete(left.server, 'ours', NEVER);
+    expect(await examples.list({ deployment: 'ours' }, NEVER)).toEqual([]);
     expect(calls()).toEqual(['vagrant up --no-color']);
   });
 
   it('refuses a box name that contains more than a name', async () => {
     program('vagrant', 'exit 0');
-    const lab = provider('vagrant.py', { ...config(), box: '#{`touch /tmp/evil`}' });
-    await expect(lab.create(request, signal)).rejects.toMatchObject({
+    const examples = provider('vagrant.py', { ...config(), box: '#{`touch /tmp/evil`}' });
+    await expect(examples.create(request, signal)).rejects.toMatchObject({
       message: 'exit code 75: an odd letter in the box or the key',
     });
     expect(existsSync(join(scratch.root, 'calls'))).toBe(false);
@@ -142,34 +142,34 @@ case $* in *--profile*) echo "Warning: added to the list of known hosts"; echo "
   it('creates a minion, applies its state, finds it again, and destroys it', async () => {
     program('salt-cloud', CLOUD);
     program('salt', 'echo "{\\"$3\\": {\\"pkg_|-git\\": {\\"result\\": true}}}"');
-    const lab = provider('salt.py', config({ state: 'sos_ci.node' }));
-    const server = await lab.create(request, signal);
+    const examples = provider('salt.py', config({ state: 'sos_ci.node' }));
+    const server = await examples.create(request, signal);
     expect(server.address).toBe(`ssh://${sshd.user}@127.0.0.1:${sshd.port}${scratch.disk}/${server.id}`);
-    expect(await lab.list({ deployment: 'ours' }, NEVER)).toEqual([{ server, owner }]);
-    await lab.delete(server, 'ours', NEVER);
+    expect(await examples.list({ deployment: 'ours' }, NEVER)).toEqual([{ server, owner }]);
+    await examples.delete(server, 'ours', NEVER);
     expect(calls()).toEqual([
       `salt-cloud --out=json --profile devstack-node ${server.id}`,
       `salt --out=json --static ${server.id} state.apply sos_ci.node`,
       `salt-cloud --out=json --assume-yes --destroy ${server.id}`,
     ]);
-    expect(await lab.list({ deployment: 'ours' }, NEVER)).toEqual([]);
+    expect(await examples.list({ deployment: 'ours' }, NEVER)).toEqual([]);
   });
 
   it('takes the address from its configuration if the driver names none', async () => {
     program('salt-cloud', 'for name; do :; done; echo "{\\"$name\\": true}"');
-    const lab = provider('salt.py', config({ host: '127.0.0.1' }));
-    expect((await lab.create(request, signal)).address).toContain('@127.0.0.1:');
+    const examples = provider('salt.py', config({ host: '127.0.0.1' }));
+    expect((await examples.create(request, signal)).address).toContain('@127.0.0.1:');
   });
 
   it('fails when a state could not be applied', async () => {
     program('salt-cloud', CLOUD);
     program('salt', 'echo "{\\"$3\\": {\\"pkg_|-git\\": {\\"result\\": false}}}"');
-    const lab = provider('salt.py', config({ state: 'sos_ci.node' }));
-    await expect(lab.create(request, signal)).rejects.toMatchObject({
+    const examples = provider('salt.py', config({ state: 'sos_ci.node' }));
+    await expect(examples.create(request, signal)).rejects.toMatchObject({
       message: expect.stringMatching(/^exit code 75: state sos_ci.node could not be applied to sos-ci-/),
       retryable: true,
     });
-    expect(await lab.list({ deployment: 'ours' }, NEVER)).toHaveLength(1);
+    expect(await examples.list({ deployment: 'ours' }, NEVER)).toHaveLength(1);
   });
 });
 

@@ -31,7 +31,7 @@ afterAll(() => sshd.close());
 
 const signal = NEVER;
 
-class Lab {
+class CommandSetup {
   readonly scratch = new NodeScratch(sshd, { connectTimeoutMs: 5_000 });
 
   provider(change: Partial<CommandProviderConfig>): CommandProvider {
@@ -83,39 +83,41 @@ class Lab {
 describe('on the examples', () => providerContract('command, with the pool of the examples', start));
 
 async function start() {
-  const lab = new Lab();
-  return { provider: lab.pool('a', 'b', 'c', 'd'), close: () => lab.scratch.close() };
+  const setup = new CommandSetup();
+  return { provider: setup.pool('a', 'b', 'c', 'd'), close: () => setup.scratch.close() };
 }
 
 describe('the pool of the examples', () => {
-  let lab: Lab;
+  let setup: CommandSetup;
   beforeEach(() => {
-    lab = new Lab();
+    setup = new CommandSetup();
   });
-  afterEach(() => lab.scratch.close());
+  afterEach(() => setup.scratch.close());
 
   it('gives a host to one server at a time, and ends what runs on it', async () => {
-    const provider = lab.pool('a');
+    const provider = setup.pool('a');
     const wanted = serverRequest();
     const server = await provider.create(wanted, signal);
-    expect(server.address).toBe(`ssh://${sshd.user}@127.0.0.1:${sshd.port}${lab.scratch.disk}/${server.id}`);
+    expect(server.address).toBe(
+      `ssh://${sshd.user}@127.0.0.1:${sshd.port}${setup.scratch.disk}/${server.id}`,
+    );
     await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({
       message: 'exit code 75: every host is taken',
       retryable: true,
     });
     const script = 'setsid sh -c "echo \\$\\$ >$1/hidden; while :; do sleep 0.1; done" & sleep 3000';
     const run = { server, owner: wanted.owner, stage: 'testing' as const };
-    await lab.scratch.runner().start({ ...lab.scratch.script(script), run }, NEVER);
-    const hidden = Number(await written(join(lab.scratch.root, 'hidden')));
+    await setup.scratch.runner().start({ ...setup.scratch.script(script), run }, NEVER);
+    const hidden = Number(await written(join(setup.scratch.root, 'hidden')));
     await provider.delete(server, 'ours', NEVER);
     expect(isAlive(hidden)).toBe(false);
-    expect(readdirSync(lab.scratch.disk)).not.toContain(server.id);
+    expect(readdirSync(setup.scratch.disk)).not.toContain(server.id);
     await provider.create(serverRequest(), signal);
   });
 
   it('skips a host that does not answer', async () => {
-    const provider = lab.pool('a', 'b');
-    const file = join(lab.scratch.root, 'pool.json');
+    const provider = setup.pool('a', 'b');
+    const file = join(setup.scratch.root, 'pool.json');
     const pool = JSON.parse(readFileSync(file, 'utf8'));
     pool.hosts.a.port = 1;
     writeFileSync(file, JSON.stringify(pool));
@@ -124,33 +126,35 @@ describe('the pool of the examples', () => {
 });
 
 describe('a program', () => {
-  let lab: Lab;
+  let setup: CommandSetup;
   beforeEach(() => {
-    lab = new Lab();
+    setup = new CommandSetup();
   });
-  afterEach(() => lab.scratch.close());
+  afterEach(() => setup.scratch.close());
   const create = (text: string, change: Partial<CommandProviderConfig> = {}) =>
-    lab.provider({ create: lab.script('create', text), ...change }).create(serverRequest('job-x'), signal);
+    setup
+      .provider({ create: setup.script('create', text), ...change })
+      .create(serverRequest('job-x'), signal);
   const answering = (answer: object) => create(`cat >/dev/null; cat <<'END'\n${JSON.stringify(answer)}\nEND`);
 
   it('gets the request and the owner, and only the named environment variables', async () => {
     process.env.SOS_CI_TEST_SECRET = 'hunter2';
     process.env.SOS_CI_TEST_CLOUD = 'acme';
-    const text = `cat >"${lab.scratch.root}/asked"; env >"${lab.scratch.root}/environment"; exit 75`;
+    const text = `cat >"${setup.scratch.root}/request"; env >"${setup.scratch.root}/environment"; exit 75`;
     await expect(create(text, { environment: ['SOS_CI_TEST_CLOUD'] })).rejects.toHaveProperty(
       'retryable',
       true,
     );
     delete process.env.SOS_CI_TEST_SECRET;
     delete process.env.SOS_CI_TEST_CLOUD;
-    expect(JSON.parse(readFileSync(join(lab.scratch.root, 'asked'), 'utf8'))).toEqual({
+    expect(JSON.parse(readFileSync(join(setup.scratch.root, 'request'), 'utf8'))).toEqual({
       version: 1,
       provider: 'lab',
       action: 'create',
       name: expect.stringMatching(/^sos-ci-/),
       owner: { deployment: 'ours', job: 'job-x', attempt: 1 },
     });
-    const names = readFileSync(join(lab.scratch.root, 'environment'), 'utf8').match(/^\w+(?==)/gm) ?? [];
+    const names = readFileSync(join(setup.scratch.root, 'environment'), 'utf8').match(/^\w+(?==)/gm) ?? [];
     const wanted = ['PATH', 'HOME', 'LANG', 'TMPDIR'].filter((name) => process.env[name] !== undefined);
     const own = ['PWD', 'OLDPWD', 'SHLVL', '_'];
     expect(names.filter((name) => !own.includes(name)).sort()).toEqual(
@@ -160,19 +164,14 @@ describe('a program', () => {
 
   it.each([
     [
-      'its last words',
+      'its last output',
       'echo first >&2; echo "quota exceeded" >&2; exit 1',
       'exit code 1: quota exceeded',
       true,
     ],
-    ['that it said nothing', 'exit 3', 'exit code 3', true],
-    [
-      'that trying again is of no use',
-      'echo "no such image" >&2; exit 78',
-      'exit code 78: no such image',
-      false,
-    ],
-    ['the signal that ended it', 'kill -9 $$', 'killed by SIGKILL', true],
+    ['that it printed nothing', 'exit 3', 'exit code 3', true],
+    ['that a retry cannot help', 'echo "no such image" >&2; exit 78', 'exit code 78: no such image', false],
+    ['the signal that killed it', 'kill -9 $$', 'killed by SIGKILL', true],
     ['an answer that is not JSON', 'echo done', 'its output is not JSON: "done"', false],
     ['an answer without end', 'yes', 'it printed more than 100000 bytes', false],
   ])('that fails: reports %s', async (_what, text, message, retryable) => {
@@ -185,15 +184,11 @@ describe('a program', () => {
     ['a misspelt key', { id: 'a', address: { host: 'a', prot: 22 } }, /its answer is wrong: address: .*prot/],
     ['an option as host', { id: 'a', address: { host: '-oProxyCommand=x' } }, /no address of a node/],
     [
-      'a path with a shell in it',
+      'a path with shell syntax',
       { id: 'a', address: { host: 'a', directory: '/x;id' } },
       /no address of a node/,
     ],
-    [
-      'a host key that is none',
-      { id: 'a', address: { host: 'a' }, hostKey: 'ssh-rsa AAAA' },
-      /not a public key/,
-    ],
+    ['an invalid host key', { id: 'a', address: { host: 'a' }, hostKey: 'ssh-rsa AAAA' }, /not a public key/],
     ['a line end in the id', { id: 'a\nb', address: { host: 'a' } }, /its answer is wrong: id: /],
   ])('with an invalid answer: reports %s', async (_what, answer, message) => {
     const refused = await answering(answer as object).catch((error: unknown) => error);
@@ -202,7 +197,7 @@ describe('a program', () => {
   });
 
   it('that is missing is reported', async () => {
-    const provider = lab.provider({ create: ['/no/such/program'] });
+    const provider = setup.provider({ create: ['/no/such/program'] });
     await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({
       message: '/no/such/program cannot be run: ENOENT',
       retryable: false,
@@ -210,18 +205,18 @@ describe('a program', () => {
   });
 
   it('that hangs is killed with its process group, at its deadline or on abort', async () => {
-    const text = `echo waiting for a host >&2; sh -c 'echo $$ >"${lab.scratch.root}/child"; sleep 300'`;
-    const list = lab.script('list', text);
+    const text = `echo waiting for a host >&2; sh -c 'echo $$ >"${setup.scratch.root}/child"; sleep 300'`;
+    const list = setup.script('list', text);
     await expect(
-      lab.provider({ list, listTimeoutMs: 700 }).list({ deployment: 'ours' }, NEVER),
+      setup.provider({ list, listTimeoutMs: 700 }).list({ deployment: 'ours' }, NEVER),
     ).rejects.toMatchObject({ message: 'no answer within 700ms; its last output: waiting for a host' });
-    const child = Number(readFileSync(join(lab.scratch.root, 'child'), 'utf8'));
+    const child = Number(readFileSync(join(setup.scratch.root, 'child'), 'utf8'));
     await until('its end', () => !isAlive(child));
     const known = { id: 'a', name: 'a', address: 'a', provider: 'lab' };
     for (const call of [
-      (signal: AbortSignal) => lab.provider({ create: list }).create(serverRequest(), signal),
-      (signal: AbortSignal) => lab.provider({ list }).list({ deployment: 'ours' }, signal),
-      (signal: AbortSignal) => lab.provider({ list }).delete(known, 'ours', signal),
+      (signal: AbortSignal) => setup.provider({ create: list }).create(serverRequest(), signal),
+      (signal: AbortSignal) => setup.provider({ list }).list({ deployment: 'ours' }, signal),
+      (signal: AbortSignal) => setup.provider({ list }).delete(known, 'ours', signal),
     ]) {
       const giveUp = new AbortController();
       const called = call(giveUp.signal);
@@ -236,7 +231,7 @@ describe('a program', () => {
   it('whose server never accepts a login: reports it at the deadline', async () => {
     const text = `cat >/dev/null; echo '{"id": "a", "address": {"host": "127.0.0.1", "port": 1}}'`;
     const wanted = { ...serverRequest(), timeoutMs: 1_500 };
-    const provider = lab.provider({ create: lab.script('create', text) });
+    const provider = setup.provider({ create: setup.script('create', text) });
     const refused = await provider.create(wanted, signal).catch((error: unknown) => error);
     expect(String(refused)).toMatch(/not done within 2s; last: no connection to .*ECONNREFUSED/);
   });
@@ -244,7 +239,7 @@ describe('a program', () => {
   it('may return the host key of its server', async () => {
     const answer = { id: 'known', address: { host: '127.0.0.1' }, hostKey: sshd.hostKey };
     await answering(answer);
-    const pinned = readFileSync(join(lab.scratch.stateDir, 'host-keys', 'lab-known'), 'latin1');
+    const pinned = readFileSync(join(setup.scratch.stateDir, 'host-keys', 'lab-known'), 'latin1');
     expect(pinned).toBe(`${sshd.hostKey.split(' ')[1]}\n`);
     const { makeKeyPair } = await import('../../../src/demo/gerrit/key-pair.ts');
     const other = await answering({ ...answer, hostKey: makeKeyPair('').publicKey }).catch(
@@ -257,7 +252,7 @@ describe('a program', () => {
     const answer = { id: 'arn:aws/ec2 7;rm', address: { host: '127.0.0.1' } };
     const server = await answering(answer);
     expect(server.id).toBe('arn:aws/ec2 7;rm');
-    expect(server.address).toMatch(new RegExp(`${lab.scratch.disk}/[0-9a-f]{32}$`));
-    expect(existsSync(join(lab.scratch.disk, server.address.split('/').at(-1) ?? '', 'tree'))).toBe(true);
+    expect(server.address).toMatch(new RegExp(`${setup.scratch.disk}/[0-9a-f]{32}$`));
+    expect(existsSync(join(setup.scratch.disk, server.address.split('/').at(-1) ?? '', 'tree'))).toBe(true);
   });
 });

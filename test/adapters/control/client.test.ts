@@ -34,7 +34,7 @@ function listening(act: (socket: Socket) => void): Promise<void> {
 
 const ask = (timeoutMs = 30_000, stateDir = folder) =>
   askDaemon({ do: 'ping' }, { stateDir, operator: { who: 'alice', why: '' }, timeoutMs });
-const trouble = (message: string, hint: RegExp) => ({
+const errorWith = (message: string, hint: RegExp) => ({
   name: 'OperationError',
   operation: 'ask daemon',
   message,
@@ -42,7 +42,7 @@ const trouble = (message: string, hint: RegExp) => ({
 });
 
 test('no daemon: the error says so, and how to start one', async () => {
-  const none = trouble('no daemon runs on this state directory', /sos-ci daemon/);
+  const none = errorWith('no daemon runs on this state directory', /sos-ci daemon/);
   await expect(ask()).rejects.toMatchObject(none);
   await expect(ask(1_000, join(folder, 'nowhere'))).rejects.toMatchObject(none);
   await listening(() => {});
@@ -62,7 +62,7 @@ test('a socket that belongs to another user', async () => {
 
 test('a daemon that sends nothing: times out', async () => {
   await listening(() => {});
-  await expect(ask(50)).rejects.toMatchObject(trouble('the daemon gave no answer in time', /sos-ci jobs/));
+  await expect(ask(50)).rejects.toMatchObject(errorWith('the daemon gave no answer in time', /sos-ci jobs/));
 });
 
 test('accepts a timeout of a month', async () => {
@@ -74,7 +74,9 @@ test('accepts a timeout of a month', async () => {
 
 test('a daemon that closes the connection', async () => {
   await listening((socket) => socket.destroy());
-  await expect(ask()).rejects.toMatchObject(trouble('the daemon exited before it answered', /sos-ci status/));
+  await expect(ask()).rejects.toMatchObject(
+    errorWith('the daemon exited before it answered', /sos-ci status/),
+  );
 });
 
 test.each([
@@ -84,7 +86,7 @@ test.each([
   ['{"ok":false}\n'],
 ])('an invalid answer: %j', async (text) => {
   await listening((socket) => socket.end(text));
-  await expect(ask()).rejects.toMatchObject(trouble('the answer is not understood', /same release/));
+  await expect(ask()).rejects.toMatchObject(errorWith('the answer is not understood', /same release/));
 });
 
 test('an endless answer', async () => {

@@ -72,7 +72,7 @@ function received(socket: Socket): Promise<string> {
 }
 
 const connected = (socket: Socket) => new Promise((resolve) => socket.once('connect', resolve));
-const question = (request: object = PING) => `${JSON.stringify({ format: 1, ...operator, request })}\n`;
+const requestLine = (request: object = PING) => `${JSON.stringify({ format: 1, ...operator, request })}\n`;
 
 describe('a request', () => {
   beforeEach(() => server.start());
@@ -85,7 +85,7 @@ describe('a request', () => {
   test('arrives in pieces, in one piece, or from a client that half-closes at once', async () => {
     const pieces = client();
     const answers = [received(pieces)];
-    const text = question();
+    const text = requestLine();
     await connected(pieces);
     pieces.write(text.slice(0, 10));
     await new Promise((resolve) => setImmediate(resolve));
@@ -152,13 +152,13 @@ describe('hostile clients', () => {
     ['no JSON', 'hello\n'],
     ['nothing', '\n'],
     ['another format', `${JSON.stringify({ format: 2, ...operator, request: PING })}\n`],
-    ['a wish that nobody knows', question({ do: 'rm' })],
-    ['more than is asked for', question({ do: 'ping', also: 1 })],
-    ['no change number', question({ do: 'recheck', change: -1 })],
-    ['a number that is none', question({ do: 'recheck', change: 1.5 })],
-    ['nothing to promote', question({ do: 'promote', targets: [] })],
-    ['a job without a name', question({ do: 'enqueue', jobs: [''], change: 1, patchset: null })],
-    ['nobody', `${JSON.stringify({ format: 1, who: '', why: '', request: PING })}\n`],
+    ['an unknown request', requestLine({ do: 'rm' })],
+    ['an unknown field', requestLine({ do: 'ping', also: 1 })],
+    ['no change number', requestLine({ do: 'recheck', change: -1 })],
+    ['a fractional number', requestLine({ do: 'recheck', change: 1.5 })],
+    ['nothing to promote', requestLine({ do: 'promote', targets: [] })],
+    ['a job without a name', requestLine({ do: 'enqueue', jobs: [''], change: 1, patchset: null })],
+    ['no operator', `${JSON.stringify({ format: 1, who: '', why: '', request: PING })}\n`],
   ])('that send %s get an error', async (_, text) => {
     const socket = client();
     const answer = received(socket);
@@ -198,7 +198,7 @@ describe('hostile clients', () => {
     await Promise.all(many.map(connected));
     for (let again = 0; again < CLIENTS; again += 1) expect(await ask(PING)).toEqual({ result: PONG });
     expect(await ends[0]).toBe('');
-    many[1]?.end(question());
+    many[1]?.end(requestLine());
     expect(JSON.parse((await ends[1]) ?? '')).toMatchObject({ ok: true });
   });
 
@@ -210,7 +210,7 @@ describe('hostile clients', () => {
       });
     const socket = client();
     await connected(socket);
-    socket.write(question());
+    socket.write(requestLine());
     await operators.count(1);
     socket.destroy();
     open();
@@ -224,7 +224,7 @@ describe('hostile clients', () => {
         fc.oneof(
           fc.string(),
           fc.json(),
-          fc.object().map((o) => question(o)),
+          fc.object().map((o) => requestLine(o)),
         ),
         async (text) => {
           const socket = client();

@@ -17,8 +17,8 @@ import { EventSegments, type SegmentOptions } from '../../../src/adapters/event-
 import { FakeClock } from '../../fakes/clock.ts';
 
 const DAY = 86_400_000;
-/** Simulates a slow disk. */
-const PATIENT = { timeout: 50_000 };
+/** A timeout that also passes on a slow disk. */
+const SLOW_DISK = { timeout: 50_000 };
 let dir: string;
 let clock: FakeClock;
 let lost: number;
@@ -52,8 +52,8 @@ const text = () => files().map((name) => readFileSync(join(dir, name), 'utf8'));
 async function keepSlowly(kept: EventSegments, lines: readonly string[]): Promise<void> {
   for (const [index, one] of lines.entries()) {
     kept.keep(line(one));
-    const sofar = lines.slice(0, index + 1).join('\n').length + 1;
-    await expect.poll(() => text().join('').length, PATIENT).toBe(sofar);
+    const length = lines.slice(0, index + 1).join('\n').length + 1;
+    await expect.poll(() => text().join('').length, SLOW_DISK).toBe(length);
     await clock.advance(1);
   }
 }
@@ -118,14 +118,14 @@ describe('old files', () => {
       utimesSync(join(dir, name), at / 1_000, at / 1_000);
       return name;
     };
-    const [young, middle] = [old(1, 400), old(2, 400)];
+    const [newest, middle] = [old(1, 400), old(2, 400)];
     old(3, 400);
     old(31, 1);
     writeFileSync(join(dir, 'events-mine.jsonl'), 'not ours');
     const kept = segments({ segmentBytes: 100, maxBytes: 1_000 });
     kept.keep(line('new'));
     await kept.close();
-    expect(files()).toEqual([middle, young, segmentName(clock.now()), 'events-mine.jsonl'].sort());
+    expect(files()).toEqual([middle, newest, segmentName(clock.now()), 'events-mine.jsonl'].sort());
   });
 });
 
@@ -137,13 +137,13 @@ describe('a disk that accepts no writes', () => {
     const kept = segments();
     kept.keep(line('one'));
     kept.keep(line('two'));
-    await expect.poll(() => lost, PATIENT).toBe(2);
+    await expect.poll(() => lost, SLOW_DISK).toBe(2);
     expect(kept.problem()).toMatch(/EEXIST|ENOTDIR/);
     rmSync(dir);
     kept.keep(line('three'));
     expect(await segmentFiles(dir)).toEqual([]);
     await clock.advance(10_000);
-    await expect.poll(() => readdirSync(join(dir, '..')), PATIENT).toEqual(['events']);
+    await expect.poll(() => readdirSync(join(dir, '..')), SLOW_DISK).toEqual(['events']);
     kept.keep(line('four'));
     await kept.close();
     expect([text(), lost]).toEqual([['three\nfour\n'], 2]);
@@ -156,7 +156,7 @@ describe('a disk that accepts no writes', () => {
     for (let number = 0; number < 10; number += 1) kept.keep(line('12345'));
     // Lines beyond the buffer limit are lost at once.
     expect(lost).toBe(7);
-    await expect.poll(() => lost, PATIENT).toBe(10);
+    await expect.poll(() => lost, SLOW_DISK).toBe(10);
     await kept.close();
     expect(kept.problem()).toMatch(/10 lost since the start/);
   });

@@ -26,7 +26,7 @@ describe('evidence on this host', () => {
   });
   afterEach(() => rig.close());
 
-  test('makes a page of the tests in a subunit file, without secrets and with hostile names as text', async () => {
+  test('creates a page of the tests in a subunit file, without secrets and with hostile names as text', async () => {
     const secret = 'pass&<word>"1';
     const traceback = Buffer.from(`Traceback:\n  <script>alert(1)</script> ${secret}\n`);
     const name = '<img src=x onerror=alert(1)>\u202e';
@@ -112,8 +112,8 @@ describe('evidence on this host', () => {
     const other = { deployment: 'd1', job: `${JOB.slice(0, -2)}zz`, attempt: 1 };
     await rig.writeStageLog(other.job, 1, 'testing', 'ok\n');
     await evidence.collect(collectRequest({ owner: other }), signal);
-    const well = await evidence.publish(publishRequest({ owner: other, verdict: 'SUCCESS' }), signal);
-    expect((await rig.manifest(well)).failedStage).toBeNull();
+    const successUrl = await evidence.publish(publishRequest({ owner: other, verdict: 'SUCCESS' }), signal);
+    expect((await rig.manifest(successUrl)).failedStage).toBeNull();
   });
 
   test('redacts files, packed files, names, the reason and the subject', async () => {
@@ -222,11 +222,11 @@ describe('evidence on this host', () => {
       expect(await readdir(outside)).toEqual([]);
       await rm(join(parent, 'acme-dsvm'));
       const job = join(parent, 'acme-dsvm');
-      await writeAt(join(job, '01jabcdefghj', 'precious'), 'theirs');
+      await writeAt(join(job, '01jabcdefghj', 'precious'), 'foreign');
       await writeAt(join(job, JOB, 'manifest.json'), '{"version":1,"job":"another","files":[]}');
       const failure = await failureOf(evidence.publish(publishRequest(), signal));
       expect(failure).toMatchObject({ retryable: false, hint: 'move it away' });
-      expect(await readFile(join(job, '01jabcdefghj', 'precious'), 'utf8')).toBe('theirs');
+      expect(await readFile(join(job, '01jabcdefghj', 'precious'), 'utf8')).toBe('foreign');
       expect(await readdir(job)).toEqual(['01jabcdefghj', JOB]);
     } finally {
       await rm(outside, { recursive: true });

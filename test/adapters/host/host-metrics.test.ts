@@ -20,12 +20,12 @@ test('directories on one disk are one entry, including missing ones', async () =
       { path: join(dir, 'not', 'yet'), holds: 'events' },
     ],
     database: join(dir, 'sos-ci.db'),
-    unkept: () => 'no room',
+    unkept: () => 'no space',
   });
   const { disks, walBytes, unkept } = await metrics.read();
   expect(disks).toMatchObject([{ path: dir, holds: 'stateDir and logs and events' }]);
   expect(disks[0]?.freeBytes).toBeGreaterThan(0);
-  expect([walBytes, unkept]).toEqual([null, 'no room']);
+  expect([walBytes, unkept]).toEqual([null, 'no space']);
 });
 
 test('another file system is a separate disk', async () => {

@@ -1,4 +1,4 @@
-/** Processes that hide from the mark and from the lock: where this host allows cgroups, they end with their run. */
+/** Processes that hide from the environment mark and the lock end with their run, if this host allows cgroups. */
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
@@ -41,7 +41,7 @@ describe('a process that hides', () => {
     expect(isAlive(pid)).toBe(false);
   });
 
-  it('ends with the server of a stage that is over, and leaves no cgroup', async (context) => {
+  it('ends when its server is deleted, and leaves no cgroup', async (context) => {
     await needCgroups(context);
     const request = await scratch.script(HIDE);
     const handle = await scratch.runner().start(request, NEVER);
@@ -54,7 +54,7 @@ describe('a process that hides', () => {
     expect([group === '', existsSync(group)]).toEqual([false, false]);
   });
 
-  it('is no matter for a command that leaves nothing: its cgroup goes with it', async (context) => {
+  it('does not exist: the cgroup is removed with the command', async (context) => {
     await needCgroups(context);
     const request = await scratch.script('sed -n s/^0:://p /proc/self/cgroup');
     await (await scratch.runner().start(request, NEVER)).ended;
@@ -63,7 +63,7 @@ describe('a process that hides', () => {
     await until('the end of its cgroup', () => !existsSync(group));
   });
 
-  it('is not made of others by a test that names another cgroup, or a folder that looks like one', async (context) => {
+  it('is never a foreign process, even if the job names another cgroup or a similar folder', async (context) => {
     await needCgroups(context);
     const request = await scratch.script(`until [ -e "$1/go" ]; do sleep 0.05; done`);
     const runner = scratch.runner({ graceMs: 300 });

@@ -1,4 +1,4 @@
-/** Which Gerrit may have its patchsets run on this host without an operator's word. */
+/** The Gerrit servers whose patchsets may run on this host without configuration. */
 import { describe, expect, it } from 'vitest';
 import { assertLoopbackGerrit } from '../../../src/adapters/local/loopback-guard.ts';
 import { OperationError } from '../../../src/errors.ts';
@@ -23,7 +23,7 @@ describe('assertLoopbackGerrit', () => {
       OperationError,
     );
     expect(() => assertLoopbackGerrit(host, { allowUntrustedCode: true, user: null })).not.toThrow();
-    // Their code runs as an account of its own.
+    // The code runs as a separate account.
     expect(() => assertLoopbackGerrit(host, { allowUntrustedCode: false, user: 'ci' })).not.toThrow();
   });
 

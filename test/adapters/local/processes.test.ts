@@ -1,4 +1,4 @@
-/** Finding and ending real processes by what they carry. */
+/** Finding and ending real processes by their environment and locks. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
@@ -27,7 +27,7 @@ describe('processes', () => {
     for (const { pid } of children) if (pid !== undefined) kill(pid);
   });
 
-  /** Resolves when the program itself is there, with its environment. */
+  /** Resolves when the program has been executed, with its environment. */
   async function start(
     argv: readonly [string, ...string[]],
     environment: Record<string, string>,
@@ -56,7 +56,7 @@ describe('processes', () => {
     expect(await found({ marker, locks: [], except: [pid] })).toEqual([]);
   });
 
-  it('finds who holds a lock file as fd 9, and what descends from it', async () => {
+  it('finds processes that hold a lock file as fd 9, and their descendants', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'sos-ci-processes-'));
     const fd = openSync(join(folder, 'lock'), 'a');
     const script = `sh -c "exec 9>&-; sleep ${FOR_EVER}; :" & wait`;
@@ -74,24 +74,24 @@ describe('processes', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('ends what multiplies', async () => {
+  it('ends processes that keep forking', async () => {
     const [name, value] = marker.split('=') as [string, string];
-    const breed =
+    const forkLoop =
       'trap "" TERM; while :; do sh -c "trap \\"\\" TERM; sleep 0.3; sleep 0.3" & sleep 0.02; done';
-    await start(['sh', '-c', breed], { [name]: value });
-    await until('a family', async () => (await found({ marker, locks: [] })).length > 10);
+    await start(['sh', '-c', forkLoop], { [name]: value });
+    await until('many processes', async () => (await found({ marker, locks: [] })).length > 10);
     expect(await endProcesses({ marker, locks: [] }, limits)).toEqual([]);
     expect(await found({ marker, locks: [] })).toEqual([]);
   });
 
-  it('has nothing to end when nothing fits', async () => {
+  it('ends nothing if no process matches', async () => {
     expect(await endProcesses({ marker: 'NO=thing', locks: ['/no/such/lock'] }, limits)).toEqual([]);
   });
 
-  it('knows a process by its pid and start time together', async () => {
+  it('identifies a process by its pid and start time', async () => {
     const pid = await start(['sleep', FOR_EVER], {});
     const target = processWithArgument(pid, FOR_EVER);
-    if (target === null) throw new Error('it is there');
+    if (target === null) throw new Error('process not found');
     expect(target.startTicks).toBe(processStartTicks(pid));
     expect(processWithArgument(pid, 'other')).toBeNull();
     expect(signalProcess({ ...target, startTicks: '1' }, 'SIGKILL')).toBe(false);

@@ -1,4 +1,4 @@
-/** Strangers' code that removes what lies around it: the server is still known, ended and removed. */
+/** Untrusted code that removes its own server, and incomplete servers: both are still listed and removed correctly. */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ test.each([
   ['its own server', 'rm -rf ../*'],
   ['all servers that it sees', 'rm -rf ../../*'],
   ['the directory of its server', 'rm -rf "$(dirname "$PWD")"'],
-])('a stage that removes %s', async (_what, removes) => {
+])('lists and deletes the server of a stage that removes %s', async (_what, removes) => {
   const request = await scratch.script(`${removes}; echo x >"$1/ready"; while :; do sleep 0.1; done`);
   const { server } = request.run;
   await scratch.runner().start(request, NEVER);
@@ -44,44 +44,44 @@ test.each([
   expect(readdirSync(servers)).toEqual([]);
 });
 
-/** As a daemon leaves it that is killed between the label and the directory's name. */
-async function halfMade(maker: string): Promise<void> {
+/** Creates the state after a kill between writing the label and renaming the directory. */
+async function createIncomplete(temporaryName: string): Promise<void> {
   await create('half');
   const label = join(servers, '.half.json');
   const { madeFrom, ...rest } = JSON.parse(readFileSync(label, 'utf8'));
   expect(madeFrom).toMatch(/^\.new-/);
   rmSync(join(servers, 'half'), { recursive: true });
-  mkdirSync(join(servers, maker, 'tree'), { recursive: true });
-  writeFileSync(label, JSON.stringify({ ...rest, madeFrom: maker }));
+  mkdirSync(join(servers, temporaryName, 'tree'), { recursive: true });
+  writeFileSync(label, JSON.stringify({ ...rest, madeFrom: temporaryName }));
 }
 
-test('a server that never got its name was never there, and its name is free', async () => {
-  await halfMade('.new-999999999-5-aa');
+test('does not list a server whose directory was never renamed, and its name is free', async () => {
+  await createIncomplete('.new-999999999-5-aa');
   expect(await list()).toEqual([]);
   expect(readdirSync(servers)).toEqual([]);
   const made = await create('half');
   expect(await list()).toEqual([made]);
 });
 
-test('one that is being made is not there yet, and is left alone', async () => {
+test('does not list or remove a server that is being created', async () => {
   const started = /\) (.*)$/s.exec(readFileSync('/proc/1/stat', 'latin1'))?.[1]?.split(' ')[19];
-  const maker = `.new-1-${started}-bb`;
-  await halfMade(maker);
+  const temporaryName = `.new-1-${started}-bb`;
+  await createIncomplete(temporaryName);
   expect(await list()).toEqual([]);
-  expect(readdirSync(servers).sort()).toEqual(['.half.json', maker]);
+  expect(readdirSync(servers).sort()).toEqual(['.half.json', temporaryName]);
 });
 
-test('a directory without a label is not touched, and nothing is left of a server that would have had its name', async () => {
-  mkdirSync(join(servers, 'theirs', 'tree'), { recursive: true });
+test('does not touch a directory without a label, and refuses its name', async () => {
+  mkdirSync(join(servers, 'foreign', 'tree'), { recursive: true });
   mkdirSync(join(servers, 'empty'));
-  await expect(create('theirs')).rejects.toMatchObject({ name: 'OperationError', retryable: false });
+  await expect(create('foreign')).rejects.toMatchObject({ name: 'OperationError', retryable: false });
   writeFileSync(join(servers, 'a-file'), '');
   await expect(create('a-file')).rejects.toMatchObject({ name: 'OperationError', retryable: false });
   expect(await list()).toEqual([]);
-  expect(readdirSync(servers).sort()).toEqual(['a-file', 'empty', 'theirs']);
+  expect(readdirSync(servers).sort()).toEqual(['a-file', 'empty', 'foreign']);
 });
 
-test('a deletion that was cut off before the label went is ended by the next one', async () => {
+test('completes a deletion that was interrupted before the label was removed', async () => {
   const server = await create('one');
   rmSync(server.address, { recursive: true });
   expect(await list()).toEqual([server]);

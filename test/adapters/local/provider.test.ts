@@ -1,4 +1,4 @@
-/** Local servers on a real disk with real processes, among them what a job can do to hinder its removal. */
+/** Local servers on a real disk with real processes, including jobs that try to prevent their removal. */
 
 import { spawn } from 'node:child_process';
 import {
@@ -42,7 +42,7 @@ describe('LocalProvider', () => {
   }
   const list = () => scratch.provider.list({ deployment: 'ours' }, NEVER);
 
-  it('makes a private directory with folders, and a label beside it', async () => {
+  it('creates a private directory with folders, and a label next to it', async () => {
     const server = await create('sos-ci-1');
     expect(server.address).toBe(join(servers, 'sos-ci-1'));
     expect(statSync(server.address).mode & 0o777).toBe(0o700);
@@ -66,26 +66,26 @@ describe('LocalProvider', () => {
     ['..', 'server'],
     ['a b\n\0ü', 'a-b---'],
     ['x'.repeat(300), 'x'.repeat(100)],
-  ])('stays inside its folder with the name %j', async (name, expected) => {
+  ])('creates the server %j inside its folder', async (name, expected) => {
     const server = await create(name);
     expect(server).toMatchObject({ name, address: join(servers, expected) });
     expect((await list()).map((one) => one.server)).toEqual([server]);
   });
 
-  it('refuses a name that is taken, and leaves what is there', async () => {
+  it('refuses an existing name, and keeps the existing server', async () => {
     const first = await create('same');
     await expect(create('same')).rejects.toMatchObject({ name: 'OperationError', retryable: false });
     expect((await list()).map(({ server }) => server.id)).toEqual([first.id]);
     expect(readdirSync(servers)).toEqual(['.same.json', 'same']);
   });
 
-  it('says what is wrong with its disk', async () => {
+  it('reports an error of the disk', async () => {
     mkdirSync(scratch.stateDir, { recursive: true });
     writeFileSync(servers, 'in the way');
     await expect(create('one')).rejects.toMatchObject({ name: 'OperationError', operation: 'create server' });
   });
 
-  it('lists only what has a sound label of its own', async () => {
+  it('lists only directories with a valid label', async () => {
     const server = await create('good');
     const labels: readonly [string, string][] = [
       ['not-json', '{'],
@@ -118,7 +118,7 @@ describe('LocalProvider', () => {
     expect((await list()).map((one) => one.server)).toEqual([server]);
   });
 
-  it('sweeps what makers that were killed have left, and nothing else', async () => {
+  it('removes only temporary directories of killed processes', async () => {
     await create('one');
     const started = /\) (.*)$/s.exec(readFileSync('/proc/1/stat', 'latin1'))?.[1]?.split(' ')[19];
     for (const name of ['.new-999999999-5-aa', `.new-1-${started}-bb`, '.new-1-1-cc', '.else', 'empty']) {
@@ -135,14 +135,14 @@ describe('LocalProvider', () => {
     ]);
   });
 
-  it('creates and lists at the same time without harm', async () => {
+  it('creates and lists concurrently', async () => {
     const names = Array.from({ length: 20 }, (_, index) => `many-${index}`);
     const made = await Promise.all(names.flatMap((name) => [create(name), list().then(() => null)]));
     expect(made.filter((one) => one !== null)).toHaveLength(20);
     expect(await list()).toHaveLength(20);
   });
 
-  it('ends every process of the server, whatever it did to get away', async () => {
+  it('ends every process of the server, even if it tries to escape', async () => {
     const request = await scratch.script(
       `trap "" TERM
        setsid sh -c "trap '' TERM; while :; do sleep 0.1; done" &
@@ -162,7 +162,7 @@ describe('LocalProvider', () => {
     expect(existsSync(join(scratch.directory(request), 'log'))).toBe(true);
   });
 
-  it('ends processes of a server whose directory has gone already', async () => {
+  it('ends processes of a server whose directory is already removed', async () => {
     const server = await create('gone');
     await scratch.provider.delete(server, 'ours', NEVER);
     const late = spawn('sleep', [FOR_EVER], {
@@ -175,7 +175,7 @@ describe('LocalProvider', () => {
     expect(await exited).toBe('SIGTERM');
   });
 
-  it('removes what a job has made hard to remove, and nothing behind its links', async () => {
+  it('removes files that a job has protected, but not the targets of links', async () => {
     const server = await create('hard');
     const tree = join(server.address, 'tree');
     const outside = join(scratch.root, 'outside');
@@ -184,7 +184,7 @@ describe('LocalProvider', () => {
     symlinkSync(outside, join(tree, 'link'));
     mkdirSync(join(tree, 'locked', 'deeper'), { recursive: true });
     writeFileSync(join(tree, 'locked', 'deeper', 'file'), '');
-    // Longer than a path may be.
+    // Deeper than the longest path.
     const dig = 'cd "$0"; for i in $(seq 40); do mkdir "$1" && cd "$1" || exit 1; done';
     const digger = spawn('sh', ['-c', dig, tree, 'd'.repeat(200)]);
     await new Promise((resolve) => digger.once('exit', resolve));
@@ -198,7 +198,7 @@ describe('LocalProvider', () => {
     expect(statSync(join(outside, 'precious')).mode & 0o777).toBe(0o400);
   });
 
-  it('keeps the label until the rest has gone, so that a deletion that was cut off is seen', async () => {
+  it('removes the label last, so that an interrupted deletion is detected', async () => {
     const server = await create('half');
     const provider = scratch.newProvider({ deleteTimeoutMs: 200 });
     const programs = join(scratch.root, 'programs');
@@ -219,7 +219,7 @@ describe('LocalProvider', () => {
     expect(await list()).toEqual([]);
   });
 
-  it('takes no address and no namesake for proof', async () => {
+  it('deletes by id and name only, never by address', async () => {
     const server = await create('one');
     const { provider } = scratch;
     const outside = join(scratch.root, 'outside');

@@ -1,4 +1,4 @@
-/** A stage's life goes on without the daemon that started it: adopted, ended at its deadline, or found lost. */
+/** A stage survives the daemon that started it: it is adopted, ended at its deadline, or found lost. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ describe('a stage whose daemon is killed', () => {
   const pids = () => readFileSync(join(scratch.root, 'pids'), 'utf8').trim().split('\n').map(Number);
 
   /** Starts the stage in a daemon that is killed, with its process group, once the stage runs. */
-  async function orphan(request: RunStage): Promise<number> {
+  async function startAndKillDaemon(request: RunStage): Promise<number> {
     const daemon = program.start(scratch.stateDir, request);
     const { value } = await daemon.lines.next();
     await daemon.killGroup();
@@ -33,9 +33,9 @@ describe('a stage whose daemon is killed', () => {
     return pid;
   }
 
-  it('goes on, and the next daemon adopts the same process', async () => {
+  it('continues, and the next daemon adopts the same process', async () => {
     const request = await scratch.script(TICK);
-    const pid = await orphan(request);
+    const pid = await startAndKillDaemon(request);
     const [command = 0] = [Number(await written(join(scratch.root, 'pids')))];
     expect([isAlive(pid), isAlive(command)]).toEqual([true, true]);
     const handle = await scratch.runner().start(request, NEVER);
@@ -47,9 +47,9 @@ describe('a stage whose daemon is killed', () => {
     expect(pids()).toEqual([command]);
   });
 
-  it('ends while nobody watches, and its ending is found', async () => {
+  it('ends without a daemon, and the next daemon finds its exit record', async () => {
     const request = await scratch.script(TICK);
-    await orphan(request);
+    await startAndKillDaemon(request);
     await scratch.put('end', '9');
     await until('the end of everything', () => processesOf(scratch.root).length === 0);
     const handle = await scratch.runner().start(request, NEVER);
@@ -58,12 +58,12 @@ describe('a stage whose daemon is killed', () => {
     expect(pids()).toHaveLength(1);
   });
 
-  it('is ended at its deadline while nobody watches, children and all', async () => {
+  it('is ended at its deadline without a daemon, including its children', async () => {
     const request = await scratch.script(
       `trap "" TERM; setsid sleep ${FOR_EVER} & env -i setsid sleep ${FOR_EVER}1 & echo $$ >"$1/pids"; while :; do sleep 0.05; done`,
       { timeoutMs: 1_500 },
     );
-    await orphan(request);
+    await startAndKillDaemon(request);
     await until('the end of everything', () => processesOf(scratch.root).length === 0);
     expect(isAlive(pids()[0] ?? 0)).toBe(false);
     expect(processesOf(`sleep\0${FOR_EVER}1`)).toEqual([]);
@@ -71,11 +71,11 @@ describe('a stage whose daemon is killed', () => {
     expect(await handle.ended).toEqual({ how: 'timedOut' });
   });
 
-  it('begins once at most, whenever the daemon is killed at its start', async () => {
+  it('starts at most once, whenever the daemon is killed during the start', async () => {
     for (const delayMs of [0, 30, 60, 80, 100, 120, 140, 160, 180, 200, 250]) {
       const request = await scratch.script(`echo x >>"$1/begun-${delayMs}"; exit 3`);
       const daemon = program.start(scratch.stateDir, request);
-      // The moment of the kill is what varies; nothing is waited for.
+      // Varies the time of the kill.
       await setTimeout(delayMs);
       await daemon.killGroup();
       const handle = await scratch.runner().start(request, NEVER);
@@ -84,7 +84,7 @@ describe('a stage whose daemon is killed', () => {
     }
   });
 
-  it('begins once when two daemons start it at the same time', async () => {
+  it('starts once when three daemons start it at the same time', async () => {
     const request = await scratch.script(TICK);
     const daemons = [1, 2, 3].map(() => program.start(scratch.stateDir, request));
     const starts = await Promise.all(
@@ -106,7 +106,7 @@ describe('a stage whose runner is killed', () => {
   });
   afterEach(() => scratch.close());
 
-  it('still runs while its command lives, and is lost when that ends', async () => {
+  it('still runs while its command runs, and is lost when that ends', async () => {
     const request = await scratch.script(TICK);
     const runner = scratch.runner();
     const handle = await runner.start(request, NEVER);
@@ -147,7 +147,7 @@ describe('a stage whose runner is killed', () => {
     expect(await handle.ended).toHaveProperty('how', 'lost');
   });
 
-  it('is lost when its ending is damaged', async () => {
+  it('is lost when its exit record is damaged', async () => {
     const request = await scratch.request(['true']);
     const runner = scratch.runner();
     await (await runner.start(request, NEVER)).ended;
@@ -158,7 +158,7 @@ describe('a stage whose runner is killed', () => {
     }
   });
 
-  it('is not told by an empty ending, as a power cut leaves it', async () => {
+  it('is lost when its exit record is empty, as after a power cut', async () => {
     const request = await scratch.request(['true']);
     const runner = scratch.runner();
     await (await runner.start(request, NEVER)).ended;
@@ -167,15 +167,15 @@ describe('a stage whose runner is killed', () => {
     expect(await handle.ended).toMatchObject({ how: 'lost', why: expect.stringContaining('left an ending') });
   });
 
-  it('is seen to be lost when the flock that waited was killed', async () => {
+  it('is detected as lost even if the waiting flock was killed', async () => {
     const request = await scratch.script(TICK);
     const handle = await scratch.runner({ safetyMs: 100 }).start(request, NEVER);
     await written(join(scratch.root, 'pids'));
     const lock = join(scratch.directory(request), 'lock');
-    const ours = await until('our flock', () => processesOf(`--shared\0${lock}`)[0]);
-    kill(ours);
+    const firstFlock = await until('our flock', () => processesOf(`--shared\0${lock}`)[0]);
+    kill(firstFlock);
     const second = await until('another flock', () =>
-      processesOf(`--shared\0${lock}`).find((pid) => pid !== ours),
+      processesOf(`--shared\0${lock}`).find((pid) => pid !== firstFlock),
     );
     expect(isAlive(second)).toBe(true);
     kill(handle.pid);

@@ -1,4 +1,4 @@
-/** Stages with real processes: how they begin, what they get, how they end. Judged by /proc and the files they leave. */
+/** Stages with real processes: their start, environment and end, checked with /proc and their files. */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readFile, symlink, writeFile } from 'node:fs/promises';
@@ -33,7 +33,7 @@ describe('LocalRunner', () => {
   });
   afterEach(() => scratch.close());
 
-  it('gives the command its facts, and nothing else of our environment', async () => {
+  it('gives the command its variables, and nothing else of our environment', async () => {
     process.env.SOS_CI_TEST_SECRET = 'hunter2';
     const request = await scratch.request(['env', '-0']);
     const handle = await scratch.runner().start(request, NEVER);
@@ -42,7 +42,7 @@ describe('LocalRunner', () => {
     const { address, id } = request.run.server;
     const entries = (await scratch.file(request, 'log')).split('\0').filter((line) => line !== '');
     const environment = Object.fromEntries(entries.map((line) => line.split(/=(.*)/s)));
-    // Shells add these by themselves: the folder they are in, and how deep they are nested.
+    // Shells add these variables.
     for (const own of ['PWD', 'OLDPWD', 'SHLVL', '_']) delete environment[own];
     expect(environment).toEqual({
       PATH: process.env.PATH,
@@ -80,7 +80,7 @@ describe('LocalRunner', () => {
     const handle = await scratch.runner().start(stage, NEVER);
     await until('the first line', async () => (await scratch.file(stage, 'log')) !== '');
     expect(readFileSync(join(folder, 'run.sh'), 'utf8')).toBe(text);
-    // An edit does not reach a run that has begun, and neither does a second start.
+    // An edit does not affect a running stage, even after a second start.
     writeFileSync(join(folder, 'run.sh'), '#!/bin/sh\nexit 9\n');
     expect(await scratch.runner().start(stage, NEVER)).toMatchObject({ pid: handle.pid, adopted: true });
     writeFileSync(end, '');
@@ -107,9 +107,9 @@ describe('LocalRunner', () => {
     ['a program that cannot be executed', ['/etc/passwd'], { how: 'exited', code: 126 }],
     ['a program that is killed', ['sh', '-c', 'kill -9 $$'], { how: 'killed', signal: 9 }],
     ['a program that crashes', ['sh', '-c', 'kill -SEGV $$'], { how: 'killed', signal: 11 }],
-    ['an exit code that is no signal', ['sh', '-c', 'exit 255'], { how: 'exited', code: 255 }],
+    ['an exit code that is not a signal', ['sh', '-c', 'exit 255'], { how: 'exited', code: 255 }],
     ['a relative program', ['./run.sh'], { how: 'exited', code: 42 }],
-  ])('tells %s', async (_what, argv, end) => {
+  ])('reports %s', async (_what, argv, end) => {
     const request = await scratch.request(argv);
     const tool = join(request.run.server.address, 'tree', 'run.sh');
     writeFileSync(tool, '#!/bin/sh\nexit 42\n', { mode: 0o755 });
@@ -117,7 +117,7 @@ describe('LocalRunner', () => {
     expect(await handle.ended).toEqual(end);
   });
 
-  it('says 126 when the work tree is gone', async () => {
+  it('reports exit code 126 if the work tree is missing', async () => {
     const request = await scratch.request(['true']);
     const { server } = request.run;
     const elsewhere = {
@@ -128,7 +128,7 @@ describe('LocalRunner', () => {
     expect(await handle.ended).toEqual({ how: 'exited', code: 126 });
   });
 
-  it('has all output in the log before it tells the ending', async () => {
+  it('has all output in the log before it reports the end', async () => {
     const request = await scratch.script('head -c 700000 /dev/zero | tr "\\0" x; echo err >&2; printf end');
     const handle = await scratch.runner().start(request, NEVER);
     await handle.ended;
@@ -137,7 +137,7 @@ describe('LocalRunner', () => {
     expect(log.endsWith('xerr\nend')).toBe(true);
   });
 
-  it('caps the log of a command that writes forever, reads on, and says so in the last line', async () => {
+  it('limits the log of a command that writes forever, discards the rest, and notes it in the last line', async () => {
     const request = await scratch.script('head -c 5000000 /dev/zero | tr "\\0" x; echo done >"$1/done"', {
       outputLimitBytes: 100_000,
     });
@@ -149,14 +149,14 @@ describe('LocalRunner', () => {
     expect(lines.slice(1)).toEqual(['[sos-ci: output past 100000 bytes was dropped]', '']);
   });
 
-  it('ends at the deadline a command that writes forever', async () => {
+  it('ends a command that writes forever at the deadline', async () => {
     const request = await scratch.request(['yes'], { timeoutMs: 700, outputLimitBytes: 10_000 });
     const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'timedOut' });
     expect((await scratch.file(request, 'log')).length).toBeLessThan(11_000);
   });
 
-  it('leaves none of its own helpers behind, and no fifo', async () => {
+  it('leaves no helper process and no fifo', async () => {
     const request = await scratch.request(['true']);
     const handle = await scratch.runner().start(request, NEVER);
     await handle.ended;
@@ -166,7 +166,7 @@ describe('LocalRunner', () => {
     expect(await scratch.file(request, 'runner.err')).toBe('');
   });
 
-  it('tells the ending of a command that leaves a child behind; the child may go on writing', async () => {
+  it('reports the end of a command that leaves a child, which can continue to write', async () => {
     const request = await scratch.script(
       'setsid sh -c "echo \\$\\$ >\\"$1/child\\"; until [ -e \\"$1/go\\" ]; do sleep 0.05; done; echo late" & echo early; exit 4',
     );
@@ -180,7 +180,7 @@ describe('LocalRunner', () => {
     await until('the end of all helpers', () => processesOf(scratch.root).length === 0);
   });
 
-  it('refuses what the system would cut at a NUL', async () => {
+  it('refuses an argument with a NUL', async () => {
     const request = await scratch.request(['echo', 'a\0b']);
     await expect(scratch.runner().start(request, NEVER)).rejects.toMatchObject({
       name: 'OperationError',
@@ -188,7 +188,7 @@ describe('LocalRunner', () => {
     });
   });
 
-  it('explains a start that fails', async () => {
+  it('reports a start that fails', async () => {
     const request = await scratch.request(['true']);
     await writeFile(join(scratch.stateDir, 'runs'), 'in the way');
     await expect(scratch.runner().start(request, NEVER)).rejects.toMatchObject({
@@ -197,7 +197,7 @@ describe('LocalRunner', () => {
     });
   });
 
-  it('removes the results of an earlier run when the command begins, and then no more', async () => {
+  it('removes the results of an earlier run once, when the command starts', async () => {
     const request = await scratch.request(['sh', '-c', 'cat results.tap; echo new >results.tap'], {
       removes: ['results.tap'],
     });
@@ -223,7 +223,7 @@ describe('LocalRunner', () => {
     expect(await read('large.tap')).toEqual({ unreadable: 'large.tap: it is larger than 50 bytes' });
   });
 
-  it('watches without a process that would outlive the run', async () => {
+  it('leaves no waiting process after detach', async () => {
     const request = await scratch.request(['sleep', FOR_EVER]);
     const runner = scratch.runner();
     const handle = await runner.start(request, NEVER);

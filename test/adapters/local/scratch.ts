@@ -1,6 +1,6 @@
 /**
- * A state directory of its own for each test, with real servers and real stages in it. `close` ends and removes
- * whatever is left, found by what it carries.
+ * A state directory for each test, with real servers and real stages. `close` kills the processes that are left,
+ * which it finds by their command line and environment, and removes the directory.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -32,10 +32,10 @@ export const PATCHSET: Patchset = {
   topic: '',
 };
 
-/** Seconds, longer than any test waits; its fraction tells our sleeping processes from those of other test files. */
+/** Seconds, longer than any test. The fraction distinguishes our sleeping processes from those of other test files. */
 export const FOR_EVER = `3600.${process.pid}`;
 
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 let numbers = 0;
 
 export class Scratch {
@@ -57,7 +57,7 @@ export class Scratch {
     });
   }
 
-  /** A stage with this command, on a server of its own. */
+  /** A stage with this command on a new server. */
   async request(
     argv: readonly string[],
     more: Partial<StageSpec> = {},
@@ -79,7 +79,7 @@ export class Scratch {
     };
   }
 
-  /** The same with a shell script; `$1` is the test's root directory. */
+  /** A stage with this shell script; `$1` is the root directory of the test. */
   script(text: string, more: Partial<StageSpec> = {}, stage: Stage = 'testing'): Promise<RunStage> {
     return this.request(['sh', '-c', text, 'sh', this.root], more, stage);
   }
@@ -92,7 +92,7 @@ export class Scratch {
     return readFile(join(this.directory(request), name), 'utf8');
   }
 
-  /** Appears whole. */
+  /** Writes a file atomically. */
   async put(name: string, text: string): Promise<void> {
     await mkdir(this.root, { recursive: true });
     await writeFile(join(this.root, `${name}.part`), text);
@@ -105,9 +105,9 @@ export class Scratch {
   }
 }
 
-/** Ends what a test has left in a directory. What is killed may just have started another, which would write there. */
+/** Kills the processes that a test left in a directory. Repeats, because a killed one may have just started another. */
 export async function endAllIn(root: string): Promise<void> {
-  await until('the end of all that a test has left', () => {
+  await until('the end of all processes of the test', () => {
     const left = [...processesOf(root), ...processesOf(`sleep\0${FOR_EVER}`)];
     for (const pid of left) kill(pid);
     return left.length === 0;
@@ -115,7 +115,7 @@ export async function endAllIn(root: string): Promise<void> {
   await removeGroups(root);
 }
 
-/** The cgroups of runs that a test did not let end as they should. */
+/** Removes the cgroups of runs that a test did not end properly. */
 async function removeGroups(root: string): Promise<void> {
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' });
   for (const file of files.filter((name) => name.endsWith('/group'))) {
@@ -129,30 +129,30 @@ async function removeGroups(root: string): Promise<void> {
   }
 }
 
-/** Resolves to the first answer that is not false, null or undefined. */
+/** Polls until the answer is not false, null or undefined. */
 export async function until<T>(
   what: string,
-  look: () => T | Promise<T>,
+  poll: () => T | Promise<T>,
 ): Promise<Exclude<T, false | null | undefined>> {
-  const limit = Date.now() + PATIENCE_MS;
+  const limit = Date.now() + TIMEOUT_MS;
   for (;;) {
-    const answer = await look();
-    if (isThere(answer)) return answer;
+    const answer = await poll();
+    if (isPresent(answer)) return answer;
     if (Date.now() > limit) throw new Error(`still waiting for: ${what}`);
     await setTimeout(20);
   }
 }
 
-function isThere<T>(answer: T): answer is Exclude<T, false | null | undefined> {
+function isPresent<T>(answer: T): answer is Exclude<T, false | null | undefined> {
   return answer !== false && answer !== null && answer !== undefined;
 }
 
-/** The content of a file that something else is about to write. */
+/** Waits for the content of a file. */
 export function written(file: string): Promise<string> {
   return until(`content of ${file}`, () => existsSync(file) && (readFileSync(file, 'utf8').trim() || null));
 }
 
-/** Living processes whose command line or environment speaks of this text; not ourselves. */
+/** Other processes whose command line or environment contains this text. */
 export function processesOf(text: string): readonly number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
@@ -160,12 +160,12 @@ export function processesOf(text: string): readonly number[] {
     .map(Number);
 }
 
-/** Not ended and not a zombie. */
+/** Whether the process runs and is not a zombie. */
 export function isAlive(pid: number): boolean {
   return /^State:\t[^ZX]/m.test(readProc(pid, 'status'));
 }
 
-/** '' once it is gone. */
+/** The session id of a process; '' if it has ended. */
 export function sessionOf(pid: number): string {
   return readProc(pid, 'stat').split(') ')[1]?.split(' ')[3] ?? '';
 }
@@ -174,6 +174,6 @@ export function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has ended by itself.
+    // It has already ended.
   }
 }

@@ -1,4 +1,4 @@
-/** Builds test/fixtures/start-stage.ts once for a test file, and starts it in a process group of its own. */
+/** Builds test/fixtures/start-stage.ts once for a test file, and starts it in its own process group. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,9 +10,9 @@ import type { RunStage } from './scratch.ts';
 
 export interface SmallDaemon {
   readonly pid: number;
-  /** Lines that it prints. */
+  /** The lines that it prints. */
   readonly lines: AsyncIterator<string>;
-  /** Kills it and its whole process group, as from outside, and waits until it is gone. */
+  /** Kills its whole process group, and waits until it has ended. */
   killGroup(): Promise<void>;
 }
 
@@ -29,15 +29,15 @@ export class SmallDaemonProgram {
       format: 'esm',
       platform: 'node',
       banner: { js: "import { createRequire } from 'node:module'; const require = createRequire('/');" },
-      // runner.sh is looked for beside the source.
+      // runner.sh is found relative to the source.
       define: { 'import.meta.url': JSON.stringify(runner) },
       logLevel: 'silent',
     });
   }
 
   start(stateDir: string, request: RunStage): SmallDaemon {
-    const order = JSON.stringify({ stateDir, request });
-    const child = spawn(process.execPath, [this.#file, order], {
+    const input = JSON.stringify({ stateDir, request });
+    const child = spawn(process.execPath, [this.#file, input], {
       detached: true,
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -1,4 +1,4 @@
-/** Temporary directories beside makers that finish while the folder is read. */
+/** Temporary directories of concurrent operations that finish while the folder is read. */
 
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ describe('TemporaryDirectories', () => {
     expect(await reported).toEqual([]);
   });
 
-  it('reports a directory that its maker could not remove', async () => {
+  it('reports a directory that was not removed at the end', async () => {
     const directories = new TemporaryDirectories(folder);
     const path = directories.begin();
     mkdirSync(path);

@@ -75,7 +75,7 @@ describe('foreign text', () => {
   });
   afterAll(() => sink.close());
 
-  test('stays where it belongs', LONG, async () => {
+  test('cannot change headers, recipients or the end of the mail', LONG, async () => {
     const where = { host: '127.0.0.1', port: sink.port, tls: 'none', caFile: null, login: null } as const;
     const mailer = new SmtpMailer({ ...where, from, timeoutMs: 60_000 });
     const to = ['dev@acme.example', 'ops@acme.example'];

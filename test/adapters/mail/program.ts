@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export interface Taken {
+export interface ReceivedMail {
   readonly argv: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly data: string;
@@ -49,7 +49,7 @@ export class MailProgram {
   }
 
   /** The received mails, oldest first. */
-  get taken(): readonly Taken[] {
+  get taken(): readonly ReceivedMail[] {
     return readdirSync(this.directory)
       .filter((name) => name.endsWith('.mail'))
       .sort()

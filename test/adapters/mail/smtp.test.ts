@@ -132,7 +132,7 @@ describe('failures', () => {
     expect(error).toMatchObject({ retryable, message: expect.stringContaining(reply.slice(4)) });
   });
 
-  test('one of two recipients is refused: the other gets the mail, and the operator hears which', async () => {
+  test('one of two recipients is refused: the other one gets the mail, and the error names the refused one', async () => {
     const ours = await mailer({});
     sink.next('RCPT', '550 5.1.1 nobody of that name');
     const two = { ...mail, to: ['gone@acme.example', 'dev@acme.example'] };

@@ -16,7 +16,7 @@ describe('our private key', () => {
     expect((await readPrivateKey(file, USE)).toString()).toBe(keys.account.private);
   });
 
-  test.each(['ed25519', 'ecdsa', 'rsa'])('%s as ssh-keygen makes it', async (type) => {
+  test.each(['ed25519', 'ecdsa', 'rsa'])('of ssh-keygen is read: %s', async (type) => {
     const file = `${site.directory}/made-${type}`;
     execFileSync('ssh-keygen', ['-q', '-t', type, '-N', '', '-f', file]);
     await expect(readPrivateKey(file, USE)).resolves.toBeInstanceOf(Buffer);

@@ -9,7 +9,7 @@ import { NEVER } from '../../fixtures/never.ts';
 
 const TIMEOUT_MS = 60_000;
 
-test('returns the key that the server presents, and offers none of ours', async () => {
+test('returns the host key of the server, and offers no key of ours', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'sos-ci-shown-'));
   const gerrit = new EmbeddedGerrit({ directory, accounts: [] });
   await gerrit.start();

@@ -20,7 +20,7 @@ const find = (text: string, host = 'review.example.org', port = 29418) =>
   findKnownHost(text, { file, host, port });
 const types = (text: string, host?: string, port?: number) => find(text, host, port).keys.map((k) => k.type);
 
-describe('find the entries of a host', () => {
+describe('findKnownHost', () => {
   test.each([
     ['host and port', `[review.example.org]:29418 ${ed}`],
     ['any case', `[Review.Example.ORG]:29418 ${ed}`],
@@ -43,7 +43,7 @@ describe('find the entries of a host', () => {
     ['a certificate authority', `@cert-authority [review.example.org]:29418 ${ed}`],
     ['an unknown marker', `@trusted [review.example.org]:29418 ${ed}`],
     ['no key', '[review.example.org]:29418 ssh-ed25519 '],
-    ['a key that is none', '[review.example.org]:29418 ssh-ed25519 AAAA'],
+    ['an invalid key', '[review.example.org]:29418 ssh-ed25519 AAAA'],
     ['a comment', `#[review.example.org]:29418 ${ed}`],
   ])('not %s', (_what, text) => {
     expect(types(text)).toEqual([]);
@@ -71,7 +71,7 @@ describe('find the entries of a host', () => {
     });
   });
 
-  needs('ssh-keygen').test('agrees with ssh-keygen about the hash of a name', async () => {
+  needs('ssh-keygen').test('hashes names like ssh-keygen', async () => {
     const path = site.file('hashed_hosts', `[review.example.org]:29418 ${ed}\n`);
     execFileSync('ssh-keygen', ['-q', '-H', '-f', path], { stdio: 'ignore' });
     const known = await readKnownHost(path, 'review.example.org', 29418);
@@ -79,7 +79,7 @@ describe('find the entries of a host', () => {
   });
 });
 
-describe('judge a key', () => {
+describe('judgeHostKey', () => {
   const known = find(
     `[review.example.org]:29418 ${ed}\n@revoked * ${keys.otherEd25519.public}\n[review.example.org]:29418 ${keys.rsa.public}`,
   );

@@ -19,7 +19,7 @@ afterEach(() => rmSync(dir, { recursive: true }));
 test.each([
   [22, 'review.example.org '],
   [29418, '[review.example.org]:29418 '],
-])('a key for port %i, after the existing entries', (port, begins) => {
+])('appends a key for port %i to the existing entries', (port, begins) => {
   const key = newKey();
   writeFileSync(file, 'other ssh-ed25519 AAAA');
   expect(pinHostKey(file, 'review.example.org', port, key)).toBe('pinned');
@@ -30,7 +30,7 @@ test.each([
   expect(judgeHostKey(findKnownHost(text, { file, host: 'review.example.org', port }), key)).toBe('known');
 });
 
-test('replaces no key', () => {
+test('does not replace a key', () => {
   pinHostKey(file, 'h', 22, newKey());
   const before = readFileSync(file, 'utf8');
   expect(() => pinHostKey(file, 'h', 22, newKey())).toThrow('names another key for it');

@@ -1,4 +1,4 @@
-/** Providers of the embedded OpenStack, such as one daemon after another creates. */
+/** The embedded OpenStack, and providers for it like those of successive daemons. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,12 +43,12 @@ export class CloudSetup {
     return join(this.#root, 'key');
   }
 
-  /** Of the provider's `ssh.key`. */
+  /** The public half of the provider's `ssh.key`. */
   async publicKey(): Promise<string> {
     return (await readPublicKey(this.keyFile, { setting: 'ssh.key', addTo: 'to the server' })).line;
   }
 
-  /** The account that a provider with this change logs in as. */
+  /** The account that a provider with this configuration uses for its login. */
   async loginUser(change: Partial<OpenStackProviderConfig> = {}): Promise<string> {
     const { config, session } = this.#parts(change);
     return (await planServer(new Calls(session), config, NEVER)).user;
@@ -62,7 +62,7 @@ export class CloudSetup {
     return new OpenStackProvider(onCapacity === undefined ? options : { ...options, onCapacity });
   }
 
-  /** A file with this text. */
+  /** Writes a file with this text. */
   file(text: string): string {
     const file = join(this.#root, 'file');
     writeFileSync(file, text);
@@ -94,7 +94,7 @@ export class CloudSetup {
     return file;
   }
 
-  /** What the cloud still has, of all owners. */
+  /** The resources that are left in the cloud, of all owners. */
   get left(): Left {
     const { servers, ports, floating, keyPairs, volumes } = this.cloud.state;
     const alive = [...servers.values()].filter(({ deleting }) => !deleting);
@@ -107,8 +107,8 @@ export class CloudSetup {
     };
   }
 
-  /** Resources of others: each of these texts in the place of our mark, and the name and tag of our server. */
-  addLookAlikes(ours: Server, texts: readonly string[]): void {
+  /** Adds foreign resources with the name and tag of our server, and each of these texts instead of our mark. */
+  addSimilarResources(ours: Server, texts: readonly string[]): void {
     const { state } = this.cloud;
     const { name } = ours;
     const server = state.servers.get(ours.id);
@@ -117,7 +117,7 @@ export class CloudSetup {
     const volume = [...state.volumes.values()][0];
     if (!server || !network || !floating || !volume) throw new Error('the cloud has no server of ours');
     for (const [index, text] of texts.entries()) {
-      const id = `look-alike-${index}`;
+      const id = `similar-${index}`;
       const metadata = { 'sos-ci': text };
       state.servers.set(id, {
         ...server,
@@ -190,7 +190,7 @@ interface Left {
 
 export const EMPTY: Left = { servers: [], ports: [], floating: [], keyPairs: [], volumes: [] };
 
-/** Lists and deletes, as the engine does. */
+/** Lists and deletes all servers, like the engine. */
 export async function removeAll(provider: OpenStackProvider): Promise<void> {
   for (const { server } of await provider.list({ deployment: 'ours' }, NEVER)) {
     await provider.delete(server, 'ours', NEVER);

@@ -1,4 +1,4 @@
-/** What the provider makes of each way in which a cloud refuses, fails, or lies. */
+/** How the provider handles each way in which a cloud refuses, fails, or gives invalid answers. */
 import { afterEach, beforeEach, expect } from 'vitest';
 import type { OpenStackProviderConfig } from '../../../src/config/config.ts';
 import { OperationError } from '../../../src/errors.ts';
@@ -16,7 +16,7 @@ beforeEach(async () => {
 afterEach(() => setup.stop());
 
 describe('a server is created', () => {
-  const lost = [
+  const lostAnswers = [
     ['answers 500', { status: 500 }],
     ['answers 504 with a page', { status: 504, body: HTML, headers: { 'content-type': 'text/html' } }],
     ['answers 429', { status: 429, headers: { 'retry-after': '1' } }],
@@ -24,7 +24,7 @@ describe('a server is created', () => {
     ['sends half an answer', 'cut'],
     ['closes the connection', 'close'],
   ] as const;
-  it.each(lost)('and found by its mark when Nova %s although it exists', async (_what, answer) => {
+  it.each(lostAnswers)('and found by its mark when Nova %s although it exists', async (_what, answer) => {
     setup.cloud.faults.add({ service: 'compute', method: 'POST', path: /^servers$/, answer, when: 'after' });
     const provider = setup.provider();
     const server = await provider.create(request(), NEVER);
@@ -49,7 +49,7 @@ describe('a server is created', () => {
     expect(setup.left.servers).toHaveLength(1);
   });
 
-  it('although the token ends while it boots', async () => {
+  it('although the token expires while it boots', async () => {
     setup.cloud.state.buildReads = 2;
     const creating = setup.provider().create(request(), NEVER);
     await expect.poll(() => setup.cloud.state.servers.size).toBe(1);
@@ -69,7 +69,7 @@ describe('a server is created', () => {
 
 interface Refusal {
   readonly after: string;
-  readonly spoil?: (setup: CloudSetup) => void;
+  readonly prepare?: (setup: CloudSetup) => void;
   readonly config?: Partial<OpenStackProviderConfig>;
   readonly error: Readonly<Record<string, unknown>>;
 }
@@ -82,65 +82,65 @@ const answers =
       answer: { status, body: typeof body === 'string' ? body : JSON.stringify(body ?? {}) },
     });
 
-describe('a server is not created, and nothing stays behind', () => {
+describe('a server is not created, and nothing is left', () => {
   const refusals: readonly Refusal[] = [
     {
       after: 'the quota of cores (403)',
-      spoil: quota('cores'),
+      prepare: quota('cores'),
       error: { kind: 'quota', status: 403, retryable: true, message: /Quota exceeded for cores/ },
     },
     {
       after: 'the quota of key pairs (403)',
-      spoil: quota('keyPairs'),
+      prepare: quota('keyPairs'),
       error: { kind: 'quota', status: 403, retryable: true },
     },
     {
       after: 'the quota of ports (409)',
-      spoil: quota('ports'),
+      prepare: quota('ports'),
       error: { kind: 'quota', status: 409, retryable: true },
     },
     {
       after: 'the quota of floating addresses (409)',
-      spoil: quota('floatingAddresses'),
+      prepare: quota('floatingAddresses'),
       config: { floatingNetwork: 'public' },
       error: { kind: 'quota', status: 409, retryable: true },
     },
     {
       after: 'the quota of volumes (413)',
-      spoil: quota('volumes'),
+      prepare: quota('volumes'),
       config: { bootVolumeGb: 1 },
       error: { kind: 'quota', status: 413, retryable: true },
     },
     {
       after: 'a policy (403)',
-      spoil: answers('compute', /^servers$/, 403, {
+      prepare: answers('compute', /^servers$/, 403, {
         forbidden: { code: 403, message: "Policy doesn't allow os_compute_api:servers:create" },
       }),
       error: { kind: 'forbidden', retryable: false, message: /Policy doesn't allow/ },
     },
     {
       after: '503 without effect',
-      spoil: answers('compute', /^servers$/, 503),
+      prepare: answers('compute', /^servers$/, 503),
       error: { kind: 'unavailable', retryable: true },
     },
     {
       after: '429 without effect',
-      spoil: answers('compute', /^servers$/, 429),
+      prepare: answers('compute', /^servers$/, 429),
       error: { kind: 'rate-limited', retryable: true },
     },
     {
       after: '500 of Neutron',
-      spoil: answers('network', /^ports$/, 500),
+      prepare: answers('network', /^ports$/, 500),
       error: { kind: 'unavailable', retryable: true },
     },
     {
       after: 'a page of a proxy',
-      spoil: answers('compute', /^servers$/, 200, HTML),
+      prepare: answers('compute', /^servers$/, 200, HTML),
       error: { kind: 'bad-answer', retryable: true, message: /not JSON: Sign in/ },
     },
     {
       after: 'JSON of another API',
-      spoil: answers('network', /^ports$/, 201, { hello: 'world' }),
+      prepare: answers('network', /^ports$/, 201, { hello: 'world' }),
       error: { kind: 'bad-answer', message: /without what the API promises: port/ },
     },
     {
@@ -164,7 +164,7 @@ describe('a server is not created, and nothing stays behind', () => {
     },
     {
       after: 'two images of one name',
-      spoil: ({ cloud }) => void cloud.state.addImage('ubuntu-24.04', null),
+      prepare: ({ cloud }) => void cloud.state.addImage('ubuntu-24.04', null),
       error: { message: /several are named ubuntu-24.04/, retryable: false },
     },
     {
@@ -173,8 +173,8 @@ describe('a server is not created, and nothing stays behind', () => {
       error: { kind: 'bad-request', retryable: false },
     },
   ];
-  it.each(refusals)('after $after', async ({ spoil, config, error }) => {
-    spoil?.(setup);
+  it.each(refusals)('after $after', async ({ prepare, config, error }) => {
+    prepare?.(setup);
     const provider = setup.provider(config);
     const thrown: unknown = await provider.create(request(), NEVER).catch((caught: unknown) => caught);
     if (!(thrown instanceof OperationError)) throw new Error(`no OperationError: ${thrown}`);
@@ -276,7 +276,7 @@ describe('a deletion', () => {
 });
 
 describe('an outage', () => {
-  it.each(['compute', 'network'] as const)('of %s is no empty list', async (service) => {
+  it.each(['compute', 'network'] as const)('of %s does not look like an empty list', async (service) => {
     const provider = setup.provider();
     await provider.create(request(), NEVER);
     await setup.cloud.service(service).close();
@@ -286,7 +286,7 @@ describe('an outage', () => {
     expect(await provider.list({ deployment: 'ours' }, NEVER)).toHaveLength(1);
   });
 
-  it('of the credentials is no deletion', async () => {
+  it('of the credentials does not look like a deletion', async () => {
     const provider = setup.provider();
     const server = await provider.create(request(), NEVER);
     const { state } = setup.cloud;
@@ -303,7 +303,7 @@ describe('an outage', () => {
     expect(setup.left.servers).toHaveLength(1);
   });
 
-  it('of Cinder does not keep a server that has no volume', async () => {
+  it('of Cinder does not prevent the deletion of a server without volumes', async () => {
     const provider = setup.provider();
     const server = await provider.create(request(), NEVER);
     await setup.cloud.service('volume').close();

@@ -1,7 +1,4 @@
-/**
- * Servers of OpenStack: the provider's promises, what a server consists of, and what a crash between two calls
- * leaves.
- */
+/** Servers of OpenStack: the contract of the provider, the resources of a server, and the state after a crash. */
 import { afterEach, beforeEach, expect } from 'vitest';
 import { providerContract } from '../../contracts/provider.ts';
 import { needs } from '../../fixtures/needs.ts';
@@ -58,14 +55,14 @@ describe('a server of OpenStack', () => {
     expect([...state.ports.values()].map(({ securityGroups }) => securityGroups)).toEqual([[id]]);
   });
 
-  it('goes where the scheduler hints say', async () => {
+  it('gets the scheduler hints', async () => {
     const schedulerHints = { group: '0b4a1f6e-server-group' };
     await setup.provider({ schedulerHints }).create(request(), NEVER);
     const [server] = [...setup.cloud.state.servers.values()];
     expect(server?.schedulerHints).toEqual(schedulerHints);
   });
 
-  it("takes the user's key pair, which is never deleted", async () => {
+  it('uses the key pair of the user, and never deletes it', async () => {
     const publicKey = await setup.publicKey();
     setup.cloud.state.keyPairs.set('acme', { name: 'acme', publicKey, created: '' });
     const provider = setup.provider({ keyPair: 'acme' });
@@ -110,7 +107,7 @@ describe('a server of OpenStack', () => {
   });
 });
 
-describe('what belongs to others', () => {
+describe('a foreign resource', () => {
   it('is never listed or deleted, however similar', async () => {
     const setup = await CloudSetup.start();
     try {
@@ -129,15 +126,15 @@ describe('what belongs to others', () => {
         'ours job-1 1 sos-ci-1',
         'SOS-CI ours job-1 1 sos-ci-1',
       ];
-      setup.addLookAlikes(server, texts);
-      const theirs = setup.left;
+      setup.addSimilarResources(server, texts);
+      const before = setup.left;
       await removeAll(provider);
       expect(setup.left).toEqual({
-        servers: theirs.servers.slice(1),
-        ports: theirs.ports.slice(1),
-        floating: theirs.floating.slice(1),
-        volumes: theirs.volumes.slice(1),
-        keyPairs: theirs.keyPairs.slice(1),
+        servers: before.servers.slice(1),
+        ports: before.ports.slice(1),
+        floating: before.floating.slice(1),
+        volumes: before.volumes.slice(1),
+        keyPairs: before.keyPairs.slice(1),
       });
       expect([...state.servers.values()].every(({ deleting }) => !deleting)).toBe(true);
       expect(setup.left.servers).toHaveLength(texts.length);
@@ -146,7 +143,7 @@ describe('what belongs to others', () => {
     }
   });
 
-  it('is refused by id', async () => {
+  it('is not deleted by its id', async () => {
     const setup = await CloudSetup.start();
     try {
       const provider = setup.provider();
@@ -169,18 +166,18 @@ describe('a crash between two calls', () => {
   /** Key pair, two ports, floating address, volume, server, metadata. */
   const CHANGES = 7;
 
-  it.each([false, true])('leaves nothing that is not found again; answer lost: %s', async (lost) => {
+  it.each([false, true])('leaves only resources that are found again; answer lost: %s', async (lost) => {
     const setup = await CloudSetup.start();
     try {
       const change = { networks: ['private', 'storage'], floatingNetwork: 'public', bootVolumeGb: 1 };
       for (let made = 0; made < CHANGES; made += 1) {
-        const dying = new AbortController();
+        const killed = new AbortController();
         // From here on, each call that changes something hangs, as for a process that was killed.
         const reached = setup.cloud.faults.stopAfterChanges(made, { lost });
-        const creating = setup.provider(change).create(request(), dying.signal);
+        const creating = setup.provider(change).create(request(), killed.signal);
         const ended = creating.catch((error: unknown) => error);
         await reached;
-        dying.abort();
+        killed.abort();
         await ended;
         setup.cloud.faults.clear();
         const provider = setup.provider(change);

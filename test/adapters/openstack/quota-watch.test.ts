@@ -1,4 +1,4 @@
-/** What the provider reports of the project's quotas. */
+/** The reports of the provider on the quotas of the project. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { QuotaWatch } from '../../../src/adapters/openstack/quota-watch.ts';
 import { OperationError } from '../../../src/errors.ts';
@@ -21,7 +21,7 @@ test('a change is reported once, and an outage changes nothing', async () => {
   ];
   const read = async () => {
     const answer = answers.shift();
-    if (answer === undefined || answer instanceof Error) throw answer ?? new Error('asked after the end');
+    if (answer === undefined || answer instanceof Error) throw answer ?? new Error('read after the end');
     return answer;
   };
   const changed = (servers: number, why: string) => reports.push(`${servers} ${why}`) < 2;
@@ -38,7 +38,7 @@ describe('the quota of a cloud', () => {
   });
   afterEach(() => setup.stop());
 
-  it('is reported at once, and counts our servers as room', async () => {
+  it('is reported at once, and counts our servers as available', async () => {
     setup.cloud.state.quotas.cores = 2;
     const reports: [number, string][] = [];
     const report = (servers: number, why: string) => {
@@ -51,7 +51,7 @@ describe('the quota of a cloud', () => {
     const second = setup.provider({}, report);
     await second.list({ deployment: 'ours' }, NEVER);
     await second.create(request(), NEVER);
-    // The third is refused, which is noticed before the next minute.
+    // The refused third server triggers a report before the next minute.
     await expect(second.create(request(), NEVER)).rejects.toMatchObject({ kind: 'quota' });
     await expect.poll(() => reports.at(-1)).toEqual([2, 'cores: 2 of 2 used']);
   });

@@ -1,23 +1,23 @@
-/** TAP files of every kind, and the verdict on a test stage that ended with 0 and left one of them. */
+/** TAP files of every kind, and the verdict for a test stage that exited with 0 and left one of them. */
 export interface TapCase {
   readonly text: string;
   readonly verdict: 'SUCCESS' | 'FAILURE' | 'POST_FAILURE';
   /** Default: none. */
   readonly failures?: readonly string[];
-  /** Why the verdict is not what both other readers say, which are `prove` and tap-parser. */
+  /** Why the verdict differs from that of `prove` and tap-parser. */
   readonly differs?: string;
 }
 
-const CUT = 'a file that was cut proves nothing about the patch: no result is shown, and there is no vote';
-const NOTHING_RUN = 'a success needs a test that was run';
-const TAP_14 = 'prove knows neither subtests nor what else TAP 14 brought';
-const BAIL = 'the tests say that they cannot go on, which is often the fault of what is around them';
-const TWICE = 'node 20 numbers files without tests by themselves, in runs that went well too';
-const EXCUSED = 'TAP 14: a failing SKIP is no failure, and prove takes it for one';
-const PARENT = 'a TODO excuses what is in it';
+const CUT = 'a truncated file proves nothing about the patch, so there is no result and no vote';
+const NOTHING_RUN = 'a success needs at least one test that was run';
+const TAP_14 = 'prove supports neither subtests nor the rest of TAP 14';
+const BAIL = 'the tests report that they cannot continue, often because of their environment';
+const TWICE = 'node 20 numbers files without tests separately, even in successful runs';
+const EXCUSED = 'in TAP 14 a failing SKIP is not a failure, but prove counts it as one';
+const PARENT = 'a TODO covers its subtests';
 
 export const CORPUS: Readonly<Record<string, TapCase>> = {
-  // What every reader agrees on.
+  // All readers agree on these.
   'plan first': { text: '1..2\nok 1 - a\nok 2 - b\n', verdict: 'SUCCESS' },
   'plan last': { text: 'ok 1 - a\nok 2 - b\n1..2\n', verdict: 'SUCCESS' },
   'version 13': { text: 'TAP version 13\n1..1\nok 1 - a\n', verdict: 'SUCCESS' },
@@ -90,7 +90,7 @@ export const CORPUS: Readonly<Record<string, TapCase>> = {
     verdict: 'FAILURE',
     failures: ['d'],
   },
-  'the first number twice, once by itself': {
+  'the first number twice, once implicitly': {
     text: '1..2\nok\nok 1\n',
     verdict: 'POST_FAILURE',
     differs: TWICE,
@@ -251,7 +251,7 @@ export const CORPUS: Readonly<Record<string, TapCase>> = {
     differs: PARENT,
   },
   'an empty buffered subtest': { text: '1..1\nok 1 - a {\n}\n', verdict: 'SUCCESS' },
-  'a buffered subtest that failed by itself': {
+  'a buffered subtest that failed without a failed test': {
     text: '1..1\nnot ok 1 - a {\n    1..1\n    ok 1 - in\n}\n',
     verdict: 'FAILURE',
     failures: ['a'],

@@ -1,6 +1,7 @@
 /**
- * Our reader of TAP beside the two that everybody uses: prove (TAP::Parser, which is a part of Perl) and tap-parser. What
- * one of them calls a failure is never a success here, and what both call a success is one, but where the corpus says why.
+ * Our reader of TAP compared with the two common ones: prove (TAP::Parser, part of Perl) and tap-parser. A failure
+ * for one of them is never a success for us, and a success for both is one, except where the corpus explains the
+ * difference.
  */
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
@@ -11,7 +12,7 @@ import { CORPUS } from './tap-corpus.ts';
 
 const CASES = Object.entries(CORPUS);
 
-async function ours(text: string) {
+async function judge(text: string) {
   async function* chunks() {
     yield Buffer.from(text);
   }
@@ -22,15 +23,15 @@ async function ours(text: string) {
   return { verdict, failures: results?.failures ?? [] };
 }
 
-test('the corpus is large enough to mean something', () => {
+test('the corpus is large enough', () => {
   expect(CASES.length).toBeGreaterThanOrEqual(70);
 });
 
 test.each(CASES)('%s', async (_name, { text, verdict, failures = [] }) => {
-  expect(await ours(text)).toEqual({ verdict, failures });
+  expect(await judge(text)).toEqual({ verdict, failures });
 });
 
-/** Whether the file is good, by its number. */
+/** Whether each file passes, in the order of the corpus. */
 type Answers = readonly boolean[];
 
 const PERL = `use TAP::Parser; use JSON::PP; local $/; my @good;
@@ -54,7 +55,7 @@ interface Parser {
   end(text: string): void;
 }
 
-/** By a name that the compiler does not follow: a clone whose packages are older still compiles. */
+/** Not a literal, so that the code compiles if the package is not installed. */
 const TAP_PARSER: string = 'tap-parser';
 
 async function askTapParser(): Promise<Answers | null> {
@@ -67,15 +68,15 @@ async function askTapParser(): Promise<Answers | null> {
   });
 }
 
-needs('prove').test('beside prove and tap-parser', async (context) => {
+needs('prove').test('prove and tap-parser agree', async (context) => {
   const [prove, tapParser] = [askProve(), await askTapParser()];
   if (prove === null) return context.skip('perl has no TAP::Parser here');
   if (tapParser === null) return context.skip('tap-parser is not installed here');
   const unexplained = CASES.flatMap(([name, { verdict, differs }], index) => {
     const others = { prove: prove[index], tapParser: tapParser[index] };
-    // One that fails it is enough.
-    const theirs = others.prove && others.tapParser ? 'SUCCESS' : 'FAILURE';
-    return (verdict === theirs) === (differs === undefined) ? [] : [{ name, verdict, differs, others }];
+    // A failure in one of them is enough.
+    const expected = others.prove && others.tapParser ? 'SUCCESS' : 'FAILURE';
+    return (verdict === expected) === (differs === undefined) ? [] : [{ name, verdict, differs, others }];
   });
   expect(unexplained).toEqual([]);
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readTap, type TapResult } from '../../../src/adapters/results/tap.ts';
 import { TAP_LIMITS } from '../../../src/adapters/results/tap-limits.ts';
 
-/** As `node --test --test-reporter tap` writes it (20.20), details shortened. */
+/** Output of `node --test --test-reporter tap` (20.20), with shortened details. */
 const NODE = `TAP version 13
 # Subtest: volume
     # Subtest: attaches
@@ -104,7 +104,7 @@ describe('readTap', () => {
     });
   });
 
-  it('is never fooled by a report that was cut short, wherever: only tests that failed count', async () => {
+  it('counts only failed tests in a report that was truncated anywhere', async () => {
     const bytes = Buffer.from(NODE);
     const whole = NODE.indexOf('\n1..4\n') + '\n1..4'.length;
     const all = ['volume > keeps a # in its name', 'volume > snapshots > clones', 'fails after its subtest'];
@@ -118,20 +118,20 @@ describe('readTap', () => {
     expect(await read(NODE.slice(0, whole))).toHaveProperty('failed', 4);
   });
 
-  it('does not believe a failure in a line that was cut: its TODO may be what is missing', async () => {
+  it('ignores a failure in a truncated line, because a TODO may be missing', async () => {
     expect(await read('1..3\nok 1 - a\nnot ok 2 - b')).toHaveProperty('unreadable');
     expect(await read('1..3\nok 1 - a\nnot ok 2 - b\n')).toHaveProperty('failures', ['b']);
     expect(await read('1..2\nok 1 - a\nnot ok 2 - b')).toHaveProperty('failures', ['b']);
   });
 
-  it('keeps a failure that stands before what it cannot read', async () => {
+  it('keeps a failure before an unreadable part', async () => {
     const limits = { ...TAP_LIMITS, bytes: 100, lineBytes: 20 };
     const failed = { passed: 0, failed: 1, skipped: 0, failures: ['a'] };
     expect(await read(`not ok 1 - a\nok 2 - ${'x'.repeat(50)}\n1..2\n`, limits)).toEqual(failed);
     expect(await read(`not ok 1 - a\n${'\n'.repeat(100)}`, limits)).toEqual(failed);
   });
 
-  it('takes tests in any order, with bounded memory', async () => {
+  it('accepts tests in any order, with bounded memory', async () => {
     const numbers = Array.from({ length: 1000 }, (_, index) => 1000 - index);
     const text = `1..1000\n${numbers.map((number) => `ok ${number}\n`).join('')}`;
     expect(await read(text)).toEqual({ passed: 1000, failed: 0, skipped: 0, failures: [] });
@@ -153,7 +153,7 @@ describe('readTap', () => {
       'ok 1 2nd try\nok 3rd\n1..2\n',
       { passed: 2, failed: 0, skipped: 0, failures: [] },
     ],
-    ['nothing to do', '1..0 # SKIP no driver\n', { passed: 0, failed: 0, skipped: 0, failures: [] }],
+    ['no tests', '1..0 # SKIP no driver\n', { passed: 0, failed: 0, skipped: 0, failures: [] }],
     ['line ends of Windows', '1..1\r\nok 1 - a\r\n', { passed: 1, failed: 0, skipped: 0, failures: [] }],
     ['no last line end', 'ok 1\n1..1', { passed: 1, failed: 0, skipped: 0, failures: [] }],
     [
@@ -184,18 +184,18 @@ describe('readTap', () => {
     ['a bail out', 'ok 1\nBail out! no \x1b[31mdisk\n1..1\n', 'the tests bailed out: no \\x1b[31mdisk'],
     ['a bail out in a subtest', '    Bail out!\nok 1\n1..1\n', 'the tests bailed out'],
     ['a strange version', 'TAP version 15\n1..1\nok 1\n', 'TAP version 15 is not known'],
-    ['open details', '1..1\nok 1\n  ---\n  a: 1\n', 'cut short inside the details of a test'],
+    ['unfinished details', '1..1\nok 1\n  ---\n  a: 1\n', 'cut short inside the details of a test'],
     ['subtests without a plan', '    ok 1\nok 1 - a\n1..1\n', 'cut short: no plan in a'],
     [
       'subtests that end the file',
       'ok 1\n    1..1\n    ok 1\n1..1\n',
       'subtests are left without the result of their test',
     ],
-  ])('finds %s unreadable', async (_what, text, unreadable) => {
+  ])('reports %s as unreadable', async (_what, text, unreadable) => {
     expect(await read(text)).toEqual({ unreadable });
   });
 
-  it('keeps the first names only, each cut and safe to show', async () => {
+  it('keeps only the first names, truncated and escaped', async () => {
     const long = `\u202e${'n'.repeat(500)}`;
     const lines = Array.from({ length: 30 }, (_, index) => `not ok ${index + 1} - ${index} ${long}`);
     const result = await read(`${lines.join('\n')}\n1..30\n`);
@@ -206,7 +206,7 @@ describe('readTap', () => {
     expect(result.failures[3]).toMatch(/^3 \\u202en+…$/);
   });
 
-  it('gives up past its bounds', async () => {
+  it('stops at its limits', async () => {
     const limits = { ...TAP_LIMITS, bytes: 100, lineBytes: 20, depth: 2 };
     expect(await read(`1..1\nok 1\n${'x'.repeat(50)}\n`, limits)).toHaveProperty('passed', 1);
     expect(await read(`1..1\nok 1 - ${'x'.repeat(50)}\n`, limits)).toEqual({
@@ -227,7 +227,7 @@ describe('readTap', () => {
     await expect(readTap(broken())).rejects.toThrow('disk gone');
   });
 
-  it('comes to the same result however the bytes are cut into chunks, and survives any mutation', async () => {
+  it('gives the same result for any chunks, and survives any mutation', async () => {
     const original = await read(NODE);
     await fc.assert(
       fc.asyncProperty(

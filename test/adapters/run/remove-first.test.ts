@@ -22,7 +22,7 @@ function run(paths: readonly string[], ...argv: readonly [string, ...string[]]) 
   return spawnSync(program, args, { cwd: tree, encoding: 'utf8', timeout: 20_000 });
 }
 
-it('removes files and folders, and runs the command as it is', () => {
+it('removes files and folders, and runs the command unchanged', () => {
   const { stdout, status } = run(
     ['results', '-rf', '.stestr', 'none', 'no/such/folder'],
     'printf',
@@ -50,7 +50,7 @@ it('does not run the command when something cannot be removed', () => {
   expect(status).toBe(126);
 });
 
-it('ends as the command does', () => {
+it('exits with the exit code of the command', () => {
   expect(run(['results'], 'sh', '-c', 'exit 3').status).toBe(3);
   expect(run(['results'], './no-such-program').status).toBe(127);
 });

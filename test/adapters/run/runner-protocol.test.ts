@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-/** A `sync` that is first in PATH. */
+/** Puts a fake `sync` first in PATH. */
 function fakeSync(script: string): void {
   writeFileSync(join(root, 'bin', 'sync'), `#!/bin/sh\n${script}\n`);
   chmodSync(join(root, 'bin', 'sync'), 0o755);
@@ -52,7 +52,7 @@ echo "sync $* there: $(cd ${directory}; ls pid rc 2>/dev/null | grep -x "\${1##*
   });
 
   test('does not wait for a hanging disk: the command runs, and its exit record is written', () => {
-    // Until the test removes it.
+    // Hangs until the test removes the folder.
     fakeSync(`case $1 in */pid) while [ -d ${root} ]; do sleep 0.1; done ;; esac`);
     run();
   });

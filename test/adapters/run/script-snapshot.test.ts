@@ -1,4 +1,4 @@
-/** Which of the operator's files are sent to a server. */
+/** The operator's files that are sent to a server. */
 import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,

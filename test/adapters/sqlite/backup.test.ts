@@ -9,7 +9,7 @@ import { verifyLog } from '../../../src/engine/operations/verify-log.ts';
 import type { StoreReader } from '../../../src/engine/ports/store.ts';
 import { sha256 } from '../../machines/simulator.ts';
 import { OtherProgram } from './processes.ts';
-import { grown, type Scratch, scratch } from './rig.ts';
+import { addJobs, type Scratch, scratch } from './rig.ts';
 
 const program = new OtherProgram();
 let folder: Scratch;
@@ -51,13 +51,13 @@ test('writes between its steps do not restart it', { timeout: 60_000 }, async ()
   const { database } = store as unknown as { readonly database: import('better-sqlite3').Database };
   // More pages than one step copies.
   database.prepare("INSERT INTO meta VALUES ('large', hex(zeroblob(4000000)))").run();
-  await grown(store, 5);
+  await addJobs(store, 5);
   const rows = [...store.log()];
   const left: number[] = [];
   let writing = Promise.resolve(0);
   await backupStore(file, target, (pages) => {
     left.push(pages);
-    writing = writing.then(() => grown(store, 1));
+    writing = writing.then(() => addJobs(store, 1));
   });
   await writing;
   expect(left.length).toBeGreaterThan(1);
@@ -86,10 +86,10 @@ test('overwrites nothing, and leaves nothing behind when it fails', async () => 
 
 test('verify compares one point in time, while a daemon keeps writing', async () => {
   const store = openStore(file);
-  await grown(store, 2);
+  await addJobs(store, 2);
   const snapshot = openSnapshot(file);
   const rows = [...snapshot.log()];
-  await grown(store, 2);
+  await addJobs(store, 2);
   expect([...snapshot.log()]).toEqual(rows);
   expect(audited(snapshot)).toEqual({ differences: [], views: [] });
   snapshot.close();

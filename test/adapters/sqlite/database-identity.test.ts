@@ -1,4 +1,4 @@
-/** A database that was copied, moved or restored waits for the operator's confirmation; one that stayed does not. */
+/** A database that was copied, moved or restored needs the operator's confirmation; an untouched one does not. */
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -20,7 +20,7 @@ import {
   verifyIdentity,
 } from '../../../src/adapters/sqlite/database-identity.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
-import { grown, type Scratch, scratch } from './rig.ts';
+import { addJobs, type Scratch, scratch } from './rig.ts';
 
 let folder: Scratch;
 let state: string;
@@ -35,11 +35,11 @@ beforeEach(() => {
 afterEach(() => folder.remove());
 
 /** One run of a daemon: opens, checks, works, stores its progress. */
-async function lived(path: string, jobs = 1, noted = true): Promise<void> {
+async function runDaemon(path: string, jobs = 1, noted = true): Promise<void> {
   const store = openStore(path);
   try {
     const identity = verifyIdentity(path);
-    await grown(store, jobs);
+    await addJobs(store, jobs);
     if (noted) identity.note(store.length());
   } finally {
     store.close();
@@ -49,8 +49,8 @@ async function lived(path: string, jobs = 1, noted = true): Promise<void> {
 const elsewhere = () => join(folder.path, 'elsewhere');
 const archive = () => join(folder.path, 'state.tar');
 
-/** The existing files may keep their inodes, or get ones that became free. */
-const PUT_BACK: readonly (readonly [string, () => void, () => void])[] = [
+/** Ways to restore a copy. Existing files keep their inodes or get reused ones. */
+const RESTORES: readonly (readonly [string, () => void, () => void])[] = [
   [
     'cp',
     () => execFileSync('cp', ['-a', state, elsewhere()]),
@@ -70,24 +70,24 @@ const REFUSED = expect.objectContaining({
   hint: expect.stringContaining('sos-ci confirm'),
 });
 
-test('one that stayed starts again and again, even after a kill that stored nothing', async () => {
-  await lived(file);
-  await lived(file, 3, false);
-  await lived(file, 0, false);
-  await lived(file);
+test('an untouched database needs no confirmation, even after a kill that stored nothing', async () => {
+  await runDaemon(file);
+  await runDaemon(file, 3, false);
+  await runDaemon(file, 0, false);
+  await runDaemon(file);
 });
 
 test('a start that died while it claimed the database raises no false alarm', async () => {
-  await lived(file);
+  await runDaemon(file);
   const sidecar = JSON.parse(readFileSync(`${file}.identity`, 'utf8'));
-  // It holds both tokens until the database has the new one; this start got no further.
-  const tokens = [...sidecar.tokens, 'the one that was to come'];
+  // The sidecar holds both tokens until the database has the new one. This start died before that.
+  const tokens = [...sidecar.tokens, 'the next token'];
   writeFileSync(`${file}.identity`, JSON.stringify({ ...sidecar, tokens }));
-  await lived(file);
+  await runDaemon(file);
 });
 
 test("changes to the files' metadata raise no false alarm", async () => {
-  await lived(file);
+  await runDaemon(file);
   for (const path of [file, `${file}.identity`]) {
     // A backup program that restores access times, one that makes hard links, an operator who corrects permissions.
     utimesSync(path, new Date(0), new Date(0));
@@ -97,21 +97,21 @@ test("changes to the files' metadata raise no false alarm", async () => {
   }
   execFileSync('cp', ['-a', state, elsewhere()]);
   execFileSync('tar', ['-C', state, '-cf', archive(), '.']);
-  await lived(file);
+  await runDaemon(file);
 });
 
 test('a host that starts to report creation times raises no false alarm', async () => {
-  await lived(file);
+  await runDaemon(file);
   const sidecar = JSON.parse(readFileSync(`${file}.identity`, 'utf8'));
   writeFileSync(`${file}.identity`, JSON.stringify({ ...sidecar, self: { ...sidecar.self, born: null } }));
-  await lived(file);
+  await runDaemon(file);
 });
 
 test('a write that was cut off raises no false alarm', async () => {
-  await lived(file);
+  await runDaemon(file);
   writeFileSync(`${file}.identity.new`, '{"location":');
-  await lived(file);
-  await lived(file);
+  await runDaemon(file);
+  await runDaemon(file);
 });
 
 describe('refused until confirmed', () => {
@@ -142,7 +142,7 @@ describe('refused until confirmed', () => {
       'an older copy of the file, put back in place after more was done',
       async () => {
         cpSync(file, join(folder.path, 'older.db'));
-        await lived(file);
+        await runDaemon(file);
         // Into the same file, as `cp` writes it: the inode stays.
         writeFileSync(file, readFileSync(join(folder.path, 'older.db')));
         return file;
@@ -163,17 +163,17 @@ describe('refused until confirmed', () => {
       'an older copy of the whole directory, put back in place',
       async () => {
         cpSync(state, elsewhere(), { recursive: true });
-        await lived(file);
+        await runDaemon(file);
         rmSync(state, { recursive: true });
         renameSync(elsewhere(), state);
         return file;
       },
     ],
-    ...PUT_BACK.map(([how, keep, put]): (typeof MOVES)[number] => [
+    ...RESTORES.map(([how, keep, put]): (typeof MOVES)[number] => [
       `an older copy of the whole directory, put back over it with ${how}`,
       async () => {
         keep();
-        await lived(file, 3);
+        await runDaemon(file, 3);
         put();
         return file;
       },
@@ -196,7 +196,7 @@ describe('refused until confirmed', () => {
       },
     ],
     [
-      'with a sidecar that says nothing',
+      'with an empty sidecar',
       async () => {
         writeFileSync(`${file}.identity`, '{}');
         return file;
@@ -218,26 +218,26 @@ describe('refused until confirmed', () => {
     const { database } = store as unknown as { readonly database: { pragma(text: string): unknown } };
     database.pragma('wal_checkpoint(TRUNCATE)');
     cpSync(file, join(folder.path, 'older.db'));
-    await grown(store, 2);
+    await addJobs(store, 2);
     identity.note(store.length());
   }
 
   test.each(MOVES)('%s', async (_, move) => {
-    await lived(file, 2);
+    await runDaemon(file, 2);
     const path = await move();
-    await expect(lived(path)).rejects.toEqual(REFUSED);
+    await expect(runDaemon(path)).rejects.toEqual(REFUSED);
     // A refusal changes nothing: the next start is refused too.
-    await expect(lived(path)).rejects.toEqual(REFUSED);
+    await expect(runDaemon(path)).rejects.toEqual(REFUSED);
     confirmIdentity(path);
-    await lived(path);
-    await lived(path);
+    await runDaemon(path);
+    await runDaemon(path);
   });
 
-  test('the original continues to work beside its copy', async () => {
-    await lived(file);
+  test('the original continues to work next to its copy', async () => {
+    await runDaemon(file);
     cpSync(state, elsewhere(), { recursive: true });
-    await expect(lived(join(elsewhere(), 'sos-ci.db'))).rejects.toEqual(REFUSED);
+    await expect(runDaemon(join(elsewhere(), 'sos-ci.db'))).rejects.toEqual(REFUSED);
     confirmIdentity(join(elsewhere(), 'sos-ci.db'));
-    await lived(file);
+    await runDaemon(file);
   });
 });

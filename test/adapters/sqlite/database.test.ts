@@ -20,7 +20,7 @@ import { StoreUnavailable } from '../../../src/engine/ports/store.ts';
 import { runs } from '../../fixtures/effort.ts';
 import { sha256 } from '../../machines/simulator.ts';
 import { OtherProgram } from './processes.ts';
-import { grown, type Scratch, scratch } from './rig.ts';
+import { addJobs, type Scratch, scratch } from './rig.ts';
 
 const program = new OtherProgram();
 let folder: Scratch;
@@ -85,7 +85,7 @@ test('a WAL that grows during a long read is detected, and shrinks afterwards', 
 
 describe('a database that cannot be opened', () => {
   test.each([
-    ['a folder that is not there', () => openStore(join(folder.path, 'no', 'sos-ci.db')), 'stateDir exists'],
+    ['a missing folder', () => openStore(join(folder.path, 'no', 'sos-ci.db')), 'stateDir exists'],
     ['a reader without a database', () => openReader(file), 'start `sos-ci daemon` once'],
     [
       'a folder in place of the file',
@@ -96,7 +96,7 @@ describe('a database that cannot be opened', () => {
       'writable',
     ],
     [
-      'something else',
+      'another kind of file',
       () => {
         writeFileSync(file, 'x'.repeat(4096));
         return openStore(file);
@@ -104,7 +104,7 @@ describe('a database that cannot be opened', () => {
       'is this a sos-ci database?',
     ],
     [
-      'somebody else’s database',
+      'a foreign database',
       () => {
         const other = new Sqlite(file);
         other.exec('CREATE TABLE event (a); PRAGMA user_version = 0');
@@ -142,19 +142,19 @@ test.each(['SQLITE_CORRUPT', 'SQLITE_CONSTRAINT', 'SQLITE_ERROR'])('%s is not', 
 
 test('a database that became read-only is reported as such, and loses nothing', async () => {
   const store = openStore(file);
-  await grown(store, 1);
+  await addJobs(store, 1);
   const rows = [...store.log()].length;
   const { database } = store as unknown as { readonly database: Sqlite.Database };
   // root can write to read-only files, so SQLite's own switch causes the same error.
   chmodSync(file, 0o400);
   database.pragma('query_only = ON');
-  const refused = grown(store, 1);
+  const refused = addJobs(store, 1);
   await expect(refused).rejects.toBeInstanceOf(StoreUnavailable);
   await expect(refused).rejects.toMatchObject({ hint: expect.stringContaining('writable') });
   store.count('patchset-created', 1);
   chmodSync(file, 0o600);
   database.pragma('query_only = OFF');
-  await grown(store, 1);
+  await addJobs(store, 1);
   expect([...store.log()]).toHaveLength(2 * rows);
   store.close();
 });
@@ -177,10 +177,10 @@ test('a WAL cut at any byte leaves a log without gaps that opens and continues',
 }, async () => {
   const store = openStore(file);
   const { database } = store as unknown as { readonly database: Sqlite.Database };
-  await grown(store, 10);
+  await addJobs(store, 10);
   database.pragma('wal_checkpoint(TRUNCATE)');
   const kept = [...store.log()].length;
-  await grown(store, 30);
+  await addJobs(store, 30);
   const whole = [...store.log()];
   const copy = join(folder.path, 'copy.db');
   const wal = readFileSync(`${file}-wal`);
@@ -198,7 +198,7 @@ test('a WAL cut at any byte leaves a log without gaps that opens and continues',
     lengths.add(rows.length);
     if (cut % 10 === 9) {
       expect(audited(opened)).toEqual({ differences: [], views: [] });
-      await grown(opened, 1);
+      await addJobs(opened, 1);
       expect([...opened.log()]).toHaveLength(rows.length + 2);
     }
     opened.close();

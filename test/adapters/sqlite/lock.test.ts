@@ -60,7 +60,7 @@ test('of several concurrent starts exactly one gets it', {
     for (const answer of answers) expect(answer).toMatch(/^(taken|another daemon runs on this database)/);
     // The next round starts with the lock that a kill left.
     const [winner] = winners;
-    if (winner === undefined) throw new Error('nobody won');
+    if (winner === undefined) throw new Error('no winner');
     await winner.kill();
     others.splice(others.indexOf(winner), 1);
   }

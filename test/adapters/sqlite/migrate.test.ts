@@ -7,7 +7,7 @@ import { assertCurrent, migrate } from '../../../src/adapters/sqlite/migrate.ts'
 import { openReader } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { ROOT } from '../../house/source.ts';
-import { grown, type Scratch, scratch } from './rig.ts';
+import { addJobs, type Scratch, scratch } from './rig.ts';
 
 const NEWEST = readdirSync(join(ROOT, 'migrations')).length;
 let folder: Scratch;
@@ -33,7 +33,7 @@ test('a fresh database gets everything', () => {
 
 test('an up-to-date one is unchanged', async () => {
   const store = openStore(file);
-  await grown(store, 1);
+  await addJobs(store, 1);
   const rows = [...store.log()];
   store.close();
   const again = openStore(file);

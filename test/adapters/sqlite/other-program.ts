@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { takeLock } from '../../../src/adapters/sqlite/lock.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { errorText } from '../../../src/errors.ts';
-import { grown } from './rig.ts';
+import { addJobs } from './rig.ts';
 
 const [what, file = ''] = process.argv.slice(2);
 const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -25,8 +25,8 @@ if (what === 'lock') {
 } else {
   const store = openStore(file);
   for (;;) {
-    say(String(await grown(store, 1)));
-    // Its reader must be able to keep up, and to stop it between two appends or during one.
+    say(String(await addJobs(store, 1)));
+    // Yields, so that the reader can keep up and can kill the process between two appends or during one.
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

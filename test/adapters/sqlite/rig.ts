@@ -1,4 +1,4 @@
-/** Shared by the tests of the SQLite store: a scratch folder, jobs for a store, other processes. */
+/** Shared by the tests of the SQLite store: a scratch folder, adapters, and jobs for a store. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,7 +84,7 @@ export function submissions(number: number): readonly Submission[] {
 }
 
 /** Adds jobs to the store, each in a separate transaction; or gives every waiting job its slot. Returns the rows. */
-export async function grown(store: Store, jobs: number, slots = false): Promise<number> {
+export async function addJobs(store: Store, jobs: number, slots = false): Promise<number> {
   const options = {
     hash: sha256,
     now: () => START,

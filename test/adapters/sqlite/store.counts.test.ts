@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openReader } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import type { LogEntry, Store } from '../../../src/engine/ports/store.ts';
-import { grown, type Scratch, scratch } from './rig.ts';
+import { addJobs, type Scratch, scratch } from './rig.ts';
 
 let folder: Scratch;
 let store: Store;
@@ -36,9 +36,9 @@ test('the next append includes them, each once', async () => {
   store.count('patchset-created', 2);
   store.count('patchset-created', 1);
   expect(othersSee()).toEqual({});
-  await grown(store, 1);
+  await addJobs(store, 1);
   expect(othersSee()).toEqual({ 'patchset-created': 3 });
-  await grown(store, 1);
+  await addJobs(store, 1);
   expect(othersSee()).toEqual({ 'patchset-created': 3 });
 });
 
@@ -49,11 +49,11 @@ test('an append that is refused leaves them to the next one', async () => {
     batch = appends;
     return append(appends);
   };
-  await grown(store, 1);
+  await addJobs(store, 1);
   store.count('comment-added', 1);
   await expect(store.append(batch)).rejects.toThrow();
   expect(othersSee()).toEqual({});
-  await grown(store, 1);
+  await addJobs(store, 1);
   expect(othersSee()).toEqual({ 'comment-added': 1 });
 });
 

@@ -10,7 +10,7 @@ import { storeContract } from '../../contracts/store.ts';
 import { storeIntakeContract } from '../../contracts/store-intake.ts';
 import { ENGINE_BOUNDS } from '../../fixtures/bounds.ts';
 import { sha256 } from '../../machines/simulator.ts';
-import { grown, jobsIn, scratch, submissions, testAdapters } from './rig.ts';
+import { addJobs, jobsIn, scratch, submissions, testAdapters } from './rig.ts';
 
 const onDisk = () => {
   const folder = scratch();
@@ -79,7 +79,7 @@ test('a store that was closed and opened again continues', async () => {
   const folder = scratch();
   const file = join(folder.path, 'sos-ci.db');
   const first = openStore(file);
-  await grown(first, 3);
+  await addJobs(first, 3);
   const [log, views, open, deployment] = [
     [...first.log()],
     [...first.views()],
@@ -100,14 +100,14 @@ test('a store that was closed and opened again continues', async () => {
 
 test.each([
   ['its text', "UPDATE history_view SET stored = replace(stored, 'queued', 'booted')"],
-  ['its text, no JSON any more', "UPDATE history_view SET stored = '{'"],
+  ['its text, invalid JSON', "UPDATE history_view SET stored = '{'"],
   ['its hash', "UPDATE history_view SET hash = 'x'"],
-  ['its version, to one that the log has not', 'UPDATE history_view SET version = 7'],
+  ['its version, to one that is not in the log', 'UPDATE history_view SET version = 7'],
 ])('a damaged view row is an error with a hint: %s', async (_, sql) => {
   const folder = scratch();
   const file = join(folder.path, 'sos-ci.db');
   const store = openStore(file);
-  await grown(store, 1);
+  await addJobs(store, 1);
   const raw = new Sqlite(file);
   raw.exec(sql);
   raw.close();
@@ -116,14 +116,14 @@ test.each([
   folder.remove();
 });
 
-test('so is a view that lags behind its log', async () => {
+test('a view that lags behind its log is an error with a hint', async () => {
   const folder = scratch();
   const file = join(folder.path, 'sos-ci.db');
   const store = openStore(file);
-  await grown(store, 1);
+  await addJobs(store, 1);
   const raw = new Sqlite(file);
   const old = raw.prepare('SELECT * FROM history_view').all() as Record<string, unknown>[];
-  const engine = await grown(store, 0, true);
+  const engine = await addJobs(store, 0, true);
   expect(engine).toBeGreaterThan(0);
   for (const { history, version, stored, hash } of old) {
     raw
@@ -139,21 +139,21 @@ test('so is a view that lags behind its log', async () => {
 test('on a full disk nothing is written and the caller gets an error; with free space it works again', async () => {
   const folder = scratch();
   const store = openStore(join(folder.path, 'sos-ci.db'));
-  await grown(store, 1);
+  await addJobs(store, 1);
   const { database } = store as unknown as { readonly database: Sqlite.Database };
   // SQLite's own limit replaces the disk's: the same error, at the same point.
   database.pragma('wal_checkpoint(TRUNCATE)');
   database.exec('VACUUM');
   database.pragma(`max_page_count = ${Number(database.pragma('page_count', { simple: true }))}`);
   const before = [[...store.log()], [...store.views()]];
-  const filling = grown(store, 40);
+  const filling = addJobs(store, 40);
   await expect(filling).rejects.toBeInstanceOf(StoreUnavailable);
   await expect(filling).rejects.toMatchObject({ hint: expect.stringContaining('free space') });
   expect([...store.log()].slice(0, before[0]?.length)).toEqual(before[0]);
   store.count('patchset-created', 1);
   database.pragma('max_page_count = 1000000');
   const rows = [...store.log()].length;
-  await grown(store, 40);
+  await addJobs(store, 40);
   expect([...store.log()].length).toBeGreaterThan(rows);
   store.close();
   folder.remove();
@@ -167,14 +167,14 @@ test('while another program locks the database nothing is written, and afterward
   const store = openStore(file);
   const other = new Sqlite(file);
   other.exec('BEGIN IMMEDIATE');
-  const blocked = grown(store, 1);
+  const blocked = addJobs(store, 1);
   await expect(blocked).rejects.toBeInstanceOf(StoreUnavailable);
   await expect(blocked).rejects.toMatchObject({ message: expect.stringContaining('SQLITE_BUSY') });
   // Side tables lose their count, and report no error to the caller.
   store.count('patchset-created', 1);
   other.exec('ROLLBACK');
   other.close();
-  await grown(store, 1);
+  await addJobs(store, 1);
   expect(jobsIn(store)).toBe(1);
   store.close();
   folder.remove();

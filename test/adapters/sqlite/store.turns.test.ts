@@ -1,4 +1,4 @@
-/** Turns as the store keeps them: the newest for each provider and project, in the order of the log. */
+/** The last served times in the store: the newest for each provider and project, in the order of the log. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { dispatch, type Submission } from '../../../src/engine/loop/dispatch.ts';
@@ -37,29 +37,29 @@ async function send(history: string, event: AnyEvent, settles: string | null = n
 }
 
 /** A job that waits for its slot. */
-async function waits(job: string, project: string, provider = 'local'): Promise<void> {
+async function queueJob(job: string, project: string, provider = 'local'): Promise<void> {
   const patchset = { ...PATCHSET, project };
   const spec = jobSpec({ provider });
   await send(job, { type: 'job.accepted', job, review: 'r1', deployment: 'd', patchset, spec });
   if (store.job(job)?.state === 'queued.preparing') await send(job, { type: 'job.ready', trees: [] });
 }
 
-async function served(job: string, at: number): Promise<void> {
+async function grantSlot(job: string, at: number): Promise<void> {
   now = at;
   await send(job, { type: 'slot.granted' }, 'slot');
 }
 
-test('the newest turn of each project on each provider is kept, oldest first', async () => {
+test('keeps the last grant of each project on each provider, oldest first', async () => {
   for (const [job, project] of [
     ['j1', 'cinder'],
     ['j2', 'nova'],
     ['j3', 'cinder'],
   ] as const) {
-    await waits(job, project);
+    await queueJob(job, project);
   }
-  await waits('j4', 'cinder', 'cloud');
+  await queueJob('j4', 'cinder', 'cloud');
   expect(store.lastServed()).toEqual([]);
-  for (const [index, job] of ['j1', 'j2', 'j4', 'j3'].entries()) await served(job, START + index);
+  for (const [index, job] of ['j1', 'j2', 'j4', 'j3'].entries()) await grantSlot(job, START + index);
   expect(store.lastServed()).toEqual([
     { provider: 'local', project: 'nova', at: START + 1 },
     { provider: 'cloud', project: 'cinder', at: START + 2 },
@@ -67,9 +67,9 @@ test('the newest turn of each project on each provider is kept, oldest first', a
   ]);
 });
 
-test('a grant that came too late is no turn', async () => {
-  await waits('j1', 'cinder');
+test('ignores a grant that came too late', async () => {
+  await queueJob('j1', 'cinder');
   await send('j1', { type: 'job.promoted', by: 'alice', why: '' });
-  await served('j1', START);
+  await grantSlot('j1', START);
   expect(store.lastServed()).toEqual([]);
 });

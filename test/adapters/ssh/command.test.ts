@@ -1,4 +1,4 @@
-/** Our scripts on a node, against a server that can stand still. */
+/** Our scripts on a node, against a server that can hang. */
 import { afterEach, expect, it } from 'vitest';
 import { ask } from '../../../src/adapters/ssh/command.ts';
 import { connectToNode } from '../../../src/adapters/ssh/connection.ts';
@@ -10,7 +10,7 @@ import { sshConfig } from './scratch.ts';
 let server: SshServer | null = null;
 afterEach(() => server?.close());
 
-it('a command that is given up before its channel opened runs no script when it opens', async () => {
+it('a command that is aborted before its channel opened runs no script when it opens', async () => {
   const node = await SshServer.start([keys.ed25519.private]);
   server = node;
   let script: Promise<string> | null = null;
@@ -26,13 +26,13 @@ it('a command that is given up before its channel opened runs no script when it 
   const connection = await connectToNode(access, new AbortController().signal);
   const abort = new AbortController();
   node.hold();
-  const words = {
+  const command = {
     operation: 'unpack',
     script: new URL('../../../src/adapters/ssh/unpack.sh', import.meta.url),
   };
-  const asked = ask(connection, { ...words, words: [], timeoutMs: 20_000 }, abort.signal);
+  const running = ask(connection, { ...command, words: [], timeoutMs: 20_000 }, abort.signal);
   abort.abort();
-  await expect(asked).rejects.toThrow('aborted');
+  await expect(running).rejects.toThrow('aborted');
   node.release();
   await node.until(() => script !== null);
   expect(await script).toBe('');

@@ -1,7 +1,4 @@
-/**
- * What is taken from a node that lies: nothing outside of its place here, nothing past the limits, and no wait
- * forever.
- */
+/** Collecting from a hostile node: no file outside of the target, nothing beyond the limits, and no endless wait. */
 
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,8 +22,8 @@ const LIMITS: TreeLimits = {
   maxEntries: 200,
   maxDepth: 5,
 };
-/** Without lies: an empty tree. */
-const TRUTH: SftpAnswers = {
+/** The answers of an honest node with an empty tree. */
+const HONEST: SftpAnswers = {
   lstat: () => ({ kind: 'directory' }),
   readdir: () => null,
   fstat: () => ({ kind: 'file', size: 5 }),
@@ -51,15 +48,15 @@ afterEach(async () => {
   await node.close();
 });
 
-async function lying(lies: Partial<SftpAnswers>): Promise<void> {
-  node = await HostileNode.start(hostKey, { ...TRUTH, ...lies });
+async function startNode(answers: Partial<SftpAnswers>): Promise<void> {
+  node = await HostileNode.start(hostKey, { ...HONEST, ...answers });
   server = scratch.server(node.port);
 }
 
-async function taken(limits: Partial<TreeLimits> = {}) {
+async function fetchLogs(limits: Partial<TreeLimits> = {}) {
   const into = join(scratch.root, 'into');
   mkdirSync(into);
-  const passedOver = await fetchTree(
+  const skipped = await fetchTree(
     scratch.nodes,
     { server, paths: ['logs'], into, limits: { ...LIMITS, ...limits }, timeoutMs: 600_000 },
     NEVER,
@@ -69,77 +66,80 @@ async function taken(limits: Partial<TreeLimits> = {}) {
     .map((entry) => join(entry.parentPath, entry.name).slice(into.length + 1))
     .sort();
   const sizes = files.map((file) => statSync(join(into, file)));
-  return { files, blocks: sizes.reduce((sum, { blocks }) => sum + blocks * 512, 0), passedOver };
+  return { files, blocks: sizes.reduce((sum, { blocks }) => sum + blocks * 512, 0), skipped };
 }
 
-/** One directory with these entries, all of them files. */
-const holding = (...names: readonly string[]) => ({
-  readdir: (_path: string, question: number) =>
-    question === 0 ? names.map((name) => ({ name, kind: 'file' as const })) : null,
+/** One directory with these files. */
+const directoryOf = (...names: readonly string[]) => ({
+  readdir: (_path: string, request: number) =>
+    request === 0 ? names.map((name) => ({ name, kind: 'file' as const })) : null,
 });
 
-describe('a node that lies', () => {
-  test('about names brings nothing out of its place', async () => {
-    await lying(
-      holding('../../escaped', '/etc/escaped', 'a/../../escaped', '..', '.', '', 'nul\0l', 'good.log'),
+describe('a hostile node', () => {
+  test('with invalid names writes no file outside of the target', async () => {
+    await startNode(
+      directoryOf('../../escaped', '/etc/escaped', 'a/../../escaped', '..', '.', '', 'nul\0l', 'good.log'),
     );
-    const { files, passedOver } = await taken();
+    const { files, skipped } = await fetchLogs();
     expect(files).toEqual(['tree/logs/good.log']);
-    expect(passedOver).toHaveLength(5);
-    for (const { why } of passedOver) expect(why).toBe('the node gives it a name that no file can have');
+    expect(skipped).toHaveLength(5);
+    for (const { why } of skipped) expect(why).toBe('the node gives it a name that no file can have');
     expect(node.opened.map((path) => path.slice(path.indexOf('/tree/')))).toEqual(['/tree/logs/good.log']);
   });
 
-  test('with a directory that never ends is believed up to a limit', async () => {
-    const readdir = (_path: string, question: number) =>
-      Array.from({ length: 50 }, (_, index) => ({ name: `${question}-${index}`, kind: 'pipe' as const }));
-    await lying({ readdir });
-    const { passedOver } = await taken();
-    expect(passedOver).toContainEqual({ path: 'logs', why: 'over the limit of 200 directory entries' });
-    expect(passedOver).toHaveLength(201);
+  test('with an endless directory is read up to the limit', async () => {
+    const readdir = (_path: string, request: number) =>
+      Array.from({ length: 50 }, (_, index) => ({ name: `${request}-${index}`, kind: 'pipe' as const }));
+    await startNode({ readdir });
+    const { skipped } = await fetchLogs();
+    expect(skipped).toContainEqual({ path: 'logs', why: 'over the limit of 200 directory entries' });
+    expect(skipped).toHaveLength(201);
   });
 
-  test('with directories in directories without end is believed up to a depth', async () => {
-    await lying({
-      readdir: (_path, question) => (question === 0 ? [{ name: 'd', kind: 'directory' }] : null),
+  test('with endless nesting is read up to the limit of depth', async () => {
+    await startNode({
+      readdir: (_path, request) => (request === 0 ? [{ name: 'd', kind: 'directory' }] : null),
     });
-    const { files, passedOver } = await taken();
+    const { files, skipped } = await fetchLogs();
     expect(files).toEqual([]);
-    expect(passedOver).toEqual([{ path: 'logs/d/d/d/d/d', why: 'deeper than 5 directories' }]);
+    expect(skipped).toEqual([{ path: 'logs/d/d/d/d/d', why: 'deeper than 5 directories' }]);
   });
 
   test.each([
     ['2 to the 50', 2 ** 50],
     ['100 bytes', 100],
     ['nothing', 0],
-  ])('about a length, %s, with content that never ends, is read up to the limits', async (_what, size) => {
-    const names = Array.from({ length: 20 }, (_, index) => `${index}.log`);
-    await lying({
-      ...holding(...names),
-      fstat: () => ({ kind: 'file', size }),
-      read: (_path, _position, length) => Buffer.alloc(length, 'x'),
-    });
-    const { files, blocks } = await taken();
-    expect(files.length).toBe(size === 2 ** 50 ? 5 : 20);
-    expect(blocks).toBeLessThanOrEqual(LIMITS.bytes + files.length * 4_096);
-    expect(node.bytesSent).toBeLessThanOrEqual(LIMITS.bytes + files.length * 8 * 32 * 1024);
-  });
+  ])(
+    'that reports a length of %s and sends endless content is read up to the limits',
+    async (_what, size) => {
+      const names = Array.from({ length: 20 }, (_, index) => `${index}.log`);
+      await startNode({
+        ...directoryOf(...names),
+        fstat: () => ({ kind: 'file', size }),
+        read: (_path, _position, length) => Buffer.alloc(length, 'x'),
+      });
+      const { files, blocks } = await fetchLogs();
+      expect(files.length).toBe(size === 2 ** 50 ? 5 : 20);
+      expect(blocks).toBeLessThanOrEqual(LIMITS.bytes + files.length * 4_096);
+      expect(node.bytesSent).toBeLessThanOrEqual(LIMITS.bytes + files.length * 8 * 32 * 1024);
+    },
+  );
 
-  test('and sends more than was asked for does no harm', async () => {
-    await lying({
-      ...holding('long.log', 'good.log'),
+  test('that sends more than requested does no harm', async () => {
+    await startNode({
+      ...directoryOf('long.log', 'good.log'),
       fstat: (path) => ({ kind: 'file', size: path.endsWith('long.log') ? 1_000 : 5 }),
       read: (path, position, length) =>
-        path.endsWith('long.log') ? Buffer.alloc(length * 8, 'x') : TRUTH.read(path, position, length),
+        path.endsWith('long.log') ? Buffer.alloc(length * 8, 'x') : HONEST.read(path, position, length),
     });
-    const { blocks } = await taken();
+    const { blocks } = await fetchLogs();
     expect(blocks).toBeLessThanOrEqual(LIMITS.bytes);
   });
 
-  test('about a kind has nothing opened but files', async () => {
-    await lying({
-      readdir: (_path, question) =>
-        question > 0
+  test('with wrong kinds: only files are opened', async () => {
+    await startNode({
+      readdir: (_path, request) =>
+        request > 0
           ? null
           : [
               { name: 'link', kind: 'link' },
@@ -148,24 +148,24 @@ describe('a node that lies', () => {
             ],
       fstat: () => ({ kind: 'pipe', size: 5 }),
     });
-    const { files, passedOver } = await taken();
+    const { files, skipped } = await fetchLogs();
     expect(files).toEqual([]);
-    expect(passedOver).toEqual([
+    expect(skipped).toEqual([
       { path: 'logs/link', why: 'a symbolic link' },
       { path: 'logs/pipe', why: 'a pipe' },
       { path: 'logs/changed', why: 'a pipe' },
     ]);
   });
 
-  test('and does not answer when one file is read costs that file alone', async () => {
-    await lying({
-      ...holding('hung.log', 'good.log'),
+  test('that does not answer for one file loses only that file', async () => {
+    await startNode({
+      ...directoryOf('hung.log', 'good.log'),
       read: (path, position, length) =>
-        path.endsWith('hung.log') ? 'silence' : TRUTH.read(path, position, length),
+        path.endsWith('hung.log') ? 'silence' : HONEST.read(path, position, length),
     });
-    const { files, passedOver } = await taken();
+    const { files, skipped } = await fetchLogs();
     expect(files).toContain('tree/logs/good.log');
-    expect(passedOver).toContainEqual({
+    expect(skipped).toContainEqual({
       path: 'logs/hung.log',
       why: 'the node did not come back from reading it',
     });
@@ -174,8 +174,8 @@ describe('a node that lies', () => {
   test.each([
     ['content that never ends', 10, (length: number) => Buffer.alloc(length, '#')],
     ['a length of 2 to the 50', 2 ** 50, () => Buffer.from('1..0\n')],
-  ])('about its results, %s, has them refused', async (_what, size, content) => {
-    await lying({
+  ])('whose results have %s: they are refused', async (_what, size, content) => {
+    await startNode({
       lstat: () => ({ kind: 'file', size }),
       fstat: () => ({ kind: 'file', size }),
       read: (_path, _position, length) => content(length),

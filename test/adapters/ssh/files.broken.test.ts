@@ -28,7 +28,7 @@ const BROKEN = [
     'sshd_config',
   ],
   [
-    'a program that is no SFTP server',
+    'another program instead of an SFTP server',
     'Subsystem sftp /bin/echo hello',
     'answers with something else',
     'start-up files',
@@ -40,58 +40,62 @@ describe.each(BROKEN)('a node with %s', (_what, line, message, hint) => {
   afterEach(async () => {
     for (const one of closing.splice(0)) await one.close();
   });
-  const named = {
+  const expectedError = {
     retryable: false,
     message: expect.stringContaining(message),
     hint: expect.stringContaining(hint),
   };
 
-  async function lab() {
+  async function startNode() {
     const sshd = await Sshd.start([line, 'MaxSessions 2']);
     const scratch = new NodeScratch(sshd);
     closing.push(scratch, sshd);
     return { sshd, scratch };
   }
 
-  it('starts no stage, and names the cause', async () => {
-    const { scratch } = await lab();
-    await expect(scratch.runner().start(scratch.request(['true']), NEVER)).rejects.toMatchObject(named);
+  it('starts no stage, and reports the cause', async () => {
+    const { scratch } = await startNode();
+    await expect(scratch.runner().start(scratch.request(['true']), NEVER)).rejects.toMatchObject(
+      expectedError,
+    );
   });
 
-  it('is no host for a job', async () => {
-    const { scratch } = await lab();
+  it('is refused for a job', async () => {
+    const { scratch } = await startNode();
     const { stateDir, nodes } = scratch;
-    const upkeep = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS });
-    await expect(upkeep.prepare(scratch.server(), 60_000, NEVER)).rejects.toMatchObject(named);
+    const maintenance = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS });
+    await expect(maintenance.prepare(scratch.server(), 60_000, NEVER)).rejects.toMatchObject(expectedError);
   });
 
-  it('keeps room for commands, however often files were asked for', async () => {
-    const { scratch } = await lab();
+  it('keeps channels free for commands, however often files are requested', async () => {
+    const { scratch } = await startNode();
     const server = scratch.server();
     const script = new URL(`file://${join(ROOT, 'src/adapters/ssh/probe.sh')}`);
-    const command = { operation: 'look', script, words: ['/'], timeoutMs: 20_000 };
+    const command = { operation: 'probe', script, words: ['/'], timeoutMs: 20_000 };
     await scratch.nodes
       .get(server)
-      .using({ operation: 'look', timeoutMs: 60_000, signal: NEVER }, async () => {});
+      .using({ operation: 'probe', timeoutMs: 60_000, signal: NEVER }, async () => {});
     for (let times = 0; times < 5; times += 1) {
       const results = { format: 'tap', file: 'results.tap' } as const;
-      await expect(scratch.runner().readResults(server, results, 60_000, NEVER)).rejects.toMatchObject(named);
+      await expect(scratch.runner().readResults(server, results, 60_000, NEVER)).rejects.toMatchObject(
+        expectedError,
+      );
     }
-    const effort = { operation: 'look', timeoutMs: 60_000, signal: NEVER };
+    const options = { operation: 'probe', timeoutMs: 60_000, signal: NEVER };
     const { status } = await scratch.nodes
       .get(server)
-      .using(effort, (connection, signal) => ask(connection, command, signal));
+      .using(options, (connection, signal) => ask(connection, command, signal));
     expect(status).toBe(0);
   });
 
-  it('is seen by a look', async () => {
-    const { sshd, scratch } = await lab();
+  it('is detected by a probe', async () => {
+    const { sshd, scratch } = await startNode();
     const { port, user } = sshd;
     const address = { host: '127.0.0.1', port, user, directory: scratch.disk };
-    const look = await probeNode(
+    const probe = await probeNode(
       { provider: 'lab', address, config: scratch.config, hostKey: null, commands: [] },
       NEVER,
     );
-    expect(look.sftp).toMatchObject(named);
+    expect(probe.sftp).toMatchObject(expectedError);
   });
 });

@@ -1,4 +1,4 @@
-/** Connections to nodes: by which key a node is known, what is shared, and what happens when it is away. */
+/** Connections to nodes: the host key of a node, shared connections, and unreachable nodes. */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -20,39 +20,39 @@ const { it } = needs('sshd');
 let sshd: Sshd;
 let proxy: CuttingProxy;
 let scratch: NodeScratch;
-const all: NodeScratch[] = [];
+const scratches: NodeScratch[] = [];
 beforeAll(async () => {
   sshd = await Sshd.start();
 });
 beforeEach(async () => {
   proxy = await CuttingProxy.start(sshd.port);
-  scratch = fresh();
+  scratch = newScratch();
 });
 afterEach(async () => {
-  for (const one of all.splice(0)) await one.close();
+  for (const one of scratches.splice(0)) await one.close();
   await proxy.close();
 });
 afterAll(() => sshd.close());
 
-function fresh(change: Partial<SshConfig> = {}): NodeScratch {
+function newScratch(change: Partial<SshConfig> = {}): NodeScratch {
   const made = new NodeScratch({ ...sshd, port: proxy.port, user: sshd.user, keyFile: sshd.keyFile }, change);
-  all.push(made);
+  scratches.push(made);
   return made;
 }
 
-const effort = (timeoutMs = 10_000, signal = NEVER) => ({ operation: 'reach', timeoutMs, signal });
+const options = (timeoutMs = 10_000, signal = NEVER) => ({ operation: 'reach', timeoutMs, signal });
 const pinned = (server: Server) => join(scratch.stateDir, 'host-keys', `lab-${server.id}`);
 
-describe('a node is known', () => {
-  it('by the key that it shows first, until its server is forgotten', async () => {
+describe('a node is verified', () => {
+  it('by the key of its first connection, until its server is released', async () => {
     const server = scratch.server();
-    await scratch.nodes.reach(server, effort());
+    await scratch.nodes.reach(server, options());
     expect(readFileSync(pinned(server), 'latin1')).toBe(`${sshd.hostKey.split(' ')[1]}\n`);
     await scratch.nodes.disconnect(server);
-    await scratch.newNodes().reach(server, effort());
+    await scratch.newNodes().reach(server, options());
     const other = Buffer.from(makeKeyPair('').publicKey.split(' ')[1] ?? '', 'base64');
     writeFileSync(pinned(server), `${other.toString('base64')}\n`);
-    await expect(scratch.nodes.reach(server, effort())).rejects.toMatchObject({
+    await expect(scratch.nodes.reach(server, options())).rejects.toMatchObject({
       operation: 'verify host key',
       retryable: false,
       message: expect.stringMatching(
@@ -61,40 +61,40 @@ describe('a node is known', () => {
     });
     await scratch.nodes.release(server);
     expect(existsSync(pinned(server))).toBe(false);
-    await scratch.nodes.reach(server, effort());
+    await scratch.nodes.reach(server, options());
   });
 
-  it('by the key that was named before', async () => {
+  it('by a key that was pinned before', async () => {
     const server = scratch.server();
     const other = Buffer.from(makeKeyPair('').publicKey.split(' ')[1] ?? '', 'base64');
     await scratch.nodes.pin(server, other);
-    await expect(scratch.nodes.reach(server, effort())).rejects.toHaveProperty(
+    await expect(scratch.nodes.reach(server, options())).rejects.toHaveProperty(
       'operation',
       'verify host key',
     );
     expect(readFileSync(pinned(server), 'latin1')).toBe(`${other.toString('base64')}\n`);
   });
 
-  it('by a known_hosts file, which then must name it', async () => {
+  it('by a known_hosts file, which must then contain it', async () => {
     const file = join(scratch.root, 'known_hosts');
-    const strict = fresh({ knownHostsFile: file });
+    const strict = newScratch({ knownHostsFile: file });
     const server = strict.server();
     writeFileSync(file, '');
-    await expect(strict.nodes.reach(server, effort())).rejects.toMatchObject({
+    await expect(strict.nodes.reach(server, options())).rejects.toMatchObject({
       operation: 'look up host key',
       retryable: false,
     });
     writeFileSync(file, `[127.0.0.1]:${proxy.port} ${sshd.hostKey}\n`);
-    await strict.nodes.reach(server, effort());
+    await strict.nodes.reach(server, options());
   });
 
-  it('by nothing that cannot be read', async () => {
+  it('never by an unreadable pinned key', async () => {
     const server = scratch.server();
-    await scratch.nodes.reach(server, effort());
+    await scratch.nodes.reach(server, options());
     await scratch.nodes.disconnect(server);
     for (const text of ['', 'xx\n', 'AAAA\n']) {
       writeFileSync(pinned(server), text);
-      await expect(scratch.nodes.reach(server, effort())).rejects.toMatchObject({
+      await expect(scratch.nodes.reach(server, options())).rejects.toMatchObject({
         operation: 'read pinned host key',
         retryable: false,
       });
@@ -103,60 +103,60 @@ describe('a node is known', () => {
 });
 
 describe('a connection', () => {
-  it('is one, whoever wants something at the same time', async () => {
+  it('is shared by concurrent callers', async () => {
     const server = scratch.server();
-    await Promise.all([1, 2, 3, 4].map(() => scratch.nodes.reach(server, effort())));
+    await Promise.all([1, 2, 3, 4].map(() => scratch.nodes.reach(server, options())));
     expect(proxy.connections).toBe(1);
   });
 
-  it('is closed when nobody has used it for a while, and when its server is forgotten', async () => {
-    const idle = fresh({ idleMs: 100 });
-    await idle.nodes.reach(idle.server(), effort());
+  it('is closed when it is idle, and when its server is released', async () => {
+    const idle = newScratch({ idleMs: 100 });
+    await idle.nodes.reach(idle.server(), options());
     await until('the end of the idle connection', () => proxy.open === 0);
     const server = scratch.server();
-    await scratch.nodes.reach(server, effort());
+    await scratch.nodes.reach(server, options());
     expect(proxy.open).toBe(1);
     await scratch.nodes.release(server);
     await until('the end of the connection', () => proxy.open === 0);
   });
 
-  it('carries the work of who asks, not of who opened it; its end is nobody’s', async () => {
+  it('runs callbacks in the async context of the caller, and its close callbacks in none', async () => {
     const work = new AsyncLocalStorage<string>();
     const server = scratch.server();
-    const heard: unknown[] = [];
-    const hear = (name: string) => (): void => void heard.push([name, work.getStore()]);
-    const asking = (name: string) =>
+    const calls: unknown[] = [];
+    const record = (name: string) => (): void => void calls.push([name, work.getStore()]);
+    const execute = (name: string) =>
       work.run(name, () =>
-        scratch.nodes.get(server).using(effort(), async (connection) => {
-          connection.onClosed(hear(`${name}: gone`));
+        scratch.nodes.get(server).using(options(), async (connection) => {
+          connection.onClosed(record(`${name}: gone`));
           await new Promise<void>((resolve, reject) => {
             const attach = (channel: ClientChannel): void => {
-              hear('attach')();
-              channel.on('data', hear('data'));
-              channel.on('close', hear('close'));
+              record('attach')();
+              channel.on('data', record('data'));
+              channel.on('close', record('close'));
               channel.on('close', resolve);
             };
             connection.exec('echo x', attach, { timeoutMs: 10_000, signal: NEVER }).catch(reject);
           });
         }),
       );
-    await asking('A');
-    await asking('B');
+    await execute('A');
+    await execute('B');
     expect(proxy.connections).toBe(1);
     await work.run('C', () => scratch.nodes.disconnect(server));
     const callbacks = ['attach', 'data', 'close'];
-    expect(heard).toEqual([
+    expect(calls).toEqual([
       ...callbacks.map((name) => [name, 'A']),
       ...callbacks.map((name) => [name, 'B']),
       ...['A: gone', 'B: gone'].map((name) => [name, undefined]),
     ]);
   });
 
-  it('is refused with a key that the node does not know, again until the time is over', async () => {
+  it('with a key that the node refuses is retried until the deadline', async () => {
     const stranger = join(scratch.root, 'stranger');
     writeFileSync(stranger, makeKeyPair('').privateKey, { mode: 0o600 });
-    const other = fresh({ keyFile: stranger });
-    await expect(other.nodes.reach(other.server(), effort(1_500))).rejects.toMatchObject({
+    const other = newScratch({ keyFile: stranger });
+    await expect(other.nodes.reach(other.server(), options(1_500))).rejects.toMatchObject({
       name: 'OperationError',
       retryable: true,
       message: expect.stringContaining(`does not accept the key ${stranger}`),
@@ -165,9 +165,9 @@ describe('a connection', () => {
     expect(proxy.connections).toBeGreaterThan(1);
   });
 
-  it('is not tried with a key file that cannot be used', async () => {
-    const other = fresh({ keyFile: join(scratch.root, 'missing') });
-    await expect(other.nodes.reach(other.server(), effort())).rejects.toMatchObject({
+  it('is not tried with an unusable key file', async () => {
+    const other = newScratch({ keyFile: join(scratch.root, 'missing') });
+    await expect(other.nodes.reach(other.server(), options())).rejects.toMatchObject({
       operation: 'read private key',
       retryable: false,
       hint: expect.stringContaining('authorized_keys'),
@@ -175,30 +175,30 @@ describe('a connection', () => {
     expect(proxy.connections).toBe(0);
   });
 
-  it('backs off from a node that is away, and comes back when it does', async () => {
+  it('to an unreachable node is retried with backoff until it succeeds', async () => {
     proxy.accepts = false;
     const server = scratch.server();
-    const reached = scratch.nodes.reach(server, effort(30_000));
+    const reached = scratch.nodes.reach(server, options(30_000));
     await until('some attempts', () => proxy.connections >= 4);
     proxy.accepts = true;
     await reached;
-    // Two in a row and a long wait between them: the waits grow from 50 to 500 ms.
+    // The waits grow from 50 to 500 ms.
     expect(proxy.connections).toBeLessThan(30);
   });
 
-  it('to a node that says nothing is given up at its own deadline', async () => {
-    const quick = fresh({ connectTimeoutMs: 300 });
+  it('to a silent node ends at the deadline', async () => {
+    const quick = newScratch({ connectTimeoutMs: 300 });
     proxy.pause();
-    await expect(quick.nodes.reach(quick.server(), effort(1_500))).rejects.toMatchObject({
+    await expect(quick.nodes.reach(quick.server(), options(1_500))).rejects.toMatchObject({
       message: expect.stringMatching(/^not done within 2s; last: no connection to .* within 300ms$/),
     });
   });
 
-  it('that went dead is noticed by its keepalive', async () => {
-    const quick = fresh({ keepaliveMs: 100, keepaliveMax: 2 });
+  it('that is dead is detected by its keepalive', async () => {
+    const quick = newScratch({ keepaliveMs: 100, keepaliveMax: 2 });
     const request = quick.script('echo one; until [ -e "$1/go" ]; do sleep 0.05; done; echo two');
     const handle = await quick.runner().start(request, NEVER);
-    await until('its first words', async () => (await quick.log(request)) === 'one\n');
+    await until('its first output', async () => (await quick.log(request)) === 'one\n');
     proxy.pause();
     await quick.put('go', '');
     await until('another attempt', () => proxy.connections > 1);
@@ -207,18 +207,18 @@ describe('a connection', () => {
     expect(await quick.log(request)).toBe('one\ntwo\n');
   });
 
-  it('is not made when nobody wants it any more', async () => {
-    const refused = scratch.nodes.reach(scratch.server(), effort(10_000, AbortSignal.abort()));
+  it('is not opened after an abort', async () => {
+    const refused = scratch.nodes.reach(scratch.server(), options(10_000, AbortSignal.abort()));
     await expect(refused).rejects.toMatchObject({
       name: 'OperationError',
       message: 'aborted before it was done',
     });
   });
 
-  it('that is given up from outside names the last failure', async () => {
+  it('that is aborted reports the last failure', async () => {
     proxy.accepts = false;
     const cancel = new AbortController();
-    const refused = scratch.nodes.reach(scratch.server(), effort(60_000, cancel.signal));
+    const refused = scratch.nodes.reach(scratch.server(), options(60_000, cancel.signal));
     await until('a second attempt', () => proxy.connections >= 2);
     cancel.abort();
     await expect(refused).rejects.toMatchObject({
@@ -230,7 +230,7 @@ describe('a connection', () => {
   it('is refused for a provider that is not in the configuration', async () => {
     const { NodePool } = await import('../../../src/adapters/ssh/node-pool.ts');
     const nodes = new NodePool({ stateDir: scratch.stateDir, configOf: () => undefined });
-    await expect(nodes.reach(scratch.server(), effort())).rejects.toMatchObject({
+    await expect(nodes.reach(scratch.server(), options())).rejects.toMatchObject({
       message: 'the provider of this server is not in the configuration any more',
     });
   });

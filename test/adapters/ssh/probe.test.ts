@@ -11,7 +11,7 @@ import { Sshd } from '../../fixtures/sshd.ts';
 import { ROOT } from '../../house/source.ts';
 import { NodeScratch } from './scratch.ts';
 
-needs('sshd').describe('a look at a node', () => {
+needs('sshd').describe('a probe of a node', () => {
   let sshd: Sshd;
   let scratch: NodeScratch;
   beforeEach(async () => {
@@ -23,10 +23,10 @@ needs('sshd').describe('a look at a node', () => {
     await sshd.close();
   });
 
-  test('tells what is there, by a key that nobody has pinned, and pins none', async () => {
+  test('reports the node, with an unpinned host key, and pins none', async () => {
     const { port, user } = sshd;
     const address = { host: '127.0.0.1', port, user, directory: join(scratch.disk, 'a', 'b') };
-    const look = await probeNode(
+    const probe = await probeNode(
       {
         provider: 'lab',
         address,
@@ -36,15 +36,15 @@ needs('sshd').describe('a look at a node', () => {
       },
       NEVER,
     );
-    expect(look).toMatchObject({
+    expect(probe).toMatchObject({
       missing: [],
       folder: scratch.disk,
       writable: true,
       grouping: await mayGroup(),
     });
-    expect(look.absent).toEqual(['/no/such-program', '/', '/etc/passwd']);
-    expect(look.freeBytes).toBeGreaterThan(0);
-    expect(sshd.hostKey).toContain(look.unpinned?.line);
+    expect(probe.absent).toEqual(['/no/such-program', '/', '/etc/passwd']);
+    expect(probe.freeBytes).toBeGreaterThan(0);
+    expect(sshd.hostKey).toContain(probe.unpinned?.line);
     expect(readdirSync(scratch.root, { recursive: true })).toEqual(['node']);
   });
 });
@@ -57,7 +57,7 @@ describe('the script', () => {
   });
   afterEach(() => rmSync(dir, { recursive: true }));
 
-  const look = (directory: string, programs: readonly string[]) => {
+  const probe = (directory: string, programs: readonly string[]) => {
     for (const program of programs) symlinkSync(`/usr/bin/${program}`, join(dir, 'bin', program));
     return spawnSync('/bin/sh', ['-s', '--', 'token', directory], {
       input: readFileSync(join(ROOT, 'src/adapters/ssh/probe.sh')),
@@ -66,21 +66,21 @@ describe('the script', () => {
     }).stdout;
   };
 
-  test('names the programs that are missing', () => {
-    expect(look(dir, ['tail', 'df', 'grep', 'git', 'env'])).toMatch(
+  test('reports missing programs', () => {
+    expect(probe(dir, ['tail', 'df', 'grep', 'git', 'env'])).toMatch(
       new RegExp(
         `^token\nmissing flock setsid head stat mkfifo\nfolder ${dir} yes\nabsent\nfree \\d+\ngroup (yes|no)\n$`,
       ),
     );
   });
 
-  test('says when the free space is not known', () => {
-    expect(look('/', [])).toMatch(/\nfolder \/ (yes|no)\nabsent\nfree \ngroup (yes|no)\n$/);
+  test('reports nothing if the free space is unknown', () => {
+    expect(probe('/', [])).toMatch(/\nfolder \/ (yes|no)\nabsent\nfree \ngroup (yes|no)\n$/);
   });
 
-  test('does not take a file for a folder', () => {
+  test('does not accept a file as a folder', () => {
     chmodSync(join(dir, 'bin'), 0o700);
     symlinkSync('/etc/passwd', join(dir, 'file'));
-    expect(look(join(dir, 'file', 'x'), [])).toContain(`\nfolder ${join(dir, 'file')} no\n`);
+    expect(probe(join(dir, 'file', 'x'), [])).toContain(`\nfolder ${join(dir, 'file')} no\n`);
   });
 });

@@ -1,4 +1,4 @@
-/** A run on a node goes on while nobody can see it, and nothing of what it wrote is lost: whatever goes away, and for how long. */
+/** A run on a node survives lost connections, restarts of the daemon and outages of the node, without losing output. */
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ const { it } = needs('sshd');
 
 let sshd: Sshd;
 let proxy: CuttingProxy;
-const all: NodeScratch[] = [];
+const scratches: NodeScratch[] = [];
 beforeAll(async () => {
   sshd = await Sshd.start();
 });
@@ -25,43 +25,43 @@ beforeEach(async () => {
   proxy = await CuttingProxy.start(sshd.port);
 });
 afterEach(async () => {
-  for (const one of all.splice(0)) await one.close();
+  for (const one of scratches.splice(0)) await one.close();
   await proxy.close();
 });
 afterAll(() => sshd.close());
 
-function fresh(change: Partial<SshConfig> = {}): NodeScratch {
+function newScratch(change: Partial<SshConfig> = {}): NodeScratch {
   const made = new NodeScratch({ port: proxy.port, user: sshd.user, keyFile: sshd.keyFile }, change);
-  all.push(made);
+  scratches.push(made);
   return made;
 }
 
-/** The directory is gone at once. A recursive removal fails when the run makes a file in it meanwhile. */
-const vanish = (directory: string) => renameSync(directory, `${directory}.gone`);
-/** Numbered lines until `$1/end` is there. */
+/** Renames the directory, which is atomic. A recursive removal fails if the run creates a file in it meanwhile. */
+const hideDirectory = (directory: string) => renameSync(directory, `${directory}.gone`);
+/** Prints numbered lines until `$1/end` exists. */
 const COUNT = 'n=0; until [ -e "$1/end" ]; do n=$((n + 1)); echo "$n of many"; done; echo "$n" >"$1/last"';
 const lines = (log: string) => log.split('\n').slice(0, -1);
-const counted = (last: number) => Array.from({ length: last }, (_, index) => `${index + 1} of many`);
-const every = (step: number, from: number, to: number) =>
+const numberedLines = (last: number) => Array.from({ length: last }, (_, index) => `${index + 1} of many`);
+const steps = (step: number, from: number, to: number) =>
   Array.from({ length: Math.ceil((to - from) / step) }, (_, index) => from + index * step);
 const HUGE = { outputLimitBytes: 1024 * 1024 * 1024 };
 
 describe('a connection that is cut', () => {
-  it('in the middle of a line, again and again: every line comes once, in order', async () => {
-    const scratch = fresh();
+  it('in the middle of lines, again and again: each line arrives once, in order', async () => {
+    const scratch = newScratch();
     const request = scratch.script(COUNT, HUGE);
     const handle = await scratch.runner().start(request, NEVER);
-    for (const bytes of sampled(every(2_741, 3_000, 60_000))) await proxy.cutAfter(bytes);
+    for (const bytes of sampled(steps(2_741, 3_000, 60_000))) await proxy.cutAfter(bytes);
     await scratch.put('end', '');
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     const last = Number(readFileSync(join(scratch.root, 'last'), 'utf8'));
-    expect(lines(await scratch.log(request))).toEqual(counted(last));
+    expect(lines(await scratch.log(request))).toEqual(numberedLines(last));
     expect(last).toBeGreaterThan(1_000);
   });
 
-  it('while a stage is started, at every point of that, starts it once', async () => {
-    const scratch = fresh();
-    for (const bytes of sampled(every(400, 200, 9_000))) {
+  it('at any point of a start: the stage starts once', async () => {
+    const scratch = newScratch();
+    for (const bytes of sampled(steps(400, 200, 9_000))) {
       const request = scratch.script(`echo x >>"$1/begun-${bytes}"; exit 3`);
       const cut = proxy.cutAfter(bytes);
       const handle = await scratch.runner().start(request, NEVER);
@@ -72,8 +72,8 @@ describe('a connection that is cut', () => {
     }
   });
 
-  it('while a stage is stopped, stops it', async () => {
-    const scratch = fresh();
+  it('during a stop: the stage is stopped', async () => {
+    const scratch = newScratch();
     const request = scratch.request(['sleep', FOR_EVER]);
     const runner = scratch.runner();
     const handle = await runner.start(request, NEVER);
@@ -84,8 +84,8 @@ describe('a connection that is cut', () => {
     await cut;
   });
 
-  it('while results are read, reads them again', async () => {
-    const scratch = fresh();
+  it('while results are read: they are read again', async () => {
+    const scratch = newScratch();
     const request = scratch.script(
       'printf "TAP version 14\\n1..20000\\n" >results.tap; seq -f "ok %g - t" 20000 >>results.tap',
     );
@@ -104,8 +104,8 @@ describe('a connection that is cut', () => {
 });
 
 describe('another daemon', () => {
-  it('goes on at the byte where the one before it stopped', async () => {
-    const scratch = fresh();
+  it('continues at the byte where the previous one stopped', async () => {
+    const scratch = newScratch();
     const request = scratch.script(COUNT, HUGE);
     const size = async () => (await scratch.log(request).catch(() => '')).length;
     const pids: number[] = [];
@@ -117,7 +117,7 @@ describe('another daemon', () => {
       await until(`more to read in round ${round}`, async () => (await size()) > before + 5_000);
       handle.detach();
       await nodes.close();
-      // Until what it was just about to write is there too.
+      // Waits until pending writes have finished.
       for (let last = -1; last !== (await size()); await pause(50)) last = await size();
     }
     await scratch.put('end', '');
@@ -125,16 +125,16 @@ describe('another daemon', () => {
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     expect(new Set([...pids, handle.pid]).size).toBe(1);
     const last = Number(readFileSync(join(scratch.root, 'last'), 'utf8'));
-    expect(lines(await scratch.log(request))).toEqual(counted(last));
+    expect(lines(await scratch.log(request))).toEqual(numberedLines(last));
   });
 
-  it('finds what was started when nobody here had time to note it', async () => {
-    const scratch = fresh();
+  it('finds a run that was not recorded on this host', async () => {
+    const scratch = newScratch();
     const request = scratch.script('echo x >>"$1/begun"; until [ -e "$1/end" ]; do sleep 0.05; done; exit 4');
     const runner = scratch.runner();
     const first = await runner.start(request, NEVER);
     first.detach();
-    vanish(scratch.here(request));
+    hideDirectory(scratch.localRunDirectory(request));
     const second = await scratch.runner().start(request, NEVER);
     expect(second).toMatchObject({ pid: first.pid, adopted: true });
     await scratch.put('end', '');
@@ -142,8 +142,8 @@ describe('another daemon', () => {
     expect(readFileSync(join(scratch.root, 'begun'), 'utf8')).toBe('x\n');
   });
 
-  it('needs no node for a run that had ended and was read to its end', async () => {
-    const scratch = fresh();
+  it('needs no node for a run that has ended and was read completely', async () => {
+    const scratch = newScratch();
     const request = scratch.script('exit 6');
     await (await scratch.runner().start(request, NEVER)).ended;
     await scratch.nodes.close();
@@ -153,8 +153,8 @@ describe('another daemon', () => {
     expect(await after.ended).toEqual({ how: 'exited', code: 6 });
   });
 
-  it('waits for a node that is away when it starts', async () => {
-    const scratch = fresh();
+  it('waits for an unreachable node when it starts', async () => {
+    const scratch = newScratch();
     const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done; echo done; exit 2');
     await scratch.runner().start(request, NEVER);
     await scratch.nodes.close();
@@ -169,9 +169,9 @@ describe('another daemon', () => {
   });
 });
 
-describe('a node that goes', () => {
-  it('and stays away too long has lost its run', async () => {
-    const scratch = fresh({ reconnectTimeoutMs: 1_000 });
+describe('a node that goes down', () => {
+  it('and stays down too long has lost its run', async () => {
+    const scratch = newScratch({ reconnectTimeoutMs: 1_000 });
     const request = scratch.request(['sleep', FOR_EVER]);
     const handle = await scratch.runner().start(request, NEVER);
     proxy.accepts = false;
@@ -183,7 +183,7 @@ describe('a node that goes', () => {
   });
 
   it('and comes back as another host has lost its run at once', async () => {
-    const scratch = fresh();
+    const scratch = newScratch();
     const request = scratch.request(['sleep', FOR_EVER]);
     const handle = await scratch.runner().start(request, NEVER);
     const other = await Sshd.start();
@@ -197,26 +197,29 @@ describe('a node that goes', () => {
     await other.close();
   });
 
-  it('down for a while and up again has the run that went on', async () => {
+  it('and comes up again still has its run', async () => {
     const own = await Sshd.start();
     const scratch = new NodeScratch(own);
-    all.push(scratch);
+    scratches.push(scratch);
     const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done; echo went on');
     const handle = await scratch.runner().start(request, NEVER);
     await own.down();
     await scratch.put('end', '');
-    await until('the end of the run', () => processesOf(`SOS_CI_RUN=${scratch.there(request)}`).length === 0);
+    await until(
+      'the end of the run',
+      () => processesOf(`SOS_CI_RUN=${scratch.nodeRunDirectory(request)}`).length === 0,
+    );
     await own.up();
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     expect(await scratch.log(request)).toBe('went on\n');
     await own.close();
   });
 
-  it('has lost a run whose processes are gone without an ending', async () => {
-    const scratch = fresh();
+  it('has lost a run whose processes ended without an exit record', async () => {
+    const scratch = newScratch();
     const request = scratch.request(['sleep', FOR_EVER]);
     const handle = await scratch.runner().start(request, NEVER);
-    await written(join(scratch.there(request), 'command'));
+    await written(join(scratch.nodeRunDirectory(request), 'command'));
     for (const pid of processesOf(`SOS_CI_SERVER=${request.run.server.id}`)) kill(pid);
     expect(await handle.ended).toEqual({
       how: 'lost',
@@ -224,17 +227,17 @@ describe('a node that goes', () => {
     });
   });
 
-  it('has lost a run whose directory is gone', async () => {
-    const scratch = fresh();
+  it('has lost a run whose directory is missing', async () => {
+    const scratch = newScratch();
     const request = scratch.request(['sleep', FOR_EVER]);
     const handle = await scratch.runner().start(request, NEVER);
-    vanish(scratch.there(request));
+    hideDirectory(scratch.nodeRunDirectory(request));
     for (const pid of processesOf(`SOS_CI_SERVER=${request.run.server.id}`)) kill(pid);
     expect(await handle.ended).toHaveProperty('how', 'lost');
   });
 
-  it('still has a run whose runner was killed, while its command lives', async () => {
-    const scratch = fresh();
+  it('still has a run whose runner was killed, while its command runs', async () => {
+    const scratch = newScratch();
     const request = scratch.script(
       'echo $$ >"$1/command"; until [ -e "$1/end" ]; do sleep 0.05; done; echo last',
     );
@@ -252,11 +255,11 @@ describe('a node that goes', () => {
     expect(await scratch.log(request)).toBe('last\n');
   });
 
-  it('is looked at now and then, when what waits there for the end was killed', async () => {
-    const scratch = fresh({ pollIntervalMs: 300 });
+  it('is polled if the process that waits for the end was killed', async () => {
+    const scratch = newScratch({ pollIntervalMs: 300 });
     const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done');
     const handle = await scratch.runner().start(request, NEVER);
-    const waiting = () => processesOf(`flock\0-s\0${scratch.there(request)}`);
+    const waiting = () => processesOf(`flock\0-s\0${scratch.nodeRunDirectory(request)}`);
     const [first = 0] = await until('the wait', () => waiting().length > 0 && waiting());
     kill(first, 'SIGSTOP');
     await scratch.put('end', '');

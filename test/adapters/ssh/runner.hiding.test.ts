@@ -1,4 +1,6 @@
-/** Processes on a node that hide from the mark and from the lock: where the account may make cgroups, they end all the same. */
+/**
+ * Processes on a node that hide from the environment mark and the lock end anyway, if the account can create cgroups.
+ */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -43,17 +45,17 @@ describe('a process that hides on a node', () => {
     expect(isAlive(pid)).toBe(false);
   });
 
-  it('ends with the server of a stage that is over, and leaves no cgroup', async (context) => {
+  it('ends when its server is deleted, and leaves no cgroup', async (context) => {
     await needCgroups(context);
     const request = scratch.script(HIDE);
     const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     const pid = await hidden();
-    const group = readFileSync(join(scratch.there(request), 'group'), 'utf8').trim();
+    const group = readFileSync(join(scratch.nodeRunDirectory(request), 'group'), 'utf8').trim();
     expect([isAlive(pid), existsSync(group)]).toEqual([true, true]);
     const { stateDir, nodes } = scratch;
-    const upkeep = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS, graceMs: 300 });
-    await upkeep.wipe(request.run.server, 20_000, NEVER);
+    const maintenance = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS, graceMs: 300 });
+    await maintenance.wipe(request.run.server, 20_000, NEVER);
     expect([isAlive(pid), existsSync(group)]).toEqual([false, false]);
   });
 });

@@ -1,4 +1,4 @@
-/** Stages on a node behind a real sshd: how they begin, what they get, how they end. */
+/** Stages on a node behind a real sshd: their start, environment and end. */
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -51,22 +51,22 @@ describe('SshRunner', () => {
   });
   afterEach(() => scratch.close());
 
-  it('gives the command its facts, the search path of the node, and nothing of our environment', async () => {
+  it('gives the command its variables, the search path of the node, and nothing of our environment', async () => {
     process.env.SOS_CI_TEST_SECRET = 'hunter2';
     const request = scratch.request(['env', '-0']);
     const handle = await scratch.runner().start(request, NEVER);
     delete process.env.SOS_CI_TEST_SECRET;
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
-    const place = scratch.place(request.run.server);
+    const serverDirectory = scratch.serverDirectory(request.run.server);
     const entries = (await scratch.log(request)).split('\0').filter((line) => line !== '');
     const environment = Object.fromEntries(entries.map((line) => line.split(/=(.*)/s)));
-    // Shells add these by themselves: the folder they are in, and how deep they are nested.
+    // Shells add these variables.
     for (const own of ['PWD', 'OLDPWD', 'SHLVL', '_']) delete environment[own];
     expect(environment).toEqual({
       PATH: expect.stringContaining('/usr/bin'),
       LANG: expect.stringMatching(/./),
-      HOME: join(place, 'home'),
-      TMPDIR: join(place, 'tmp'),
+      HOME: join(serverDirectory, 'home'),
+      TMPDIR: join(serverDirectory, 'tmp'),
       SOS_CI_JOB: request.run.owner.job,
       SOS_CI_JOB_NAME: 'unit',
       SOS_CI_ATTEMPT: '1',
@@ -77,11 +77,11 @@ describe('SshRunner', () => {
       SOS_CI_PATCHSET: '3',
       SOS_CI_REF: PATCHSET.ref,
       SOS_CI_REVISION: PATCHSET.revision,
-      SOS_CI_WORKTREE: join(place, 'tree'),
-      SOS_CI_DEPENDENCIES: join(place, 'dependencies'),
+      SOS_CI_WORKTREE: join(serverDirectory, 'tree'),
+      SOS_CI_DEPENDENCIES: join(serverDirectory, 'dependencies'),
       SOS_CI_DEPLOYMENT: 'ours',
       SOS_CI_SERVER: request.run.server.id,
-      SOS_CI_RUN: scratch.there(request),
+      SOS_CI_RUN: scratch.nodeRunDirectory(request),
     });
   });
 
@@ -105,9 +105,9 @@ describe('SshRunner', () => {
     const request = scratch.request(['sh', '-c', script, 'sh', ...odd]);
     const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
-    const tree = join(scratch.place(request.run.server), 'tree');
+    const tree = join(scratch.serverDirectory(request.run.server), 'tree');
     const none = '0000000000000000';
-    expect(readFileSync(join(scratch.here(request), 'log'), 'utf8')).toBe(
+    expect(readFileSync(join(scratch.localRunDirectory(request), 'log'), 'utf8')).toBe(
       `${[tree, ...odd].join('|')}|SigBlk:\t${none}\nSigIgn:\t${none}\n`,
     );
     expect(existsSync(join(tree, 'evil'))).toBe(false);
@@ -118,9 +118,9 @@ describe('SshRunner', () => {
     ['a program that cannot be executed', ['/etc/passwd'], { how: 'exited', code: 126 }],
     ['a program that is killed', ['sh', '-c', 'kill -9 $$'], { how: 'killed', signal: 9 }],
     ['a relative program', ['./run.sh'], { how: 'exited', code: 42 }],
-  ])('tells %s', async (_what, argv, end) => {
+  ])('reports %s', async (_what, argv, end) => {
     const request = scratch.request(argv);
-    const tool = join(scratch.place(request.run.server), 'tree', 'run.sh');
+    const tool = join(scratch.serverDirectory(request.run.server), 'tree', 'run.sh');
     writeFileSync(tool, '#!/bin/sh\nexit 42\n', { mode: 0o755 });
     const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual(end);
@@ -138,7 +138,7 @@ describe('SshRunner', () => {
     const runner = scratch.runner();
     const handle = await runner.start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
-    const tree = join(scratch.place(request.run.server), 'tree');
+    const tree = join(scratch.serverDirectory(request.run.server), 'tree');
     expect(await scratch.log(request)).toBe(`${tree}\n$(touch evil)|'|a b|from the lab\n`);
     expect(existsSync(join(folder, 'run.sh'))).toBe(true);
     rmSync(folder, { recursive: true });
@@ -154,19 +154,19 @@ describe('SshRunner', () => {
     const redact = { values: ['hunter22'] };
     const handle = await scratch.runner({ redact }).start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
-    const place = scratch.place(request.run.server);
-    const folder = join(place, 'secrets');
+    const serverDirectory = scratch.serverDirectory(request.run.server);
+    const folder = join(serverDirectory, 'secrets');
     expect(await scratch.log(request)).toBe(`700 ${folder}\n600 ${folder}/array\nhunter22\n`);
-    const launched = readFileSync(join(scratch.there(request), 'launch'), 'utf8');
+    const launched = readFileSync(join(scratch.nodeRunDirectory(request), 'launch'), 'utf8');
     expect(launched).toContain(`SOS_CI_SECRETS=${folder}`);
     expect(launched).not.toContain('hunter22');
     const { stateDir, nodes } = scratch;
-    const upkeep = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS });
-    await upkeep.wipe(request.run.server, 20_000, NEVER);
-    expect(existsSync(place)).toBe(false);
+    const maintenance = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS });
+    await maintenance.wipe(request.run.server, 20_000, NEVER);
+    expect(existsSync(serverDirectory)).toBe(false);
   });
 
-  it('keeps back a secret that is not redacted yet', async () => {
+  it('withholds a secret that is not redacted yet', async () => {
     const file = join(scratch.root, 'array');
     await writeFile(file, 'rotated since\n');
     const request = scratch.script('exit 0', { secrets: [{ name: 'array', file, env: null }] });
@@ -175,7 +175,7 @@ describe('SshRunner', () => {
       message: `${file} has changed since the configuration was read`,
       hint: 'sos-ci reload',
     });
-    expect(existsSync(join(scratch.place(request.run.server), 'secrets'))).toBe(false);
+    expect(existsSync(join(scratch.serverDirectory(request.run.server), 'secrets'))).toBe(false);
   });
 
   it('does not start a script that is a link', async () => {
@@ -188,7 +188,7 @@ describe('SshRunner', () => {
     });
   });
 
-  it('has all output in its mirror before it tells the ending, byte for byte', async () => {
+  it('has copied all output before it reports the end', async () => {
     const request = scratch.script('head -c 700000 /dev/urandom | tee "$1/bytes"; printf end >&2');
     const handle = await scratch.runner().start(request, NEVER);
     await handle.ended;
@@ -196,17 +196,20 @@ describe('SshRunner', () => {
     expect((await scratch.log(request)) === `${sent}end`).toBe(true);
   });
 
-  it('keeps for how long a stage ran on the node, to the millisecond', async () => {
+  it('records how long a stage ran on the node, to the millisecond', async () => {
     const request = scratch.request(['true']);
     const handle = await scratch.runner().start(request, NEVER);
     await handle.ended;
-    const lasted = (directory: string): number => {
+    const durationOf = (directory: string): number => {
       const [began = 0, ended = 0] = ['pid', 'rc'].map((name) => statSync(join(directory, name)).mtimeMs);
       return ended - began;
     };
-    expect(lasted(scratch.there(request))).toBeGreaterThan(0);
-    expect(lasted(scratch.here(request))).toBeCloseTo(lasted(scratch.there(request)), 0);
-    expect(readFileSync(join(scratch.here(request), 'rc'), 'latin1').trim()).toBe('exited 0');
+    expect(durationOf(scratch.nodeRunDirectory(request))).toBeGreaterThan(0);
+    expect(durationOf(scratch.localRunDirectory(request))).toBeCloseTo(
+      durationOf(scratch.nodeRunDirectory(request)),
+      0,
+    );
+    expect(readFileSync(join(scratch.localRunDirectory(request), 'rc'), 'latin1').trim()).toBe('exited 0');
   });
 
   it('caps the log of a command that writes forever', async () => {
@@ -220,18 +223,18 @@ describe('SshRunner', () => {
     expect(lines.slice(1)).toEqual(['[sos-ci: output past 100000 bytes was dropped]', '']);
   });
 
-  it('ends at the deadline a command that writes forever', async () => {
+  it('ends a command that writes forever at the deadline', async () => {
     const request = scratch.request(['yes'], { timeoutMs: 700, outputLimitBytes: 10_000 });
     const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'timedOut' });
     expect((await scratch.log(request)).length).toBeLessThan(11_000);
   });
 
-  it('believes no more of a log than it may hold', async () => {
+  it('reads no more of a log than the limit', async () => {
     const request = scratch.script('until [ -e "$1/go" ]; do sleep 0.05; done', { outputLimitBytes: 10_000 });
     const handle = await scratch.runner().start(request, NEVER);
-    // What a test can do to its own log: make it as long as it likes.
-    execFileSync('truncate', ['-s', '40G', join(scratch.there(request), 'log')]);
+    // A job can make its own log arbitrarily long.
+    execFileSync('truncate', ['-s', '40G', join(scratch.nodeRunDirectory(request), 'log')]);
     await scratch.put('go', '');
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     const log = await scratch.log(request);
@@ -239,7 +242,7 @@ describe('SshRunner', () => {
     expect(log).toMatch(/\n\[sos-ci: the node sent more than \d+ bytes; the rest was dropped\]\n$/);
   });
 
-  it('opens nothing that a test has put in the place of its log', async () => {
+  it('does not open a pipe that a job has put in place of its log', async () => {
     const request = scratch.script(
       'rm "$SOS_CI_RUN/log"; mkfifo "$SOS_CI_RUN/log"; until [ -e "$1/go" ]; do sleep 0.05; done; exit 5',
     );
@@ -270,26 +273,26 @@ describe('SshRunner', () => {
     }
   });
 
-  it('leaves nothing on the node that would outlive the run', async () => {
+  it('leaves no process on the node after the run', async () => {
     const request = scratch.request(['true']);
     const handle = await scratch.runner().start(request, NEVER);
     await handle.ended;
     await until('the end of all helpers', () => processesOf(scratch.disk).length === 0);
-    expect(readFileSync(join(scratch.there(request), 'runner.err'), 'utf8')).toBe('');
+    expect(readFileSync(join(scratch.nodeRunDirectory(request), 'runner.err'), 'utf8')).toBe('');
   });
 
-  it('leaves nothing on the node of a watch that nobody wants any more', async () => {
+  it('leaves no process on the node after detach', async () => {
     const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done');
     const handle = await scratch.runner().start(request, NEVER);
     const watching = () =>
-      processesOf(`\0${scratch.there(request)}\0`).filter((pid) => isFollower(pid)).length;
+      processesOf(`\0${scratch.nodeRunDirectory(request)}\0`).filter((pid) => isFollower(pid)).length;
     await until('the follower', () => watching() > 0);
     handle.detach();
     await until('the end of the follower', () => watching() === 0);
     await scratch.put('end', '');
   });
 
-  it('refuses what the system would cut at a NUL', async () => {
+  it('refuses an argument with a NUL', async () => {
     const request = scratch.request(['echo', 'a\0b']);
     await expect(scratch.runner().start(request, NEVER)).rejects.toMatchObject({
       name: 'OperationError',
@@ -297,33 +300,36 @@ describe('SshRunner', () => {
     });
   });
 
-  it('explains a start that the node refuses', async () => {
+  it('reports a start that the node refuses', async () => {
     const request = scratch.request(['true']);
-    writeFileSync(join(scratch.place(request.run.server), 'runs'), 'in the way');
+    writeFileSync(join(scratch.serverDirectory(request.run.server), 'runs'), 'in the way');
     await expect(scratch.runner().start(request, NEVER)).rejects.toMatchObject({ name: 'OperationError' });
   });
 
-  it.each(['command', 'script'])('removes the results of an earlier run first: %s', async (kind) => {
-    const text = 'cat results.tap; echo new >results.tap';
-    const folder = join(scratch.root, 'lab');
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'test.sh'), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
-    const request =
-      kind === 'command'
-        ? scratch.script(text)
-        : scratch.scriptOf({ program: join(folder, 'test.sh'), folder: null, arguments: [] });
-    const stage = { ...request, spec: { ...request.spec, removes: ['results.tap'] } };
-    const results = join(scratch.place(request.run.server), 'tree', 'results.tap');
-    writeFileSync(results, 'old\n');
-    await (await scratch.runner().start(stage, NEVER)).ended;
-    expect(await scratch.log(request)).toContain('No such file');
-    expect(readFileSync(results, 'utf8')).toBe('new\n');
-  });
+  it.each(['command', 'script'])(
+    'removes the results of an earlier run before the start: %s',
+    async (kind) => {
+      const text = 'cat results.tap; echo new >results.tap';
+      const folder = join(scratch.root, 'lab');
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, 'test.sh'), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+      const request =
+        kind === 'command'
+          ? scratch.script(text)
+          : scratch.scriptOf({ program: join(folder, 'test.sh'), folder: null, arguments: [] });
+      const stage = { ...request, spec: { ...request.spec, removes: ['results.tap'] } };
+      const results = join(scratch.serverDirectory(request.run.server), 'tree', 'results.tap');
+      writeFileSync(results, 'old\n');
+      await (await scratch.runner().start(stage, NEVER)).ended;
+      expect(await scratch.log(request)).toContain('No such file');
+      expect(readFileSync(results, 'utf8')).toBe('new\n');
+    },
+  );
 
   it('reads results from the work tree only', async () => {
     const request = scratch.request(['sh', '-c', 'printf "1..1\\nnot ok 1 - a b\\n" >results.tap']);
     const { server } = request.run;
-    const tree = join(scratch.place(server), 'tree');
+    const tree = join(scratch.serverDirectory(server), 'tree');
     const runner = scratch.runner({ resultsLimitBytes: 50 });
     await (await runner.start(request, NEVER)).ended;
     const read = (file: string) => runner.readResults(server, { format: 'tap', file }, 60_000, NEVER);
@@ -343,7 +349,7 @@ describe('SshRunner', () => {
   });
 });
 
-/** The commands of follow.sh on the node, by their words. */
+/** Whether the process is a command of follow.sh. */
 function isFollower(pid: number): boolean {
   return /^(sh\0-s|tail\0|flock\0-s)/.test(readProc(pid, 'cmdline'));
 }

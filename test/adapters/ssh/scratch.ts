@@ -1,4 +1,4 @@
-/** What tests with nodes stand on: a real sshd, a directory that plays the node's disk, and our own state beside it. */
+/** The setup of tests with nodes: a real sshd, a directory as the disk of the node, and a state directory. */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import type { ScriptStage, Server, Stage, StageSpec } from '../../../src/machine
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { endAllIn, PATCHSET, type RunStage } from '../local/scratch.ts';
 
-export interface Door {
+export interface SshEndpoint {
   readonly port: number;
   readonly user: string;
   readonly keyFile: string;
@@ -41,20 +41,20 @@ export function sshConfig(keyFile: string, change: Partial<SshConfig> = {}): Ssh
 export class NodeScratch {
   readonly root = realpathSync(mkdtempSync(join(tmpdir(), 'sos-ci-node-')));
   readonly stateDir = join(this.root, 'state');
-  /** The node's own disk. */
+  /** The disk of the node. */
   readonly disk = join(this.root, 'node');
   readonly config: SshConfig;
   readonly nodes: NodePool;
-  readonly #door: Door;
+  readonly #endpoint: SshEndpoint;
 
-  constructor(door: Door, change: Partial<SshConfig> = {}) {
-    this.#door = door;
-    this.config = sshConfig(door.keyFile, change);
+  constructor(endpoint: SshEndpoint, change: Partial<SshConfig> = {}) {
+    this.#endpoint = endpoint;
+    this.config = sshConfig(endpoint.keyFile, change);
     this.nodes = this.newNodes();
     mkdirSync(this.disk, { recursive: true });
   }
 
-  /** Connections of their own, as those of another daemon. */
+  /** A new pool with its own connections, like that of another daemon. */
   newNodes(): NodePool {
     return new NodePool({ stateDir: this.stateDir, configOf: () => this.config });
   }
@@ -73,13 +73,13 @@ export class NodeScratch {
     });
   }
 
-  /** A server of its own, with an empty work tree. */
-  server(port = this.#door.port): Server {
+  /** A new server with an empty work tree. */
+  server(port = this.#endpoint.port): Server {
     numbers += 1;
     const id = `node-${process.pid}-${numbers}`;
     const directory = join(this.disk, id);
     for (const folder of ['tree', 'home', 'tmp']) mkdirSync(join(directory, folder), { recursive: true });
-    const address = formatAddress({ user: this.#door.user, host: '127.0.0.1', port, directory });
+    const address = formatAddress({ user: this.#endpoint.user, host: '127.0.0.1', port, directory });
     return { id, name: `server-${numbers}`, address, provider: 'lab' };
   }
 
@@ -91,7 +91,7 @@ export class NodeScratch {
     return { type: 'runStage', key: 'r', run, spec, patchset: PATCHSET, name: 'unit' };
   }
 
-  /** The same with a shell script; `$1` is the test's root directory. */
+  /** A stage with this shell script; `$1` is the root directory of the test. */
   script(text: string, more: Partial<StageSpec> = {}, stage: Stage = 'testing'): RunStage {
     return this.request(['sh', '-c', text, 'sh', this.root], more, stage);
   }
@@ -102,26 +102,26 @@ export class NodeScratch {
   }
 
   /** The server's directory on the node. */
-  place(server: Server): string {
+  serverDirectory(server: Server): string {
     return join(this.disk, server.id);
   }
 
   /** The run's directory on the node. */
-  there(request: RunStage): string {
+  nodeRunDirectory(request: RunStage): string {
     const { server, owner, stage } = request.run;
-    return join(this.place(server), 'runs', String(owner.attempt), stage);
+    return join(this.serverDirectory(server), 'runs', String(owner.attempt), stage);
   }
 
-  /** Its mirror on this host. */
-  here(request: RunStage): string {
+  /** The copy of the run's directory on this host. */
+  localRunDirectory(request: RunStage): string {
     return runDirectory(this.stateDir, request.run.owner, request.run.stage);
   }
 
   log(request: RunStage): Promise<string> {
-    return readFile(join(this.here(request), 'log'), 'latin1');
+    return readFile(join(this.localRunDirectory(request), 'log'), 'latin1');
   }
 
-  /** Appears whole. */
+  /** Writes a file atomically. */
   async put(name: string, text: string): Promise<void> {
     await mkdir(this.root, { recursive: true });
     await writeFile(join(this.root, `${name}.part`), text);

@@ -9,7 +9,7 @@ import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { until } from '../local/scratch.ts';
-import { Lab, signal } from './lab.ts';
+import { StaticSetup, signal } from './static-setup.ts';
 
 const { it } = needs('sshd');
 
@@ -20,20 +20,20 @@ beforeAll(async () => {
 afterAll(() => sshd.close());
 
 describe('a failing host', () => {
-  let lab: Lab;
-  afterEach(() => lab.scratch.close());
+  let setup: StaticSetup;
+  afterEach(() => setup.scratch.close());
 
   it('is quarantined after the second failure, reported once, and tried again later', async () => {
-    lab = new Lab(sshd, ['a']);
-    const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }] };
-    const provider = lab.provider(broken);
+    setup = new StaticSetup(sshd, ['a']);
+    const broken = { hosts: [{ ...setup.host('a'), hostKey: makeKeyPair('').publicKey }] };
+    const provider = setup.provider(broken);
     for (const alarms of [0, 1]) {
       await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({
         operation: 'verify host key',
       });
-      expect(lab.alarms.raised).toHaveLength(alarms);
+      expect(setup.alarms.raised).toHaveLength(alarms);
     }
-    expect(lab.alarms.raised[0]).toMatchObject({
+    expect(setup.alarms.raised[0]).toMatchObject({
       kind: 'node-failing',
       target: 'lab/a',
       message: expect.stringMatching(
@@ -42,31 +42,31 @@ describe('a failing host', () => {
     });
     // Another provider object, as after a restart, knows it too.
     const giveUp = new AbortController();
-    const waiting = lab
+    const waiting = setup
       .provider()
       .create(serverRequest(), giveUp.signal)
       .catch((error: unknown) => error);
     giveUp.abort();
     expect(await waiting).toMatchObject({ message: expect.stringContaining('a is put aside until') });
-    lab.now += 61_000;
-    const server = await lab.provider().create(serverRequest(), signal);
+    setup.now += 61_000;
+    const server = await setup.provider().create(serverRequest(), signal);
     expect(server.address).toContain('/a/');
   });
 
   it('returns at once when the operator removes its file', async () => {
-    lab = new Lab(sshd, ['a'], { quarantineAfterFailures: 1 });
-    const down = { hosts: [{ ...lab.host('a'), port: 1 }] };
-    await expect(lab.provider(down).create(serverRequest(), signal)).rejects.toMatchObject({
+    setup = new StaticSetup(sshd, ['a'], { quarantineAfterFailures: 1 });
+    const down = { hosts: [{ ...setup.host('a'), port: 1 }] };
+    await expect(setup.provider(down).create(serverRequest(), signal)).rejects.toMatchObject({
       message: expect.stringContaining('ECONNREFUSED'),
     });
-    rmSync(join(lab.scratch.stateDir, 'hosts', 'lab', 'a.json'));
-    expect((await lab.provider().create(serverRequest(), signal)).address).toContain('/a/');
+    rmSync(join(setup.scratch.stateDir, 'hosts', 'lab', 'a.json'));
+    expect((await setup.provider().create(serverRequest(), signal)).address).toContain('/a/');
   });
 
   it('sends its job to another host, even if that has to become free first', async () => {
-    lab = new Lab(sshd, ['a', 'b']);
-    const provider = lab.provider({
-      hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }, lab.host('b')],
+    setup = new StaticSetup(sshd, ['a', 'b']);
+    const provider = setup.provider({
+      hosts: [{ ...setup.host('a'), hostKey: makeKeyPair('').publicKey }, setup.host('b')],
     });
     const first = await provider.create(serverRequest(), signal);
     const second = provider.create(serverRequest(), signal);
@@ -78,19 +78,19 @@ describe('a failing host', () => {
   });
 
   it('gets no job while it is quarantined, before and after a restart', async () => {
-    lab = new Lab(sshd, ['a', 'b'], { quarantineAfterFailures: 1 });
-    const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }, lab.host('b')] };
+    setup = new StaticSetup(sshd, ['a', 'b'], { quarantineAfterFailures: 1 });
+    const broken = { hosts: [{ ...setup.host('a'), hostKey: makeKeyPair('').publicKey }, setup.host('b')] };
     const reported: number[] = [];
-    const server = await lab
+    const server = await setup
       .provider(broken, (hosts) => reported.push(hosts))
       .create(serverRequest(), signal);
     expect(server.address).toContain('/b/');
-    await until('the news that there is one host', () => reported.at(-1) === 1);
+    await until('a report of one host', () => reported.at(-1) === 1);
     const reportedLater: number[] = [];
-    lab.provider(broken, (hosts) => reportedLater.push(hosts));
-    await until('the same after a restart', () => reportedLater.at(-1) === 1);
-    rmSync(join(lab.scratch.stateDir, 'hosts', 'lab', 'a.json'));
-    await until('the news that it is back', () => reported.at(-1) === 2 && reportedLater.at(-1) === 2);
+    setup.provider(broken, (hosts) => reportedLater.push(hosts));
+    await until('the same report after a restart', () => reportedLater.at(-1) === 1);
+    rmSync(join(setup.scratch.stateDir, 'hosts', 'lab', 'a.json'));
+    await until('a report that the host is back', () => reported.at(-1) === 2 && reportedLater.at(-1) === 2);
     expect([reported, reportedLater]).toEqual([
       [1, 2],
       [1, 2],
@@ -98,27 +98,27 @@ describe('a failing host', () => {
   });
 
   it('gets jobs again when its quarantine is over', async () => {
-    lab = new Lab(sshd, ['a'], { quarantineAfterFailures: 1, quarantineMs: 300 });
+    setup = new StaticSetup(sshd, ['a'], { quarantineAfterFailures: 1, quarantineMs: 300 });
     const reported: number[] = [];
-    lab.now = Date.now();
-    const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }] };
-    const failing = lab.provider(broken, (hosts) => {
+    setup.now = Date.now();
+    const broken = { hosts: [{ ...setup.host('a'), hostKey: makeKeyPair('').publicKey }] };
+    const failing = setup.provider(broken, (hosts) => {
       reported.push(hosts);
-      lab.now += 1_000;
+      setup.now += 1_000;
     });
     await expect(failing.create(serverRequest(), signal)).rejects.toMatchObject({
       operation: 'verify host key',
     });
-    await until('the news that it is tried again', () => reported.length === 2);
+    await until('a report that the host is tried again', () => reported.length === 2);
     expect(reported).toEqual([0, 1]);
   });
 
   it('is verified by the key in the configuration, which must be valid', async () => {
-    lab = new Lab(sshd, ['a', 'b']);
-    await lab
-      .provider({ hosts: [{ ...lab.host('a'), hostKey: sshd.hostKey }] })
+    setup = new StaticSetup(sshd, ['a', 'b']);
+    await setup
+      .provider({ hosts: [{ ...setup.host('a'), hostKey: sshd.hostKey }] })
       .create(serverRequest(), signal);
-    const wrong = lab.provider({ hosts: [{ ...lab.host('b'), hostKey: 'ssh-ed25519 AAAA' }] });
+    const wrong = setup.provider({ hosts: [{ ...setup.host('b'), hostKey: 'ssh-ed25519 AAAA' }] });
     await expect(wrong.create(serverRequest(), signal)).rejects.toMatchObject({
       operation: 'look up host key',
       retryable: false,

@@ -9,7 +9,7 @@ import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { FOR_EVER, isAlive, until, written } from '../local/scratch.ts';
-import { Lab, signal } from './lab.ts';
+import { StaticSetup, signal } from './static-setup.ts';
 
 const { describe, it } = needs('sshd');
 
@@ -22,34 +22,34 @@ afterAll(() => sshd.close());
 describe('on leased hosts', () => providerContract('static', start));
 
 async function start() {
-  const lab = new Lab(sshd, ['a', 'b', 'c', 'd']);
-  return { provider: lab.provider(), close: () => lab.scratch.close() };
+  const setup = new StaticSetup(sshd, ['a', 'b', 'c', 'd']);
+  return { provider: setup.provider(), close: () => setup.scratch.close() };
 }
 
 describe('a leased host', () => {
-  let lab: Lab;
+  let setup: StaticSetup;
   beforeEach(() => {
-    lab = new Lab(sshd, ['a', 'b']);
+    setup = new StaticSetup(sshd, ['a', 'b']);
   });
-  afterEach(() => lab.scratch.close());
+  afterEach(() => setup.scratch.close());
 
   it('has its own directory, which is removed with the lease', async () => {
-    const provider = lab.provider();
+    const provider = setup.provider();
     const server = await provider.create(serverRequest(), signal);
     expect(server.address).toBe(
-      `ssh://${sshd.user}@127.0.0.1:${sshd.port}${lab.scratch.disk}/a/${server.id}`,
+      `ssh://${sshd.user}@127.0.0.1:${sshd.port}${setup.scratch.disk}/a/${server.id}`,
     );
-    expect(readdirSync(join(lab.scratch.disk, 'a', server.id)).sort()).toEqual(
+    expect(readdirSync(join(setup.scratch.disk, 'a', server.id)).sort()).toEqual(
       ['dependencies', 'home', 'runs', 'tmp', 'tree'].sort(),
     );
-    expect(lab.leases()).toEqual(['a.json']);
+    expect(setup.leases()).toEqual(['a.json']);
     await provider.delete(server, 'ours', NEVER);
-    expect([lab.disk('a'), lab.leases()]).toEqual([[], []]);
-    expect(readdirSync(join(lab.scratch.stateDir, 'host-keys'))).toEqual([]);
+    expect([setup.disk('a'), setup.leases()]).toEqual([[], []]);
+    expect(readdirSync(join(setup.scratch.stateDir, 'host-keys'))).toEqual([]);
   });
 
   it('is leased to one job at a time; the next one waits for it', async () => {
-    const provider = lab.provider();
+    const provider = setup.provider();
     const first = await provider.create(serverRequest(), signal);
     const second = await provider.create(serverRequest(), signal);
     expect(new Set([first, second].map(({ address }) => address.split('/').at(-2)))).toEqual(
@@ -61,7 +61,7 @@ describe('a leased host', () => {
   });
 
   it('is not waited for after an abort', async () => {
-    const provider = lab.provider();
+    const provider = setup.provider();
     for (const job of ['one', 'two']) await provider.create(serverRequest(job), signal);
     const giveUp = new AbortController();
     const third = provider.create(serverRequest(), giveUp.signal).catch((error: unknown) => error);
@@ -73,25 +73,25 @@ describe('a leased host', () => {
   });
 
   it('loses every process of its job, in whatever session it hides', async () => {
-    const provider = lab.provider();
+    const provider = setup.provider();
     const wanted = serverRequest();
     const server = await provider.create(wanted, signal);
     const script = `setsid sh -c "trap '' TERM; echo \\$\\$ >$1/hidden; while :; do sleep 0.1; done" & sleep ${FOR_EVER}`;
     const run = {
-      ...lab.scratch.script(script),
+      ...setup.scratch.script(script),
       run: { server, owner: wanted.owner, stage: 'testing' as const },
     };
-    const handle = await lab.scratch.runner().start(run, NEVER);
-    const hidden = Number(await written(join(lab.scratch.root, 'hidden')));
+    const handle = await setup.scratch.runner().start(run, NEVER);
+    const hidden = Number(await written(join(setup.scratch.root, 'hidden')));
     await provider.delete(server, 'ours', NEVER);
     expect([isAlive(hidden), isAlive(handle.pid)]).toEqual([false, false]);
-    expect(lab.disk('a')).toEqual([]);
+    expect(setup.disk('a')).toEqual([]);
   });
 
   it('is still leased after a restart, and found by its owner', async () => {
     const wanted = serverRequest();
-    const server = await lab.provider().create(wanted, signal);
-    const next = lab.provider();
+    const server = await setup.provider().create(wanted, signal);
+    const next = setup.provider();
     expect(await next.list({ deployment: 'ours', job: wanted.owner.job }, NEVER)).toEqual([
       { server, owner: wanted.owner },
     ]);
@@ -99,27 +99,27 @@ describe('a leased host', () => {
   });
 
   it('is released when the daemon was killed while it was being prepared', async () => {
-    const server = await lab.provider().create(serverRequest(), signal);
-    const file = join(lab.scratch.stateDir, 'leases', 'lab', 'a.json');
+    const server = await setup.provider().create(serverRequest(), signal);
+    const file = join(setup.scratch.stateDir, 'leases', 'lab', 'a.json');
     // As it is on the disk until the host is ready.
     writeFileSync(file, readFileSync(file, 'utf8').replace('"ready":true', '"ready":false'));
-    const next = lab.provider();
+    const next = setup.provider();
     expect(await next.list({ deployment: 'ours' }, NEVER)).toEqual([]);
-    await until('the end of the lease', () => lab.leases().length === 0);
-    expect(lab.disk('a')).not.toContain(server.id);
+    await until('the end of the lease', () => setup.leases().length === 0);
+    expect(setup.disk('a')).not.toContain(server.id);
   });
 
   it('refuses to guess when a lease cannot be read', async () => {
-    const provider = lab.provider();
+    const provider = setup.provider();
     await provider.create(serverRequest(), signal);
-    writeFileSync(join(lab.scratch.stateDir, 'leases', 'lab', 'a.json'), '{"host":');
+    writeFileSync(join(setup.scratch.stateDir, 'leases', 'lab', 'a.json'), '{"host":');
     await expect(provider.list({ deployment: 'ours' }, NEVER)).rejects.toMatchObject({
       name: 'OperationError',
     });
   });
 
   it('is released once, however often this is requested, and never from its next owner', async () => {
-    const provider = lab.provider();
+    const provider = setup.provider();
     const first = await provider.create(serverRequest(), signal);
     await Promise.all([1, 2, 3].map(() => provider.delete(first, 'ours', NEVER)));
     const second = await provider.create(serverRequest(), signal);
@@ -131,43 +131,43 @@ describe('a leased host', () => {
 });
 
 describe('cleaning', () => {
-  let lab: Lab;
-  afterEach(() => lab.scratch.close());
+  let setup: StaticSetup;
+  afterEach(() => setup.scratch.close());
   const clean = (...argv: string[]) => ({ reset: { argv, timeoutMs: 10_000 } });
 
   it('runs before each job', async () => {
-    lab = new Lab(sshd, ['a']);
-    const provider = lab.provider(clean('sh', '-c', `echo x >>'${lab.scratch.root}/cleaned'`));
+    setup = new StaticSetup(sshd, ['a']);
+    const provider = setup.provider(clean('sh', '-c', `echo x >>'${setup.scratch.root}/cleaned'`));
     for (const times of [1, 2]) {
       const server = await provider.create(serverRequest(), signal);
-      expect(readFileSync(join(lab.scratch.root, 'cleaned'), 'utf8')).toBe('x\n'.repeat(times));
+      expect(readFileSync(join(setup.scratch.root, 'cleaned'), 'utf8')).toBe('x\n'.repeat(times));
       await provider.delete(server, 'ours', NEVER);
     }
   });
 
   it('that fails is reported with its last output, and another host is used', async () => {
-    lab = new Lab(sshd, ['a', 'b']);
+    setup = new StaticSetup(sshd, ['a', 'b']);
     const script = 'case $PWD in */a/*) echo "disk is full" >&2; exit 3 ;; esac';
-    const provider = lab.provider(clean('sh', '-c', script));
+    const provider = setup.provider(clean('sh', '-c', script));
     expect((await provider.create(serverRequest(), signal)).address).toContain('/b/');
-    expect(lab.leases()).toEqual(['b.json']);
+    expect(setup.leases()).toEqual(['b.json']);
     const giveUp = new AbortController();
     const waiting = provider.create(serverRequest(), giveUp.signal).catch((error: unknown) => error);
-    await until('the second failure', () => lab.alarms.raised.length > 0);
+    await until('the second failure', () => setup.alarms.raised.length > 0);
     giveUp.abort();
     expect(await waiting).toMatchObject({
       retryable: true,
       message: expect.stringContaining('disk is full'),
     });
-    expect(lab.alarms.raised).toMatchObject([{ kind: 'node-failing', target: 'lab/a' }]);
+    expect(setup.alarms.raised).toMatchObject([{ kind: 'node-failing', target: 'lab/a' }]);
   });
 
   it('that never ends is killed, and leaves nothing', async () => {
-    lab = new Lab(sshd, ['a']);
-    const provider = lab.provider({ reset: { argv: ['sleep', FOR_EVER], timeoutMs: 500 } });
+    setup = new StaticSetup(sshd, ['a']);
+    const provider = setup.provider({ reset: { argv: ['sleep', FOR_EVER], timeoutMs: 500 } });
     await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({
       message: expect.stringContaining('timedOut'),
     });
-    expect([lab.leases(), lab.disk('a')]).toEqual([[], []]);
+    expect([setup.leases(), setup.disk('a')]).toEqual([[], []]);
   });
 });

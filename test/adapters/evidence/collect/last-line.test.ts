@@ -1,4 +1,4 @@
-/** The last thing that a stage printed: found in every kind of log, and never with a secret or a terminal's code in it. */
+/** The last line that a stage printed, from every kind of log, without secrets and terminal codes. */
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(runs, { recursive: true, force: true }));
 
-async function of(log: string | Buffer): Promise<string | null> {
+async function lastLineOf(log: string | Buffer): Promise<string | null> {
   await writeFile(join(runs, 'stacking', 'log'), log);
   return lastLine(runs, 'stacking', secrets);
 }
@@ -23,7 +23,7 @@ describe('the last line', () => {
   test.each([
     ['of plain lines', 'one\ntwo\n', 'two'],
     ['without a line end', 'one\ntwo', 'two'],
-    ['before empty ones and rulers', 'E: no such package\n\n  \n-----\n', 'E: no such package'],
+    ['before empty lines and rulers', 'E: no such package\n\n  \n-----\n', 'E: no such package'],
     ['before the runner\u2019s own note', 'oops\n[sos-ci: output past this is dropped]\n', 'oops'],
     ['of a progress bar', 'get\r10%\r20%\rfailed\r\n', 'failed'],
     ['in colours', '\u001b[1;31merror\u001b[0m: \u001b]0;title\u0007no\n', 'error: no'],
@@ -36,28 +36,28 @@ describe('the last line', () => {
     ['of a long log', `${'x\n'.repeat(100_000)}the end\n`, 'the end'],
     ['that is long', 'y'.repeat(10_000), `${'y'.repeat(197)}...`],
   ])('%s', async (_, log, line) => {
-    expect(await of(log)).toBe(line);
+    expect(await lastLineOf(log)).toBe(line);
   });
 
   test.each([
     ['an empty log', ''],
-    ['one of empty lines', '\n \n'],
+    ['a log of empty lines', '\n \n'],
     [
-      'one whose last line has no beginning in reach: a secret might be cut in half',
+      'a last line too long to read from its start, because it may contain part of a secret',
       `x\n${'y'.repeat(20_000)}`,
     ],
-  ])('is not known of %s', async (_, log) => {
-    expect(await of(log)).toBeNull();
+  ])('is unknown for %s', async (_, log) => {
+    expect(await lastLineOf(log)).toBeNull();
   });
 
-  test('is not known without a log, and no link is followed to one', async () => {
+  test('is unknown without a log, and links are not followed', async () => {
     expect(await lastLine(runs, 'stacking', secrets)).toBeNull();
     expect(await lastLine(join(runs, 'none'), 'testing', secrets)).toBeNull();
     await symlink('/etc/hostname', join(runs, 'stacking', 'log'));
     expect(await lastLine(runs, 'stacking', secrets)).toBeNull();
   });
 
-  test('of bytes that are no text is printable', async () => {
-    expect(await of(Buffer.from([0x61, 0xff, 0x00, 0x62, 0x0a]))).toBe('a\ufffdb');
+  test('of binary data is printable', async () => {
+    expect(await lastLineOf(Buffer.from([0x61, 0xff, 0x00, 0x62, 0x0a]))).toBe('a\ufffdb');
   });
 });

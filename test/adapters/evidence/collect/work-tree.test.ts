@@ -1,6 +1,6 @@
 /**
- * A work tree belongs to strangers' code: whatever it puts there, nothing but its own regular files is collected,
- * nothing outside of it is ever read, and it costs no more than the limits say.
+ * A work tree belongs to untrusted code. Collection takes only its regular files, reads nothing outside of it, and
+ * stays within the limits.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -27,7 +27,7 @@ describe('a hostile work tree', () => {
   });
   afterEach(() => rig.close());
 
-  /** Collects and publishes; returns what was told about it. */
+  /** Collects and publishes. Returns the manifest, the collected paths, and why files were skipped. */
   async function publish(
     logs: readonly string[],
     limits: Partial<EvidenceLimits & Pick<CollectRequest, 'limitBytes' | 'limitFiles'>> = {},
@@ -43,7 +43,7 @@ describe('a hostile work tree', () => {
     return { url, manifest, paths: manifest.files.map((file) => file.path), why };
   }
 
-  test('links, pipes, sockets and devices are listed, not opened', async () => {
+  test('lists links, pipes, sockets and devices, and does not open them', async () => {
     const logs = join(rig.tree, 'logs');
     await writeAt(join(logs, 'good.log'), 'good');
     await symlink('/etc/passwd', join(logs, 'file-link'));
@@ -72,7 +72,7 @@ describe('a hostile work tree', () => {
     }
   });
 
-  test('a named path that goes through a link, or leads out, is refused', async () => {
+  test('refuses a named path that goes through a link or out of the tree', async () => {
     await symlink(canary, join(rig.tree, 'out'));
     await symlink(join(canary, 'secret.txt'), join(rig.tree, 'direct.txt'));
     const named = ['out', 'out/secret.txt', 'direct.txt', '../outside', 'a/../../outside', '', 'no\0'];
@@ -92,7 +92,7 @@ describe('a hostile work tree', () => {
     });
   });
 
-  test('a work tree that is itself a link is not entered', async () => {
+  test('does not enter a work tree that is a link', async () => {
     await rig.close();
     await mkdir(rig.server.address, { recursive: true });
     await writeAt(join(canary, 'logs', 'x'), 'CANARY');
@@ -102,7 +102,7 @@ describe('a hostile work tree', () => {
     expect(why).toEqual({ 'worktree/logs': 'the work tree is not a directory, or a link to one' });
   });
 
-  test('a run directory that is a link, and a log that is one, are not followed', async () => {
+  test('does not follow a run directory or a log that is a link', async () => {
     await writeAt(join(canary, 'log'), 'CANARY');
     const run = join(rig.stateDir, 'runs', JOB, '1');
     await mkdir(join(run, 'testing'), { recursive: true });
@@ -118,11 +118,12 @@ describe('a hostile work tree', () => {
     expect(manifest.stages).toMatchObject([{ stage: 'testing', end: null, log: null }]);
   });
 
-  test('nothing outside is read while directories are swapped for links', async () => {
+  test('reads nothing outside while directories are swapped for links', async () => {
     await writeAt(join(rig.tree, 'logs', 'dir', 'secret.txt'), 'inside');
     await writeAt(join(rig.tree, 'logs', 'flip'), 'inside');
     makePipe(join(rig.tree, 'pipe'));
-    // Changes logs/dir and logs/dir/secret.txt into links to the outside, logs/flip into a pipe, and back, as fast as it can.
+    // Changes logs/dir and logs/dir/secret.txt into links to the outside, logs/flip into a pipe, and back, as fast as
+    // it can.
     const script = `const fs = require('node:fs');
       const dir = ${JSON.stringify(join(rig.tree, 'logs', 'dir'))}, out = ${JSON.stringify(canary)};
       const flip = ${JSON.stringify(join(rig.tree, 'logs', 'flip'))}, pipe = ${JSON.stringify(join(rig.tree, 'pipe'))};
@@ -133,10 +134,10 @@ describe('a hostile work tree', () => {
         fs.renameSync(dir + '/secret.txt', dir + '/real.txt'); fs.symlinkSync(out + '/secret.txt', dir + '/secret.txt');
         fs.unlinkSync(dir + '/secret.txt'); fs.renameSync(dir + '/real.txt', dir + '/secret.txt');
       }`;
-    const swapper = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const ended = once(swapper, 'exit');
+    const swapProcess = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(swapProcess, 'exit');
     try {
-      await once(swapper.stdout, 'data');
+      await once(swapProcess.stdout, 'data');
       const evidence = rig.start();
       const staged = join(rig.stateDir, 'evidence', JOB, 'files');
       let seen = 0;
@@ -148,18 +149,18 @@ describe('a hostile work tree', () => {
         const text = await everyByte(staged);
         expect(text).not.toContain('CANARY');
         if (text.includes('inside')) seen += 1;
-        // What was opened is looked at again: a pipe would have come out as an empty file.
+        // A pipe that was opened would appear as an empty file.
         const flipped = await readOrNull(join(staged, 'worktree', 'logs', 'flip'));
         expect([null, 'inside']).toContain(flipped);
       }
       expect(seen).toBeGreaterThan(0);
     } finally {
-      swapper.kill('SIGKILL');
+      swapProcess.kill('SIGKILL');
       await ended;
     }
   });
 
-  test('names are made fit for a URL and a web server, and stay apart', async () => {
+  test('makes names safe for URLs and web servers, and keeps them distinct', async () => {
     const logs = join(rig.tree, 'logs');
     const long = `${'n'.repeat(200)}.log`;
     const names = ['a b', 'a?b', 'a b.log', 'a<b>.log', '.htaccess', 'größe.txt', '-rf', '%2e%2e', long];
@@ -178,7 +179,7 @@ describe('a hostile work tree', () => {
     expect(Object.values(why)).toEqual(['its name is not UTF-8']);
   });
 
-  test('a sparse file of a terabyte costs its share and no more', async () => {
+  test('truncates a sparse file of a terabyte at the limit', async () => {
     const file = join(rig.tree, 'logs', 'sparse');
     await writeAt(file, 'head');
     await truncate(file, 1_000_000_000_000);
@@ -186,7 +187,7 @@ describe('a hostile work tree', () => {
     expect(manifest.files).toMatchObject([{ bytes: 100_000, cutFrom: 1_000_000_000_000 }]);
   });
 
-  test('a file that grows while it is copied is copied as far as it was', async () => {
+  test('copies a growing file up to its size at the start', async () => {
     const file = join(rig.tree, 'logs', 'growing.log');
     await writeAt(file, 'x'.repeat(1000));
     const evidence = rig.start({
@@ -198,7 +199,7 @@ describe('a hostile work tree', () => {
     expect(collected.bytes).toBe(1000);
   });
 
-  test('bytes: what does not fit is listed, smaller files still go, stage logs are cut instead', async () => {
+  test('limits bytes: lists files that do not fit, still takes smaller ones, truncates stage logs', async () => {
     await rig.writeStageLog(JOB, 1, 'testing', 'x'.repeat(300));
     await rig.writeTreeFile(JOB, 'logs/a-big', 'x'.repeat(800));
     await rig.writeTreeFile(JOB, 'logs/b-small', 'x'.repeat(100));
@@ -209,21 +210,21 @@ describe('a hostile work tree', () => {
     expect(cut).toEqual({ files: 1, bytes: 200, skipped: 0, url: expect.any(String) });
   });
 
-  test('files, entries and depth are limited, and the list of what was skipped is too', async () => {
+  test('limits the number of files', async () => {
     for (let number = 10; number < 30; number++) await rig.writeTreeFile(JOB, `logs/${number}`, 'x');
     const few = await publish(['logs', 'other'], { limitFiles: 5 });
     expect(few.paths.length).toBe(5);
     expect(few.why['worktree/logs/15']).toBe('and what follows: over the limit of files');
   });
 
-  test('entries that are looked at are limited', async () => {
+  test('limits the number of directory entries that are read', async () => {
     for (let number = 10; number < 30; number++) await rig.writeTreeFile(JOB, `logs/${number}`, 'x');
     const { paths, why } = await publish(['logs'], { maxEntries: 7 });
     expect(paths.length).toBe(7);
     expect(why).toEqual({ 'worktree/logs': 'over the limit of 7 directory entries' });
   });
 
-  test('depth is limited', async () => {
+  test('limits the depth', async () => {
     await rig.writeTreeFile(JOB, 'logs/1/2/3/4/x', 'x');
     await rig.writeTreeFile(JOB, 'logs/1/2/y', 'y');
     const { paths, why } = await publish(['logs'], { maxDepth: 3 });
@@ -231,7 +232,7 @@ describe('a hostile work tree', () => {
     expect(why).toEqual({ 'worktree/logs/1/2/3': 'deeper than 3 directories' });
   });
 
-  test('a long list of skipped files is cut, and counted whole', async () => {
+  test('truncates a long list of skipped files, and counts all of them', async () => {
     await mkdir(join(rig.tree, 'logs'));
     for (let number = 10; number < 30; number++) await symlink('x', join(rig.tree, 'logs', String(number)));
     const { manifest, url } = await publish(['logs'], { maxIndexEntries: 3 });
@@ -240,14 +241,14 @@ describe('a hostile work tree', () => {
     expect(await rig.page(url)).toContain('And 17 more.');
   });
 
-  test('a file that is named twice is collected once; a hard link is a file', async () => {
+  test('collects a file once if it is named twice; a hard link is a file', async () => {
     await rig.writeTreeFile(JOB, 'logs/a', 'a');
     await link(join(rig.tree, 'logs', 'a'), join(rig.tree, 'logs', 'b'));
     const { paths } = await publish(['logs/a', 'logs', './logs//a', '.']);
     expect(paths).toEqual(['worktree/logs/a', 'worktree/logs/b']);
   });
 
-  test('what cannot be read is listed', async () => {
+  test('lists unreadable files', async () => {
     const logs = join(rig.tree, 'logs');
     await writeAt(join(logs, 'closed', 'a'), 'a');
     await writeAt(join(logs, 'locked.log'), 'b');
@@ -262,7 +263,7 @@ describe('a hostile work tree', () => {
         'worktree/logs/locked.log': 'not readable',
         'worktree/logs/closed/a': 'not readable',
       });
-      // A tree with closed directories goes all the same.
+      // Unreadable directories do not prevent the removal.
       await writeAt(join(rig.stateDir, 'runs', JOB, '1', 'testing', 'log'), 'x');
       await chmod(join(rig.stateDir, 'runs', JOB, '1'), 0);
       await rig.start().discard(JOB, 'all');
@@ -271,7 +272,7 @@ describe('a hostile work tree', () => {
   });
 });
 
-/** Root reads everything; so the work is done as another user, when these tests run as root. */
+/** Runs `work` as another user if these tests run as root, because root can read everything. */
 async function asNobody(rig: LocalRig, work: () => Promise<void>): Promise<void> {
   if (process.getuid?.() !== 0) return work();
   for (const entry of await readdir(rig.base, { withFileTypes: true, recursive: true })) {

@@ -44,7 +44,7 @@ test('removes a link to a directory, and a file; ignores a missing path', async 
   expect(await readdir(join(base, 'kept'))).toEqual(['a']);
 });
 
-test('removes a tree that is deeper than any path can be, with few open files', async () => {
+test('removes a tree that is deeper than the longest path, with few open files', async () => {
   const script = `const fs = require('node:fs'); process.chdir(${JSON.stringify(base)});
     fs.mkdirSync('tree'); process.chdir('tree');
     for (let depth = 0; depth < ${EXHAUSTIVE ? 1200 : 500}; depth++) { fs.mkdirSync('directory'); fs.writeFileSync('f', ''); process.chdir('directory'); }`;

@@ -104,7 +104,7 @@ test('lists the logs of the stages first, then the files, then what is missing a
   }
 });
 
-test('no foreign text becomes HTML', () => {
+test('escapes all text from outside', () => {
   const nasty = fc.oneof(
     fc.string({
       unit: fc.constantFrom('<', '>', '&', '"', "'", 'script', ' ', '\u202e', '\0', 'javascript:'),
@@ -142,12 +142,12 @@ test('no foreign text becomes HTML', () => {
   );
 });
 
-test('an address that is not http or https is no link', () => {
+test('links only to http and https URLs', () => {
   const patchset = { ...publishRequest().patchset, url: 'javascript:alert(1)' };
   expect(page({ patchset })).not.toContain('javascript:');
 });
 
-test('links stay inside the directory', () => {
+test('keeps links inside the directory', () => {
   expect(linkTo('worktree/a b/javascript:x/%2e')).toBe('./worktree/a%20b/javascript%3Ax/%252e');
 });
 

@@ -22,7 +22,7 @@ const SHORT = JOB.slice(0, 12);
 
 class Killed extends Error {}
 
-/** Lets `steps` steps pass, then stops everything. */
+/** Throws before the step after `steps` steps. */
 function killAfter(steps: number): { beforeStep: (step: string) => void; log: string[] } {
   const log: string[] = [];
   return {
@@ -58,7 +58,7 @@ describe('publication and crashes', () => {
   });
   afterEach(() => rig.close());
 
-  /** What a reader must find, whatever happened before. */
+  /** Checks the complete publication. */
   async function expectPublished(url: string): Promise<void> {
     expect(await readdir(parent)).toEqual(['01jabcdefghi', SHORT]);
     expect(await rig.read(url, 'attempt-1/testing.log')).toBe('log of the stage');
@@ -73,7 +73,7 @@ describe('publication and crashes', () => {
     expect(await readFile(join(parent, '01jabcdefghi', 'precious'), 'utf8')).toBe('of another job');
   }
 
-  test('killed at each step of a publication, once or twice in a row: one complete publication', async () => {
+  test('publishes completely and once after a crash at each step of a publication', async () => {
     await rig.start().collect(collect, signal);
     await writeAt(join(parent, '01jabcdefghi', 'precious'), 'of another job');
     const redact = ['hunter22'];
@@ -81,7 +81,7 @@ describe('publication and crashes', () => {
       const first = killAfter(steps);
       const killed = await wasKilled(rig.start({ redact, ...first }).publish(publishRequest(), signal));
       const visible = (await readdir(parent)).filter((name) => !name.startsWith('.'));
-      // Complete or not at all: what is visible before the next call finishes.
+      // A publication is complete as soon as it is visible, even before the next call.
       if (visible.includes(SHORT)) await expectPublished(new URL(`file://${join(parent, SHORT)}/`).href);
       if (!killed) {
         expect(steps).toBeGreaterThan(8);
@@ -96,7 +96,7 @@ describe('publication and crashes', () => {
     }
   });
 
-  test('killed at each step of a collection: the next one is complete', async () => {
+  test('collects completely after a crash at each step of a collection', async () => {
     await writeAt(join(parent, '01jabcdefghi', 'precious'), 'of another job');
     for (let steps = 0; ; steps++) {
       const killed = await wasKilled(rig.start(killAfter(steps)).collect(collect, signal));
@@ -118,7 +118,7 @@ describe('publication and crashes', () => {
     }
   });
 
-  test('killed at each step of discarding: the next one finishes it', async () => {
+  test('discards completely after a crash at each step of discarding', async () => {
     for (let steps = 0; ; steps++) {
       await rig.writeStageLog(JOB, 1, 'testing', 'x');
       await rig.start().collect(collect, signal);
@@ -132,9 +132,9 @@ describe('publication and crashes', () => {
 
   test.each([
     ['a file was changed', (at: string) => writeFile(join(at, 'worktree/logs/sub/a.txt'), 'b')],
-    ['a file is gone', (at: string) => rm(join(at, 'attempt-1'), { recursive: true })],
-    ['the page is gone', (at: string) => rm(join(at, 'index.html'))],
-  ])('a damaged publication of ours is replaced: %s', async (_what, damage) => {
+    ['a file is missing', (at: string) => rm(join(at, 'attempt-1'), { recursive: true })],
+    ['the page is missing', (at: string) => rm(join(at, 'index.html'))],
+  ])('replaces its own damaged publication: %s', async (_what, damage) => {
     await writeAt(join(parent, '01jabcdefghi', 'precious'), 'of another job');
     const evidence = rig.start();
     await evidence.collect(collect, signal);
@@ -148,7 +148,7 @@ describe('publication and crashes', () => {
     }
   });
 
-  test('a damaged publication stays if there is nothing to replace it with', async () => {
+  test('keeps a damaged publication if there is nothing to replace it with', async () => {
     const evidence = rig.start();
     await evidence.collect(collect, signal);
     const url = await evidence.publish(publishRequest(), signal);
@@ -158,10 +158,10 @@ describe('publication and crashes', () => {
     expect(await rig.read(url, 'attempt-1/testing.log')).toBe('log of the stage');
   });
 
-  test('a temporary directory without our mark is left alone', async () => {
+  test('does not touch a temporary directory without our mark', async () => {
     const evidence = rig.start();
     await evidence.collect(collect, signal);
-    await writeAt(join(parent, `.sos-ci-${JOB}.1`, 'precious'), 'theirs');
+    await writeAt(join(parent, `.sos-ci-${JOB}.1`, 'precious'), 'foreign');
     await writeAt(join(parent, `.sos-ci-${JOB}.2`, 'manifest.json'), '{"version":1,"job":"x","files":[]}');
     await writeAt(join(parent, `.sos-ci-${JOB}.3`, 'manifest.json'), 'not JSON');
     await writeAt(join(parent, `.sos-ci-${JOB}.4`), 'a file');
@@ -169,10 +169,10 @@ describe('publication and crashes', () => {
     expect(await rig.read(url, 'attempt-1/testing.log')).toBe('log of the stage');
     const left = [1, 2, 3, 4].map((number) => `.sos-ci-${JOB}.${number}`);
     expect(await readdir(parent)).toEqual([...left, SHORT]);
-    expect(await readFile(join(parent, `.sos-ci-${JOB}.1`, 'precious'), 'utf8')).toBe('theirs');
+    expect(await readFile(join(parent, `.sos-ci-${JOB}.1`, 'precious'), 'utf8')).toBe('foreign');
   });
 
-  test('a damaged list of collected files is not trusted', async () => {
+  test('refuses a damaged list of collected files', async () => {
     const evidence = rig.start();
     await evidence.collect(collect, signal);
     const list = join(rig.stateDir, 'evidence', JOB, 'collected.json');
@@ -183,7 +183,7 @@ describe('publication and crashes', () => {
     expect(await readdir(parent)).toEqual([]);
   });
 
-  test('aborted halfway, it leaves nothing behind, and can be called again', async () => {
+  test('leaves nothing behind when it is aborted, and can be called again', async () => {
     const stop = new AbortController();
     const evidence = rig.start({ beforeStep: (step) => step.startsWith('copy worktree') && stop.abort() });
     await rig.start().collect(collect, signal);

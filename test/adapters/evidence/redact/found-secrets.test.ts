@@ -1,4 +1,4 @@
-/** Secrets that nobody named, planted in many places and shapes; everything published is searched for them. */
+/** Secrets that are not configured, in many forms. None of them appears in published files. */
 import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -12,8 +12,8 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-/** Each line shows a password in a shape of its own; X is the password. */
-const SHAPES = [
+/** Different forms of passwords; X is the password. */
+const FORMS = [
   'password = X',
   'password=X',
   'san_password = X',
@@ -56,26 +56,26 @@ const SHAPES = [
   'backend.san_api_token = X',
 ];
 
-test('passwords in every shape are removed without being named, each on its own', async () => {
-  const planted = SHAPES.map((shape) => ({ shape, canary: `k${randomBytes(9).toString('hex')}` }));
-  for (const [index, { shape, canary }] of planted.entries()) {
-    const text = `[DEFAULT]\nenabled_backends = lvm\n${shape.replaceAll('X', canary)}\nverbose = true\n`;
+test('removes passwords in every form without configuration', async () => {
+  const planted = FORMS.map((form) => ({ form, canary: `k${randomBytes(9).toString('hex')}` }));
+  for (const [index, { form, canary }] of planted.entries()) {
+    const text = `[DEFAULT]\nenabled_backends = lvm\n${form.replaceAll('X', canary)}\nverbose = true\n`;
     await writeAt(
       `${rig.tree}/etc/${index}.conf${index % 3 === 0 ? '.gz' : ''}`,
       index % 3 === 0 ? gzipSync(text) : text,
     );
   }
   const { published, manifest } = await publish(['etc']);
-  const left = planted.filter(({ canary }) => published.includes(canary)).map(({ shape }) => shape);
+  const left = planted.filter(({ canary }) => published.includes(canary)).map(({ form }) => form);
   expect(left).toEqual([]);
   expect(published).toContain('enabled_backends = lvm\n');
-  expect(manifest.redacted.length).toBeGreaterThanOrEqual(SHAPES.length);
+  expect(manifest.redacted.length).toBeGreaterThanOrEqual(FORMS.length);
   expect(manifest.redacted.find(({ path }) => path === 'worktree/etc/2.conf')?.keys).toEqual([
     'san_password',
   ]);
 });
 
-test('a password in a configuration file is removed from every file, in every encoding', async () => {
+test('removes a password of a configuration file from every file, in every encoding', async () => {
   const canary = `P4$'"&<${randomBytes(12).toString('base64')} `.trim();
   const bytes = Buffer.from(canary);
   const forms = {
@@ -103,7 +103,7 @@ test('a password in a configuration file is removed from every file, in every en
   for (const [index, form] of Object.values(forms).entries()) {
     await writeAt(`${rig.tree}/logs/${index}.log`, `it says ${form} here\n`);
     await writeAt(`${rig.tree}/logs/${index}.log.gz`, gzipSync(`it says ${form} here\n`));
-    // Across the end of a chunk.
+    // The secret crosses the end of a chunk.
     const chunk = 1 << 18;
     const before = '-'.repeat(chunk - Math.ceil(form.length / 2));
     await writeAt(`${rig.tree}/logs/${index}.chunk`, `${before}${form}\n`);
@@ -117,7 +117,7 @@ test('a password in a configuration file is removed from every file, in every en
   expect(published.split('[redacted]').length).toBeGreaterThan(Object.keys(forms).length * 3);
 });
 
-test('private keys are removed, and of short values the whole assignment', async () => {
+test('removes private keys, and the whole assignment of a short value', async () => {
   const lines = Array.from({ length: 5 }, () => randomBytes(48).toString('base64'));
   const key = ['-----BEGIN OPENSSH PRIVATE KEY-----', ...lines, '-----END OPENSSH PRIVATE KEY-----'];
   await writeAt(`${rig.tree}/logs/id_rsa`, `${key.join('\n')}\n`);
@@ -129,7 +129,7 @@ test('private keys are removed, and of short values the whole assignment', async
   expect(published).toContain('abc1 tests passed');
 });
 
-test('what is no secret stays', async () => {
+test('keeps text that is not a secret', async () => {
   const text = `password: authentication failed for admin
 auth_type = password
 token_expiration = 3600
@@ -144,7 +144,7 @@ authentication is done, and 7 connections: all open
   expect(published).toContain('authentication is done');
 });
 
-test('a line without an end, and too many passwords, are within limits', async () => {
+test('removes passwords in a very long line, and among very many', async () => {
   await writeAt(`${rig.tree}/logs/long`, `${'x'.repeat(3_000_000)} password=k0987654321`);
   const many = Array.from({ length: 6_000 }, (_, index) => `password = value-${index}`);
   await writeAt(`${rig.tree}/logs/many`, many.join('\n'));

@@ -1,6 +1,5 @@
 /**
- * No byte of a secret gets out, however the stream is split. The reference implementation below is the definition,
- * written the slow way.
+ * No byte of a secret is left, however the stream is split. The slow reference implementation below is the definition.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

@@ -49,7 +49,7 @@ afterEach(async () => {
   site.remove();
 });
 
-async function past(pageRows = 2, more: Partial<GerritOptions> = {}): Promise<ChangeHistoryQuery> {
+async function historyQuery(pageRows = 2, more: Partial<GerritOptions> = {}): Promise<ChangeHistoryQuery> {
   const options = site.options(server.port, more);
   const connection = await connectToGerrit(options, realClock, NEVER);
   connections.push(connection);
@@ -76,7 +76,7 @@ function answerPages(numbers: readonly number[]): void {
 describe('pages', () => {
   test('are read to the end; each repeats the last row of the previous one', async () => {
     answerPages([1, 2, 3, 4, 5]);
-    const { changes, unread } = await (await past(3)).read(request, NEVER);
+    const { changes, unread } = await (await historyQuery(3)).read(request, NEVER);
     expect(changes.map(({ change }) => change)).toEqual([1, 2, 3, 4, 5]);
     expect(unread).toBe(0);
     expect(server.commands.map((line) => /--start=(\d+)/.exec(line)?.[1] ?? '0')).toEqual(['0', '2']);
@@ -87,7 +87,7 @@ describe('pages', () => {
 
   test('of one row each still make progress', async () => {
     answerPages([1, 2, 3]);
-    const { changes } = await (await past(1)).read(request, NEVER);
+    const { changes } = await (await historyQuery(1)).read(request, NEVER);
     expect(changes.map(({ change }) => change)).toEqual([1, 2, 3]);
   });
 
@@ -101,7 +101,7 @@ describe('pages', () => {
       channel.exit(0);
       channel.end();
     });
-    const reader = await past(4, { maxResponseBytes: 4_000 });
+    const reader = await historyQuery(4, { maxResponseBytes: 4_000 });
     const { changes, unread } = await reader.read(request, NEVER);
     expect([changes.map(({ change }) => change), unread]).toEqual([[1, 3], 1]);
   });
@@ -112,7 +112,7 @@ describe('pages', () => {
       channel.exit(0);
       channel.end();
     });
-    const { changes } = await (await past()).read({ ...request, changes: [1, 9] }, NEVER);
+    const { changes } = await (await historyQuery()).read({ ...request, changes: [1, 9] }, NEVER);
     expect(changes.map(({ change }) => change)).toEqual([1, 9]);
     expect(server.commands[1]).toContain('(change:9)');
   });
@@ -125,43 +125,43 @@ describe('an invalid answer', () => {
       lines({ type: 'error', message: 'line 1:5 no viable alternative' }),
       status,
     );
-    await expect((await past()).read(request, NEVER)).rejects.toMatchObject({ retryable: true });
+    await expect((await historyQuery()).read(request, NEVER)).rejects.toMatchObject({ retryable: true });
   });
 
   test('an error row after valid rows invalidates all of them', async () => {
     server.answer('gerrit query', lines(row(1), { type: 'error', message: 'Index not ready' }));
-    await expect((await past()).read(request, NEVER)).rejects.toThrow('Index not ready');
+    await expect((await historyQuery()).read(request, NEVER)).rejects.toThrow('Index not ready');
   });
 
   test.each([
     ['nothing at all', ''],
-    ['an end that is missing', lines(row(1))],
-    ['what is not JSON', 'fatal: gerrit is starting\n'],
-  ])('%s is a failure', async (_, text) => {
+    ['no stats row at the end', lines(row(1))],
+    ['text that is not JSON', 'fatal: gerrit is starting\n'],
+  ])('%s is a retryable failure', async (_, text) => {
     server.answer('gerrit query', text);
-    await expect((await past()).read(request, NEVER)).rejects.toMatchObject({ retryable: true });
+    await expect((await historyQuery()).read(request, NEVER)).rejects.toMatchObject({ retryable: true });
   });
 
   test('a failure of the second page fails the whole query', async () => {
-    let asked = 0;
+    let calls = 0;
     server.on('gerrit query', ({ channel }) => {
-      asked += 1;
+      calls += 1;
       channel.write(
-        asked === 1 ? lines(row(1), row(2), stats(true)) : lines({ type: 'error', message: 'went away' }),
+        calls === 1 ? lines(row(1), row(2), stats(true)) : lines({ type: 'error', message: 'went away' }),
       );
       channel.exit(0);
       channel.end();
     });
-    await expect((await past()).read(request, NEVER)).rejects.toThrow('went away');
+    await expect((await historyQuery()).read(request, NEVER)).rejects.toThrow('went away');
   });
 
   test('a silent server times out, and a stop aborts', async () => {
     server.on('gerrit query', () => {});
-    const reader = await past(2, { commandTimeoutMs: 50 });
+    const reader = await historyQuery(2, { commandTimeoutMs: 50 });
     await expect(reader.read(request, NEVER)).rejects.toThrow('gerrit query: no answer within 50ms');
     const stop = new AbortController();
-    const asked = (await past()).read(request, stop.signal);
-    const stopped = expect(asked).rejects.toThrow('was stopped');
+    const calls = (await historyQuery()).read(request, stop.signal);
+    const stopped = expect(calls).rejects.toThrow('was stopped');
     await server.until(() => server.commands.length === 2);
     stop.abort();
     await stopped;

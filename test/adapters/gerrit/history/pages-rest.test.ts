@@ -96,8 +96,8 @@ describe('unexpected answers of a site', () => {
   });
 
   test.each([
-    ['a page of somebody else', '<html>log in</html>'],
-    ['an answer that was cut', ")]}'\n[{"],
+    ['a page of another server', '<html>log in</html>'],
+    ['a truncated answer', ")]}'\n[{"],
   ])('%s is a retryable failure', async (_, text) => {
     server.answer = ({ response }) => response.end(text);
     await expect(read()).rejects.toMatchObject({ retryable: true });

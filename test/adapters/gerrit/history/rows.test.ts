@@ -21,29 +21,29 @@ const merges = sample('lived').flatMap((line) => {
   const parsed = parseEvent(line);
   return 'event' in parsed && parsed.event.type === 'change-merged' ? [parsed.event] : [];
 });
-const pasts = sample('asked').flatMap((line) => historyOf(JSON.parse(line)) ?? []);
+const histories = sample('asked').flatMap((line) => historyOf(JSON.parse(line)) ?? []);
 
-function past(number: number): ChangeHistory {
-  const found = pasts.find((one) => one.change === number);
+function historyOfChange(number: number): ChangeHistory {
+  const found = histories.find((one) => one.change === number);
   if (found === undefined) throw new Error(`no change ${number}`);
   return found;
 }
 
 describe('the answers of a real server', () => {
   test('contain every comment and restore that it streamed, with the same text and order, at most a second off', () => {
-    for (const { change: number, entries } of pasts) {
+    for (const { change: number, entries } of histories) {
       const events = streamed.filter(
         (event) =>
           event.patchset.change === number &&
           (event.type === 'comment-added' || event.type === 'change-restored'),
       );
       const kept = entries.filter(({ text }) => !text.includes('while private'));
-      expect(kept.map(wordsOfEntry)).toEqual(events.map(wordsOfEvent));
+      expect(kept.map(describeEntry)).toEqual(events.map(describeEvent));
       for (const [index, entry] of kept.entries()) {
         expect(Math.abs(entry.at - (events[index]?.at ?? 0))).toBeLessThanOrEqual(1_000);
       }
     }
-    expect(pasts.flatMap(({ entries }) => entries)).toHaveLength(23);
+    expect(histories.flatMap(({ entries }) => entries)).toHaveLength(23);
   });
 
   test('contain the current patchset of open changes, as it was streamed', () => {
@@ -51,7 +51,7 @@ describe('the answers of a real server', () => {
       const events = streamed.filter(
         (event) => event.type === 'patchset-created' && event.patchset.change === number,
       );
-      const { patchset, closed } = past(number);
+      const { patchset, closed } = historyOfChange(number);
       expect(closed).toBeNull();
       const newest = events.at(-1);
       expect({ ...patchset?.event, at: 0 }).toEqual({ ...newest, at: 0 });
@@ -61,15 +61,23 @@ describe('the answers of a real server', () => {
 
   test('say how a change ended, when, and by whom', () => {
     const [merged] = merges;
-    expect(past(1)).toMatchObject({ patchset: null, ready: null });
-    expect(past(1).closed).toMatchObject({ type: 'change-merged', by: merged?.by, change: merged?.change });
+    expect(historyOfChange(1)).toMatchObject({ patchset: null, ready: null });
+    expect(historyOfChange(1).closed).toMatchObject({
+      type: 'change-merged',
+      by: merged?.by,
+      change: merged?.change,
+    });
   });
 
   test('say when a change was shown; earlier messages are ignored', () => {
-    expect(past(4).ready).toMatchObject({ event: { type: 'change-ready', wip: false, private: false } });
-    expect(past(4).ready?.readyAt).toBe(past(4).entries.find(({ text }) => /4:\n\nrecheck/.test(text))?.at);
-    expect(past(4).entries.find(({ text }) => text.includes('while private'))?.event).toBeNull();
-    expect(past(3)).toMatchObject({ ready: null, patchset: { event: { wip: true } } });
+    expect(historyOfChange(4).ready).toMatchObject({
+      event: { type: 'change-ready', wip: false, private: false },
+    });
+    expect(historyOfChange(4).ready?.readyAt).toBe(
+      historyOfChange(4).entries.find(({ text }) => /4:\n\nrecheck/.test(text))?.at,
+    );
+    expect(historyOfChange(4).entries.find(({ text }) => text.includes('while private'))?.event).toBeNull();
+    expect(historyOfChange(3)).toMatchObject({ ready: null, patchset: { event: { wip: true } } });
   });
 
   test('contain the votes that were cast, with their previous values', () => {
@@ -82,7 +90,7 @@ describe('the answers of a real server', () => {
           : [],
       );
     const events = streamed.filter((event) => event.patchset.change === 2);
-    expect(votes(past(2).entries.flatMap(({ event }) => event ?? []))).toEqual(votes(events));
+    expect(votes(historyOfChange(2).entries.flatMap(({ event }) => event ?? []))).toEqual(votes(events));
     expect(votes(events)).toEqual(['Verified 0 -1']);
   });
 });
@@ -147,11 +155,11 @@ describe('a row', () => {
   });
 });
 
-function wordsOfEntry({ kind, text, patchset, by }: ChangeHistory['entries'][number]): string {
+function describeEntry({ kind, text, patchset, by }: ChangeHistory['entries'][number]): string {
   return kind === 'comment' ? `${patchset} ${by.username} ${text}` : `restored ${by.username}`;
 }
 
-function wordsOfEvent(event: (typeof streamed)[number]): string {
+function describeEvent(event: (typeof streamed)[number]): string {
   return event.type === 'comment-added'
     ? `${event.patchset.patchset} ${event.by.username} ${event.comment}`
     : `restored ${event.by.username}`;

@@ -31,21 +31,21 @@ const bare = { posted: true, found: false, voted: false };
 const settleMs = 600_000;
 const reviews = () => server.commands.filter((line) => line.startsWith('gerrit review'));
 
-/** Gerrit receives and applies the review; then `rude` happens instead of an answer. */
-function loseAnswer(rude: (cut: () => void) => void): void {
+/** Gerrit receives and applies the review; then `act` runs instead of an answer. */
+function loseAnswer(act: (cut: () => void) => void): void {
   server.on('gerrit review', async ({ line, stdin, cut }) => {
     gerrit.review(splitWords(line), await stdin);
-    rude(cut);
+    act(cut);
   });
 }
 /** Only the next review is handled this way; later ones normally. */
-function once(rude: (act: () => void, channel: Parameters<typeof reply>[0]) => void): void {
+function once(act: (cut: () => void, channel: Parameters<typeof reply>[0]) => void): void {
   let first = true;
   server.on('gerrit review', async ({ line, channel, stdin, cut }) => {
     const text = await stdin;
     if (first) {
       first = false;
-      rude(cut, channel);
+      act(cut, channel);
       return;
     }
     const { status, stderr } = gerrit.review(splitWords(line), text);
@@ -148,8 +148,8 @@ describe('a post with a lost answer', () => {
   test.each([
     ['the connection is cut', (cut: () => void) => cut()],
     ['nothing comes', () => {}],
-  ])('%s, but it arrived: found, and not sent again', async (_what, rude) => {
-    loseAnswer(rude);
+  ])('%s, but it arrived: found, and not sent again', async (_what, act) => {
+    loseAnswer(act);
     const posting = reviewer({ commandTimeoutMs: 1_500 }).post(request(), signal);
     expect(await posting).toEqual(found);
     expect(gerrit.messages(912345)).toHaveLength(1);
@@ -227,7 +227,7 @@ describe('a post with a lost answer', () => {
     server.acceptLogins = true;
     const posting = ours.post(request(), signal);
     await clock.held();
-    gerrit.comment(patchset, 'acme-ci', 'taken up when Gerrit went on, of run-4711');
+    gerrit.comment(patchset, 'acme-ci', 'processed when Gerrit continued, of run-4711');
     clock.release();
     expect(await posting).toEqual(found);
     expect(reviews()).toHaveLength(1);

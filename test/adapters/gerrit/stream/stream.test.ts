@@ -270,16 +270,17 @@ test('never two connections, however often it is cut', async () => {
 });
 
 streamContract('ssh', async () => {
-  const place = new Site();
+  const contractSite = new Site();
   const ssh = await SshServer.start([keys.ed25519.private]);
   const model = new GerritModel(ssh);
   model.addPatchset(patchset);
   return {
-    intake: (to, queueLimit) => new GerritStream(place.options(ssh.port), realClock, to, { queueLimit }),
+    intake: (to, queueLimit) =>
+      new GerritStream(contractSite.options(ssh.port), realClock, to, { queueLimit }),
     comment: async (text) => model.comment(patchset, 'dev', text),
     close: async () => {
       await ssh.close();
-      place.remove();
+      contractSite.remove();
     },
   };
 });

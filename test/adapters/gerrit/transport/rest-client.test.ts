@@ -144,15 +144,15 @@ describe('a request without an answer', () => {
   test('on a reused connection that the server had closed is repeated, but a post never is', async () => {
     const ours = client();
     await ours.request(get(), NEVER);
-    let rude = true;
+    let cutNext = true;
     server.answer = ({ cut, response }) => {
-      if (rude) cut();
+      if (cutNext) cut();
       else response.end('ok');
-      rude = false;
+      cutNext = false;
     };
     expect((await ours.request(get(), NEVER)).text).toBe('ok');
     expect(server.calls).toHaveLength(3);
-    rude = true;
+    cutNext = true;
     expect(await failure(ours.request(post(), NEVER))).toMatchObject({ sent: true });
     expect(server.calls).toHaveLength(4);
   });
@@ -227,14 +227,14 @@ describe('an abort', () => {
     const ours = client({ connections: 1 });
     expect(await failure(ours.request(get(), AbortSignal.abort()))).toMatchObject({ retryable: true });
     server.answer = () => {};
-    const [way, line] = [new AbortController(), new AbortController()];
-    const onTheWay = ours.request(post(), way.signal);
+    const [running, queued] = [new AbortController(), new AbortController()];
+    const runningRequest = ours.request(post(), running.signal);
     await server.called(1);
-    const inLine = ours.request(get(), line.signal);
-    line.abort(new Error('enough'));
-    expect(await failure(inLine)).toMatchObject({ message: 'stopped' });
-    way.abort();
-    expect(await failure(onTheWay)).toMatchObject({ sent: true, message: 'stopped' });
+    const queuedRequest = ours.request(get(), queued.signal);
+    queued.abort(new Error('enough'));
+    expect(await failure(queuedRequest)).toMatchObject({ message: 'stopped' });
+    running.abort();
+    expect(await failure(runningRequest)).toMatchObject({ sent: true, message: 'stopped' });
     expect(server.calls).toHaveLength(1);
   });
 });

@@ -10,24 +10,28 @@ import {
 import { AbortedError } from '../../../../src/errors.ts';
 import { makeCertificate } from '../../../fakes/certificate.ts';
 import { NEVER } from '../../../fixtures/never.ts';
-import { failure, json, KeystoneStand, PASSWORD, service } from './keystone-stand.ts';
+import { failure, json, KeystoneFixture, PASSWORD, service } from './keystone-fixture.ts';
 
-let stand: KeystoneStand;
+let fixture: KeystoneFixture;
 beforeEach(async () => {
-  stand = await KeystoneStand.start();
+  fixture = await KeystoneFixture.start();
 });
-afterEach(() => stand.stop());
+afterEach(() => fixture.stop());
 
 const GET: CloudRequest = { method: 'GET', path: 'servers/detail' };
 const POST: CloudRequest = { method: 'POST', path: 'servers', body: { server: {} } };
 const ask = (request = GET, of: Service = 'compute', signal = NEVER) =>
-  stand.session.request(of, request, signal);
+  fixture.session.request(of, request, signal);
 
 describe('a login', () => {
-  test('by password asks for the project, and tells its scope', async () => {
-    stand.fields.set('region_name', 'RegionOne');
-    expect(await stand.session.login(NEVER)).toEqual({ projectId: 'p1', userId: 'u1', region: 'RegionOne' });
-    expect(JSON.parse(stand.server.calls[0]?.body ?? '')).toEqual({
+  test('with a password requests the project, and returns its scope', async () => {
+    fixture.fields.set('region_name', 'RegionOne');
+    expect(await fixture.session.login(NEVER)).toEqual({
+      projectId: 'p1',
+      userId: 'u1',
+      region: 'RegionOne',
+    });
+    expect(JSON.parse(fixture.server.calls[0]?.body ?? '')).toEqual({
       auth: {
         identity: {
           methods: ['password'],
@@ -38,86 +42,86 @@ describe('a login', () => {
     });
   });
 
-  test('is shared by callers at the same time, and one may leave', async () => {
+  test('is shared by concurrent callers, and one may abort', async () => {
     const stop = new AbortController();
-    const [left, ...others] = [ask(GET, 'compute', stop.signal), ask(), ask()];
+    const [aborted, ...others] = [ask(GET, 'compute', stop.signal), ask(), ask()];
     stop.abort();
-    expect(await failure(left ?? Promise.resolve())).toBeInstanceOf(AbortedError);
+    expect(await failure(aborted ?? Promise.resolve())).toBeInstanceOf(AbortedError);
     expect((await Promise.all(others)).map(({ status }) => status)).toEqual([200, 200]);
-    expect(stand.issued).toBe(1);
+    expect(fixture.issued).toBe(1);
   });
 
-  test('happens again before the token ends, with credentials read again', async () => {
+  test('is repeated before the token expires, with credentials read again', async () => {
     await ask();
-    stand.clock.ahead = 3_600_000 - 301_000;
+    fixture.clock.ahead = 3_600_000 - 301_000;
     await ask();
-    expect(stand.issued).toBe(1);
-    stand.fields.set('username', 'renamed');
-    stand.clock.ahead = 3_600_000 - 299_000;
+    expect(fixture.issued).toBe(1);
+    fixture.fields.set('username', 'renamed');
+    fixture.clock.ahead = 3_600_000 - 299_000;
     await ask();
-    expect(stand.issued).toBe(2);
-    expect(stand.calls.map(({ headers }) => headers['x-auth-token'])).toEqual([
+    expect(fixture.issued).toBe(2);
+    expect(fixture.calls.map(({ headers }) => headers['x-auth-token'])).toEqual([
       'token-1',
       'token-1',
       'token-2',
     ]);
-    expect(stand.server.calls.at(-2)?.body).toContain('renamed');
+    expect(fixture.server.calls.at(-2)?.body).toContain('renamed');
   });
 
-  test('happens once after a 401, also for a POST', async () => {
-    stand.answer = ({ headers, response }) =>
+  test('is repeated once after a 401, even for a POST', async () => {
+    fixture.answer = ({ headers, response }) =>
       headers['x-auth-token'] === 'token-1'
         ? response.writeHead(401).end()
         : json(response, 202, { server: { id: 's' } });
     expect(await ask(POST)).toMatchObject({ status: 202, body: { server: { id: 's' } } });
-    expect(stand.calls).toHaveLength(2);
-    stand.answer = ({ response }) => response.writeHead(401).end();
+    expect(fixture.calls).toHaveLength(2);
+    fixture.answer = ({ response }) => response.writeHead(401).end();
     expect(await failure(ask(POST))).toMatchObject({
       kind: 'unauthorized',
       status: 401,
       mayHaveHappened: false,
     });
-    expect(stand.calls).toHaveLength(4);
-    expect(stand.issued).toBe(3);
+    expect(fixture.calls).toHaveLength(4);
+    expect(fixture.issued).toBe(3);
   });
 
-  test('that is refused names the credentials, and is not repeated', async () => {
-    stand.logIn = ({ response }) =>
+  test('that is refused is reported with the credentials, and not repeated', async () => {
+    fixture.logIn = ({ response }) =>
       json(response, 401, { error: { code: 401, message: `Not you, ${PASSWORD}.`, title: 'Unauthorized' } });
-    expect(await failure(stand.session.login(NEVER))).toMatchObject({
+    expect(await failure(fixture.session.login(NEVER))).toMatchObject({
       kind: 'unauthorized',
       operation: 'log in',
       message: 'answers 401: Not you, ***.',
       hint: expect.stringContaining('clouds.lab'),
       retryable: false,
     });
-    expect(stand.server.calls).toHaveLength(1);
+    expect(fixture.server.calls).toHaveLength(1);
   });
 
   test('without a project is refused', async () => {
-    stand.project = undefined;
-    expect(await failure(stand.session.login(NEVER))).toMatchObject({
+    fixture.project = undefined;
+    expect(await failure(fixture.session.login(NEVER))).toMatchObject({
       message: 'the token belongs to no project',
       hint: expect.stringContaining('OS_PROJECT_NAME'),
     });
   });
 
-  test('is repeated while Keystone is away', async () => {
-    const { logIn } = stand;
+  test('is repeated while Keystone is unavailable', async () => {
+    const { logIn } = fixture;
     let times = 0;
-    stand.logIn = (call) => {
+    fixture.logIn = (call) => {
       times += 1;
       if (times === 1) call.response.writeHead(503).end('<html><h1>Service Unavailable</h1></html>');
       else if (times === 2) call.cut();
       else logIn(call);
     };
-    expect(await stand.session.login(NEVER)).toMatchObject({ projectId: 'p1' });
-    expect(stand.clock.waits).toEqual([500, 1_000]);
+    expect(await fixture.session.login(NEVER)).toMatchObject({ projectId: 'p1' });
+    expect(fixture.clock.waits).toEqual([500, 1_000]);
   });
 
-  test('at a page that is not Keystone', async () => {
-    stand.logIn = ({ response }) => response.end('<html><title>Welcome</title></html>');
-    expect(await failure(stand.session.login(NEVER))).toMatchObject({
+  test('at a page of another server fails', async () => {
+    fixture.logIn = ({ response }) => response.end('<html><title>Welcome</title></html>');
+    expect(await failure(fixture.session.login(NEVER))).toMatchObject({
       kind: 'bad-answer',
       message: 'answers 200 with something that is not JSON: Welcome',
     });
@@ -130,44 +134,44 @@ describe('the catalogue', () => {
     ['network', 'ports', '/network/v2.0/ports'],
     ['image', 'images', '/image/v2/images'],
     ['volume', 'volumes', '/volume/v3/p1/volumes'],
-  ] as const)('leads to %s', async (of, path, url) => {
+  ] as const)('contains the URL of %s', async (of, path, url) => {
     await ask({ method: 'GET', path }, of);
-    expect(stand.calls.map((call) => call.url)).toEqual([url]);
+    expect(fixture.calls.map((call) => call.url)).toEqual([url]);
   });
 
   test.each([
     ['block-storage', '/volume/v3', '/volume/v3/volumes'],
     ['block-store', '/volume', '/volume/v3/p1/volumes'],
     ['volume', '/volume/v3/p1/', '/volume/v3/p1/volumes'],
-  ])('knows Cinder as %s at %s', async (type, path, url) => {
-    stand.catalogue = [
-      service('volume', `${stand.server.url}/old/v1/p1`),
-      service(type, stand.server.url + path),
+  ])('finds Cinder as %s at %s', async (type, path, url) => {
+    fixture.catalogue = [
+      service('volume', `${fixture.server.url}/old/v1/p1`),
+      service(type, fixture.server.url + path),
     ];
     await ask({ method: 'GET', path: 'volumes' }, 'volume');
-    expect(stand.calls.map((call) => call.url)).toEqual([url]);
+    expect(fixture.calls.map((call) => call.url)).toEqual([url]);
   });
 
   test('is read by region and interface', async () => {
     const at = (region: string, kind: string) => ({
       interface: kind,
       region,
-      url: `${stand.server.url}/${region}-${kind}/v2.1`,
+      url: `${fixture.server.url}/${region}-${kind}/v2.1`,
     });
     const endpoints = [at('one', 'public'), at('two', 'public'), at('two', 'internal')];
-    stand.catalogue = [{ type: 'compute', endpoints }];
+    fixture.catalogue = [{ type: 'compute', endpoints }];
     expect((await failure(ask())).message).toMatch(/names no region, and compute is in several: one, two/);
-    stand.fields.set('region_name', 'two').set('interface', 'internal');
-    stand.clock.ahead = 3_600_000;
+    fixture.fields.set('region_name', 'two').set('interface', 'internal');
+    fixture.clock.ahead = 3_600_000;
     await ask();
-    expect(stand.calls.map(({ url }) => url)).toEqual(['/two-internal/v2.1/servers/detail']);
-    stand.fields.set('region_name', 'three');
-    stand.clock.ahead = 7_200_000;
+    expect(fixture.calls.map(({ url }) => url)).toEqual(['/two-internal/v2.1/servers/detail']);
+    fixture.fields.set('region_name', 'three');
+    fixture.clock.ahead = 7_200_000;
     expect((await failure(ask())).message).toMatch(
       /wants the region three of compute; the catalogue has: two/,
     );
-    stand.fields.set('interface', 'admin');
-    stand.clock.ahead = 10_800_000;
+    fixture.fields.set('interface', 'admin');
+    fixture.clock.ahead = 10_800_000;
     expect((await failure(ask())).message).toMatch(
       /interface admin of compute; the catalogue has: public, internal/,
     );
@@ -181,21 +185,21 @@ describe('a microversion', () => {
   test('is checked once and sent', async () => {
     await ask(versioned);
     await ask(versioned);
-    expect(stand.server.calls.map(({ url }) => url)).toEqual([
+    expect(fixture.server.calls.map(({ url }) => url)).toEqual([
       '/identity/v3/auth/tokens',
       '/compute/v2.1/',
       '/compute/v2.1/servers/detail',
       '/compute/v2.1/servers/detail',
     ]);
-    expect(stand.calls[0]?.headers['openstack-api-version']).toBe('compute 2.52');
+    expect(fixture.calls[0]?.headers['openstack-api-version']).toBe('compute 2.52');
   });
 
-  test('may stand in a document of several versions, answered with 300', async () => {
+  test('may be in a document of several versions, with status 300', async () => {
     const versions = [
       { id: 'v2.0', version: '' },
       { id: 'v2.1', version: '2.60', min_version: '2.1' },
     ];
-    stand.versions = ({ response }) => json(response, 300, { versions });
+    fixture.versions = ({ response }) => json(response, 300, { versions });
     expect((await ask(versioned)).status).toBe(200);
   });
 
@@ -203,29 +207,29 @@ describe('a microversion', () => {
     ['2.9', '2.1 to 2.9'],
     ['', 'no microversions'],
   ])('that is newer than "%s" is refused before anything is sent', async (version, has) => {
-    stand.versions = ({ response }) =>
+    fixture.versions = ({ response }) =>
       json(response, 200, { version: { id: 'v2.1', version, min_version: '2.1' } });
     expect(await failure(ask({ ...POST, microversion: '2.52' }))).toMatchObject({
       kind: 'bad-request',
       message: `the cloud offers ${has}, and sos-ci needs 2.52`,
     });
-    expect(stand.calls).toEqual([]);
+    expect(fixture.calls).toEqual([]);
   });
 });
 
 describe('an answer', () => {
-  test('gives status, headers and JSON, or null', async () => {
-    stand.answer = ({ response }) => {
+  test('is returned as status, headers and JSON, or null', async () => {
+    fixture.answer = ({ response }) => {
       response.setHeader('location', 'http://x/servers/1');
       json(response, 202, { a: 1 });
     };
     const { status, headers, body } = await ask({ ...POST, query: { tags: 'a', device_id: ['b', 'c&d'] } });
     expect([status, headers.get('location'), body]).toEqual([202, 'http://x/servers/1', { a: 1 }]);
-    expect(stand.calls[0]).toMatchObject({
+    expect(fixture.calls[0]).toMatchObject({
       body: '{"server":{}}',
       url: expect.stringMatching(/\?tags=a&device_id=b&device_id=c%26d$/),
     });
-    stand.answer = ({ response }) => response.writeHead(204).end();
+    fixture.answer = ({ response }) => response.writeHead(204).end();
     expect((await ask({ method: 'DELETE', path: 'servers/1' })).body).toBeNull();
   });
 
@@ -252,55 +256,55 @@ describe('an answer', () => {
     [429, { overLimit: { code: 429, message: 'Too fast' } }, 'rate-limited'],
     [500, { computeFault: { code: 500, message: 'Unexpected API Error.' } }, 'unavailable'],
   ] as const)('%i %j is %s, and a POST is sent once', async (status, body, kind) => {
-    stand.answer = ({ response }) => json(response, status, body);
+    fixture.answer = ({ response }) => json(response, status, body);
     const error = await failure(ask(POST));
     const [inner] = Object.values(body);
-    const said = Array.isArray(inner) ? inner[0].detail : (inner as { message: string }).message;
-    const words = said.replaceAll('<br />', '');
+    const detail = Array.isArray(inner) ? inner[0].detail : (inner as { message: string }).message;
+    const text = detail.replaceAll('<br />', '');
     expect(error).toMatchObject({
       kind,
       status,
-      message: `answers ${status}: ${words}`,
+      message: `answers ${status}: ${text}`,
       operation: 'POST servers',
     });
     expect(error).toHaveProperty('mayHaveHappened', status === 429 || status >= 500);
-    expect(stand.calls).toHaveLength(1);
+    expect(fixture.calls).toHaveLength(1);
   });
 
-  test('with control characters and without end is cleaned and bounded', async () => {
-    stand.answer = ({ response }) =>
+  test('that is endless and contains control characters is cleaned and truncated', async () => {
+    fixture.answer = ({ response }) =>
       json(response, 400, { badRequest: { message: `\u001b[2J${'x'.repeat(5_000)}` } });
     const { message } = await failure(ask(POST));
     expect(message).toMatch(/^answers 400: \\x1b\[2Jx+\.\.\.$/);
     expect(message.length).toBeLessThan(310);
   });
 
-  test('of HTML gives its words', async () => {
-    stand.answer = ({ response }) =>
+  test('in HTML is reported as its text', async () => {
+    fixture.answer = ({ response }) =>
       response
         .writeHead(404, { 'content-type': 'text/html' })
         .end('<html><h1>404 Not Found</h1><br />No image.</html>');
     expect((await failure(ask(GET, 'image'))).message).toBe('answers 404: 404 Not Found No image.');
   });
 
-  test('that moves us elsewhere is not followed', async () => {
-    stand.answer = ({ response }) => response.writeHead(301, { location: 'http://127.0.0.1:1/' }).end();
+  test('that redirects is not followed', async () => {
+    fixture.answer = ({ response }) => response.writeHead(301, { location: 'http://127.0.0.1:1/' }).end();
     expect(await failure(ask())).toMatchObject({
       kind: 'bad-answer',
       retryable: false,
       message: 'answers 301 to http://127.0.0.1:1/',
     });
-    expect(stand.calls).toHaveLength(1);
+    expect(fixture.calls).toHaveLength(1);
   });
 
-  test('that is half, cut or too long may have taken effect', async () => {
-    stand.answer = ({ response }) => response.end('{"server": {"id"');
+  test('that is incomplete, cut or too long may belong to a call that took effect', async () => {
+    fixture.answer = ({ response }) => response.end('{"server": {"id"');
     expect(await failure(ask(POST))).toMatchObject({
       kind: 'bad-answer',
       status: 200,
       mayHaveHappened: true,
     });
-    stand.answer = ({ response, cut }) => {
+    fixture.answer = ({ response, cut }) => {
       response.writeHead(202, { 'content-length': 100 });
       response.write('half', () => cut());
     };
@@ -309,74 +313,74 @@ describe('an answer', () => {
       status: null,
       mayHaveHappened: true,
     });
-    stand.answer = ({ cut }) => cut();
+    fixture.answer = ({ cut }) => cut();
     expect(await failure(ask(POST))).toMatchObject({
       kind: 'unreachable',
       status: null,
       mayHaveHappened: true,
     });
-    stand.answer = ({ response }) => response.end('x'.repeat(17 * 1024 * 1024));
+    fixture.answer = ({ response }) => response.end('x'.repeat(17 * 1024 * 1024));
     expect(await failure(ask())).toMatchObject({
       kind: 'bad-answer',
       retryable: false,
       mayHaveHappened: false,
     });
-    expect(stand.calls).toHaveLength(4);
+    expect(fixture.calls).toHaveLength(4);
   });
 });
 
 describe('a GET', () => {
   test('is repeated a bounded number of times, with growing waits', async () => {
-    stand.answer = ({ response }) => response.writeHead(503).end();
+    fixture.answer = ({ response }) => response.writeHead(503).end();
     expect(await failure(ask())).toMatchObject({ kind: 'unavailable', mayHaveHappened: false });
-    expect(stand.clock.waits).toEqual([500, 1_000, 2_000, 4_000]);
-    expect(stand.calls).toHaveLength(5);
+    expect(fixture.clock.waits).toEqual([500, 1_000, 2_000, 4_000]);
+    expect(fixture.calls).toHaveLength(5);
   });
 
-  test('finds an endpoint that moved with its next call', async () => {
+  test('finds a moved endpoint with its next call', async () => {
     await ask();
-    stand.catalogue = [service('compute', `${stand.server.url}/moved/v2.1`)];
-    stand.answer = ({ url, response, cut }) =>
+    fixture.catalogue = [service('compute', `${fixture.server.url}/moved/v2.1`)];
+    fixture.answer = ({ url, response, cut }) =>
       url.startsWith('/moved') ? json(response, 200, { servers: [] }) : cut();
-    stand.versions = ({ response }) => json(response, 200, { version: {} });
+    fixture.versions = ({ response }) => json(response, 200, { version: {} });
     expect(await failure(ask())).toMatchObject({ kind: 'unreachable' });
     expect((await ask()).body).toEqual({ servers: [] });
-    expect(stand.issued).toBe(2);
+    expect(fixture.issued).toBe(2);
   });
 
-  test('keeps to Retry-After', async () => {
-    stand.answer = ({ response }) => {
-      if (stand.calls.length > 1) return json(response, 200, { servers: [] });
+  test('respects Retry-After', async () => {
+    fixture.answer = ({ response }) => {
+      if (fixture.calls.length > 1) return json(response, 200, { servers: [] });
       response.writeHead(429, { 'retry-after': '7' }).end();
     };
     expect((await ask()).body).toEqual({ servers: [] });
-    expect(stand.clock.waits).toEqual([7_000]);
+    expect(fixture.clock.waits).toEqual([7_000]);
   });
 
   test.each([400, 403, 404, 409])('that answers %i is not repeated', async (status) => {
-    stand.answer = ({ response }) => response.writeHead(status).end();
+    fixture.answer = ({ response }) => response.writeHead(status).end();
     expect(await failure(ask())).toBeInstanceOf(CloudError);
-    expect(stand.calls).toHaveLength(1);
+    expect(fixture.calls).toHaveLength(1);
   });
 
-  test('ends with its signal, and with the session', async () => {
-    await stand.session.login(NEVER);
-    stand.answer = () => {};
+  test('is aborted by its signal', async () => {
+    await fixture.session.login(NEVER);
+    fixture.answer = () => {};
     const stop = new AbortController();
-    const asking = ask(GET, 'compute', stop.signal);
-    await stand.server.called(2);
+    const pending = ask(GET, 'compute', stop.signal);
+    await fixture.server.called(2);
     stop.abort();
-    expect(await failure(asking)).toBeInstanceOf(AbortedError);
+    expect(await failure(pending)).toBeInstanceOf(AbortedError);
     expect(await failure(ask(GET, 'compute', AbortSignal.abort()))).toBeInstanceOf(AbortedError);
-    expect(stand.calls).toHaveLength(1);
+    expect(fixture.calls).toHaveLength(1);
   });
 });
 
 describe('TLS', () => {
-  test('takes the CA of the lab, and refuses another', async () => {
+  test('accepts the configured CA, and refuses another', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'ca-'));
     const certificate = makeCertificate();
-    const secure = await KeystoneStand.start(certificate);
+    const secure = await KeystoneFixture.start(certificate);
     expect(await failure(secure.session.login(NEVER))).toMatchObject({
       kind: 'unreachable',
       retryable: false,

@@ -30,7 +30,7 @@ const cloud = (auth: string, more = '') => `clouds:\n  lab:\n    auth: {${auth}}
 const LOGIN = 'auth_url: "http://h:5000", username: ci, password: 0123, project_name: demo';
 
 describe('a cloud', () => {
-  test('of the current directory comes before that of the user', () => {
+  test('in the current directory takes precedence over that of the user', () => {
     put('.config/openstack/clouds.yaml', cloud(`${LOGIN}, user_domain_id: d2, project_domain_name: D3`));
     expect(read(lab)).toMatchObject({
       authUrl: 'http://h:5000/v3',
@@ -65,7 +65,7 @@ describe('a cloud', () => {
     expect(read(lab)).toMatchObject({ authUrl: 'https://a/v3', region: 'R', secrets: ['s3cret'] });
   });
 
-  test('may be the only one, or the one of OS_CLOUD', () => {
+  test('without a name is the only one, or the one in OS_CLOUD', () => {
     put('cwd/clouds.yaml', cloud(LOGIN));
     expect(read({ cloud: null }).source).toContain('clouds.lab');
     put('cwd/clouds.yaml', `${cloud(LOGIN)}  other:\n    auth: {${LOGIN}, region_name: O}\n`);
@@ -73,7 +73,7 @@ describe('a cloud', () => {
     expect(() => read({ cloud: null })).toThrow(/has 2 clouds/);
   });
 
-  test('of several regions: the named one, else the first', () => {
+  test('with several regions uses the named one, else the first', () => {
     const regions = 'regions: [one, {name: two, values: {interface: internal}}]';
     put('cwd/clouds.yaml', `clouds: {lab: {auth: {${LOGIN}}, ${regions}}}`);
     expect(read(lab)).toMatchObject({ region: 'one', interface: 'public' });
@@ -83,7 +83,7 @@ describe('a cloud', () => {
     expect(() => read(lab)).toThrow(/does not list three; it lists: one, two/);
   });
 
-  test('of JSON, and with a merge key', () => {
+  test('is read from JSON, and with a merge key', () => {
     put(
       'cwd/clouds.json',
       JSON.stringify({ clouds: { lab: { auth: { auth_url: 'http://j', token: 't', project_id: 'p' } } } }),
@@ -112,7 +112,7 @@ describe('a cloud', () => {
     ['clouds: {other: {}}', /has no cloud lab; it has: other/, /name/],
     ['clouds: []', /is not a mapping/, /NAME/],
     ['clouds:\n  lab: {auth: {a: b}\n', /clouds\.yaml:3:\d+ is not valid YAML/, /syntax/],
-  ])('%# is refused, and says where and what next', (text, message, hint) => {
+  ])('%# is refused, with its position and a hint', (text, message, hint) => {
     put('cwd/clouds.yaml', text);
     expect(() => read(lab)).toThrow(
       expect.objectContaining({
@@ -123,12 +123,12 @@ describe('a cloud', () => {
     );
   });
 
-  test('that is in no file names the places', () => {
+  test('in a missing file is refused', () => {
     expect(() => read(lab, { OS_CLIENT_CONFIG_FILE: join(home, 'none') })).toThrow(/does not exist/);
     expect(() => readCredentials({ openrc: join(home, 'openrc') })).toThrow(/cannot be read/);
   });
 
-  test('of the environment', () => {
+  test('is read from the environment', () => {
     const variables = {
       OS_AUTH_URL: 'https://e:5000/v2.0',
       OS_USERNAME: 'u',

@@ -7,7 +7,7 @@ const read = (text: string, environment: Readonly<Record<string, string>> = {}) 
 const plain = (text: string, environment?: Readonly<Record<string, string>>) =>
   Object.fromEntries([...read(text, environment).values].map(([name, { value }]) => [name, value]));
 
-/** What Horizon's dashboard hands out for an application credential, and what Kolla and TripleO write. */
+/** The file from Horizon for an application credential. The one below is that of Kolla and TripleO. */
 const HORIZON = `#!/usr/bin/env bash
 
 export OS_AUTH_TYPE=v3applicationcredential
@@ -29,11 +29,11 @@ export OS_USERNAME='admin'
 export OS_PASSWORD='pa$$"word'
 export OS_AUTH_URL='http://10.0.0.5:5000'
 export OS_ENDPOINT_TYPE='internalURL'
-export PS1=\${OS_CLOUDNAME:+($OS_CLOUDNAME)} # needs a shell, and is nothing to us
+export PS1=\${OS_CLOUDNAME:+($OS_CLOUDNAME)} # needs a shell, and is ignored
 `;
 
 describe('an openrc file', () => {
-  test('of an application credential gives the credential, without a scope', () => {
+  test('of an application credential is read, without a scope', () => {
     expect(credentialsOf(read(HORIZON))).toMatchObject({
       authUrl: 'https://cloud.example.org:5000/v3',
       region: 'RegionOne',
@@ -48,7 +48,7 @@ describe('an openrc file', () => {
     expect(credentialsOf(read(HORIZON)).request).not.toHaveProperty('scope');
   });
 
-  test('of Kolla is read, and nothing of the environment stays', () => {
+  test('of Kolla is read, and overrides the environment', () => {
     expect(credentialsOf(read(KOLLA, { OS_PROJECT_ID: 'another' }))).toMatchObject({
       interface: 'internal',
       request: {
@@ -72,11 +72,11 @@ describe('an openrc file', () => {
     ['OS_A=b\nexport OS_A', 'b'],
     ['export OS_B=1 OS_A=2', '2'],
     ['OS_A=1\r\nOS_A=2\r\n', '2'],
-  ])('reads %j as a shell does', (text, value) => {
+  ])('reads %j like a shell', (text, value) => {
     expect(plain(text, { HOME: '/root' }).a).toBe(value);
   });
 
-  test('drops what it unsets, and what is empty', () => {
+  test('drops unset and empty variables', () => {
     const idiom = 'if [ -z "$OS_A" ]; then unset OS_A; fi';
     expect(plain(`export OS_A=""\n${idiom}`)).toEqual({});
     expect(plain(`export OS_A="b"\n${idiom}`)).toEqual({ a: 'b' });
@@ -99,7 +99,7 @@ describe('an openrc file', () => {
     ['export OS_A=b; touch /tmp/pwned', 1, /only a shell/],
     ['export OS_A="b', 1, /only a shell/],
     ['export OS_A=b touch', 1, /more than assignments/],
-  ])('%j is refused, with its line and the file of a DevStack host', (text, line, message) => {
+  ])('%j is refused, with its line and a hint', (text, line, message) => {
     expect(() => read(text)).toThrow(
       expect.objectContaining({
         target: `x-openrc.sh:${line}`,
@@ -109,7 +109,7 @@ describe('an openrc file', () => {
     );
   });
 
-  test('takes proxies from the file before those of the daemon', () => {
+  test('prefers proxies of the file to those of the daemon', () => {
     const { environment } = read('export https_proxy=http://p:1', {
       https_proxy: 'http://q:2',
       no_proxy: 'x',

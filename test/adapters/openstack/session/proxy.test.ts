@@ -7,9 +7,9 @@ import { describe, expect, test } from 'vitest';
 import { proxyFor } from '../../../../src/adapters/openstack/session/proxy.ts';
 import { makeCertificate } from '../../../fakes/certificate.ts';
 import { NEVER } from '../../../fixtures/never.ts';
-import { KeystoneStand } from './keystone-stand.ts';
+import { KeystoneFixture } from './keystone-fixture.ts';
 
-/** A forward proxy: whole URLs for HTTP, CONNECT for HTTPS. */
+/** A forward proxy: absolute URLs for HTTP, CONNECT for HTTPS. */
 async function startProxy(status = 200) {
   const seen: string[] = [];
   const server = http.createServer((request, response) => {
@@ -43,46 +43,46 @@ async function startProxy(status = 200) {
 }
 
 describe('a proxy', () => {
-  test('gets the whole URL of a plain request', async () => {
+  test('gets the absolute URL of a plain request', async () => {
     const proxy = await startProxy();
-    const stand = await KeystoneStand.start();
-    stand.environment = { http_proxy: `http://ann:s%40crt@${proxy.host}` };
-    expect(await stand.session.login(NEVER)).toMatchObject({ projectId: 'p1' });
+    const fixture = await KeystoneFixture.start();
+    fixture.environment = { http_proxy: `http://ann:s%40crt@${proxy.host}` };
+    expect(await fixture.session.login(NEVER)).toMatchObject({ projectId: 'p1' });
     const login = Buffer.from('ann:s@crt').toString('base64');
-    expect(proxy.seen).toEqual([`POST ${stand.server.url}/identity/v3/auth/tokens Basic ${login}`]);
-    await stand.stop();
+    expect(proxy.seen).toEqual([`POST ${fixture.server.url}/identity/v3/auth/tokens Basic ${login}`]);
+    await fixture.stop();
     proxy.close();
   });
 
   test('tunnels TLS, which is verified end to end', async () => {
     const proxy = await startProxy();
     const certificate = makeCertificate();
-    const stand = await KeystoneStand.start(certificate);
-    stand.environment = { HTTPS_PROXY: proxy.host };
-    await expect(stand.session.login(NEVER)).rejects.toMatchObject({
+    const fixture = await KeystoneFixture.start(certificate);
+    fixture.environment = { HTTPS_PROXY: proxy.host };
+    await expect(fixture.session.login(NEVER)).rejects.toMatchObject({
       message: expect.stringContaining('certificate'),
     });
     const directory = mkdtempSync(join(tmpdir(), 'ca-'));
     writeFileSync(join(directory, 'ca.pem'), certificate.cert);
-    stand.fields.set('cacert', join(directory, 'ca.pem'));
-    expect(await stand.session.login(NEVER)).toMatchObject({ projectId: 'p1' });
-    const target = stand.server.url.replace('https://', '');
+    fixture.fields.set('cacert', join(directory, 'ca.pem'));
+    expect(await fixture.session.login(NEVER)).toMatchObject({ projectId: 'p1' });
+    const target = fixture.server.url.replace('https://', '');
     expect(proxy.seen).toEqual([`CONNECT ${target}`, `CONNECT ${target}`]);
-    await stand.stop();
+    await fixture.stop();
     rmSync(directory, { recursive: true });
     proxy.close();
   });
 
-  test('that refuses is named, and nothing was sent', async () => {
+  test('that refuses is reported, and nothing was sent', async () => {
     const proxy = await startProxy(403);
-    const stand = await KeystoneStand.start(makeCertificate());
-    stand.environment = { https_proxy: `http://${proxy.host}` };
-    await expect(stand.session.login(NEVER)).rejects.toMatchObject({
+    const fixture = await KeystoneFixture.start(makeCertificate());
+    fixture.environment = { https_proxy: `http://${proxy.host}` };
+    await expect(fixture.session.login(NEVER)).rejects.toMatchObject({
       kind: 'unreachable',
       mayHaveHappened: false,
       message: expect.stringMatching(/^the proxy 127.* refuses to connect .*: 403$/),
     });
-    await stand.stop();
+    await fixture.stop();
     proxy.close();
   });
 
@@ -102,7 +102,7 @@ describe('a proxy', () => {
     expect(proxyFor(new URL(url), environment)?.href ?? null).toBe(proxy);
   });
 
-  test('by another protocol is refused', () => {
+  test('with another protocol is refused', () => {
     expect(() => proxyFor(new URL('http://h'), { http_proxy: 'socks5://p' })).toThrow(
       /http_proxy is not an http/,
     );

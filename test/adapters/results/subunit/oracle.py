@@ -1,4 +1,4 @@
-"""Reads many subunit v2 streams with python-subunit, and prints what each holds as one line of JSON.
+"""Reads many subunit v2 streams with python-subunit, and prints the events of each as one line of JSON.
 
 Standard input: for each stream its length in four bytes, big-endian, and its bytes.
 """
@@ -54,7 +54,7 @@ def main():
         length = source.read(4)
         if not length:
             return
-        # A file: what python-subunit does with text differs for a buffer in memory.
+        # Uses a file, because python-subunit handles text differently in a buffer.
         with tempfile.TemporaryFile() as stream:
             stream.write(source.read(struct.unpack(">I", length)[0]))
             stream.seek(0)
@@ -62,7 +62,7 @@ def main():
             try:
                 ByteStreamToStreamResult(stream, non_subunit_name="text").run(events)
             except (struct.error, ValueError):
-                # Version 1.4.5 ends like this at a number that is cut off, and at a length below the header's.
+                # Version 1.4.5 raises these for a truncated number and for a length below that of the header.
                 events.status(test_id="subunit.parser", test_status="fail")
         print(json.dumps(events.events))
 

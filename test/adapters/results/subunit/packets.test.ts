@@ -1,4 +1,4 @@
-/** Our reader of subunit v2 beside python-subunit: on real streams, on generated ones, and on damaged ones. */
+/** Our reader of subunit v2 compared with python-subunit, on real, generated and damaged streams. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { LONG, runs } from '../../../fixtures/effort.ts';
 import { needs } from '../../../fixtures/needs.ts';
 import { askOracle, type Event, readStream } from './reading.ts';
-import { Dice, damaged, encodePacket, randomStream, seal } from './streams.ts';
+import { damaged, encodePacket, randomStream, SeededRandom, seal } from './streams.ts';
 
 const STREAMS = runs(10_000);
 const SAMPLES = [
@@ -20,14 +20,14 @@ const samples = SAMPLES.map((name) => {
   const bytes = readFileSync(join('test/samples', name));
   return name.endsWith('.gz') ? gunzipSync(bytes) : bytes;
 });
-const generated = Array.from({ length: STREAMS }, (_, seed) => randomStream(new Dice(seed)));
+const generated = Array.from({ length: STREAMS }, (_, seed) => randomStream(new SeededRandom(seed)));
 
-/** What python-subunit reports for text between packets, and for a packet that it cannot read. */
+/** Excludes the events of python-subunit for text between packets and for unreadable packets. */
 const isPacket = (event: Event) => event.fileName !== 'text' && event.testId !== 'subunit.parser';
 const statuses = (events: readonly Event[]) =>
   events.filter(({ testId, status }) => testId !== null && status !== null && testId !== 'subunit.parser');
 
-needs('subunit-ls').describe('beside python-subunit', () => {
+needs('subunit-ls').describe('compared with python-subunit', () => {
   test.each(SAMPLES.map((name, index) => [name, samples[index] ?? Buffer.alloc(0)] as const))(
     'a real stream has the same packets: %s',
     (_name, stream) => {
@@ -48,19 +48,19 @@ needs('subunit-ls').describe('beside python-subunit', () => {
     }
   });
 
-  test('damaged streams have the same packets, and are known to be damaged', LONG, () => {
-    const streams = generated.map((stream, seed) => damaged(stream, new Dice(~seed)));
+  test('damaged streams have the same packets, and are reported as damaged', LONG, () => {
+    const streams = generated.map((stream, seed) => damaged(stream, new SeededRandom(~seed)));
     const answers = askOracle(streams);
-    let lost = 0;
+    let unreadableStreams = 0;
     for (const [index, stream] of streams.entries()) {
       const { events, damage } = readStream(stream, 1 + (index % 100));
-      const [ours, theirs] = [events, answers[index] ?? []];
-      expect(statuses(ours), `stream ${index}`).toEqual(statuses(theirs));
-      const notRead = theirs.some(({ testId }) => testId === 'subunit.parser');
-      if (notRead) lost += 1;
-      if (notRead) expect(damage, `stream ${index}`).not.toEqual([]);
+      const [ours, expected] = [events, answers[index] ?? []];
+      expect(statuses(ours), `stream ${index}`).toEqual(statuses(expected));
+      const unreadable = expected.some(({ testId }) => testId === 'subunit.parser');
+      if (unreadable) unreadableStreams += 1;
+      if (unreadable) expect(damage, `stream ${index}`).not.toEqual([]);
     }
-    expect(lost).toBeGreaterThan(STREAMS / 4);
+    expect(unreadableStreams).toBeGreaterThan(STREAMS / 4);
   });
 });
 
@@ -71,7 +71,7 @@ describe('the reader', () => {
       expect(samples.map((stream) => readStream(stream, bytes))).toEqual(whole);
   });
 
-  test('goes on behind a packet with a wrong checksum', () => {
+  test('continues after a packet with a wrong checksum', () => {
     const [before, after] = [encodePacket({ testId: 'a', status: 'success' }), encodePacket({ testId: 'c' })];
     const wrong = encodePacket({ testId: 'b', status: 'fail' });
     wrong[8] = (wrong[8] ?? 0) ^ 1;

@@ -1,4 +1,4 @@
-/** What a stream holds, by our reader and by python-subunit, in the same form. */
+/** Reads a stream with our reader and with python-subunit, and returns both results in the same form. */
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import type { Packet } from '../../../../src/adapters/results/subunit/packet.ts';
@@ -15,7 +15,7 @@ export interface Reading {
   readonly damage: readonly string[];
 }
 
-/** @param chunkBytes how much of the stream the parser gets at a time */
+/** @param chunkBytes size of the chunks that the parser gets */
 export function readStream(stream: Buffer, chunkBytes = stream.length): Reading {
   const events: Event[] = [];
   const damage: string[] = [];
@@ -31,7 +31,7 @@ export function readStream(stream: Buffer, chunkBytes = stream.length): Reading 
   return { events, damage };
 }
 
-/** One process reads all streams. */
+/** Reads all streams with python-subunit, in one process. */
 export function askOracle(streams: readonly Buffer[]): readonly (readonly Event[])[] {
   const program = findProgram('subunit-ls');
   if (program === null) throw new Error('python-subunit is not installed');

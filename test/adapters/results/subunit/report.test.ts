@@ -1,4 +1,4 @@
-/** What is kept of a subunit stream for the page of its tests. */
+/** The report on a subunit stream for the page of its tests. */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
@@ -12,7 +12,7 @@ async function report(stream: Buffer) {
   return reportSubunit(chunks());
 }
 
-test('a real run: why tests failed or were skipped, and nothing of those that passed', async () => {
+test('keeps why tests of a real run failed or were skipped, and no details of those that passed', async () => {
   const stream = gunzipSync(readFileSync('test/samples/devstack-broken.subunit.gz'));
   const { tests, problem } = await report(stream);
   expect(problem).toBe(null);
@@ -29,7 +29,7 @@ test('a real run: why tests failed or were skipped, and nothing of those that pa
   expect(failed.map(({ text }) => text).join('\n')).toContain('Traceback (most recent call last)');
 });
 
-test('of a long attachment its end, and nothing binary', async () => {
+test('keeps the end of a long attachment, and no binary ones', async () => {
   const part = (content: Buffer, more = {}) =>
     encodePacket({ testId: 'a', fileName: 'log', mimeType: 'text/plain', content, ...more });
   const { tests } = await report(
@@ -47,7 +47,7 @@ test('of a long attachment its end, and nothing binary', async () => {
   expect(detail?.text).toMatch(/9the end$/);
 });
 
-test('of a test that failed twice, once passed in between, the last failure', async () => {
+test('keeps the last failure of a test that failed, passed and failed again', async () => {
   const run = (status: 'fail' | 'success', text: string) => [
     encodePacket({ testId: 'a', fileName: 'traceback', content: Buffer.from(text) }),
     encodePacket({ testId: 'a', status }),
@@ -64,7 +64,7 @@ test('of a test that failed twice, once passed in between, the last failure', as
   ]);
 });
 
-test('no more attachments in memory than the limit, whatever the stream holds', async () => {
+test('keeps no more attachments in memory than the limit', async () => {
   const content = Buffer.alloc(120_000, 'x');
   const packets = Array.from({ length: 400 }, (_, index) => [
     encodePacket({ testId: `t${index}`, fileName: 'log', content }),

@@ -1,4 +1,4 @@
-/** Writes subunit v2 streams for tests, also such as no program writes, and damages them. Everything comes from a seed. */
+/** Generates subunit v2 streams from a seed, including unusual ones, and damages them. */
 import { crc32 } from 'node:zlib';
 import { STATUSES } from '../../../../src/adapters/results/subunit/packet.ts';
 
@@ -73,7 +73,7 @@ function varint(value: number, wider: number): Buffer {
   return varintOf(value, Math.min(4, width + wider));
 }
 
-/** In exactly this many bytes. */
+/** Encodes the value in exactly this many bytes. */
 function varintOf(value: number, bytes: number): Buffer {
   const buffer = Buffer.alloc(4);
   buffer.writeUInt32BE(value);
@@ -83,7 +83,7 @@ function varintOf(value: number, bytes: number): Buffer {
 }
 
 /** Random numbers that are the same for each seed (mulberry32). */
-export class Dice {
+export class SeededRandom {
   #state: number;
 
   constructor(seed: number) {
@@ -124,63 +124,66 @@ const TEXTS = [
 const SIZES = [0, 1, 53, 63, 64, 300, 16_373, 16_384, 70_000] as const;
 
 /** Packets, text between them, and packets within packets. */
-export function randomStream(dice: Dice): Buffer {
-  const pieces = Array.from({ length: 1 + dice.below(12) }, () => randomPiece(dice));
+export function randomStream(random: SeededRandom): Buffer {
+  const pieces = Array.from({ length: 1 + random.below(12) }, () => randomPiece(random));
   return Buffer.concat(pieces);
 }
 
-function randomPiece(dice: Dice): Buffer {
-  if (dice.below(10) === 0)
-    return Buffer.from(dice.oneOf(['a warning\n', 'текст с г и ³\n', '\x1b[1mbold\x1b[0m']));
-  return encodePacket(randomPacket(dice));
+function randomPiece(random: SeededRandom): Buffer {
+  if (random.below(10) === 0)
+    return Buffer.from(random.oneOf(['a warning\n', 'текст с г и ³\n', '\x1b[1mbold\x1b[0m']));
+  return encodePacket(randomPacket(random));
 }
 
-function randomPacket(dice: Dice): PacketParts {
-  const text = () => dice.oneOf(TEXTS) + dice.below(5);
-  // Large ones are rare, or the whole takes too long.
-  const size = () => (dice.below(20) === 0 ? dice.oneOf(SIZES) : dice.below(200));
+function randomPacket(random: SeededRandom): PacketParts {
+  const text = () => random.oneOf(TEXTS) + random.below(5);
+  // Large ones are rare, so that the tests are fast enough.
+  const size = () => (random.below(20) === 0 ? random.oneOf(SIZES) : random.below(200));
   const parts = {
-    status: dice.oneOf(STATUSES),
-    testId: dice.maybe(text),
-    tags: dice.maybe(() => Array.from({ length: dice.below(4) }, text)),
-    runnable: dice.below(2) === 0,
-    fileName: dice.maybe(text),
-    content: dice.below(5) === 0 ? encodePacket({ status: 'fail', testId: 'inner' }) : dice.bytes(size()),
-    mimeType: dice.maybe(text),
-    eof: dice.below(2) === 0,
-    routeCode: dice.maybe(text),
-    seconds: dice.maybe(() => dice.below(2 ** 32)),
-    nanoseconds: dice.below(2 ** 20) * 1000,
-    otherFlags: dice.oneOf([0x2000, 0x2000, 0x2008, 0x1000]),
-    wider: dice.oneOf([0, 0, 0, 1, 2]),
-    trailing: dice.below(10) === 0 ? dice.bytes(3) : Buffer.alloc(0),
+    status: random.oneOf(STATUSES),
+    testId: random.maybe(text),
+    tags: random.maybe(() => Array.from({ length: random.below(4) }, text)),
+    runnable: random.below(2) === 0,
+    fileName: random.maybe(text),
+    content: random.below(5) === 0 ? encodePacket({ status: 'fail', testId: 'inner' }) : random.bytes(size()),
+    mimeType: random.maybe(text),
+    eof: random.below(2) === 0,
+    routeCode: random.maybe(text),
+    seconds: random.maybe(() => random.below(2 ** 32)),
+    nanoseconds: random.below(2 ** 20) * 1000,
+    otherFlags: random.oneOf([0x2000, 0x2000, 0x2008, 0x1000]),
+    wider: random.oneOf([0, 0, 0, 1, 2]),
+    trailing: random.below(10) === 0 ? random.bytes(3) : Buffer.alloc(0),
   };
   return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined));
 }
 
-/** One to three injuries: bytes changed, removed, repeated, put in or cut off, or a nonsense packet that is sealed. */
-export function damaged(stream: Buffer, dice: Dice): Buffer {
+/**
+ * Damages the stream one to three times: changes, removes, repeats, inserts or cuts off bytes, or adds a random
+ * packet.
+ */
+export function damaged(stream: Buffer, random: SeededRandom): Buffer {
   let bytes = stream;
-  for (let count = 1 + dice.below(3); count > 0; count -= 1) bytes = injured(bytes, dice);
+  for (let count = 1 + random.below(3); count > 0; count -= 1) bytes = damagedOnce(bytes, random);
   return bytes;
 }
 
-function injured(bytes: Buffer, dice: Dice): Buffer {
-  const at = dice.below(bytes.length + 1);
-  const to = Math.min(bytes.length, at + dice.below(9));
+function damagedOnce(bytes: Buffer, random: SeededRandom): Buffer {
+  const at = random.below(bytes.length + 1);
+  const to = Math.min(bytes.length, at + random.below(9));
   const [before, after] = [bytes.subarray(0, at), bytes.subarray(at)];
-  switch (dice.below(6)) {
+  switch (random.below(6)) {
     case 0:
-      return Buffer.from(bytes.map((byte, index) => (index === at ? byte ^ (1 << dice.below(8)) : byte)));
+      return Buffer.from(bytes.map((byte, index) => (index === at ? byte ^ (1 << random.below(8)) : byte)));
     case 1:
       return Buffer.concat([before, bytes.subarray(to)]);
     case 2:
       return Buffer.concat([before, bytes.subarray(at, to), after]);
     case 3:
-      return Buffer.concat([before, dice.bytes(dice.below(9)), after]);
+      return Buffer.concat([before, random.bytes(random.below(9)), after]);
     case 4:
       return Buffer.from(before);
     default:
-      return Buffer.concat([before, seal(dice.below(2 ** 16), dice.bytes(dice.below(20))), after]);
+      return Buffer.concat([before, seal(random.below(2 ** 16), random.bytes(random.below(20))), after]);
   }
 }

@@ -1,4 +1,4 @@
-/** What the reader of subunit v2 makes of whole files: counts, names, and why a file is unreadable. */
+/** Reading whole subunit v2 files: counts, names, and why a file is unreadable. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -44,7 +44,7 @@ describe('readSubunit', () => {
     });
   });
 
-  it('reads gzip as the same', async () => {
+  it('reads gzip', async () => {
     const plain = sample('tempest-fail.subunit');
     for (const chunkBytes of [1, 65_536])
       expect(await read(gzipSync(plain), SUBUNIT_LIMITS, chunkBytes)).toEqual(await read(plain));
@@ -105,7 +105,7 @@ describe('readSubunit', () => {
       Buffer.from([0, 1, 2]),
       'the file is damaged: it holds bytes that are neither a packet nor text',
     ],
-  ])('cannot read a file with %s, unless a test failed', async (_what, stream, unreadable) => {
+  ])('reports a file with %s as unreadable, unless a test failed', async (_what, stream, unreadable) => {
     expect(await read(stream)).toEqual({ unreadable });
     if (stream === PACKED) return;
     expect(await read(Buffer.concat([streamOf(['f', 'fail']), stream]))).toMatchObject({
@@ -114,30 +114,30 @@ describe('readSubunit', () => {
     });
   });
 
-  it('believes the failures before a damaged part of a gzip file', async () => {
+  it('counts the failures before a damaged part of a gzip file', async () => {
     const packed = gzipSync(sample('tempest-fail.subunit'), { level: 0 });
     expect(await read(packed.subarray(0, -9))).toMatchObject({ failed: 6 });
   });
 
-  it('makes names safe to print, and short', async () => {
+  it('escapes and truncates names', async () => {
     const stream = streamOf(['\u001b[2Jgone', 'fail'], ['x'.repeat(1_000), 'fail']);
     expect(await read(stream)).toMatchObject({ failures: ['\\x1b[2Jgone', `${'x'.repeat(199)}…`] });
   });
 
-  it('names the first failures only, and counts all', async () => {
+  it('names only the first failures, and counts all', async () => {
     const many = Array.from({ length: 50 }, (_, index) => [`t${index}`, 'fail'] as const);
     const results = await read(streamOf(...many));
     expect(results).toMatchObject({ failed: 50 });
     expect('failures' in results && results.failures).toHaveLength(SUBUNIT_LIMITS.names);
   });
 
-  it.each(['success', 'inprogress'] as const)('stops to keep ids at a limit: %s', async (status) => {
+  it.each(['success', 'inprogress'] as const)('limits the memory for ids: %s', async (status) => {
     const many = Array.from({ length: 1_000 }, (_, index) => [`t${index}`, status] as const);
     const limits = { ...SUBUNIT_LIMITS, idCharacters: 10_000 };
     expect(await read(streamOf(...many), limits)).toEqual({ unreadable: 'it names too many tests' });
   });
 
-  it('needs no room for tests that began and ended', async () => {
+  it('needs no memory for tests that have ended', async () => {
     const once = [
       ['a', 'inprogress'],
       ['a', 'success'],

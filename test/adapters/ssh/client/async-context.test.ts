@@ -1,4 +1,4 @@
-/** The async context: none on the connection itself, the caller's on each channel, also for errors that are thrown there. */
+/** The async context: none for the connection itself, that of the caller for each channel, including thrown errors. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
@@ -12,7 +12,7 @@ function fakeChannel(): ClientChannel {
   return Object.assign(new PassThrough(), { stderr: new PassThrough() }) as unknown as ClientChannel;
 }
 
-/** The first exception that nobody catches, and whose work it was, in place of what the test runner would do with it. */
+/** Resolves with the first uncaught exception and its async context, and keeps it from the test runner. */
 function uncaught(): Promise<readonly [unknown, string | undefined]> {
   const others = process.listeners('uncaughtException');
   process.removeAllListeners('uncaughtException');
@@ -24,20 +24,20 @@ function uncaught(): Promise<readonly [unknown, string | undefined]> {
   });
 }
 
-test('work that is detached stays detached', async () => {
+test('detached work has no context', async () => {
   const later = () =>
     new Promise<string | undefined>((resolve) => setImmediate(() => resolve(work.getStore())));
   expect(await work.run('A', () => Promise.all([later(), detachContext(later)]))).toEqual(['A', undefined]);
 });
 
-test('the events of a channel run in the context that asked for it, whoever causes them', async () => {
+test('the events of a channel run in the context that opened it, whatever causes them', async () => {
   const channel = fakeChannel();
-  const heard: unknown[] = [];
+  const calls: unknown[] = [];
   const attach = work.run('B', () =>
     bindContext((opened) => {
-      heard.push(['attach', work.getStore()]);
+      calls.push(['attach', work.getStore()]);
       for (const source of [opened, opened.stderr])
-        source.on('data', (chunk: Buffer) => heard.push([String(chunk), work.getStore()]));
+        source.on('data', (chunk: Buffer) => calls.push([String(chunk), work.getStore()]));
     }),
   );
   work.run('A', () => {
@@ -47,7 +47,7 @@ test('the events of a channel run in the context that asked for it, whoever caus
     channel.push(null);
   });
   await once(channel, 'end');
-  expect(heard).toEqual([
+  expect(calls).toEqual([
     ['attach', 'B'],
     ['out', 'B'],
     ['err', 'B'],
@@ -59,27 +59,27 @@ test.each<[string, (opened: ClientChannel) => void]>([
     'by a listener',
     (opened) =>
       opened.on('data', () => {
-        throw new Error('a mistake of ours');
+        throw new Error('a bug');
       }),
   ],
   [
-    'at its opening',
+    'when it opens',
     () => {
-      throw new Error('a mistake of ours');
+      throw new Error('a bug');
     },
   ],
 ])(
-  'an error that is thrown %s belongs to the context that asked, and leaves the connection alone',
+  'an error that is thrown %s has the context of the caller, and does not affect the connection',
   async (_, attach) => {
     const channel = fakeChannel();
-    const seen = uncaught();
-    const mine = work.run('B', () => bindContext(attach));
+    const thrown = uncaught();
+    const bound = work.run('B', () => bindContext(attach));
     expect(() =>
       work.run('A', () => {
-        mine(channel);
+        bound(channel);
         channel.push('out');
       }),
     ).not.toThrow();
-    expect(await seen).toEqual([new Error('a mistake of ours'), 'B']);
+    expect(await thrown).toEqual([new Error('a bug'), 'B']);
   },
 );

@@ -1,4 +1,4 @@
-/** A cloud on loopback of which a test scripts every answer but Keystone's, and a session with it. */
+/** A cloud on loopback with scripted answers, except those of Keystone, and a session with it. */
 import { inspect } from 'node:util';
 import { expect } from 'vitest';
 import { KeystoneSession } from '../../../../src/adapters/openstack/session/cloud-session.ts';
@@ -11,7 +11,7 @@ import { realClock } from '../../gerrit/site.ts';
 
 export const PASSWORD = 'correct-horse-battery';
 
-/** Short waits end at once and are recorded; time passes when a test says so. */
+/** Records short waits and ends them at once. Tests advance the time. */
 class QuickClock implements Clock {
   readonly waits: number[] = [];
   ahead = 0;
@@ -28,7 +28,7 @@ class QuickClock implements Clock {
   }
 }
 
-export class KeystoneStand {
+export class KeystoneFixture {
   readonly server: WebServer;
   readonly clock = new QuickClock();
   readonly session: KeystoneSession;
@@ -38,7 +38,7 @@ export class KeystoneStand {
   issued = 0;
   catalogue: readonly object[];
   environment: Readonly<Record<string, string>> = {};
-  /** For everything but logins and version documents. */
+  /** Answers all calls except logins and version documents. */
   answer: (call: WebCall) => void = ({ response }) => json(response, 200, {});
   versions: (call: WebCall) => void = ({ response }) =>
     json(response, 200, { version: { id: 'v2.1', status: 'CURRENT', version: '2.93', min_version: '2.1' } });
@@ -78,8 +78,8 @@ export class KeystoneStand {
     this.session = new KeystoneSession(() => this.credentials(), this.clock);
   }
 
-  static async start(certificate: Certificate | null = null): Promise<KeystoneStand> {
-    return new KeystoneStand(await WebServer.start(certificate));
+  static async start(certificate: Certificate | null = null): Promise<KeystoneFixture> {
+    return new KeystoneFixture(await WebServer.start(certificate));
   }
 
   credentials(): Credentials {
@@ -111,7 +111,7 @@ export function json(response: WebCall['response'], status: number, body: unknow
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
-/** Why the work fails. No secret may be in it. */
+/** The error of `work`. Checks that it contains no secret. */
 export async function failure(work: Promise<unknown>): Promise<OperationError> {
   const error = await work.then(
     () => null,

@@ -1,4 +1,4 @@
-/** Setup for tests of leased hosts: a provider whose hosts are all this one, each with a separate disk. */
+/** The setup of tests with leased hosts. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
@@ -11,7 +11,7 @@ import type { Sshd } from '../../fixtures/sshd.ts';
 import { NodeScratch } from '../ssh/scratch.ts';
 
 /** A provider whose hosts are all this one, each with a separate disk. */
-export class Lab {
+export class StaticSetup {
   readonly scratch: NodeScratch;
   readonly alarms = new FakeAlarms();
   now = Date.now();
