@@ -12,6 +12,8 @@ export interface OperationErrorFields {
   readonly retryable: boolean;
   /** The next step, in one line. */
   readonly hint: string;
+  /** The server of a job could not be reached. By default false. */
+  readonly unreachable?: boolean;
   readonly cause?: unknown;
 }
 
@@ -22,6 +24,7 @@ export class OperationError extends Error {
   readonly target: string;
   readonly retryable: boolean;
   readonly hint: string;
+  readonly unreachable: boolean;
 
   constructor(fields: OperationErrorFields) {
     super(fields.message, fields.cause === undefined ? undefined : { cause: fields.cause });
@@ -29,6 +32,7 @@ export class OperationError extends Error {
     this.target = fields.target;
     this.retryable = fields.retryable;
     this.hint = fields.hint;
+    this.unreachable = fields.unreachable ?? false;
   }
 }
 

@@ -14,7 +14,7 @@ export interface ByAddress<T> {
 export function routedRunner(runners: ByAddress<Runner>): Runner {
   const route = router(runners);
   return {
-    start: (request, signal) => route(request.run.server).start(request, signal),
+    start: (request, ...how) => route(request.run.server).start(request, ...how),
     stop: (run, signal) => route(run.server).stop(run, signal),
     readResults: (server, ...what) => route(server).readResults(server, ...what),
   };

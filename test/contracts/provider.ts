@@ -75,6 +75,13 @@ export function providerContract(
       expect((await list({ deployment: 'ours' })).map(({ server }) => server.id)).toEqual([second.id]);
     });
 
+    test('knows whether a server is gone', async () => {
+      const server = await harness.provider.create(request(), signal);
+      expect(await harness.provider.whyGone(server, NEVER)).toBeNull();
+      await harness.provider.delete(server, 'ours', NEVER);
+      expect(await harness.provider.whyGone(server, NEVER)).toMatch(/^(was|is) /);
+    });
+
     test('refuses to delete a server of another deployment', async () => {
       const server = await harness.provider.create(request(), signal);
       const refused = await harness.provider.delete(server, 'theirs', NEVER).catch((error: unknown) => error);
@@ -96,6 +103,7 @@ export function providerContract(
       await expect(listed).rejects.toBeInstanceOf(OperationError);
       const deleted = harness.provider.delete(server, 'ours', aborted);
       await expect(deleted).rejects.toBeInstanceOf(OperationError);
+      await expect(harness.provider.whyGone(server, aborted)).rejects.toBeInstanceOf(OperationError);
       expect(await list({ deployment: 'ours' })).toHaveLength(1);
     });
   });

@@ -52,6 +52,7 @@ function faultyProvider(provider: Provider, around: Around): Provider {
     create: around('createServer', (request, signal) => provider.create(request, signal)),
     list: (owner, signal) => provider.list(owner, signal),
     delete: around('deleteServer', (...what) => provider.delete(...what)),
+    whyGone: (...what) => provider.whyGone(...what),
   };
 }
 
@@ -70,7 +71,7 @@ function faultyAdapters(adapters: Adapters, around: Around): Adapters {
       fetch: around('fetchPatchset', (request, signal) => source.fetch(request, signal)),
     },
     runner: {
-      start: around('runStage', (request, signal) => runner.start(request, signal)),
+      start: around('runStage', (...what) => runner.start(...what)),
       stop: around('stopStage', (run, signal) => runner.stop(run, signal)),
       readResults: around('readResults', (...what) => runner.readResults(...what)),
     },

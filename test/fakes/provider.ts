@@ -8,12 +8,12 @@ import type { Failure, Server } from '../../src/machines/model/domain.ts';
 import { CallController, type Hold } from './call-controller.ts';
 
 type CreateServer = EffectOf<'createServer'>;
-type Call = 'create' | 'list' | 'delete';
+type Call = 'create' | 'list' | 'delete' | 'whyGone';
 
 export class FakeProvider implements Provider {
   readonly name: string;
   readonly slots: number;
-  /** Fails, holds, releases, counts and awaits calls by name: `create`, `list`, `delete`. */
+  /** Fails, holds, releases, counts and awaits calls by name: `create`, `list`, `delete`, `whyGone`. */
   readonly calls = new CallController<Call>();
   /** Called for each deleted server, so that a fake runner can end its runs there. */
   onDeleted: (server: Server) => void = () => {};
@@ -48,6 +48,12 @@ export class FakeProvider implements Provider {
 
   delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
     return this.calls.perform('delete', signal, () => this.#remove(server, deployment));
+  }
+
+  whyGone({ id }: Server, signal: AbortSignal): Promise<string | null> {
+    return this.calls.perform('whyGone', signal, () =>
+      this.#servers.some(({ server }) => server.id === id) ? null : 'was deleted',
+    );
   }
 
   /** The next call (of this name, when given) rejects with this failure. */
@@ -85,6 +91,11 @@ export class FakeProvider implements Provider {
     this.#servers = [...this.#servers, owned];
     this.peak = Math.max(this.peak, this.#servers.length);
     return owned;
+  }
+
+  /** Somebody else deletes the server, and its runs show no end. */
+  vanish({ id }: Server): void {
+    this.#servers = this.#servers.filter(({ server }) => server.id !== id);
   }
 
   #remove(server: Server, deployment: string): void {

@@ -2,7 +2,13 @@
  * Runs of stages on servers, in memory. Outlives a restart of the engine: a run continues, and a second start of the
  * same run finds it. Tests decide when and how a run ends.
  */
-import type { EffectOf, RunHandle, Runner, RunOutcome } from '../../src/engine/ports/adapters.ts';
+import type {
+  ContactListener,
+  EffectOf,
+  RunHandle,
+  Runner,
+  RunOutcome,
+} from '../../src/engine/ports/adapters.ts';
 import type {
   Failure,
   Ownership,
@@ -23,6 +29,10 @@ interface Run {
   readonly pid: number;
   outcome: RunOutcome | null;
   watchers: ((outcome: RunOutcome) => void)[];
+  listeners: ContactListener[];
+  contact: Parameters<ContactListener>[0];
+  /** Its server was deleted by somebody else: it has no end that anybody could see. */
+  vanished: boolean;
 }
 
 export class FakeRunner implements Runner {
@@ -39,10 +49,13 @@ export class FakeRunner implements Runner {
   readonly #stopped = new Set<string>();
   #arrivals: { readonly key: string; readonly resolve: () => void }[] = [];
 
-  start(request: RunStage, signal: AbortSignal): Promise<RunHandle> {
+  start(request: RunStage, signal: AbortSignal, onContact: ContactListener = () => {}): Promise<RunHandle> {
     return this.calls.perform('start', signal, () => {
       const known = this.#runs.get(keyOf(request.run.owner, request.run.stage));
-      return this.#watch(known ?? this.#begin(request), known !== undefined);
+      const run = known ?? this.#begin(request);
+      run.listeners.push(onContact);
+      if (run.contact === 'away') onContact('away');
+      return this.#watch(run, known !== undefined);
     });
   }
 
@@ -85,6 +98,24 @@ export class FakeRunner implements Runner {
     return run !== undefined && settle(run, outcome);
   }
 
+  /** The server of this run stops answering, or answers again. */
+  setContact(owner: RunOwner, stage: Stage, contact: Run['contact']): void {
+    const run = this.#runs.get(keyOf(owner, stage));
+    if (run === undefined) return;
+    run.contact = contact;
+    for (const listener of run.listeners) listener(contact);
+  }
+
+  /** Somebody else has deleted this server, which therefore does not answer. */
+  vanish({ id }: Server): void {
+    for (const run of this.#runs.values()) {
+      if (run.request.run.server.id !== id || run.outcome !== null) continue;
+      run.vanished = true;
+      const { owner, stage } = run.request.run;
+      this.setContact(owner, stage, 'away');
+    }
+  }
+
   /** Sets the contents of the results file of this server. */
   setResults(server: Pick<Server, 'id'>, results: ResultsSummary | { readonly unreadable: string }): void {
     this.#results.set(server.id, results);
@@ -101,7 +132,9 @@ export class FakeRunner implements Runner {
 
   /** Runs that have not ended. */
   running(): readonly RunStage[] {
-    return [...this.#runs.values()].filter((run) => run.outcome === null).map((run) => run.request);
+    return [...this.#runs.values()]
+      .filter((run) => run.outcome === null && !run.vanished)
+      .map((run) => run.request);
   }
 
   /** Resolves when this run's command has begun, now or before. */
@@ -115,7 +148,15 @@ export class FakeRunner implements Runner {
     const key = keyOf(request.run.owner, request.run.stage);
     const stopped = this.#stopped.has(key);
     if (!stopped) this.started += 1;
-    const run: Run = { request, pid: 1000 + this.#runs.size, outcome: null, watchers: [] };
+    const run: Run = {
+      request,
+      pid: 1000 + this.#runs.size,
+      outcome: null,
+      watchers: [],
+      listeners: [],
+      contact: 'back',
+      vanished: false,
+    };
     this.#runs.set(key, run);
     const outcome = stopped ? ({ how: 'stopped' } as const) : this.script(request);
     if (outcome !== null) settle(run, outcome);

@@ -101,7 +101,11 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
     case 'runStage':
       return badEnds(effect.run.stage);
     case 'stopStage':
-      return [{ type: 'stage.stop-failed', stage: effect.run.stage, failure: failure('stop stage') }];
+      return [{}, { unreachable: true } as const].map((change) => ({
+        type: 'stage.stop-failed',
+        stage: effect.run.stage,
+        failure: failure('stop stage', change),
+      }));
     case 'readResults':
       return [
         { type: 'results.read', results: FAILED },
@@ -177,6 +181,7 @@ function badEnds(stage: 'stacking' | 'testing'): readonly AnyEvent[] {
     { type: 'stage.exited', stage, end: { how: 'timedOut' } },
     { type: 'stage.exited', stage, end: { how: 'stopped' } },
     { type: 'stage.lost', stage, why: 'its lock is free and it left no rc' },
+    { type: 'stage.lost', stage, why: 'the server was deleted', serverGone: true },
     { type: 'stage.start-failed', stage, failure: failure('run stage') },
   ];
 }

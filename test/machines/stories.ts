@@ -97,6 +97,25 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
         : succeed(effect, simulator),
     ).run(),
 
+  'server-deleted-under-its-test': () =>
+    simulate((effect, simulator) =>
+      effect.type === 'runStage' && effect.run.stage === 'testing'
+        ? { type: 'stage.lost', stage: 'testing', why: 'the server was deleted', serverGone: true }
+        : succeed(effect, simulator),
+    ).run(),
+
+  'server-away-at-the-deadline-of-its-test': () =>
+    simulate((effect, simulator) => {
+      if (simulator.at(JOB).state === 'testing.running' && effect.type === 'runStage') return null;
+      if (simulator.at(JOB).state === 'testing.stopping' && effect.type === 'stopStage')
+        return {
+          type: 'stage.stop-failed',
+          stage: 'testing',
+          failure: failure('stop stage', { unreachable: true }),
+        };
+      return succeed(effect, simulator);
+    }).run(),
+
   'server-leaked': () =>
     simulate((effect, simulator) =>
       effect.type === 'deleteServer'

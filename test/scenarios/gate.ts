@@ -58,8 +58,7 @@ export class Life {
         fetch: (request, signal) => this.call('fetch', () => source.fetch(request, signal)),
       },
       runner: {
-        start: async (request, signal) =>
-          this.#handle(await this.call('start', () => runner.start(request, signal))),
+        start: async (...what) => this.#handle(await this.call('start', () => runner.start(...what))),
         stop: (run, signal) => this.call('stop', () => runner.stop(run, signal)),
         readResults: (...what) => this.call('readResults', () => runner.readResults(...what)),
       },
@@ -129,6 +128,7 @@ export class Life {
       create: (request, signal) => this.call('create', () => provider.create(request, signal)),
       list: (owner, signal) => this.call('list', () => provider.list(owner, signal)),
       delete: (...what) => this.call('delete', () => provider.delete(...what)),
+      whyGone: (...what) => this.call('whyGone', () => provider.whyGone(...what)),
     };
   }
 

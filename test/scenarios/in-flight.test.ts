@@ -129,6 +129,7 @@ test('a server that appears after its job was abandoned is swept', async () => {
             slots: 1,
             list: (owner) => provider.list(owner, NEVER),
             delete: (server, deployment) => provider.delete(server, deployment, NEVER),
+            whyGone: (server) => provider.whyGone(server, NEVER),
             // A provider that does not notice its abort signal, and makes the server an hour later.
             create: (request) =>
               new Promise((resolve) => {

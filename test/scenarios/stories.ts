@@ -67,6 +67,22 @@ const endings: readonly Story[] = [
     end: { verdicts: ['NODE_FAILURE'], posts: [TROUBLE], stages: 2, servers: 1 },
   },
   {
+    name: 'the server is deleted under its tests',
+    options: { stage: ({ run }) => (run.stage === 'testing' ? null : WELL) },
+    begin: (lab) => {
+      plainly(lab);
+      when(lab, isAt('testing.running'), () =>
+        lab.clock.after(60_000, () => {
+          for (const { run } of lab.runner.running()) {
+            lab.provider.vanish(run.server);
+            lab.runner.vanish(run.server);
+          }
+        }),
+      );
+    },
+    end: { verdicts: ['NODE_FAILURE'], posts: [TROUBLE], stages: 2, servers: 1 },
+  },
+  {
     name: 'results cannot be read',
     options: { results: { unreadable: 'results.tap is cut off' } },
     begin: plainly,

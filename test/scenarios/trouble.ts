@@ -60,6 +60,7 @@ export function bentProvider(
       create: changes.create ?? provider.create.bind(provider),
       list: changes.list ?? provider.list.bind(provider),
       delete: changes.delete ?? provider.delete.bind(provider),
+      whyGone: changes.whyGone ?? provider.whyGone.bind(provider),
     };
     return { ...world, providers: new Map([[provider.name, wrapped]]) };
   };

@@ -4,7 +4,7 @@
  */
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
-import type { RunHandle, Runner, RunOutcome } from '../../engine/ports/adapters.ts';
+import type { ContactListener, RunHandle, Runner, RunOutcome } from '../../engine/ports/adapters.ts';
 import { throwIfAborted } from '../../errors.ts';
 import type { PlaybookStage, ResultsSpec, Server } from '../../machines/model/domain.ts';
 import type { StageRun } from '../../machines/protocol/effects.ts';
@@ -43,9 +43,10 @@ export class PlaybookRunner implements Runner {
     this.#options = options;
   }
 
-  async start(request: RunStage, signal: AbortSignal): Promise<RunHandle> {
+  /** Ansible itself finds out whether the node answers, and ends the playbook when it does not. */
+  async start(request: RunStage, signal: AbortSignal, onContact?: ContactListener): Promise<RunHandle> {
     const { run, spec } = request;
-    if (!('playbook' in spec)) return this.#options.others.start(request, signal);
+    if (!('playbook' in spec)) return this.#options.others.start(request, signal, onContact);
     const directory = this.#directory(run);
     throwIfAborted(signal, 'start stage', directory);
     try {

@@ -84,6 +84,11 @@ export class CommandProvider implements Provider {
     await this.#access.release(server);
   }
 
+  async whyGone({ id, name }: Server, signal: AbortSignal): Promise<string | null> {
+    const all = await this.#all(signal);
+    return all.some(({ server }) => server.id === id && server.name === name) ? null : 'was deleted';
+  }
+
   async #all(
     signal: AbortSignal,
   ): Promise<readonly { readonly server: Server; readonly listed: ListedServer }[]> {

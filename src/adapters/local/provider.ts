@@ -107,6 +107,15 @@ export class LocalProvider implements Provider {
     }
   }
 
+  async whyGone(server: Server, signal: AbortSignal): Promise<string | null> {
+    throwIfAborted(signal, 'look up server', server.name);
+    try {
+      return (await this.#find(server)) === null ? 'was deleted' : null;
+    } catch (error) {
+      throw fileError('look up server', server.name, error);
+    }
+  }
+
   /** The account may traverse the directories above its server, but not list them. */
   async #account(): Promise<Account | null> {
     const { user = null, stateDir } = this.#options;

@@ -10,17 +10,18 @@ import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { readPublicKey } from '../openssh/key-file.ts';
 import type { BootAccess } from '../run/node-access.ts';
-import { Calls, orNull } from './calls.ts';
+import { Calls } from './calls.ts';
 import { createEverything } from './create.ts';
 import { type Belongings, belongings, markedServers } from './inventory.ts';
 import { LOGIN_KEY, MARK_KEY, parseMark } from './marks.ts';
 import { findFlavor, planServer } from './plan.ts';
 import { QuotaWatch } from './quota-watch.ts';
 import { removeBelongings } from './remove.ts';
-import { CONSOLE, METADATA, type NovaServer, SERVER } from './resources.ts';
+import { CONSOLE, METADATA } from './resources.ts';
 import { type Room, roomFor } from './room.ts';
 import { CloudError, type CloudSession } from './session/session.ts';
 import { type Look, type Wait, waitFor } from './wait.ts';
+import { findServer, whyGone } from './why-gone.ts';
 
 export interface OpenStackProviderOptions {
   readonly config: OpenStackProviderConfig;
@@ -113,7 +114,7 @@ export class OpenStackProvider implements Provider {
   }
 
   async delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
-    const found = await this.#find(server.id, signal);
+    const found = await findServer(this.#calls, server.id, signal);
     if (found !== null && parseMark(found.metadata[MARK_KEY])?.deployment !== deployment)
       throw notOurs(server);
     const wait = this.#wait('delete server', server.name, this.#config.deleteTimeoutMs, signal);
@@ -123,6 +124,10 @@ export class OpenStackProvider implements Provider {
       for (const { id } of one.servers) await this.#access.release({ ...server, id });
     }
     await this.#access.release(server);
+  }
+
+  whyGone({ id }: Server, signal: AbortSignal): Promise<string | null> {
+    return whyGone(this.#calls, id, signal);
   }
 
   #belongings(deployment: string, signal: AbortSignal): Promise<readonly Belongings[]> {
@@ -223,7 +228,7 @@ export class OpenStackProvider implements Provider {
   }
 
   async #lookActive(server: Server, signal: AbortSignal): Promise<Look<true>> {
-    const found = await this.#find(server.id, signal);
+    const found = await findServer(this.#calls, server.id, signal);
     const status = found?.status ?? 'DELETED';
     const hint = `look in the log of nova-compute, or: openstack server show ${server.id}`;
     switch (status) {
@@ -243,12 +248,6 @@ export class OpenStackProvider implements Provider {
       default:
         return { waiting: `the server is ${status}`, hint };
     }
-  }
-
-  async #find(id: string, signal: AbortSignal): Promise<NovaServer | null> {
-    const found = this.#calls.get('compute', `servers/${encodeURIComponent(id)}`, SERVER, signal);
-    const server = (await orNull(found))?.server;
-    return server === undefined || server.status === 'DELETED' ? null : server;
   }
 
   /** Empty when the cloud has none yet, or refuses. */

@@ -22,7 +22,7 @@ export function nodeError(
   const target = nodeName(address);
   const why = cause === null ? 'closed by the node' : errorText(cause);
   const away = (operation: string, message: string, hint: string) =>
-    new NodeUnreachable({ operation, target, message, retryable: true, hint, cause });
+    new NodeUnreachable({ operation, target, message, retryable: true, hint, unreachable: true, cause });
   const noSftp = (message: string, hint: string) =>
     new OperationError({ operation: 'open SFTP', target, message, retryable: false, hint, cause });
   switch (kind) {

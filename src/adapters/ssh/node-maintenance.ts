@@ -98,7 +98,7 @@ export class NodeMaintenance {
       await node.using(effort, (connection, within) => launch(work, connection, within));
       const after = Promise.resolve();
       const follow = new RunFollower({ node, directory, mirror, limitBytes: 2 * OUTPUT_LIMIT_BYTES, after });
-      const { ended, detach } = follow.watch();
+      const { ended, detach } = follow.watch(() => {});
       const outcome = await raceAbort(ended, signal, () => null).catch(() => null);
       detach();
       await follow.closed;

@@ -3,6 +3,7 @@
  * common backoff. Work must be idempotent: it is repeated after a cut, and it is unknown how far the first attempt got.
  */
 import type { SshConfig } from '../../config/config.ts';
+import type { ContactListener } from '../../engine/ports/adapters.ts';
 import { AbortedError, OperationError, unlessAborted } from '../../errors.ts';
 import { backoff } from '../../machines/model/backoff.ts';
 import type { Server } from '../../machines/model/domain.ts';
@@ -24,6 +25,7 @@ export interface Effort {
   readonly timeoutMs: number;
   /** True: the timeout runs only until `work` calls `alive`, and restarts when the connection is cut. */
   readonly awayOnly?: boolean;
+  readonly onContact?: ContactListener;
   readonly signal: AbortSignal;
 }
 
@@ -38,6 +40,8 @@ export class Node {
   #connection: SshClient | null = null;
   #opening: Promise<SshClient> | null = null;
   #failures = 0;
+  /** Epoch ms; null while it is connected, and before the first try. */
+  #unreachableSince: number | null = null;
   #notBefore = 0;
   #users = 0;
   #cancelIdle: Cancel = () => {};
@@ -66,7 +70,10 @@ export class Node {
       for (;;) {
         if (signal.aborted) throw this.#tooLate(effort, over.signal, last);
         try {
-          return await work(await this.#connected(signal), signal, alive);
+          const connection = await this.#connected(signal);
+          last = null;
+          effort.onContact?.('back');
+          return await work(connection, signal, alive);
         } catch (error) {
           // An error caused by this abort is not the cause to report. Any other error is, even when it occurs at the
           // same time.
@@ -74,6 +81,7 @@ export class Node {
           if (signal.aborted && cutOff) throw this.#tooLate(effort, over.signal, last);
           if (!(error instanceof NodeUnreachable)) throw error;
           last = error;
+          effort.onContact?.('away');
           late ??= arm();
           await sleep(this.config.backoffMinMs, signal);
         }
@@ -120,6 +128,7 @@ export class Node {
       const since = performance.now();
       connection.onClosed(() => this.#backOff(performance.now() - since));
       this.#connection = connection;
+      this.#unreachableSince = null;
       return connection;
     } catch (error) {
       this.#backOff(0);
@@ -137,6 +146,7 @@ export class Node {
 
   /** A connection that lasted longer than the maximum backoff resets the failure count. */
   #backOff(livedMs: number): void {
+    if (this.#users > 0) this.#unreachableSince ??= Date.now();
     const { backoffMinMs, backoffMaxMs } = this.config;
     if (livedMs > backoffMaxMs) this.#failures = 0;
     const waitMs = backoff(this.#failures + 1, backoffMinMs, backoffMaxMs);
@@ -152,6 +162,7 @@ export class Node {
   #end(): void {
     this.#users -= 1;
     if (this.#users > 0) return;
+    this.#unreachableSince = null;
     const close = () => void this.#connection?.close();
     this.#cancelIdle = after(this.config.idleMs, close, { unref: true });
   }
@@ -163,13 +174,18 @@ export class Node {
     }
     const limit = formatLimit(effort.timeoutMs);
     const { awayOnly = false, operation } = effort;
-    const what = awayOnly ? `the node was away for ${limit}` : `not done within ${limit}`;
+    const since = last === null ? null : this.#unreachableSince;
+    const what =
+      since === null
+        ? `not done within ${limit}`
+        : `the server cannot be reached since ${new Date(since).toISOString().slice(0, 19)}Z`;
     const fields = {
       operation,
       target,
       message: last === null ? what : `${what}; last: ${last.message}`,
       retryable: true,
       hint: last?.hint ?? 'see whether the node is overloaded',
+      unreachable: since !== null,
       cause: last,
     };
     return awayOnly ? new NodeLost(fields) : new OperationError(fields);

@@ -3,7 +3,7 @@
  * the run is lost only when the node stays unreachable too long or presents another host key. Log data that this host
  * could not write for lack of disk space is requested again later.
  */
-import type { RunHandle, RunOutcome } from '../../engine/ports/adapters.ts';
+import type { ContactListener, RunHandle, RunOutcome } from '../../engine/ports/adapters.ts';
 import { errorText, OperationError } from '../../errors.ts';
 import { sleep } from '../../timer.ts';
 import type { Node } from './node.ts';
@@ -32,7 +32,8 @@ export class RunFollower {
   readonly #options: FollowOptions;
   readonly #stop = new AbortController();
   readonly #ended: Promise<RunOutcome>;
-  #watchers = 0;
+  readonly #listeners = new Set<ContactListener>();
+  #contact: Parameters<ContactListener>[0] = 'back';
 
   constructor(options: FollowOptions) {
     this.#options = options;
@@ -52,9 +53,11 @@ export class RunFollower {
     return this.#stop.signal.aborted;
   }
 
-  watch(): Watched {
+  watch(onContact: ContactListener): Watched {
     let detached = false;
-    this.#watchers += 1;
+    const listener: ContactListener = (contact) => onContact(contact);
+    this.#listeners.add(listener);
+    if (this.#contact === 'away') onContact('away');
     const ended = new Promise<RunOutcome>((resolve) => {
       void this.#ended.then((outcome) => {
         if (!detached) resolve(outcome);
@@ -63,8 +66,8 @@ export class RunFollower {
     const detach = (): void => {
       if (detached) return;
       detached = true;
-      this.#watchers -= 1;
-      if (this.#watchers === 0) this.#stop.abort();
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.#stop.abort();
     };
     return { ended, detach };
   }
@@ -95,6 +98,10 @@ export class RunFollower {
       timeoutMs: reconnectTimeoutMs,
       awayOnly: true,
       signal: this.#stop.signal,
+      onContact: (contact: Parameters<ContactListener>[0]) => {
+        this.#contact = contact;
+        for (const listener of this.#listeners) listener(contact);
+      },
     };
     const kept = await RunMirror.open(mirror, limitBytes);
     try {

@@ -164,5 +164,6 @@ function cutOff(target: string, why: string): NodeUnreachable {
     message: `the log of the stage on ${target}: ${errorText(why).trim().slice(-300)}`,
     retryable: true,
     hint: 'sos-ci retries automatically',
+    unreachable: true,
   });
 }

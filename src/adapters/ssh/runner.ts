@@ -5,7 +5,7 @@
  * directory.
  */
 import { randomBytes } from 'node:crypto';
-import type { RunHandle, Runner, RunOutcome } from '../../engine/ports/adapters.ts';
+import type { ContactListener, RunHandle, Runner, RunOutcome } from '../../engine/ports/adapters.ts';
 import { throwIfAborted } from '../../errors.ts';
 import type { SecretValues } from '../../log.ts';
 import type { ResultsFormat, ResultsSpec, ResultsSummary, Server } from '../../machines/model/domain.ts';
@@ -52,16 +52,23 @@ export class SshRunner implements Runner {
     this.#options = options;
   }
 
-  async start(request: RunStage, signal: AbortSignal): Promise<RunHandle> {
+  async start(
+    request: RunStage,
+    signal: AbortSignal,
+    onContact: ContactListener = () => {},
+  ): Promise<RunHandle> {
     const { run, spec } = request;
     const mirror = runDirectory(this.#options.stateDir, run.owner, run.stage);
     throwIfAborted(signal, 'start stage', run.server.address);
     const node = this.#options.nodes.get(run.server);
     const known = await readPid(mirror, 'pid');
     const { pid, ours } =
-      known === null ? await this.#launch(request, node, mirror, signal) : { pid: known, ours: false };
+      known === null
+        ? await this.#launch(request, node, mirror, signal, onContact)
+        : { pid: known, ours: false };
     const ending = await readEnding(mirror);
-    const watched = ending === null ? this.#watch(run, node, mirror, spec.outputLimitBytes) : over(ending);
+    const watched =
+      ending === null ? this.#watch(run, node, mirror, spec.outputLimitBytes, onContact) : over(ending);
     return { pid, adopted: !ours, ...watched };
   }
 
@@ -92,7 +99,13 @@ export class SshRunner implements Runner {
     );
   }
 
-  async #launch(request: RunStage, node: Node, mirror: string, signal: AbortSignal) {
+  async #launch(
+    request: RunStage,
+    node: Node,
+    mirror: string,
+    signal: AbortSignal,
+    onContact: ContactListener,
+  ) {
     const { startTimeoutMs, graceMs, endingTimeoutMs } = this.#options;
     const { commandTimeoutMs, reconnectTimeoutMs } = node.config;
     const { timeoutMs, outputLimitBytes, removes = [] } = request.spec;
@@ -112,7 +125,8 @@ export class SshRunner implements Runner {
       directory: remoteDirectory(node, request.run),
       workTree: workTree(node.address.directory),
     };
-    const effort = { operation: 'start stage', timeoutMs: reconnectTimeoutMs + startTimeoutMs, signal };
+    const timeout = reconnectTimeoutMs + startTimeoutMs;
+    const effort = { operation: 'start stage', timeoutMs: timeout, signal, onContact };
     const started = await node.using(effort, async (connection, within) => {
       await sendSecrets(secrets, { connection, ...run }, within);
       if (script === null) return launch({ ...run, argv: removeFirst(removes, command) }, connection, within);
@@ -131,9 +145,15 @@ export class SshRunner implements Runner {
   }
 
   /** All watchers of one run share one follower, because only one may write its mirror. */
-  #watch(run: StageRun, node: Node, mirror: string, outputLimitBytes: number): Watched {
+  #watch(
+    run: StageRun,
+    node: Node,
+    mirror: string,
+    outputLimitBytes: number,
+    onContact: ContactListener,
+  ): Watched {
     const known = this.#follows.get(mirror);
-    if (known !== undefined && !known.isStopped) return known.watch();
+    if (known !== undefined && !known.isStopped) return known.watch(onContact);
     const follow = new RunFollower({
       node,
       directory: remoteDirectory(node, run),
@@ -145,7 +165,7 @@ export class SshRunner implements Runner {
     void follow.closed.then(() => {
       if (this.#follows.get(mirror) === follow) this.#follows.delete(mirror);
     });
-    return follow.watch();
+    return follow.watch(onContact);
   }
 }
 

@@ -109,6 +109,12 @@ export class StaticProvider implements Provider {
     else await this.#access.release(server);
   }
 
+  async whyGone(server: Server, signal: AbortSignal): Promise<string | null> {
+    throwIfAborted(signal, 'look up server', server.name);
+    const leases = await this.#leases.all();
+    return leases.some((lease) => lease.server.id === server.id) ? null : 'is no longer leased to the job';
+  }
+
   /** Leases a free host, in memory and on disk; null when there is none. */
   async #lease(request: EffectOf<'createServer'>, tried: ReadonlySet<string>): Promise<Lease | null> {
     const { name, owner } = request;

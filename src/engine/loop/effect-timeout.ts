@@ -58,6 +58,7 @@ function tooLong(
     message: `no answer within ${formatLimit(effect.timeoutMs)}${last === null ? '' : `; last: ${last.message}`}`,
     retryable: true,
     hint: last?.hint ?? 'is the other side reachable? the limit is in the configuration',
+    unreachable: last?.unreachable ?? false,
     cause: last ?? undefined,
   });
 }

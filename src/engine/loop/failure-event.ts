@@ -64,5 +64,6 @@ function failureOf(error: OperationError, { hide }: Pick<Adapters, 'hide'>): Fai
     message: hide(errorText(error)).slice(0, FAILURE_LIMIT),
     retryable: error.retryable,
     hint: hide(error.hint).slice(0, FAILURE_LIMIT),
+    ...(error.unreachable ? { unreachable: true } : {}),
   };
 }

@@ -3,13 +3,14 @@
  * was pending at the daemon's start is reconciled first: an earlier daemon may have performed it already.
  */
 import { OperationError } from '../../errors.ts';
-import { assertNever, type FailedTask, type Server } from '../../machines/model/domain.ts';
+import { assertNever, type Server } from '../../machines/model/domain.ts';
 import type { KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
-import type { Adapters, Clock, EffectOf, Provider, RunHandle, RunOutcome } from '../ports/adapters.ts';
+import type { Adapters, Clock, EffectOf, Provider } from '../ports/adapters.ts';
 import type { PerformBounds } from '../ports/bounds.ts';
 import { withTimeout } from './effect-timeout.ts';
 import { failureEvent } from './failure-event.ts';
+import { runStage } from './run-stage.ts';
 import { sendMail } from './send-mail.ts';
 
 /** Effects on the outside; the engine itself performs timers and slots. */
@@ -178,44 +179,6 @@ async function adopt(
   const others = ours.filter((one) => one !== oldest);
   for (const { server } of others) await provider.delete(server, deployment, signal);
   return oldest?.server ?? null;
-}
-
-async function runStage(effect: EffectOf<'runStage'>, performance: Performance): Promise<AnyEvent> {
-  const { stage } = effect.run;
-  const { adapters, stopping } = performance;
-  // Stopping before the lookup ensures that a run that has not begun does not begin.
-  if (performance.serverUnneeded) await adapters.runner.stop(effect.run, stopping);
-  const handle = await adapters.runner.start(effect, stopping);
-  if (!stopping.aborted)
-    performance.emit({ type: 'stage.started', stage, pid: handle.pid, adopted: handle.adopted });
-  const end = await endedOrDetached(handle, stopping);
-  if (end.how === 'lost') return { type: 'stage.lost', stage, why: adapters.hide(end.why) };
-  if (end.how === 'exited' && end.code === 0) return { type: 'stage.exited', stage, end };
-  if (end.how === 'exited' && end.failedTask !== undefined)
-    return {
-      type: 'stage.exited',
-      stage,
-      end: { ...end, failedTask: withoutSecrets(end.failedTask, adapters) },
-    };
-  const lastLine = await adapters.evidence.lastLine(effect.run.owner, stage);
-  return { type: 'stage.exited', stage, end, ...(lastLine === null ? {} : { lastLine }) };
-}
-
-function withoutSecrets({ task, host, message }: FailedTask, { hide }: Adapters): FailedTask {
-  return { task: hide(task), host: hide(host), message: hide(message) };
-}
-
-/** Resolves when the run ends. When the daemon stops, it detaches and the run continues. */
-function endedOrDetached(handle: RunHandle, stopping: AbortSignal): Promise<RunOutcome> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      handle.detach();
-      reject(new Error('the daemon stops'));
-    };
-    stopping.addEventListener('abort', stop, { once: true });
-    if (stopping.aborted) stop();
-    void handle.ended.then(resolve).finally(() => stopping.removeEventListener('abort', stop));
-  });
 }
 
 /** Hides secrets in the test names, which come from the node. */

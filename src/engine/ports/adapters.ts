@@ -55,6 +55,11 @@ export interface Provider {
    * `deployment`.
    */
   delete(server: Server, deployment: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Why the server can run nothing any more, as the end of a sentence that begins with "the server": `was deleted`.
+   * Null while it exists. Rejects unless the provider knows for certain.
+   */
+  whyGone(server: Server, signal: AbortSignal): Promise<string | null>;
 }
 
 export interface OwnedServer {
@@ -103,6 +108,8 @@ export interface Source {
   fetch(request: EffectOf<'fetchPatchset'>, signal: AbortSignal): Promise<string>;
 }
 
+export type ContactListener = (contact: 'away' | 'back') => void;
+
 /** The result of a run: it ended, or it vanished without a recorded end. */
 export type RunOutcome = StageEnd | { readonly how: 'lost'; readonly why: string };
 
@@ -124,9 +131,10 @@ export interface RunHandle {
 export interface Runner {
   /**
    * Starts the stage, or finds the earlier start of the same run (same server, attempt, stage): never two. The server
-   * enforces the command's deadline and output limit, also while no daemon watches.
+   * enforces the command's deadline and output limit, also while no daemon watches. `onContact` is called while the run
+   * is started and watched, when the server stops answering and when it answers again.
    */
-  start(request: EffectOf<'runStage'>, signal: AbortSignal): Promise<RunHandle>;
+  start(request: EffectOf<'runStage'>, signal: AbortSignal, onContact?: ContactListener): Promise<RunHandle>;
   /** Ends every process of the run, including children that left its process group. A run that has ended is success. */
   stop(run: StageRun, signal: AbortSignal): Promise<void>;
   /** Reads and summarizes a results file. Resolves to `unreadable` for a missing, oversized or malformed file. */

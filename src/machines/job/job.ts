@@ -214,6 +214,7 @@ function firstContext(accepted: JobMachineEvent): JobContext {
     reason: '',
     stageEnd: null,
     lastLine: null,
+    silence: null,
     results: null,
     collectedBytes: 0,
     publishAttempt: 1,

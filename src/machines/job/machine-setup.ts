@@ -50,6 +50,8 @@ export interface JobContext {
   readonly stageEnd: StageEnd | null;
   /** The last line of output of the failed stage. */
   readonly lastLine: string | null;
+  /** Why the server did not answer when its tests were to be stopped; null: it did, or was not asked. */
+  readonly silence: string | null;
   readonly results: ResultsSummary | null;
   readonly collectedBytes: number;
   /** Attempts at collecting evidence. */
@@ -104,8 +106,12 @@ export function backoffMs(baseMs: number, attempt: number): number {
 /** After a failed setup: another attempt, or publishing with `verdict`. */
 export function setupFailed(verdict: Verdict) {
   return [
-    { guard: 'mayRetrySetup', target: '#job.booting.cleaningUp', actions: 'keepReason' },
-    { target: '#job.publishing', actions: decide(verdict) },
+    {
+      guard: 'mayRetrySetup',
+      target: '#job.booting.cleaningUp',
+      actions: ['keepReason', 'forgetGoneServer'],
+    },
+    { target: '#job.publishing', actions: [decide(verdict), 'forgetGoneServer'] },
   ] as const;
 }
 
@@ -167,6 +173,10 @@ export const jobSetup = setup({
       reason: reasonOf(event),
     })),
     keepReason: assign(({ event }) => ({ reason: reasonOf(event), lastLine: lastLineOf(event) })),
+    /** Nothing can be collected from it. Cleanup finds what is left of it by its owner. */
+    forgetGoneServer: assign(({ event }) =>
+      event.type === 'stage.lost' && event.serverGone === true ? { server: null } : {},
+    ),
     /** For events that are expected in a state and change nothing. */
     noop: () => {},
   },
@@ -190,6 +200,7 @@ export const jobSetup = setup({
     stoppedByUs: ({ event }) => event.type === 'stage.exited' && event.end.how === 'stopped',
     hasResults: ({ context, event }) =>
       event.type === 'stage.exited' && event.end.how === 'exited' && context.spec.results !== null,
+    isSilent: ({ context }) => context.silence !== null,
     nothingToStack: ({ context }) => context.spec.stacking === null,
     crashedBefore: ({ context }) => context.crashes > 0,
     failedBefore: ({ context }) => context.failures > 0,

@@ -17,6 +17,7 @@ import {
   ownerOf,
   request,
   setupFailed,
+  update,
 } from './machine-setup.ts';
 
 const fetchDeadline = deadline(
@@ -38,6 +39,11 @@ const testingEnded = [
   { guard: 'hasResults', target: '#job.testing.readingResults', actions: keepEnd() },
   { target: '#job.publishing', actions: [keepEnd(), judge()] },
 ] as const;
+
+const testingLost = {
+  'stage.lost': { target: '#job.publishing', actions: [decide('NODE_FAILURE'), 'forgetGoneServer'] },
+  'stage.start-failed': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
+} as const;
 
 export const stacking = jobSetup.createStateConfig({
   initial: 'fetching',
@@ -89,13 +95,16 @@ export const testing = jobSetup.createStateConfig({
       on: {
         'stage.started': noop,
         'stage.exited': testingEnded,
-        'stage.lost': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
-        'stage.start-failed': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
+        ...testingLost,
         'timer.fired': 'stopping',
       },
     },
     stopping: {
-      entry: [request((args) => stopStage(args, 'testing')), stopDeadline('testing').arm],
+      entry: [
+        update(() => ({ silence: 'testing ran into its timeout, and the server does not answer' })),
+        request((args) => stopStage(args, 'testing')),
+        stopDeadline('testing').arm,
+      ],
       exit: stopDeadline('testing').disarm,
       on: {
         'stage.started': noop,
@@ -104,9 +113,17 @@ export const testing = jobSetup.createStateConfig({
           { guard: 'stoppedByUs', target: '#job.publishing', actions: decide('TIMED_OUT') },
           ...testingEnded,
         ],
-        'stage.lost': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
-        'stage.start-failed': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
-        'timer.fired': { target: '#job.publishing', actions: decide('TIMED_OUT') },
+        ...testingLost,
+        'stage.stopped': { actions: update(() => ({ silence: null })) },
+        'stage.stop-failed': { actions: keepSilence() },
+        'timer.fired': [
+          {
+            guard: 'isSilent',
+            target: '#job.publishing',
+            actions: update(({ context }) => ({ verdict: 'NODE_FAILURE', reason: context.silence ?? '' })),
+          },
+          { target: '#job.publishing', actions: decide('TIMED_OUT') },
+        ],
       },
     },
     readingResults: {
@@ -193,6 +210,15 @@ function stopDeadline(stage: Stage) {
     (context) => `deadline:${stage}-stop:${context.attempt}`,
     (context) => context.spec.limits.stopTimeoutMs * 2,
   );
+}
+
+function keepSilence() {
+  return assignFrom('stage.stop-failed', ({ failure }) => ({
+    silence:
+      failure.unreachable === true
+        ? oneLine(`testing ran into its timeout, and the server does not answer: ${failure.message}`)
+        : null,
+  }));
 }
 
 function keepEnd() {

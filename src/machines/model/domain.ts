@@ -189,6 +189,8 @@ export interface Failure {
   readonly retryable: boolean;
   /** What the operator should do next, in one line. */
   readonly hint: string;
+  /** The server could not be reached. */
+  readonly unreachable?: true;
 }
 
 /** How a stage's command ended. Only `exited` is a result of the command itself. */

@@ -88,7 +88,13 @@ export type JobEvent =
       /** Its last line of output, if it did not end well and the line is known. */
       readonly lastLine?: string;
     }
-  | { readonly type: 'stage.lost'; readonly stage: Stage; readonly why: string }
+  | {
+      readonly type: 'stage.lost';
+      readonly stage: Stage;
+      readonly why: string;
+      /** The provider says that the server is gone: nothing can be collected from it. */
+      readonly serverGone?: true;
+    }
   | { readonly type: 'stage.start-failed'; readonly stage: Stage; readonly failure: Failure }
   /** Settles `stopStage`. */
   | { readonly type: 'stage.stopped'; readonly stage: Stage }

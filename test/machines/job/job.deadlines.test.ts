@@ -1,7 +1,8 @@
 /** The deadlines of job@1: the work that each abandons, and that no late answer is lost. */
 import { describe, expect, test } from 'vitest';
+import type { Failure } from '../../../src/machines/model/domain.ts';
 import type { Effect } from '../../../src/machines/protocol/effects.ts';
-import { JOB, START, server } from '../facts.ts';
+import { failure, JOB, START, server } from '../facts.ts';
 import { runUntil, Simulator } from '../simulator.ts';
 
 const owner = (attempt = 1) => ({ deployment: 'lab-1', job: JOB, attempt });
@@ -51,19 +52,51 @@ describe('deadlines', () => {
     ]);
   });
 
-  test('of testing is TIMED_OUT, whether or not the stop succeeds', () => {
-    const stopped = jobIn('testing.running');
-    stopped.fire(JOB);
-    stopped.answerType(JOB, 'runStage', { type: 'stage.exited', stage: 'testing', end: { how: 'stopped' } });
+  const failedStop = (change: Partial<Failure> = {}) =>
+    ({ type: 'stage.stop-failed', stage: 'testing', failure: failure('stop stage', change) }) as const;
+
+  test.each([
+    ['its end', 'runStage', { type: 'stage.exited', stage: 'testing', end: { how: 'stopped' } }],
+    ['the stop, not by the end', 'stopStage', { type: 'stage.stopped', stage: 'testing' }],
+    ['a stop that failed on the server', 'stopStage', failedStop()],
+  ] as const)('of testing is TIMED_OUT when the server answers: %s', (_, type, answer) => {
+    const simulator = jobIn('testing.running');
+    simulator.fire(JOB);
+    simulator.answerType(JOB, type, answer);
+    if (type === 'stopStage') simulator.fire(JOB);
+    expect(simulator.at(JOB)).toMatchObject({
+      state: 'publishing.collecting',
+      context: { verdict: 'TIMED_OUT' },
+    });
+  });
+
+  test('of testing is NODE_FAILURE when the server does not answer', () => {
     const silent = jobIn('testing.running');
     silent.fire(JOB);
     silent.fire(JOB);
-    for (const simulator of [stopped, silent]) {
-      expect(simulator.at(JOB)).toMatchObject({
-        state: 'publishing.collecting',
-        context: { verdict: 'TIMED_OUT' },
-      });
-    }
+    const reason = 'testing ran into its timeout, and the server does not answer';
+    expect(silent.at(JOB)).toMatchObject({
+      state: 'publishing.collecting',
+      context: { verdict: 'NODE_FAILURE', reason },
+    });
+    const away = jobIn('testing.running');
+    away.fire(JOB);
+    const message = 'the server cannot be reached since 2026-01-02T03:04:05Z';
+    expect(away.answerType(JOB, 'stopStage', failedStop({ message, unreachable: true })).state).toBe(
+      'testing.stopping',
+    );
+    away.fire(JOB);
+    expect(away.at(JOB).context).toMatchObject({
+      verdict: 'NODE_FAILURE',
+      reason: `${reason}: ${message}`,
+    });
+  });
+
+  test('of testing has no effect when a server that was away comes back with the end', () => {
+    const simulator = jobIn('testing.running');
+    simulator.fire(JOB);
+    simulator.answerType(JOB, 'stopStage', failedStop({ unreachable: true }));
+    expect(simulator.answerType(JOB, 'runStage').state).toBe('testing.readingResults');
   });
 
   test('of testing has no effect when the command had ended', () => {

@@ -1,0 +1,68 @@
+/** Runs a stage on its server, until it ends or is lost. */
+import type { FailedTask } from '../../machines/model/domain.ts';
+import type { AnyEvent } from '../../machines/protocol/events.ts';
+import type { Adapters, EffectOf, RunHandle, RunOutcome } from '../ports/adapters.ts';
+import type { Performance } from './perform.ts';
+import { ServerWatch } from './server-watch.ts';
+
+/** A stage ends early only when its provider says that the server is gone. An outage alone does not end it. */
+export async function runStage(effect: EffectOf<'runStage'>, performance: Performance): Promise<AnyEvent> {
+  const { server, stage } = effect.run;
+  const { adapters, clock, stopping } = performance;
+  const provider = adapters.providers.get(server.provider);
+  const watch = new ServerWatch({ server, provider, clock, signal: stopping });
+  const lost = (why: string): AnyEvent => ({ type: 'stage.lost', stage, why, serverGone: true });
+  try {
+    const ended = await watchStage(effect, performance, watch);
+    const why = ended.type === 'stage.lost' ? await watch.whyGone() : null;
+    return why === null ? ended : lost(`the server ${why}`);
+  } catch (error) {
+    if (!watch.gone.aborted || stopping.aborted) throw error;
+    return lost(`the server ${watch.gone.reason}`);
+  } finally {
+    watch.close();
+  }
+}
+
+async function watchStage(
+  effect: EffectOf<'runStage'>,
+  performance: Performance,
+  watch: ServerWatch,
+): Promise<AnyEvent> {
+  const { stage } = effect.run;
+  const { adapters, stopping } = performance;
+  const over = AbortSignal.any([stopping, watch.gone]);
+  // Stopping before the lookup ensures that a run that has not begun does not begin.
+  if (performance.serverUnneeded) await adapters.runner.stop(effect.run, stopping);
+  const handle = await adapters.runner.start(effect, over, watch.onContact);
+  if (!over.aborted)
+    performance.emit({ type: 'stage.started', stage, pid: handle.pid, adopted: handle.adopted });
+  const end = await endedOrDetached(handle, over);
+  if (end.how === 'lost') return { type: 'stage.lost', stage, why: adapters.hide(end.why) };
+  if (end.how === 'exited' && end.code === 0) return { type: 'stage.exited', stage, end };
+  if (end.how === 'exited' && end.failedTask !== undefined)
+    return {
+      type: 'stage.exited',
+      stage,
+      end: { ...end, failedTask: withoutSecrets(end.failedTask, adapters) },
+    };
+  const lastLine = await adapters.evidence.lastLine(effect.run.owner, stage);
+  return { type: 'stage.exited', stage, end, ...(lastLine === null ? {} : { lastLine }) };
+}
+
+function withoutSecrets({ task, host, message }: FailedTask, { hide }: Adapters): FailedTask {
+  return { task: hide(task), host: hide(host), message: hide(message) };
+}
+
+/** Resolves when the run ends. When the daemon stops, or the server is gone, it detaches and the run continues. */
+function endedOrDetached(handle: RunHandle, over: AbortSignal): Promise<RunOutcome> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      handle.detach();
+      reject(new Error('no longer watched'));
+    };
+    over.addEventListener('abort', stop, { once: true });
+    if (over.aborted) stop();
+    void handle.ended.then(resolve).finally(() => over.removeEventListener('abort', stop));
+  });
+}

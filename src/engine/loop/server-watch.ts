@@ -1,0 +1,87 @@
+/** Finds out whether the server of a running stage still exists, when it does not answer. */
+import { OperationError, raceAbort } from '../../errors.ts';
+import { backoff } from '../../machines/model/backoff.ts';
+import type { Server } from '../../machines/model/domain.ts';
+import type { Clock, ContactListener, Provider } from '../ports/adapters.ts';
+
+/** Most servers that stop answering are back by then. */
+const FIRST_WAIT_MS = 5_000;
+/** An outage that hits all servers must not make every one of them a steady load on the cloud. */
+const LONGEST_WAIT_MS = 60_000;
+/** A provider that is not done by then could not be asked. */
+const ANSWER_LIMIT_MS = 60_000;
+
+export interface ServerWatchOptions {
+  readonly server: Server;
+  /** Undefined: it is no longer configured, and nobody can be asked. */
+  readonly provider: Provider | undefined;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+export class ServerWatch {
+  /** Aborts when the server is gone; the reason is the text of `whyGone`. */
+  readonly gone: AbortSignal;
+  readonly #gone = new AbortController();
+  readonly #options: ServerWatchOptions;
+  #timesAsked = 0;
+  #cancel: (() => void) | null = null;
+
+  constructor(options: ServerWatchOptions) {
+    this.#options = options;
+    this.gone = this.#gone.signal;
+  }
+
+  readonly onContact: ContactListener = (contact) => {
+    if (contact === 'back') this.close();
+    else if (this.#cancel === null) this.#askLater();
+  };
+
+  close(): void {
+    this.#cancel?.();
+    this.#cancel = null;
+    this.#timesAsked = 0;
+  }
+
+  /** The text of the provider's `whyGone`; null also when it cannot be asked. */
+  async whyGone(): Promise<string | null> {
+    const { server, provider, clock, signal } = this.#options;
+    if (provider === undefined) return null;
+    const over = new AbortController();
+    const cancel = clock.after(ANSWER_LIMIT_MS, () => over.abort());
+    const either = AbortSignal.any([signal, over.signal]);
+    try {
+      return await raceAbort(provider.whyGone(server, either), either, () => noAnswer(server));
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      return null;
+    } finally {
+      cancel();
+    }
+  }
+
+  #askLater(): void {
+    this.#timesAsked += 1;
+    const waitMs = backoff(this.#timesAsked, FIRST_WAIT_MS, LONGEST_WAIT_MS);
+    const cancel = this.#options.clock.after(waitMs, () => void this.#ask(cancel));
+    this.#cancel = cancel;
+  }
+
+  async #ask(current: () => void): Promise<void> {
+    const why = await this.whyGone();
+    // It has answered meanwhile, or the watch is closed.
+    if (this.#cancel !== current) return;
+    if (why === null) this.#askLater();
+    else this.#gone.abort(why);
+  }
+}
+
+function noAnswer({ name, provider }: Server): OperationError {
+  return new OperationError({
+    operation: 'look up server',
+    target: name,
+    message: `no answer from ${provider}`,
+    retryable: true,
+    hint: 'none needed',
+  });
+}

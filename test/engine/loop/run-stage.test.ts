@@ -1,0 +1,149 @@
+/** A stage whose server does not answer: its provider says whether the server still exists. */
+import { beforeEach, expect, test } from 'vitest';
+import { perform } from '../../../src/engine/loop/perform.ts';
+import type { Adapters, EffectOf } from '../../../src/engine/ports/adapters.ts';
+import { FakeClock } from '../../fakes/clock.ts';
+import { FakeEvidence } from '../../fakes/evidence.ts';
+import { FakeProvider } from '../../fakes/provider.ts';
+import { FakeRunner } from '../../fakes/runner.ts';
+import { ENGINE_BOUNDS } from '../../fixtures/bounds.ts';
+import { failure, PATCHSET } from '../../machines/facts.ts';
+
+const owner = { deployment: 'lab-1', job: 'job-1', attempt: 1 };
+const OUTAGE = failure('look up server');
+const MINUTE = 60_000;
+const LOST = { type: 'stage.lost', stage: 'testing', why: 'the server was deleted', serverGone: true };
+
+let clock: FakeClock;
+let provider: FakeProvider;
+let runner: FakeRunner;
+let effect: EffectOf<'runStage'>;
+let stopping: AbortController;
+beforeEach(() => {
+  clock = new FakeClock();
+  provider = new FakeProvider({ name: 'local' });
+  runner = new FakeRunner();
+  stopping = new AbortController();
+  const { server } = provider.add({ name: 'sos-ci-job-1-1', owner });
+  effect = {
+    type: 'runStage',
+    key: 'runStage:testing:1',
+    run: { server, owner, stage: 'testing' },
+    spec: { argv: ['true'], timeoutMs: 1_000, outputLimitBytes: 1_000 },
+    patchset: PATCHSET,
+    name: 'unit',
+  };
+});
+
+function running() {
+  const providers = new Map([['local', provider]]);
+  const adapters = { providers, runner, evidence: new FakeEvidence(), hide: (text: string) => text };
+  return perform(effect, {
+    adapters: adapters as unknown as Adapters,
+    clock,
+    bounds: ENGINE_BOUNDS,
+    stopping: stopping.signal,
+    recovered: false,
+    serverUnneeded: false,
+    ended: false,
+    track: () => {},
+    emit: () => {},
+  });
+}
+const begun = () => runner.begun(owner, 'testing');
+const goAway = () => runner.setContact(owner, 'testing', 'away');
+const deleteServer = () => provider.delete(effect.run.server, 'lab-1', new AbortController().signal);
+
+test('it was deleted: the stage is lost', async () => {
+  const settled = running();
+  await begun();
+  await deleteServer();
+  goAway();
+  await clock.advance(MINUTE);
+  expect(await settled).toEqual(LOST);
+  expect(runner.detached).toBe(1);
+});
+
+test('it exists: the stage goes on, and the provider is asked less and less often', async () => {
+  const settled = running();
+  await begun();
+  goAway();
+  await clock.advance(5_000);
+  expect(provider.calls.count('whyGone')).toBe(1);
+  await clock.advance(10 * MINUTE);
+  expect(provider.calls.count('whyGone')).toBe(12);
+  runner.end(owner, 'testing', { how: 'exited', code: 0 });
+  expect(await settled).toMatchObject({ type: 'stage.exited' });
+  expect(clock.pending).toBe(0);
+});
+
+test('the provider cannot be asked: the stage goes on until it can', async () => {
+  const settled = running();
+  await begun();
+  for (let count = 0; count < 4; count += 1) provider.failNext(OUTAGE, 'whyGone');
+  await deleteServer();
+  goAway();
+  await clock.advance(80_000);
+  expect(provider.calls.count('whyGone')).toBe(4);
+  await clock.advance(MINUTE);
+  expect(await settled).toEqual(LOST);
+});
+
+test('the provider does not answer: it is asked again', async () => {
+  const settled = running();
+  await begun();
+  provider.holdNext('request', 'whyGone');
+  await deleteServer();
+  goAway();
+  await clock.advance(5_000 + MINUTE + 10_000);
+  expect(await settled).toEqual(LOST);
+});
+
+test('it answers again: the provider is not asked any more', async () => {
+  const settled = running();
+  await begun();
+  goAway();
+  runner.setContact(owner, 'testing', 'back');
+  await clock.advance(10 * MINUTE);
+  expect(provider.calls.count('whyGone')).toBe(0);
+  runner.end(owner, 'testing', { how: 'exited', code: 0 });
+  expect(await settled).toMatchObject({ type: 'stage.exited' });
+});
+
+test('it answers again before the provider does: the stage goes on', async () => {
+  const settled = running();
+  await begun();
+  provider.holdNext('answer', 'whyGone');
+  await deleteServer();
+  goAway();
+  await clock.advance(5_000);
+  runner.setContact(owner, 'testing', 'back');
+  provider.release();
+  await clock.advance(MINUTE);
+  runner.end(owner, 'testing', { how: 'exited', code: 0 });
+  expect(await settled).toMatchObject({ type: 'stage.exited' });
+});
+
+test('a run that is lost anyway: the reason is the deleted server, when that is so', async () => {
+  const gone = running();
+  await begun();
+  await deleteServer();
+  runner.end(owner, 'testing', { how: 'lost', why: 'web could not be reached' });
+  expect(await gone).toEqual(LOST);
+});
+
+test('a run that is lost on a server that exists keeps its reason', async () => {
+  const settled = running();
+  await begun();
+  runner.end(owner, 'testing', { how: 'lost', why: 'the server rebooted' });
+  expect(await settled).toEqual({ type: 'stage.lost', stage: 'testing', why: 'the server rebooted' });
+});
+
+test('a daemon that stops meanwhile leaves the stage to the next one', async () => {
+  const settled = running();
+  await begun();
+  goAway();
+  stopping.abort();
+  await expect(settled).rejects.toThrow('no longer watched');
+  expect(clock.pending).toBe(0);
+});
