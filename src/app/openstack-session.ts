@@ -9,6 +9,11 @@ export function openStackSession(provider: OpenStackProviderConfig): CloudSessio
   return new KeystoneSession(() => readCredentials(sourceOf(provider)), systemClock);
 }
 
+/** @throws OperationError if this cloud is not in clouds.yaml or its credentials cannot be used */
+export function checkCloud(cloud: string): void {
+  readCredentials({ cloud });
+}
+
 /** Uses OS_AUTH_URL only when neither the configuration nor OS_CLOUD names a cloud. */
 function sourceOf({ cloud, openrcFile }: OpenStackProviderConfig): CredentialSource {
   if (openrcFile !== null) return { openrc: openrcFile };

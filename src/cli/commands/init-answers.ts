@@ -30,6 +30,10 @@ export interface InitFlags {
   readonly node?: string;
   readonly program?: string;
   readonly nodeUser?: string;
+  readonly cloud?: string;
+  readonly image?: string;
+  readonly flavor?: string;
+  readonly network?: string;
   readonly allowUntrustedCode?: boolean;
   readonly key?: string;
   readonly acceptHostKey?: string;

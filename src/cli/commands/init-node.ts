@@ -3,13 +3,14 @@
  * upload a change.
  */
 import { resolve } from 'node:path';
+import { checkCloud } from '../../app/openstack-session.ts';
 import { FieldError } from '../../config/fields/fields.ts';
-import { hostName, isLoopback, portNumber, userName } from '../../config/fields/validators.ts';
+import { hostName, isLoopback, portNumber, resourceName, userName } from '../../config/fields/validators.ts';
 import type { InitNode } from '../../config/file/init-template.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import type { AnswerQuestion, InitFlags } from './init-answers.ts';
 
-const KINDS = ['local', 'static', 'command'] as const;
+const KINDS = ['local', 'static', 'command', 'openstack'] as const;
 const KEY_FILE = './node-key';
 
 export async function readNode(
@@ -21,7 +22,7 @@ export async function readNode(
   const { node, program, nodeUser, allowUntrustedCode } = flags;
   const kind = await ask({
     flag: '--kind',
-    text: 'where jobs run: local (this host), static (a host over SSH), command (servers that your own program creates)',
+    text: 'where jobs run: local (this host), static (a host over SSH), command (servers that your own program creates), openstack (servers in a cloud)',
     fromFlag: flags.kind ?? impliedKind(flags),
     defaultValue: isLoopback(host) ? 'local' : 'static',
     check: (value) =>
@@ -37,11 +38,12 @@ export async function readNode(
       defaultValue: null,
       check: (value) =>
         parseAddress(value) === null ? new FieldError('is not USER@HOST or USER@HOST:PORT') : null,
-      or: '--program FILE (your own program creates servers), or --allow-untrusted-code (jobs run on this host)',
+      or: '--cloud NAME (servers in an OpenStack), --program FILE (your own program creates servers), or --allow-untrusted-code (jobs run on this host)',
     });
     const address = parseAddress(text) ?? { user: '', host: '', port: 0 };
     return { kind, ...address, keyFile: KEY_FILE };
   }
+  if (kind === 'openstack') return readCloudNode(flags, ask);
   const text = await ask({
     flag: '--program',
     text: 'your program; it is called with create, list or delete (docs/providers.md)',
@@ -59,16 +61,33 @@ export async function readNode(
   return { kind: 'command', program: resolve(text), user, keyFile: KEY_FILE };
 }
 
-function impliedKind({ node, program, allowUntrustedCode }: InitFlags): string | undefined {
+/** Credentials that cannot be read are refused here; doctor looks the names up in the cloud. */
+async function readCloudNode(flags: InitFlags, ask: AnswerQuestion): Promise<InitNode> {
+  const named = (flag: string, text: string, fromFlag: string | undefined, defaultValue: string | null) =>
+    ask({ flag, text, fromFlag, defaultValue, check: resourceName });
+  const cloud = await named('--cloud', 'the cloud, as it is named in clouds.yaml', flags.cloud, null);
+  checkCloud(cloud);
+  return {
+    kind: 'openstack',
+    cloud,
+    image: await named('--image', 'the image of the servers', flags.image, 'ubuntu-24.04'),
+    flavor: await named('--flavor', 'their flavor', flags.flavor, 'm1.large'),
+    network: await named('--network', 'their network', flags.network, 'private'),
+    keyFile: KEY_FILE,
+  };
+}
+
+function impliedKind({ node, program, cloud, allowUntrustedCode }: InitFlags): string | undefined {
   const kinds = [
     ...(node === undefined ? [] : ['static']),
     ...(program === undefined ? [] : ['command']),
+    ...(cloud === undefined ? [] : ['openstack']),
     ...(allowUntrustedCode === true ? ['local'] : []),
   ];
   if (kinds.length > 1) {
     throw new CliError(
       EXIT.usage,
-      '--node, --program and --allow-untrusted-code exclude each other',
+      '--node, --program, --cloud and --allow-untrusted-code exclude each other',
       'use one of them; add more providers to the file later',
     );
   }

@@ -179,12 +179,14 @@ function printNextSteps(
   const steps = [
     `add this SSH key to the account ${user} (in Gerrit: Settings, SSH Keys):\n     ${result.gerritKey}`,
   ];
-  if (node.kind !== 'local') {
+  if (node.kind === 'static' || node.kind === 'command') {
     const where = node.kind === 'static' ? `${node.user}@${node.host}` : `${node.user} on each server`;
     steps[0] += `\n   and this one to ~/.ssh/authorized_keys of ${where}:\n     ${result.nodeKey}`;
   }
   for (const unpinnedKey of result.unpinned) steps.push(pinStep(unpinnedKey, knownHostsFile));
   steps.push('check what is still missing:\n     sos-ci doctor');
+  if (node.kind === 'openstack')
+    steps.push('boot one server, log in to it and delete it:\n     sos-ci boot-test nodes');
   steps.push(
     'run in shadow mode first; when the results are right, post them:\n     sos-ci daemon --no-report\n     sos-ci daemon',
   );

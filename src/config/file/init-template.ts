@@ -44,7 +44,16 @@ export type InitNode =
       readonly user: string;
       readonly keyFile: string;
     }
-  | { readonly kind: 'command'; readonly program: string; readonly user: string; readonly keyFile: string };
+  | { readonly kind: 'command'; readonly program: string; readonly user: string; readonly keyFile: string }
+  | {
+      readonly kind: 'openstack';
+      /** Of clouds.yaml. */
+      readonly cloud: string;
+      readonly image: string;
+      readonly flavor: string;
+      readonly network: string;
+      readonly keyFile: string;
+    };
 
 export function initConfig(answers: InitAnswers): string {
   const { host, port, user, name, keyFile, knownHostsFile, deployment, project, job } = answers;
@@ -109,6 +118,18 @@ function providerLines({ node, knownHostsFile }: InitAnswers): string {
       ? '\n    allowUntrustedCode: true   # anyone who can upload a change runs code on this host, as this user'
       : '';
     return `  local:\n    type: local\n    slots: 1${trust}`;
+  }
+  if (node.kind === 'openstack') {
+    return `  # A new server for each job: docs/openstack.md. Try it with: sos-ci boot-test nodes
+  nodes:
+    type: openstack
+    slots: 1
+    cloud: ${quoted(node.cloud)}   # of clouds.yaml
+    image: ${quoted(node.image)}
+    flavor: ${quoted(node.flavor)}
+    networks: [${quoted(node.network)}]
+    # floatingNetwork: public   # if this host cannot reach the network itself
+    ssh: {key: ${quoted(node.keyFile)}}`;
   }
   const { user, keyFile } = node;
   if (node.kind === 'command') {

@@ -73,6 +73,48 @@ async function refusal(work: Promise<number>): Promise<CliError> {
   return error;
 }
 
+describe('init with a cloud', () => {
+  const clouds = (text: string) => {
+    writeFileSync(join(dir, 'clouds.yaml'), text, { mode: 0o600 });
+    process.env.OS_CLIENT_CONFIG_FILE = join(dir, 'clouds.yaml');
+  };
+  afterEach(() => {
+    delete process.env.OS_CLIENT_CONFIG_FILE;
+  });
+  const AUTH =
+    'auth: {auth_url: http://192.0.2.1/identity, username: demo, password: nomoresecret, project_name: demo, user_domain_id: default, project_domain_id: default}';
+  const CLOUD: InitFlags = { yes: true, user: 'acme-ci', cloud: 'devstack', acceptHostKey: FINGERPRINT };
+
+  test('writes an OpenStack provider without a secret, and says how to try it', async () => {
+    clouds(`clouds: {devstack: {${AUTH}, region_name: RegionOne}}\n`);
+    expect(await init({ ...CLOUD, image: 'debian-12' })).toBe(0);
+    const text = readFileSync(file, 'utf8');
+    expect(text).not.toContain('nomoresecret');
+    expect(loadConfig(file).providers).toMatchObject([
+      {
+        type: 'openstack',
+        name: 'nodes',
+        cloud: 'devstack',
+        image: 'debian-12',
+        flavor: 'm1.large',
+        networks: ['private'],
+      },
+    ]);
+    expect(io.stdout()).toContain('sos-ci boot-test nodes');
+    expect(io.stdout()).not.toContain('authorized_keys');
+  });
+
+  test('writes nothing when the cloud is unknown', async () => {
+    clouds(`clouds: {devstack: {${AUTH}}}\n`);
+    await expect(init({ ...CLOUD, cloud: 'lab' })).rejects.toThrow(/lab/);
+    expect(existsSync(file)).toBe(false);
+  });
+
+  test('takes no node beside it', async () => {
+    expect((await refusal(init({ ...CLOUD, node: 'stack@node1' }))).message).toContain('exclude each other');
+  });
+});
+
 describe('init with flags', () => {
   test('writes what a first run needs, and says what to do next', async () => {
     expect(await init(ACCEPTED)).toBe(0);
@@ -125,7 +167,10 @@ describe('init with flags', () => {
     [{ ...FLAGS, wiki: 'nowhere' }, '--wiki: it must be an address'],
     [{ ...FLAGS, node: 'node1' }, '--node: it is not USER@HOST'],
     [{ ...FLAGS, job: 'a b' }, '--job: it has a space'],
-    [{ ...FLAGS, program: './nodes' }, '--node, --program and --allow-untrusted-code exclude each other'],
+    [
+      { ...FLAGS, program: './nodes' },
+      '--node, --program, --cloud and --allow-untrusted-code exclude each other',
+    ],
   ])('%j is refused, and nothing is written: %s', async (flags, message) => {
     const error = await refusal(init(flags));
     expect(error.message).toContain(message);
@@ -218,9 +263,9 @@ describe('init on a terminal', () => {
       'SSH port of Gerrit [29418]: ',
       "user name of the CI's account: ",
       "display name of the CI's account [Acme CI]: ",
-      'wiki page of the CI: how to rerun, whom to ask (- for none yet) [https://wiki.openstack.org/wiki/ThirdPartySystems/Acme_CI]: ',
+      'wiki page of the CI: how to rerun, whom to contact (- for none yet) [https://wiki.openstack.org/wiki/ThirdPartySystems/Acme_CI]: ',
       'the first project [opendev/ci-sandbox]: ',
-      'where jobs run: local (this host), static (a host over SSH), command (servers that your own program creates) [static]: ',
+      'where jobs run: local (this host), static (a host over SSH), command (servers that your own program creates), openstack (servers in a cloud) [static]: ',
       'the host that runs jobs: USER@HOST or USER@HOST:PORT: ',
       "Does it match the fingerprint that the server's operator published? Type yes to trust it: ",
       "Does it match the fingerprint that the server's operator published? Type yes to trust it: ",
