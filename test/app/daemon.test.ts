@@ -11,7 +11,7 @@ import { databaseFile, lockFile, sha256 } from '../../src/app/database-admin.ts'
 import { loadConfig } from '../../src/config/load.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { CiHarness } from '../scenarios/ci-harness.ts';
-import { created } from '../scenarios/gerrit-says.ts';
+import { created } from '../scenarios/gerrit-events.ts';
 
 let folder: string;
 

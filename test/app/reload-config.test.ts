@@ -10,7 +10,7 @@ import { ProviderRegistry } from '../../src/engine/operations/provider-registry.
 import { createLog, type SecretValues } from '../../src/log.ts';
 import { FakeProvider } from '../fakes/provider.ts';
 import { CiHarness } from '../scenarios/ci-harness.ts';
-import { created } from '../scenarios/gerrit-says.ts';
+import { created } from '../scenarios/gerrit-events.ts';
 
 const OPERATOR = { who: 'alice', why: 'a new branch' };
 const GERRIT = 'gerrit: {host: review.example.org, user: acme-ci, key: ./key}';

@@ -9,7 +9,7 @@ import { runOnce } from '../../src/app/run-once.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { CiHarness } from '../scenarios/ci-harness.ts';
-import { created } from '../scenarios/gerrit-says.ts';
+import { created } from '../scenarios/gerrit-events.ts';
 
 let folder: string;
 beforeEach(() => {

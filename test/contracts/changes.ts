@@ -9,7 +9,7 @@ import type { Dependency, Patchset } from '../../src/machines/model/domain.ts';
 export interface Upload {
   readonly project: string;
   readonly files?: readonly string[];
-  /** Changes that its message names. */
+  /** Changes that its commit message names as dependencies. */
   readonly dependsOn?: readonly Patchset[];
   /** The patchset that its commit is stacked on. */
   readonly on?: Patchset;
@@ -110,7 +110,7 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       ]);
     });
 
-    test('its dependencies, each after its own, across projects', async () => {
+    test('its dependencies across projects, each after those that it depends on', async () => {
       const deep = await harness.upload({ project: nova });
       const left = await harness.upload({ project: cinder, dependsOn: [deep] });
       const right = await harness.upload({ project: nova, dependsOn: [deep] });

@@ -1,4 +1,4 @@
-/** The contract of clocks. The harness of a fake lets time pass; on a real one it passes anyway. */
+/** The contract of clocks. The harness of a fake clock advances it; a real clock advances without help. */
 import { describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/engine/ports/adapters.ts';
 
@@ -59,7 +59,7 @@ export function clockContract(name: string, start: () => ClockHarness): void {
       expect(called).toEqual([]);
     });
 
-    test('a delay of months is not due now, although timers hold 25 days at most', async () => {
+    test('a delay of months is not due at once, although a timer holds at most 25 days', async () => {
       const { clock, pass } = start();
       const called: string[] = [];
       const cancel = clock.after(MONTH_MS, () => called.push('months'));

@@ -1,6 +1,6 @@
 /**
- * What every Evidence promises, whatever it keeps its files in. A rig stands for one host with its log site: it lays
- * files where a job leaves them, restarts what is tested, and reads back what the outside would see.
+ * The contract of Evidence, for any storage. A rig is one host with its log site: it writes files as a job leaves them,
+ * restarts the tested adapter, and reads published files.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Evidence } from '../../src/engine/ports/adapters.ts';
@@ -13,7 +13,7 @@ export type PublishRequest = Extract<KeyedEffect, { type: 'publishEvidence' }>;
 
 export interface EvidenceRig {
   readonly server: Server;
-  /** What is tested, as a daemon that was just started has it. */
+  /** The tested adapter, as a newly started daemon has it. */
   start(): Evidence;
   writeStageLog(job: string, attempt: number, stage: 'stacking' | 'testing', text: string): Promise<void>;
   writeTreeFile(job: string, path: string, text: string): Promise<void>;
@@ -118,7 +118,7 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
       expect(collected).toMatchObject({ files: 1, bytes: 9, skipped: 0 });
     });
 
-    test('a job without files has evidence too: its page', async () => {
+    test('publishes a page for a job without files', async () => {
       const evidence = rig.start();
       expect((await evidence.collect(collectRequest(), signal)).files).toBe(0);
       expect(await evidence.publish(publishRequest(), signal)).toContain('/912345/3/');
@@ -149,12 +149,12 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
       expect(await rig.read(url, 'attempt-1/testing.log')).toBe('first');
     });
 
-    test('refuses to publish what was never collected, permanently', async () => {
+    test('rejects publishing uncollected evidence permanently', async () => {
       const failure = await failureOf(rig.start().publish(publishRequest(), signal));
       expect(failure.retryable).toBe(false);
     });
 
-    test('discards collected files, once and again', async () => {
+    test('discards collected files, and discarding them again is not an error', async () => {
       await writeOneOfEach();
       const evidence = rig.start();
       await evidence.collect(collectRequest(), signal);

@@ -1,4 +1,4 @@
-/** What a Gerrit serves to git, and its error messages. */
+/** The refs that Gerrit serves to git, and its error messages. */
 import { expect, test } from 'vitest';
 import { amend, done, last2, push } from './gerrit-acts.ts';
 import type { GerritFixture } from './gerrit-fixture.ts';

@@ -1,6 +1,6 @@
 /**
- * The real git and ssh as people and programs use them with a Gerrit, embedded or real. Everything that they write is
- * in one directory; processes that still run at the end are killed.
+ * Runs the real git and ssh against an embedded or real Gerrit. All their files are in one directory; processes that
+ * still run at the end are killed.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -50,7 +50,7 @@ export abstract class GerritFixture {
   abstract get knownHostsFile(): string;
   abstract keyFile(user: string): string;
   abstract person(user: string): GerritPerson;
-  /** With a branch master. */
+  /** Creates a project with a branch master. */
   abstract createProject(name: string): Promise<unknown>;
   /** The stream as `user`'s ssh receives it, from now on; resolves once the server streams. */
   abstract stream(user: string, options?: string): Promise<StreamOutput>;
@@ -70,7 +70,7 @@ export abstract class GerritFixture {
     return this.#run('ssh', this.#sshTo(user, command), this.directory, stdin);
   }
 
-  /** As dev. */
+  /** Runs git as dev. */
   git(cwd: string, ...argv: string[]): Promise<Ran> {
     return this.#run('git', argv, path.join(this.directory, cwd), '');
   }
@@ -79,7 +79,7 @@ export abstract class GerritFixture {
     writeFileSync(path.join(this.directory, name), text);
   }
 
-  /** A clone with one commit of these files on top; returns the Change-Id in its message. */
+  /** Commits these files in a clone; returns the Change-Id of the commit message. */
   async commit(
     clone: string,
     message: string,
@@ -94,7 +94,7 @@ export abstract class GerritFixture {
     return id;
   }
 
-  /** The stream as `user`'s ssh receives it, without anything from before the server listens. */
+  /** The stream as `user`'s ssh receives it; events from before the server streams are missing. */
   protected openStream(user: string, options = ''): StreamOutput {
     const child = spawn('ssh', this.#sshTo(user, `gerrit stream-events ${options}`), {
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -182,7 +182,7 @@ export class StreamOutput {
 
   add(chunk: Buffer): void {
     this.text += chunk.toString('utf8');
-    for (const ask of [...this.#waiting]) ask();
+    for (const check of [...this.#waiting]) check();
   }
 
   end(status: number | null): void {
@@ -197,13 +197,13 @@ export class StreamOutput {
   /** Resolves once the test holds; it is evaluated whenever more has arrived. */
   until(test: () => boolean): Promise<void> {
     return new Promise((resolve) => {
-      const ask = (): void => {
+      const check = (): void => {
         if (!test()) return;
-        this.#waiting.delete(ask);
+        this.#waiting.delete(check);
         resolve();
       };
-      this.#waiting.add(ask);
-      ask();
+      this.#waiting.add(check);
+      check();
     });
   }
 }

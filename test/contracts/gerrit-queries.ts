@@ -86,7 +86,7 @@ export function queryTests(at: () => GerritFixture): void {
     ]);
   });
 
-  test('shows the files of a patchset: new, changed, deleted and renamed, after its own', async () => {
+  test('shows the files of a patchset: commit message first, then added, modified, deleted and renamed', async () => {
     await done(at().git('clone', 'fetch', '-q', 'origin', 'master'));
     const text = 'the same line over and over\n'.repeat(20);
     const first = await push(at(), { 'old name.txt': text, 'gone.txt': 'x\n', 'kept.txt': 'y\n' });
@@ -112,7 +112,7 @@ export function queryTests(at: () => GerritFixture): void {
     expect(below.rows[0]).toMatchObject({ neededBy: [{ number: first + 1, revision: SHA }] });
   });
 
-  test('pages with limit and --start, newest first, and says whether there is more', async () => {
+  test('pages with limit and --start, newest first, and reports whether there are more', async () => {
     const [older, newer] = [await push(at()), await push(at())];
     await at().person('dev').review(newer, { message: 'so that it is the newest' });
     const numbers = async (page: string): Promise<unknown[]> => {
@@ -144,7 +144,7 @@ export function queryTests(at: () => GerritFixture): void {
     expect(await found('status:abandoned')).toBe(true);
   });
 
-  test('answers a missing change with no row, and an invalid query with an error row and exit 0', async () => {
+  test('returns no row for a missing change, and an error row with exit 0 for an invalid query', async () => {
     expect((await query(at(), 'change:999999')).rows).toEqual([]);
     const { status, stdout } = await at().ssh('acme-ci', 'gerrit query --format=JSON nosuch:thing');
     expect([status, JSON.parse(stdout)]).toEqual([0, { type: 'error', message: expect.any(String) }]);

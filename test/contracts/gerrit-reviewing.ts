@@ -42,7 +42,7 @@ export function reviewTests(at: () => GerritFixture): void {
     expect(await messagesOf(at(), change)).toEqual([`Patch Set 1:\n\n${'x'.repeat(16_384)}`]);
   });
 
-  test('refuses what is not JSON, and what is not there', async () => {
+  test('rejects invalid JSON, unknown options and missing targets', async () => {
     const change = await push(at());
     const target = `--project ${PROJECT} ${change},1`;
     const broken = await at().ssh('acme-ci', `gerrit review --json ${target}`, 'not json');

@@ -73,7 +73,7 @@ export function streamTests(at: () => GerritFixture): void {
     expect(line).toMatch(/"project":"[^"]+"\},"type":"ref-updated","eventCreatedOn":\d+\}$/);
   });
 
-  test('sends a comment below a header, with every label, and an old value only for a vote that was cast now', async () => {
+  test('sends a comment below a header, with every label, and an old value only for a vote that it casts', async () => {
     const change = await push(at());
     const output = await at().stream('zuul');
     await at().person('dev').review(change, { message: 'recheck' });
@@ -89,7 +89,7 @@ export function streamTests(at: () => GerritFixture): void {
     expect(approvals(await next(output, 'comment-added'))).toEqual({ 'Code-Review': '0', Verified: '-1' });
   });
 
-  test('sends a reply of the web page as votes, count and message, and of comments on files only the count', async () => {
+  test('sends a web reply with its votes and text, but only the number of file comments', async () => {
     const change = await push(at(), { 'f.txt': 'f\n' });
     const output = await at().stream('acme-ci');
     const dev = at().person('dev');
@@ -98,10 +98,10 @@ export function streamTests(at: () => GerritFixture): void {
     await dev.review(change, { labels: { 'Code-Review': 1 }, comments: { ...file, ...reply('LGTM\n') } });
     const vote = await next(output, 'comment-added');
     expect([vote.comment, approvals(vote)['Code-Review']]).toEqual(['Patch Set 1:\n\nLGTM', '1 from 0']);
-    await dev.review(change, { message: 'not told', comments: reply('one', 'two') });
+    await dev.review(change, { message: 'not sent', comments: reply('one', 'two') });
     expect((await next(output, 'comment-added')).comment).toBe('Patch Set 1:\n\none\ntwo');
-    await dev.review(change, { message: 'told', comments: file });
-    expect((await next(output, 'comment-added')).comment).toBe('Patch Set 1:\n\n(1 comment)\n\ntold');
+    await dev.review(change, { message: 'sent', comments: file });
+    expect((await next(output, 'comment-added')).comment).toBe('Patch Set 1:\n\n(1 comment)\n\nsent');
   });
 
   test('sends abandoned, restored and merged, with the account', async () => {

@@ -1,6 +1,6 @@
 /**
- * People at a Gerrit who upload, vote and close, by git and SSH alone, so that a real Gerrit and the embedded one can
- * be worked in the same way. One clone for each project, and a fresh commit on the branch's tip for each change.
+ * Users who upload, vote and close changes, in the same way on a real and an embedded Gerrit. Uses one clone for each
+ * project, and a new commit on the branch's tip for each change.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -19,12 +19,12 @@ export class Uploads {
     this.#fixture = fixture;
   }
 
-  /** A new change. */
+  /** Uploads a new change. */
   upload(wanted: Upload): Promise<Patchset> {
     return this.#push(wanted, newChangeId(), 1);
   }
 
-  /** The next patchset of this change. */
+  /** Uploads the next patchset of this change. */
   async amend(patchset: Patchset, wanted: Upload): Promise<Patchset> {
     const id = this.#ids.get(patchset.change);
     if (id === undefined) throw new Error(`change ${patchset.change} was not uploaded here`);
@@ -43,7 +43,7 @@ export class Uploads {
     else await owner.abandon(change);
   }
 
-  /** The URL of its page, which is well-formed for a missing change too. */
+  /** The URL of its page, also for a missing change. */
   pageOf({ project, change }: Patchset): string {
     return `${this.#fixture.webUrl}/c/${project}/+/${change}`;
   }

@@ -1,9 +1,9 @@
 /**
- * What our adapters rely on in a Gerrit's behaviour: the shapes of its stream and its queries, the edges of its reviews,
- * fetching, rights. Run on the embedded Gerrit and on real ones, so that the embedded one cannot drift from them.
+ * Gerrit's behaviour that our adapters rely on: the formats of its stream and queries, the limits of reviews, fetching
+ * and permissions. Runs on the embedded Gerrit and on real ones, so that the embedded one cannot drift from them.
  *
- * The stand needs: admin; dev; zuul and acme-ci who may listen and vote Verified (acme-ci from -1 to +1); deaf-ci who may
- * not listen; mute-ci who may not vote. By REST everybody's password is `secret`.
+ * The fixture needs these accounts: admin; dev; zuul and acme-ci, who may stream and vote Verified (acme-ci from -1 to
+ * +1); deaf-ci, who may not stream; mute-ci, who may not vote. Their REST password is `secret`.
  */
 import { afterAll, beforeAll, describe } from 'vitest';
 import { done, PROJECT } from './gerrit-acts.ts';

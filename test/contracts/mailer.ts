@@ -17,7 +17,7 @@ export interface MailerHarness {
   /** The accepted mails, oldest first. */
   delivered(): Promise<readonly Delivered[]>;
   /** The next mail is rejected: temporarily, or permanently. */
-  refuseNext(forGood: boolean): void;
+  rejectNext(permanently: boolean): void;
   stop(): Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export function mailerContract(name: string, start: () => Promise<MailerHarness>
       });
     });
 
-    test('gives a repeated mail the same id, and another mail another', async () => {
+    test('gives a repeated mail the same id, and another mail a different one', async () => {
       for (const id of ['review.r00042', 'review.r00042', 'alarm.stream-down.1']) {
         await harness.mailer.send(mail({ id }), never);
       }
@@ -59,7 +59,7 @@ export function mailerContract(name: string, start: () => Promise<MailerHarness>
       expect(ids[2]).not.toBe(ids[0]);
     });
 
-    test('the text arrives unchanged, whatever characters it contains', async () => {
+    test('the text arrives unchanged, with any characters', async () => {
       const lines = [
         'naïve 漢字 ☃ 🦀 "quotes" <b> = =3D %s \\',
         '.',
@@ -73,13 +73,13 @@ export function mailerContract(name: string, start: () => Promise<MailerHarness>
     });
 
     test.each([true, false])(
-      'a rejection (permanent: %s) is an error that says whether to retry',
-      async (forGood) => {
-        harness.refuseNext(forGood);
+      'a rejection (permanent: %s) is an error with the matching retryable flag',
+      async (permanently) => {
+        harness.rejectNext(permanently);
         await expect(harness.mailer.send(mail(), never)).rejects.toMatchObject({
           name: 'OperationError',
           operation: 'send mail',
-          retryable: !forGood,
+          retryable: !permanently,
           hint: expect.stringMatching(/./),
         });
         expect(await harness.delivered()).toEqual([]);

@@ -54,7 +54,7 @@ export function mergerContract(name: string, start: () => Promise<MergerHarness>
       ]);
     });
 
-    test('a patchset that is behind is merged onto the tip', async () => {
+    test('a patchset that is behind its branch is merged with the tip', async () => {
       const patchset = await harness.upload(cinder);
       const base = await harness.land(cinder);
       const [tree] = treesOf(await merge(patchset));
@@ -82,7 +82,7 @@ export function mergerContract(name: string, start: () => Promise<MergerHarness>
       expect([other.revision, patchset.revision, trees[0]?.base]).not.toContain(trees[0]?.revision);
     });
 
-    test('other projects give further trees; its own is the first', async () => {
+    test('dependencies in other projects give further trees, after that of its own project', async () => {
       const other = await harness.upload(nova);
       const patchset = await harness.upload(cinder);
       const trees = treesOf(await merge(patchset, [other]));
@@ -116,7 +116,7 @@ export function mergerContract(name: string, start: () => Promise<MergerHarness>
       expect(outcome).toEqual({ merged: false, project: nova, change, branch: 'master', files });
     });
 
-    test('the commits are kept until the review is over, which may be reported twice', async () => {
+    test('the commits are kept until the review is dropped, which may be repeated', async () => {
       const patchset = await harness.upload(cinder);
       await harness.land(cinder);
       const trees = treesOf(await merge(patchset));

@@ -55,9 +55,9 @@ export function providerContract(
 
     test('lists by deployment and job, oldest first, including several of one owner', async () => {
       const other = { ...owner, job: 'job-2' };
-      const theirs = { ...owner, deployment: 'theirs' };
+      const otherDeployment = { ...owner, deployment: 'theirs' };
       const servers: Server[] = [];
-      for (const of of [owner, other, theirs, owner])
+      for (const of of [owner, other, otherDeployment, owner])
         servers.push(await harness.provider.create(request(of), signal));
       const ids = async (of: { deployment: string; job?: string }) =>
         (await list(of)).map(({ server }) => servers.findIndex(({ id }) => id === server.id));
@@ -67,7 +67,7 @@ export function providerContract(
       expect(await ids({ deployment: 'nobody' })).toEqual([]);
     });
 
-    test('deletes one server, and deleting it again is no error', async () => {
+    test('deletes one server, and deleting it again is not an error', async () => {
       const first = await harness.provider.create(request(), signal);
       const second = await harness.provider.create(request(), signal);
       await harness.provider.delete(first, 'ours', NEVER);
@@ -82,7 +82,7 @@ export function providerContract(
       expect(await harness.provider.whyGone(server, NEVER)).toMatch(/^(was|is) /);
     });
 
-    test('refuses to delete a server of another deployment', async () => {
+    test('rejects deleting a server of another deployment', async () => {
       const server = await harness.provider.create(request(), signal);
       const refused = await harness.provider.delete(server, 'theirs', NEVER).catch((error: unknown) => error);
       expect(refused).toBeInstanceOf(OperationError);

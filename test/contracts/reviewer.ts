@@ -1,6 +1,6 @@
 /**
- * What every reviewer promises, be Gerrit real, embedded or made up. The harness gives a Gerrit on which the label
- * `Verified` may be voted -1 to +1 and `Code-Review` may not be voted +2 by our account.
+ * The contract of reviewers, on a real, embedded or fake Gerrit, on which our account may vote `Verified` from -1 to
+ * +1, and may not vote `Code-Review` +2.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Reviewer } from '../../src/engine/ports/adapters.ts';
@@ -65,7 +65,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       expect(await votes(patchset)).toMatchObject({ Verified: 1 });
     });
 
-    test('finds its own message of the same run and posts no second one', async () => {
+    test('finds its own message of the same run and does not post a second one', async () => {
       const patchset = await harness.newPatchset();
       const request = review(patchset);
       await post(request);
@@ -136,7 +136,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       expect(await votes(patchset)).not.toHaveProperty('No-Such');
     });
 
-    test('a label that we may not use is rejected with nothing posted, and the message is posted without it', async () => {
+    test('a review with a forbidden label is rejected completely, and can be posted without the label', async () => {
       const patchset = await harness.newPatchset();
       const request = review(patchset, { labels: { 'Code-Review': 2 } });
       expect(await post(request)).toEqual({
@@ -194,7 +194,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       });
     });
 
-    test('the message arrives unchanged, whatever characters it contains', async () => {
+    test('the message arrives unchanged, with any characters', async () => {
       const patchset = await harness.newPatchset();
       const request = review(patchset, { run: 'run-odd' });
       const message = `run-odd "double" 'single' \\ $(id) \`id\` ; | & <b> %s {} naïve 漢字 ☃ 🦀\nsecond line`;
@@ -202,7 +202,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       expect((await harness.messages(patchset))[0]).toContain(message);
     });
 
-    test('no votes are an empty answer', async () => {
+    test('a change without votes gives an empty result', async () => {
       const patchset = await harness.newPatchset();
       expect(cast(await votes(patchset))).toEqual([]);
     });

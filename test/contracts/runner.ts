@@ -1,4 +1,4 @@
-/** The contract of runners, wherever their commands run. */
+/** The contract of runners, on this host or on a node. */
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EffectOf, Runner } from '../../src/engine/ports/adapters.ts';
@@ -32,7 +32,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
     });
     afterEach(() => harness.close());
 
-    test('runs a command and says how it ended', async () => {
+    test('runs a command and reports its end', async () => {
       const run = await harness.newRun();
       const handle = await harness.runner.start(run.request, NEVER);
       expect(handle.adopted).toBe(false);
@@ -42,7 +42,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       expect(await run.begun()).toBe(1);
     });
 
-    test('finds a running run, and does not start it twice', async () => {
+    test('adopts a run that is in progress, and does not start it twice', async () => {
       const run = await harness.newRun();
       const first = await harness.runner.start(run.request, NEVER);
       const second = await harness.runner.start(run.request, NEVER);
@@ -63,7 +63,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       expect(await run.begun()).toBe(1);
     });
 
-    test('finds a run that has ended', async () => {
+    test('adopts a run that has ended', async () => {
       const run = await harness.newRun();
       const first = await harness.runner.start(run.request, NEVER);
       await run.finish(7);
@@ -74,7 +74,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       expect(await run.begun()).toBe(1);
     });
 
-    test('leaves a run alone that is no longer watched', async () => {
+    test('does not end a run when it is detached', async () => {
       const run = await harness.newRun();
       const first = await harness.runner.start(run.request, NEVER);
       let ended = false;
@@ -107,7 +107,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       ]);
     });
 
-    test('stops a run, and stopping it again is no error', async () => {
+    test('stops a run, and stopping it again is not an error', async () => {
       const run = await harness.newRun();
       const handle = await harness.runner.start(run.request, NEVER);
       await harness.runner.stop(run.request.run, NEVER);

@@ -1,4 +1,4 @@
-/** The contract of sources, whatever they fetch with. */
+/** The contract of sources: git, or a fake. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EffectOf, Source } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';

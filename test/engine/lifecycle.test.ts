@@ -2,10 +2,10 @@
 import { expect, test } from 'vitest';
 import { CiHarness } from '../scenarios/ci-harness.ts';
 import { Daemon } from '../scenarios/daemon.ts';
-import { created, FIRST } from '../scenarios/gerrit-says.ts';
-import { broken } from '../scenarios/judge.ts';
+import { isAt, isRow, when, wrapPort } from '../scenarios/faults.ts';
+import { created, FIRST } from '../scenarios/gerrit-events.ts';
 import { endOf } from '../scenarios/story.ts';
-import { bent, isAt, isRow, when } from '../scenarios/trouble.ts';
+import { violations } from '../scenarios/violations.ts';
 
 test('a drain finishes jobs with a slot, leaves waiting ones, and accepts nothing new', async () => {
   const ci = new CiHarness();
@@ -30,7 +30,7 @@ test('a drain finishes jobs with a slot, leaves waiting ones, and accepts nothin
   await ci.daemon.service.stop();
   await ci.restart();
   await ci.run();
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(endOf(ci).verdicts).toEqual(['SUCCESS', 'SUCCESS', 'SUCCESS']);
 });
 
@@ -83,7 +83,7 @@ test('a stop leaves running stages running, and the next start adopts them', asy
   await expect(ci.daemon.engine.submit([])).rejects.toThrow('the engine stops');
   await ci.restart();
   await ci.run();
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(endOf(ci)).toMatchObject({ verdicts: ['SUCCESS'], stages: 2, servers: 1 });
 });
 
@@ -106,13 +106,13 @@ test.each([
   expect(ci.jobs()[0]?.state).toBe(state);
   await ci.restart();
   await ci.run();
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
 });
 
 test('a stop waits for a call that ignores its signal', async () => {
   let letGo = (): void => {};
   const ci = new CiHarness({
-    wrapAdapters: bent('source', (inner) => ({
+    wrapAdapters: wrapPort('source', (inner) => ({
       fetch: async (request, signal) => {
         await new Promise<void>((resolve) => {
           letGo = resolve;
@@ -149,7 +149,7 @@ test('effects of events that arrive during a stop are performed by the next daem
   expect(ci.runner.calls.count('start')).toBe(0);
   await ci.restart();
   await ci.run();
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(endOf(ci)).toMatchObject({ verdicts: ['SUCCESS'], stages: 2, servers: 1 });
 });
 
@@ -192,7 +192,7 @@ test('starts beyond a full queue wait, and the operator gets an alarm', async ()
   await ci.start();
   for (const change of [1, 2, 3]) ci.emit(created(change));
   await ci.run();
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(endOf(ci)).toMatchObject({ verdicts: Array(3).fill('SUCCESS'), alarms: ['queue-full'] });
   expect(ci.alarms.raised[0]).toMatchObject({ target: 'all', hint: expect.stringContaining('maxOpenJobs') });
 });

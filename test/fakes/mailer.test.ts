@@ -6,12 +6,12 @@ mailerContract('fake', async () => {
   return {
     mailer: fake,
     delivered: async () => fake.sent.map((mail) => ({ ...mail, messageId: mail.id })),
-    refuseNext: (forGood) =>
+    rejectNext: (permanently) =>
       fake.failNext({
         operation: 'send mail',
         target: 'the fake',
         message: 'mailbox unavailable',
-        retryable: !forGood,
+        retryable: !permanently,
         hint: 'configured by the test',
       }),
     stop: async () => {},

@@ -1,14 +1,14 @@
 /**
- * A second reading of the vote's rules, written from their text alone and shared with no code of src. It is slow and
- * literal on purpose: tests compare the program with it.
+ * A reference implementation of the vote's rules, written only from their text, without code of src. It is deliberately
+ * slow and literal: tests compare the program with it.
  */
 
 export interface ReferenceJob {
   readonly name: string;
   readonly voting: boolean;
-  /** Project, branch, topic and files of the current patchset fit, and it starts without being asked. */
+  /** Its rules match the current patchset, and it starts without a comment. */
   readonly startsUnasked: boolean;
-  /** Kinds of patchset that it passes over. */
+  /** Kinds of patchset that it excludes. */
   readonly passesOver: readonly string[];
 }
 
@@ -20,9 +20,9 @@ export interface ReferenceRun {
   readonly admitted: number;
   /** Null: not ended. */
   readonly verdict: string | null;
-  /** The revisions of what the change depended on, as one text. */
+  /** The revisions of the dependencies, as one text. */
   readonly dependencies: string;
-  /** Nobody can read its evidence yet. */
+  /** Its evidence is not published yet. */
   readonly evidencePending: boolean;
 }
 
@@ -43,21 +43,21 @@ export interface ReferenceState {
 export function referenceVote(state: ReferenceState): number | null {
   const statement = currentVerdictValue(state);
   if (statement === null) return null;
-  // A vote that is not read may be anything, so nothing may rise.
+  // The vote could not be read, so it must not be raised.
   if (statement > 0 && state.currentVote === null) return null;
   if (statement < 0 && !hasOwnFailure(state)) {
-    // A person may have removed the negative vote, and this run says nothing that people can read. A positive vote is
-    // wrong all the same.
+    // A person may have removed the negative vote, and this run has no readable evidence against the patch. A positive
+    // vote is wrong in any case.
     return state.currentVote !== null && state.currentVote > 0 ? 0 : null;
   }
-  // A zero is sent only to take a better vote away.
+  // A zero is sent only to remove a better vote.
   if (statement === 0) return state.currentVote !== null && state.currentVote > 0 ? 0 : null;
   return statement;
 }
 
 /**
- * The best value that any honest statement about the current patchset allows afterwards: whatever is sent, and whatever
- * stays because nothing is sent, must not be better, unless nothing is known against the vote that stands.
+ * The best value that the results allow for the current patchset. Neither a vote that is sent nor one that stays may be
+ * better, unless no result contradicts the vote that stays.
  */
 export function bestAllowedVote(state: ReferenceState): number {
   const results = applyingJobs(state).map((job) => newest(state, job, isResult));
@@ -79,8 +79,8 @@ function currentVerdictValue(state: ReferenceState): number | null {
 }
 
 /**
- * Voting jobs of the configuration that would start on the current patchset, or were started on it, or on an earlier one
- * whose verdict counts for it.
+ * Voting jobs of the configuration that would start on the current patchset, or that were started on it or on an
+ * earlier one whose verdict counts for it.
  */
 function applyingJobs(state: ReferenceState): readonly ReferenceJob[] {
   return state.jobs.filter(
@@ -88,7 +88,7 @@ function applyingJobs(state: ReferenceState): readonly ReferenceJob[] {
   );
 }
 
-/** The run of a job that was admitted last among those that count for the current patchset and pass the test. */
+/** The last admitted run of a job among those that count for the current patchset and for which `counts` is true. */
 function newest(
   state: ReferenceState,
   job: ReferenceJob,
@@ -105,7 +105,7 @@ function newest(
   return undefined;
 }
 
-/** A negative vote needs a failure of this very run, and evidence for it that people can read. */
+/** A negative vote needs a failure of this run with readable evidence. */
 function hasOwnFailure(state: ReferenceState): boolean {
   const bad: string[] = [];
   if (state.values.failure < 0) bad.push('FAILURE');

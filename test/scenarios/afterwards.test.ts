@@ -1,5 +1,5 @@
-/** What can go wrong once the tests have ended: publishing, posting, clean-up. */
+/** Failures after the tests have ended: publishing, posting, cleanup. */
 import { STORIES } from './stories.ts';
-import { storyTests } from './telling.ts';
+import { storyTests } from './story-tests.ts';
 
 storyTests(STORIES.afterwards);

@@ -1,7 +1,7 @@
 /**
- * A whole CI in one process: the real store, engine, admission and service, and around them a made-up world that
- * outlives them. `run` lets time go by until all work has ended, and puts a new daemon on the same database wherever
- * one died; what Gerrit says while nobody listens is found in its own account, as in production.
+ * A whole CI in one process: the real store, engine, admission and service, with fakes around them that survive a
+ * crash. `run` advances the clock until all work has ended, and starts a new daemon on the same database after each
+ * crash; it finds events that arrived without a daemon by queries, as in production.
  */
 import { openStore } from '../../src/adapters/sqlite/store.ts';
 import type { LifecycleOptions } from '../../src/engine/lifecycle.ts';
@@ -30,7 +30,7 @@ import { FakeSource } from '../fakes/source.ts';
 import { jobSpec, PASSED } from '../machines/facts.ts';
 import { Daemon } from './daemon.ts';
 
-/** How one stage goes: its ending after some time. */
+/** The outcome of a stage, and how long it runs. */
 export interface StagePlan {
   readonly afterMs: number;
   readonly outcome: RunOutcome;
@@ -41,7 +41,7 @@ export interface CiHarnessOptions {
   readonly specs?: readonly JobSpec[];
   readonly plan?: Partial<PreparePlan>;
   readonly report?: Partial<ReportSpec>;
-  /** Whom the end of a review is told by mail. */
+  /** The mail at the end of a review. */
   readonly mail?: MailSpec;
   readonly queueLength?: number;
   readonly headStartsMs?: Readonly<Partial<Record<TriggerKind, number>>>;
@@ -53,19 +53,19 @@ export interface CiHarnessOptions {
   /** Null: the stage runs until the test ends it. */
   readonly stage?: (request: EffectOf<'runStage'>) => StagePlan | null;
   readonly results?: ResultsSummary | { readonly unreadable: string };
-  /** What is looked at; absent: nobody looks around. */
+  /** Health checks; absent: none. */
   readonly monitoring?: Omit<NonNullable<LifecycleOptions['monitoring']>, 'metrics'>;
-  /** What may wait to be published. */
+  /** Limit for evidence that waits for publication. */
   readonly pendingEvidenceBytes?: number;
-  /** How long nobody starts the daemon again after a crash. */
+  /** Time between a crash and the next start of the daemon. */
   readonly downtimeMs?: number;
-  /** Puts something of the test's own between the engine and the made-up world. */
-  readonly wrapAdapters?: (world: Adapters, ci: CiHarness) => Adapters;
+  /** Lets a test replace adapters. */
+  readonly wrapAdapters?: (adapters: Adapters, ci: CiHarness) => Adapters;
 }
 
 export const SUCCESSFUL_STAGE: StagePlan = { afterMs: 60_000, outcome: { how: 'exited', code: 0 } };
 const STEPS_LIMIT = 600;
-/** Turns of the event loop without any crossing, after which nothing moves by itself any more. */
+/** Turns of the event loop without a crash point, after which the process counts as idle. */
 const QUIET_TURNS = 4;
 
 export class CiHarness {
@@ -85,13 +85,13 @@ export class CiHarness {
   readonly store: Store;
   readonly options: CiHarnessOptions;
   readonly specs: readonly JobSpec[];
-  /** Crossings of the gate so far, over all lives: `after append`, `before create` ... */
+  /** Crash points that were reached, by all daemons: `after append`, `before create` ... */
   readonly points: string[] = [];
-  /** Ends the daemon's life at the crossings with these numbers, from 0. */
+  /** Indexes of the crash points at which the daemon ends. */
   crashAt: readonly number[] = [];
-  /** What daemons died of that were not killed. */
+  /** Errors that crashed a daemon. */
   readonly crashes: unknown[] = [];
-  /** Told of each durable batch. */
+  /** Called for each durable batch. */
   onDurable: (batch: readonly LogEntry[]) => void = () => {};
   daemon: Daemon;
   lives = 1;
@@ -122,18 +122,18 @@ export class CiHarness {
     return `${kind}${String(this.#ids).padStart(5, '0')}`;
   }
 
-  /** The gate's: true where the test wants the daemon's life to end. */
+  /** Called at each crash point; true if the daemon ends there. */
   reached(point: string): boolean {
     this.points.push(point);
     return this.crashAt.includes(this.points.length - 1);
   }
 
-  /** The first call that comes to this point hangs there for `ms`; `act` happens meanwhile. */
+  /** The next call that reaches this point hangs there for `ms`; `act` runs meanwhile. */
   holdAt(point: string, ms: number, act: () => void): void {
     this.#hold = { point, ms, act };
   }
 
-  /** The gate's: what a call waits for here. */
+  /** Called at each crash point; the call waits for the promise. */
   heldAt(point: string): Promise<void> | null {
     const hold = this.#hold;
     if (hold?.point !== point) return null;
@@ -158,7 +158,7 @@ export class CiHarness {
     return this.untilIdle();
   }
 
-  /** It happens in Gerrit, now; its stream says so to whoever listens. */
+  /** Lets an event happen in Gerrit now; the stream sends it to a connected daemon. */
   emit(event: GerritEvent): void {
     const now = Math.floor(this.clock.now() / 1_000) * 1_000;
     const happened = 'at' in event && event.at === 0 ? { ...event, at: now } : event;
@@ -167,7 +167,7 @@ export class CiHarness {
     this.#hear(this.daemon, happened);
   }
 
-  /** Events that nobody has taken yet. */
+  /** Events that no daemon has received yet. */
   get undelivered(): number {
     return this.#undelivered.length;
   }
@@ -188,7 +188,7 @@ export class CiHarness {
     return this.start();
   }
 
-  /** Everything happens that waits for nothing but this process. */
+  /** Waits until nothing more happens without the clock. */
   async untilIdle(): Promise<void> {
     for (let still = 0, before = -1; still < QUIET_TURNS; still += 1) {
       if (before !== this.points.length) still = 0;
@@ -198,8 +198,8 @@ export class CiHarness {
   }
 
   /**
-   * Time goes by until `enough`, by default until nothing is open. A daemon that died is started again. @throws when
-   * that never comes
+   * Advances the clock until `enough`, by default until nothing is open. Restarts a daemon that died.
+   * @throws if that takes too many steps
    */
   async run(enough: () => boolean = () => this.isIdle): Promise<void> {
     for (let steps = 0; steps < STEPS_LIMIT; steps += 1) {
@@ -212,7 +212,7 @@ export class CiHarness {
       if (enough()) return;
       await this.clock.advance(this.clock.nextIn ?? 0);
     }
-    throw new Error(`it never comes to rest: ${this.summary()}`);
+    throw new Error(`not idle after ${STEPS_LIMIT} steps: ${this.summary()}`);
   }
 
   get isIdle(): boolean {
@@ -224,7 +224,7 @@ export class CiHarness {
     );
   }
 
-  /** Nothing is being looked for that may have been missed. */
+  /** No catch-up is pending. */
   get #hasListened(): boolean {
     const state = this.store.stored('stream')?.state ?? 'stopped';
     return state === 'up.listening' || state === 'stopped';
@@ -236,9 +236,9 @@ export class CiHarness {
   }
 
   summary(): string {
-    const owed = this.store.outbox().map(({ history, key }) => `${history} ${key}`);
+    const pending = this.store.outbox().map(({ history, key }) => `${history} ${key}`);
     const states = this.openWork().map(({ history, state }) => `${history} ${state}`);
-    return `${states.join(', ')}; owed: ${owed.join(', ')}; unheard: ${this.#undelivered.length}; lives: ${this.lives}`;
+    return `${states.join(', ')}; pending: ${pending.join(', ')}; undelivered: ${this.#undelivered.length}; lives: ${this.lives}`;
   }
 
   #hear(daemon: Daemon, event: GerritEvent): void {

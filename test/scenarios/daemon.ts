@@ -1,4 +1,4 @@
-/** One daemon of the lab: engine, admission and service as src/app/daemon.ts puts them together, behind one life's gate. */
+/** One daemon of the harness: engine, admission and service, assembled as in src/app/daemon.ts, with crash points. */
 import { Admission } from '../../src/engine/intake/admission.ts';
 import { EventIntake } from '../../src/engine/intake/event-intake.ts';
 import { Lifecycle } from '../../src/engine/lifecycle.ts';
@@ -20,7 +20,7 @@ import type { CiHarness } from './ci-harness.ts';
 import { Life } from './gate.ts';
 
 export const DEPLOYMENT = 'lab-1';
-/** What no row and no comment of a lab may hold. */
+/** A secret that no row and no comment may contain. */
 export const SECRET = 'correct-horse';
 const STORE_RETRY_MS = 2_000;
 const SWEEP_INTERVAL_MS = 600_000;
@@ -41,12 +41,12 @@ export class Daemon {
   readonly service: Lifecycle;
   stream: FakeGerritStream | null = null;
   readonly #store: Store;
-  readonly #lab: CiHarness;
+  readonly #ci: CiHarness;
   readonly #clock;
 
   constructor(ci: CiHarness) {
     const { log, options } = ci;
-    this.#lab = ci;
+    this.#ci = ci;
     this.life = new Life(
       (point) => ci.reached(point),
       (point) => ci.heldAt(point),
@@ -68,7 +68,7 @@ export class Daemon {
       jobsInForce: (change: ChangeNow | null) => jobsInForce(this.admission.settings, change),
       hide: (text: string) => text.replaceAll(SECRET, '[redacted]'),
     };
-    const adapters = this.life.world(options.wrapAdapters?.(bare, ci) ?? bare);
+    const adapters = this.life.adapters(options.wrapAdapters?.(bare, ci) ?? bare);
     this.engine = new Engine({
       store,
       adapters,
@@ -150,12 +150,12 @@ export class Daemon {
     });
   }
 
-  /** Resolves when it listens; never, when it dies before. */
+  /** Resolves when it listens; never, if it dies before. */
   start(): Promise<void> {
     return this.service.start();
   }
 
-  /** Hands over what Gerrit says. Resolves when it is safely stored; never, when this daemon dies before. */
+  /** Delivers an event. Resolves when it is stored; never, if this daemon dies before. */
   async hear(event: GerritEvent): Promise<boolean> {
     if (this.stream === null || !this.life.alive) return false;
     await this.stream.say(event);
@@ -164,9 +164,9 @@ export class Daemon {
 
   /** Events from before the query are delivered with its answer. */
   async #catchUp(request: EffectOf<'catchUp'>, signal: AbortSignal): Promise<CaughtUp> {
-    const before = this.#lab.undeliveredEvents;
+    const before = this.#ci.undeliveredEvents;
     const report = await this.events.run(request, signal);
-    if (request.changes === null && this.life.alive) this.#lab.markDelivered(before);
+    if (request.changes === null && this.life.alive) this.#ci.markDelivered(before);
     return report;
   }
 
@@ -174,7 +174,7 @@ export class Daemon {
   #crash(error: unknown): void {
     if (!this.life.alive) return;
     const work = workContext.getStore();
-    this.#lab.crashes.push(error);
+    this.#ci.crashes.push(error);
     this.engine.halt();
     void recordCrash(this.#store, this.#clock, sha256, work, error).then(() => this.life.end());
   }

@@ -1,6 +1,6 @@
 /**
- * Jobs and reviews that end in any order and at any moment, by themselves, by Gerrit's word or by an error of our own,
- * while daemons die: at rest nothing is owed and no server is left.
+ * Jobs and reviews end in any order and at any time, normally, by an event of Gerrit or by an internal error, while
+ * daemons die: once idle, no effect is pending and no server is left.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { LONG, runs } from '../fixtures/effort.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { CiHarness } from './ci-harness.ts';
-import { abandoned, created, FIRST } from './gerrit-says.ts';
+import { abandoned, created, FIRST } from './gerrit-events.ts';
 
 const ENDINGS = ['abandon', 'supersede', 'breakJob', 'breakOtherJob', 'breakReview', 'kill'] as const;
 type Ending = (typeof ENDINGS)[number];
@@ -30,13 +30,17 @@ function end(ci: CiHarness, ending: Ending): void {
   else if (ending === 'abandon') ci.emit(abandoned());
   else if (ending === 'supersede') ci.emit(created(FIRST, 2));
   else if (history !== undefined && ci.store.stored(history) !== null) {
-    // A daemon that dies meanwhile never answers.
+    // Never resolves if the daemon dies meanwhile.
     void ci.daemon.engine.send(history, broken);
   }
 }
 
-/** Ends the n-th of what becomes durable in the given way, and after that as the world goes. */
-async function lived(endings: ReadonlyMap<number, Ending>, crashAt: readonly number[], downtimeMs: number) {
+/** Applies the endings after the batches with these numbers, then runs until idle. */
+async function runWithEndings(
+  endings: ReadonlyMap<number, Ending>,
+  crashAt: readonly number[],
+  downtimeMs: number,
+) {
   const ci = new CiHarness({
     slots: 2,
     downtimeMs,
@@ -53,7 +57,7 @@ async function lived(endings: ReadonlyMap<number, Ending>, crashAt: readonly num
   await ci.start();
   ci.emit(created());
   await ci.run();
-  // What a broken job left: two sweeps for its server, two more for what lies on this host.
+  // A broken job needs two sweeps for its server, and two more for its files on this host.
   for (let sweeps = 0; sweeps < 5; sweeps += 1) {
     await ci.clock.advance(650_000);
     await ci.run();
@@ -70,7 +74,7 @@ test('an idle daemon has no pending effects and no leftovers', LONG, async () =>
   const crashes = fc.array(fc.nat(160), { maxLength: 3 });
   await fc.assert(
     fc.asyncProperty(endings, crashes, fc.constantFrom(0, 600_000), async (planned, crashAt, downtimeMs) => {
-      const ci = await lived(new Map(planned), crashAt, downtimeMs);
+      const ci = await runWithEndings(new Map(planned), crashAt, downtimeMs);
       expect(ci.store.outbox().map(({ history, key }) => `${history} ${key}`)).toEqual([]);
       expect(ci.provider.servers()).toEqual([]);
       expect(ci.runner.running()).toEqual([]);

@@ -1,12 +1,12 @@
 /**
- * A history that ends while something it asked for is not answered, and a daemon that dies then. The next one performs
- * or settles every such effect: nothing stays owed, and nothing is done that comes too late.
+ * A history ends while one of its effects is in flight, and the daemon dies. The next daemon performs or settles every
+ * such effect: none stays pending, and none is performed too late.
  */
 import { expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { CiHarness, SUCCESSFUL_STAGE } from './ci-harness.ts';
-import { abandoned, created } from './gerrit-says.ts';
-import { isAt, when } from './trouble.ts';
+import { isAt, when } from './faults.ts';
+import { abandoned, created } from './gerrit-events.ts';
 
 const [REVIEW, JOB] = ['r00001', 'j00002'];
 const LONG_MS = 365 * 86_400_000;
@@ -16,7 +16,7 @@ const broken: AnyEvent = {
   message: 'undefined is not a function',
 };
 
-/** The call that hangs, the history that asked for it, and the state in which it did. */
+/** The call that hangs, the history that requested it, and the state in which it did. */
 const CALLS: readonly (readonly [call: string, history: string, state: string])[] = [
   ['lookUp', REVIEW, 'preparing.lookingUp'],
   ['merge', REVIEW, 'preparing.merging'],
@@ -33,7 +33,7 @@ const CALLS: readonly (readonly [call: string, history: string, state: string])[
   ['readVotes', REVIEW, 'confirmingVote.readingVotes'],
 ];
 
-/** A daemon that dies when the history has ended and this call is not answered. */
+/** A daemon that dies after the history has ended while this call is in flight. */
 async function diedAt(call: string, history: string, state: string): Promise<CiHarness> {
   const ci = new CiHarness();
   let held = false;

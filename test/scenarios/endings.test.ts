@@ -1,5 +1,5 @@
-/** How a job can end once it has a server: by its tests, or by trouble of our own. */
+/** The ends of a job that has a server: results of its tests, and failures of this CI. */
 import { STORIES } from './stories.ts';
-import { storyTests } from './telling.ts';
+import { storyTests } from './story-tests.ts';
 
 storyTests(STORIES.endings);

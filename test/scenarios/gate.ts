@@ -1,7 +1,6 @@
 /**
- * One life of a daemon, seen from the world: everything that its engine asks goes through here. When the life ends, as
- * by SIGKILL, nothing of it acts any more: its calls never arrive, answers to it never come, its timers never fire.
- * Each crossing is a point at which a test can end it.
+ * The lifetime of one daemon: all calls of its engine go through here. After its end, as after SIGKILL, its calls never
+ * arrive, it gets no results, and its timers never fire. Each call has crash points at which a test can end the daemon.
  */
 import type { Adapters, Clock, Provider, RunHandle } from '../../src/engine/ports/adapters.ts';
 import type { IntakeUpdate, LogEntry, Store } from '../../src/engine/ports/store.ts';
@@ -12,8 +11,8 @@ export class Life {
   readonly #held: (point: string) => Promise<void> | null;
 
   /**
-   * @param reached told of each crossing; true ends the life there
-   * @param held what a call or its answer waits for at a crossing
+   * @param reached called at each crash point; true ends the daemon there
+   * @param held a promise for which the call waits at this point
    */
   constructor(reached: (point: string) => boolean, held: (point: string) => Promise<void> | null) {
     this.#reached = reached;
@@ -24,7 +23,7 @@ export class Life {
     this.alive = false;
   }
 
-  /** Two points: before the world has heard of the call, and when only the answer is missing. */
+  /** Has two crash points: before the call, and after it before its result arrives. */
   async call<T>(name: string, work: () => Promise<T>): Promise<T> {
     if (this.#endsAt(`before ${name}`)) return never();
     await this.#held(`before ${name}`);
@@ -39,10 +38,10 @@ export class Life {
     return this.#endsAt(`after ${name}`) ? never() : answer;
   }
 
-  world(world: Adapters): Adapters {
-    const { catchUp, changes, merger, source, runner, evidence, reviewer, alarms, mailer } = world;
+  adapters(adapters: Adapters): Adapters {
+    const { catchUp, changes, merger, source, runner, evidence, reviewer, alarms, mailer } = adapters;
     return {
-      providers: new Map([...world.providers].map(([name, provider]) => [name, this.#provider(provider)])),
+      providers: new Map([...adapters.providers].map(([name, provider]) => [name, this.#provider(provider)])),
       catchUp: {
         run: (request, signal) => this.call('catchUp', () => catchUp.run(request, signal)),
       },
@@ -81,8 +80,8 @@ export class Life {
         mailer === null
           ? null
           : { send: (mail, signal) => this.call('send', () => mailer.send(mail, signal)) },
-      hide: world.hide,
-      jobsInForce: world.jobsInForce,
+      hide: adapters.hide,
+      jobsInForce: adapters.jobsInForce,
     };
   }
 
@@ -97,7 +96,7 @@ export class Life {
     };
   }
 
-  /** @param durable told of each batch that is in the log, also when the engine never hears of it */
+  /** @param durable called for each batch in the log, even if the engine gets no result */
   store(store: Store, durable: (batch: readonly LogEntry[]) => void): Store {
     const append = (batch: readonly LogEntry[], noted: readonly IntakeUpdate[] = []) =>
       this.call('append', async () => {

@@ -1,12 +1,11 @@
 /**
- * What harms slowly: the operator hears of it once, and once when it is over, however often the daemon dies
- * meanwhile.
+ * Problems that build up slowly raise one alarm, and clear it once, even if the daemon dies repeatedly.
  */
 import { describe, expect, test } from 'vitest';
 import { crashPoints, LONG } from '../fixtures/effort.ts';
 import { CiHarness, type CiHarnessOptions } from './ci-harness.ts';
-import { comment, created } from './gerrit-says.ts';
-import { broken } from './judge.ts';
+import { comment, created } from './gerrit-events.ts';
+import { violations } from './violations.ts';
 
 const HOUR = 3_600_000;
 const INTERVAL = 600_000;
@@ -30,13 +29,13 @@ async function started(options: CiHarnessOptions = {}, crashAt: readonly number[
   return ci;
 }
 
-/** Time goes by, and a daemon that died in it is there again. */
+/** Advances the clock, and restarts a daemon that dies meanwhile. */
 async function pass(ci: CiHarness, ms: number): Promise<void> {
   const end = ci.clock.now() + ms;
   await ci.run(() => ci.clock.now() >= end && ci.isIdle);
 }
 
-/** What the operator was told; the same twice in a row may be a daemon that died before it knew. */
+/** The alarms, without repetitions by a daemon that died before it recorded the alarm. */
 function alarmsOf(ci: CiHarness): readonly string[] {
   const all = ci.alarms.raised.map(({ kind, cleared }) => (cleared === true ? `over: ${kind}` : kind));
   return all.filter((text, index) => text !== all[index - 1]);
@@ -46,7 +45,7 @@ function problems(ci: CiHarness): number | undefined {
   return ci.store.health()?.problems.length;
 }
 
-/** Others report on what our jobs are for, all the time. */
+/** Another CI reports on a change of our projects every hour. */
 async function othersReport(ci: CiHarness, hours: number, who = 'zuul'): Promise<void> {
   for (let hour = 0; hour < hours; hour += 1) {
     ci.emit(comment('Build succeeded.', who, 500 + Math.floor((ci.clock.now() / HOUR) % 1_000)));
@@ -58,7 +57,7 @@ describe('a disk that fills up', () => {
   async function story(ci: CiHarness): Promise<void> {
     ci.metrics.leave(500);
     await pass(ci, 2 * INTERVAL);
-    // A little room is not enough to call it over.
+    // A little more free space does not clear the alarm.
     ci.metrics.leave(1_100);
     await pass(ci, 2 * INTERVAL);
     ci.metrics.leave(null);
@@ -78,18 +77,18 @@ describe('a disk that fills up', () => {
     ]);
     expect([...ci.store.histories()].sort()).toEqual(['stream', 'voting']);
     expect(ci.metrics.reads).toBeGreaterThanOrEqual(8);
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     ci.store.close();
   });
 
-  test('is reported the same way, wherever the daemon dies', LONG, async () => {
+  test('is reported the same way after a crash at any point', LONG, async () => {
     const undisturbed = await started();
     await story(undisturbed);
     undisturbed.store.close();
     for (const point of crashPoints(undisturbed.points)) {
       const ci = await started({}, [point]);
       await story(ci);
-      expect([point, alarmsOf(ci), broken(ci)]).toEqual([point, ['disk-low', 'over: disk-low'], []]);
+      expect([point, alarmsOf(ci), violations(ci)]).toEqual([point, ['disk-low', 'over: disk-low'], []]);
       ci.store.close();
     }
   });
@@ -119,7 +118,7 @@ describe('missing reports', () => {
     expect(alarmsOf(ci)).toEqual(['no-reports', 'over: no-reports']);
     await othersReport(ci, 2);
     expect(alarmsOf(ci).length).toBe(2);
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     ci.store.close();
   });
 
@@ -139,7 +138,7 @@ describe('missing reports', () => {
     monitor.store.close();
   });
 
-  test('count no time in which the stream was down, and continue to count over a restart', async () => {
+  test('do not count time without the stream, and continue to count after a restart', async () => {
     const ci = await started();
     await othersReport(ci, 2);
     ci.daemon.stream?.disconnect({ why: 'gone', hint: '', permanent: false });
@@ -157,7 +156,7 @@ describe('missing reports', () => {
   });
 });
 
-test('other limits after a restart apply at once', async () => {
+test('changed limits apply right after a restart', async () => {
   const ci = await started();
   ci.metrics.leave(1_500);
   await pass(ci, INTERVAL);

@@ -1,17 +1,17 @@
 /**
- * A change is abandoned, or a newer patchset comes, while one call hangs: before it has arrived, or when only its answer
- * is missing; for a moment, past its deadline, and for so long that it is given up.
+ * A change is abandoned or superseded while one call hangs: before it arrives, or before its result arrives; for a
+ * moment, past its deadline, and until it is abandoned.
  */
 
 import { describe, expect, test } from 'vitest';
 import { NEVER } from '../fixtures/never.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { CiHarness } from './ci-harness.ts';
-import { abandoned, created, FIRST } from './gerrit-says.ts';
-import { broken } from './judge.ts';
+import { abandoned, created, FIRST } from './gerrit-events.ts';
 import { endOf } from './story.ts';
+import { violations } from './violations.ts';
 
-/** Calls until the verdict is handed over, and the stages that have begun when the call is made. */
+/** Calls before the verdict is reported, and the number of stages that have begun by then. */
 const WORK = [
   ['create', 0],
   ['fetch', 0],
@@ -21,9 +21,9 @@ const WORK = [
   ['collect', 2],
   ['publish', 2],
 ] as const;
-/** From here on the verdict stands. */
+/** Calls after the verdict is final. */
 const AFTER = ['delete', 'discard', 'readChangeState', 'post', 'readVotes'] as const;
-/** The comment has not been asked for yet: while Gerrit is read, what the job has made is deleted. */
+/** Points before the post is requested: the server is deleted while the change is read from Gerrit. */
 const UNPOSTED = ['before delete', 'after delete', 'before readChangeState', 'after readChangeState'];
 const EDGES = ['before', 'after'] as const;
 const HANGS = [
@@ -50,7 +50,7 @@ describe.each(HANGS)('abandoned while a call hangs for %s', (_, ms) => {
     '%s %s',
     async (edge, call, stages) => {
       const ci = await disturbed(`${edge} ${call}`, ms, abandon);
-      expect(broken(ci)).toEqual([]);
+      expect(violations(ci)).toEqual([]);
       expect(endOf(ci)).toMatchObject({ verdicts: ['ABORTED'], posts: [] });
       // The command begins between the two points of `start`.
       expect(ci.runner.started).toBe(call === 'start' && edge === 'after' ? 1 : stages);
@@ -62,8 +62,8 @@ describe.each(HANGS)('abandoned while a call hangs for %s', (_, ms) => {
     '%s %s',
     async (edge, call) => {
       const ci = await disturbed(`${edge} ${call}`, ms, abandon);
-      expect(broken(ci)).toEqual([]);
-      // A post that never arrived and was given up is not tried again for a change that nobody waits for.
+      expect(violations(ci)).toEqual([]);
+      // A post that never arrived is not retried for an abandoned change.
       const givenUp = `${edge} ${call}` === 'before post' && ms > 5_000;
       const posts = givenUp || UNPOSTED.includes(`${edge} ${call}`) ? [] : [GOOD];
       expect(endOf(ci)).toMatchObject({ verdicts: ['SUCCESS'], posts });
@@ -75,7 +75,7 @@ describe.each(HANGS)('abandoned while a call hangs for %s', (_, ms) => {
 describe('superseded while a call hangs', () => {
   test.each(WORK.flatMap(([call]) => EDGES.map((edge) => `${edge} ${call}`)))('%s', async (point) => {
     const ci = await disturbed(point, 5_000, supersede);
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(endOf(ci)).toMatchObject({
       verdicts: ['ABORTED', 'SUCCESS'],
       posts: [`${FIRST},2 succeeded Verified+1`],
@@ -85,7 +85,7 @@ describe('superseded while a call hangs', () => {
 
   test.each(AFTER.flatMap((call) => EDGES.map((edge) => `${edge} ${call}`)))('%s', async (point) => {
     const ci = await disturbed(point, 5_000, supersede);
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(endOf(ci)).toMatchObject({
       verdicts: ['SUCCESS', 'SUCCESS'],
       posts: [...(UNPOSTED.includes(point) ? [] : [GOOD]), `${FIRST},2 succeeded Verified+1`],
@@ -106,7 +106,7 @@ test('a server that appears after its creation was cancelled is deleted, and no 
   expect(ci.jobs()[0]).toMatchObject({ state: 'cleanup.awaitingEffects', verdict: 'ABORTED' });
   ci.provider.release();
   await ci.run();
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect([ci.provider.created, ci.provider.deleted, ci.runner.started]).toEqual([1, 1, 0]);
 });
 
@@ -119,8 +119,8 @@ test('a server that appears after its job was abandoned is swept', async () => {
   };
   const ci = new CiHarness({
     specs: [jobSpec({ limits })],
-    wrapAdapters: (world, { provider }) => ({
-      ...world,
+    wrapAdapters: (adapters, { provider }) => ({
+      ...adapters,
       providers: new Map([
         [
           'local',
@@ -130,7 +130,7 @@ test('a server that appears after its job was abandoned is swept', async () => {
             list: (owner) => provider.list(owner, NEVER),
             delete: (server, deployment) => provider.delete(server, deployment, NEVER),
             whyGone: (server) => provider.whyGone(server, NEVER),
-            // A provider that does not notice its abort signal, and makes the server an hour later.
+            // A provider that ignores its abort signal, and creates the server an hour later.
             create: (request) =>
               new Promise((resolve) => {
                 ci.clock.after(3_600_000, () => resolve(provider.add(request).server));

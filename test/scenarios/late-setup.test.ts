@@ -1,6 +1,6 @@
 /**
- * A call for a server that was given up at its deadline, and a daemon that dies while the job publishes: the next one
- * begins nothing for it any more, what did come to be is removed, and nothing stays owed.
+ * A setup call passes its deadline, and the daemon dies while the job publishes: the next daemon repeats no setup call,
+ * removes a server that was created after all, and leaves no effect pending.
  */
 
 import { expect, test } from 'vitest';
@@ -8,29 +8,29 @@ import type { Adapters } from '../../src/engine/ports/adapters.ts';
 import { NEVER } from '../fixtures/never.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { CiHarness } from './ci-harness.ts';
-import { created } from './gerrit-says.ts';
-import { broken } from './judge.ts';
+import { outage, wrapPort, wrapProvider } from './faults.ts';
+import { created } from './gerrit-events.ts';
 import { endOf } from './story.ts';
-import { bent, bentProvider, outage } from './trouble.ts';
+import { violations } from './violations.ts';
 
-type Bend = (world: Adapters, ci: CiHarness) => Adapters;
+type WrapAdapters = (adapters: Adapters, ci: CiHarness) => Adapters;
 
 const never = () => new Promise<never>(() => {});
 const ONCE = jobSpec({ limits: { setupAttempts: 1 } });
 
-/** The daemon dies while its job waits to have its evidence collected; the next one, in a world that is fixed, brings the job to its end. */
+/** The daemon dies while its job collects evidence; the next daemon has working adapters and ends the job. */
 async function diedPublishing(
-  wrapAdapters: Bend,
+  wrapAdapters: WrapAdapters,
   during: (ci: CiHarness) => void = () => {},
 ): Promise<CiHarness> {
-  const collecting = bent('evidence', () => ({ collect: never }));
+  const collecting = wrapPort('evidence', () => ({ collect: never }));
   let lives = 0;
   const ci = new CiHarness({
     specs: [ONCE],
     stage: () => null,
-    wrapAdapters: (world, of) => {
+    wrapAdapters: (adapters, of) => {
       lives += 1;
-      return lives === 1 ? collecting(wrapAdapters(world, of), of) : world;
+      return lives === 1 ? collecting(wrapAdapters(adapters, of), of) : adapters;
     },
   });
   await ci.start();
@@ -46,18 +46,18 @@ async function diedPublishing(
 test('a server that was not created is not created', async () => {
   const owed: string[] = [];
   const ci = await diedPublishing(
-    bentProvider(() => ({ create: never })),
+    wrapProvider(() => ({ create: never })),
     ({ store }) => owed.push(...store.outbox('j00002').map(({ key }) => key)),
   );
   expect(owed).toContain('createServer:1');
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(endOf(ci)).toMatchObject({ verdicts: ['NODE_FAILURE'], servers: 0, stages: 0 });
   ci.store.close();
 });
 
-test('a server that was created after all is found and removed', async () => {
+test('a server that was created late is found and removed', async () => {
   const ci = await diedPublishing(
-    bentProvider((inner) => ({
+    wrapProvider((inner) => ({
       create: async (request, signal) => {
         await inner.create(request, signal);
         return never();
@@ -65,31 +65,31 @@ test('a server that was created after all is found and removed', async () => {
     })),
     ({ provider }) => expect(provider.servers()).toHaveLength(1),
   );
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(endOf(ci)).toMatchObject({ verdicts: ['NODE_FAILURE'], servers: 1, stages: 0 });
   ci.store.close();
 });
 
 test('a patchset that was not fetched is not fetched', async () => {
-  const ci = await diedPublishing(bent('source', () => ({ fetch: never })));
-  expect(broken(ci)).toEqual([]);
+  const ci = await diedPublishing(wrapPort('source', () => ({ fetch: never })));
+  expect(violations(ci)).toEqual([]);
   expect(ci.source.calls.count('fetch')).toBe(0);
   expect(endOf(ci)).toMatchObject({ verdicts: ['RETRY_LIMIT'], servers: 1, stages: 0 });
   ci.store.close();
 });
 
-test('a stage that had not started, and could not be stopped, does not start', async () => {
+test('a stage that did not start and could not be stopped is not started again', async () => {
   const ci = await diedPublishing(
-    bent('runner', () => ({ start: never, stop: () => Promise.reject(outage('stop stage')) })),
+    wrapPort('runner', () => ({ start: never, stop: () => Promise.reject(outage('stop stage')) })),
   );
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(endOf(ci)).toMatchObject({ verdicts: ['RETRY_LIMIT'], servers: 1, stages: 0 });
   ci.store.close();
 });
 
-test('a stage that still runs although it was to be stopped is stopped', async () => {
+test('a stage that still runs after a failed stop is stopped', async () => {
   const ci = await diedPublishing(
-    bent('runner', (inner) => ({
+    wrapPort('runner', (inner) => ({
       start: async (request) => {
         await inner.start(request, NEVER);
         return never();
@@ -98,7 +98,7 @@ test('a stage that still runs although it was to be stopped is stopped', async (
     })),
     ({ runner }) => expect(runner.running()).toHaveLength(1),
   );
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(endOf(ci)).toMatchObject({ verdicts: ['RETRY_LIMIT'], servers: 1, stages: 1 });
   ci.store.close();
 });

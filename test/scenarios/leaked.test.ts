@@ -1,4 +1,4 @@
-/** A clean-up that was given up: what the job has left in the world and on this host is found by the sweep. */
+/** An abandoned cleanup: the sweep removes the job's server and its files on this host. */
 
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,15 +9,15 @@ import { collectRequest } from '../contracts/evidence.ts';
 import { NEVER } from '../fixtures/never.ts';
 import { CiHarness } from './ci-harness.ts';
 import { DEPLOYMENT } from './daemon.ts';
-import { created } from './gerrit-says.ts';
-import { broken } from './judge.ts';
-import { bent, bentProvider, outage } from './trouble.ts';
+import { outage, wrapPort, wrapProvider } from './faults.ts';
+import { created } from './gerrit-events.ts';
+import { violations } from './violations.ts';
 
-/** A lab whose one job has ended without its server. */
-async function givenUp(): Promise<{ readonly ci: CiHarness; readonly fix: () => void }> {
+/** A harness whose only job has ended without deleting its server. */
+async function leakedServer(): Promise<{ readonly ci: CiHarness; readonly fix: () => void }> {
   let locked = true;
   const ci = new CiHarness({
-    wrapAdapters: bentProvider((inner) => ({
+    wrapAdapters: wrapProvider((inner) => ({
       delete: (server, deployment) =>
         locked ? Promise.reject(outage('delete server')) : inner.delete(server, deployment, NEVER),
     })),
@@ -32,7 +32,7 @@ async function givenUp(): Promise<{ readonly ci: CiHarness; readonly fix: () => 
 }
 
 test('neither its server nor its files are left after the sweep', async () => {
-  const { ci, fix } = await givenUp();
+  const { ci, fix } = await leakedServer();
   expect(ci.jobs()).toMatchObject([{ state: 'done', verdict: 'SUCCESS' }]);
   expect(ci.alarms.kinds).toEqual(['server-leaked']);
   expect(ci.provider.servers()).toHaveLength(1);
@@ -40,16 +40,16 @@ test('neither its server nor its files are left after the sweep', async () => {
   fix();
   await ci.clock.advance(4 * 600_000);
   await ci.untilIdle();
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(await ci.evidence.held()).toEqual([]);
   ci.store.close();
 });
 
 test('evidence that cannot be removed is not a leaked server, and the sweep removes it', async () => {
-  let broken = true;
+  let failing = true;
   const ci = new CiHarness({
-    wrapAdapters: bent('evidence', (inner) => ({
-      discard: (job) => (broken ? Promise.reject(outage('discard evidence')) : inner.discard(job, 'all')),
+    wrapAdapters: wrapPort('evidence', (inner) => ({
+      discard: (job) => (failing ? Promise.reject(outage('discard evidence')) : inner.discard(job, 'all')),
     })),
   });
   await ci.start();
@@ -58,7 +58,7 @@ test('evidence that cannot be removed is not a leaked server, and the sweep remo
   expect(ci.jobs()).toMatchObject([{ state: 'done', verdict: 'SUCCESS' }]);
   expect(ci.provider.servers()).toEqual([]);
   expect(ci.alarms.raised).toMatchObject([{ kind: 'evidence-leaked', target: 'job j00002' }]);
-  broken = false;
+  failing = false;
   await ci.clock.advance(4 * 600_000);
   await ci.untilIdle();
   expect(await ci.evidence.held()).toEqual([]);
@@ -67,12 +67,12 @@ test('evidence that cannot be removed is not a leaked server, and the sweep remo
 });
 
 test('on a real disk its runs and its evidence are removed, and those of other jobs are not', async () => {
-  const { ci } = await givenUp();
+  const { ci } = await leakedServer();
   const rig = await makeRig();
   const { signal } = new AbortController();
   const evidence = rig.start();
-  const stranger = 'j-of-another-database';
-  for (const job of ['j00002', stranger]) {
+  const otherJob = 'j-of-another-database';
+  for (const job of ['j00002', otherJob]) {
     await rig.writeStageLog(job, 1, 'testing', 'output');
     await evidence.collect(collectRequest({ owner: { deployment: DEPLOYMENT, job, attempt: 1 } }), signal);
   }
@@ -91,7 +91,7 @@ test('on a real disk its runs and its evidence are removed, and those of other j
     expect([await sweep.run(), await sweep.run()]).toEqual([0, 1]);
     for (let round = 0; round < 2; round += 1) await sweep.run();
     for (const folder of ['runs', 'evidence'])
-      expect(await readdir(join(rig.stateDir, folder))).toEqual([stranger]);
+      expect(await readdir(join(rig.stateDir, folder))).toEqual([otherJob]);
   } finally {
     ci.store.close();
     await rig.close();

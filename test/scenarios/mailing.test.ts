@@ -1,12 +1,15 @@
-/** The mail at a review's end, with a daemon that dies at every point of it: it comes, a second one is known as the same, and nothing waits for it. */
+/**
+ * The mail at the end of a review, with a crash at every point: it is sent, repetitions have the same id, and nothing
+ * waits for it.
+ */
 import { expect, test } from 'vitest';
 import type { MailSpec } from '../../src/machines/review/mail.ts';
 import { FAILED, START } from '../machines/facts.ts';
 import { CiHarness } from './ci-harness.ts';
-import { created, FIRST } from './gerrit-says.ts';
-import { broken } from './judge.ts';
-import { storyTests } from './telling.ts';
-import { bent, outage } from './trouble.ts';
+import { outage, wrapPort } from './faults.ts';
+import { created, FIRST } from './gerrit-events.ts';
+import { storyTests } from './story-tests.ts';
+import { violations } from './violations.ts';
 
 const mail: MailSpec = {
   to: ['ci@acme.example'],
@@ -23,27 +26,27 @@ const end = {
   stages: 2,
   servers: 1,
 } as const;
-/** Nobody takes mail before this. */
+/** The mail server rejects mail before this time. */
 const FIXED = START + 3_600_000;
 
 storyTests([
   {
-    name: 'a failure is told by mail',
+    name: 'a failure is mailed',
     options: FAILING,
     begin: (ci) => ci.emit(created()),
     end: { ...end, mails: ONE },
   },
   {
-    name: 'a success is not',
+    name: 'a success is not mailed',
     options: { mail },
     begin: (ci) => ci.emit(created()),
     end: { ...end, verdicts: ['SUCCESS'], posts: [`${FIRST},1 succeeded Verified+1`], mails: [] },
   },
   {
-    name: 'mail does not go for an hour',
+    name: 'mail cannot be sent for an hour',
     options: {
       ...FAILING,
-      wrapAdapters: bent('mailer', (mailer, ci) => ({
+      wrapAdapters: wrapPort('mailer', (mailer, ci) => ({
         send: (letter, signal) =>
           ci.clock.now() < FIXED ? Promise.reject(outage('send mail')) : mailer.send(letter, signal),
       })),
@@ -52,10 +55,10 @@ storyTests([
     end: { ...end, mails: ONE },
   },
   {
-    name: 'mail is refused for good',
+    name: 'mail is rejected permanently',
     options: {
       ...FAILING,
-      wrapAdapters: bent('mailer', () => ({ send: () => Promise.reject(outage('send mail', false)) })),
+      wrapAdapters: wrapPort('mailer', () => ({ send: () => Promise.reject(outage('send mail', false)) })),
     },
     begin: (ci) => ci.emit(created()),
     end: { ...end, mails: [], alarms: ['mail-send-failed'] },
@@ -73,12 +76,12 @@ test('a mail that hangs blocks neither the review nor the next one', async () =>
   await ci.run(() => ci.reviewer.posted.length === 2);
   ci.mailer.calls.release();
   await ci.run();
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(ci.mailer.subjects).toHaveLength(2);
   ci.store.close();
 });
 
-test('one that was accepted while its answer was lost is repeated as the same mail', async () => {
+test('a mail that was accepted but whose response was lost is repeated with the same id', async () => {
   const ci = new CiHarness(FAILING);
   await ci.start();
   ci.mailer.holdNext('answer');
@@ -86,7 +89,7 @@ test('one that was accepted while its answer was lost is repeated as the same ma
   await ci.run(() => ci.mailer.calls.held === 1);
   await ci.restart();
   await ci.run();
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(ci.mailer.sent).toHaveLength(2);
   expect(ci.mailer.subjects).toEqual(ONE);
   ci.store.close();

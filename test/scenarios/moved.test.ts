@@ -1,10 +1,10 @@
-/** A change that is moved to another branch counts as a new patchset, whether a daemon listened or not. */
+/** A change that is moved to another branch counts as a new patchset, with and without a running daemon. */
 import { describe, expect, test } from 'vitest';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import { jobRules } from '../machines/rule-facts.ts';
 import { CiHarness } from './ci-harness.ts';
-import { comment, created, FIRST, patchset, ready } from './gerrit-says.ts';
-import { broken } from './judge.ts';
+import { comment, created, FIRST, patchset, ready } from './gerrit-events.ts';
+import { violations } from './violations.ts';
 
 async function running(): Promise<CiHarness> {
   const ci = new CiHarness({ rules: { jobs: [jobRules({ branches: ['master', 'stable/*'] })] } });
@@ -32,7 +32,7 @@ test('the test for the old branch is cancelled, and the one for the new branch i
   move(ci, 'stable/1');
   await ci.run(() => ci.jobs().length === 2);
   await ci.run();
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(tested(ci)).toEqual(['master 1 ABORTED', 'stable/1 1 SUCCESS']);
   expect(ci.reviewer.posted).toHaveLength(1);
 });
@@ -76,7 +76,7 @@ test('moved after its test, it is tested for the new branch', async () => {
 describe('moved while it is work in progress', () => {
   async function ended(ci: CiHarness): Promise<readonly string[]> {
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     return tested(ci);
   }
 

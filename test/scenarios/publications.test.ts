@@ -1,25 +1,24 @@
 /**
- * Evidence that waits for publication is bounded in bytes over all jobs: past the limit the oldest is dropped, with an
- * alarm.
+ * Evidence that waits for publication has a limit in bytes for all jobs; above it the oldest is dropped, with an alarm.
  */
 import { afterEach, expect, test } from 'vitest';
 import { publicationOf } from '../../src/machines/job/publication.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { CiHarness } from './ci-harness.ts';
-import { created } from './gerrit-says.ts';
-import { broken } from './judge.ts';
-import { bent, outage } from './trouble.ts';
+import { outage, wrapPort } from './faults.ts';
+import { created } from './gerrit-events.ts';
+import { violations } from './violations.ts';
 
 let ci: CiHarness;
 afterEach(() => ci.store.close());
 
 /** A CI whose log site is down until the returned function is called; each job leaves 6 bytes. */
-function away(pendingEvidenceBytes: number): () => void {
+function startWithoutLogSite(pendingEvidenceBytes: number): () => void {
   let down = true;
   ci = new CiHarness({
     pendingEvidenceBytes,
     specs: [jobSpec({ stacking: null })],
-    wrapAdapters: bent('evidence', (evidence) => ({
+    wrapAdapters: wrapPort('evidence', (evidence) => ({
       publish: (request, signal) =>
         down ? Promise.reject(outage('publish evidence')) : evidence.publish(request, signal),
     })),
@@ -32,12 +31,12 @@ function away(pendingEvidenceBytes: number): () => void {
 const ended = (jobs: number) => () => ci.jobs().filter((job) => job.ended).length === jobs;
 const publications = () => ci.jobs().map(({ id }) => ci.store.stored(publicationOf(id))?.context.outcome);
 
-test('the oldest is dropped, the others are published once that works', async () => {
-  const back = away(12);
+test('the oldest is dropped, the others are published when the log site is back', async () => {
+  const restoreLogSite = startWithoutLogSite(12);
   await ci.start();
   for (const change of [1, 2, 3]) ci.emit(created(change));
   await ci.run(ended(3));
-  back();
+  restoreLogSite();
   await ci.run();
   expect(publications()).toEqual(['abandoned', 'published', 'published']);
   const [dropped, ...kept] = ci.jobs();
@@ -47,19 +46,19 @@ test('the oldest is dropped, the others are published once that works', async ()
   expect([...ci.evidence.published.keys()]).toEqual(kept.map(({ id }) => id));
   expect(dropped?.url).toBeNull();
   expect(kept.every(({ url }) => url !== null)).toBe(true);
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
 });
 
-test('a lower limit after a restart applies to what waits already', async () => {
-  const back = away(18);
+test('a lower limit after a restart applies to evidence that already waits', async () => {
+  const restoreLogSite = startWithoutLogSite(18);
   await ci.start();
   for (const change of [1, 2, 3]) ci.emit(created(change));
   await ci.run(ended(3));
   expect(publications()).toEqual([null, null, null]);
   Object.assign(ci.options, { pendingEvidenceBytes: 6 });
   await ci.restart();
-  back();
+  restoreLogSite();
   await ci.run();
   expect(publications()).toEqual(['abandoned', 'abandoned', 'published']);
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
 });

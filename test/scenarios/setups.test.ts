@@ -1,5 +1,5 @@
-/** What can go wrong before the tests begin, and how often it is tried again. */
+/** Failures before the tests begin, and their retries. */
 import { STORIES } from './stories.ts';
-import { storyTests } from './telling.ts';
+import { storyTests } from './story-tests.ts';
 
 storyTests(STORIES.setups);

@@ -1,5 +1,5 @@
-/** Jobs and changes beside each other, and what people do to them meanwhile. */
+/** Several jobs and changes at the same time, and events on them. */
 import { STORIES } from './stories.ts';
-import { storyTests } from './telling.ts';
+import { storyTests } from './story-tests.ts';
 
 storyTests(STORIES.several);

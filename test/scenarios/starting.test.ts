@@ -1,11 +1,11 @@
-/** The start message, with a daemon that dies at every point: sent once, and the result never waits for it. */
+/** The start message, with a crash at every point: sent once, and the result never waits for it. */
 import { describe, expect, test } from 'vitest';
 import { looksLikeResult } from '../../src/machines/comment/check-parsers.ts';
 import { CiHarness } from './ci-harness.ts';
-import { abandoned, created, FIRST } from './gerrit-says.ts';
-import { broken } from './judge.ts';
-import { storyTests } from './telling.ts';
-import { bent, outage } from './trouble.ts';
+import { outage, wrapPort } from './faults.ts';
+import { abandoned, created, FIRST } from './gerrit-events.ts';
+import { storyTests } from './story-tests.ts';
+import { violations } from './violations.ts';
 
 const report = { startMessage: true };
 const STARTING = `${FIRST},1 Starting`;
@@ -14,16 +14,16 @@ const well = { verdicts: ['SUCCESS'], stages: 2, servers: 1 } as const;
 
 storyTests([
   {
-    name: 'the tests are announced, and then told of',
+    name: 'the start message and the result are posted',
     options: { report },
     begin: (ci) => ci.emit(created()),
     end: { ...well, posts: [STARTING, SUCCEEDED] },
   },
   {
-    name: 'Gerrit does not take the announcement',
+    name: 'Gerrit rejects the start message',
     options: {
       report,
-      wrapAdapters: bent('reviewer', (reviewer) => ({
+      wrapAdapters: wrapPort('reviewer', (reviewer) => ({
         post: (request, signal, recovered) =>
           request.message.startsWith('Starting')
             ? Promise.reject(outage('post review'))
@@ -34,7 +34,7 @@ storyTests([
     end: { ...well, posts: [SUCCEEDED] },
   },
   {
-    name: 'a patch that does not merge is neither announced nor told of',
+    name: 'a patch that does not merge gets neither a start message nor a result',
     options: { report },
     begin: (ci) => {
       ci.merger.conflict(FIRST);
@@ -43,7 +43,7 @@ storyTests([
     end: { verdicts: ['MERGER_FAILURE'], posts: [], stages: 0, servers: 0 },
   },
   {
-    name: 'nothing is announced in shadow mode',
+    name: 'shadow mode posts no start message',
     options: { report: { ...report, enabled: false } },
     begin: (ci) => ci.emit(created()),
     end: { ...well, posts: [] },
@@ -60,11 +60,11 @@ describe('the start message', () => {
     expect(ci.reviewer.posted[0]?.message).toMatch(/^Build succeeded/);
     ci.reviewer.calls.release();
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     ci.store.close();
   });
 
-  test('of a change that is abandoned meanwhile changes nothing', async () => {
+  test('of a change that is then abandoned is not followed by a result', async () => {
     const ci = new CiHarness({ report });
     await ci.start();
     ci.emit(created());
@@ -72,7 +72,7 @@ describe('the start message', () => {
     ci.emit(abandoned());
     await ci.run();
     expect(ci.reviewer.posted.map(({ message }) => looksLikeResult(message))).toEqual([false]);
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     ci.store.close();
   });
 });

@@ -1,25 +1,24 @@
 /**
- * The stories of whole jobs: what Gerrit says, how the world behaves, and what must have come of it in the end. Each is
- * told once as it is, and again with a daemon that dies at every point of it, so the world's troubles depend on what is
- * asked and when, never on how often.
+ * The stories of whole jobs: Gerrit's events, the behaviour of the adapters, and the expected end. Each runs once
+ * without and many times with crashes, so failures depend on the request and the time, never on the number of calls.
  */
 
 import { NEVER } from '../fixtures/never.ts';
 import { FAILED, FAILED_TASK, jobSpec, PLAYBOOK } from '../machines/facts.ts';
 import { type CiHarness, SUCCESSFUL_STAGE } from './ci-harness.ts';
-import { abandoned, comment, created, FIRST } from './gerrit-says.ts';
+import { isAt, isRow, outage, when, wrapPort, wrapProvider } from './faults.ts';
+import { abandoned, comment, created, FIRST } from './gerrit-events.ts';
 import type { Story } from './story.ts';
-import { bent, bentProvider, isAt, isRow, outage, when } from './trouble.ts';
 
 const exited = (code: number) => ({ afterMs: 60_000, outcome: { how: 'exited', code } }) as const;
 const SUCCEEDED = `${FIRST},1 succeeded Verified+1`;
-const TROUBLE = `${FIRST},1 failed`;
-const plainly = (ci: CiHarness) => ci.emit(created());
+const FAILED_RUN = `${FIRST},1 failed`;
+const push = (ci: CiHarness) => ci.emit(created());
 
 const endings: readonly Story[] = [
   {
     name: 'a job succeeds',
-    begin: plainly,
+    begin: push,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 2, servers: 1 },
   },
   {
@@ -28,8 +27,8 @@ const endings: readonly Story[] = [
       results: FAILED,
       stage: ({ run }) => (run.stage === 'testing' ? exited(1) : SUCCESSFUL_STAGE),
     },
-    begin: plainly,
-    end: { verdicts: ['FAILURE'], posts: [`${TROUBLE} Verified-1`], stages: 2, servers: 1 },
+    begin: push,
+    end: { verdicts: ['FAILURE'], posts: [`${FAILED_RUN} Verified-1`], stages: 2, servers: 1 },
   },
   {
     name: 'nothing to stack, and the exit code is the result',
@@ -37,8 +36,8 @@ const endings: readonly Story[] = [
       specs: [jobSpec({ stacking: null, results: null, exitCodeIsResult: true })],
       stage: () => exited(3),
     },
-    begin: plainly,
-    end: { verdicts: ['FAILURE'], posts: [`${TROUBLE} Verified-1`], stages: 1, servers: 1 },
+    begin: push,
+    end: { verdicts: ['FAILURE'], posts: [`${FAILED_RUN} Verified-1`], stages: 1, servers: 1 },
   },
   {
     name: 'tests run into their timeout',
@@ -46,31 +45,31 @@ const endings: readonly Story[] = [
       stage: ({ run }) =>
         run.stage === 'testing' ? { afterMs: 7_200_000, outcome: { how: 'timedOut' } } : SUCCESSFUL_STAGE,
     },
-    begin: plainly,
-    end: { verdicts: ['TIMED_OUT'], posts: [TROUBLE], stages: 2, servers: 1 },
+    begin: push,
+    end: { verdicts: ['TIMED_OUT'], posts: [FAILED_RUN], stages: 2, servers: 1 },
   },
   {
     name: 'tests never end, and the daemon stops them',
     options: { stage: ({ run }) => (run.stage === 'testing' ? null : SUCCESSFUL_STAGE) },
-    begin: plainly,
-    end: { verdicts: ['TIMED_OUT'], posts: [TROUBLE], stages: 2, servers: 1 },
+    begin: push,
+    end: { verdicts: ['TIMED_OUT'], posts: [FAILED_RUN], stages: 2, servers: 1 },
   },
   {
-    name: 'tests vanish',
+    name: 'tests are lost',
     options: {
       stage: ({ run }) =>
         run.stage === 'testing'
           ? { afterMs: 60_000, outcome: { how: 'lost', why: 'the server rebooted' } }
           : SUCCESSFUL_STAGE,
     },
-    begin: plainly,
-    end: { verdicts: ['NODE_FAILURE'], posts: [TROUBLE], stages: 2, servers: 1 },
+    begin: push,
+    end: { verdicts: ['NODE_FAILURE'], posts: [FAILED_RUN], stages: 2, servers: 1 },
   },
   {
     name: 'the server is deleted under its tests',
     options: { stage: ({ run }) => (run.stage === 'testing' ? null : SUCCESSFUL_STAGE) },
     begin: (ci) => {
-      plainly(ci);
+      push(ci);
       when(ci, isAt('testing.running'), () =>
         ci.clock.after(60_000, () => {
           for (const { run } of ci.runner.running()) {
@@ -80,13 +79,13 @@ const endings: readonly Story[] = [
         }),
       );
     },
-    end: { verdicts: ['NODE_FAILURE'], posts: [TROUBLE], stages: 2, servers: 1 },
+    end: { verdicts: ['NODE_FAILURE'], posts: [FAILED_RUN], stages: 2, servers: 1 },
   },
   {
     name: 'results cannot be read',
     options: { results: { unreadable: 'results.tap is cut off' } },
-    begin: plainly,
-    end: { verdicts: ['POST_FAILURE'], posts: [TROUBLE], stages: 2, servers: 1 },
+    begin: push,
+    end: { verdicts: ['POST_FAILURE'], posts: [FAILED_RUN], stages: 2, servers: 1 },
   },
 ];
 
@@ -97,7 +96,7 @@ const setups: readonly Story[] = [
       stage: ({ run }) =>
         run.stage === 'stacking' && run.owner.attempt === 1 ? exited(1) : SUCCESSFUL_STAGE,
     },
-    begin: plainly,
+    begin: push,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 3, servers: 2 },
   },
   {
@@ -106,43 +105,43 @@ const setups: readonly Story[] = [
       specs: [jobSpec({ stacking: PLAYBOOK })],
       stage: () => ({ afterMs: 60_000, outcome: { how: 'exited', code: 2, failedTask: FAILED_TASK } }),
     },
-    begin: plainly,
+    begin: push,
     end: {
       verdicts: ['RETRY_LIMIT'],
-      posts: [TROUBLE],
+      posts: [FAILED_RUN],
       stages: 2,
       servers: 2,
     },
   },
   {
-    name: 'a stacking that vanishes is tried again',
+    name: 'a lost stacking stage is retried',
     options: {
       stage: ({ run }) =>
         run.stage === 'stacking' && run.owner.attempt === 1
           ? { afterMs: 60_000, outcome: { how: 'lost', why: 'the server rebooted' } }
           : SUCCESSFUL_STAGE,
     },
-    begin: plainly,
+    begin: push,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 3, servers: 2 },
   },
   {
     name: 'setup fails each time',
     options: { stage: () => exited(1) },
-    begin: plainly,
-    end: { verdicts: ['RETRY_LIMIT'], posts: [TROUBLE], stages: 2, servers: 2 },
+    begin: push,
+    end: { verdicts: ['RETRY_LIMIT'], posts: [FAILED_RUN], stages: 2, servers: 2 },
   },
   {
-    name: 'no server is to be had',
+    name: 'no server can be created',
     options: {
-      wrapAdapters: bentProvider(() => ({ create: () => Promise.reject(outage('create server')) })),
+      wrapAdapters: wrapProvider(() => ({ create: () => Promise.reject(outage('create server')) })),
     },
-    begin: plainly,
-    end: { verdicts: ['NODE_FAILURE'], posts: [TROUBLE], stages: 0, servers: 0 },
+    begin: push,
+    end: { verdicts: ['NODE_FAILURE'], posts: [FAILED_RUN], stages: 0, servers: 0 },
   },
   {
     name: 'the first fetch hangs until its deadline',
     options: {
-      wrapAdapters: bent('source', (source) => ({
+      wrapAdapters: wrapPort('source', (source) => ({
         fetch: (request, signal) =>
           request.server.name.endsWith('-1')
             ? new Promise((_, reject) => {
@@ -151,29 +150,29 @@ const setups: readonly Story[] = [
             : source.fetch(request, signal),
       })),
     },
-    begin: plainly,
+    begin: push,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 2, servers: 2 },
   },
   {
     name: 'no slot becomes free in time',
     options: { slots: 0, specs: [jobSpec({ limits: { queueTimeoutMs: 1_800_000 } })] },
-    begin: plainly,
-    end: { verdicts: ['NODE_FAILURE'], posts: [TROUBLE], stages: 0, servers: 0 },
+    begin: push,
+    end: { verdicts: ['NODE_FAILURE'], posts: [FAILED_RUN], stages: 0, servers: 0 },
   },
 ];
 
 const afterwards: readonly Story[] = [
   {
-    name: 'the log site is away at first',
+    name: 'the log site is down at first',
     options: {
-      wrapAdapters: bent('evidence', (evidence) => ({
+      wrapAdapters: wrapPort('evidence', (evidence) => ({
         publish: (request, signal) =>
           request.key.endsWith(':1')
             ? Promise.reject(outage('publish evidence'))
             : evidence.publish(request, signal),
       })),
     },
-    begin: plainly,
+    begin: push,
     end: {
       verdicts: ['SUCCESS'],
       posts: [SUCCEEDED],
@@ -183,21 +182,21 @@ const afterwards: readonly Story[] = [
     },
   },
   {
-    name: 'the log site is away until after the review has waited for it',
+    name: 'the log site is down for longer than the review waits',
     options: {
       results: FAILED,
       stage: ({ run }) => (run.stage === 'testing' ? exited(1) : SUCCESSFUL_STAGE),
-      wrapAdapters: bent('evidence', (evidence, ci) => ({
+      wrapAdapters: wrapPort('evidence', (evidence, ci) => ({
         publish: (request, signal) =>
           ci.clock.monotonic() < 1_500_000
             ? Promise.reject(outage('publish evidence'))
             : evidence.publish(request, signal),
       })),
     },
-    begin: plainly,
+    begin: push,
     end: {
       verdicts: ['FAILURE'],
-      posts: [TROUBLE],
+      posts: [FAILED_RUN],
       stages: 2,
       servers: 1,
       alarms: ['evidence-pending'],
@@ -209,23 +208,23 @@ const afterwards: readonly Story[] = [
       specs: [jobSpec({ limits: { publishAgeMs: 120_000 } })],
       results: FAILED,
       stage: ({ run }) => (run.stage === 'testing' ? exited(1) : SUCCESSFUL_STAGE),
-      wrapAdapters: bent('evidence', () => ({
+      wrapAdapters: wrapPort('evidence', () => ({
         publish: () => Promise.reject(outage('publish evidence', false)),
       })),
     },
-    begin: plainly,
+    begin: push,
     end: {
       verdicts: ['FAILURE'],
-      posts: [TROUBLE],
+      posts: [FAILED_RUN],
       stages: 2,
       servers: 1,
       alarms: ['evidence-pending', 'evidence-lost'],
     },
   },
   {
-    name: 'Gerrit takes the review, and its answer is lost',
+    name: 'Gerrit accepts the review, and its response is lost',
     options: {
-      wrapAdapters: bent('reviewer', (reviewer) => ({
+      wrapAdapters: wrapPort('reviewer', (reviewer) => ({
         post: async (request, signal, recovered) => {
           const answer = await reviewer.post(request, signal, recovered);
           if (request.key.endsWith(':1')) throw outage('post review');
@@ -233,13 +232,13 @@ const afterwards: readonly Story[] = [
         },
       })),
     },
-    begin: plainly,
+    begin: push,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 2, servers: 1 },
   },
   {
-    name: 'Gerrit refuses the vote',
+    name: 'Gerrit rejects the vote',
     options: { report: { label: 'Code-Review' } },
-    begin: plainly,
+    begin: push,
     end: {
       verdicts: ['SUCCESS'],
       posts: [`${FIRST},1 succeeded`],
@@ -249,9 +248,9 @@ const afterwards: readonly Story[] = [
     },
   },
   {
-    name: 'Gerrit drops the vote in silence',
+    name: 'Gerrit silently drops the vote',
     options: { report: { label: 'No-Such' } },
-    begin: plainly,
+    begin: push,
     end: {
       verdicts: ['SUCCESS'],
       posts: [`${FIRST},1 succeeded`],
@@ -263,20 +262,20 @@ const afterwards: readonly Story[] = [
   {
     name: 'in shadow mode nothing is posted',
     options: { report: { enabled: false } },
-    begin: plainly,
+    begin: push,
     end: { verdicts: ['SUCCESS'], posts: [], stages: 2, servers: 1 },
   },
   {
-    name: 'the provider is away when the server is to be deleted',
+    name: 'the provider is down when the server should be deleted',
     options: {
-      wrapAdapters: bentProvider((provider, ci) => ({
+      wrapAdapters: wrapProvider((provider, ci) => ({
         delete: (server, deployment) =>
           ci.clock.monotonic() < 150_000
             ? Promise.reject(outage('delete server'))
             : provider.delete(server, deployment, NEVER),
       })),
     },
-    begin: plainly,
+    begin: push,
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 2, servers: 1 },
   },
 ];
@@ -288,7 +287,7 @@ const several: readonly Story[] = [
       slots: 2,
       specs: [jobSpec(), jobSpec({ name: 'acme-unit', stacking: null })],
     },
-    begin: plainly,
+    begin: push,
     end: { verdicts: ['SUCCESS', 'SUCCESS'], posts: [SUCCEEDED], stages: 3, servers: 2 },
   },
   {
@@ -313,7 +312,7 @@ const several: readonly Story[] = [
     end: { verdicts: ['ABORTED'], posts: [], stages: 2, servers: 1 },
   },
   {
-    name: 'somebody asks for a recheck, and our own comment asks for nothing',
+    name: 'a recheck starts another run, and one by our own account does not',
     begin: (ci) => {
       ci.emit(created());
       when(ci, isRow('votes.read'), () => {

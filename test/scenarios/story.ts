@@ -1,4 +1,4 @@
-/** What a story is: how it is told, and what it must come to, in terms that the world can see. */
+/** A story: its options, its first event, and its expected end as the fakes show it. */
 import type { Verdict } from '../../src/machines/model/verdict.ts';
 import type { CiHarness, CiHarnessOptions } from './ci-harness.ts';
 
@@ -10,21 +10,21 @@ export interface Story {
 }
 
 export interface End {
-  /** Of the jobs, oldest first. */
+  /** Verdicts of the jobs, oldest first. */
   readonly verdicts: readonly Verdict[];
-  /** What Gerrit shows: the first line of each message, and its labels. */
+  /** The messages in Gerrit: change, outcome and labels. */
   readonly posts: readonly string[];
-  /** Stages whose command really began. */
+  /** Number of stages whose command began. */
   readonly stages: number;
-  /** Servers that were made. */
+  /** Number of servers that were created. */
   readonly servers: number;
-  /** Kinds that were raised, each once. */
+  /** Kinds of alarms, each once. */
   readonly alarms?: readonly string[];
-  /** Subjects of the mails that came, each once however often it did. */
+  /** Subjects of the mails, each once. */
   readonly mails?: readonly string[];
 }
 
-/** What a lab has come to, in the shape of a story's end. */
+/** The actual end of a story. */
 export function endOf(ci: CiHarness): Required<End> {
   return {
     verdicts: ci.jobs().flatMap(({ verdict }) => verdict ?? []),

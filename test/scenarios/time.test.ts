@@ -1,17 +1,26 @@
-/** Time that goes by while nobody looks, and clocks that jump. */
+/** Time that passes while no daemon runs, and clocks that jump. */
 import { describe, expect, test } from 'vitest';
 import { jobSpec } from '../machines/facts.ts';
 import { CiHarness } from './ci-harness.ts';
-import { created, FIRST } from './gerrit-says.ts';
-import { broken } from './judge.ts';
+import { isAt, when } from './faults.ts';
+import { created, FIRST } from './gerrit-events.ts';
 import { endOf } from './story.ts';
-import { isAt, when } from './trouble.ts';
+import { violations } from './violations.ts';
 
 const HOUR = 3_600_000;
-const WHOLE = { verdicts: ['SUCCESS'], posts: [`${FIRST},1 succeeded Verified+1`], stages: 2, servers: 1 };
+const UNDISTURBED = {
+  verdicts: ['SUCCESS'],
+  posts: [`${FIRST},1 succeeded Verified+1`],
+  stages: 2,
+  servers: 1,
+};
 
-/** Lets a job come to `state`, ends the daemon there, and lets `ms` go by. */
-async function deadAt(state: string, ms: number, options: ConstructorParameters<typeof CiHarness>[0] = {}) {
+/** Ends the daemon when its job reaches `state`, and advances the clock by `ms`. */
+async function runWithDowntime(
+  state: string,
+  ms: number,
+  options: ConstructorParameters<typeof CiHarness>[0] = {},
+) {
   const ci = new CiHarness(options);
   await ci.start();
   ci.emit(created());
@@ -24,19 +33,19 @@ async function deadAt(state: string, ms: number, options: ConstructorParameters<
 
 describe('while the daemon is dead', () => {
   test.each(['stacking.running', 'testing.running'])('a stage ends: %s', async (state) => {
-    const ci = await deadAt(state, 30 * 60_000);
-    expect(broken(ci)).toEqual([]);
-    expect(endOf(ci)).toMatchObject(WHOLE);
+    const ci = await runWithDowntime(state, 30 * 60_000);
+    expect(violations(ci)).toEqual([]);
+    expect(endOf(ci)).toMatchObject(UNDISTURBED);
     const ended = ci.store.rows('j00002').filter(({ type }) => type === 'stage.started');
     expect(ended.map(({ data }) => data.adopted)).toEqual(
       state === 'stacking.running' ? [false, true, false] : [false, false, true],
     );
   });
 
-  test('a stage ends in time, and its deadline passes too: its own result counts', async () => {
-    const ci = await deadAt('testing.running', 5 * HOUR);
-    expect(broken(ci)).toEqual([]);
-    expect(endOf(ci)).toMatchObject(WHOLE);
+  test('a stage ends in time, and its deadline passes later: its result counts', async () => {
+    const ci = await runWithDowntime('testing.running', 5 * HOUR);
+    expect(violations(ci)).toEqual([]);
+    expect(endOf(ci)).toMatchObject(UNDISTURBED);
     expect(ci.store.rows('j00002').filter(({ type }) => type === 'timer.fired')).toEqual([]);
   });
 
@@ -48,34 +57,34 @@ describe('while the daemon is dead', () => {
     ci.daemon.life.end();
     ci.clock.jump(50 * HOUR);
     await ci.run();
-    expect(broken(ci)).toEqual([]);
-    expect(endOf(ci)).toMatchObject(WHOLE);
+    expect(violations(ci)).toEqual([]);
+    expect(endOf(ci)).toMatchObject(UNDISTURBED);
   });
 
   test.each(['booting.creating', 'stacking.fetching', 'publishing.uploading'])(
-    'the answer to %s was in flight: no attempt is lost',
+    'the result of %s is in flight: no attempt is lost',
     async (state) => {
       const ci = new CiHarness({ downtimeMs: 50 * HOUR });
       await ci.start();
       when(ci, isAt(state), () => ci.daemon.life.end());
       ci.emit(created());
       await ci.run();
-      expect(broken(ci)).toEqual([]);
-      expect(endOf(ci)).toMatchObject(WHOLE);
+      expect(violations(ci)).toEqual([]);
+      expect(endOf(ci)).toMatchObject(UNDISTURBED);
       expect(ci.store.rows('j00002').filter(({ type }) => type === 'timer.fired')).toEqual([]);
     },
   );
 
-  test('a stage outlives its deadline: the runner or the daemon stops it, and it is timed out', async () => {
-    const ci = await deadAt('testing.running', 5 * HOUR, {
+  test('a stage exceeds its deadline: it is stopped, and the verdict is TIMED_OUT', async () => {
+    const ci = await runWithDowntime('testing.running', 5 * HOUR, {
       stage: ({ run }) =>
         run.stage === 'testing' ? null : { afterMs: 1, outcome: { how: 'exited', code: 0 } },
     });
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(endOf(ci)).toMatchObject({ verdicts: ['TIMED_OUT'], stages: 2, servers: 1 });
   });
 
-  test('jobs wait past their queue deadline: they keep the rest of it', async () => {
+  test('jobs wait past their queue deadline: downtime does not count', async () => {
     const ci = new CiHarness({ slots: 0 });
     await ci.start();
     ci.emit(created(1));
@@ -90,14 +99,14 @@ describe('while the daemon is dead', () => {
     expect(ci.jobs().map(({ state }) => state)).toEqual(['queued.waiting', 'queued.waiting']);
     const before = ci.clock.monotonic();
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(endOf(ci).verdicts).toEqual(['NODE_FAILURE', 'NODE_FAILURE']);
     // 24 hours in all, of which 21 were served by the three daemons that died.
     const served = ci.clock.monotonic() - before;
     expect([served >= 3 * HOUR - 1, served < 4 * HOUR]).toEqual([true, true]);
   });
 
-  test('deadlines that are over when the daemon starts fire first, in the order in which they came due', async () => {
+  test('overdue deadlines fire first when the daemon starts, in the order of their due times', async () => {
     const specs = [3, 1, 2].map((hours) =>
       jobSpec({ name: `wait-${hours}`, limits: { queueTimeoutMs: hours * HOUR } }),
     );
@@ -113,7 +122,7 @@ describe('while the daemon is dead', () => {
     const names = new Map(ci.jobs().map(({ id, name }) => [id, name]));
     expect(fired.flatMap(({ history }) => names.get(history) ?? [])).toEqual(['wait-1', 'wait-2', 'wait-3']);
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
   });
 });
 
@@ -148,17 +157,17 @@ describe.each([
     const before = ci.clock.monotonic();
     ci.emit(created());
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(endOf(ci).verdicts).toEqual(['SUCCESS']);
     expect(ci.runner.started).toBe(state === 'booting.backoff' ? 3 : 2);
-    // Neither hurried nor held up: two or three stages of a minute, and a wait of at most half a minute.
+    // Two or three stages of a minute, and a wait of at most half a minute.
     expect(ci.clock.monotonic() - before).toBeLessThan(5 * 60_000);
     expect(ci.clock.monotonic() - before).toBeGreaterThanOrEqual(2 * 60_000);
     const times = ci.store.rows('j00002').map(({ at }) => at);
     expect(times).toEqual([...times].sort((one, other) => one - other));
   });
 
-  test('while the daemon is dead, and no wait becomes longer than it was set for', async () => {
+  test('while the daemon is dead, and no wait becomes longer', async () => {
     const ci = new CiHarness({ stage: () => null });
     await ci.start();
     ci.emit(created());
@@ -168,7 +177,7 @@ describe.each([
     await ci.restart();
     const before = ci.clock.monotonic();
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(endOf(ci).verdicts).toEqual(['RETRY_LIMIT']);
     expect(ci.clock.monotonic() - before).toBeLessThan(2 * (HOUR + 60_000) + 60_000);
   });

@@ -10,14 +10,14 @@ import { fakeIo } from '../fakes/io.ts';
 import { runs } from '../fixtures/effort.ts';
 import { withJobTwo } from '../fixtures/job-two.ts';
 import { CiHarness, type CiHarnessOptions } from './ci-harness.ts';
-import { created } from './gerrit-says.ts';
-import { broken } from './judge.ts';
+import { created } from './gerrit-events.ts';
 import { endOf } from './story.ts';
+import { violations } from './violations.ts';
 
 let withoutJobTwo = () => {};
 afterEach(() => withoutJobTwo());
 
-/** Change 1 is tested on job@1, and 2 waits on it, when a program takes over that starts new jobs on job@2. */
+/** Change 1 is tested and change 2 waits on job@1 when a new version starts, whose jobs are on job@2. */
 async function upgraded(options: CiHarnessOptions = {}): Promise<CiHarness> {
   const ci = new CiHarness(options);
   await ci.start();
@@ -32,8 +32,8 @@ async function upgraded(options: CiHarnessOptions = {}): Promise<CiHarness> {
   return ci;
 }
 
-function ask<R extends OperatorRequest>(ci: CiHarness, request: R): Promise<OperatorAnswers[R['do']]> {
-  const desk = new OperatorCommands({
+function perform<R extends OperatorRequest>(ci: CiHarness, request: R): Promise<OperatorAnswers[R['do']]> {
+  const commands = new OperatorCommands({
     engine: ci.daemon.engine,
     store: ci.store,
     admission: ci.daemon.admission,
@@ -42,7 +42,7 @@ function ask<R extends OperatorRequest>(ci: CiHarness, request: R): Promise<Oper
     reload: async () => ({ changed: [], restart: [], problems: [] }),
     identity: { pid: 42, version: '1' },
   });
-  return desk.perform(request, { who: 'alice', why: 'by hand' }) as Promise<OperatorAnswers[R['do']]>;
+  return commands.perform(request, { who: 'alice', why: 'by hand' }) as Promise<OperatorAnswers[R['do']]>;
 }
 
 const idOf = (ci: CiHarness, change: number) => ci.jobs().find((job) => job.change === change)?.id ?? '';
@@ -72,7 +72,7 @@ test('they share the slots, and the views show the same for both', async () => {
   expect([...seen]).toEqual(
     expect.arrayContaining(['cleanup.deleting true', 'teardown.deleting true', 'cooling false']),
   );
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(served(ci)).toEqual([1, 2, 3, 4]);
   expect(ci.provider.peak).toBe(1);
   expect(endOf(ci).verdicts).toEqual(['SUCCESS', 'SUCCESS', 'SUCCESS', 'SUCCESS']);
@@ -93,15 +93,15 @@ test('a drain finishes running jobs of both, and leaves waiting ones', async () 
   await ci.daemon.service.stop();
   await ci.restart();
   await ci.run();
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
 });
 
-test('after a crash at any point each continues on its own version', async () => {
-  const whole = await upgraded({ slots: 2 });
-  const first = whole.points.length;
-  await whole.run();
+test('after a crash at any point each job continues on its own version', async () => {
+  const undisturbed = await upgraded({ slots: 2 });
+  const first = undisturbed.points.length;
+  await undisturbed.run();
   withoutJobTwo();
-  const [points, end] = [whole.points.length - first, endOf(whole)];
+  const [points, end] = [undisturbed.points.length - first, endOf(undisturbed)];
   // From the first to the last.
   const parts = runs(10, 3);
   for (let part = 0; part < parts; part += 1) {
@@ -109,7 +109,7 @@ test('after a crash at any point each continues on its own version', async () =>
     ci.crashAt = [ci.points.length + Math.floor((points * part) / parts)];
     await ci.run();
     expect(ci.lives).toBe(3);
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(endOf(ci)).toMatchObject({ verdicts: end.verdicts, posts: end.posts });
     expect(machines(ci)).toEqual(['job@1', 'job@1', 'job@2', 'job@2']);
     withoutJobTwo();
@@ -118,16 +118,19 @@ test('after a crash at any point each continues on its own version', async () =>
 
 test('operators promote and cancel jobs of both', async () => {
   const ci = await upgraded();
-  const promoted = await ask(ci, { do: 'promote', targets: [{ job: idOf(ci, 4) }, { job: idOf(ci, 1) }] });
+  const promoted = await perform(ci, {
+    do: 'promote',
+    targets: [{ job: idOf(ci, 4) }, { job: idOf(ci, 1) }],
+  });
   expect(promoted).toMatchObject({ promoted: [{ change: 4 }], passed: [{ change: 1 }] });
-  expect(await ask(ci, { do: 'dequeue', target: { job: idOf(ci, 3) } })).toMatchObject({
+  expect(await perform(ci, { do: 'dequeue', target: { job: idOf(ci, 3) } })).toMatchObject({
     jobs: [{ change: 3 }],
   });
-  expect(await ask(ci, { do: 'dequeue', target: { change: 2, patchset: null } })).toMatchObject({
+  expect(await perform(ci, { do: 'dequeue', target: { change: 2, patchset: null } })).toMatchObject({
     reviews: [{}],
   });
   await ci.run();
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(served(ci)).toEqual([1, 4]);
   expect(endOf(ci).verdicts).toEqual(['SUCCESS', 'ABORTED', 'ABORTED', 'SUCCESS']);
 });

@@ -1,7 +1,7 @@
 /**
- * Anything may happen around votes: full and partial runs of up to five jobs, rebases of all kinds, people who set and
- * remove our votes, a configuration that changes, daemons that die. Each label that is sent is compared with a second
- * reading of the rules, which is fed from the log's facts alone.
+ * Random sequences around votes: full and partial runs of up to five jobs, rebases of all kinds, people who set and
+ * remove our votes, configuration changes, crashes. Each label that is sent is compared with the reference
+ * implementation, whose input comes only from the log.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -12,11 +12,11 @@ import { jobSpec } from '../machines/facts.ts';
 import { jobRules } from '../machines/rule-facts.ts';
 import { bestAllowedVote } from '../machines/vote-reference.ts';
 import { CiHarness } from './ci-harness.ts';
-import { FIRST, patchset } from './gerrit-says.ts';
-import { broken } from './judge.ts';
-import { judged, overlaps, VALUES } from './votes-judge.ts';
+import { FIRST, patchset } from './gerrit-events.ts';
+import { violations } from './violations.ts';
+import { judged, overlaps, VALUES } from './votes-reference.ts';
 
-const AWAY = { operation: 'ask', target: '', message: 'away', retryable: true, hint: '' };
+const UNAVAILABLE = { operation: 'ask', target: '', message: 'away', retryable: true, hint: '' };
 const ENDS = [
   { how: 'exited', code: 0 },
   { how: 'exited', code: 0 },
@@ -39,7 +39,7 @@ const happening = fc.oneof(
       jobs: fc.array(fc.nat(4), { maxLength: 3 }),
       ends: fc.array(fc.nat(ENDS.length - 1), { minLength: 5, maxLength: 5 }),
       back: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.constant(1)),
-      /** The last one is longer than a review waits. */
+      /** The last value is longer than a review waits. */
       afterMs: fc.constantFrom(1_000, 60_000, 400_000, 1_200_000),
     }),
   },
@@ -85,7 +85,7 @@ const NEEDED = 912_000;
 
 const nameOf = (index: number) => `job-${index}`;
 
-/** One change, its jobs, and what its configuration says now. */
+/** One change, its jobs, and their current configuration. */
 class VoteScenario {
   readonly ci: CiHarness;
   readonly jobs: Job[];
@@ -108,7 +108,7 @@ class VoteScenario {
       slots: 5,
       specs: this.specs,
       report: { ...VALUES, jobTimeoutMs: 900_000 },
-      // Asked again by each daemon.
+      // Read again by each daemon.
       get rules() {
         return { jobs: scenario.rules() };
       },
@@ -155,11 +155,12 @@ class VoteScenario {
       case 'kill':
         return ci.restart();
       case 'deaf': {
-        for (let times = 0; times < what.times; times += 1) ci.reviewer.failNext(AWAY, 'readChangeState');
+        for (let times = 0; times < what.times; times += 1)
+          ci.reviewer.failNext(UNAVAILABLE, 'readChangeState');
         return;
       }
       case 'lose':
-        return ci.reviewer.loseAnswerNext(AWAY);
+        return ci.reviewer.loseAnswerNext(UNAVAILABLE);
       case 'move':
         this.#branch = this.#branch === BRANCH ? OTHER_BRANCH : BRANCH;
         ci.reviewer.branches.set(FIRST, this.#branch);
@@ -197,7 +198,7 @@ class VoteScenario {
       ci.changes.show({ ...patchset(NEEDED, this.#needed), revision });
       ci.changes.show(on, { dependsOn: [NEEDED] });
     }
-    // One that dies while it is asked never answers.
+    // Never resolves if the daemon dies meanwhile.
     void ci.daemon.admission.start(on, wanted.map(nameOf), `run-${this.#runs}`).catch(() => undefined);
     await ci.untilIdle();
   }
@@ -244,7 +245,7 @@ test('the label that is sent always follows the rules', LONG, async () => {
         sent.set(String(value), (sent.get(String(value)) ?? 0) + 1);
       }
       expect(overlaps(ci)).toEqual([]);
-      expect(broken(ci)).toEqual([]);
+      expect(violations(ci)).toEqual([]);
       expect(ci.crashes).toEqual([]);
       ci.store.close();
     }),
@@ -254,6 +255,6 @@ test('the label that is sent always follows the rules', LONG, async () => {
       endOnFailure: false,
     },
   );
-  // The stories are such that answers of every sign come up.
+  // The stories give votes of every sign.
   expect([...sent.keys()]).toEqual(expect.arrayContaining(['-1', '1', 'null']));
 });

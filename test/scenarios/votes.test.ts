@@ -1,11 +1,11 @@
-/** The vote after partial runs, as Gerrit sees it: what another job came to counts, and the comment says so. */
+/** The vote after partial runs: verdicts of other jobs count, and the comment names them. */
 import { describe, expect, test } from 'vitest';
 import type { JobSpec, Patchset } from '../../src/machines/model/domain.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { jobRules } from '../machines/rule-facts.ts';
 import { CiHarness, type CiHarnessOptions, SUCCESSFUL_STAGE } from './ci-harness.ts';
-import { comment, created, FIRST, patchset } from './gerrit-says.ts';
-import { broken } from './judge.ts';
+import { comment, created, FIRST, patchset } from './gerrit-events.ts';
+import { violations } from './violations.ts';
 
 const [ISCSI, FC] = ['acme-iscsi', 'acme-fc'];
 const LAZY = { include: [], exclude: ['TRIVIAL_REBASE', 'NO_CODE_CHANGE'] };
@@ -55,20 +55,20 @@ describe('a partial run after a failure', () => {
   test.each([
     ['enqueued by an operator', (ci: CiHarness) => enqueue(ci, [FC])],
     [
-      'asked for in a comment',
+      'requested by a comment',
       async (ci: CiHarness) => {
         ci.emit(comment('check fc'));
         await ci.run();
       },
     ],
-  ])('raises no vote, and says which vote stays: %s', async (_, begin) => {
+  ])('does not raise the vote, and names the vote that stays: %s', async (_, begin) => {
     const ci = await iscsiFailed();
     await begin(ci);
     expect(ci.reviewer.posted).toHaveLength(2);
     expect([last(ci)?.labels, vote(ci)]).toEqual([{}, -1]);
     expect(last(ci)?.message).toMatch(/^Build succeeded/);
     expect(last(ci)?.message).toMatch(/^Verified-1 stays: acme-iscsi failed, https:\/\/\S+\.$/m);
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     ci.store.close();
   });
 
@@ -90,7 +90,7 @@ describe('a partial run after a failure', () => {
     ci.store.close();
   });
 
-  test('that repairs the failed job raises the vote, and says what else counts', async () => {
+  test('that repairs the failed job raises the vote, and names the other verdict', async () => {
     const ci = await iscsiFailed();
     failing.clear();
     await enqueue(ci, [ISCSI]);
@@ -159,7 +159,7 @@ describe('a patchset of a kind that the jobs exclude', () => {
     ci.store.close();
   });
 
-  /** Patchset 2 comes when the vote was computed for patchset 1, and the post has not arrived yet. */
+  /** Patchset 2 is uploaded after the vote was computed for patchset 1 and before the post arrives. */
   async function replacedBeforeThePost(kind: string): Promise<CiHarness> {
     const ci = await started({ rules });
     ci.reviewer.holdNext('request');
@@ -176,7 +176,7 @@ describe('a patchset of a kind that the jobs exclude', () => {
     const ci = await replacedBeforeThePost('TRIVIAL_REBASE');
     expect(ci.reviewer.posted).toMatchObject([{ patchset: 2, labels: { Verified: 1 } }]);
     expect([vote(ci, 1), vote(ci, 2)]).toEqual([0, 1]);
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     ci.store.close();
   });
 
@@ -285,7 +285,7 @@ test('a job that timed out gets no vote from its older success', async () => {
   expect([last(ci)?.labels, vote(ci)]).toEqual([{}, 0]);
   expect(last(ci)?.message).toContain('No vote: acme-fc has not ended.');
   expect(ci.jobs().at(-1)?.verdict).toBe('FAILURE');
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   ci.store.close();
 });
 
@@ -302,6 +302,6 @@ test('reviews of one change post one after the other', async () => {
   await ci.run();
   expect(ci.reviewer.posted.map(({ labels }) => labels)).toEqual([{ Verified: -1 }, {}]);
   expect(vote(ci)).toBe(-1);
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   ci.store.close();
 });

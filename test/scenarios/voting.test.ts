@@ -1,11 +1,11 @@
-/** Votes while everything fails: they stop by themselves, the operator hears of it once, and only an operator lets them go on. */
+/** Votes while everything fails: voting stops with one alarm, and only an operator resumes it. */
 import { describe, expect, test } from 'vitest';
 import { resumeVoting } from '../../src/engine/operations/open-voting.ts';
 import { crashPoints, LONG } from '../fixtures/effort.ts';
 import { FAILED } from '../machines/facts.ts';
 import { CiHarness } from './ci-harness.ts';
-import { created } from './gerrit-says.ts';
-import { broken } from './judge.ts';
+import { created } from './gerrit-events.ts';
+import { violations } from './violations.ts';
 
 const labels = (ci: CiHarness) => ci.reviewer.posted.map((posted) => posted.labels.Verified ?? 0);
 
@@ -38,18 +38,18 @@ describe('failures on several changes in a row', () => {
       ['voting-stopped', true],
       ['voting-stopped', false],
     ]);
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     ci.store.close();
   });
 
-  test('are counted across restarts, however the daemon ends', LONG, async () => {
+  test('are counted across restarts, after a crash at any point', LONG, async () => {
     const undisturbed = await started();
     await failing(undisturbed, 1, 2, 3, 4);
     undisturbed.store.close();
     for (const point of crashPoints(undisturbed.points, (_, index) => index % 7 === 3)) {
       const ci = await started([point]);
       await failing(ci, 1, 2, 3, 4);
-      expect([point, labels(ci), broken(ci)]).toEqual([point, [-1, -1, 0, 0], []]);
+      expect([point, labels(ci), violations(ci)]).toEqual([point, [-1, -1, 0, 0], []]);
       ci.store.close();
     }
   });
@@ -65,7 +65,7 @@ describe('failures on several changes in a row', () => {
   });
 });
 
-test('resuming when voting was never stopped resets the count, and says so', async () => {
+test('resuming when voting was not stopped resets the count, and returns false', async () => {
   const ci = await started();
   await failing(ci, 1, 2);
   expect(await resumeVoting(ci.daemon.engine, ci.store, 'alice', 'for good measure')).toBe(false);

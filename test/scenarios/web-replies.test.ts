@@ -1,6 +1,6 @@
 /**
- * Replies that people write on Gerrit's web page: patchset-level comments, which the stream and the history word differently.
- * Each is decided once and by its words, whether it was streamed, found afterwards, or both.
+ * Replies on Gerrit's web page: patchset-level comments, whose text differs between the stream and the history. Each is
+ * decided once by its text, whether it was streamed, found by a query, or both.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ChangeHistoryQuery } from '../../src/adapters/gerrit/history/change-history.ts';
@@ -38,13 +38,13 @@ afterEach(async () => {
   await embedded.stop();
 });
 
-/** A daemon as far as it decides about comments; it may be away, and its stream may be cut. */
-class Watch {
+/** The part of a daemon that decides on comments; it can be stopped, and its stream can be held back. */
+class CommentIntake {
   readonly decided: Comment[] = [];
   readonly #store = openStore(':memory:');
   readonly #pages: FetchPage;
   #intake: EventIntake;
-  #owed: readonly number[] | 'everything' | null = null;
+  #pending: readonly number[] | 'everything' | null = null;
   #listening = false;
   #streamed: Promise<void> = Promise.resolve();
   #hold: Promise<void> | null = null;
@@ -58,12 +58,12 @@ class Watch {
     embedded.gerrit.state.listen((event) => this.#hear(event));
   }
 
-  /** A daemon starts, and looks back. */
+  /** Starts a new intake, and catches up. */
   async start(): Promise<void> {
     this.#intake = this.#make();
     await this.#intake.begin(Date.now() - 60_000);
     this.#intake.attachHistory(new ChangeHistoryQuery(this.#pages, 100));
-    this.#owed = 'everything';
+    this.#pending = 'everything';
     this.#listening = true;
     await this.settle();
   }
@@ -72,7 +72,7 @@ class Watch {
     this.#listening = false;
   }
 
-  /** What Gerrit tells from now on waits until the returned function is called. */
+  /** Holds events back until the returned function is called. */
   holdStream(): () => void {
     let release = (): void => {};
     const held = new Promise<void>((resolve) => {
@@ -86,28 +86,28 @@ class Watch {
     };
   }
 
-  /** Looks until nothing is left to be looked at. */
+  /** Catches up until nothing is pending. */
   async settle(): Promise<void> {
     await this.#streamed;
-    while (this.#owed !== null) {
-      const changes = this.#owed === 'everything' ? null : this.#owed;
-      this.#owed = null;
+    while (this.#pending !== null) {
+      const changes = this.#pending === 'everything' ? null : this.#pending;
+      this.#pending = null;
       const effect = { type: 'catchUp', key: 'catchUp', timeoutMs: 1, changes } as const;
       const { unsure } = await this.#intake.run(effect, NEVER);
-      if (unsure.length > 0) this.#owe(unsure);
+      if (unsure.length > 0) this.#addPending(unsure);
     }
   }
 
-  /** What each comment said and voted. */
-  get words(): readonly string[] {
+  /** Text and votes of each comment. */
+  get texts(): readonly string[] {
     return this.decided.map((event) => {
       const votes = votesCast(event).map(voteText);
       return [...votes, written(event.comment)].join(' ').trim();
     });
   }
 
-  /** How many of them ask for a run. */
-  get asked(): number {
+  /** How many of them request a run. */
+  get requests(): number {
     const own = jobRules();
     return this.decided.filter((event) => Array.isArray(causesOf(event, triggerRules(), own))).length;
   }
@@ -122,9 +122,9 @@ class Watch {
     else this.#hold = this.#hold.then(take);
   }
 
-  #owe(changes: readonly number[] | null): void {
-    if (changes === null || this.#owed === 'everything') this.#owed = 'everything';
-    else this.#owed = [...(this.#owed ?? []), ...changes];
+  #addPending(changes: readonly number[] | null): void {
+    if (changes === null || this.#pending === 'everything') this.#pending = 'everything';
+    else this.#pending = [...(this.#pending ?? []), ...changes];
   }
 
   #make(): EventIntake {
@@ -150,7 +150,7 @@ class Watch {
           return { outcomes: [], durable: submit([], noted) };
         },
       },
-      onGap: (_, changes) => this.#owe(changes),
+      onGap: (_, changes) => this.#addPending(changes),
     });
   }
 }
@@ -162,110 +162,113 @@ const inline = (message: string) => ({ 'driver.py': [{ message }] });
 
 const SITES = ['SSH', 'REST'].flatMap((transport) => [true, false].map((shown) => ({ transport, shown })));
 
-describe.each(SITES)('history by $road, events that show replies: $shown', ({ transport, shown }) => {
-  let watch: Watch;
-  let change: number;
-  const dev = () => embedded.gerrit.as('dev');
-  beforeEach(async () => {
-    embedded.gerrit.state.publishesPatchsetComments = shown;
-    watch = new Watch(transport);
-    await watch.start();
-    ({ change } = embedded.newPatchset());
-  });
+describe.each(SITES)(
+  'history over $transport, events that include replies: $shown',
+  ({ transport, shown }) => {
+    let intake: CommentIntake;
+    let change: number;
+    const dev = () => embedded.gerrit.as('dev');
+    beforeEach(async () => {
+      embedded.gerrit.state.publishesPatchsetComments = shown;
+      intake = new CommentIntake(transport);
+      await intake.start();
+      ({ change } = embedded.newPatchset());
+    });
 
-  test('a recheck is received live, and not again after a restart', async () => {
-    dev().review(change, { comments: reply('recheck') });
-    await watch.settle();
-    expect(watch.words).toEqual(['recheck']);
-    for (let restarts = 0; restarts < 2; restarts += 1) await watch.start();
-    expect(watch.words).toEqual(['recheck']);
-    expect(watch.asked).toBe(1);
-  });
+    test('a recheck is received live, and not again after a restart', async () => {
+      dev().review(change, { comments: reply('recheck') });
+      await intake.settle();
+      expect(intake.texts).toEqual(['recheck']);
+      for (let restarts = 0; restarts < 2; restarts += 1) await intake.start();
+      expect(intake.texts).toEqual(['recheck']);
+      expect(intake.requests).toBe(1);
+    });
 
-  test('a recheck is found after a restart, once', async () => {
-    watch.stop();
-    dev().review(change, { comments: reply('recheck') });
-    for (let restarts = 0; restarts < 2; restarts += 1) await watch.start();
-    expect(watch.words).toEqual(['recheck']);
-    expect(watch.asked).toBe(1);
-  });
+    test('a recheck is found after a restart, once', async () => {
+      intake.stop();
+      dev().review(change, { comments: reply('recheck') });
+      for (let restarts = 0; restarts < 2; restarts += 1) await intake.start();
+      expect(intake.texts).toEqual(['recheck']);
+      expect(intake.requests).toBe(1);
+    });
 
-  test('a vote is one vote in whatever form it arrives', async () => {
-    dev().review(change, { labels: { 'Code-Review': 1 }, comments: reply('LGTM') });
-    await watch.settle();
-    await watch.start();
-    expect(watch.words).toEqual(['Code-Review+1 LGTM']);
-    watch.stop();
-    dev().review(change, { labels: { 'Code-Review': 2 }, comments: reply('LGTM') });
-    dev().review(change, { labels: { 'Code-Review': 0 } });
-    for (let restarts = 0; restarts < 2; restarts += 1) await watch.start();
-    expect(watch.words).toEqual(['Code-Review+1 LGTM', 'Code-Review+2 LGTM', 'Code-Review+0']);
-  });
+    test('a vote is decided once in any form', async () => {
+      dev().review(change, { labels: { 'Code-Review': 1 }, comments: reply('LGTM') });
+      await intake.settle();
+      await intake.start();
+      expect(intake.texts).toEqual(['Code-Review+1 LGTM']);
+      intake.stop();
+      dev().review(change, { labels: { 'Code-Review': 2 }, comments: reply('LGTM') });
+      dev().review(change, { labels: { 'Code-Review': 0 } });
+      for (let restarts = 0; restarts < 2; restarts += 1) await intake.start();
+      expect(intake.texts).toEqual(['Code-Review+1 LGTM', 'Code-Review+2 LGTM', 'Code-Review+0']);
+    });
 
-  test('equal texts are counted: three received and two missed are five', async () => {
-    for (let heard = 0; heard < 3; heard += 1) dev().review(change, { comments: reply('recheck') });
-    await watch.settle();
-    watch.stop();
-    for (let missed = 0; missed < 2; missed += 1) dev().review(change, { comments: reply('recheck') });
-    dev().review(change, { message: 'recheck' });
-    for (let restarts = 0; restarts < 2; restarts += 1) await watch.start();
-    expect(watch.words).toEqual(Array.from({ length: 6 }, () => 'recheck'));
-  });
+    test('equal texts are counted: three received and two missed are five', async () => {
+      for (let heard = 0; heard < 3; heard += 1) dev().review(change, { comments: reply('recheck') });
+      await intake.settle();
+      intake.stop();
+      for (let missed = 0; missed < 2; missed += 1) dev().review(change, { comments: reply('recheck') });
+      dev().review(change, { message: 'recheck' });
+      for (let restarts = 0; restarts < 2; restarts += 1) await intake.start();
+      expect(intake.texts).toEqual(Array.from({ length: 6 }, () => 'recheck'));
+    });
 
-  test('comments on files never request a run, whatever their text', async () => {
-    dev().review(change, { comments: inline('recheck') });
-    await watch.settle();
-    watch.stop();
-    dev().review(change, { message: 'see inline', comments: inline('recheck') });
-    await watch.start();
-    expect([watch.words, watch.asked]).toEqual([['', 'see inline'], 0]);
-  });
+    test('comments on files never request a run, with any text', async () => {
+      dev().review(change, { comments: inline('recheck') });
+      await intake.settle();
+      intake.stop();
+      dev().review(change, { message: 'see inline', comments: inline('recheck') });
+      await intake.start();
+      expect([intake.texts, intake.requests]).toEqual([['', 'see inline'], 0]);
+    });
 
-  test('beside comments on files, received and missed, each reply counts once', async () => {
-    dev().review(change, { comments: { ...inline('one'), ...reply('recheck') } });
-    await watch.settle();
-    dev().review(change, { comments: inline('two') });
-    await watch.settle();
-    expect(watch.words).toEqual(['recheck', '']);
-    watch.stop();
-    dev().review(change, { comments: { ...inline('three'), ...reply('run-acme-ci') } });
-    for (let restarts = 0; restarts < 2; restarts += 1) await watch.start();
-    expect(watch.words).toEqual(['recheck', '', 'run-acme-ci']);
-    expect(watch.asked).toBe(2);
-  });
+    test('beside comments on files, received and missed, each reply counts once', async () => {
+      dev().review(change, { comments: { ...inline('one'), ...reply('recheck') } });
+      await intake.settle();
+      dev().review(change, { comments: inline('two') });
+      await intake.settle();
+      expect(intake.texts).toEqual(['recheck', '']);
+      intake.stop();
+      dev().review(change, { comments: { ...inline('three'), ...reply('run-acme-ci') } });
+      for (let restarts = 0; restarts < 2; restarts += 1) await intake.start();
+      expect(intake.texts).toEqual(['recheck', '', 'run-acme-ci']);
+      expect(intake.requests).toBe(2);
+    });
 
-  test('a reply that is looked up together with a comment on a file, before the stream delivers it, counts once', async () => {
-    dev().review(change, { comments: inline('recheck') });
-    const release = watch.holdStream();
-    dev().review(change, { comments: reply('recheck') });
-    await watch.settle();
-    release();
-    await watch.settle();
-    expect(watch.words).toEqual(['', 'recheck']);
-    await watch.start();
-    expect(watch.asked).toBe(1);
-  });
+    test('a reply that is looked up together with a comment on a file, before the stream delivers it, counts once', async () => {
+      dev().review(change, { comments: inline('recheck') });
+      const release = intake.holdStream();
+      dev().review(change, { comments: reply('recheck') });
+      await intake.settle();
+      release();
+      await intake.settle();
+      expect(intake.texts).toEqual(['', 'recheck']);
+      await intake.start();
+      expect(intake.requests).toBe(1);
+    });
 
-  test('each of several replies in one message that a catch-up finds requests a run separately', async () => {
-    watch.stop();
-    dev().review(change, { comments: reply('Done', 'recheck') });
-    await watch.start();
-    expect([watch.words, watch.asked]).toEqual([['Done\nrecheck'], 1]);
-  });
+    test('each of several replies in one message that a catch-up finds requests a run separately', async () => {
+      intake.stop();
+      dev().review(change, { comments: reply('Done', 'recheck') });
+      await intake.start();
+      expect([intake.texts, intake.requests]).toEqual([['Done\nrecheck'], 1]);
+    });
 
-  test('what a program says of itself while its words count is nothing new', async () => {
-    const acme = embedded.gerrit.as('acme-ci');
-    acme.review(change, { message: 'Build failed', labels: { Verified: -1 }, comments: inline('here') });
-    await watch.settle();
-    await watch.start();
-    expect(watch.words).toEqual(['Verified-1 Build failed']);
-  });
-});
+    test('a message of a program that also has file comments is decided once', async () => {
+      const acme = embedded.gerrit.as('acme-ci');
+      acme.review(change, { message: 'Build failed', labels: { Verified: -1 }, comments: inline('here') });
+      await intake.settle();
+      await intake.start();
+      expect(intake.texts).toEqual(['Verified-1 Build failed']);
+    });
+  },
+);
 
 test('a comment that Gerrit does not show yet is queried again', async () => {
   embedded.gerrit.state.publishesPatchsetComments = false;
-  const watch = new Watch('SSH');
-  await watch.start();
+  const intake = new CommentIntake('SSH');
+  await intake.start();
   const { change } = embedded.newPatchset();
   const record = embedded.gerrit.change(change);
   embedded.gerrit.as('dev').review(change, { comments: reply('recheck') });
@@ -274,7 +277,7 @@ test('a comment that Gerrit does not show yet is queried again', async () => {
     record.messages.push(...hidden[0]);
     record.comments.push(...hidden[1]);
   });
-  await watch.settle();
+  await intake.settle();
   unhide();
-  expect(watch.words).toEqual(['recheck']);
+  expect(intake.texts).toEqual(['recheck']);
 });

@@ -10,7 +10,7 @@ mailerContract('a program', async () => {
     mailer: new SendmailMailer({ argv: program.argv, from, graceMs: 1_000 }),
     delivered: async () =>
       program.taken.map(({ argv, data }) => delivered(argv.slice(argv.indexOf('--') + 1), data)),
-    refuseNext: (forGood) => program.next(forGood ? 67 : 75),
+    rejectNext: (permanently) => program.next(permanently ? 67 : 75),
     stop: async () => program.remove(),
   };
 });

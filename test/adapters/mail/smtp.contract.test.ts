@@ -17,7 +17,7 @@ mailerContract('SMTP', async () => {
   return {
     mailer,
     delivered: async () => sink.mails.map(({ to, data }) => delivered(to, data)),
-    refuseNext: (forGood) => sink.next('DATA', forGood ? '554 5.7.1 no thanks' : '451 4.3.0 later'),
+    rejectNext: (permanently) => sink.next('DATA', permanently ? '554 5.7.1 no thanks' : '451 4.3.0 later'),
     stop: () => sink.close(),
   };
 });

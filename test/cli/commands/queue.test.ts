@@ -10,7 +10,7 @@ import { fakeIo } from '../../fakes/io.ts';
 import { jobSpec } from '../../machines/facts.ts';
 import { jobRules } from '../../machines/rule-facts.ts';
 import { CiHarness, type CiHarnessOptions } from '../../scenarios/ci-harness.ts';
-import { created, FIRST } from '../../scenarios/gerrit-says.ts';
+import { created, FIRST } from '../../scenarios/gerrit-events.ts';
 
 function of(project: string, event: GerritEvent): GerritEvent {
   return 'patchset' in event ? { ...event, patchset: { ...event.patchset, project } } : event;

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import { jobRules } from '../../machines/rule-facts.ts';
 import { CiHarness } from '../../scenarios/ci-harness.ts';
-import { comment, created } from '../../scenarios/gerrit-says.ts';
+import { comment, created } from '../../scenarios/gerrit-events.ts';
 
 const HOLD = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 4 * 3_600_000 };
 

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { jobSpec } from '../../machines/facts.ts';
 import { jobRules } from '../../machines/rule-facts.ts';
 import { CiHarness } from '../../scenarios/ci-harness.ts';
-import { comment, created, FIRST } from '../../scenarios/gerrit-says.ts';
-import { broken } from '../../scenarios/judge.ts';
+import { comment, created, FIRST } from '../../scenarios/gerrit-events.ts';
+import { violations } from '../../scenarios/violations.ts';
 
 async function labOfTwo(slots = 2): Promise<CiHarness> {
   const jobs = [
@@ -30,7 +30,7 @@ test('a request for one job starts it while another one tests the same patchset'
   await ci.untilIdle();
   expect(ci.jobs().map(({ name }) => name)).toEqual(['a', 'b']);
   await ci.run();
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(ended(ci)).toEqual(['a SUCCESS', 'b SUCCESS']);
   expect(ci.reviewer.posted).toHaveLength(2);
 });
@@ -39,7 +39,7 @@ test('a request for both starts the one that does not run', async () => {
   const ci = await labOfTwo(1);
   ci.emit(comment('run-acme-ci'));
   await ci.run();
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   expect(ended(ci)).toEqual(['a SUCCESS', 'b SUCCESS']);
 });
 

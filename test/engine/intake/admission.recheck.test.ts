@@ -1,7 +1,7 @@
 /** A recheck may answer our comment while our vote is still being read back. It must not be lost. */
 import { expect, test } from 'vitest';
 import { CiHarness } from '../../scenarios/ci-harness.ts';
-import { comment, created } from '../../scenarios/gerrit-says.ts';
+import { comment, created } from '../../scenarios/gerrit-events.ts';
 
 async function recheckedIn(state: string, hold: (ci: CiHarness) => void): Promise<CiHarness> {
   const ci = new CiHarness({

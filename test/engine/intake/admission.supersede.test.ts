@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import type { SupersedeMode } from '../../../src/machines/trigger/rules/supersede.ts';
 import { CiHarness } from '../../scenarios/ci-harness.ts';
-import { comment, created, FIRST } from '../../scenarios/gerrit-says.ts';
-import { broken } from '../../scenarios/judge.ts';
+import { comment, created, FIRST } from '../../scenarios/gerrit-events.ts';
+import { violations } from '../../scenarios/violations.ts';
 
 async function labWith(supersede: SupersedeMode): Promise<CiHarness> {
   const ci = new CiHarness({ rules: { supersede } });
@@ -26,7 +26,7 @@ describe('a newer patchset', () => {
     await ci.untilIdle();
     expect(states(ci)[0]).toBe(older);
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(ci.jobs().map(({ verdict }) => verdict)).toEqual([
       mode === 'running' ? 'ABORTED' : 'SUCCESS',
       'SUCCESS',
@@ -45,7 +45,7 @@ describe('a newer patchset', () => {
     await ci.untilIdle();
     ci.emit(created(FIRST, 2));
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     const [, older, newer] = ci.jobs();
     expect([older?.verdict, newer?.verdict]).toEqual([verdict, 'SUCCESS']);
   });

@@ -10,8 +10,8 @@ import { MAX_WAITING_CHANGES } from '../../../src/machines/trigger/rules/rate-li
 import { jobSpec } from '../../machines/facts.ts';
 import { jobRules } from '../../machines/rule-facts.ts';
 import { CiHarness } from '../../scenarios/ci-harness.ts';
-import { abandoned, comment, created, FIRST } from '../../scenarios/gerrit-says.ts';
-import { broken } from '../../scenarios/judge.ts';
+import { abandoned, comment, created, FIRST } from '../../scenarios/gerrit-events.ts';
+import { violations } from '../../scenarios/violations.ts';
 
 const MANY = { change: 100, author: 100, project: 100, total: 100 };
 const HOUR = 3_600_000;
@@ -38,7 +38,7 @@ describe('a storm', () => {
       if (patchset % 10 === 0) await ci.untilIdle();
     }
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(tested(ci).at(-1)).toBe('61 SUCCESS');
     expect(tested(ci).slice(0, -1)).toEqual(Array.from({ length: 60 }, (_, at) => `${at + 1} ABORTED`));
     expect(ci.reviewer.posted).toHaveLength(1);
@@ -131,7 +131,7 @@ describe('a storm', () => {
     ci.emit(created(2, 2));
     ci.emit(created(1, 2));
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(ci.jobs().map(({ change, patchset, verdict }) => `${change},${patchset} ${verdict}`)).toEqual([
       '1,1 ABORTED',
       '1,2 SUCCESS',

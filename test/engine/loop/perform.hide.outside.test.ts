@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { failure } from '../../machines/facts.ts';
 import { CiHarness } from '../../scenarios/ci-harness.ts';
 import { SECRET } from '../../scenarios/daemon.ts';
-import { created } from '../../scenarios/gerrit-says.ts';
+import { created } from '../../scenarios/gerrit-events.ts';
 
 const lost = { afterMs: 1_000, outcome: { how: 'lost', why: `no ${SECRET} left` } } as const;
 const error = failure('create server', {

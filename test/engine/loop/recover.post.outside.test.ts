@@ -1,8 +1,10 @@
-/** A post that a daemon had tried may still arrive after its death, also when it died while waiting for the next try. */
+/**
+ * A post that a daemon had tried may still arrive after its death, also when it died while waiting for the next try.
+ */
 import { expect, test } from 'vitest';
 import { failure } from '../../machines/facts.ts';
 import { CiHarness } from '../../scenarios/ci-harness.ts';
-import { created } from '../../scenarios/gerrit-says.ts';
+import { created } from '../../scenarios/gerrit-events.ts';
 
 test('a post whose retry waits over a restart is searched for, like one that was cut off', async () => {
   const ci = new CiHarness();

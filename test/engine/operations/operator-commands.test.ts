@@ -1,4 +1,7 @@
-/** What operators do to a running daemon: what begins, ends and moves by it, what is refused, and what the log says of it. */
+/**
+ * What operators do to a running daemon: what begins, ends and moves by it, what is refused, and what the log says of
+ * it.
+ */
 import { describe, expect, test } from 'vitest';
 import { OperatorCommands } from '../../../src/engine/operations/operator-commands.ts';
 import type { OperatorAnswers, OperatorRequest, Refused } from '../../../src/engine/ports/operator-api.ts';
@@ -6,8 +9,8 @@ import type { Patchset } from '../../../src/machines/model/domain.ts';
 import { jobSpec, PATCHSET } from '../../machines/facts.ts';
 import { jobRules, triggerRules } from '../../machines/rule-facts.ts';
 import { CiHarness, type CiHarnessOptions } from '../../scenarios/ci-harness.ts';
-import { created, FIRST } from '../../scenarios/gerrit-says.ts';
-import { broken } from '../../scenarios/judge.ts';
+import { created, FIRST } from '../../scenarios/gerrit-events.ts';
+import { violations } from '../../scenarios/violations.ts';
 
 const OPERATOR = { who: 'alice', why: 'by hand' };
 const NAME = jobSpec().name;
@@ -63,7 +66,7 @@ describe('enqueue', () => {
       why: 'enqueued: by hand',
     });
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(verdicts(ci)).toEqual(['7 SUCCESS']);
     expect(ci.reviewer.posted).toHaveLength(1);
   });
@@ -140,7 +143,7 @@ describe('dequeue', () => {
     ]);
     expect(answer.reviews).toHaveLength(1);
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(ci.jobs().map(({ verdict, reason }) => `${verdict} ${reason}`)).toEqual(
       Array(2).fill('ABORTED dequeued by alice: by hand'),
     );
@@ -165,7 +168,7 @@ describe('dequeue', () => {
     const answer = await ask(ci, { do: 'dequeue', target: { job: waiting?.id ?? '' } });
     expect(answer).toMatchObject({ jobs: [{ id: waiting?.id, state: 'queued.waiting' }], reviews: [] });
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     const ended = ci.jobs().map(({ verdict }) => verdict);
     expect(ended.sort()).toEqual(['ABORTED', 'SUCCESS']);
     expect(ci.reviewer.posted).toHaveLength(1);
@@ -182,7 +185,7 @@ describe('dequeue', () => {
       expect(thrown).toEqual(refusal('unknown', 'is open'));
     });
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(ci.jobs().map(({ verdict }) => verdict)).toEqual(['ABORTED', 'ABORTED']);
     expect(ci.reviewer.posted).toEqual([]);
   });
@@ -218,7 +221,7 @@ describe('promote', () => {
     expect(answer.promoted.map(({ change }) => change)).toEqual([4, 3]);
     expect(answer.passed).toEqual([]);
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(served(ci)).toEqual([1, 4, 3, 2]);
   });
 
@@ -249,7 +252,7 @@ describe('promote', () => {
     const rows = ci.store.rows(ci.jobs()[1]?.id ?? '');
     expect(rows.at(-1)).toMatchObject({ type: 'job.promoted', data: { by: 'alice', why: 'by hand' } });
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
   });
 });
 

@@ -8,7 +8,7 @@ import { NEVER } from '../../fixtures/never.ts';
 import { failure } from '../../machines/facts.ts';
 import { CiHarness } from '../../scenarios/ci-harness.ts';
 import { DEPLOYMENT } from '../../scenarios/daemon.ts';
-import { created } from '../../scenarios/gerrit-says.ts';
+import { created } from '../../scenarios/gerrit-events.ts';
 
 let ci: CiHarness;
 let sweep: Sweep;

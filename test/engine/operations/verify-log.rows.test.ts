@@ -9,7 +9,7 @@ import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { type LogReport, rebuild, verifyLog } from '../../../src/engine/operations/verify-log.ts';
 import { sha256 } from '../../machines/simulator.ts';
 import { CiHarness } from '../../scenarios/ci-harness.ts';
-import { comment, created, FIRST } from '../../scenarios/gerrit-says.ts';
+import { comment, created, FIRST } from '../../scenarios/gerrit-events.ts';
 
 const JOB = 'j00002';
 let folder: string;

@@ -1,4 +1,4 @@
-/** Each rule both ways, by the word with which it decides. */
+/** Each rule, accepting and rejecting, by the name in its decision. */
 import { describe, expect, test } from 'vitest';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import type { JobRules } from '../../../src/machines/trigger/rules/job-matcher.ts';
@@ -60,7 +60,12 @@ describe('a rule of a job', () => {
       { kinds: { include: ['REWORK'], exclude: [] } },
       'kind',
     ],
-    ['kind, asked for', comment('recheck'), { kinds: { include: ['NO_CHANGE'], exclude: [] } }, '+recheck'],
+    [
+      'kind, requested by a comment',
+      comment('recheck'),
+      { kinds: { include: ['NO_CHANGE'], exclude: [] } },
+      '+recheck',
+    ],
     ['uploader only', created(), { uploaders: { include: ['*@acme.example'], exclude: [] } }, '+patchset'],
     ['uploader not only', created(), { uploaders: { include: ['bob'], exclude: [] } }, 'uploader'],
     ['uploader never', created(), { uploaders: { include: [], exclude: ['alice'] } }, 'uploader'],
@@ -85,11 +90,11 @@ describe('a rule of a job', () => {
     ['comment', comment('check acme'), { comments: ['^check acme'] }, '+comment'],
     ['comment, another', comment('check nova'), { comments: ['^check acme'] }, 'comment'],
     ['vote', verified(1), { votes: [VOTE] }, '+vote'],
-    ['vote, none asked for', verified(1), {}, 'ci-account'],
+    ['vote, none configured', verified(1), {}, 'ci-account'],
     ['vote, another value', verified(-1), { votes: [VOTE] }, 'ci-account'],
-    ['vote that only stands there', verified(1, null), { votes: [VOTE] }, 'ci-account'],
-    ['vote that is as before', verified(1, 1), { votes: [VOTE] }, 'ci-account'],
-    ['vote by somebody else', verified(1, 0, { by: alice }), { votes: [VOTE] }, 'comment'],
+    ['vote that existed before', verified(1, null), { votes: [VOTE] }, 'ci-account'],
+    ['vote with the same value as before', verified(1, 1), { votes: [VOTE] }, 'ci-account'],
+    ['vote by another account', verified(1, 0, { by: alice }), { votes: [VOTE] }, 'comment'],
     ['vote from', verified(1, -1), { votes: [{ ...VOTE, from: [-1] }] }, '+vote'],
     ['vote not from', verified(1, 0), { votes: [{ ...VOTE, from: [-1] }] }, 'ci-account'],
     ['vote at least', verified(2), { votes: [{ ...VOTE, value: null, min: 1 }] }, '+vote'],
@@ -120,15 +125,15 @@ describe('a rule of the deployment', () => {
     ['CI that is a person', comment('recheck', { by: zuul }), { people: ['zuul'] }, '+recheck'],
     ['CI, patchset', created({ by: zuul }), {}, 'ci-account'],
     ['recheck', comment('recheck'), {}, '+recheck'],
-    ['recheck that is for others', comment('recheck'), { recheck: false }, 'comment'],
+    ['recheck that is disabled', comment('recheck'), { recheck: false }, 'comment'],
     ['run by user name', comment('run-acme-ci'), { recheck: false }, '+run-ci'],
     ['run by display name', comment('run-Acme Storage CI'), { name: 'Acme Storage CI' }, '+run-ci'],
     ['run for another', comment('run-Other CI'), {}, 'comment'],
     ['wip', created({ wip: true }), {}, 'wip'],
-    ['wip, wanted', created({ wip: true }), { wip: true }, '+patchset'],
+    ['wip, configured', created({ wip: true }), { wip: true }, '+patchset'],
     ['wip, recheck', comment('recheck', { wip: true }), {}, 'wip'],
     ['private', created({ private: true }), {}, 'private'],
-    ['private, wanted', created({ private: true }), { private: true }, '+patchset'],
+    ['private, configured', created({ private: true }), { private: true }, '+patchset'],
     ['ready but private', ready({ private: true }), {}, 'private'],
   ])('%s', (_what, event, rules, expected) => {
     expect(ruleOf(event, {}, rules)).toBe(expected);

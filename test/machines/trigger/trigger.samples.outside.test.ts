@@ -1,4 +1,4 @@
-/** What two real servers streamed, line for line, and what rules of several kinds make of it. */
+/** Decisions of several sets of rules on the recorded streams of two real servers. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseEvent } from '../../../src/adapters/gerrit/stream/parse-event.ts';
@@ -16,7 +16,7 @@ function events(version: string): readonly GerritEvent[] {
     .flatMap((parsed) => ('event' in parsed ? [parsed.event] : []));
 }
 
-/** One line for each event that speaks of a change and is no mere update of a ref. */
+/** One line for each decision on an event of a change. */
 function story(version: string, rules: TriggerRules): readonly string[] {
   return events(version).flatMap((event) => {
     if (event.type === 'other') return [];

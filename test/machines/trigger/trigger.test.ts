@@ -1,4 +1,4 @@
-/** What Gerrit's events mean: who may start what, what takes its place, and what is passed over, each with a reason. */
+/** Decisions on Gerrit's events: what starts, supersedes, cancels or is ignored, each with a reason. */
 import { describe, expect, test } from 'vitest';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import { decide as decideOn, type TriggerRules } from '../../../src/machines/trigger/trigger.ts';
@@ -34,7 +34,7 @@ const comment = (text: string, changes = {}): GerritEvent => ({
 const older: OpenReview = { id: 'review-old', patchset: 2, branch: 'master', jobs: ['acme-dsvm', 'acme-fc'] };
 const same: OpenReview = { id: 'review-same', patchset: 3, branch: 'master', jobs: ['acme-dsvm', 'acme-fc'] };
 const newer: OpenReview = { id: 'review-new', patchset: 4, branch: 'master', jobs: ['acme-dsvm', 'acme-fc'] };
-const doings = (event: GerritEvent, open: readonly OpenReview[] = []) =>
+const actions = (event: GerritEvent, open: readonly OpenReview[] = []) =>
   decide(event, RULES, open).map((decision) => (decision.do === 'start' ? decision.jobs : decision.do));
 
 describe('a new patchset', () => {
@@ -57,13 +57,13 @@ describe('a new patchset', () => {
     expect(again).toMatchObject([{ trigger: 'openstack/cinder~912345,3:created' }]);
   });
 
-  test('that nobody should see is started when it is ready, and not again', () => {
+  test('that is hidden is started when it is ready, and not again', () => {
     const ready: GerritEvent = { ...base, type: 'change-ready' };
-    expect(doings({ ...ready, wip: true })).toEqual(['ignore']);
-    expect(doings({ ...ready, private: true })).toEqual(['ignore']);
+    expect(actions({ ...ready, wip: true })).toEqual(['ignore']);
+    expect(actions({ ...ready, private: true })).toEqual(['ignore']);
     const [start] = decide(ready, RULES, []);
     expect(start).toMatchObject({ do: 'start', why: 'the change is ready' });
-    // The same cause as the patchset's own: one that was tested at once is not tested again.
+    // The same cause as the upload: a patchset that was already tested is not tested again.
     expect(start).toMatchObject({ trigger: 'openstack/cinder~912345,3:created' });
   });
 
@@ -71,7 +71,7 @@ describe('a new patchset', () => {
     ['stable/2026.1', [['acme-dsvm']]],
     ['feature/x', ['ignore']],
   ])('on %s', (branch, expected) => {
-    expect(doings(created({ patchset: { ...PATCHSET, branch } }))).toEqual(expected);
+    expect(actions(created({ patchset: { ...PATCHSET, branch } }))).toEqual(expected);
   });
 
   test('starts only the jobs that a new patchset triggers', () => {
@@ -89,7 +89,7 @@ describe('a new patchset', () => {
     expect(decision).toEqual({ do: 'ignore', rule: 'project', why: 'no job is for x' });
   });
 
-  test('takes the place of older ones, all of them', () => {
+  test('supersedes all older ones', () => {
     const oldest = { id: 'review-oldest', patchset: 1, branch: 'master', jobs: ['acme-dsvm', 'acme-fc'] };
     expect(decide(created(), RULES, [older, oldest])).toMatchObject([
       { do: 'supersede', review: 'review-old', by: '912345,3' },
@@ -98,7 +98,7 @@ describe('a new patchset', () => {
     ]);
   });
 
-  test('that comes after a newer one is passed over', () => {
+  test('that arrives after a newer one is ignored', () => {
     expect(decide(created(), RULES, [newer])).toEqual([
       { do: 'ignore', rule: 'newer-patchset', why: 'patchset 4 is being tested' },
     ]);
@@ -116,7 +116,7 @@ describe('a new patchset', () => {
 });
 
 describe('recheck', () => {
-  test('starts the patchset again, for a cause that does not depend on its second', () => {
+  test('starts the patchset again, with a cause that does not depend on its time', () => {
     const first = decide(comment('recheck'), RULES, []);
     expect(first).toMatchObject([
       {
@@ -129,7 +129,7 @@ describe('recheck', () => {
     expect(second).toEqual(first.map((start) => ({ ...start, at: base.at + 1_000 })));
   });
 
-  test('names its author by whatever Gerrit sent', () => {
+  test('names its author by any name that Gerrit sends', () => {
     const nameless = { username: '', name: 'Alice', email: '' };
     expect(decide(comment('recheck', { by: nameless }), RULES, [])).toMatchObject([
       { why: 'recheck by Alice' },
@@ -137,16 +137,16 @@ describe('recheck', () => {
   });
 
   test('does nothing while this patchset or a newer one is tested, and ends an older one', () => {
-    expect(doings(comment('recheck'), [same])).toEqual(['ignore']);
-    expect(doings(comment('recheck'), [newer])).toEqual(['ignore']);
-    expect(doings(comment('recheck'), [older])).toEqual(['supersede', ['acme-dsvm', 'acme-fc']]);
+    expect(actions(comment('recheck'), [same])).toEqual(['ignore']);
+    expect(actions(comment('recheck'), [newer])).toEqual(['ignore']);
+    expect(actions(comment('recheck'), [older])).toEqual(['supersede', ['acme-dsvm', 'acme-fc']]);
   });
 
-  test('that answers a comment whose vote is still on its way is heard', () => {
-    expect(doings(comment('recheck'), [{ ...same, jobs: [] }])).toEqual([['acme-dsvm', 'acme-fc']]);
+  test('is accepted while a review without open jobs has not posted yet', () => {
+    expect(actions(comment('recheck'), [{ ...same, jobs: [] }])).toEqual([['acme-dsvm', 'acme-fc']]);
   });
 
-  test('by our own account, or in a comment of it, starts nothing', () => {
+  test('by our own account starts nothing', () => {
     const ours = { username: 'acme-ci', name: 'Acme CI', email: '' };
     expect(decide(comment('recheck', { by: ours }), RULES, [])).toEqual([
       { do: 'ignore', rule: 'own-account', why: 'our own comment' },
@@ -154,16 +154,16 @@ describe('recheck', () => {
   });
 });
 
-describe('a change that goes', () => {
+describe('a change that is closed', () => {
   test.each(['change-abandoned', 'change-merged', 'change-deleted'] as const)(
-    '%s cancels what is open',
+    '%s cancels its open reviews',
     (type) => {
       const event = { type, at: 1, project: 'openstack/cinder', change: 912345, by };
       expect(decide(event, RULES, [older, same])).toMatchObject([
         { do: 'cancel', review: 'review-old' },
         { do: 'cancel', review: 'review-same' },
       ]);
-      expect(doings(event)).toEqual(['ignore']);
+      expect(actions(event)).toEqual(['ignore']);
     },
   );
 });
@@ -175,15 +175,15 @@ describe('a change that is restored', () => {
     expect(decide(restored(), RULES, [])).toMatchObject([
       { do: 'start', trigger: 'openstack/cinder~912345,3:restored#7' },
     ]);
-    expect(doings(restored(), [same])).toEqual(['ignore']);
+    expect(actions(restored(), [same])).toEqual(['ignore']);
   });
 
   test.each([{ wip: true }, { private: true }])('starts nothing while it is %j', (changes) => {
-    expect(doings(restored(changes))).toEqual(['ignore']);
+    expect(actions(restored(changes))).toEqual(['ignore']);
   });
 });
 
-test('what starts nothing says so', () => {
+test('an event that starts nothing has a reason', () => {
   expect(decide({ type: 'dropped-output' }, RULES, [same])).toEqual([
     { do: 'ignore', rule: 'event', why: 'Gerrit lost events for us' },
   ]);

@@ -1,4 +1,4 @@
-/** The verdicts of one change: what is kept, who may post, and what is forgotten. */
+/** The verdicts of one change: which are kept, which review may post, and which are pruned. */
 import { describe, expect, test } from 'vitest';
 import type { Verdict } from '../../../src/machines/model/verdict.ts';
 import { type VerdictsContext, verdictsOf } from '../../../src/machines/verdicts/verdicts.ts';
@@ -23,43 +23,43 @@ function end(simulator: Simulator, review: string, verdict: Verdict, name = 'acm
   simulator.send(HISTORY, { type: 'run.ended', job, verdict, url: null, dependencies: '', readable: true });
 }
 
-const leave = (simulator: Simulator, review: string) =>
+const endReview = (simulator: Simulator, review: string) =>
   simulator.send(HISTORY, { type: 'review.ended', review });
-const ask = (simulator: Simulator, review: string) =>
+const requestTurn = (simulator: Simulator, review: string) =>
   simulator.send(HISTORY, { type: 'turn.requested', review });
 const context = (simulator: Simulator) => simulator.at(HISTORY).context as unknown as VerdictsContext;
 const kept = (simulator: Simulator) => context(simulator).runs.map(({ job, verdict }) => `${job} ${verdict}`);
 
 describe('a turn', () => {
-  test('is given to one review at a time, in the order in which they ask', () => {
+  test('is granted to one review at a time, in the order of requests', () => {
     const simulator = new Simulator();
     for (const review of ['r1', 'r2', 'r3']) admit(simulator, review);
     const granted = { type: 'sendEvent', to: 'r1', event: { type: 'turn.granted' } };
-    expect(ask(simulator, 'r1').effects).toEqual([granted]);
-    expect([ask(simulator, 'r3').effects, ask(simulator, 'r2').effects]).toEqual([[], []]);
-    expect(leave(simulator, 'r1').effects).toEqual([{ ...granted, to: 'r3' }]);
-    expect(leave(simulator, 'r3').effects).toEqual([{ ...granted, to: 'r2' }]);
-    expect(leave(simulator, 'r2').effects).toEqual([]);
+    expect(requestTurn(simulator, 'r1').effects).toEqual([granted]);
+    expect([requestTurn(simulator, 'r3').effects, requestTurn(simulator, 'r2').effects]).toEqual([[], []]);
+    expect(endReview(simulator, 'r1').effects).toEqual([{ ...granted, to: 'r3' }]);
+    expect(endReview(simulator, 'r3').effects).toEqual([{ ...granted, to: 'r2' }]);
+    expect(endReview(simulator, 'r2').effects).toEqual([]);
     expect(simulator.at(HISTORY)).toMatchObject({ state: 'idle', ended: true });
     expectConsistent(simulator);
   });
 
-  test('is not given to a review that ended while it waited', () => {
+  test('is not granted to a review that ended while it waited', () => {
     const simulator = new Simulator();
     for (const review of ['r1', 'r2', 'r3']) admit(simulator, review);
-    for (const review of ['r1', 'r2', 'r3']) ask(simulator, review);
-    leave(simulator, 'r2');
-    expect(leave(simulator, 'r1').effects).toMatchObject([{ to: 'r3' }]);
+    for (const review of ['r1', 'r2', 'r3']) requestTurn(simulator, review);
+    endReview(simulator, 'r2');
+    expect(endReview(simulator, 'r1').effects).toMatchObject([{ to: 'r3' }]);
     expectConsistent(simulator);
   });
 
-  test('is given again after all had ended and another review was admitted', () => {
+  test('is granted to a review that is admitted after all others have ended', () => {
     const simulator = new Simulator();
     admit(simulator, 'r1');
-    leave(simulator, 'r1');
+    endReview(simulator, 'r1');
     admit(simulator, 'r2');
     expect(simulator.at(HISTORY)).toMatchObject({ state: 'open', ended: false });
-    expect(ask(simulator, 'r2').effects).toHaveLength(1);
+    expect(requestTurn(simulator, 'r2').effects).toHaveLength(1);
     expectConsistent(simulator);
   });
 });
@@ -71,7 +71,7 @@ describe('runs', () => {
     for (const [index, verdict] of verdicts.entries()) {
       admit(simulator, `r${index}`);
       end(simulator, `r${index}`, verdict);
-      leave(simulator, `r${index}`);
+      endReview(simulator, `r${index}`);
     }
     expect(kept(simulator)).toEqual(['r1-acme FAILURE', 'r2-acme NODE_FAILURE']);
     expect(context(simulator).prunedUpTo).toBe(0);
@@ -82,14 +82,14 @@ describe('runs', () => {
     admit(simulator, 'r1');
     admit(simulator, 'r2');
     end(simulator, 'r2', 'SUCCESS');
-    leave(simulator, 'r2');
+    endReview(simulator, 'r2');
     end(simulator, 'r1', 'FAILURE');
     expect(kept(simulator)).toEqual(['r1-acme FAILURE', 'r2-acme SUCCESS']);
-    leave(simulator, 'r1');
+    endReview(simulator, 'r1');
     expect(kept(simulator)).toEqual(['r2-acme SUCCESS']);
   });
 
-  test('the first verdict of a run stands', () => {
+  test('keep their first verdict', () => {
     const simulator = new Simulator();
     admit(simulator, 'r1');
     end(simulator, 'r1', 'FAILURE');
@@ -97,12 +97,12 @@ describe('runs', () => {
     expect(kept(simulator)).toEqual(['r1-acme FAILURE']);
   });
 
-  test('on old patchsets are forgotten, which is remembered', () => {
+  test('on old patchsets are pruned, and the pruning is recorded', () => {
     const simulator = new Simulator();
     for (let patchset = 1; patchset <= 30; patchset += 1) {
       admit(simulator, `r${patchset}`, patchset);
       end(simulator, `r${patchset}`, 'SUCCESS');
-      leave(simulator, `r${patchset}`);
+      endReview(simulator, `r${patchset}`);
     }
     expect(context(simulator).runs).toHaveLength(20);
     expect(context(simulator).prunedUpTo).toBe(10);

@@ -55,12 +55,12 @@ function facts(runs: readonly VoteRun[], changes: Partial<VoteFacts> = {}): Vote
 const own = { review: OWN, admitted: 2 } as const;
 
 describe('a partial run', () => {
-  test('that succeeds after a failure of another job raises nothing', () => {
+  test('that succeeds after a failure of another job does not raise the vote', () => {
     const decision = computeVote(facts([run('a', 'FAILURE'), run('b', 'SUCCESS', own)], { currentVote: -1 }));
     expect(decision).toMatchObject({ value: null, statement: -1, reason: 'failure' });
   });
 
-  test('that succeeds where the other job succeeded raises the vote', () => {
+  test('that succeeds after a success of the other job raises the vote', () => {
     expect(computeVote(facts([run('a', 'SUCCESS'), run('b', 'SUCCESS', own)])).value).toBe(1);
   });
 
@@ -93,19 +93,19 @@ test.each(['ABORTED', 'SKIPPED'] as const)('a run that is %s does not count', (v
   expect(computeVote(facts(runs)).value).toBe(1);
 });
 
-test('an infrastructure failure hides no test failure and is no success', () => {
+test('an infrastructure failure neither hides a test failure nor counts as a success', () => {
   const failed = [run('a', 'FAILURE'), run('a', 'NODE_FAILURE', own), run('b', 'SUCCESS')];
   expect(computeVote(facts(failed)).statement).toBe(-1);
   const passed = [run('a', 'SUCCESS'), run('a', 'NODE_FAILURE', own), run('b', 'SUCCESS')];
   expect(computeVote(facts(passed)).reason).toBe('no-verdict');
 });
 
-test('the newest run is the one that was admitted last, whichever ended last', () => {
+test('the newest run is the one that was admitted last, even if another ended later', () => {
   const runs = [run('a', 'SUCCESS', { admitted: 3 }), run('a', 'FAILURE', own), run('b', 'SUCCESS')];
   expect(computeVote(facts(runs)).value).toBe(1);
 });
 
-test('a value of 0 removes a better vote and is sent for nothing else', () => {
+test('a value of 0 is sent only to remove a better vote', () => {
   const runs = [run('a', 'FAILURE', own), run('b', 'SUCCESS')];
   const withoutVotes = { values: { success: 1, failure: 0, timedOut: 0 } };
   expect(
@@ -113,7 +113,7 @@ test('a value of 0 removes a better vote and is sent for nothing else', () => {
   ).toEqual([0, null, null]);
 });
 
-test('a vote that could not be read withholds a positive vote and no negative one', () => {
+test('if the current vote could not be read, only a positive vote is withheld', () => {
   const currentVote = null;
   expect(
     computeVote(facts([run('a', 'SUCCESS'), run('b', 'SUCCESS', own)], { currentVote })).value,
@@ -121,7 +121,7 @@ test('a vote that could not be read withholds a positive vote and no negative on
   expect(computeVote(facts([run('a', 'FAILURE', own), run('b', 'SUCCESS')], { currentVote })).value).toBe(-1);
 });
 
-test('a failure without readable evidence is no reason for a negative vote', () => {
+test('a failure without readable evidence does not give a negative vote', () => {
   const pending = run('a', 'FAILURE', { ...own, readable: false });
   const decide = (currentVote: number) =>
     computeVote(facts([pending, run('b', 'SUCCESS')], { currentVote })).value;
@@ -129,7 +129,7 @@ test('a failure without readable evidence is no reason for a negative vote', () 
   expect(computeVote(facts([pending, run('b', 'FAILURE', own)])).value).toBe(-1);
 });
 
-test('runs with different revisions of the dependencies are no success together', () => {
+test('runs with different revisions of the dependencies do not give a success', () => {
   const runs = [run('a', 'SUCCESS', { dependencies: '7:aa' }), run('b', 'SUCCESS', own)];
   expect(computeVote(facts(runs))).toMatchObject({ value: null, reason: 'dependencies' });
 });
@@ -142,14 +142,14 @@ describe('the configuration in force', () => {
     expect(computeVote(facts(runs, { jobs })).value).toBe(1);
   });
 
-  test('a job that only comments start applies where it was run', () => {
+  test('applies a job that only comments start if it was run', () => {
     const jobs = [job('a'), job('b', { startsUnasked: false })];
     expect(computeVote(facts([run('a', 'SUCCESS', own)], { jobs })).value).toBe(1);
     const failed = [run('a', 'SUCCESS', own), run('b', 'FAILURE')];
     expect(computeVote(facts(failed, { jobs })).statement).toBe(-1);
   });
 
-  test('no voting job, no vote', () => {
+  test('gives no vote without a voting job', () => {
     expect(computeVote(facts([run('a', 'SUCCESS', own)], { jobs: [] }))).toMatchObject({
       value: null,
       reason: 'no-job',
@@ -163,20 +163,20 @@ describe('a patchset of a kind that a job excludes', () => {
     { patchset: 2, kind: 'TRIVIAL_REBASE' },
     { patchset: 3, kind: 'NO_CODE_CHANGE' },
   ];
-  const lazy = { include: [], exclude: ['TRIVIAL_REBASE', 'NO_CODE_CHANGE'] };
-  const jobs = [job('a', { kinds: lazy }), job('b', { kinds: lazy })];
+  const noRebases = { include: [], exclude: ['TRIVIAL_REBASE', 'NO_CODE_CHANGE'] };
+  const jobs = [job('a', { kinds: noRebases }), job('b', { kinds: noRebases })];
 
   test('has the verdict of the nearest earlier one', () => {
     const runs = [run('a', 'SUCCESS'), run('b', 'SUCCESS', own)];
     const three = facts(runs, { jobs, kinds, current: 3 });
     expect(computeVote(three).value).toBe(1);
-    expect(countingPatchset({ name: 'a', kinds: lazy }, 3, three)).toBe(1);
+    expect(countingPatchset({ name: 'a', kinds: noRebases }, 3, three)).toBe(1);
     expect(earliestCounting(three)).toBe(1);
-    const strict = facts(runs, { jobs: [job('a', { kinds: lazy }), job('b')], kinds, current: 3 });
+    const strict = facts(runs, { jobs: [job('a', { kinds: noRebases }), job('b')], kinds, current: 3 });
     expect(computeVote(strict).reason).toBe('no-verdict');
   });
 
-  test('has its own verdict where the job was run on it', () => {
+  test('has its own verdict if the job was run on it', () => {
     const runs = [run('a', 'SUCCESS'), run('b', 'SUCCESS'), run('a', 'FAILURE', { ...own, patchset: 2 })];
     expect(computeVote(facts(runs, { jobs, kinds, current: 3 })).value).toBe(-1);
   });
@@ -188,8 +188,8 @@ describe('a patchset of a kind that a job excludes', () => {
   });
 });
 
-/** Worlds of up to five jobs and patchsets of all kinds. */
-const worlds = fc
+/** Inputs with up to five jobs and patchsets of all kinds. */
+const inputs = fc
   .record({
     values: fc.record({
       success: fc.integer({ min: 0, max: 2 }),
@@ -236,7 +236,7 @@ const worlds = fc
 test('agrees with a second implementation of the rules, for any input', () => {
   const sent = new Map<number | null, number>();
   fc.assert(
-    fc.property(worlds, ({ values, jobs, kinds, runs, currentVote }) => {
+    fc.property(inputs, ({ values, jobs, kinds, runs, currentVote }) => {
       const reference: ReferenceState = {
         values,
         jobs: jobs.map(({ exclude, ...one }) => ({ ...one, passesOver: exclude })),
@@ -268,6 +268,6 @@ test('agrees with a second implementation of the rules, for any input', () => {
     }),
     { numRuns: runs(5_000) },
   );
-  // The worlds are such that all kinds of answer come up.
+  // The inputs give all possible values.
   expect([...sent.keys()].sort()).toEqual([-1, -2, 0, 1, 2, null].sort());
 });

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { GerritEvent } from '../../../../src/machines/model/gerrit-event.ts';
 import { isReportOfOthers } from '../../../../src/machines/trigger/rules/other-ci-report.ts';
-import { comment, created } from '../../../scenarios/gerrit-says.ts';
+import { comment, created } from '../../../scenarios/gerrit-events.ts';
 import { PATCHSET } from '../../facts.ts';
 import { jobRules, triggerRules } from '../../rule-facts.ts';
 

@@ -1,6 +1,5 @@
 /**
- * How a story makes trouble: something happens when the log has come to a row, and a port of the world is bent, so that
- * one of its methods does something else.
+ * Faults for stories: actions when a given row is in the log, and ports with replaced methods.
  */
 
 import type { Adapters } from '../../src/engine/ports/adapters.ts';
@@ -9,7 +8,7 @@ import { OperationError } from '../../src/errors.ts';
 import { failure } from '../machines/facts.ts';
 import type { CiHarness } from './ci-harness.ts';
 
-/** Does something in the world when the first row that fits is in the log. */
+/** Calls `act` when the first matching row is in the log. */
 export function when(ci: CiHarness, fits: (append: LogEntry) => boolean, act: () => void): void {
   const others = ci.onDurable;
   let done = false;
@@ -28,13 +27,13 @@ export function outage(operation: string, retryable = true): OperationError {
   return new OperationError(failure(operation, { retryable }));
 }
 
-/** The world with one port's method bent. */
-export function bent<P extends 'source' | 'runner' | 'evidence' | 'reviewer' | 'alarms' | 'mailer'>(
+/** Replaces methods of one port. */
+export function wrapPort<P extends 'source' | 'runner' | 'evidence' | 'reviewer' | 'alarms' | 'mailer'>(
   port: P,
   wrapAdapters: (inner: NonNullable<Adapters[P]>, ci: CiHarness) => Partial<NonNullable<Adapters[P]>>,
 ) {
-  return (world: Adapters, ci: CiHarness): Adapters => {
-    const inner = world[port];
+  return (adapters: Adapters, ci: CiHarness): Adapters => {
+    const inner = adapters[port];
     if (inner === null) throw new Error(`there is no ${port}`);
     const changes = wrapAdapters(inner, ci);
     const proxy = new Proxy(inner, {
@@ -43,15 +42,15 @@ export function bent<P extends 'source' | 'runner' | 'evidence' | 'reviewer' | '
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });
-    return { ...world, [port]: proxy };
+    return { ...adapters, [port]: proxy };
   };
 }
 
-/** The provider with its creation bent. */
-export function bentProvider(
+/** Replaces methods of the provider. */
+export function wrapProvider(
   wrapAdapters: (inner: CiHarness['provider'], ci: CiHarness) => Partial<CiHarness['provider']>,
 ) {
-  return (world: Adapters, ci: CiHarness): Adapters => {
+  return (adapters: Adapters, ci: CiHarness): Adapters => {
     const { provider } = ci;
     const changes = wrapAdapters(provider, ci);
     const wrapped = {
@@ -62,6 +61,6 @@ export function bentProvider(
       delete: changes.delete ?? provider.delete.bind(provider),
       whyGone: changes.whyGone ?? provider.whyGone.bind(provider),
     };
-    return { ...world, providers: new Map([[provider.name, wrapped]]) };
+    return { ...adapters, providers: new Map([[provider.name, wrapped]]) };
   };
 }

@@ -1,4 +1,4 @@
-/** What Gerrit says in the stories: patchsets, comments and abandoned changes of one project. */
+/** Gerrit's events in the stories: patchsets, comments and abandoned changes of one project. */
 
 import type { Patchset } from '../../src/machines/model/domain.ts';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
@@ -12,8 +12,8 @@ export function patchset(change = FIRST, number = 1): Patchset {
   return { ...PATCHSET, change, patchset: number, ref };
 }
 
-const circumstances = (change: number, number: number) => ({
-  /** When it is said. */
+const commonFields = (change: number, number: number) => ({
+  /** Replaced by the time of the event. */
   at: 0,
   patchset: patchset(change, number),
   wip: false,
@@ -22,12 +22,12 @@ const circumstances = (change: number, number: number) => ({
 });
 
 export function created(change = FIRST, number = 1): GerritEvent {
-  return { type: 'patchset-created', kind: 'REWORK', ...circumstances(change, number) };
+  return { type: 'patchset-created', kind: 'REWORK', ...commonFields(change, number) };
 }
 
-/** It is work in progress no longer. */
+/** The change is no longer work in progress. */
 export function ready(change = FIRST, number = 1): GerritEvent {
-  return { type: 'change-ready', ...circumstances(change, number) };
+  return { type: 'change-ready', ...commonFields(change, number) };
 }
 
 export function comment(text: string, username = 'alice', change = FIRST, number = 1): GerritEvent {
@@ -35,13 +35,13 @@ export function comment(text: string, username = 'alice', change = FIRST, number
   return {
     type: 'comment-added',
     approvals: [],
-    ...circumstances(change, number),
+    ...commonFields(change, number),
     comment: `Patch Set ${number}:\n\n${text}`,
     by,
   };
 }
 
 export function abandoned(change = FIRST, number = 1): GerritEvent {
-  const { at, by, patchset: of } = circumstances(change, number);
+  const { at, by, patchset: of } = commonFields(change, number);
   return { type: 'change-abandoned', at, by, project: of.project, change };
 }

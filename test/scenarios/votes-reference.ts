@@ -1,4 +1,4 @@
-/** What was posted, beside what a second reading of the vote's rules says, fed from the log's facts alone. */
+/** Compares posted votes with the reference implementation, whose input comes only from the log. */
 
 import type { ChangeState, JobReport, Patchset, ResolvedChange } from '../../src/machines/model/domain.ts';
 import type { LogRow } from '../../src/machines/protocol/row.ts';
@@ -8,7 +8,7 @@ import type { CiHarness } from './ci-harness.ts';
 
 export const VALUES = { success: 1, failure: -1, timedOut: -1 };
 
-/** Every post that was asked for, beside what the rules say of it. */
+/** Every requested post, with the vote that the reference implementation expects. */
 export function judged(ci: CiHarness) {
   const rows: LogRow[] = [];
   const posts: {
@@ -25,7 +25,7 @@ export function judged(ci: CiHarness) {
       const value = own && isOpenAt(rows, row.history) ? referenceVote(state) : null;
       posts.push({
         sent: effect.labels.Verified ?? null,
-        // What a job that is not waited for any more comes to is never said.
+        // The review no longer waits for a job that has not reported.
         expected: (value ?? 0) > 0 && waitsForever(state) ? null : value,
         state,
       });
@@ -46,7 +46,7 @@ function openedOf(rows: readonly LogRow[], review: string): Patchset {
   return opened.data.patchset as Patchset;
 }
 
-/** The facts that were known when a review asked for its post. */
+/** The input that was known when a review requested its post. */
 function stateAt(rows: readonly LogRow[], review: string): ReferenceState {
   const read = readingOf(rows, review);
   const change = changeStateAt(rows, review);
@@ -67,7 +67,7 @@ function stateAt(rows: readonly LogRow[], review: string): ReferenceState {
   };
 }
 
-/** Only those for this branch. */
+/** Runs for this branch. */
 function runsAt(rows: readonly LogRow[], branch: string): ReferenceState['runs'] {
   return rows.filter(isOpening).flatMap((opened, admitted) => {
     if ((opened.data.patchset as Patchset).branch !== branch) return [];
@@ -89,7 +89,7 @@ function runsAt(rows: readonly LogRow[], branch: string): ReferenceState['runs']
         admitted,
         verdict: report?.verdict ?? null,
         dependencies: JSON.stringify(dependencies.map(({ revision }) => revision)),
-        // The comment tells nothing of a job that was not waited for.
+        // The comment does not include a job for which the review did not wait.
         evidencePending: report?.evidence !== 'published' || !cameInTime(rows, reported),
       };
     });
@@ -107,13 +107,13 @@ function changeStateAt(rows: readonly LogRow[], review: string): ChangeState | n
   return (readingOf(rows, review)?.data.change ?? null) as ChangeState | null;
 }
 
-/** As Gerrit said last; a change that could not be read counts as open. */
+/** By the last state that was read; a change that could not be read counts as open. */
 function isOpenAt(rows: readonly LogRow[], review: string): boolean {
   const read = changeStateAt(rows, review);
   return read === null || read.status === 'open';
 }
 
-/** Whether runs on the patchset that was tested count for the current one, for a job of the review's own. */
+/** Whether runs of this review on its patchset count for the current one. */
 function ownCounts(state: ReferenceState, tested: number): boolean {
   // Its runs were for another branch.
   if (!state.runs.some(({ review }) => review === state.review)) return false;
@@ -144,7 +144,7 @@ function cameInTime(rows: readonly LogRow[], reported: LogRow | undefined): bool
   return before?.state === 'awaitingJobs' || before?.state.startsWith('preparing') === true;
 }
 
-/** A job of the review's own that applies has not ended. */
+/** Whether a voting job of this review has not ended. */
 function waitsForever({ runs, review, jobs }: ReferenceState): boolean {
   const voting = new Set(jobs.filter((one) => one.voting).map(({ name }) => name));
   return runs.some((run) => run.review === review && run.verdict === null && voting.has(run.job));

@@ -1,6 +1,6 @@
 /**
- * What must hold at the end of every story, however often the daemon died in it: judged by what the world saw, and by
- * the log against itself. Each broken promise is a sentence.
+ * The invariants at the end of every story, after any number of crashes: checked in the fakes, and by replaying the
+ * log. Each violation is reported as a sentence.
  */
 import { openStore } from '../../src/adapters/sqlite/store.ts';
 import { verifyLog } from '../../src/engine/operations/verify-log.ts';
@@ -10,12 +10,12 @@ import { DEPLOYMENT } from './daemon.ts';
 
 const scratch = openStore(':memory:');
 
-export function broken(ci: CiHarness): readonly string[] {
-  return [...brokenOutside(ci), ...inTheLog(ci)];
+export function violations(ci: CiHarness): readonly string[] {
+  return [...externalViolations(ci), ...logViolations(ci)];
 }
 
-/** The quick half: nothing is replayed. */
-export function brokenOutside(ci: CiHarness): readonly string[] {
+/** The quick half, without a replay. */
+export function externalViolations(ci: CiHarness): readonly string[] {
   const { provider, runner, reviewer, evidence } = ci;
   const found: string[] = [];
   const left = provider.servers().filter(({ owner }) => owner.deployment === DEPLOYMENT);
@@ -28,11 +28,11 @@ export function brokenOutside(ci: CiHarness): readonly string[] {
   if (ci.undelivered > 0) found.push(`${ci.undelivered} events lost`);
   for (const { history, state } of ci.openWork()) found.push(`${history} is open in ${state}`);
   for (const { id, state } of ci.jobs()) if (state !== 'done') found.push(`${id} ended as ${state}`);
-  for (const { history, key } of ci.store.outbox()) found.push(`${history} is owed ${key}`);
+  for (const { history, key } of ci.store.outbox()) found.push(`${history} has pending ${key}`);
   return found;
 }
 
-function inTheLog(ci: CiHarness): readonly string[] {
+function logViolations(ci: CiHarness): readonly string[] {
   const found: string[] = [];
   const { differences, views } = verifyLog(ci.store, scratch, sha256);
   for (const { history, version, field } of differences)

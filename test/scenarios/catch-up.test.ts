@@ -1,8 +1,8 @@
-/** What the stream does not tell whole is found in Gerrit's history while the connection stays up. */
+/** Events that are missing or incomplete in the stream are found in Gerrit's history. */
 import { expect, test } from 'vitest';
 import { CiHarness } from './ci-harness.ts';
-import { abandoned, comment, created, FIRST, ready } from './gerrit-says.ts';
-import { broken } from './judge.ts';
+import { abandoned, comment, created, FIRST, ready } from './gerrit-events.ts';
+import { violations } from './violations.ts';
 
 const verdicts = (ci: CiHarness) => ci.jobs().map(({ verdict }) => verdict);
 
@@ -13,7 +13,7 @@ async function listening(): Promise<CiHarness> {
   return ci;
 }
 
-/** It happens in Gerrit, now, and the stream does not tell it. */
+/** Lets an event happen in Gerrit now that the stream does not send. */
 function happens(ci: CiHarness, event: ReturnType<typeof created>): void {
   const at = Math.floor(ci.clock.now() / 1_000) * 1_000;
   ci.past.say({ ...event, ...('at' in event ? { at } : {}) });
@@ -30,7 +30,7 @@ test('a patchset whose line exceeded the limit is tested, once', async () => {
     await ci.run();
   }
   expect(verdicts(ci)).toEqual(['SUCCESS']);
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   ci.store.close();
 });
 
@@ -65,13 +65,13 @@ test('a change that becomes ready in an event without a patchset is tested', asy
   ci.store.close();
 });
 
-test('events during a downtime are queued oldest first, whatever the order of the answer', async () => {
+test('events during a downtime are queued oldest first, in any order of the query result', async () => {
   const ci = await listening();
   ci.daemon.life.end();
   const order = [FIRST + 3, FIRST + 1, FIRST + 2];
   happens(ci, created(order[0]));
   await ci.clock.advance(5_000);
-  // Gerrit's times are whole seconds: of these two the one that was created first has the lower number.
+  // Gerrit's times are whole seconds: of changes with the same second, the lower number is older.
   happens(ci, created(order[2]));
   happens(ci, created(order[1]));
   await ci.clock.advance(5_000);
@@ -80,7 +80,7 @@ test('events during a downtime are queued oldest first, whatever the order of th
   await ci.clock.advance(5_000);
   happens(ci, created(FIRST + 5));
   await ci.clock.advance(5_000);
-  // What was said before does not count: the request came last.
+  // The earlier comment does not count: the recheck came last.
   happens(ci, comment('recheck', 'bob', FIRST + 4));
   happens(ci, abandoned(FIRST + 9));
   await ci.restart();

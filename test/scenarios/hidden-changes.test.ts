@@ -1,10 +1,13 @@
-/** A patchset whose change became work in progress right after the upload: refused at the look-up, and started once when it is ready. */
+/**
+ * A change becomes work in progress right after the upload: its patchset is rejected at the look-up, and started once
+ * when it is ready.
+ */
 import { expect, test } from 'vitest';
 import { crashPoints, LONG } from '../fixtures/effort.ts';
 import { PATCHSET } from '../machines/facts.ts';
 import { CiHarness } from './ci-harness.ts';
-import { created, FIRST, ready } from './gerrit-says.ts';
-import { broken } from './judge.ts';
+import { created, FIRST, ready } from './gerrit-events.ts';
+import { violations } from './violations.ts';
 
 const shown = { ...PATCHSET, change: FIRST, patchset: 1, ref: `refs/changes/${FIRST % 100}/${FIRST}/1` };
 const show = (ci: CiHarness, wip: boolean) => ci.changes.show(shown, { wip, status: 'open' });
@@ -34,7 +37,7 @@ test('it is started when it is ready, and not again', async () => {
   expect(ci.reviewer.posted).toHaveLength(1);
   await becomesReady(ci);
   expect(verdicts(ci)).toHaveLength(2);
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   ci.store.close();
 });
 
@@ -59,18 +62,18 @@ test('during a downtime, it is found by the catch-up, once', async () => {
   await ci.restart();
   await ci.run();
   expect(verdicts(ci)).toHaveLength(2);
-  expect(broken(ci)).toEqual([]);
+  expect(violations(ci)).toEqual([]);
   ci.store.close();
 });
 
-test('wherever the daemon dies', LONG, async () => {
+test('after a crash at any point, it is started once', LONG, async () => {
   const undisturbed = await refused();
   await becomesReady(undisturbed);
   undisturbed.store.close();
   for (const point of crashPoints(undisturbed.points, (_, index) => index % 3 === 0)) {
     const ci = await refused([point]);
     await becomesReady(ci);
-    expect([point, verdicts(ci), ci.reviewer.posted.length, broken(ci)]).toEqual([
+    expect([point, verdicts(ci), ci.reviewer.posted.length, violations(ci)]).toEqual([
       point,
       ['ABORTED', 'SUCCESS'],
       1,

@@ -1,9 +1,9 @@
-/** Runs each story without a crash, and again with a daemon that dies at each of its points, once or twice. */
+/** Runs each story without a crash, and again with one or two crashes at each of its points. */
 import { describe, expect, test } from 'vitest';
 import { crashPoints, LONG } from '../fixtures/effort.ts';
 import { CiHarness } from './ci-harness.ts';
-import { broken, brokenOutside } from './judge.ts';
 import { endOf, type Story } from './story.ts';
+import { externalViolations, violations } from './violations.ts';
 
 async function runStory(story: Story, crashAt: readonly number[] = []): Promise<CiHarness> {
   const ci = new CiHarness(story.options);
@@ -22,9 +22,9 @@ export function storyTests(stories: readonly Story[]): void {
       ...story.end,
     };
 
-    test('as it is', async () => {
+    test('ends as expected without a crash', async () => {
       const ci = await runStory(story);
-      expect(broken(ci)).toEqual([]);
+      expect(violations(ci)).toEqual([]);
       expect(endOf(ci)).toEqual(end);
       expect(ci.lives).toBe(1);
       ci.store.close();
@@ -34,10 +34,10 @@ export function storyTests(stories: readonly Story[]): void {
       const { points } = await runStory(story);
       const wrong: unknown[] = [];
       const isShort = points.length <= POINTS_LIMIT;
-      const chosen = crashPoints(points, (point, index) => isShort || isTried(point, index));
-      for (const crashAt of chosen.flatMap(deaths)) {
+      const chosen = crashPoints(points, (point, index) => isShort || isChosen(point, index));
+      for (const crashAt of chosen.flatMap(crashCases)) {
         const where = crashAt.map((at) => `${at} ${points[at]}`).join(' and ');
-        const found = await wrongWith(story, end, crashAt, points);
+        const found = await problemsOf(story, end, crashAt, points);
         if (found.length > 0) wrong.push([where, ...found]);
       }
       expect(wrong).toEqual([]);
@@ -45,18 +45,18 @@ export function storyTests(stories: readonly Story[]): void {
   });
 }
 
-/** A story with more points than this repeats itself. */
+/** The points of longer stories are sampled. */
 const POINTS_LIMIT = 70;
 
-/** Both sides of every append; of the other points of a long story every third. */
-const isTried = (point: string, index: number) => point.endsWith('append') || index % 3 === 0;
+/** Both points of every append; every third of the other points. */
+const isChosen = (point: string, index: number) => point.endsWith('append') || index % 3 === 0;
 
-/** Once at this point; at every fourth one also a second time soon after. */
-function deaths(point: number): readonly (readonly number[])[] {
+/** One crash at this point; at every fourth point also a case with a second crash soon after. */
+function crashCases(point: number): readonly (readonly number[])[] {
   return point % 4 === 0 ? [[point], [point, point + 1 + (point % 7)]] : [[point]];
 }
 
-async function wrongWith(
+async function problemsOf(
   story: Story,
   end: ReturnType<typeof endOf>,
   crashAt: readonly number[],
@@ -64,12 +64,12 @@ async function wrongWith(
 ): Promise<readonly unknown[]> {
   try {
     const ci = await runStory(story, crashAt);
-    // Each append leaves a log of its own; whoever dies before the next one dies with the same log.
+    // Only an append changes the log, so one replay for each append is enough.
     const afterAppend = points[crashAt[0] ?? 0] === 'after append';
-    const found: unknown[] = [...(afterAppend ? broken(ci) : brokenOutside(ci))];
-    const came = endOf(ci);
-    if (JSON.stringify(came) !== JSON.stringify({ ...came, ...end })) found.push(came);
-    if (ci.lives === 1) found.push('nobody died');
+    const found: unknown[] = [...(afterAppend ? violations(ci) : externalViolations(ci))];
+    const actual = endOf(ci);
+    if (JSON.stringify(actual) !== JSON.stringify({ ...actual, ...end })) found.push(actual);
+    if (ci.lives === 1) found.push('no crash happened');
     if (ci.crashes.length > 0) found.push(String(ci.crashes[0]));
     ci.store.close();
     return found;
@@ -78,8 +78,7 @@ async function wrongWith(
   }
 }
 
-/** Verdicts that say nothing of the patch: the operator hears of each. */
-/** A setup script that fails, as in the stories with RETRY_LIMIT, raises none. */
+/** Alarms of verdicts that say nothing about the patch; a failed setup script (RETRY_LIMIT) raises none. */
 function alarmOf(verdict: string): string[] {
   if (verdict === 'NODE_FAILURE') return ['node-failing'];
   return verdict === 'POST_FAILURE' ? ['no-result'] : [];

@@ -1,12 +1,12 @@
-/** The daemon's own trouble: a store that cannot be written for a while, an adapter or a machine with a bug. */
+/** Internal faults: a store that cannot be written for a while, an adapter or a machine with a bug. */
 import { describe, expect, test } from 'vitest';
 import { StoreUnavailable } from '../../src/engine/ports/store.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { CiHarness } from './ci-harness.ts';
-import { created, FIRST } from './gerrit-says.ts';
-import { broken } from './judge.ts';
+import { isAt, when, wrapPort, wrapProvider } from './faults.ts';
+import { created, FIRST } from './gerrit-events.ts';
 import { endOf } from './story.ts';
-import { bent, bentProvider, isAt, when } from './trouble.ts';
+import { violations } from './violations.ts';
 
 const GOOD = `${FIRST},1 succeeded Verified+1`;
 
@@ -36,7 +36,7 @@ describe('a store that cannot be written', () => {
         modes = modes.add(ci.store.daemon()?.mode.split(':')[0]);
         return ci.isIdle && ci.jobs().length > 0;
       });
-      expect(broken(ci)).toEqual([]);
+      expect(violations(ci)).toEqual([]);
       expect(endOf(ci)).toMatchObject({ verdicts: ['SUCCESS'], posts: [GOOD], stages: 2, servers: 1 });
       expect(modes).toContain('degraded');
       expect(ci.store.daemon()?.mode).toBe('running');
@@ -56,11 +56,11 @@ describe('a store that cannot be written', () => {
     expect([ci.undelivered, ci.jobs().length, ci.provider.created]).toEqual([3, 0, 0]);
     ci.store.append = append;
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(endOf(ci).posts).toHaveLength(3);
   });
 
-  test('a stop meanwhile loses nothing either', async () => {
+  test('a stop meanwhile loses nothing', async () => {
     const ci = new CiHarness();
     const { append } = ci.store;
     await ci.start();
@@ -73,7 +73,7 @@ describe('a store that cannot be written', () => {
     ci.store.append = append;
     await ci.restart();
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(endOf(ci)).toMatchObject({ verdicts: ['SUCCESS', 'SUCCESS'], stages: 4, servers: 2 });
     expect(ci.crashes).toEqual([]);
   });
@@ -82,7 +82,7 @@ describe('a store that cannot be written', () => {
 describe('an adapter with a bug', () => {
   const buggy = (times: number) => {
     let left = times;
-    return bent('source', (source) => ({
+    return wrapPort('source', (source) => ({
       fetch: (request, signal) => {
         if (request.patchset.change !== 13 || left === 0) return source.fetch(request, signal);
         left -= 1;
@@ -97,7 +97,7 @@ describe('an adapter with a bug', () => {
     ci.emit(created(12));
     ci.emit(created(13));
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(endOf(ci)).toMatchObject({ verdicts: ['SUCCESS', 'SUCCESS'], servers: 2, alarms: [] });
     expect([ci.lives, ci.crashes.length]).toEqual([2, 1]);
     const crashed = [...ci.store.log()].filter(({ type }) => type === 'daemon.crashed');
@@ -121,14 +121,14 @@ describe('an adapter with a bug', () => {
     expect(ci.lives).toBe(3);
     const crashed = [...ci.store.log()].filter(({ type }) => type === 'daemon.crashed');
     expect(crashed.map(({ history }) => history)).toEqual(['j00004', 'j00004']);
-    // What the parked job left is for the sweep: two rounds.
+    // The sweep removes the server of the parked job in two rounds.
     await ci.clock.advance(1_200_000);
     expect(ci.provider.servers()).toEqual([]);
-    // It gave its slot on at once: its server is one too many until it is swept.
-    expect(broken(ci)).toEqual(['3 servers at a time', 'j00004 ended as parked']);
+    // It released its slot at once, so its server exceeds the slots until it is swept.
+    expect(violations(ci)).toEqual(['3 servers at a time', 'j00004 ended as parked']);
   });
 
-  test('a kill without a record never counts, however often', async () => {
+  test('kills without a crash record never park a job', async () => {
     const ci = new CiHarness();
     await ci.start();
     ci.emit(created());
@@ -137,7 +137,7 @@ describe('an adapter with a bug', () => {
       await ci.restart();
     }
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(ci.lives).toBe(6);
   });
 
@@ -156,16 +156,16 @@ describe('an adapter with a bug', () => {
     });
     await ci.run();
     expect(broke).toBe(true);
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect([ci.lives, ci.crashes.length]).toEqual([2, 1]);
     expect([...ci.store.log()].some(({ type }) => type === 'daemon.crashed')).toBe(false);
   });
 });
 
 describe('an event that throws inside the machine', () => {
-  /** A server without its id is not JSON: the job that is told of it cannot be stored. */
+  /** A server whose id is not valid JSON: the event cannot be stored. */
   const poisonous = (change: number) =>
-    bentProvider((provider, ci) => ({
+    wrapProvider((provider, ci) => ({
       create: async (request, signal) => {
         const server = await provider.create(request, signal);
         const job = ci.store.job(request.owner.job);
@@ -178,7 +178,7 @@ describe('an event that throws inside the machine', () => {
     await ci.start();
     for (const change of [12, 13, 14]) ci.emit(created(change));
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(endOf(ci)).toMatchObject({
       verdicts: ['SUCCESS', 'NODE_FAILURE', 'SUCCESS'],
       stages: 4,
@@ -191,12 +191,12 @@ describe('an event that throws inside the machine', () => {
     ]);
   });
 
-  test('with one slot: the quarantined job passes its slot on', async () => {
+  test('releases the only slot of its quarantined job', async () => {
     const ci = new CiHarness({ slots: 1, strict: false, wrapAdapters: poisonous(13) });
     await ci.start();
     for (const change of [13, 14]) ci.emit(created(change));
     await ci.run();
-    expect(broken(ci)).toEqual([]);
+    expect(violations(ci)).toEqual([]);
     expect(endOf(ci).verdicts).toEqual(['NODE_FAILURE', 'SUCCESS']);
   });
 });
