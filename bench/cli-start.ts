@@ -17,26 +17,26 @@ export async function cliStart(smoke: boolean): Promise<readonly Result[]> {
     const empty = join(folder, 'empty.mjs');
     writeFileSync(empty, '');
     openStore(join(folder, 'sos-ci.db')).close();
-    const taken = await inTurns(smoke ? 2 : 41, {
+    const measured = await inTurns(smoke ? 2 : 41, {
       node: () => start([empty], 0),
       help: () => start([PROGRAM, '--help'], 0),
       // 1: no daemon runs.
       status: () => start([PROGRAM, 'status', '--state', folder], 1),
     });
-    const time = (side: string) => ms(median(pooled(taken, side)));
+    const time = (side: string) => ms(median(pooled(measured, side)));
     return [
       {
         benchmark: 'cli-start',
         what: 'sos-ci --help',
         against: 'node with an empty file',
-        ...ratioOf(taken, 'help', 'node'),
+        ...ratioOf(measured, 'help', 'node'),
         note: `${time('help')} and ${time('node')}`,
       },
       {
         benchmark: 'cli-start',
         what: 'sos-ci status',
         against: 'node with an empty file',
-        ...ratioOf(taken, 'status', 'node'),
+        ...ratioOf(measured, 'status', 'node'),
         note: `${time('status')} and ${time('node')}`,
       },
     ];

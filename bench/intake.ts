@@ -23,26 +23,27 @@ export async function intake(smoke: boolean): Promise<readonly Result[]> {
   const lines = text.split('\n').filter((line) => line !== '');
   const meta = lines.filter((line) => isMetaRefUpdate(Buffer.from(line))).length;
   const all = (lines.length * bytes.length) / Buffer.byteLength(text);
-  const taken = await inTurns(smoke ? 2 : 25, {
+  const measured = await inTurns(smoke ? 2 : 25, {
     bare: () => processorTime(() => expectCount(readThrough(bytes, bareParser), all)),
     unfiltered: () => processorTime(() => expectCount(readThrough(bytes, unfiltered), all)),
     product: () => processorTime(() => expectCount(readThrough(bytes, wholeIntake), all)),
   });
-  const rate = (side: string) => `${Math.round(all / median(pooled(taken, side)))},000 events/s of CPU time`;
+  const rate = (side: string) =>
+    `${Math.round(all / median(pooled(measured, side)))},000 events/s of CPU time`;
   const share = `${meta} of ${lines.length} lines are meta updates`;
   return [
     {
       benchmark: 'intake',
       what: 'stream to listener, events per second',
       against: 'split on bytes + JSON.parse',
-      ...ratioOf(taken, 'bare', 'product'),
+      ...ratioOf(measured, 'bare', 'product'),
       note: `${rate('product')} and ${rate('bare')}; ${share}`,
     },
     {
       benchmark: 'intake',
       what: 'the same without dropping meta updates first',
       against: 'split on bytes + JSON.parse',
-      ...ratioOf(taken, 'bare', 'unfiltered'),
+      ...ratioOf(measured, 'bare', 'unfiltered'),
       note: rate('unfiltered'),
     },
   ];

@@ -89,13 +89,13 @@ export async function inTurns(
   rounds: number,
   sides: Readonly<Record<string, (round: number) => number | Promise<number>>>,
 ): Promise<Round[]> {
-  const taken: Round[] = [];
+  const allRounds: Round[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const samples: Record<string, number[]> = {};
     for (const [name, side] of Object.entries(sides)) samples[name] = [await side(round)];
-    taken.push(samples);
+    allRounds.push(samples);
   }
-  return taken;
+  return allRounds;
 }
 
 export function ms(value: number): string {

@@ -22,17 +22,18 @@ export async function replay(smoke: boolean): Promise<readonly Result[]> {
     processorTime(() => {
       for (let time = 0; time < times; time += 1) histories.forEach(work);
     });
-  const taken = await inTurns(rounds, {
+  const measured = await inTurns(rounds, {
     bare: () => repeated(transitionsOf),
     strict: () => repeated(replayed),
   });
-  const perSecond = (side: string) => Math.round((log.length * times * 1_000) / median(pooled(taken, side)));
+  const perSecond = (side: string) =>
+    Math.round((log.length * times * 1_000) / median(pooled(measured, side)));
   return [
     {
       benchmark: 'replay',
       what: 'strict replay, rows per second',
       against: 'bare transition() over the same events',
-      ...ratioOf(taken, 'bare', 'strict'),
+      ...ratioOf(measured, 'bare', 'strict'),
       note: `${perSecond('strict')} and ${perSecond('bare')} rows/s of CPU time`,
     },
   ];

@@ -26,7 +26,7 @@ async function measureRecovery(jobs: number, rounds: number): Promise<Result> {
     const crashed = join(folder, 'crashed.db');
     const rows = await createCrashed(folder, crashed, jobs);
     const file = join(folder, 'sos-ci.db');
-    const taken = await inTurns(rounds, {
+    const measured = await inTurns(rounds, {
       recover: async () => {
         for (const part of ['', '-wal']) copyFileSync(`${crashed}${part}`, `${file}${part}`);
         const time = await recovered(file, jobs);
@@ -35,12 +35,12 @@ async function measureRecovery(jobs: number, rounds: number): Promise<Result> {
       },
       read: () => timedSync(() => readRows(crashed, rows)),
     });
-    const time = (side: string) => ms(median(pooled(taken, side)));
+    const time = (side: string) => ms(median(pooled(measured, side)));
     return {
       benchmark: 'restart',
       what: `ready again with ${jobs} open jobs`,
       against: 'bare read of their rows',
-      ...ratioOf(taken, 'recover', 'read'),
+      ...ratioOf(measured, 'recover', 'read'),
       note: `${time('recover')} and ${time('read')}; ${rows} rows`,
     };
   });

@@ -29,18 +29,18 @@ export async function subunit(smoke: boolean): Promise<readonly Result[]> {
     const repeat = (size: number) => Buffer.concat(Array(Math.ceil(size / runs.length)).fill(runs));
     writeFileSync(small, repeat(bytes / 10));
     writeFileSync(large, repeat(bytes));
-    const taken = await inTurns(smoke ? 1 : 11, {
+    const measured = await inTurns(smoke ? 1 : 11, {
       python: () => readByPython(join(dirname(python), 'python3'), large),
       product: () => processorTime(() => read(large)),
     });
-    const rate = (side: string) => Math.round(bytes / MEGABYTES / (median(pooled(taken, side)) / 1_000));
+    const rate = (side: string) => Math.round(bytes / MEGABYTES / (median(pooled(measured, side)) / 1_000));
     const [atSmall, atLarge] = [await peakMemory(small), await peakMemory(large)];
     return [
       {
         benchmark: 'subunit',
         what: 'a file into counted tests, bytes per second',
         against: 'python-subunit',
-        ...ratioOf(taken, 'python', 'product'),
+        ...ratioOf(measured, 'python', 'product'),
         note: `${rate('product')} and ${rate('python')} MB/s of CPU time; ${bytes / MEGABYTES} MB`,
       },
       {

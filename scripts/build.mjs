@@ -9,24 +9,24 @@ import { bundle } from './bundle.mjs';
 /** `finish` is called with the new folder before it replaces dist/. */
 export async function buildProgram(root, finish) {
   const dist = join(root, 'dist');
-  const fresh = join(root, `dist.new-${process.pid}`);
-  const old = join(root, `dist.old-${process.pid}`);
+  const newDist = join(root, `dist.new-${process.pid}`);
+  const oldDist = join(root, `dist.old-${process.pid}`);
   try {
     await bundle({
       entries: { 'cli/main': join(root, 'src', 'cli', 'main.ts') },
-      outdir: fresh,
+      outdir: newDist,
       // Chunks are in the folder of the entry, so the same relative path is right for all of them.
       chunks: 'cli/[name]-[hash]',
       urlOf: (file) => `new URL('../${inDist(root, file)}', import.meta.url).href`,
     });
-    copyAssets(join(root, 'src'), fresh);
-    chmodSync(join(fresh, 'cli', 'main.js'), 0o755);
-    finish(fresh);
-    if (existsSync(dist)) renameSync(dist, old);
-    renameSync(fresh, dist);
+    copyAssets(join(root, 'src'), newDist);
+    chmodSync(join(newDist, 'cli', 'main.js'), 0o755);
+    finish(newDist);
+    if (existsSync(dist)) renameSync(dist, oldDist);
+    renameSync(newDist, dist);
   } finally {
-    rmSync(fresh, { recursive: true, force: true });
-    rmSync(old, { recursive: true, force: true });
+    rmSync(newDist, { recursive: true, force: true });
+    rmSync(oldDist, { recursive: true, force: true });
   }
 }
 

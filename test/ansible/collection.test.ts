@@ -29,7 +29,7 @@ needs('ansible-lint', 'ansible-playbook').describe('the collection', () => {
 
 always('is part of the npm package, without its tests and caches', () => {
   const files = packedFiles();
-  const ours = files.filter((file) => file.startsWith('ansible/'));
+  const collectionFiles = files.filter((file) => file.startsWith('ansible/'));
   for (const file of [
     'galaxy.yml',
     'meta/runtime.yml',
@@ -37,8 +37,8 @@ always('is part of the npm package, without its tests and caches', () => {
     'examples/vars.yml',
     'roles/boot/tasks/main.yml',
   ])
-    expect(ours).toContain(`ansible/${file}`);
-  expect(ours.filter((file) => /\.(pyc|tar\.gz)$|__pycache__/.test(file))).toEqual([]);
+    expect(collectionFiles).toContain(`ansible/${file}`);
+  expect(collectionFiles.filter((file) => /\.(pyc|tar\.gz)$|__pycache__/.test(file))).toEqual([]);
 });
 
 needs('ansible-playbook', 'git').describe('local.conf', () => {

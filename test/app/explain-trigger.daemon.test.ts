@@ -119,9 +119,9 @@ async function decidedByDaemon(
   const decided: string[] = [];
   const decide: Admission['decide'] = admission.decide.bind(admission);
   admission.decide = async (...args) => {
-    const taken = await decide(...args);
-    decided.push(...taken.outcomes.map(({ decision }) => decisionText(decision)));
-    return taken;
+    const result = await decide(...args);
+    decided.push(...result.outcomes.map(({ decision }) => decisionText(decision)));
+    return result;
   };
   const settled = () => ci.run(() => ci.openWork().length === 0);
   for (const event of events) {

@@ -13,18 +13,18 @@ changesContract('fake', async () => {
     changes,
     upload: async ({ project, files, dependsOn, on }) => {
       uploaded += 1;
-      const made = patchset(project, uploaded, 1);
-      changes.show(made, {
+      const created = patchset(project, uploaded, 1);
+      changes.show(created, {
         files: files ?? ['f'],
         dependsOn: numbers(dependsOn),
         on: on?.change ?? null,
       });
-      return made;
+      return created;
     },
     amend: async (before, { project, files, dependsOn }) => {
-      const made = patchset(project, before.change, before.patchset + 1);
-      changes.show(made, { files: files ?? ['f'], dependsOn: numbers(dependsOn) });
-      return made;
+      const created = patchset(project, before.change, before.patchset + 1);
+      changes.show(created, { files: files ?? ['f'], dependsOn: numbers(dependsOn) });
+      return created;
     },
     vote: async (on, account, label, value) => {
       const current = votes.get(on.change) ?? new Map<string, AccountVote>();

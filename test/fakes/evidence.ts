@@ -116,9 +116,9 @@ export class FakeEvidence implements Evidence {
   }
 
   #freeUrl(request: PublishRequest): string {
-    const taken = new Set([...this.published.values()].map((publication) => publication.url));
+    const usedUrls = new Set([...this.published.values()].map((publication) => publication.url));
     const short = publicationUrl(request, request.owner.job.slice(0, 12));
-    return taken.has(short) ? publicationUrl(request, request.owner.job) : short;
+    return usedUrls.has(short) ? publicationUrl(request, request.owner.job) : short;
   }
 
   async #enter(call: EvidenceCall, signal: AbortSignal | null): Promise<void> {

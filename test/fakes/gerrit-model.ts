@@ -47,8 +47,8 @@ export class GerritModel {
   }
 
   addPatchset(patchset: Patchset): void {
-    const fresh: Change = { patchsets: [], messages: [], votes: new Map(), open: true };
-    const change = this.changes.get(patchset.change) ?? fresh;
+    const newChange: Change = { patchsets: [], messages: [], votes: new Map(), open: true };
+    const change = this.changes.get(patchset.change) ?? newChange;
     change.patchsets.push(patchset);
     this.changes.set(patchset.change, change);
   }

@@ -62,11 +62,11 @@ describe('FakeProvider', () => {
 
   it('reports each deleted server, and the maximum number at a time', async () => {
     const provider = new FakeProvider();
-    const gone: string[] = [];
-    provider.onDeleted = (server) => gone.push(server.name);
+    const deleted: string[] = [];
+    provider.onDeleted = (server) => deleted.push(server.name);
     const { server } = provider.add({ name: 'zero', owner });
     await provider.create(request, signal);
     await provider.delete(server, 'ours', NEVER);
-    expect([gone, provider.peak]).toEqual([['zero'], 2]);
+    expect([deleted, provider.peak]).toEqual([['zero'], 2]);
   });
 });

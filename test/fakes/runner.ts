@@ -31,7 +31,7 @@ interface Run {
   watchers: ((outcome: RunOutcome) => void)[];
   listeners: ContactListener[];
   contact: Parameters<ContactListener>[0];
-  /** Its server was deleted by somebody else: it has no end that anybody could see. */
+  /** True: another program deleted its server, so its end is never observed. */
   vanished: boolean;
 }
 

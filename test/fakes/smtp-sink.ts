@@ -25,7 +25,7 @@ export interface SinkOptions {
   readonly login?: string;
 }
 
-type Verb = 'connect' | 'EHLO' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'taken';
+type Verb = 'connect' | 'EHLO' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'accepted';
 
 export class SmtpSink {
   readonly mails: ReceivedMail[] = [];
@@ -54,7 +54,7 @@ export class SmtpSink {
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
-  /** Replaces the next answer at this step. `taken`: the answer after the data of a mail. */
+  /** Replaces the next answer at this step. `accepted`: the answer after the data of a mail. */
   next(verb: Verb, reply: string): void {
     this.#replies.push({ verb, reply });
   }
@@ -101,7 +101,7 @@ export class SmtpSink {
         this.lines.push(line);
         for (const resolve of this.#waiters.splice(0)) resolve();
       },
-      taken: (mail) => this.mails.push(mail),
+      received: (mail) => this.mails.push(mail),
       scripted: (verb) => {
         const index = this.#replies.findIndex((planned) => planned.verb === verb);
         return index < 0 ? null : (this.#replies.splice(index, 1)[0]?.reply ?? null);
@@ -114,7 +114,7 @@ interface Host {
   readonly options: SinkOptions;
   secured(socket: Socket): Socket;
   onLine(line: string): void;
-  taken(mail: ReceivedMail): void;
+  received(mail: ReceivedMail): void;
   scripted(verb: Verb): string | null;
 }
 
@@ -227,8 +227,8 @@ class Session {
       login: this.#login,
       encrypted: this.#encrypted,
     };
-    this.#host.taken(mail);
-    this.#reply('taken', '250 taken');
+    this.#host.received(mail);
+    this.#reply('accepted', '250 accepted');
   }
 
   /** Returns whether the usual answer was sent. */

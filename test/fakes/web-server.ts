@@ -41,9 +41,9 @@ export class WebServer {
   }
 
   static async start(certificate: Certificate | null = null): Promise<WebServer> {
-    const made = new WebServer(certificate);
-    await new Promise<void>((resolve) => made.#server.listen(0, '127.0.0.1', resolve));
-    return made;
+    const started = new WebServer(certificate);
+    await new Promise<void>((resolve) => started.#server.listen(0, '127.0.0.1', resolve));
+    return started;
   }
 
   get url(): string {

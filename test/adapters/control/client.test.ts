@@ -53,11 +53,11 @@ test('no daemon: the error says so, and how to start one', async () => {
 test('a socket that belongs to another user', async () => {
   await listening(() => {});
   chmodSync(join(folder, 'control.sock'), 0);
-  const asked = ask(200);
+  const request = ask(200);
   // root may connect to any socket, and then times out.
   const message =
     process.getuid?.() === 0 ? 'the daemon gave no answer in time' : 'this socket belongs to another user';
-  await expect(asked).rejects.toMatchObject({ message });
+  await expect(request).rejects.toMatchObject({ message });
 });
 
 test('a daemon that sends nothing: times out', async () => {

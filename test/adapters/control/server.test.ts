@@ -98,9 +98,9 @@ describe('a request', () => {
   });
 
   test('a client that half-closes without a request is not waited for', async () => {
-    const mute = client();
-    const answer = received(mute);
-    mute.end('{"format":1');
+    const incomplete = client();
+    const answer = received(incomplete);
+    incomplete.end('{"format":1');
     expect(await answer).toBe('');
   });
 
@@ -230,8 +230,8 @@ describe('hostile clients', () => {
           const socket = client();
           const answer = received(socket);
           socket.end(`${text}\n`);
-          const said = await answer;
-          expect(() => JSON.parse(said)).not.toThrow();
+          const response = await answer;
+          expect(() => JSON.parse(response)).not.toThrow();
         },
       ),
       { numRuns: runs(200) },
@@ -278,20 +278,20 @@ describe('the socket', () => {
   test('works below a path of any length', async () => {
     const deep = join(folder, 'd'.repeat(100), 'e'.repeat(100));
     mkdirSync(deep, { recursive: true });
-    const far = serverIn(deep);
-    await far.start();
+    const deepServer = serverIn(deep);
+    await deepServer.start();
     expect(await ask(PING, deep)).toEqual({ result: PONG });
     expect(statSync(join(deep, 'control.sock')).mode & 0o777).toBe(0o600);
-    await far.stop();
+    await deepServer.stop();
     expect(existsSync(join(deep, 'control.sock'))).toBe(false);
   });
 
   test('answers no client that a stop has disconnected', async () => {
     await server.start();
     operators.answer = () => new Promise(() => {});
-    const asked = ask(PING);
+    const pending = ask(PING);
     await operators.count(1);
     await server.stop();
-    await expect(asked).rejects.toMatchObject({ message: 'the daemon exited before it answered' });
+    await expect(pending).rejects.toMatchObject({ message: 'the daemon exited before it answered' });
   });
 });

@@ -150,7 +150,7 @@ describe('a disk that accepts no writes', () => {
     expect(kept.problem()).toBeNull();
   });
 
-  test('reports what is full, as /dev/full does', async () => {
+  test('reports the error, and counts the lines beyond the buffer limit', async () => {
     const kept = segments({ bufferBytes: 20 });
     writeFileSync(dir, '');
     for (let number = 0; number < 10; number += 1) kept.keep(line('12345'));

@@ -44,11 +44,11 @@ export class Embedded {
 
   static async start(): Promise<Embedded> {
     const { privateKey, publicKey } = makeKeyPair('acme-ci');
-    const made = new Embedded(publicKey);
-    writeFileSync(join(made.directory, 'key'), privateKey, { mode: 0o600 });
-    await made.gerrit.start();
-    writeFileSync(join(made.directory, 'known_hosts'), made.gerrit.knownHosts);
-    return made;
+    const embedded = new Embedded(publicKey);
+    writeFileSync(join(embedded.directory, 'key'), privateKey, { mode: 0o600 });
+    await embedded.gerrit.start();
+    writeFileSync(join(embedded.directory, 'known_hosts'), embedded.gerrit.knownHosts);
+    return embedded;
   }
 
   async stop(): Promise<void> {

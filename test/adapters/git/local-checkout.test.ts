@@ -93,7 +93,7 @@ describe('GitSource', () => {
     expect(() => fixture.git(fixture.tree(), 'symbolic-ref', '--quiet', 'HEAD')).toThrow();
   });
 
-  it('executes nothing of what it fetches', async () => {
+  it('does not execute fetched files', async () => {
     const evil = join(fixture.root, 'evil');
     writeFileSync(
       join(fixture.work, '.gitattributes'),
@@ -202,23 +202,23 @@ describe('GitSource', () => {
     expect(error).toHaveProperty('message', expect.stringContaining('refs/changes/99/99/9'));
     expect(error).toHaveProperty('hint', expect.stringContaining('git ls-remote file://'));
     expect(await refusal({ ...patchset, project: 'no/such' })).toHaveProperty('retryable', true);
-    const gone = { ...fixture.server, address: join(fixture.root, 'gone') };
-    await expect(fixture.source().fetch(asUploaded(gone, patchset), signal)).rejects.toBeInstanceOf(
+    const missing = { ...fixture.server, address: join(fixture.root, 'gone') };
+    await expect(fixture.source().fetch(asUploaded(missing, patchset), signal)).rejects.toBeInstanceOf(
       OperationError,
     );
   });
 
   it('connects through ssh with only our key and known hosts', async () => {
     const patchset = fixture.patchset(1);
-    const said = join(fixture.root, 'ssh-arguments');
+    const argumentsFile = join(fixture.root, 'ssh-arguments');
     fixture.program(
       'ssh',
-      `printf '%s\\n' "$@" >${said}; env >${said}.env; exec git-upload-pack ${fixture.bare}`,
+      `printf '%s\\n' "$@" >${argumentsFile}; env >${argumentsFile}.env; exec git-upload-pack ${fixture.bare}`,
     );
     expect(await fetch(patchset, 'ssh://acme-ci@review.example.org:29418/{project}')).toBe(patchset.revision);
-    const words = readFileSync(said, 'utf8').trim().split('\n');
-    const options = words.filter((_word, index) => words[index - 1] === '-o');
-    expect(words.slice(0, 2)).toEqual(['-F', '/dev/null']);
+    const sshArguments = readFileSync(argumentsFile, 'utf8').trim().split('\n');
+    const options = sshArguments.filter((_word, index) => sshArguments[index - 1] === '-o');
+    expect(sshArguments.slice(0, 2)).toEqual(['-F', '/dev/null']);
     expect(options).toContain('IdentityFile="/etc/a key\'s/id 100%%"');
     expect(options).toContain('UserKnownHostsFile="/etc/known hosts"');
     for (const option of [
@@ -229,9 +229,12 @@ describe('GitSource', () => {
     ]) {
       expect(options).toContain(option);
     }
-    expect(words.slice(-2)).toEqual(['acme-ci@review.example.org', "git-upload-pack '/openstack/cinder'"]);
-    expect(words[words.indexOf('-p') + 1]).toBe('29418');
-    expect(readFileSync(`${said}.env`, 'utf8')).not.toMatch(/SSH_AUTH_SOCK/);
+    expect(sshArguments.slice(-2)).toEqual([
+      'acme-ci@review.example.org',
+      "git-upload-pack '/openstack/cinder'",
+    ]);
+    expect(sshArguments[sshArguments.indexOf('-p') + 1]).toBe('29418');
+    expect(readFileSync(`${argumentsFile}.env`, 'utf8')).not.toMatch(/SSH_AUTH_SOCK/);
     expect(await fetch(patchset, undefined).then(() => fixture.held())).toBe(patchset.revision);
   });
 
@@ -254,7 +257,7 @@ describe('GitSource', () => {
     expect(readdirSync(fixture.server.address).sort()).toEqual(['home', 'tmp', 'tree']);
   });
 
-  it('says which program is missing', async () => {
+  it('reports a missing program', async () => {
     const patchset = fixture.patchset(1);
     mkdirSync(join(fixture.root, 'empty'));
     process.env.PATH = join(fixture.root, 'empty');

@@ -130,13 +130,13 @@ describe('hostile names are refused', () => {
   });
 });
 
-describe('what Gerrit does not have', () => {
-  it('is named, retryable, and leaves the cache unchanged', async () => {
+describe('a ref that Gerrit does not have', () => {
+  it('is a retryable error, and leaves the cache unchanged', async () => {
     const patchset = fixture.upload(CINDER, { a: 'x\n' });
     await merge(patchset);
     const { generation } = cache.project(CINDER);
-    const gone = { ...patchset, branch: 'gone' };
-    await expect(merge(gone)).rejects.toMatchObject({
+    const missing = { ...patchset, branch: 'gone' };
+    await expect(merge(missing)).rejects.toMatchObject({
       message: 'there is no refs/heads/gone',
       retryable: true,
     });
@@ -145,7 +145,7 @@ describe('what Gerrit does not have', () => {
     expect(cache.project(CINDER).generation).toBe(generation);
   });
 
-  it('or has as a different commit is refused', async () => {
+  it('or that is a different commit is refused', async () => {
     const [one, two] = [fixture.upload(CINDER, { a: 'x\n' }), fixture.upload(CINDER, { a: 'y\n' })];
     const mixed = { ...one, revision: two.revision };
     await expect(merge(mixed)).rejects.toMatchObject({ retryable: false });

@@ -27,7 +27,7 @@ describe('assertLoopbackGerrit', () => {
     expect(() => assertLoopbackGerrit(host, { allowUntrustedCode: false, user: 'ci' })).not.toThrow();
   });
 
-  it('says what to do', () => {
+  it('has a hint', () => {
     expect(() =>
       assertLoopbackGerrit('review.opendev.org', { allowUntrustedCode: false, user: null }),
     ).toThrow(

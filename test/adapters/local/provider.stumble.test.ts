@@ -59,8 +59,8 @@ test('does not list a server whose directory was never renamed, and its name is 
   await createIncomplete('.new-999999999-5-aa');
   expect(await list()).toEqual([]);
   expect(readdirSync(servers)).toEqual([]);
-  const made = await create('half');
-  expect(await list()).toEqual([made]);
+  const created = await create('half');
+  expect(await list()).toEqual([created]);
 });
 
 test('does not list or remove a server that is being created', async () => {

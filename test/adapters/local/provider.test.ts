@@ -137,8 +137,8 @@ describe('LocalProvider', () => {
 
   it('creates and lists concurrently', async () => {
     const names = Array.from({ length: 20 }, (_, index) => `many-${index}`);
-    const made = await Promise.all(names.flatMap((name) => [create(name), list().then(() => null)]));
-    expect(made.filter((one) => one !== null)).toHaveLength(20);
+    const created = await Promise.all(names.flatMap((name) => [create(name), list().then(() => null)]));
+    expect(created.filter((one) => one !== null)).toHaveLength(20);
     expect(await list()).toHaveLength(20);
   });
 

@@ -87,8 +87,8 @@ describe('a mail over SMTP', () => {
   });
 
   test('is not sent, nor the password, if required encryption is not available', async () => {
-    const ours = await mailer({ login: `acme:${PASSWORD}` }, { tls: 'starttls', login });
-    expect(await refusal(ours.send(mail, NEVER))).toMatchObject({
+    const smtpMailer = await mailer({ login: `acme:${PASSWORD}` }, { tls: 'starttls', login });
+    expect(await refusal(smtpMailer.send(mail, NEVER))).toMatchObject({
       retryable: false,
       hint: expect.stringContaining('mail.smtp.tls'),
     });
@@ -100,8 +100,8 @@ describe('a mail over SMTP', () => {
     ['of another authority', { caFile: null }],
     ['for another host', { host: 'localhost' }],
   ])('is not sent to a server with a certificate %s', async (_what, more) => {
-    const ours = await mailer({ tls: 'starttls' }, { tls: 'starttls', ...more });
-    expect(await refusal(ours.send(mail, NEVER))).toMatchObject({
+    const smtpMailer = await mailer({ tls: 'starttls' }, { tls: 'starttls', ...more });
+    expect(await refusal(smtpMailer.send(mail, NEVER))).toMatchObject({
       hint: expect.stringMatching(/caFile|port/),
     });
     expect(sink.mails).toEqual([]);
@@ -110,8 +110,8 @@ describe('a mail over SMTP', () => {
 
 describe('failures', () => {
   test('a wrong password: permanent, and not shown in the error', async () => {
-    const ours = await mailer({ tls: 'tls', login: 'acme:other' }, { tls: 'tls', login });
-    expect(await refusal(ours.send(mail, NEVER))).toMatchObject({
+    const smtpMailer = await mailer({ tls: 'tls', login: 'acme:other' }, { tls: 'tls', login });
+    expect(await refusal(smtpMailer.send(mail, NEVER))).toMatchObject({
       retryable: false,
       hint: 'check mail.smtp.user and password',
     });
@@ -122,43 +122,46 @@ describe('failures', () => {
     ['MAIL', '451 4.7.1 greylisted', true],
     ['RCPT', '550 5.1.1 nobody of that name', false],
     ['RCPT', '450 4.2.0 mailbox busy', true],
-    ['taken', '554 5.6.0 spam', false],
-    ['taken', '452 4.3.1 full', true],
+    ['accepted', '554 5.6.0 spam', false],
+    ['accepted', '452 4.3.1 full', true],
     ['connect', '421 4.3.2 shutting down', true],
   ] as const)('%s is answered %s: retryable %s', async (verb, reply, retryable) => {
-    const ours = await mailer({});
+    const smtpMailer = await mailer({});
     sink.next(verb, reply);
-    const error = await refusal(ours.send(mail, NEVER));
+    const error = await refusal(smtpMailer.send(mail, NEVER));
     expect(error).toMatchObject({ retryable, message: expect.stringContaining(reply.slice(4)) });
   });
 
   test('one of two recipients is refused: the other one gets the mail, and the error names the refused one', async () => {
-    const ours = await mailer({});
+    const smtpMailer = await mailer({});
     sink.next('RCPT', '550 5.1.1 nobody of that name');
     const two = { ...mail, to: ['gone@acme.example', 'dev@acme.example'] };
-    expect(await refusal(ours.send(two, NEVER))).toMatchObject({
+    expect(await refusal(smtpMailer.send(two, NEVER))).toMatchObject({
       retryable: false,
       message: expect.stringContaining('gone@acme.example'),
     });
     expect(sink.mails).toMatchObject([{ to: ['dev@acme.example'] }]);
   });
 
-  test.each(['connect', 'EHLO', 'MAIL', 'DATA', 'taken'] as const)('cut at %s: retryable', async (verb) => {
-    const ours = await mailer({});
-    sink.next(verb, 'cut');
-    expect(await refusal(ours.send(mail, NEVER))).toMatchObject({ retryable: true });
-  });
+  test.each(['connect', 'EHLO', 'MAIL', 'DATA', 'accepted'] as const)(
+    'cut at %s: retryable',
+    async (verb) => {
+      const smtpMailer = await mailer({});
+      sink.next(verb, 'cut');
+      expect(await refusal(smtpMailer.send(mail, NEVER))).toMatchObject({ retryable: true });
+    },
+  );
 
   test('silence ends at the timeout', async () => {
-    const ours = await mailer({}, { timeoutMs: 300 });
+    const smtpMailer = await mailer({}, { timeoutMs: 300 });
     sink.next('connect', 'silence');
-    expect(await refusal(ours.send(mail, NEVER))).toMatchObject({ retryable: true });
+    expect(await refusal(smtpMailer.send(mail, NEVER))).toMatchObject({ retryable: true });
   });
 
   test('no listener', async () => {
-    const ours = await mailer({});
+    const smtpMailer = await mailer({});
     await sink.close();
-    expect(await refusal(ours.send(mail, NEVER))).toMatchObject({
+    expect(await refusal(smtpMailer.send(mail, NEVER))).toMatchObject({
       retryable: true,
       hint: expect.stringContaining('is the mail server up'),
     });
@@ -166,10 +169,10 @@ describe('failures', () => {
   });
 
   test('an abort during a send stops at once', async () => {
-    const ours = await mailer({});
+    const smtpMailer = await mailer({});
     sink.next('MAIL', 'silence');
     const stop = new AbortController();
-    const sending = ours.send(mail, stop.signal);
+    const sending = smtpMailer.send(mail, stop.signal);
     await sink.received('MAIL');
     stop.abort();
     expect(await refusal(sending)).toMatchObject({
@@ -180,7 +183,7 @@ describe('failures', () => {
   });
 
   test('unreadable certificates', async () => {
-    const ours = await mailer({}, { caFile: '/nonexistent/ca.pem' });
-    expect(await refusal(ours.send(mail, NEVER))).toMatchObject({ operation: 'read certificates' });
+    const smtpMailer = await mailer({}, { caFile: '/nonexistent/ca.pem' });
+    expect(await refusal(smtpMailer.send(mail, NEVER))).toMatchObject({ operation: 'read certificates' });
   });
 });

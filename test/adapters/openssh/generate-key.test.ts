@@ -37,11 +37,11 @@ test.each(['key', 'key.pub'])('creates nothing over a %s', async (there) => {
 });
 
 test('reports a missing folder', async () => {
-  const away = join(dir, 'nowhere', 'key');
-  await expect(makeKey(away, 'x', TIMEOUT_MS)).rejects.toMatchObject({
+  const missing = join(dir, 'nowhere', 'key');
+  await expect(makeKey(missing, 'x', TIMEOUT_MS)).rejects.toMatchObject({
     name: 'OperationError',
     operation: 'make key',
     hint: 'is its folder there and writable?',
   });
-  expect(existsSync(away)).toBe(false);
+  expect(existsSync(missing)).toBe(false);
 });

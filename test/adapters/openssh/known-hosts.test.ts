@@ -59,7 +59,7 @@ describe('findKnownHost', () => {
     expect(types(text)).toEqual(['ssh-ed25519']);
   });
 
-  test('a pattern with many stars takes no time', () => {
+  test('matches a pattern with many stars in bounded time', () => {
     expect(types(`${'*a'.repeat(2_000)} ${ed}`, 'a'.repeat(250), 22)).toEqual([]);
   });
 

@@ -108,10 +108,10 @@ export class CloudSetup {
   }
 
   /** Adds foreign resources with the name and tag of our server, and each of these texts instead of our mark. */
-  addSimilarResources(ours: Server, texts: readonly string[]): void {
+  addSimilarResources(ownServer: Server, texts: readonly string[]): void {
     const { state } = this.cloud;
-    const { name } = ours;
-    const server = state.servers.get(ours.id);
+    const { name } = ownServer;
+    const server = state.servers.get(ownServer.id);
     const [network] = state.networks;
     const floating = [...state.floating.values()][0];
     const volume = [...state.volumes.values()][0];

@@ -67,8 +67,8 @@ describe('a server is created', () => {
   });
 });
 
-describe('a server that does not answer', () => {
-  it('is gone once it is shut off', async () => {
+describe('an unreachable server', () => {
+  it('is lost if it is shut off', async () => {
     const provider = setup.provider();
     const server = await provider.create(request(), NEVER);
     for (const one of setup.cloud.state.servers.values()) one.status = 'SHUTOFF';
@@ -78,16 +78,16 @@ describe('a server that does not answer', () => {
   const doubtful = [
     ['Nova answers 404 to everything', { status: 404 }],
     ['Nova answers 404 with a page to everything', { status: 404, body: HTML }],
-    ['Nova is away', 'close'],
+    ['Nova closes the connection', 'close'],
   ] as const;
-  it.each(doubtful)('is not known to be gone when %s', async (_what, answer) => {
+  it.each(doubtful)('is not lost if %s', async (_what, answer) => {
     const provider = setup.provider();
     const server = await provider.create(request(), NEVER);
     setup.cloud.faults.add({ service: 'compute', answer, times: 100 });
     await expect(provider.whyGone(server, NEVER)).rejects.toBeInstanceOf(OperationError);
   });
 
-  it('is not known to be gone when Nova answers 404 and lists it', async () => {
+  it('is not lost if Nova answers 404 but lists it', async () => {
     const provider = setup.provider();
     const server = await provider.create(request(), NEVER);
     setup.cloud.faults.add({ service: 'compute', path: /^servers\/[^/]{36}$/, answer: { status: 404 } });

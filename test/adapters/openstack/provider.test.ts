@@ -108,7 +108,7 @@ describe('a server of OpenStack', () => {
 });
 
 describe('a foreign resource', () => {
-  it('is never listed or deleted, however similar', async () => {
+  it('is never listed or deleted, even if it is similar', async () => {
     const setup = await CloudSetup.start();
     try {
       const { state } = setup.cloud;
@@ -170,10 +170,10 @@ describe('a crash between two calls', () => {
     const setup = await CloudSetup.start();
     try {
       const change = { networks: ['private', 'storage'], floatingNetwork: 'public', bootVolumeGb: 1 };
-      for (let made = 0; made < CHANGES; made += 1) {
+      for (let completed = 0; completed < CHANGES; completed += 1) {
         const killed = new AbortController();
         // From here on, each call that changes something hangs, as for a process that was killed.
-        const reached = setup.cloud.faults.stopAfterChanges(made, { lost });
+        const reached = setup.cloud.faults.stopAfterChanges(completed, { lost });
         const creating = setup.provider(change).create(request(), killed.signal);
         const ended = creating.catch((error: unknown) => error);
         await reached;
@@ -182,11 +182,11 @@ describe('a crash between two calls', () => {
         setup.cloud.faults.clear();
         const provider = setup.provider(change);
         const listed = await provider.list({ deployment: 'ours' }, NEVER);
-        expect(listed.length, `after ${made} calls`).toBe(made === 0 && !lost ? 0 : 1);
-        const finished = made === CHANGES - 1 && lost;
+        expect(listed.length, `after ${completed} calls`).toBe(completed === 0 && !lost ? 0 : 1);
+        const finished = completed === CHANGES - 1 && lost;
         expect(listed.every(({ unfinished }) => unfinished === (finished ? undefined : true))).toBe(true);
         await removeAll(provider);
-        expect(setup.left, `after ${made} calls`).toEqual(EMPTY);
+        expect(setup.left, `after ${completed} calls`).toEqual(EMPTY);
       }
     } finally {
       await setup.stop();

@@ -76,7 +76,7 @@ describe('a local server with an account', () => {
     expect(existsSync(server.address)).toBe(false);
   });
 
-  it('kills what still runs as that account when it is deleted', async () => {
+  it('kills remaining processes of the account when it is deleted', async () => {
     const request = await script(`setsid sleep ${FOR_EVER} & echo $! >"$HOME/pid"`);
     const handle = await scratch.runner().start(request, NEVER);
     const pid = Number(await written(join(request.run.server.address, 'home', 'pid')));
@@ -85,7 +85,7 @@ describe('a local server with an account', () => {
     await handle.ended;
   });
 
-  it('transfers a tree with its links, and follows none', async () => {
+  it('transfers ownership of a tree with its links, and follows none', async () => {
     const request = await script('true');
     const { address } = request.run.server;
     const mine = join(scratch.root, 'mine');

@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-test('a half-written file is removed with its target, and nothing else is', async () => {
+test('a temporary file is removed with its target, and no other file is', async () => {
   const file = join(directory, 'node-1');
   const other = `${file}.deadbeef`;
   const [half, another, ofTheOther] = [temporaryPath(file), temporaryPath(file), temporaryPath(other)];

@@ -71,7 +71,7 @@ describe('readScript', () => {
     await expect(read(false)).rejects.toThrow('is a symbolic link');
   });
 
-  it('never reads half of an edit', async () => {
+  it('reads a consistent state during an edit', async () => {
     fill(300);
     chmodSync(program(), 0o755);
     const reading = read();

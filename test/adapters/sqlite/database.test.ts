@@ -159,7 +159,7 @@ test('a database that became read-only is reported as such, and loses nothing', 
   store.close();
 });
 
-test('killed during appends: every confirmed row is there', {
+test('keeps every confirmed row when it is killed during appends', {
   timeout: 60_000,
 }, async () => {
   const other = await program.start('write', file);

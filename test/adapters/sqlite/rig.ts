@@ -93,9 +93,9 @@ export async function addJobs(store: Store, jobs: number, slots = false): Promis
     strict: true,
   };
   let rows = 0;
-  const put = async (happenings: readonly Submission[]) => {
+  const put = async (submitted: readonly Submission[]) => {
     const batch: LogEntry[] = [];
-    for (const happening of happenings) dispatch(batch, happening, options);
+    for (const submission of submitted) dispatch(batch, submission, options);
     await store.append(batch);
     rows += batch.length;
   };

@@ -24,7 +24,7 @@ afterEach(() => {
 
 async function send(history: string, event: AnyEvent, settles: string | null = null): Promise<void> {
   const batch: LogEntry[] = [];
-  const happening: Submission = { history, startsOn: 'job@1', event, settles, causationId: null };
+  const submission: Submission = { history, startsOn: 'job@1', event, settles, causationId: null };
   const options = {
     hash: sha256,
     now: () => now,
@@ -32,7 +32,7 @@ async function send(history: string, event: AnyEvent, settles: string | null = n
     wasRequested: () => false,
     strict: true,
   };
-  dispatch(batch, happening, options);
+  dispatch(batch, submission, options);
   await store.append(batch);
 }
 

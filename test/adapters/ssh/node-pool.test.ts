@@ -35,9 +35,12 @@ afterEach(async () => {
 afterAll(() => sshd.close());
 
 function newScratch(change: Partial<SshConfig> = {}): NodeScratch {
-  const made = new NodeScratch({ ...sshd, port: proxy.port, user: sshd.user, keyFile: sshd.keyFile }, change);
-  scratches.push(made);
-  return made;
+  const created = new NodeScratch(
+    { ...sshd, port: proxy.port, user: sshd.user, keyFile: sshd.keyFile },
+    change,
+  );
+  scratches.push(created);
+  return created;
 }
 
 const options = (timeoutMs = 10_000, signal = NEVER) => ({ operation: 'reach', timeoutMs, signal });
@@ -120,7 +123,7 @@ describe('a connection', () => {
     await until('the end of the connection', () => proxy.open === 0);
   });
 
-  it('runs callbacks in the async context of the caller, and its close callbacks in none', async () => {
+  it('runs callbacks in the async context of the caller, and close callbacks in none', async () => {
     const work = new AsyncLocalStorage<string>();
     const server = scratch.server();
     const calls: unknown[] = [];

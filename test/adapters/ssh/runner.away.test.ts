@@ -31,9 +31,9 @@ afterEach(async () => {
 afterAll(() => sshd.close());
 
 function newScratch(change: Partial<SshConfig> = {}): NodeScratch {
-  const made = new NodeScratch({ port: proxy.port, user: sshd.user, keyFile: sshd.keyFile }, change);
-  scratches.push(made);
-  return made;
+  const created = new NodeScratch({ port: proxy.port, user: sshd.user, keyFile: sshd.keyFile }, change);
+  scratches.push(created);
+  return created;
 }
 
 /** Renames the directory, which is atomic. A recursive removal fails if the run creates a file in it meanwhile. */

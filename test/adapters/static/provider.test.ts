@@ -72,7 +72,7 @@ describe('a leased host', () => {
     });
   });
 
-  it('loses every process of its job, in whatever session it hides', async () => {
+  it('is cleared of every process of its job, in any session', async () => {
     const provider = setup.provider();
     const wanted = serverRequest();
     const server = await provider.create(wanted, signal);

@@ -251,21 +251,24 @@ describe('a node', () => {
   });
 
   test('lacks the program that a job names', async () => {
-    const there = setup.write('stack.sh', '#!/bin/sh\n', 0o755);
-    const plain = setup.write('plain.sh', '#!/bin/sh\n', 0o644);
+    const executable = setup.write('stack.sh', '#!/bin/sh\n', 0o755);
+    const notExecutable = setup.write('plain.sh', '#!/bin/sh\n', 0o644);
     const job = (stacking: string, testing: string) => ({
       jobs: { first: { stacking: { command: [stacking] }, testing: { command: [testing] } } },
     });
     const commands = async (change: Parameters<typeof setup.findings>[0]) =>
       (await setup.findings(change)).filter(({ check }) => check === 'commands');
     expect(await commands(job('./stack.sh', 'tox'))).toEqual([]);
-    expect(await commands(job(there, 'tox'))).toMatchObject([{ verdict: 'ok' }]);
-    expect(await commands(job(plain, `${setup.dir}/none`))).toMatchObject([
-      { verdict: 'failure', found: `jobs.first.stacking.command: ${plain} is missing or not executable` },
+    expect(await commands(job(executable, 'tox'))).toMatchObject([{ verdict: 'ok' }]);
+    expect(await commands(job(notExecutable, `${setup.dir}/none`))).toMatchObject([
+      {
+        verdict: 'failure',
+        found: `jobs.first.stacking.command: ${notExecutable} is missing or not executable`,
+      },
       { verdict: 'warning', target: 'nodes/node1' },
     ]);
     const here = { providers: { nodes: undefined, here: { type: 'local' } } };
-    expect(await commands({ ...here, ...job(there, `${setup.dir}/none`) })).toMatchObject([
+    expect(await commands({ ...here, ...job(executable, `${setup.dir}/none`) })).toMatchObject([
       { verdict: 'warning', target: 'here' },
     ]);
   });

@@ -62,8 +62,8 @@ function row(more: object = {}, set: object = {}): object {
 function answer(term: string, ...rows: readonly object[]): void {
   const lines = [...rows, { type: 'stats', rowCount: rows.length }].map((each) => JSON.stringify(each));
   server.on('gerrit query', ({ line, channel }) => {
-    const fits = line.includes(term);
-    channel.write(fits ? `${lines.join('\n')}\n` : '{"type":"stats","rowCount":0}\n');
+    const matches = line.includes(term);
+    channel.write(matches ? `${lines.join('\n')}\n` : '{"type":"stats","rowCount":0}\n');
     channel.exit(0);
     channel.end();
   });
@@ -107,7 +107,7 @@ describe('a missing change', () => {
     });
   });
 
-  it('gives a dependency a new wait after it was found', async () => {
+  it('starts a new wait for a dependency that was found in between', async () => {
     const commitMessage = 'S\n\nDepends-On: https://review.example.org/7\n';
     const needs = (there: boolean) =>
       server.on('gerrit query', ({ line, channel }) => {
@@ -217,8 +217,8 @@ describe('dependencies', () => {
 
   it('of an endless chain are queried no further than the limit', async () => {
     server.on('gerrit query', ({ line, channel }) => {
-      const asked = [...line.matchAll(/change:(\d+)/g)].map(([, number]) => Number(number));
-      const rows = asked.map((number) => (number === 912345 ? root(1) : needing(number, number + 1)));
+      const requested = [...line.matchAll(/change:(\d+)/g)].map(([, number]) => Number(number));
+      const rows = requested.map((number) => (number === 912345 ? root(1) : needing(number, number + 1)));
       channel.write(`${rows.map((each) => JSON.stringify(each)).join('\n')}\n{"type":"stats"}\n`);
       channel.exit(0);
       channel.end();

@@ -85,7 +85,7 @@ describe('pages', () => {
     );
   });
 
-  test('of one row each still make progress', async () => {
+  test('of one row each advance by one row', async () => {
     answerPages([1, 2, 3]);
     const { changes } = await (await historyQuery(1)).read(request, NEVER);
     expect(changes.map(({ change }) => change)).toEqual([1, 2, 3]);

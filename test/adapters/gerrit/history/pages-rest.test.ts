@@ -53,12 +53,12 @@ describe('against the embedded Gerrit', () => {
   });
 
   test('reads every page', async () => {
-    const made = Array.from({ length: 7 }, () => embedded.newPatchset().change);
+    const changeNumbers = Array.from({ length: 7 }, () => embedded.newPatchset().change);
     const { changes, unread } = await byRest(3);
-    expect(changes.map(({ change }) => change).sort((a, b) => a - b)).toEqual(made);
+    expect(changes.map(({ change }) => change).sort((a, b) => a - b)).toEqual(changeNumbers);
     expect(unread).toBe(0);
-    const asked = embedded.gerrit.requests.filter((line) => line.includes('changes/?'));
-    expect(asked.map((line) => /&S=(\d+)/.exec(line)?.[1])).toEqual(['0', '2', '4']);
+    const pageRequests = embedded.gerrit.requests.filter((line) => line.includes('changes/?'));
+    expect(pageRequests.map((line) => /&S=(\d+)/.exec(line)?.[1])).toEqual(['0', '2', '4']);
   });
 });
 

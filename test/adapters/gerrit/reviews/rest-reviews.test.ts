@@ -34,9 +34,9 @@ const reviews = () => embedded.gerrit.requests.filter((line) => line.includes(':
 
 describe('a post', () => {
   test('checks first, queries our account once, and posts to the tested commit, over one connection', async () => {
-    const ours = embedded.rest();
-    expect(await ours.post(request(), NEVER)).toEqual(posted);
-    await ours.post(request({ run: 'run-2', message: 'x run-2' }), NEVER);
+    const restReviewer = embedded.rest();
+    expect(await restReviewer.post(request(), NEVER)).toEqual(posted);
+    await restReviewer.post(request({ run: 'run-2', message: 'x run-2' }), NEVER);
     const path = `/a/changes/openstack%2Fcinder~${patchset.change}`;
     expect(embedded.gerrit.requests).toEqual([
       `acme-ci: GET ${path}?o=MESSAGES&o=CURRENT_REVISION`,
@@ -91,14 +91,14 @@ describe('statuses', () => {
     '%i: nothing was accepted, retryable %s, and the next check does not wait',
     async (status, retryable) => {
       embedded.gerrit.faults.respond(status, 'no');
-      const ours = embedded.rest({ settleMs: 600_000 }, new HeldClock());
-      await expect(ours.post(request(), NEVER)).rejects.toMatchObject({
+      const restReviewer = embedded.rest({ settleMs: 600_000 }, new HeldClock());
+      await expect(restReviewer.post(request(), NEVER)).rejects.toMatchObject({
         operation: 'post review',
         message: `Gerrit answers ${status}: no`,
         retryable,
         hint: expect.stringMatching(/./),
       });
-      expect(await ours.post(request(), NEVER)).toEqual(posted);
+      expect(await restReviewer.post(request(), NEVER)).toEqual(posted);
     },
   );
 
@@ -114,10 +114,10 @@ describe('statuses', () => {
   test.each([408, 500, 502, 504])(
     '%i: it was not accepted, so the next attempt posts it once',
     async (status) => {
-      const ours = embedded.rest();
+      const restReviewer = embedded.rest();
       embedded.gerrit.faults.respond(status, 'oops');
-      await expect(ours.post(request(), NEVER)).rejects.toMatchObject({ retryable: true });
-      expect(await ours.post(request(), NEVER)).toEqual(posted);
+      await expect(restReviewer.post(request(), NEVER)).rejects.toMatchObject({ retryable: true });
+      expect(await restReviewer.post(request(), NEVER)).toEqual(posted);
       expect(embedded.texts(patchset)).toHaveLength(1);
     },
   );
@@ -150,12 +150,12 @@ describe('statuses', () => {
 
   test('a page of another server is not an answer', async () => {
     embedded.gerrit.faults.respond(200, '<html>Welcome to the hotel</html>');
-    const ours = embedded.rest();
-    await expect(ours.post(request(), NEVER)).rejects.toMatchObject({
+    const restReviewer = embedded.rest();
+    await expect(restReviewer.post(request(), NEVER)).rejects.toMatchObject({
       retryable: true,
       message: "the answer is not Gerrit's",
     });
-    expect(await ours.post(request(), NEVER)).toEqual(posted);
+    expect(await restReviewer.post(request(), NEVER)).toEqual(posted);
     expect(embedded.texts(patchset)).toHaveLength(1);
   });
 });
@@ -187,10 +187,10 @@ describe('a lost answer', () => {
     const posting = embedded.rest({ requestTimeoutMs: 300, settleMs: 600_000 }, clock).post(request(), NEVER);
     await hold.reached;
     await clock.held();
-    const asked = embedded.gerrit.requests.length;
+    const requestCount = embedded.gerrit.requests.length;
     hold.release();
     await embedded.gerrit.until(() => embedded.texts(patchset).length === 1);
-    expect(embedded.gerrit.requests).toHaveLength(asked);
+    expect(embedded.gerrit.requests).toHaveLength(requestCount);
     clock.release();
     expect(await posting).toEqual({ ...posted, found: true });
     expect(reviews()).toHaveLength(1);
@@ -209,9 +209,9 @@ describe('a lost answer', () => {
 });
 
 test('votes of a change that is not shown are an error', async () => {
-  const gone = { ...patchset, change: 999 };
+  const missing = { ...patchset, change: 999 };
   const votes = embedded
     .rest()
-    .readVotes({ type: 'readVotes', key: 'v', patchset: gone, timeoutMs: 1 }, NEVER);
+    .readVotes({ type: 'readVotes', key: 'v', patchset: missing, timeoutMs: 1 }, NEVER);
   await expect(votes).rejects.toMatchObject({ operation: 'read votes', retryable: true });
 });

@@ -158,9 +158,9 @@ describe('a post with a lost answer', () => {
 
   test('and it never arrived: an error, and the next attempt posts it once', async () => {
     once((cut) => cut());
-    const ours = reviewer();
-    await expect(ours.post(request(), signal)).rejects.toMatchObject({ retryable: true });
-    expect(await ours.post(request(), signal)).toEqual(posted);
+    const sshReviewer = reviewer();
+    await expect(sshReviewer.post(request(), signal)).rejects.toMatchObject({ retryable: true });
+    expect(await sshReviewer.post(request(), signal)).toEqual(posted);
     expect(gerrit.messages(912345)).toHaveLength(1);
   });
 
@@ -169,9 +169,9 @@ describe('a post with a lost answer', () => {
     once((cut) => cut());
     const posting = reviewer({ postSettleTimeoutMs: settleMs }, clock).post(request(), signal);
     await clock.held();
-    const asked = server.commands.length;
+    const commandCount = server.commands.length;
     gerrit.comment(patchset, 'acme-ci', 'late, of run-4711');
-    expect(server.commands).toHaveLength(asked);
+    expect(server.commands).toHaveLength(commandCount);
     clock.release();
     expect(await posting).toEqual(found);
     expect(reviews()).toHaveLength(1);
@@ -179,18 +179,18 @@ describe('a post with a lost answer', () => {
 
   test('when the caller aborts meanwhile, its next call waits for the rest of that time', async () => {
     const clock = new HeldClock();
-    const ours = reviewer({ postSettleTimeoutMs: settleMs }, clock);
+    const sshReviewer = reviewer({ postSettleTimeoutMs: settleMs }, clock);
     const abort = new AbortController();
     once((cut) => cut());
-    const first = ours.post(request(), abort.signal);
+    const first = sshReviewer.post(request(), abort.signal);
     const refused = expect(first).rejects.toMatchObject({ retryable: true });
     await clock.held();
     abort.abort();
     await refused;
-    const asked = server.commands.length;
-    const second = ours.post(request(), signal);
+    const commandCount = server.commands.length;
+    const second = sshReviewer.post(request(), signal);
     await clock.held();
-    expect(server.commands).toHaveLength(asked);
+    expect(server.commands).toHaveLength(commandCount);
     clock.release();
     expect(await second).toEqual(posted);
   });
@@ -199,9 +199,9 @@ describe('a post with a lost answer', () => {
     const clock = new HeldClock();
     const posting = reviewer({ postSettleTimeoutMs: settleMs }, clock).post(request(), signal, true);
     await clock.held();
-    const asked = server.commands.length;
+    const commandCount = server.commands.length;
     gerrit.comment(patchset, 'acme-ci', 'the dead process posted run-4711');
-    expect(server.commands).toHaveLength(asked);
+    expect(server.commands).toHaveLength(commandCount);
     clock.release();
     expect(await posting).toEqual(found);
     expect(reviews()).toEqual([]);
@@ -217,15 +217,15 @@ describe('a post with a lost answer', () => {
 
   test('and Gerrit hangs for longer than that: the wait starts at its next answer', async () => {
     const clock = new HeldClock();
-    const ours = reviewer({ postSettleTimeoutMs: settleMs }, clock);
+    const sshReviewer = reviewer({ postSettleTimeoutMs: settleMs }, clock);
     once((cut) => {
       server.acceptLogins = false;
       cut();
     });
-    await expect(ours.post(request(), signal)).rejects.toMatchObject({ retryable: true });
+    await expect(sshReviewer.post(request(), signal)).rejects.toMatchObject({ retryable: true });
     clock.ahead = settleMs * 2;
     server.acceptLogins = true;
-    const posting = ours.post(request(), signal);
+    const posting = sshReviewer.post(request(), signal);
     await clock.held();
     gerrit.comment(patchset, 'acme-ci', 'processed when Gerrit continued, of run-4711');
     clock.release();
@@ -235,9 +235,9 @@ describe('a post with a lost answer', () => {
 
   test('a request that was never sent is not waited for', async () => {
     server.acceptLogins = false;
-    const ours = reviewer({ postSettleTimeoutMs: settleMs }, new HeldClock());
-    await expect(ours.post(request(), signal)).rejects.toMatchObject({ retryable: true });
+    const sshReviewer = reviewer({ postSettleTimeoutMs: settleMs }, new HeldClock());
+    await expect(sshReviewer.post(request(), signal)).rejects.toMatchObject({ retryable: true });
     server.acceptLogins = true;
-    expect(await ours.post(request(), signal)).toEqual(posted);
+    expect(await sshReviewer.post(request(), signal)).toEqual(posted);
   });
 });

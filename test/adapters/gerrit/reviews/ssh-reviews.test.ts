@@ -48,7 +48,7 @@ describe('votes', () => {
       signal,
     );
 
-  test('are only ours', async () => {
+  test('include only ours', async () => {
     await reviewer().post(request(), signal);
     expect(await votes()).toEqual({ Verified: -1 });
   });
@@ -67,15 +67,15 @@ describe('votes', () => {
 });
 
 test('a caller that waits for a slot leaves the queue on abort', async () => {
-  const ours = reviewer({ maxConcurrentQueries: 1 });
+  const sshReviewer = reviewer({ maxConcurrentQueries: 1 });
   let answer = (): void => {};
   server.on('gerrit review', ({ channel }) => {
     answer = () => reply(channel, '');
   });
-  const first = ours.post(request(), signal);
+  const first = sshReviewer.post(request(), signal);
   await server.until(() => reviews().length === 1);
   const abort = new AbortController();
-  const second = ours.post(request({ run: 'run-2', message: 'x run-2' }), abort.signal);
+  const second = sshReviewer.post(request({ run: 'run-2', message: 'x run-2' }), abort.signal);
   abort.abort(new Error('the daemon stops'));
   await expect(second).rejects.toMatchObject({ name: 'OperationError', retryable: true });
   answer();
@@ -84,10 +84,10 @@ test('a caller that waits for a slot leaves the queue on abort', async () => {
 });
 
 test('many concurrent reviews share one connection, and each is posted', async () => {
-  const ours = reviewer();
+  const sshReviewer = reviewer();
   const posts = Array.from({ length: 10 }, (_, index) => {
     const run = `run-${index}-`;
-    return ours.post(request({ run, message: `x ${run}` }), signal);
+    return sshReviewer.post(request({ run, message: `x ${run}` }), signal);
   });
   expect((await Promise.all(posts)).every((outcome) => outcome.posted)).toBe(true);
   expect(gerrit.messages(912345)).toHaveLength(10);
@@ -95,27 +95,27 @@ test('many concurrent reviews share one connection, and each is posted', async (
 });
 
 test('a connection that died unnoticed since the last review is replaced', async () => {
-  const ours = reviewer();
-  expect(await ours.post(request(), signal)).toEqual(posted);
+  const sshReviewer = reviewer();
+  expect(await sshReviewer.post(request(), signal)).toEqual(posted);
   let cuts = 0;
   server.on('gerrit query', ({ line, channel, cut }) => {
     cuts += 1;
     if (cuts === 1) cut();
     else reply(channel, gerrit.query(line));
   });
-  expect(await ours.post(request({ run: 'run-2', message: 'x run-2' }), signal)).toEqual(posted);
+  expect(await sshReviewer.post(request({ run: 'run-2', message: 'x run-2' }), signal)).toEqual(posted);
   expect(server.connections).toBe(2);
   expect(reviews()).toHaveLength(2);
 });
 
 test('a review whose connection broke is not sent again automatically', async () => {
-  const ours = reviewer();
-  expect(await ours.post(request(), signal)).toEqual(posted);
+  const sshReviewer = reviewer();
+  expect(await sshReviewer.post(request(), signal)).toEqual(posted);
   server.on('gerrit review', async ({ stdin, cut }) => {
     await stdin;
     cut();
   });
   const more = request({ run: 'run-2', message: 'x run-2' });
-  await expect(ours.post(more, signal)).rejects.toMatchObject({ retryable: true });
+  await expect(sshReviewer.post(more, signal)).rejects.toMatchObject({ retryable: true });
   expect(reviews()).toHaveLength(2);
 });

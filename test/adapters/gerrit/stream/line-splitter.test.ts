@@ -150,8 +150,8 @@ describe('the test for meta updates', () => {
     }));
     fc.assert(
       fc.property(value.object, (object) => {
-        const taken = is(object as object);
-        if (taken) expect((object as { type?: unknown }).type).toBe('ref-updated');
+        const accepted = is(object as object);
+        if (accepted) expect((object as { type?: unknown }).type).toBe('ref-updated');
       }),
       { numRuns: runs(5_000) },
     );

@@ -81,8 +81,8 @@ describe('generated and mutated lines', () => {
         expect(shown.length).toBeLessThanOrEqual(200);
         expect(why.length).toBeLessThanOrEqual(100);
       }
-      for (const made of listener.events) expectBounded(made);
-      expect(new Set(listener.events.map((made) => made.type)).size).toBeGreaterThan(5);
+      for (const parsedEvent of listener.events) expectBounded(parsedEvent);
+      expect(new Set(listener.events.map((parsedEvent) => parsedEvent.type)).size).toBeGreaterThan(5);
       expect(listener.rejections.length).toBeGreaterThan(LINES / 10);
     });
   });
@@ -105,10 +105,10 @@ function safeJson(value: unknown): string {
 }
 
 /** The properties that argument lists, paths and rows rely on. */
-function expectBounded(made: GerritEvent): void {
-  expect(JSON.stringify(made).length).toBeLessThan(500_000);
-  if (!('patchset' in made)) return;
-  const { patchset } = made;
+function expectBounded(parsedEvent: GerritEvent): void {
+  expect(JSON.stringify(parsedEvent).length).toBeLessThan(500_000);
+  if (!('patchset' in parsedEvent)) return;
+  const { patchset } = parsedEvent;
   expect(patchset.revision).toMatch(/^[0-9a-f]{40}$/);
   expect(patchset.ref).toMatch(/^refs\/changes\/\d\d\/[1-9]\d*\/[1-9]\d*$/);
   expect(patchset.project).toMatch(/^[^-/ ]/);

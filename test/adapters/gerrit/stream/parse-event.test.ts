@@ -15,12 +15,12 @@ function event(json: unknown): GerritEvent {
   throw new Error(`rejected: ${parsed.rejected.reason}`);
 }
 function on(json: unknown): Extract<GerritEvent, { patchset: unknown }> {
-  const made = event(json);
-  if ('patchset' in made) return made;
-  throw new Error(`no patchset in ${made.type}`);
+  const result = event(json);
+  if ('patchset' in result) return result;
+  throw new Error(`no patchset in ${result.type}`);
 }
 
-describe('what real servers stream', () => {
+describe('events of real servers', () => {
   test.each(['3.9.1', '3.12.0'])('%s: every line is parsed', (version) => {
     const counts: Record<string, number> = {};
     for (const line of sample(version)) {
@@ -82,8 +82,8 @@ describe('what real servers stream', () => {
   });
 
   test('work in progress and private', () => {
-    const made = on({ ...created, change: { ...change, wip: true, private: true } });
-    expect([made.wip, made.private]).toEqual([true, true]);
+    const result = on({ ...created, change: { ...change, wip: true, private: true } });
+    expect([result.wip, result.private]).toEqual([true, true]);
   });
 
   test.each([
@@ -95,11 +95,19 @@ describe('what real servers stream', () => {
     ['private-state-changed', { private: true }, 'other'],
   ])('%s with %j is %s', (type, flags, expected) => {
     const { uploader, ...rest } = created;
-    const made = event({ ...rest, type, changer: uploader, change: { ...change, ...flags } });
-    expect(made.type).toBe(expected);
-    if (made.type === 'change-ready') {
+    const result = event({ ...rest, type, changer: uploader, change: { ...change, ...flags } });
+    expect(result.type).toBe(expected);
+    if (result.type === 'change-ready') {
       const { at, patchset, by } = on(created);
-      expect(made).toMatchObject({ type: expected, at, patchset, by, wip: false, private: false, ...flags });
+      expect(result).toMatchObject({
+        type: expected,
+        at,
+        patchset,
+        by,
+        wip: false,
+        private: false,
+        ...flags,
+      });
     }
   });
 });
@@ -227,7 +235,7 @@ describe('shapes that vary', () => {
 
 describe('displayed text', () => {
   test('is bounded, on one line, without control characters or lone surrogates', () => {
-    const made = on({
+    const result = on({
       ...created,
       change: {
         ...change,
@@ -236,17 +244,17 @@ describe('displayed text', () => {
         url: 'javascript:alert(1)',
       },
     });
-    expect(made.patchset.subject).toHaveLength(1_000);
-    expect(made.patchset.subject.startsWith('a b [2J x')).toBe(true);
-    expect(made.patchset.topic).toBe('\ufffd');
-    expect(made.patchset.url).toBe('');
+    expect(result.patchset.subject).toHaveLength(1_000);
+    expect(result.patchset.subject.startsWith('a b [2J x')).toBe(true);
+    expect(result.patchset.topic).toBe('\ufffd');
+    expect(result.patchset.url).toBe('');
   });
 
   test('a comment keeps its lines and its end is truncated', () => {
-    const made = event({ ...comment, comment: `a\n\nb${'x'.repeat(100_000)}` });
-    if (made.type !== 'comment-added') throw new Error(made.type);
-    expect(made.comment).toHaveLength(65_536);
-    expect(made.comment.startsWith('a\n\nbx')).toBe(true);
+    const result = event({ ...comment, comment: `a\n\nb${'x'.repeat(100_000)}` });
+    if (result.type !== 'comment-added') throw new Error(result.type);
+    expect(result.comment).toHaveLength(65_536);
+    expect(result.comment.startsWith('a\n\nbx')).toBe(true);
   });
 
   test('invalid UTF-8 is harmless in a text and rejected in a name', () => {
@@ -261,6 +269,6 @@ describe('displayed text', () => {
   });
 });
 
-function nameOf(made: GerritEvent): string {
-  return made.type === 'other' ? `other ${made.name}` : made.type;
+function nameOf(result: GerritEvent): string {
+  return result.type === 'other' ? `other ${result.name}` : result.type;
 }

@@ -233,9 +233,9 @@ describe('a permanent failure is reported once, with its fix, and causes no logi
 
 describe('stop', () => {
   test('closes the connection at once', async () => {
-    const made = start();
+    const started = start();
     await up();
-    await made.stop();
+    await started.stop();
     await server.until(() => server.open === 0);
   });
 
@@ -252,14 +252,14 @@ describe('stop', () => {
   });
 
   test('does not wait for a server that does not close its side', async () => {
-    const made = start();
+    const started = start();
     await up();
     server.hang();
-    await made.stop();
+    await started.stop();
   });
 });
 
-test('never two connections, however often it is cut', async () => {
+test('never has two connections, even after many cuts', async () => {
   start({ backoffMinMs: 40, backoffMaxMs: 40 });
   for (let round = 0; round < 10; round++) {
     await up();

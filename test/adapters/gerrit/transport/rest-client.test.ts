@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 function client(more: Partial<RestOptions> = {}, clock: Clock = realClock): RestClient {
-  const made = new RestClient(
+  const created = new RestClient(
     {
       url: server.url,
       user: 'acme-ci',
@@ -42,8 +42,8 @@ function client(more: Partial<RestOptions> = {}, clock: Clock = realClock): Rest
     },
     clock,
   );
-  clients.push(made);
-  return made;
+  clients.push(created);
+  return created;
 }
 
 const get = (path = 'x') => ({ method: 'GET', path, body: null }) as const;
@@ -81,15 +81,15 @@ describe('a request', () => {
   });
 
   test('keeps its connection for the next one', async () => {
-    const ours = client();
-    for (let times = 0; times < 3; times += 1) await ours.request(get(), NEVER);
+    const restClient = client();
+    for (let times = 0; times < 3; times += 1) await restClient.request(get(), NEVER);
     expect(server.connections).toBe(1);
   });
 
   test('is limited in concurrency', async () => {
-    const ours = client({ connections: 2 });
+    const restClient = client({ connections: 2 });
     server.answer = () => {};
-    const three = [1, 2, 3].map(() => ours.request(get(), NEVER));
+    const three = [1, 2, 3].map(() => restClient.request(get(), NEVER));
     await server.called(2);
     expect(server.connections).toBe(2);
     server.answer = ({ response }) => response.end('ok');
@@ -100,9 +100,9 @@ describe('a request', () => {
 
   test('reads its password again each time', async () => {
     const passwords = ['old', 'new'];
-    const ours = client({ password: () => passwords.shift() ?? '' });
-    await ours.request(get(), NEVER);
-    await ours.request(get(), NEVER);
+    const restClient = client({ password: () => passwords.shift() ?? '' });
+    await restClient.request(get(), NEVER);
+    await restClient.request(get(), NEVER);
     const sent = server.calls.map(({ headers }) => headers.authorization?.slice(6) ?? '');
     expect(sent.map((text) => Buffer.from(text, 'base64').toString())).toEqual([
       'acme-ci:old',
@@ -142,18 +142,18 @@ describe('a request without an answer', () => {
   });
 
   test('on a reused connection that the server had closed is repeated, but a post never is', async () => {
-    const ours = client();
-    await ours.request(get(), NEVER);
+    const restClient = client();
+    await restClient.request(get(), NEVER);
     let cutNext = true;
     server.answer = ({ cut, response }) => {
       if (cutNext) cut();
       else response.end('ok');
       cutNext = false;
     };
-    expect((await ours.request(get(), NEVER)).text).toBe('ok');
+    expect((await restClient.request(get(), NEVER)).text).toBe('ok');
     expect(server.calls).toHaveLength(3);
     cutNext = true;
-    expect(await failure(ours.request(post(), NEVER))).toMatchObject({ sent: true });
+    expect(await failure(restClient.request(post(), NEVER))).toMatchObject({ sent: true });
     expect(server.calls).toHaveLength(4);
   });
 
@@ -194,7 +194,7 @@ describe('a request without an answer', () => {
 
   test('because the connection never opens: it was not sent', async () => {
     const silent = await new Promise<Server>((resolve) => {
-      const made = createServer(() => {}).listen(0, '127.0.0.1', () => resolve(made));
+      const created = createServer(() => {}).listen(0, '127.0.0.1', () => resolve(created));
     });
     const address = silent.address();
     const port = typeof address === 'object' ? address?.port : 0;
@@ -212,25 +212,25 @@ describe('a request without an answer', () => {
       retryable: false,
       hint: 'x',
     });
-    const ours = client({
+    const restClient = client({
       password: () => {
         throw wrong;
       },
     });
-    expect(await failure(ours.request(get(), NEVER))).toBe(wrong);
+    expect(await failure(restClient.request(get(), NEVER))).toBe(wrong);
     expect(server.calls).toEqual([]);
   });
 });
 
 describe('an abort', () => {
   test('stops before, in the queue, and during a request', async () => {
-    const ours = client({ connections: 1 });
-    expect(await failure(ours.request(get(), AbortSignal.abort()))).toMatchObject({ retryable: true });
+    const restClient = client({ connections: 1 });
+    expect(await failure(restClient.request(get(), AbortSignal.abort()))).toMatchObject({ retryable: true });
     server.answer = () => {};
     const [running, queued] = [new AbortController(), new AbortController()];
-    const runningRequest = ours.request(post(), running.signal);
+    const runningRequest = restClient.request(post(), running.signal);
     await server.called(1);
-    const queuedRequest = ours.request(get(), queued.signal);
+    const queuedRequest = restClient.request(get(), queued.signal);
     queued.abort(new Error('enough'));
     expect(await failure(queuedRequest)).toMatchObject({ message: 'stopped' });
     running.abort();
@@ -245,11 +245,11 @@ describe('Retry-After', () => {
     [503, 'Fri, 31 Dec 2100 23:59:59 GMT'],
   ])('of a %i is respected, up to the limit', async (status, value) => {
     const clock = new HeldClock();
-    const ours = client({ retryAfterMaxMs: 600_000 }, clock);
+    const restClient = client({ retryAfterMaxMs: 600_000 }, clock);
     server.answer = ({ response }) => response.writeHead(status, { 'retry-after': value }).end('busy');
-    expect((await ours.request(get(), NEVER)).status).toBe(status);
+    expect((await restClient.request(get(), NEVER)).status).toBe(status);
     server.answer = ({ response }) => response.end('ok');
-    const next = ours.request(get(), NEVER);
+    const next = restClient.request(get(), NEVER);
     await clock.held();
     expect(server.calls).toHaveLength(1);
     clock.release();
@@ -257,11 +257,11 @@ describe('Retry-After', () => {
   });
 
   test('does not delay an abort', async () => {
-    const ours = client({}, new HeldClock());
+    const restClient = client({}, new HeldClock());
     server.answer = ({ response }) => response.writeHead(429, { 'retry-after': '300' }).end();
-    await ours.request(get(), NEVER);
+    await restClient.request(get(), NEVER);
     const stop = new AbortController();
-    const next = ours.request(get(), stop.signal);
+    const next = restClient.request(get(), stop.signal);
     stop.abort();
     expect(await failure(next)).toMatchObject({ message: 'stopped' });
   });
@@ -286,9 +286,9 @@ describe('certificates', () => {
   test('one of the given CA is accepted, and its connection kept', async () => {
     const certificate = makeCertificate();
     const secure = await WebServer.start(certificate);
-    const ours = client({ url: secure.url, caFile: site.file('ca.pem', certificate.cert) });
-    await ours.request(get(), NEVER);
-    expect((await ours.request(post(), NEVER)).text).toBe('ok');
+    const restClient = client({ url: secure.url, caFile: site.file('ca.pem', certificate.cert) });
+    await restClient.request(get(), NEVER);
+    expect((await restClient.request(post(), NEVER)).text).toBe('ok');
     expect(secure.connections).toBe(1);
     await secure.close();
   });

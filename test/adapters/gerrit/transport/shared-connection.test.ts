@@ -163,13 +163,13 @@ test('queries use the stream’s connection while it is open, and its own is clo
   const options = site.options(server.port);
   let lent: SshClient | null = null;
   const borrowing = new SharedConnection(options, clock, () => lent);
-  const asked = () => borrowing.ask(signal, async (connection) => connection.target);
+  const query = () => borrowing.ask(signal, async (connection) => connection.target);
   try {
-    await asked();
+    await query();
     expect([server.connections, borrowing.isOpen]).toEqual([1, true]);
     lent = await connectToGerrit(options, realClock, signal);
-    const over = await borrowing.ask(signal, async (connection) => connection);
-    expect(over).toBe(lent);
+    const used = await borrowing.ask(signal, async (connection) => connection);
+    expect(used).toBe(lent);
     expect(await borrowing.freeConnection()).toBe(true);
     expect([server.connections, borrowing.isOpen]).toEqual([2, false]);
     expect(await borrowing.freeConnection()).toBe(false);
@@ -205,9 +205,9 @@ test('a query whose stream connection is lost is repeated once on its own connec
 
 test('its own connection is not closed while a query uses it', async () => {
   const { answer, waiting } = held('slow');
-  const asked = ask('slow');
+  const query = ask('slow');
   await server.until(() => waiting() === 1);
   expect(await shared.freeConnection()).toBe(false);
   answer();
-  expect(await asked).toBe('done');
+  expect(await query).toBe('done');
 });

@@ -120,10 +120,10 @@ describe('connecting', () => {
   test('a server that accepts and sends nothing times out, and its socket is closed', async () => {
     site = new Site();
     const sockets: Socket[] = [];
-    const mute = createServer((socket) => sockets.push(socket));
-    plain = mute;
-    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', () => resolve()));
-    const { port } = mute.address() as AddressInfo;
+    const silentServer = createServer((socket) => sockets.push(socket));
+    plain = silentServer;
+    await new Promise<void>((resolve) => silentServer.listen(0, '127.0.0.1', () => resolve()));
+    const { port } = silentServer.address() as AddressInfo;
     await expect(open(site.options(port, { connectTimeoutMs: 50 }))).rejects.toMatchObject({
       operation: 'connect',
       retryable: true,
@@ -197,8 +197,8 @@ describe('a command', () => {
     ssh.on('gerrit review', async ({ channel, stdin }) => {
       await stdin;
       // By the second of the client's next two commands the end of file was read and answered.
-      const seen = ssh.until(() => ssh.commands.length === 3);
-      await replyStatusLast(channel, 7, seen);
+      const nextCommands = ssh.until(() => ssh.commands.length === 3);
+      await replyStatusLast(channel, 7, nextCommands);
     });
     const connection = await open(site.options(ssh.port));
     const review = run(connection, ['gerrit', 'review'], { stdin: '{}' });

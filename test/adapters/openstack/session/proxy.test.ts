@@ -11,9 +11,9 @@ import { KeystoneFixture } from './keystone-fixture.ts';
 
 /** A forward proxy: absolute URLs for HTTP, CONNECT for HTTPS. */
 async function startProxy(status = 200) {
-  const seen: string[] = [];
+  const requests: string[] = [];
   const server = http.createServer((request, response) => {
-    seen.push(`${request.method} ${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
+    requests.push(`${request.method} ${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
     const { method, headers } = request;
     const onward = http.request(request.url ?? '', { method, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 500, answer.headers);
@@ -22,7 +22,7 @@ async function startProxy(status = 200) {
     request.pipe(onward);
   });
   server.on('connect', (request, socket) => {
-    seen.push(`CONNECT ${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
+    requests.push(`CONNECT ${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
     if (status !== 200) {
       socket.end(`HTTP/1.1 ${status} No\r\n\r\n`);
       return;
@@ -39,7 +39,7 @@ async function startProxy(status = 200) {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
-  return { seen, host: `127.0.0.1:${port}`, close: () => server.close() };
+  return { requests, host: `127.0.0.1:${port}`, close: () => server.close() };
 }
 
 describe('a proxy', () => {
@@ -49,7 +49,7 @@ describe('a proxy', () => {
     fixture.environment = { http_proxy: `http://ann:s%40crt@${proxy.host}` };
     expect(await fixture.session.login(NEVER)).toMatchObject({ projectId: 'p1' });
     const login = Buffer.from('ann:s@crt').toString('base64');
-    expect(proxy.seen).toEqual([`POST ${fixture.server.url}/identity/v3/auth/tokens Basic ${login}`]);
+    expect(proxy.requests).toEqual([`POST ${fixture.server.url}/identity/v3/auth/tokens Basic ${login}`]);
     await fixture.stop();
     proxy.close();
   });
@@ -67,7 +67,7 @@ describe('a proxy', () => {
     fixture.fields.set('cacert', join(directory, 'ca.pem'));
     expect(await fixture.session.login(NEVER)).toMatchObject({ projectId: 'p1' });
     const target = fixture.server.url.replace('https://', '');
-    expect(proxy.seen).toEqual([`CONNECT ${target}`, `CONNECT ${target}`]);
+    expect(proxy.requests).toEqual([`CONNECT ${target}`, `CONNECT ${target}`]);
     await fixture.stop();
     rmSync(directory, { recursive: true });
     proxy.close();

@@ -54,8 +54,8 @@ needs('subunit-ls').describe('compared with python-subunit', () => {
     let unreadableStreams = 0;
     for (const [index, stream] of streams.entries()) {
       const { events, damage } = readStream(stream, 1 + (index % 100));
-      const [ours, expected] = [events, answers[index] ?? []];
-      expect(statuses(ours), `stream ${index}`).toEqual(statuses(expected));
+      const [actual, expected] = [events, answers[index] ?? []];
+      expect(statuses(actual), `stream ${index}`).toEqual(statuses(expected));
       const unreadable = expected.some(({ testId }) => testId === 'subunit.parser');
       if (unreadable) unreadableStreams += 1;
       if (unreadable) expect(damage, `stream ${index}`).not.toEqual([]);
