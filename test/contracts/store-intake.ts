@@ -1,6 +1,6 @@
 /**
- * The contract of the intake's side tables: stored with the jobs that the events started, pruned by age, never ahead of
- * the events.
+ * The contract of the intake's side tables: they are stored with the jobs that the events start, pruned by age, and
+ * never ahead of the events.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { dispatch } from '../../src/engine/loop/dispatch.ts';
@@ -60,7 +60,7 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       return batch;
     };
 
-    test('seen events are stored unchanged, by change, in the transaction of what they started', async () => {
+    test('seen events are stored unchanged, by change, in the same transaction as their jobs', async () => {
       const all = [
         seen(1),
         seen(2, { kind: 'patchset', account: '', hidden: true }),
@@ -76,7 +76,7 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       expect(store.job(JOB)).not.toBeNull();
     });
 
-    test('all or nothing: an event whose start fails is not seen', async () => {
+    test('an event whose start fails is not stored as seen', async () => {
       const batch = oneJob();
       await store.append(batch, [{ ...NOTHING, seen: [seen(1)] }]);
       const again = store.append(batch, [{ ...NOTHING, seen: [seen(2)], streamed: [1] }]);
@@ -100,7 +100,7 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       expect([store.seen(7), store.lastSeen()]).toEqual([[], 2]);
     });
 
-    test('the oldest are pruned first, a bounded number at a time, and the time of the pruning is known', async () => {
+    test('the oldest are pruned first, a limited number at a time, and the pruned time is stored', async () => {
       await note({ intake: { origin: START, position: START, prunedBefore: 0 } });
       await note({ seen: [1, 2, 3, 4].map((number) => seen(number)) });
       expect(store.pruneSeen(START + 3_500, 2)).toBe(2);
@@ -122,7 +122,7 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       expect(store.intakePosition()).toMatchObject({ origin: START - 60_000, position: START - 60_000 });
     });
 
-    test("listening time and others' reports add up from our newest report on, and are pruned with time", () => {
+    test("listening time and others' reports since our newest report are added up, and pruned by age", () => {
       expect(store.reportActivity()).toEqual({ ownAt: null, listenedMs: 0, others: 0 });
       store.recordPeerActivity({ begunAt: START, listenedMs: 100, others: 1 }, START);
       store.recordPeerActivity({ begunAt: START + 100, listenedMs: 50, others: 0 }, START);
@@ -133,7 +133,7 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       expect(store.reportActivity()).toEqual({ ownAt: null, listenedMs: 110, others: 2 });
     });
 
-    test('all of it survives a rebuild of the views', async () => {
+    test('survives a rebuild of the views', async () => {
       await note({ seen: [seen(1)], intake: { origin: START, position: START, prunedBefore: 0 } });
       store.replaceViews([]);
       expect([store.seen(7), store.intakePosition()?.origin]).toEqual([[seen(1)], START]);

@@ -1,5 +1,5 @@
 /**
- * The contract of the starts that a store counts: by change, account, project and in total, by the time of their
+ * The contract of the starts that a store counts: by change, account, project and in total, at the times of their
  * events.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -54,11 +54,11 @@ export function startsContract(name: string, open: () => Store): void {
         .map(({ project, change, by, at }) => `${project} ${change} ${by} ${at}`)
         .sort();
 
-    test('there are none at first', () => {
+    test('an empty store has none', () => {
       expect(starts()).toEqual([]);
     });
 
-    test('each has its project, change and account', async () => {
+    test('each start has its project, change and account', async () => {
       await begin(1, 'alice', 10);
       await begin(1, 'bob', 20);
       await begin(2, 'alice', 30);
@@ -66,7 +66,7 @@ export function startsContract(name: string, open: () => Store): void {
       expect(starts()).toEqual(['other 1 alice 40', 'p 1 alice 10', 'p 1 bob 20', 'p 2 alice 30']);
     });
 
-    test('from after the beginning of the period up to its end', async () => {
+    test('a period excludes its beginning and includes its end', async () => {
       for (const at of [100, 200, 300]) await begin(1, 'alice', at);
       expect(starts({ since: 100, until: 300 })).toHaveLength(2);
       expect(starts({ since: 99, until: 299 })).toHaveLength(2);
@@ -83,7 +83,7 @@ export function startsContract(name: string, open: () => Store): void {
       expect(starts()).toEqual([]);
     });
 
-    test('they are a view: rebuilt from the rows, they are the same', async () => {
+    test('starts that are rebuilt from the rows are identical', async () => {
       const rows = [...(await begin(1, 'alice', 10)), ...(await begin(2, 'bob', 20))];
       const before = [...store.views()];
       store.replaceViews(rows.map((row, index) => ({ ...row, seq: index + 1 })));

@@ -1,6 +1,6 @@
 /**
- * What every store promises, whatever the engine below it. The harness opens an empty one; where other programs can
- * look into it, it also gives a reader beside it and a way to run a statement behind its back.
+ * The contract of stores. The harness opens an empty store; if other programs can open it too, it also gives a second
+ * reader, and a way to run raw statements.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { dispatch, type Submission } from '../../src/engine/loop/dispatch.ts';
@@ -127,7 +127,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       ]);
     });
 
-    test('of two steps from the same version, one is refused', async () => {
+    test('of two steps from the same version, one is rejected', async () => {
       await append(...begun(1));
       const one = batchOf(submissionOf('j1', { type: 'slot.granted' }, 'slot'));
       const other = batchOf(submissionOf('j1', { type: 'job.cancelled', reason: 'by hand' }));
@@ -194,7 +194,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       await append(submissionOf(job, { type: 'evidence.discarded' }, 'discardEvidence:1'));
     };
 
-    test('every requested effect is known, including settled and withdrawn ones', async () => {
+    test('every requested effect is known, including settled and cancelled ones', async () => {
       await append(...begun(1));
       await append(submissionOf('j1', { type: 'slot.granted' }, 'slot'));
       const keys = ['slot', 'deadline:queued', 'createServer:1', 'createServer:2'];
@@ -252,7 +252,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect([store.job('j9'), store.review('j1'), store.stored('nobody')]).toEqual([null, null, null]);
     });
 
-    test('what is beside the log: counts, alarms, the daemon, the deployment', () => {
+    test('stores counts, alarms, the daemon and the deployment outside the log', () => {
       store.count('patchset-created', 2);
       store.count('patchset-created', 1);
       const alarm = { kind: 'queue-full', target: '1,1', message: 'full', hint: 'wait' } as const;
@@ -274,7 +274,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect(store.deployment()).toMatch(/^[0-9a-f]{16}$/);
     });
 
-    test('of very many different alarms the newest are kept', () => {
+    test('above the limit only the newest alarms are kept', () => {
       const alarm = { kind: 'queue-full', message: 'full', hint: 'wait' } as const;
       for (let at = 1; at <= 60; at += 1) store.alarm({ ...alarm, target: `${at},1` }, at, 0, 50);
       const kept = store.alarms(2_000);
@@ -306,7 +306,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect([...store.views()]).toEqual(before);
     });
 
-    test('a reader beside the writer sees complete batches, and sees them at once', async () => {
+    test('a second reader sees complete batches, and sees them at once', async () => {
       if (harness.reader === null) {
         expect(name).toContain(':memory:');
         return;

@@ -1,4 +1,4 @@
-/** The contract of sources of Gerrit's events. The harness makes Gerrit send events; the suite listens. */
+/** The contract of sources of Gerrit's events. The harness makes Gerrit send events. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EventSource, StreamListener } from '../../src/engine/ports/event-source.ts';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
@@ -42,7 +42,7 @@ export function streamContract(name: string, start: () => Promise<StreamHarness>
       expect(listener.states[0]).toMatchObject({ connected: true, permanent: false });
     });
 
-    test('delivers what Gerrit sends from then on, in order', async () => {
+    test('delivers events from the connection on, in order', async () => {
       await connect();
       await harness.comment('first words');
       await harness.comment('second words');
@@ -66,7 +66,7 @@ export function streamContract(name: string, start: () => Promise<StreamHarness>
       expect(listener.maxHeld).toBe(2);
     });
 
-    test('stop ends it, and nothing is delivered any more', async () => {
+    test('delivers nothing after a stop', async () => {
       const made = await connect();
       await made.stop();
       const before = listener.events.length;
@@ -74,7 +74,7 @@ export function streamContract(name: string, start: () => Promise<StreamHarness>
       expect(listener.events).toHaveLength(before);
     });
 
-    test('stop before it is connected ends it too', async () => {
+    test('delivers nothing after a stop before the connection', async () => {
       const made = harness.intake(listener, 100);
       made.start();
       await made.stop();

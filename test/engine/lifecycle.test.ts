@@ -41,7 +41,7 @@ test('a slot that was granted as the drain began counts as running', async () =>
   void ci.daemon.service.drained.then(() => {
     drained = true;
   });
-  // The next append is the one that says that the slot was granted.
+  // The next append records that the slot was granted.
   when(ci, isRow('job.ready'), () =>
     ci.holdAt('before append', 5_000, () => {
       void ci.daemon.service.drain();
@@ -110,12 +110,12 @@ test.each([
 });
 
 test('a stop waits for a call that ignores its signal', async () => {
-  let letGo = (): void => {};
+  let release = (): void => {};
   const ci = new CiHarness({
     wrapAdapters: wrapPort('source', (inner) => ({
       fetch: async (request, signal) => {
         await new Promise<void>((resolve) => {
-          letGo = resolve;
+          release = resolve;
         });
         return inner.fetch(request, signal);
       },
@@ -130,7 +130,7 @@ test('a stop waits for a call that ignores its signal', async () => {
   });
   await ci.untilIdle();
   expect(stopped).toBe(false);
-  letGo();
+  release();
   await stopping;
   expect(stopped).toBe(true);
 });
@@ -153,7 +153,7 @@ test('effects of events that arrive during a stop are performed by the next daem
   expect(endOf(ci)).toMatchObject({ verdicts: ['SUCCESS'], stages: 2, servers: 1 });
 });
 
-test('an event that a stop cut off is neither acknowledged nor an error, and is decided by the next daemon', async () => {
+test('an event that a stop interrupts is not acknowledged, is not an error, and is decided by the next daemon', async () => {
   const ci = new CiHarness();
   await ci.start();
   const stopped = ci.daemon.service.stop();

@@ -47,7 +47,7 @@ describe('alarms', () => {
     ]);
   });
 
-  test('prints that there are none', () => {
+  test('prints that there are no alarms', () => {
     const io = fakeIo();
     expect(alarmsCommand(io, fakeReader(), {})).toBe(0);
     expect(io.stdout()).toBe('no alarms\n');

@@ -1,4 +1,4 @@
-/** `sos-ci boot-test` on the embedded OpenStack: what it prints, and what it leaves. */
+/** `sos-ci boot-test` on the embedded OpenStack: its output, and the resources that remain. */
 import { afterEach, beforeEach, expect } from 'vitest';
 import { bootTestCommand } from '../../../src/cli/commands/boot-test.ts';
 import { CliError } from '../../../src/cli/output/exit-codes.ts';
@@ -34,7 +34,7 @@ describe('boot-test', () => {
     expect(setup.left).toEqual(EMPTY);
   });
 
-  it('as JSON, and listens to no signal afterwards', async () => {
+  it('prints JSON, and removes its signal handlers', async () => {
     const io = fakeIo();
     const before = ['SIGINT', 'SIGTERM'].map((signal) => process.listenerCount(signal));
     expect(await bootTestCommand(io, setup.configFile(), 'lab', { json: true })).toBe(0);
@@ -44,7 +44,7 @@ describe('boot-test', () => {
     expect(steps.at(-1)).toEqual({ step: 'deleted; nothing is left', ms: expect.any(Number) });
   });
 
-  it('that fails deletes the server', async () => {
+  it('deletes the server when it fails', async () => {
     setup.cloud.guests.faults.push('cloud-init-fails');
     const failing = bootTestCommand(fakeIo(), setup.configFile(), 'lab', {});
     await expect(failing).rejects.toBeInstanceOf(OperationError);
@@ -52,7 +52,7 @@ describe('boot-test', () => {
     expect(setup.left).toEqual(EMPTY);
   });
 
-  it('deletes what a killed one left, and leaves that of a running one', async () => {
+  it('deletes the resources of a killed boot-test, and keeps those of a running one', async () => {
     const { state } = setup.cloud;
     const file = setup.configFile();
     const booting = bootTestCommand(fakeIo(), file, 'lab', {});
@@ -72,7 +72,7 @@ describe('boot-test', () => {
     expect(setup.left).toEqual(EMPTY);
   });
 
-  it('names the provider that was meant', async () => {
+  it('suggests the provider with a similar name', async () => {
     const unknown = bootTestCommand(fakeIo(), setup.configFile(), 'labb', {});
     await expect(unknown).rejects.toMatchObject({ hint: 'did you mean lab?' });
     await expect(unknown).rejects.toBeInstanceOf(CliError);

@@ -15,9 +15,9 @@ const unit = new Map(
   }),
 );
 
-test('leaves stages alone when it stops, restarts or runs out of memory', () => {
+test('keeps stages running when it stops, restarts or runs out of memory', () => {
   expect([unit.get('KillMode'), unit.get('OOMPolicy')]).toEqual(['process', 'continue']);
-  // A second runner for the stages that continue.
+  // These settings would hide the files of stages that continue.
   expect(
     [...unit.keys()].filter((key) => /^(Private|Protect|Temporary|Root|Bind|ReadOnly)/.test(key)),
   ).toEqual([]);

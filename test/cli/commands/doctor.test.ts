@@ -76,7 +76,7 @@ describe('doctor', () => {
     expect(io.stdout()).toContain('1 ok, 1 warning, 0 FAILURE, 1 not checked');
   });
 
-  test('lists every error of the configuration, and checks nothing else', async () => {
+  test('lists every error of the configuration, and runs no other check', async () => {
     writeFileSync(file, `${RIGHT}hots: x\nlog: {level: loud}\n`);
     const io = fakeIo();
     const exit = await doctorCommand(io, file, { json: true }, () => Promise.reject(new Error('asked')));

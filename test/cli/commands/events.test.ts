@@ -1,6 +1,6 @@
 /**
- * Events read from the archive: by time, type and change, with torn lines, harmless for a terminal, and readable by
- * explain.
+ * Events from the archive: filtered by time, type and change, with incomplete lines, safe for a terminal, and readable
+ * by `sos-ci explain`.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -78,7 +78,7 @@ describe('events export', () => {
     expect((await exported({ change: 2, type: 'comment-added' })).lines).toEqual([LINES[2]]);
   });
 
-  test('with a torn line at the end of a file, and garbage in it', async () => {
+  test('with an incomplete line at the end of a file, and invalid lines', async () => {
     write(START, `${LINES[0]}\n{"type":"comm`);
     write(START + 1, `[1]\n${LINES[1]}\n`);
     const { lines, err } = await exported();
@@ -110,16 +110,20 @@ describe('events export', () => {
     ]);
   });
 
-  test.each([{}, { json: true }])('%j never controls a terminal, and keeps its meaning', async (options) => {
-    const evil = 'a\u202eb\u009b2Jc\u001b[2J\u{e0001}\ud800\ue000';
-    const hostile = event(0, 'comment-added', 7, { comment: evil });
-    const raw = hostile.replace('\\u001b', '\\u001B').replace(/\\ud800/i, '');
-    write(START, `\t${raw}\r\n\u001b]0;title\u0007 nonsense\n`);
-    const { out } = await exported(options);
-    expect(out.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}]/u);
-    const first = 'json' in options ? JSON.parse(out).events[0].event : JSON.parse(out.split('\n')[0] ?? '');
-    expect(first.comment).toBe(JSON.parse(raw).comment);
-  });
+  test.each([{}, { json: true }])(
+    'with %j escapes control characters, and keeps the text',
+    async (options) => {
+      const evil = 'a\u202eb\u009b2Jc\u001b[2J\u{e0001}\ud800\ue000';
+      const hostile = event(0, 'comment-added', 7, { comment: evil });
+      const raw = hostile.replace('\\u001b', '\\u001B').replace(/\\ud800/i, '');
+      write(START, `\t${raw}\r\n\u001b]0;title\u0007 nonsense\n`);
+      const { out } = await exported(options);
+      expect(out.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}]/u);
+      const first =
+        'json' in options ? JSON.parse(out).events[0].event : JSON.parse(out.split('\n')[0] ?? '');
+      expect(first.comment).toBe(JSON.parse(raw).comment);
+    },
+  );
 
   test('is readable by explain --events', async () => {
     const sample = readFileSync(join('test', 'samples', 'gerrit-3.12.0-stream.jsonl'), 'utf8');

@@ -1,4 +1,4 @@
-/** What `sos-ci explain JOB` prints for jobs whose histories the machines wrote. */
+/** The output of `sos-ci explain JOB` for simulated jobs. */
 import { describe, expect, test } from 'vitest';
 import { explainJob } from '../../../src/cli/commands/explain-job.ts';
 import type { JobView, NumberedRow } from '../../../src/engine/ports/store.ts';
@@ -24,7 +24,7 @@ const answers: Answers = (effect, simulator) =>
     ? { type: 'change-state.read', change: CHANGE_STATE, jobs: SPECS.map(({ name }) => inForce(name)) }
     : succeed(effect, simulator);
 
-/** Every effect succeeds, except what `answer` returns for this job. */
+/** Every effect succeeds, except for the events that `answer` returns for this job. */
 const except =
   (job: string, answer: Answers): Answers =>
   (effect, simulator) => {
@@ -47,7 +47,7 @@ function viewOf(simulator: Simulator, id: string): JobView {
   };
 }
 
-function explained(simulator: Simulator, json = false): string {
+function explain(simulator: Simulator, json = false): string {
   const rows = simulator.log.map((row, index): NumberedRow => {
     const data = row.type === 'review.opened' ? { ...row.data, cause: CAUSE } : row.data;
     return { ...row, data, seq: index + 1 };
@@ -59,7 +59,7 @@ function explained(simulator: Simulator, json = false): string {
   return io.stdout();
 }
 
-function whole(answers: Answers, report: Partial<ReportSpec> = {}): Simulator {
+function simulate(answers: Answers, report: Partial<ReportSpec> = {}): Simulator {
   const simulator = Simulator.reviewWithJobs(SPECS, reportSpec(report));
   simulator.answers = answers;
   return simulator.run();
@@ -67,19 +67,19 @@ function whole(answers: Answers, report: Partial<ReportSpec> = {}): Simulator {
 
 describe('explain JOB', () => {
   test('names the state, the event and the runs that decided the verdict', async () => {
-    const simulator = whole(except('job-1', ({ type }) => (type === 'readResults' ? FAILED : null)));
-    await expect(explained(simulator)).toMatchFileSnapshot('../../golden/explain-job.txt');
-    await expect(explained(simulator, true)).toMatchFileSnapshot('../../golden/explain-job.json');
+    const simulator = simulate(except('job-1', ({ type }) => (type === 'readResults' ? FAILED : null)));
+    await expect(explain(simulator)).toMatchFileSnapshot('../../golden/explain-job.txt');
+    await expect(explain(simulator, true)).toMatchFileSnapshot('../../golden/explain-job.json');
   });
 
   test('shows the last output of a setup that failed in every attempt', () => {
     const exited = { type: 'stage.exited', stage: 'stacking', end: { how: 'exited', code: 2 } } as const;
-    const simulator = whole(
+    const simulator = simulate(
       except('job-1', (effect) =>
         effect.type === 'runStage' ? { ...exited, lastLine: 'No space left' } : null,
       ),
     );
-    expect(explained(simulator)).toContain(
+    expect(explain(simulator)).toContain(
       [
         '  verdict   RETRY_LIMIT: stacking: its command exited with 2',
         '  decided   in stacking, 2026-01-02 03:04:35 UTC: stacking exited with code 2: No space left',
@@ -95,13 +95,13 @@ describe('explain JOB', () => {
     [{ label: null }, 'No vote: report.label is not set.'],
     [{ enabled: false }, 'No vote: the review ended as shadow.'],
     [{}, 'Verified+1 on patchset 3'],
-  ])('of a success with the report %j says %s', (report, text) => {
-    expect(explained(whole(answers, report))).toContain(`  vote      ${text}\n`);
+  ])('of a success with the report %j prints %s', (report, text) => {
+    expect(explain(simulate(answers, report))).toContain(`  vote      ${text}\n`);
   });
 
-  test('of a job without a verdict says what it is doing', () => {
+  test('of a job without a verdict prints its state', () => {
     const simulator = runUntil(Simulator.reviewWithJobs(SPECS), 'job-1', 'testing.running');
-    expect(explained(simulator)).toContain(
+    expect(explain(simulator)).toContain(
       '  verdict   none yet: testing\n  vote      No vote yet: the review has not been posted.\n',
     );
   });

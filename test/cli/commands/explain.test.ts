@@ -1,4 +1,4 @@
-/** What `sos-ci explain` prints for a file of events, a change and a job. */
+/** The output of `sos-ci explain` for a file of events, a change and a job. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,7 +95,7 @@ describe('a file', () => {
     });
   });
 
-  test('with lines that are not events says so', async () => {
+  test('with lines that are not events counts them', async () => {
     writeFileSync(join(dir, 'odd'), 'hello\n{"type":"dropped-output"}\n');
     const { out, err } = await explain({ events: join(dir, 'odd') });
     expect(out).toContain('Gerrit lost events for us');
@@ -144,8 +144,8 @@ describe('a change', () => {
     expect(show({}, busy)).toMatchObject({ code: 1, out: expect.stringContaining('running') });
     const { project, change } = PATCHSET;
     const start = { review: 'r', project, change, by: 'dev', at: 0 };
-    const stormy = { ...EMPTY_LOCAL_STATE, starts: () => Array.from({ length: 20 }, () => start) };
-    expect(show({}, stormy)).toMatchObject({ code: 1, out: expect.stringContaining('limit-change') });
+    const limited = { ...EMPTY_LOCAL_STATE, starts: () => Array.from({ length: 20 }, () => start) };
+    expect(show({}, limited)).toMatchObject({ code: 1, out: expect.stringContaining('limit-change') });
   });
 
   test('is looked up in our own log, if there is one', () => {

@@ -1,4 +1,4 @@
-/** Histories that are not jobs, written by the machines: in status, and row by row. */
+/** Simulated histories that are not jobs: in `sos-ci status`, and row by row. */
 import { describe, expect, test } from 'vitest';
 import { historyCommand } from '../../../src/cli/commands/history.ts';
 import { statusCommand } from '../../../src/cli/commands/status.ts';
@@ -25,21 +25,21 @@ const STREAM_LIMITS = {
   catchUpAlarmAttempts: 5,
   catchUpAgainMs: MINUTE,
 };
-const EVIL = 'ended \u001b[2Jby an evil server';
+const HOSTILE = 'ended \u001b[2Jby an evil server';
 
 /** A connection that was lost after an hour. */
 function contentsOf(...more: readonly AnyEvent[]) {
   const simulator = new Simulator();
-  const say = (history: string, event: AnyEvent, settles?: string) => {
+  const send = (history: string, event: AnyEvent, settles?: string) => {
     simulator.send(history, event, settles === undefined ? {} : { settles });
     simulator.now += 30 * MINUTE;
   };
-  say('stream', { type: 'stream.started', server: 'review:29418', limits: STREAM_LIMITS, since: null });
-  say('stream', { type: 'stream.connected', why: 'connected to Gerrit 3.12' });
+  send('stream', { type: 'stream.started', server: 'review:29418', limits: STREAM_LIMITS, since: null });
+  send('stream', { type: 'stream.connected', why: 'connected to Gerrit 3.12' });
   const closed = { since: START, changes: 2, found: 1, unsure: [], unread: 0 } as const;
-  say('stream', { type: 'catchup.completed', ...closed }, 'catchUp:1');
+  send('stream', { type: 'catchup.completed', ...closed }, 'catchUp:1');
   simulator.now += 60 * MINUTE;
-  for (const event of more) say('stream', event);
+  for (const event of more) send('stream', event);
   const rows = simulator.log.map((row, index): NumberedRow => ({ ...row, seq: index + 1 }));
   return { rows, stored: Object.fromEntries(simulator.stored), now: () => simulator.now };
 }
@@ -58,7 +58,7 @@ const health = {
   ],
 } as const;
 
-const lost: AnyEvent = { type: 'stream.disconnected', why: EVIL, hint: 'is Gerrit there?' };
+const lost: AnyEvent = { type: 'stream.disconnected', why: HOSTILE, hint: 'is Gerrit there?' };
 const daemon = { pid: 1, startTicks: 1, startedAt: START, version: '0', mode: 'running', stream: 'x' };
 
 describe('status', () => {
@@ -96,7 +96,7 @@ describe('status', () => {
     });
   });
 
-  test('shows what is wrong, and since when', () => {
+  test('shows problems, and since when they exist', () => {
     expect(show(false)).toContain('health    disk-low /s since 2026-01-02 05:04:05 UTC');
     expect(JSON.parse(show(true)).health).toMatchObject({
       healthy: false,
@@ -135,7 +135,7 @@ describe('history NAME', () => {
     return io.stdout();
   };
 
-  test('shows the connection row by row, and controls no terminal', () => {
+  test('shows the connection row by row, with control characters escaped', () => {
     const text = show('stream');
     expect(text).toMatch(
       /^stream {2}down\.backoff {2}\(stream@1\)\n {2}since 2026-01-02 03:04:05 UTC, 4 rows\n/,

@@ -7,7 +7,7 @@ import { comment, created } from '../../scenarios/gerrit-events.ts';
 
 const HOLD = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 4 * 3_600_000 };
 
-/** A vote that is cast now; with null as the old value, one that is only repeated. */
+/** A vote that the comment casts; with null as the old value, an existing vote that it repeats. */
 function verified(value: number, oldValue: number | null = 0): GerritEvent {
   const event = comment('Build succeeded (check pipeline).', 'zuul');
   if (event.type !== 'comment-added') throw new Error(event.type);

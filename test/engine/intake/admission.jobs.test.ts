@@ -1,4 +1,4 @@
-/** A request names jobs: a running one is not started twice, another one is started beside it. */
+/** Requests for single jobs: a running job is not started twice, another job is started in parallel. */
 import { expect, test } from 'vitest';
 import { jobSpec } from '../../machines/facts.ts';
 import { jobRules } from '../../machines/rule-facts.ts';
@@ -6,7 +6,7 @@ import { CiHarness } from '../../scenarios/ci-harness.ts';
 import { comment, created, FIRST } from '../../scenarios/gerrit-events.ts';
 import { violations } from '../../scenarios/violations.ts';
 
-async function labOfTwo(slots = 2): Promise<CiHarness> {
+async function ciWithTwoJobs(slots = 2): Promise<CiHarness> {
   const jobs = [
     jobRules({ name: 'a', comments: ['^run a$'] }),
     jobRules({ name: 'b', triggers: ['recheck'], comments: ['^run b$'] }),
@@ -25,7 +25,7 @@ async function labOfTwo(slots = 2): Promise<CiHarness> {
 const ended = (ci: CiHarness) => ci.jobs().map(({ name, verdict }) => `${name} ${verdict}`);
 
 test('a request for one job starts it while another one tests the same patchset', async () => {
-  const ci = await labOfTwo();
+  const ci = await ciWithTwoJobs();
   ci.emit(comment('run b'));
   await ci.untilIdle();
   expect(ci.jobs().map(({ name }) => name)).toEqual(['a', 'b']);
@@ -36,7 +36,7 @@ test('a request for one job starts it while another one tests the same patchset'
 });
 
 test('a request for both starts the one that does not run', async () => {
-  const ci = await labOfTwo(1);
+  const ci = await ciWithTwoJobs(1);
   ci.emit(comment('run-acme-ci'));
   await ci.run();
   expect(violations(ci)).toEqual([]);
@@ -44,7 +44,7 @@ test('a request for both starts the one that does not run', async () => {
 });
 
 test('a request for the running job is ignored, and recorded in the log and the store', async () => {
-  const ci = await labOfTwo();
+  const ci = await ciWithTwoJobs();
   ci.emit(comment('run a', 'bob'));
   ci.emit(comment('nice work', 'bob'));
   await ci.run();
@@ -56,12 +56,12 @@ test('a request for the running job is ignored, and recorded in the log and the 
   expect(ci.log.fields[line]).toEqual({ target: `${FIRST},1`, ...ignored });
 });
 
-test('a request that the rules reject is recorded too; one on a project without jobs is not', async () => {
-  const ci = await labOfTwo();
-  const asked = comment('run-acme-ci', 'other-ci');
-  if (asked.type !== 'comment-added') throw new Error(asked.type);
-  ci.emit(asked);
-  ci.emit({ ...asked, patchset: { ...asked.patchset, project: 'elsewhere', change: 7 } });
+test('a request that the rules reject is recorded, but not one on a project without jobs', async () => {
+  const ci = await ciWithTwoJobs();
+  const request = comment('run-acme-ci', 'other-ci');
+  if (request.type !== 'comment-added') throw new Error(request.type);
+  ci.emit(request);
+  ci.emit({ ...request, patchset: { ...request.patchset, project: 'elsewhere', change: 7 } });
   await ci.run();
   expect(ci.store.ignoredRequests(FIRST, 9)).toMatchObject([{ by: 'other-ci', rule: 'ci-account' }]);
   expect(ci.store.ignoredRequests(7, 9)).toEqual([]);

@@ -1,4 +1,4 @@
-/** A recheck may answer our comment while our vote is still being read back. It must not be lost. */
+/** A recheck that follows our comment while our vote is still read back must not be lost. */
 import { expect, test } from 'vitest';
 import { CiHarness } from '../../scenarios/ci-harness.ts';
 import { comment, created } from '../../scenarios/gerrit-events.ts';
@@ -21,7 +21,7 @@ async function recheckedIn(state: string, hold: (ci: CiHarness) => void): Promis
   return ci;
 }
 
-test('a recheck that answers our comment while the vote is read back starts the jobs again', async () => {
+test('a recheck after our comment, while the vote is read back, starts the jobs again', async () => {
   const ci = await recheckedIn('confirmingVote.readingVotes', ({ reviewer }) =>
     reviewer.calls.holdNext('answer', 'readVotes'),
   );

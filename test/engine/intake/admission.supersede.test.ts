@@ -5,7 +5,7 @@ import { CiHarness } from '../../scenarios/ci-harness.ts';
 import { comment, created, FIRST } from '../../scenarios/gerrit-events.ts';
 import { violations } from '../../scenarios/violations.ts';
 
-async function labWith(supersede: SupersedeMode): Promise<CiHarness> {
+async function startCi(supersede: SupersedeMode): Promise<CiHarness> {
   const ci = new CiHarness({ rules: { supersede } });
   await ci.start();
   return ci;
@@ -18,8 +18,8 @@ describe('a newer patchset', () => {
     ['running', '1 done'],
     ['queued', '1 testing'],
     ['never', '1 testing'],
-  ] as const)('%s: one whose tests run is %s', async (mode, older) => {
-    const ci = await labWith(mode);
+  ] as const)('with mode %s: a job whose tests run is %s', async (mode, older) => {
+    const ci = await startCi(mode);
     ci.emit(created());
     await ci.run(() => ci.jobs()[0]?.state === 'testing.running');
     ci.emit(created(FIRST, 2));
@@ -37,8 +37,8 @@ describe('a newer patchset', () => {
     ['running', 'ABORTED'],
     ['queued', 'ABORTED'],
     ['never', 'SUCCESS'],
-  ] as const)('%s: one that waits for a slot ends as %s', async (mode, verdict) => {
-    const ci = await labWith(mode);
+  ] as const)('with mode %s: a job that waits for a slot ends as %s', async (mode, verdict) => {
+    const ci = await startCi(mode);
     ci.emit(created(7));
     await ci.run(() => ci.jobs()[0]?.state === 'testing.running');
     ci.emit(created());
@@ -50,8 +50,8 @@ describe('a newer patchset', () => {
     expect([older?.verdict, newer?.verdict]).toEqual([verdict, 'SUCCESS']);
   });
 
-  test('queued: leaves a review alone if any of its jobs has left the queue', async () => {
-    const ci = await labWith('queued');
+  test('with mode queued: a review continues if any of its jobs has left the queue', async () => {
+    const ci = await startCi('queued');
     ci.emit(created());
     await ci.run(() => ci.jobs()[0]?.state === 'reporting' || ci.jobs()[0]?.ended === true);
     ci.emit(created(FIRST, 2));
@@ -73,7 +73,7 @@ describe('a head start', () => {
     expect(requests(ci)).toEqual([5, 600_000]);
   });
 
-  test('moves a recheck ahead of jobs that have waited for less than that', async () => {
+  test('moves a recheck ahead of jobs that have waited for less than the head start', async () => {
     const ci = new CiHarness({ headStartsMs: { recheck: 600_000 } });
     await ci.start();
     for (const change of [1, 2]) ci.emit(created(change));

@@ -1,6 +1,5 @@
 /**
- * Limits on starts delay and never lose: the newest patchset is always tested, and nothing is cancelled for a start
- * that waits.
+ * Limits delay starts but never lose them: the newest patchset is always tested, and a waiting start cancels no job.
  */
 import { describe, expect, test } from 'vitest';
 import { persistentAlarms } from '../../../src/engine/operations/alarm-sink.ts';
@@ -24,15 +23,15 @@ function recheck(second: number, patchset = 1): GerritEvent {
 /** `patchset verdict`, oldest first. */
 const tested = (ci: CiHarness) => ci.jobs().map(({ patchset, verdict }) => `${patchset} ${verdict}`);
 
-async function labWith(options: ConstructorParameters<typeof CiHarness>[0]): Promise<CiHarness> {
+async function startCi(options: ConstructorParameters<typeof CiHarness>[0]): Promise<CiHarness> {
   const ci = new CiHarness(options);
   await ci.start();
   return ci;
 }
 
-describe('a storm', () => {
+describe('a burst', () => {
   test('of patchsets on one change ends with the newest one tested, and delays nothing', async () => {
-    const ci = await labWith({ rules: { limits: { ...MANY, change: 20 } } });
+    const ci = await startCi({ rules: { limits: { ...MANY, change: 20 } } });
     for (let patchset = 1; patchset <= 61; patchset += 1) {
       ci.emit({ ...created(FIRST, patchset), at: AT + Math.floor(patchset / 7) * 1_000 } as GerritEvent);
       if (patchset % 10 === 0) await ci.untilIdle();
@@ -50,8 +49,8 @@ describe('a storm', () => {
     expect(ci.clock.now() - AT).toBeLessThan(HOUR);
   });
 
-  test('of patchsets that must not cancel each other starts up to the limit at once, and the newest later', async () => {
-    const ci = await labWith({ rules: { limits: { ...MANY, change: 3 }, supersede: 'never' }, slots: 9 });
+  test('of patchsets without superseding starts up to the limit at once, and the newest one later', async () => {
+    const ci = await startCi({ rules: { limits: { ...MANY, change: 3 }, supersede: 'never' }, slots: 9 });
     for (let patchset = 1; patchset <= 8; patchset += 1) ci.emit(created(FIRST, patchset));
     await ci.run(() => ci.jobs().length === 3 && ci.openWork().length === 0);
     expect(tested(ci)).toEqual(['1 SUCCESS', '2 SUCCESS', '3 SUCCESS']);
@@ -65,13 +64,13 @@ describe('a storm', () => {
   });
 
   test('raises an alarm once an hour, for each account separately', async () => {
-    const wrapAdapters = (world: Adapters, { store, clock, log }: CiHarness): Adapters => {
+    const wrapAdapters = (adapters: Adapters, { store, clock, log }: CiHarness): Adapters => {
       return {
-        ...world,
+        ...adapters,
         alarms: persistentAlarms(store, clock, log, { alarmRepeatAfterMs: 0, maxAlarms: 10 }, () => {}),
       };
     };
-    const ci = await labWith({ rules: { limits: { ...MANY, author: 1 } }, wrapAdapters, slots: 9 });
+    const ci = await startCi({ rules: { limits: { ...MANY, author: 1 } }, wrapAdapters, slots: 9 });
     for (const by of ['alice', 'bob']) {
       for (let change = 1; change <= 5; change += 1) ci.emit(comment('recheck', by, change));
       await ci.run(() => ci.undelivered === 0 && ci.openWork().length === 0);
@@ -85,7 +84,7 @@ describe('a storm', () => {
   });
 
   test('of rechecks on one change delays the last of them, once', async () => {
-    const ci = await labWith({ rules: { limits: { ...MANY, change: 2 } } });
+    const ci = await startCi({ rules: { limits: { ...MANY, change: 2 } } });
     for (let second = 0; second < 8; second += 1) {
       ci.emit(recheck(second));
       await ci.run(() => ci.openWork().length === 0 && ci.undelivered === 0);
@@ -100,7 +99,7 @@ describe('a storm', () => {
     ['project', { ...MANY, project: 2 }],
     ['total', { ...MANY, total: 2 }],
   ])('over several changes is spread by the limit of %s', async (name, limits) => {
-    const ci = await labWith({ rules: { limits }, slots: 5 });
+    const ci = await startCi({ rules: { limits }, slots: 5 });
     for (const change of [1, 2, 3, 4]) ci.emit(created(change));
     await ci.run(() => ci.undelivered === 0 && ci.openWork().length === 0);
     expect(ci.jobs().map(({ change }) => change)).toEqual([1, 2]);
@@ -112,7 +111,7 @@ describe('a storm', () => {
   });
 
   test('that fills the queue starts when jobs have ended, and raises an alarm', async () => {
-    const ci = await labWith({ queueLength: 2, slots: 1 });
+    const ci = await startCi({ queueLength: 2, slots: 1 });
     for (const change of [1, 2, 3]) ci.emit(created(change));
     await ci.untilIdle();
     expect(ci.store.waitingStarts()).toMatchObject([{ rule: 'queue-full', start: { jobs: ['acme-dsvm'] } }]);
@@ -123,8 +122,8 @@ describe('a storm', () => {
     );
   });
 
-  test('that fills the queue with one change cancels nothing that is not replaced', async () => {
-    const ci = await labWith({ queueLength: 1, slots: 1 });
+  test('that fills the queue with one change cancels only superseded jobs', async () => {
+    const ci = await startCi({ queueLength: 1, slots: 1 });
     ci.emit(created(1));
     await ci.run(() => ci.jobs()[0]?.state === 'testing.running');
     ci.emit(created(2));
@@ -142,7 +141,7 @@ describe('a storm', () => {
 
 test('a start with more jobs than the queue allows begins when the queue is empty', async () => {
   const specs = [jobSpec(), jobSpec({ name: 'other' })];
-  const ci = await labWith({ queueLength: 1, slots: 2, specs });
+  const ci = await startCi({ queueLength: 1, slots: 2, specs });
   ci.emit(created());
   await ci.run();
   expect(tested(ci)).toEqual(['1 SUCCESS', '1 SUCCESS']);
@@ -152,7 +151,7 @@ describe('a waiting start', () => {
   const limits = { ...MANY, change: 1 };
 
   test('survives a restart', async () => {
-    const ci = await labWith({ rules: { limits } });
+    const ci = await startCi({ rules: { limits } });
     ci.emit(created());
     await ci.run();
     ci.emit(recheck(60));
@@ -165,7 +164,7 @@ describe('a waiting start', () => {
   });
 
   test('is dropped when the change is closed', async () => {
-    const ci = await labWith({ rules: { limits } });
+    const ci = await startCi({ rules: { limits } });
     ci.emit(created());
     await ci.run();
     ci.emit(recheck(60));
@@ -177,7 +176,7 @@ describe('a waiting start', () => {
   test('is replaced by a newer patchset, and adds the jobs of a request', async () => {
     const jobs = [jobRules({ name: 'a' }), jobRules({ name: 'b', triggers: [], comments: [] })];
     jobs[1] = jobRules({ name: 'b', triggers: ['recheck'], comments: ['^run b'] });
-    const ci = await labWith({
+    const ci = await startCi({
       rules: { limits, jobs, recheck: false },
       specs: [jobSpec({ name: 'a' }), jobSpec({ name: 'b' })],
     });
@@ -187,9 +186,9 @@ describe('a waiting start', () => {
     ci.emit(created(FIRST, 3));
     await ci.untilIdle();
     expect(ci.store.waitingStarts()).toMatchObject([{ start: { jobs: ['a'], patchset: { patchset: 3 } } }]);
-    const asked = comment('run b');
-    if (asked.type !== 'comment-added') throw new Error(asked.type);
-    ci.emit({ ...asked, patchset: { ...asked.patchset, patchset: 3 } });
+    const request = comment('run b');
+    if (request.type !== 'comment-added') throw new Error(request.type);
+    ci.emit({ ...request, patchset: { ...request.patchset, patchset: 3 } });
     await ci.untilIdle();
     expect(ci.store.waitingStarts()).toMatchObject([
       { start: { jobs: ['a', 'b'], patchset: { patchset: 3 } } },
@@ -200,7 +199,7 @@ describe('a waiting start', () => {
 
   test('moves to a newer patchset that changes nothing', async () => {
     const jobs = [jobRules({ kinds: { include: [], exclude: ['TRIVIAL_REBASE'] } })];
-    const ci = await labWith({ rules: { limits, jobs } });
+    const ci = await startCi({ rules: { limits, jobs } });
     ci.emit(created());
     await ci.run();
     ci.emit(created(FIRST, 2));
@@ -210,8 +209,8 @@ describe('a waiting start', () => {
   });
 });
 
-test('a start beyond the limit of waiting ones is found again in Gerrit later', async () => {
-  const ci = await labWith({
+test('a start beyond the limit of waiting starts is found again in Gerrit later', async () => {
+  const ci = await startCi({
     rules: { limits: { ...MANY, change: 1, total: 10_000, author: 10_000, project: 10_000 } },
     queueLength: 1,
     slots: 1,
@@ -236,8 +235,8 @@ test('a start beyond the limit of waiting ones is found again in Gerrit later', 
   expect(ci.store.intakePosition()?.position).toBeGreaterThanOrEqual(position ?? 0);
 });
 
-test('starts are counted by the time of their events: a catch-up is no storm', async () => {
-  const ci = await labWith({ rules: { limits: { ...MANY, project: 2 } }, slots: 9 });
+test('starts are counted at the times of their events, so a catch-up does not reach the limits', async () => {
+  const ci = await startCi({ rules: { limits: { ...MANY, project: 2 } }, slots: 9 });
   for (const hour of [0, 1, 2, 3, 4])
     ci.emit({ ...created(100 + hour), at: AT + hour * HOUR } as GerritEvent);
   await ci.untilIdle();

@@ -1,7 +1,7 @@
 /**
- * Stream and looks in any interleaving, a daemon that dies anywhere, a connection that breaks anywhere, times that are
- * off by a second, replies that stream and history word differently: every comment is decided once. Judged by counts,
- * because equal comments cannot be told apart.
+ * Stream and catch-ups in any order, crashes and lost connections at any point, times that are off by a second, replies
+ * whose text differs between stream and history: every comment is decided once. Compares counts, because equal comments
+ * cannot be distinguished.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -44,27 +44,27 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-/** Gerrit, the wire, and one daemon after the other. */
-class Story {
+/** Simulates Gerrit, the connection, and one daemon after the other. */
+class IntakeSimulation {
   readonly clock = new FakeClock();
   readonly store: Store = openStore(':memory:');
   readonly past = new FakeChangeHistory();
   readonly decided: Comment[] = [];
   readonly posted: Comment[] = [];
-  /** On its way from Gerrit to us. */
+  /** Events that Gerrit has sent and the daemon has not received. */
   wire: Comment[] = [];
   connected = false;
-  /** What has to be looked at; null: nothing. */
+  /** Changes of the pending catch-up; null: none. */
   pending: readonly number[] | 'everything' | null = null;
   intake: EventIntake;
   #life = { alive: true };
-  #asked: ((answer: Answer) => void) | null = null;
+  #respond: ((answer: Answer) => void) | null = null;
   #request: HistoryRequest | null = null;
-  /** The look that is under way; one that a cut took back may still go on. */
-  #looking: object | null = null;
+  /** The current catch-up; one that a lost connection cancelled may still run. */
+  #catchUp: object | null = null;
   readonly #overlapMs: number;
 
-  /** @param ids Gerrit is asked by REST, which tells the ids of messages */
+  /** @param ids whether query results have message ids, as over REST */
   constructor(overlapMs: number, ids: boolean) {
     this.#overlapMs = overlapMs;
     this.past.ids = ids;
@@ -84,7 +84,7 @@ class Story {
       read: (request) =>
         new Promise<Answer>((resolve) => {
           this.#request = request;
-          this.#asked = (answer) => life.alive && resolve(answer);
+          this.#respond = (answer) => life.alive && resolve(answer);
         }),
     });
   }
@@ -93,9 +93,9 @@ class Story {
     this.connected = false;
     this.wire = [];
     this.intake.markGap(null);
-    // The question goes with its connection.
-    this.#looking = null;
-    this.#asked = null;
+    // The query is lost with its connection.
+    this.#catchUp = null;
+    this.#respond = null;
   }
 
   async die(): Promise<void> {
@@ -106,7 +106,7 @@ class Story {
     await this.intake.begin(null);
   }
 
-  /** A reply is told apart from its message in the history, and a silent one by the stream without its words. */
+  /** In the history a reply is separate from its message; the stream sends a silent reply without its text. */
   comment({ who, off, form, words }: Extract<Step, { do: 'comment' }>): void {
     const at = Math.floor(this.clock.now() / 1_000) * 1_000;
     const by = { username: `user-${who}`, name: '', email: '' };
@@ -114,7 +114,7 @@ class Story {
     const commentWith = (text: string): Comment => {
       return { ...common, at, comment: `Patch Set 3:\n\n${text}`, approvals: [] };
     };
-    // Without times nothing tells a comment on a file from a reply, when neither was heard.
+    // Without times a missed comment on a file cannot be distinguished from a missed reply.
     const onFile = form === 'on a file' && this.past.ids;
     this.posted.push(commentWith(onFile ? '' : words));
     if (form === 'message') this.past.say(commentWith(words));
@@ -130,11 +130,11 @@ class Story {
   }
 
   ask(): void {
-    if (!this.connected || this.#looking !== null || this.pending === null) return;
+    if (!this.connected || this.#catchUp !== null || this.pending === null) return;
     const { pending } = this;
     this.pending = null;
     const query = {};
-    this.#looking = query;
+    this.#catchUp = query;
     const life = this.#life;
     const effect = {
       type: 'catchUp',
@@ -143,21 +143,21 @@ class Story {
       changes: pending === 'everything' ? null : pending,
     } as const;
     void this.intake.run(effect, new AbortController().signal).then(({ unsure }) => {
-      if (!life.alive || this.#looking !== query) return;
-      this.#looking = null;
-      if (unsure.length > 0) this.#owe(unsure);
+      if (!life.alive || this.#catchUp !== query) return;
+      this.#catchUp = null;
+      if (unsure.length > 0) this.#addPending(unsure);
     });
   }
 
-  /** Gerrit answers as it stands now. */
+  /** Gerrit responds with its current state. */
   async answer(): Promise<void> {
-    const [asked, request] = [this.#asked, this.#request];
-    this.#asked = null;
+    const [asked, request] = [this.#respond, this.#request];
+    this.#respond = null;
     if (asked !== null && request !== null)
       asked(await this.past.read(request, new AbortController().signal));
   }
 
-  /** Nothing breaks any more: everything is delivered, asked and answered. */
+  /** Runs without further failures until everything is delivered and caught up. */
   async end(): Promise<void> {
     if (!this.connected) this.connect();
     for (let rounds = 0; rounds < 200; rounds += 1) {
@@ -166,15 +166,15 @@ class Story {
       await settled();
       await this.answer();
       await settled();
-      if (this.wire.length > 0 || this.pending !== null || this.#looking !== null) continue;
-      // What is on its way to the store arrives.
+      if (this.wire.length > 0 || this.pending !== null || this.#catchUp !== null) continue;
+      // Waits for pending writes to the store.
       for (let turns = 0; turns < 5; turns += 1) await settled();
       if (this.pending === null) return;
     }
-    throw new Error('it never comes to rest');
+    throw new Error('not idle after 200 rounds');
   }
 
-  #owe(changes: readonly number[] | null): void {
+  #addPending(changes: readonly number[] | null): void {
     if (changes === null || this.pending === 'everything') this.pending = 'everything';
     else this.pending = [...(this.pending ?? []), ...changes];
   }
@@ -210,7 +210,7 @@ class Story {
           }),
         }),
       },
-      onGap: (_, changes) => life.alive && this.#owe(changes),
+      onGap: (_, changes) => life.alive && this.#addPending(changes),
     });
   }
 }
@@ -221,35 +221,35 @@ function settled(): Promise<void> {
   });
 }
 
-async function happen(story: Story, it: Step): Promise<void> {
+async function apply(simulation: IntakeSimulation, it: Step): Promise<void> {
   switch (it.do) {
     case 'comment':
-      return story.comment(it);
+      return simulation.comment(it);
     case 'deliver':
-      return story.deliver();
+      return simulation.deliver();
     case 'time':
-      return story.clock.advance(it.ms);
+      return simulation.clock.advance(it.ms);
     case 'settle':
       return settled();
     case 'ask':
-      return story.ask();
+      return simulation.ask();
     case 'answer':
-      return story.answer();
+      return simulation.answer();
     case 'cut':
-      return story.connected ? story.cut() : undefined;
+      return simulation.connected ? simulation.cut() : undefined;
     case 'connect':
-      return story.connected ? undefined : story.connect();
+      return simulation.connected ? undefined : simulation.connect();
     default:
-      return story.die();
+      return simulation.die();
   }
 }
 
-async function runStory(steps: readonly Step[], overlapMs: number, ids: boolean): Promise<Story> {
-  const story = new Story(overlapMs, ids);
-  await story.begin();
-  for (const it of steps) await happen(story, it);
-  await story.end();
-  return story;
+async function runStory(steps: readonly Step[], overlapMs: number, ids: boolean): Promise<IntakeSimulation> {
+  const simulation = new IntakeSimulation(overlapMs, ids);
+  await simulation.begin();
+  for (const it of steps) await apply(simulation, it);
+  await simulation.end();
+  return simulation;
 }
 
 function counts(comments: readonly Comment[]): Readonly<Record<string, number>> {
@@ -269,9 +269,9 @@ test.each([
 ])('each comment is decided once, with an overlap of %i ms, and ids: %s', LONG, async (overlapMs, ids) => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
-      const story = await runStory(steps, overlapMs, ids);
-      expect(counts(story.decided)).toEqual(counts(story.posted));
-      story.store.close();
+      const simulation = await runStory(steps, overlapMs, ids);
+      expect(counts(simulation.decided)).toEqual(counts(simulation.posted));
+      simulation.store.close();
     }),
     { numRuns: runs(400) },
   );

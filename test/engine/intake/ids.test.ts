@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { idMaker } from '../../../src/engine/intake/ids.ts';
 
-test('sort by time, whatever the random part', () => {
+test('sort by time, with any random part', () => {
   let chance = 0;
   const newId = idMaker(() => {
     chance = (chance + 13) % 32;
@@ -14,7 +14,7 @@ test('sort by time, whatever the random part', () => {
   expect(new Set(ids.map((id) => id.length))).toEqual(new Set([17]));
 });
 
-test('kind first, and only unambiguous characters', () => {
+test('begin with the kind, and have only unambiguous characters', () => {
   const newId = idMaker(() => 31);
   expect(newId('r', Date.UTC(2026, 0))).toMatch(/^r[0-9a-hjkmnp-tv-z]{16}$/);
   expect(newId('j', 5)).toBe('j000000005zzzzzzz');

@@ -8,12 +8,12 @@ import { runUntil, Simulator, sha256 } from '../../machines/simulator.ts';
 
 const cancelled: AnyEvent = { type: 'job.cancelled', reason: 'the change was abandoned' };
 
-/** Told to a job that tests, while the rows of these types cannot be made. */
+/** Dispatches the event to a job that tests; rows of the types in `failing` cannot be created. */
 function dispatchEvent(
   event: AnyEvent,
   failing: readonly string[],
   strict = false,
-  askedBefore: readonly string[] = [],
+  requestedBefore: readonly string[] = [],
 ): readonly LogEntry[] {
   const simulator = runUntil(Simulator.reviewWithJobs(), JOB, 'testing.running');
   const options: DispatchOptions = {
@@ -24,7 +24,7 @@ function dispatchEvent(
     },
     now: () => START,
     stored: (history) => simulator.stored.get(history) ?? null,
-    wasRequested: (_, key) => askedBefore.includes(key),
+    wasRequested: (_, key) => requestedBefore.includes(key),
     strict,
   };
   const batch: LogEntry[] = [];
@@ -41,7 +41,7 @@ test('an event that throws sends its job to cleanup', () => {
   });
 });
 
-test('when the path to cleanup throws too, the job is parked and an alarm raised', () => {
+test('when the path to cleanup throws as well, the job is parked and an alarm is raised', () => {
   const [append] = dispatchEvent(cancelled, ['job.cancelled', 'machine.failed']);
   expect(append).toMatchObject({
     row: {

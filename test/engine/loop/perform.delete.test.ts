@@ -21,7 +21,7 @@ import { failure, JOB } from '../../machines/facts.ts';
 
 const owner = (attempt: number) => ({ deployment: 'lab-1', job: JOB, attempt });
 
-function stage() {
+function setUp() {
   const provider = new FakeProvider();
   const clock = new FakeClock();
   const adapters: Adapters = {
@@ -62,7 +62,7 @@ function stage() {
 }
 
 test.each(['list', 'delete'] as const)('a hanging %s that answers late', async (call) => {
-  const { provider, clock, start } = stage();
+  const { provider, clock, start } = setUp();
   provider.add({ name: 'first', owner: owner(1) });
   provider.holdNext('request', call);
   const performed = start();
@@ -76,7 +76,7 @@ test.each(['list', 'delete'] as const)('a hanging %s that answers late', async (
 });
 
 test('a deadline does not hide an earlier error', async () => {
-  const { provider, clock, start } = stage();
+  const { provider, clock, start } = setUp();
   const cause = new OperationError(
     failure('reach node', { message: 'the node refuses SFTP', hint: 'offer it' }),
   );
@@ -94,7 +94,7 @@ test('a deadline does not hide an earlier error', async () => {
 });
 
 test('a failure is logged with a bounded text', async () => {
-  const { provider, start } = stage();
+  const { provider, start } = setUp();
   const long = 'x'.repeat(100_000);
   provider.failNext(failure('list servers', { message: long, hint: long }));
   const event = await start();

@@ -1,4 +1,4 @@
-/** What a stage printed last is asked for where it did not end well, and belongs to its ending. */
+/** The event of a stage that did not succeed includes the last line of its output. */
 import { expect, test } from 'vitest';
 import { silentAdapters } from '../../../bench/adapters.ts';
 import { perform } from '../../../src/engine/loop/perform.ts';
@@ -45,6 +45,6 @@ test.each([
   [{ how: 'exited', code: 1 }, { lastLine: 'E: no such package' }],
   [{ how: 'timedOut' }, { lastLine: 'E: no such package' }],
   [{ how: 'exited', code: 0 }, {}],
-] as const)('%j', async (end, more) => {
+] as const)('an end of %j', async (end, more) => {
   expect(await ended(end)).toEqual({ type: 'stage.exited', stage: 'stacking', end, ...more });
 });

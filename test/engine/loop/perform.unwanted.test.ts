@@ -1,5 +1,6 @@
 /**
- * A job that publishes, reports or cleans up after a restart: its pending effects are looked for, and none is started.
+ * A job that publishes, reports or cleans up after a restart: the engine checks whether its pending effects happened,
+ * and starts none of them.
  */
 import { expect, test } from 'vitest';
 import { perform } from '../../../src/engine/loop/perform.ts';
@@ -43,7 +44,7 @@ const run: EffectOf<'runStage'> = {
   name: 'unit',
 };
 
-function unwanted() {
+function afterRestart() {
   const provider = new FakeProvider();
   const runner = new FakeRunner();
   const source = new FakeSource();
@@ -75,7 +76,7 @@ function unwanted() {
 }
 
 test('a server that was not created is not created', async () => {
-  const { provider, performance } = unwanted();
+  const { provider, performance } = afterRestart();
   expect(await perform(create, performance)).toMatchObject({
     type: 'server.create-failed',
     failure: { message: 'not begun: the job does not need it any more' },
@@ -84,7 +85,7 @@ test('a server that was not created is not created', async () => {
 });
 
 test('a server that was created is found, so that it can be deleted', async () => {
-  const { provider, performance } = unwanted();
+  const { provider, performance } = afterRestart();
   const made = provider.add({ name: create.name, owner });
   expect(await perform(create, performance)).toEqual({
     type: 'server.active',
@@ -93,8 +94,8 @@ test('a server that was created is found, so that it can be deleted', async () =
   });
 });
 
-test('a server that was never finished is deleted instead of used', async () => {
-  const { provider, performance } = unwanted();
+test('an unfinished server is deleted instead of used', async () => {
+  const { provider, performance } = afterRestart();
   const unfinished = provider.add({ name: create.name, owner }, { unfinished: true });
   const settled = await perform(create, { ...performance, serverUnneeded: false });
   expect(settled).toMatchObject({ type: 'server.active', adopted: false });
@@ -103,13 +104,13 @@ test('a server that was never finished is deleted instead of used', async () => 
 });
 
 test('a patchset is not fetched', async () => {
-  const { source, performance } = unwanted();
+  const { source, performance } = afterRestart();
   expect(await perform(fetch, performance)).toMatchObject({ type: 'patchset.fetch-failed' });
   expect(source.tree(server())).toBeUndefined();
 });
 
 test('a stage that had not started does not start', async () => {
-  const { runner, performance } = unwanted();
+  const { runner, performance } = afterRestart();
   expect(await perform(run, performance)).toEqual({
     type: 'stage.exited',
     stage: 'testing',

@@ -6,7 +6,7 @@ import { failure } from '../../machines/facts.ts';
 import { CiHarness } from '../../scenarios/ci-harness.ts';
 import { created } from '../../scenarios/gerrit-events.ts';
 
-test('a post whose retry waits over a restart is searched for, like one that was cut off', async () => {
+test('a post whose retry waits during a restart is searched for, like an interrupted one', async () => {
   const ci = new CiHarness();
   ci.reviewer.failNext(failure('post review'), 'post');
   await ci.start();
@@ -18,7 +18,7 @@ test('a post whose retry waits over a restart is searched for, like one that was
   expect(ci.reviewer.posted).toHaveLength(1);
 });
 
-test('a post that Gerrit did not accept is sent as soon as it is back', async () => {
+test('a failed post is retried as soon as Gerrit is back', async () => {
   const ci = new CiHarness({ report: { postRetryMs: 3_600_000, postRetryMaxMs: 3_600_000 } });
   ci.reviewer.failNext(failure('post review'), 'post');
   await ci.start();

@@ -1,4 +1,4 @@
-/** Which time counts as a daemon's: not the time between two daemons, nor what a clock that was set makes up. */
+/** The time that counts as served by a daemon: without the time between two daemons and without jumps of the clock. */
 import { expect, test } from 'vitest';
 import { ServedTime } from '../../../src/engine/loop/served-time.ts';
 import type { ServedNote } from '../../../src/engine/ports/store.ts';
@@ -23,7 +23,7 @@ class Notes {
   }
 }
 
-/** A daemon that begins now. */
+/** The served time of a daemon that starts now. */
 function daemon(notes: Notes, clock: FakeClock): ServedTime {
   const served = new ServedTime(notes, clock);
   served.begin();
@@ -39,7 +39,7 @@ test('all time of one daemon counts', async () => {
   expect(served.since(at)).toBe(5 * HOUR);
 });
 
-test('time between daemons does not, however many there were', async () => {
+test('time between any number of daemons does not count', async () => {
   const [clock, notes] = [new FakeClock(), new Notes()];
   const at = clock.now();
   for (let life = 0; life < 3; life += 1) {
@@ -51,7 +51,7 @@ test('time between daemons does not, however many there were', async () => {
   expect(daemon(notes, clock).since(at)).toBe(6 * HOUR);
 });
 
-test('a killed daemon was alive at its last row', async () => {
+test('the time of a killed daemon counts up to its last row', async () => {
   const [clock, notes] = [new FakeClock(), new Notes()];
   daemon(notes, clock);
   const at = clock.now();
@@ -61,7 +61,7 @@ test('a killed daemon was alive at its last row', async () => {
   expect(daemon(notes, clock).since(at)).toBe(2 * HOUR);
 });
 
-test('a clock that is set forward or back while a daemon lives changes nothing', async () => {
+test('a clock that is set forward or back while a daemon runs changes nothing', async () => {
   const [clock, notes] = [new FakeClock(), new Notes()];
   const served = daemon(notes, clock);
   const at = clock.now();

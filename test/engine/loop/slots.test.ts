@@ -14,8 +14,8 @@ function slotsOf(slots: Readonly<Record<string, number>>, changes: Partial<SlotL
   return { slots: made, granted, clock };
 }
 
-type Asked = Omit<SlotRequest, 'order'>;
-const asked = (history: string, changes: Partial<Asked> = {}): Asked => ({
+type Request = Omit<SlotRequest, 'order'>;
+const request = (history: string, changes: Partial<Request> = {}): Request => ({
   history,
   key: 'slot',
   provider: 'local',
@@ -27,11 +27,11 @@ const asked = (history: string, changes: Partial<Asked> = {}): Asked => ({
   ...changes,
 });
 const HOLDS = { provider: 'local', name: 'unit', project: 'cinder' };
-const owes = () => true;
+const isPending = () => true;
 
 test('grants in the order of the requests, up to the capacity, and the next when one is free', () => {
   const { slots, granted } = slotsOf({ local: 2 });
-  for (const job of ['a', 'b', 'c', 'd']) slots.request(asked(job));
+  for (const job of ['a', 'b', 'c', 'd']) slots.request(request(job));
   expect(granted).toEqual(['a', 'b']);
   for (const job of ['a', 'b']) slots.sync(job, HOLDS);
   slots.sync('a', null);
@@ -40,28 +40,28 @@ test('grants in the order of the requests, up to the capacity, and the next when
 
 test('each provider has its own slots; an unknown one has none', () => {
   const { slots, granted } = slotsOf({ one: 1, other: 1 });
-  slots.request(asked('a', { provider: 'one' }));
-  slots.request(asked('b', { provider: 'other' }));
-  slots.request(asked('c', { provider: 'gone' }));
-  slots.request(asked('d', { provider: 'toString' }));
+  slots.request(request('a', { provider: 'one' }));
+  slots.request(request('b', { provider: 'other' }));
+  slots.request(request('c', { provider: 'gone' }));
+  slots.request(request('d', { provider: 'toString' }));
   expect(granted).toEqual(['a', 'b']);
 });
 
-test('a restored holder counts, also over the capacity', () => {
+test('a restored holder counts, even above the capacity', () => {
   const { slots, granted } = slotsOf({ local: 1 });
   for (const job of ['a', 'b']) slots.sync(job, HOLDS);
-  slots.request(asked('c'));
+  slots.request(request('c'));
   slots.sync('a', null);
   expect(granted).toEqual([]);
   slots.sync('b', null);
   expect(granted).toEqual(['c']);
 });
 
-test('a grant that is not logged yet is not a free slot, whatever other events its job gets', () => {
+test('a grant that is not logged yet is not a free slot, even if its job gets other events', () => {
   const { slots, granted } = slotsOf({ local: 1 });
-  slots.request(asked('a'));
-  slots.request(asked('b'));
-  slots.sync('a', null, owes);
+  slots.request(request('a'));
+  slots.request(request('b'));
+  slots.sync('a', null, isPending);
   expect(granted).toEqual(['a']);
   slots.sync('a', HOLDS);
   expect(granted).toEqual(['a']);
@@ -69,10 +69,10 @@ test('a grant that is not logged yet is not a free slot, whatever other events i
   expect(granted).toEqual(['a', 'b']);
 });
 
-test('a request that is cancelled between grant and log passes its slot on', () => {
+test('a request that is cancelled between grant and log releases its slot', () => {
   const { slots, granted } = slotsOf({ local: 1 });
-  slots.request(asked('a'));
-  slots.request(asked('b'));
+  slots.request(request('a'));
+  slots.request(request('b'));
   slots.sync('a', null, () => false);
   slots.withdraw('a', 'slot');
   expect(granted).toEqual(['a', 'b']);
@@ -81,8 +81,8 @@ test('a request that is cancelled between grant and log passes its slot on', () 
 test('a cancelled request is not served; while paused, none is', () => {
   const { slots, granted } = slotsOf({ local: 1 });
   slots.sync('holder', HOLDS);
-  slots.request(asked('a'));
-  slots.request(asked('b'));
+  slots.request(request('a'));
+  slots.request(request('b'));
   slots.withdraw('a', 'slot');
   slots.withdraw('b', 'an older key');
   slots.withdraw('nobody', 'slot');
@@ -90,14 +90,14 @@ test('a cancelled request is not served; while paused, none is', () => {
   expect(granted).toEqual(['b']);
   slots.stop();
   slots.sync('b', null);
-  slots.request(asked('c'));
+  slots.request(request('c'));
   expect(granted).toEqual(['b']);
 });
 
-test('projects take turns, and one that requests again as promoted is next', () => {
+test('projects take turns, and a promoted request is next', () => {
   const { slots, granted, clock } = slotsOf({ local: 1 });
-  for (const job of ['c1', 'c2', 'c3']) slots.request(asked(job));
-  for (const job of ['n1', 'n2']) slots.request(asked(job, { project: 'nova' }));
+  for (const job of ['c1', 'c2', 'c3']) slots.request(request(job));
+  for (const job of ['n1', 'n2']) slots.request(request(job, { project: 'nova' }));
   const end = (job: string) => {
     clock.now += 10;
     slots.sync(job, HOLDS);
@@ -106,23 +106,23 @@ test('projects take turns, and one that requests again as promoted is next', () 
   end('c1');
   expect(granted).toEqual(['c1', 'n1']);
   slots.withdraw('c3', 'slot');
-  slots.request(asked('c3', { key: 'slot:1', promoted: true }));
+  slots.request(request('c3', { key: 'slot:1', promoted: true }));
   for (const job of ['n1', 'c3', 'n2']) end(job);
   expect(granted).toEqual(['c1', 'n1', 'c3', 'n2', 'c2']);
 });
 
-test('many slots at the same instant are shared between the projects too', () => {
+test('slots that become free at the same time are shared between the projects', () => {
   const { slots, granted } = slotsOf({ local: 4 });
   const release = slots.suspend();
-  for (const job of ['c1', 'c2', 'c3', 'c4']) slots.request(asked(job));
-  for (const job of ['n1', 'n2']) slots.request(asked(job, { project: 'nova' }));
+  for (const job of ['c1', 'c2', 'c3', 'c4']) slots.request(request(job));
+  for (const job of ['n1', 'n2']) slots.request(request(job, { project: 'nova' }));
   expect(granted).toEqual([]);
   release();
   release();
   expect(granted).toEqual(['c1', 'n1', 'c2', 'n2']);
 });
 
-test('the turns follow from what an earlier daemon served, even in the same millisecond', () => {
+test('the turns continue after those of an earlier daemon, even in the same millisecond', () => {
   const { slots, granted } = slotsOf({ local: 1 });
   const release = slots.suspend();
   slots.restoreTurns([
@@ -130,16 +130,16 @@ test('the turns follow from what an earlier daemon served, even in the same mill
     { provider: 'local', project: 'cinder', at: 900 },
     { provider: 'cloud', project: 'nova', at: 950 },
   ]);
-  slots.request(asked('c1'));
-  slots.request(asked('n1', { project: 'nova', requestedAt: 5 }));
+  slots.request(request('c1'));
+  slots.request(request('n1', { project: 'nova', requestedAt: 5 }));
   release();
   expect(granted).toEqual(['n1']);
 });
 
-test('held twice, it grants after both releases; not while paused', () => {
+test('suspended twice, it grants after both releases, but not while stopped', () => {
   const { slots, granted } = slotsOf({ local: 1 });
   const [one, other] = [slots.suspend(), slots.suspend()];
-  slots.request(asked('a'));
+  slots.request(request('a'));
   one();
   expect(granted).toEqual([]);
   slots.stop();
@@ -149,7 +149,7 @@ test('held twice, it grants after both releases; not while paused', () => {
 
 test('new limits apply at once, and no holder loses its slot', () => {
   const { slots, granted } = slotsOf({ local: 1 });
-  for (const job of ['a', 'b', 'c']) slots.request(asked(job));
+  for (const job of ['a', 'b', 'c']) slots.request(request(job));
   slots.setLimits({ ...slots.limits, slots: { local: 2 }, jobs: { unit: 1 } });
   expect(granted).toEqual(['a']);
   slots.setLimits({ ...slots.limits, jobs: {} });
@@ -160,15 +160,15 @@ test('new limits apply at once, and no holder loses its slot', () => {
   expect(slots.queue.holders).toHaveLength(1);
 });
 
-test('a slot that was reserved for a job that has ended is free for others', () => {
+test('a slot that was reserved for an ended job is free for others', () => {
   const { slots, granted, clock } = slotsOf(
     { local: 1, cloud: 1 },
     { projects: { cinder: { concurrency: 1, priorityMs: 0 } } },
   );
   slots.sync('busy', { ...HOLDS, project: 'nova' });
-  slots.request(asked('waiter'));
+  slots.request(request('waiter'));
   clock.now += 60_000;
-  slots.request(asked('young', { provider: 'cloud', requestedAt: clock.now }));
+  slots.request(request('young', { provider: 'cloud', requestedAt: clock.now }));
   expect(granted).toEqual([]);
   slots.withdraw('waiter', 'slot');
   expect(granted).toEqual(['young']);

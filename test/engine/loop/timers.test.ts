@@ -1,9 +1,9 @@
-/** Timers wait on the monotonic clock; the wall clock matters only for what was set before a restart. */
+/** Timers use the monotonic clock; the wall clock matters only for timers that were set before a restart. */
 import { expect, test } from 'vitest';
 import { Timers } from '../../../src/engine/loop/timers.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 
-/** For how long a daemon was alive since any timer was set. */
+/** How long a daemon was running since any timer was set. */
 const SERVED_MS = 30;
 
 function timersOn(clock: FakeClock) {
@@ -31,7 +31,7 @@ test('fires once, when it is due, for its own history', async () => {
   expect([fired, timers.size]).toEqual([['b k', 'a k'], 0]);
 });
 
-test('one that was disarmed does not fire; disarming what fired or never was is no error', async () => {
+test('a disarmed timer does not fire; disarming a fired or unknown timer is not an error', async () => {
   const clock = new FakeClock();
   const { timers, fired } = timersOn(clock);
   timers.arm('a', timer(clock, 'k', 100), false);
@@ -45,11 +45,11 @@ test('one that was disarmed does not fire; disarming what fired or never was is 
 });
 
 test.each([
-  ['fresh, the wall clock jumped forwards since it was asked for', false, 1_000_000, 100],
-  ['fresh, and backwards', false, -1_000_000, 100],
-  ['restored, a part of it over', true, 60, 40],
+  ['new, with a forward jump of the wall clock', false, 1_000_000, 100],
+  ['new, with a backward jump of the wall clock', false, -1_000_000, 100],
+  ['restored, with a part of the delay over', true, 60, 40],
   ['restored, overdue', true, 500, 0],
-  ['restored, the wall clock went back: not longer than it was set for', true, -1_000_000, 100],
+  ['restored, with a backward jump of the wall clock: waits at most its delay', true, -1_000_000, 100],
 ])('%s', async (_, recovered, jump, waits) => {
   const clock = new FakeClock();
   const { timers, fired } = timersOn(clock);
@@ -64,8 +64,8 @@ test.each([
 });
 
 test.each([
-  ['downtime, or a clock that was set forward, takes nothing from a deadline', 1_000_000],
-  ['a clock that was set back gives nothing to it', -1_000_000],
+  ['downtime, or a clock that was set forward, does not shorten a deadline', 1_000_000],
+  ['a clock that was set back does not extend a deadline', -1_000_000],
 ])('restored: %s', async (_, jump) => {
   const clock = new FakeClock();
   const { timers, fired } = timersOn(clock);

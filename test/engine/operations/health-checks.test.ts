@@ -1,4 +1,4 @@
-/** Each problem is reported once, and once when it is over; an unknown value changes nothing. */
+/** Each problem raises an alarm once and clears it once; an unknown value changes nothing. */
 import { describe, expect, test } from 'vitest';
 import { type Evaluation, evaluate } from '../../../src/engine/operations/health-checks.ts';
 import type { Problem } from '../../../src/engine/ports/store.ts';
@@ -13,25 +13,25 @@ const LIMITS: HealthLimits = {
   maxSilenceMs: 3_600_000,
   minOtherReports: 3,
 };
-const WELL: HealthSnapshot = {
+const HEALTHY: HealthSnapshot = {
   disks: [{ path: '/s', holds: 'stateDir and logs', freeBytes: 5_000 * MB, freeFiles: 5_000 }],
   walBytes: 4 * MB,
   reports: { ownAt: null, listenedMs: 0, others: 0 },
   unkept: null,
 };
 const disk = (change: object): HealthSnapshot => ({
-  ...WELL,
-  disks: WELL.disks.map((one) => ({ ...one, ...change })),
+  ...HEALTHY,
+  disks: HEALTHY.disks.map((one) => ({ ...one, ...change })),
 });
 
-/** Health checks one after the other, and the kinds of alarms that they raise. */
+/** Runs health checks in sequence, and records the kinds of alarms that they raise. */
 class Checks {
   limits = LIMITS;
   problems: readonly Problem[] = [];
   readonly kinds: string[] = [];
   readonly begun: Evaluation['begun'][number][] = [];
 
-  see(...snapshots: readonly HealthSnapshot[]): this {
+  run(...snapshots: readonly HealthSnapshot[]): this {
     for (const snapshot of snapshots) {
       const { begun, over } = evaluate(snapshot, this.limits, this.problems);
       const ended = over.map(({ topic }) => topic);
@@ -57,37 +57,42 @@ describe('a problem', () => {
     ['disk-low', disk({ freeFiles: 99 }), disk({ freeFiles: 124 }), disk({ freeFiles: 125 })],
     [
       'wal-large',
-      { ...WELL, walBytes: 65 * MB },
-      { ...WELL, walBytes: 60 * MB },
-      { ...WELL, walBytes: 51 * MB },
+      { ...HEALTHY, walBytes: 65 * MB },
+      { ...HEALTHY, walBytes: 60 * MB },
+      { ...HEALTHY, walBytes: 51 * MB },
     ],
-    ['event-archive-failing', { ...WELL, unkept: 'no space left' }, { ...WELL, unkept: 'no right' }, WELL],
+    [
+      'event-archive-failing',
+      { ...HEALTHY, unkept: 'no space left' },
+      { ...HEALTHY, unkept: 'no right' },
+      HEALTHY,
+    ],
     [
       'no-reports',
-      { ...WELL, reports: { ownAt: null, listenedMs: 3_600_000, others: 3 } },
-      { ...WELL, reports: { ownAt: null, listenedMs: 0, others: 0 } },
-      { ...WELL, reports: { ownAt: START + 1, listenedMs: 0, others: 0 } },
+      { ...HEALTHY, reports: { ownAt: null, listenedMs: 3_600_000, others: 3 } },
+      { ...HEALTHY, reports: { ownAt: null, listenedMs: 0, others: 0 } },
+      { ...HEALTHY, reports: { ownAt: START + 1, listenedMs: 0, others: 0 } },
     ],
   ];
   test.each(problems)(
-    '%s is reported once, not cleared when it is only slightly better, and cleared when it is over',
+    '%s is raised once, not cleared by a slight improvement, and cleared when it is over',
     (kind, bad, better, well) => {
       const checks = new Checks();
-      checks.see(WELL, bad, bad, better, bad);
+      checks.run(HEALTHY, bad, bad, better, bad);
       expect(checks.kinds).toEqual([kind]);
       expect(checks.problems).toMatchObject([{ kind, since: START }]);
-      checks.see(well, well);
+      checks.run(well, well);
       expect([checks.kinds, checks.problems]).toEqual([[kind, `over: ${kind}`], []]);
-      checks.see(bad);
+      checks.run(bad);
       expect(checks.kinds.length).toBe(3);
     },
   );
 
   test('is independent of others', () => {
     const checks = new Checks();
-    checks.see({ ...disk({ freeBytes: 0, freeFiles: 0 }), walBytes: 65 * MB });
-    checks.see({ ...disk({ freeFiles: 0 }), walBytes: 65 * MB });
-    checks.see(WELL);
+    checks.run({ ...disk({ freeBytes: 0, freeFiles: 0 }), walBytes: 65 * MB });
+    checks.run({ ...disk({ freeFiles: 0 }), walBytes: 65 * MB });
+    checks.run(HEALTHY);
     expect(checks.kinds).toEqual([
       'disk-low',
       'disk-low',
@@ -100,7 +105,7 @@ describe('a problem', () => {
 
   test('names the problem, its value, and the fix', () => {
     const checks = new Checks();
-    checks.see(disk({ freeBytes: 100 * MB }));
+    checks.run(disk({ freeBytes: 100 * MB }));
     expect(checks.begun).toEqual([
       {
         topic: 'space /s',
@@ -116,38 +121,41 @@ describe('a problem', () => {
 describe('an unknown value', () => {
   test('neither raises nor clears an alarm', () => {
     const checks = new Checks();
-    const blind: HealthSnapshot = { ...disk({ freeBytes: null, freeFiles: null }), walBytes: null };
-    checks.see(blind);
+    const unknown: HealthSnapshot = { ...disk({ freeBytes: null, freeFiles: null }), walBytes: null };
+    checks.run(unknown);
     expect(checks.kinds).toEqual([]);
-    checks.see({ ...disk({ freeBytes: 0 }), walBytes: 65 * MB }, blind);
+    checks.run({ ...disk({ freeBytes: 0 }), walBytes: 65 * MB }, unknown);
     expect(checks.kinds).toEqual(['disk-low', 'wal-large']);
   });
 });
 
 test('a path that is no longer checked is no longer a problem', () => {
   const checks = new Checks();
-  checks.see(disk({ freeBytes: 0 }), disk({ path: '/elsewhere' }));
+  checks.run(disk({ freeBytes: 0 }), disk({ path: '/elsewhere' }));
   expect(checks.kinds).toEqual(['disk-low', 'over: disk-low']);
 });
 
-test('too few reports of others, too little time, or nothing to report: no alarm', () => {
+test('too few reports of others, too little time, or disabled posts raise no alarm', () => {
   const checks = new Checks();
-  checks.see(
-    { ...WELL, reports: { ownAt: null, listenedMs: 9e9, others: 2 } },
-    { ...WELL, reports: { ownAt: null, listenedMs: 3_599_999, others: 99 } },
-    { ...WELL, reports: null },
+  checks.run(
+    { ...HEALTHY, reports: { ownAt: null, listenedMs: 9e9, others: 2 } },
+    { ...HEALTHY, reports: { ownAt: null, listenedMs: 3_599_999, others: 99 } },
+    { ...HEALTHY, reports: null },
   );
   expect(checks.kinds).toEqual([]);
 });
 
-test('disabling posts clears it', () => {
+test('disabling posts clears the alarm', () => {
   const checks = new Checks();
-  checks.see({ ...WELL, reports: { ownAt: 1, listenedMs: 9e9, others: 9 } }, { ...WELL, reports: null });
+  checks.run(
+    { ...HEALTHY, reports: { ownAt: 1, listenedMs: 9e9, others: 9 } },
+    { ...HEALTHY, reports: null },
+  );
   expect(checks.kinds).toEqual(['no-reports', 'over: no-reports']);
 });
 
 test('new limits apply to the next check', () => {
   const checks = new Checks();
   checks.limits = { ...LIMITS, walBytes: 1 * MB };
-  expect(checks.see(WELL).kinds).toEqual(['wal-large']);
+  expect(checks.run(HEALTHY).kinds).toEqual(['wal-large']);
 });

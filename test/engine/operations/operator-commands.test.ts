@@ -1,6 +1,5 @@
 /**
- * What operators do to a running daemon: what begins, ends and moves by it, what is refused, and what the log says of
- * it.
+ * Commands of operators to a running daemon: their effects on jobs, rejected commands, and their rows in the log.
  */
 import { describe, expect, test } from 'vitest';
 import { OperatorCommands } from '../../../src/engine/operations/operator-commands.ts';
@@ -17,7 +16,7 @@ const NAME = jobSpec().name;
 const ACCOUNT = triggerRules().account;
 const RELOADED = { changed: [], restart: [], problems: [] };
 
-/** Gerrit's patchsets: the first of each change below 1,000, and nothing else. */
+/** The patchsets in Gerrit: the first one of each change below 1,000. */
 const findPatchset = async (change: number, patchset: number | null): Promise<Patchset | null> =>
   change < 1_000 && (patchset ?? 1) === 1 ? { ...PATCHSET, change, patchset: 1 } : null;
 
@@ -27,7 +26,7 @@ async function started(options: CiHarnessOptions = {}): Promise<CiHarness> {
   return ci;
 }
 
-function deskOf(ci: CiHarness): OperatorCommands {
+function commandsOf(ci: CiHarness): OperatorCommands {
   return new OperatorCommands({
     engine: ci.daemon.engine,
     store: ci.store,
@@ -39,27 +38,27 @@ function deskOf(ci: CiHarness): OperatorCommands {
   });
 }
 
-function ask<R extends OperatorRequest>(ci: CiHarness, request: R): Promise<OperatorAnswers[R['do']]> {
-  return deskOf(ci).perform(request, OPERATOR) as Promise<OperatorAnswers[R['do']]>;
+function perform<R extends OperatorRequest>(ci: CiHarness, request: R): Promise<OperatorAnswers[R['do']]> {
+  return commandsOf(ci).perform(request, OPERATOR) as Promise<OperatorAnswers[R['do']]>;
 }
 
 const enqueue = (change: number, jobs: readonly string[] = [NAME], patchset: number | null = null) =>
   ({ do: 'enqueue', jobs, change, patchset }) as const;
 const dequeueChange = (change: number, patchset: number | null = null) =>
   ({ do: 'dequeue', target: { change, patchset } }) as const;
-const refusal = (kind: Refused['kind'], message: string) =>
+const rejection = (kind: Refused['kind'], message: string) =>
   expect.objectContaining({ name: 'Refused', kind, message: expect.stringContaining(message) });
 const verdicts = (ci: CiHarness) => ci.jobs().map(({ change, verdict }) => `${change} ${verdict}`);
-/** Changes in the order in which they had slots. */
+/** Changes in the order in which they got slots. */
 const served = (ci: CiHarness) =>
   [...ci.store.log()]
     .filter(({ type, outcome }) => type === 'slot.granted' && outcome === 'moved')
     .map(({ history }) => ci.store.job(history)?.change);
 
 describe('enqueue', () => {
-  test('runs the named jobs, whatever the rules say, and records the operator', async () => {
+  test('runs the named jobs regardless of the rules, and records the operator', async () => {
     const ci = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })], rules: { jobs: [] } });
-    const begun = await ask(ci, enqueue(7, [NAME, NAME]));
+    const begun = await perform(ci, enqueue(7, [NAME, NAME]));
     expect(begun).toMatchObject({ change: 7, patchset: 1, jobs: [{ name: NAME }] });
     expect(ci.store.rows(begun.review)[0]?.data.cause).toMatchObject({
       by: 'alice (operator)',
@@ -80,54 +79,54 @@ describe('enqueue', () => {
     ];
     const jobs = [{ name: 'here' }, { name: 'too', triggers: [] }, ...others].map(jobRules);
     const ci = await started({ specs, rules: { jobs }, slots: 2 });
-    const begun = await ask(ci, enqueue(7, []));
+    const begun = await perform(ci, enqueue(7, []));
     expect(begun.jobs.map(({ name }) => name)).toEqual(['here', 'too']);
     await ci.run();
     expect(verdicts(ci)).toEqual(['7 SUCCESS', '7 SUCCESS']);
   });
 
-  test('without names is refused if the project has no jobs', async () => {
+  test('without names is rejected if the project has no jobs', async () => {
     const ci = await started({ rules: { jobs: [jobRules({ projects: ['openstack/nova'] })] } });
     const message = `no job is for ${PATCHSET.project}, branch ${PATCHSET.branch}`;
-    await expect(ask(ci, enqueue(7, []))).rejects.toEqual(refusal('unknown', message));
+    await expect(perform(ci, enqueue(7, []))).rejects.toEqual(rejection('unknown', message));
   });
 
   test.each([
     [enqueue(7, ['nobody']), 'unknown', 'there is no job nobody'],
     [enqueue(1_000), 'unknown', 'Gerrit shows no change 1000'],
     [enqueue(7, [NAME], 2), 'unknown', 'no patchset 7,2'],
-  ] as const)('of %j is refused', async (request, kind, message) => {
+  ] as const)('of %j is rejected', async (request, kind, message) => {
     const ci = await started();
-    await expect(ask(ci, request)).rejects.toEqual(refusal(kind, message));
+    await expect(perform(ci, request)).rejects.toEqual(rejection(kind, message));
     expect(ci.jobs()).toEqual([]);
   });
 
-  test('of a job that runs on the patchset is refused; of another one it is not, nor of both after it has ended', async () => {
+  test('of a job that runs on the patchset is rejected, but not of another job, nor of both after the end', async () => {
     const ci = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })], slots: 2 });
-    await ask(ci, enqueue(7));
-    await expect(ask(ci, enqueue(7))).rejects.toEqual(refusal('refused', 'already under way'));
-    await ask(ci, enqueue(7, ['other']));
+    await perform(ci, enqueue(7));
+    await expect(perform(ci, enqueue(7))).rejects.toEqual(rejection('refused', 'already under way'));
+    await perform(ci, enqueue(7, ['other']));
     await ci.run();
-    await ask(ci, enqueue(7, [NAME, 'other']));
+    await perform(ci, enqueue(7, [NAME, 'other']));
     await ci.run();
     expect(verdicts(ci)).toEqual(Array(4).fill('7 SUCCESS'));
   });
 
   test('requested twice at the same time starts once', async () => {
     const ci = await started();
-    const desk = deskOf(ci);
-    const asked = await Promise.allSettled([1, 2].map(() => desk.perform(enqueue(7), OPERATOR)));
-    expect(asked.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    const commands = commandsOf(ci);
+    const results = await Promise.allSettled([1, 2].map(() => commands.perform(enqueue(7), OPERATOR)));
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
     await ci.run();
     expect(verdicts(ci)).toEqual(['7 SUCCESS']);
   });
 
-  test('is refused when the queue is full, or in monitor-only mode', async () => {
+  test('is rejected when the queue is full, or in monitor-only mode', async () => {
     const full = await started({ queueLength: 1, slots: 0 });
-    await ask(full, enqueue(7));
-    await expect(ask(full, enqueue(8))).rejects.toEqual(refusal('refused', 'the queue is full'));
+    await perform(full, enqueue(7));
+    await expect(perform(full, enqueue(8))).rejects.toEqual(rejection('refused', 'the queue is full'));
     const watching = await started({ starts: false });
-    await expect(ask(watching, enqueue(7))).rejects.toEqual(refusal('refused', 'only monitors'));
+    await expect(perform(watching, enqueue(7))).rejects.toEqual(rejection('refused', 'only monitors'));
   });
 });
 
@@ -136,7 +135,7 @@ describe('dequeue', () => {
     const ci = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })] });
     ci.emit(created());
     await ci.run(() => ci.jobs().some(({ state }) => state === 'testing.running'));
-    const answer = await ask(ci, dequeueChange(FIRST));
+    const answer = await perform(ci, dequeueChange(FIRST));
     expect(answer.jobs.map(({ name, state }) => `${name} ${state}`).sort()).toEqual([
       `${NAME} testing.running`,
       'other queued.waiting',
@@ -150,12 +149,12 @@ describe('dequeue', () => {
     expect(ci.reviewer.posted).toEqual([]);
   });
 
-  test('of one patchset leaves the others alone', async () => {
+  test('of one patchset does not affect the others', async () => {
     const ci = await started({ rules: { supersede: 'never' }, slots: 2 });
     ci.emit(created());
     ci.emit(created(FIRST, 2));
     await ci.untilIdle();
-    expect((await ask(ci, dequeueChange(FIRST, 1))).jobs).toMatchObject([{ patchset: 1 }]);
+    expect((await perform(ci, dequeueChange(FIRST, 1))).jobs).toMatchObject([{ patchset: 1 }]);
     await ci.run();
     expect(ci.jobs().map(({ verdict }) => verdict)).toEqual(['ABORTED', 'SUCCESS']);
   });
@@ -165,7 +164,7 @@ describe('dequeue', () => {
     ci.emit(created());
     await ci.run(() => ci.jobs().some(({ state }) => state === 'testing.running'));
     const waiting = ci.jobs().find(({ state }) => state.startsWith('queued'));
-    const answer = await ask(ci, { do: 'dequeue', target: { job: waiting?.id ?? '' } });
+    const answer = await perform(ci, { do: 'dequeue', target: { job: waiting?.id ?? '' } });
     expect(answer).toMatchObject({ jobs: [{ id: waiting?.id, state: 'queued.waiting' }], reviews: [] });
     await ci.run();
     expect(violations(ci)).toEqual([]);
@@ -174,15 +173,15 @@ describe('dequeue', () => {
     expect(ci.reviewer.posted).toHaveLength(1);
   });
 
-  test('twice does no harm, and posts nothing', async () => {
+  test('repeated changes nothing, and posts nothing', async () => {
     const ci = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })] });
     ci.emit(created());
     await ci.run(() => ci.jobs().some(({ state }) => state === 'testing.running'));
     const running = ci.jobs().find(({ state }) => state === 'testing.running')?.id ?? '';
-    await ask(ci, dequeueChange(FIRST));
-    await ask(ci, { do: 'dequeue', target: { job: running } });
-    await ask(ci, dequeueChange(FIRST)).catch((thrown) => {
-      expect(thrown).toEqual(refusal('unknown', 'is open'));
+    await perform(ci, dequeueChange(FIRST));
+    await perform(ci, { do: 'dequeue', target: { job: running } });
+    await perform(ci, dequeueChange(FIRST)).catch((thrown) => {
+      expect(thrown).toEqual(rejection('unknown', 'is open'));
     });
     await ci.run();
     expect(violations(ci)).toEqual([]);
@@ -190,19 +189,19 @@ describe('dequeue', () => {
     expect(ci.reviewer.posted).toEqual([]);
   });
 
-  test('of a missing or ended job is refused', async () => {
+  test('of a missing or ended job is rejected', async () => {
     const ci = await started();
-    await expect(ask(ci, dequeueChange(7))).rejects.toEqual(refusal('unknown', 'change 7'));
-    await expect(ask(ci, { do: 'dequeue', target: { job: 'j9' } })).rejects.toEqual(
-      refusal('unknown', 'there is no job j9'),
+    await expect(perform(ci, dequeueChange(7))).rejects.toEqual(rejection('unknown', 'change 7'));
+    await expect(perform(ci, { do: 'dequeue', target: { job: 'j9' } })).rejects.toEqual(
+      rejection('unknown', 'there is no job j9'),
     );
     ci.emit(created());
     await ci.run();
     const job = ci.jobs()[0]?.id ?? '';
-    await expect(ask(ci, { do: 'dequeue', target: { job } })).rejects.toEqual(
-      refusal('refused', 'has ended: SUCCESS'),
+    await expect(perform(ci, { do: 'dequeue', target: { job } })).rejects.toEqual(
+      rejection('refused', 'has ended: SUCCESS'),
     );
-    await expect(ask(ci, dequeueChange(FIRST))).rejects.toEqual(refusal('unknown', 'is open'));
+    await expect(perform(ci, dequeueChange(FIRST))).rejects.toEqual(rejection('unknown', 'is open'));
   });
 });
 
@@ -217,7 +216,7 @@ describe('promote', () => {
   test('moves waiting jobs to the head of the queue, the first named first', async () => {
     const ci = await queued();
     const targets = [4, 3].map((change) => ({ change, patchset: null }));
-    const answer = await ask(ci, { do: 'promote', targets });
+    const answer = await perform(ci, { do: 'promote', targets });
     expect(answer.promoted.map(({ change }) => change)).toEqual([4, 3]);
     expect(answer.passed).toEqual([]);
     await ci.run();
@@ -227,28 +226,28 @@ describe('promote', () => {
 
   test('survives a restart', async () => {
     const ci = await queued();
-    await ask(ci, { do: 'promote', targets: [{ change: 4, patchset: null }] });
-    await ask(ci, { do: 'promote', targets: [{ change: 3, patchset: null }] });
+    await perform(ci, { do: 'promote', targets: [{ change: 4, patchset: null }] });
+    await perform(ci, { do: 'promote', targets: [{ change: 3, patchset: null }] });
     await ci.restart();
     await ci.run();
     expect(served(ci)).toEqual([1, 3, 4, 2]);
   });
 
-  test('of a job that does not wait says which state it is in', async () => {
+  test('of a job that does not wait reports its state', async () => {
     const ci = await queued();
     const running = ci.jobs()[0]?.id ?? '';
     const targets = [{ job: running }, { change: 3, patchset: null }, { job: ci.jobs()[2]?.id ?? '' }];
-    const answer = await ask(ci, { do: 'promote', targets });
+    const answer = await perform(ci, { do: 'promote', targets });
     expect(answer.promoted.map(({ change }) => change)).toEqual([3]);
     expect(answer.passed).toMatchObject([{ id: running, state: 'testing.running' }]);
-    await expect(ask(ci, { do: 'promote', targets: [{ change: 9, patchset: null }] })).rejects.toEqual(
-      refusal('unknown', 'no job of change 9 is open'),
+    await expect(perform(ci, { do: 'promote', targets: [{ change: 9, patchset: null }] })).rejects.toEqual(
+      rejection('unknown', 'no job of change 9 is open'),
     );
   });
 
   test('is in the log with the operator and the reason', async () => {
     const ci = await queued();
-    await ask(ci, { do: 'promote', targets: [{ change: 2, patchset: null }] });
+    await perform(ci, { do: 'promote', targets: [{ change: 2, patchset: null }] });
     const rows = ci.store.rows(ci.jobs()[1]?.id ?? '');
     expect(rows.at(-1)).toMatchObject({ type: 'job.promoted', data: { by: 'alice', why: 'by hand' } });
     await ci.run();
@@ -257,19 +256,19 @@ describe('promote', () => {
 });
 
 describe('recheck', () => {
-  test('starts what a comment would start', async () => {
+  test('starts the same jobs as a comment', async () => {
     const ci = await started();
-    const answer = await ask(ci, { do: 'recheck', change: 7 });
+    const answer = await perform(ci, { do: 'recheck', change: 7 });
     expect(answer.begun).toMatchObject([{ change: 7, patchset: 1, jobs: [{ name: NAME }] }]);
     expect(answer.decisions).toEqual([expect.stringMatching(/^start: .*alice/)]);
     await ci.run();
     expect(verdicts(ci)).toEqual(['7 SUCCESS']);
   });
 
-  test("is not mistaken for another user's comment, whatever the operator's name, and whether or not rechecks count", async () => {
+  test("is not treated as a comment of the account with the operator's name, and works with rechecks disabled", async () => {
     const ci = await started({ rules: { recheck: false } });
     const operator = { who: ACCOUNT, why: 'the mirror is back' };
-    const answer = (await deskOf(ci).perform(
+    const answer = (await commandsOf(ci).perform(
       { do: 'recheck', change: 7 },
       operator,
     )) as OperatorAnswers['recheck'];
@@ -282,24 +281,26 @@ describe('recheck', () => {
     expect(verdicts(ci)).toEqual(['7 SUCCESS']);
   });
 
-  test('says why it starts nothing', async () => {
+  test('reports why it starts nothing', async () => {
     const ci = await started({ slots: 0 });
-    await ask(ci, { do: 'recheck', change: 7 });
-    const answer = await ask(ci, { do: 'recheck', change: 7 });
+    await perform(ci, { do: 'recheck', change: 7 });
+    const answer = await perform(ci, { do: 'recheck', change: 7 });
     expect(answer).toEqual({ begun: [], decisions: ['ignore: this patchset is being tested'] });
   });
 
-  test('is refused by a daemon that only monitors', async () => {
+  test('is rejected by a daemon that only monitors', async () => {
     const ci = await started({ starts: false });
-    await expect(ask(ci, { do: 'recheck', change: 7 })).rejects.toEqual(refusal('refused', 'only monitors'));
+    await expect(perform(ci, { do: 'recheck', change: 7 })).rejects.toEqual(
+      rejection('refused', 'only monitors'),
+    );
   });
 });
 
-test('ping, reload and resume-voting are answered', async () => {
+test('ping, reload and resume-voting return their results', async () => {
   const ci = await started();
-  expect(await ask(ci, { do: 'ping' })).toEqual({ pid: 42, version: '1' });
-  expect(await ask(ci, { do: 'reload' })).toBe(RELOADED);
-  expect(await ask(ci, { do: 'resume-voting' })).toEqual({ resumed: false });
+  expect(await perform(ci, { do: 'ping' })).toEqual({ pid: 42, version: '1' });
+  expect(await perform(ci, { do: 'reload' })).toBe(RELOADED);
+  expect(await perform(ci, { do: 'resume-voting' })).toEqual({ resumed: false });
 });
 
 test('an alarm is acknowledged with the operator and the reason', async () => {
@@ -308,11 +309,13 @@ test('an alarm is acknowledged with the operator and the reason', async () => {
   ci.store.alarm({ ...alarm, message: 'full', hint: '' }, 1);
   ci.store.alarm({ ...alarm, target: '/logs', message: 'full', hint: '' }, 2);
   const unknown = { do: 'acknowledge', alarm: { kind: 'disk-low', target: '/none' } } as const;
-  await expect(ask(ci, unknown)).rejects.toEqual(refusal('unknown', 'there is no alarm disk-low /none'));
-  expect(await ask(ci, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 1 });
-  expect(await ask(ci, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 0 });
-  expect(await ask(ci, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 1 });
-  expect(await ask(ci, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 0 });
+  await expect(perform(ci, unknown)).rejects.toEqual(
+    rejection('unknown', 'there is no alarm disk-low /none'),
+  );
+  expect(await perform(ci, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 1 });
+  expect(await perform(ci, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 0 });
+  expect(await perform(ci, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 1 });
+  expect(await perform(ci, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 0 });
   expect(ci.store.alarms(9).map((one) => [one.acknowledgedBy, one.acknowledgedWhy])).toEqual([
     [OPERATOR.who, OPERATOR.why],
     [OPERATOR.who, OPERATOR.why],

@@ -16,8 +16,8 @@ const definition = (name: string, slots = 1, text = 'local'): ProviderDefinition
   text,
   make: () => new FakeProvider({ name, slots }),
 });
-const nobody = () => ({ jobs: 0, holders: 0 });
-const by = (use: Readonly<Record<string, ProviderUse>>) => (name: string) => use[name] ?? nobody();
+const unused = () => ({ jobs: 0, holders: 0 });
+const by = (use: Readonly<Record<string, ProviderUse>>) => (name: string) => use[name] ?? unused();
 const names = (set: ProviderRegistry) => [...set.providers.keys()];
 
 test('a defined provider is available, with its slots', () => {
@@ -26,15 +26,15 @@ test('a defined provider is available, with its slots', () => {
   expect(set.providers.get('cloud')?.name).toBe('cloud');
 });
 
-test('a new one is available at once, and an unused one is removed at once', () => {
+test('a new provider is available at once, and an unused one is removed at once', () => {
   const set = new ProviderRegistry([definition('local')]);
   const { providers } = set;
-  set.define([definition('cloud', 3)], nobody);
+  set.define([definition('cloud', 3)], unused);
   expect([names(set), set.slots, set.draining]).toEqual([['cloud'], { cloud: 3 }, []]);
   expect(providers).toBe(set.providers);
 });
 
-test('one with reduced capacity has fewer slots, and reports it', () => {
+test('a provider with reduced capacity has fewer slots, and reports them', () => {
   const reported: ReportCapacity[] = [];
   const pool = (slots: number, text = 'static'): ProviderDefinition => ({
     ...definition('pool', slots, text),
@@ -51,20 +51,20 @@ test('one with reduced capacity has fewer slots, and reports it', () => {
   expect(seen).toEqual([{ pool: 1 }, { pool: 3 }]);
   expect(reported[0]?.(2, 'cores: 8 of 10 used')).toBe(true);
   expect(set.slotReasons).toEqual({ pool: 'cores: 8 of 10 used' });
-  set.define([pool(4, 'other hosts')], nobody);
+  set.define([pool(4, 'other hosts')], unused);
   expect(reported[0]?.(0)).toBe(false);
   expect([set.slots, seen.length]).toEqual([{ pool: 4 }, 3]);
   expect(set.slotReasons).toEqual({});
 });
 
-test('other slots need no other provider', () => {
+test('a change of slots keeps the provider', () => {
   const set = new ProviderRegistry([definition('local', 1)]);
   const before = set.providers.get('local');
   set.define([definition('local', 4)], by({ local: { jobs: 1, holders: 1 } }));
   expect([set.providers.get('local'), set.slots]).toEqual([before, { local: 4 }]);
 });
 
-test('a removed one stays with its slots until its last job has ended', () => {
+test('a removed provider stays with its slots until its last job has ended', () => {
   const set = new ProviderRegistry([definition('local', 2), definition('cloud')]);
   const use = { local: { jobs: 2, holders: 1 } };
   set.define([definition('cloud')], by(use));
@@ -74,11 +74,11 @@ test('a removed one stays with its slots until its last job has ended', () => {
     ['local'],
   ]);
   expect(set.reconcile(by({ local: { jobs: 1, holders: 0 } }))).toBe(false);
-  expect(set.reconcile(nobody)).toBe(true);
-  expect([names(set), set.draining, set.reconcile(nobody)]).toEqual([['cloud'], [], false]);
+  expect(set.reconcile(unused)).toBe(true);
+  expect([names(set), set.draining, set.reconcile(unused)]).toEqual([['cloud'], [], false]);
 });
 
-test('one that is added back before that was never removed', () => {
+test('a removed provider that is added back in time is kept', () => {
   const set = new ProviderRegistry([definition('local', 2), definition('cloud')]);
   const before = set.providers.get('local');
   set.define([definition('cloud')], by({ local: { jobs: 1, holders: 1 } }));
@@ -86,7 +86,7 @@ test('one that is added back before that was never removed', () => {
   expect([set.providers.get('local'), set.slots.local, set.draining]).toEqual([before, 3, []]);
 });
 
-test('a changed one gets no new job until its running jobs have ended', () => {
+test('a changed provider gets no new job until its running jobs have ended', () => {
   const set = new ProviderRegistry([definition('lab', 2, 'hosts a, b')]);
   const before = set.providers.get('lab');
   set.define([definition('lab', 3, 'hosts c')], by({ lab: { jobs: 4, holders: 2 } }));
@@ -96,7 +96,7 @@ test('a changed one gets no new job until its running jobs have ended', () => {
   expect([set.slots, set.draining]).toEqual([{ lab: 3 }, []]);
 });
 
-test('one that is changed back while it waits continues unchanged', () => {
+test('a provider that is changed back in time continues unchanged', () => {
   const set = new ProviderRegistry([definition('lab', 2, 'hosts a')]);
   const before = set.providers.get('lab');
   const busy = by({ lab: { jobs: 1, holders: 1 } });

@@ -1,4 +1,4 @@
-/** A leaked server that cannot be removed must not protect others from the sweep, and must not be forgotten. */
+/** A leaked server that cannot be removed does not keep the sweep from removing others, and is retried. */
 
 import { expect, test } from 'vitest';
 import { Sweep } from '../../../src/engine/operations/sweep.ts';
@@ -16,8 +16,8 @@ import { failure } from '../../machines/facts.ts';
 
 const DEPLOYMENT = 'lab-1';
 
-/** A cloud that refuses to delete the servers of this name while `locked`. */
-class Stubborn extends FakeProvider {
+/** A cloud that rejects deleting the server with the name `locked`. */
+class LockedProvider extends FakeProvider {
   locked: string | null = 'oldest';
 
   override async delete(server: Server, deployment: string): Promise<void> {
@@ -26,8 +26,8 @@ class Stubborn extends FakeProvider {
   }
 }
 
-test('one that cannot be removed is reported, retried, and does not block the others', async () => {
-  const provider = new Stubborn();
+test('a server that cannot be removed is reported, retried, and does not block the others', async () => {
+  const provider = new LockedProvider();
   for (const name of ['oldest', 'newer', 'newest']) {
     provider.add({ name, owner: { deployment: DEPLOYMENT, job: `job-of-${name}`, attempt: 1 } });
   }
@@ -56,7 +56,7 @@ test('one that cannot be removed is reported, retried, and does not block the ot
   expect(provider.servers()).toEqual([]);
 });
 
-test('a provider that never answers ends one round, not the sweep', async () => {
+test('a provider that never responds ends one round, not the sweep', async () => {
   const provider = new FakeProvider();
   provider.add({ name: 'left', owner: { deployment: DEPLOYMENT, job: 'job-1', attempt: 1 } });
   const store = { job: () => ({ ended: true }) } as unknown as Store;

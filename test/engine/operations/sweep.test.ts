@@ -1,4 +1,4 @@
-/** The sweep removes only what is provably ours and no longer needed, and only when two rounds agree. */
+/** The sweep removes only resources that are provably ours and no longer needed, and only when two rounds agree. */
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Sweep } from '../../../src/engine/operations/sweep.ts';
@@ -53,7 +53,7 @@ test('a job that has not ended keeps its servers', async () => {
   expect(before).toHaveLength(1);
 });
 
-test('a server of an unknown job is reported, and left alone', async () => {
+test('a server of an unknown job is reported, and not removed', async () => {
   await ci.run();
   leak('j-of-another-database');
   for (let round = 0; round < 3; round += 1) expect(await sweep.run()).toBe(0);
@@ -69,7 +69,7 @@ test('another deployment’s servers are ignored', async () => {
   expect(ci.alarms.kinds).toEqual([]);
 });
 
-test('an outage is logged and delays, and two rounds must agree again', async () => {
+test('an outage is logged, and two rounds must agree again', async () => {
   await ci.run();
   leak('j00002');
   await sweep.run();
@@ -80,7 +80,7 @@ test('an outage is logged and delays, and two rounds must agree again', async ()
   expect(await sweep.run()).toBe(1);
 });
 
-test('two concurrent rounds are one', async () => {
+test('concurrent calls share one round', async () => {
   await ci.run();
   leak('j00002');
   const before = ci.provider.calls.count('list');
@@ -136,14 +136,14 @@ describe('files on this host', () => {
     expect(await held()).toEqual(['j00002']);
   });
 
-  test('of an unknown job are left alone', async () => {
+  test('of an unknown job are not removed', async () => {
     await ci.run();
     ci.evidence.addFile('j-of-another-database', 'testing.log', 'output');
     for (let round = 0; round < 3; round += 1) await sweep.run();
     expect(await held()).toEqual(['j-of-another-database']);
   });
 
-  test('stay while the job has a server: that is removed first, with their help', async () => {
+  test('stay while the job has a server, because removing the server needs them', async () => {
     await ci.run();
     ci.evidence.addFile('j00002', 'testing.log', 'output');
     leak('j00002');
@@ -158,7 +158,7 @@ describe('files on this host', () => {
     expect(await held()).toEqual([]);
   });
 
-  test('stay while its provider does not answer', async () => {
+  test('stay while its provider does not respond', async () => {
     await ci.run();
     ci.evidence.addFile('j00002', 'testing.log', 'output');
     for (let round = 0; round < 3; round += 1) {
@@ -176,8 +176,8 @@ describe('files on this host', () => {
     expect(await held()).toEqual(['j00002']);
   });
 
-  test('stay while the ended job may still get an answer, and no longer', async () => {
-    // The job is parked in the middle of its publishing.
+  test('stay only while an effect of the ended job is in flight', async () => {
+    // The job is parked while it publishes.
     ci.evidence.holdNext('publish');
     await ci.run(() => ci.jobs()[0]?.state === 'publishing.uploading');
     const crashed = { type: 'daemon.crashed', during: 'publishEvidence:1', message: 'a bug' } as const;
@@ -186,14 +186,14 @@ describe('files on this host', () => {
     for (const { server } of ci.provider.servers()) await ci.provider.delete(server, DEPLOYMENT, NEVER);
     for (let round = 0; round < 3; round += 1) await sweep.run();
     expect(await held()).toEqual(['j00002']);
-    // The next daemon settles it without doing it.
+    // The next daemon settles the effect without performing it.
     await ci.restart();
     expect(ci.store.outbox('j00002')).toEqual([]);
     for (let round = 0; round < 2; round += 1) await sweep.run();
     expect(await held()).toEqual([]);
   });
 
-  test('that cannot be removed are logged, and do not block other jobs’', async () => {
+  test('that cannot be removed are logged, and do not block those of other jobs', async () => {
     ci.emit(created(7));
     await ci.run();
     for (const { id } of ci.jobs()) ci.evidence.addFile(id, 'testing.log', 'output');

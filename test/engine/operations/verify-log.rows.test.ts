@@ -1,4 +1,4 @@
-/** Any change to the rows of the log from outside: the audit finds it, and no view is built from such rows. */
+/** The audit finds any external change to the rows of the log, and no view is built from such rows. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ const JOB = 'j00002';
 let folder: string;
 let file: string;
 
-/** Two changes with a review of one job each, and a comment on what has ended. */
+/** Two changes with one job each, and a recheck of one. */
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sos-ci-audit-'));
   file = join(folder, 'sos-ci.db');
@@ -38,7 +38,7 @@ function alter(sql: string): void {
   database.close();
 }
 
-function audited(): LogReport {
+function audit(): LogReport {
   const [reader, scratch] = [openSnapshot(file), openStore(':memory:')];
   try {
     return verifyLog(reader, scratch, sha256);
@@ -49,11 +49,11 @@ function audited(): LogReport {
 }
 
 test('untouched rows are valid, and rebuilt views are equal', () => {
-  const sound = audited();
-  expect(sound).toMatchObject({ histories: 10, differences: [], views: [] });
+  const report = audit();
+  expect(report).toMatchObject({ histories: 10, differences: [], views: [] });
   const store = openStore(file);
   const before = [...store.views()];
-  expect(rebuild(store, sha256)).toBe(sound.rows);
+  expect(rebuild(store, sha256)).toBe(report.rows);
   expect([...store.views()]).toEqual(before);
   store.close();
 });
@@ -64,11 +64,7 @@ const VIEWS_OF_JOB = `DELETE FROM history_view WHERE history = '${JOB}'; DELETE 
 test.each([
   ['a first row is gone', `DELETE FROM event WHERE history = '${JOB}' AND version = 1`, 'event'],
   ['a history is gone', `DELETE FROM event WHERE history = '${JOB}'`, 'seq'],
-  [
-    'a history is gone, and its views too',
-    `DELETE FROM event WHERE history = '${JOB}'; ${VIEWS_OF_JOB}`,
-    'seq',
-  ],
+  ['a history and its views are gone', `DELETE FROM event WHERE history = '${JOB}'; ${VIEWS_OF_JOB}`, 'seq'],
   ['a row in the middle is gone', `DELETE FROM event WHERE history = '${JOB}' AND version = 3`, 'version'],
   [
     'a row has another number',
@@ -83,20 +79,20 @@ test.each([
   ],
   ['a row is not JSON', `UPDATE event SET data = '{' WHERE history = '${JOB}' AND version = 2`, 'data'],
   [
-    'effects are no JSON',
+    'effects are not JSON',
     `UPDATE event SET effects = '[' WHERE history = '${JOB}' AND version = 4`,
     'effects',
   ],
 ])('%s', (_, sql, field) => {
   alter(sql);
-  expect(audited().differences).toMatchObject([{ field }]);
+  expect(audit().differences).toMatchObject([{ field }]);
 });
 
 test.each(['data', 'effects'])(
-  'a row whose %s is not JSON is named, and nothing is made from it',
+  'a row whose %s is not JSON is named, and no view is built from it',
   (field) => {
     alter(`UPDATE event SET ${field} = '{' WHERE history = '${JOB}' AND version = 4`);
-    expect(audited().differences).toMatchObject([{ history: JOB, version: 4, field }]);
+    expect(audit().differences).toMatchObject([{ history: JOB, version: 4, field }]);
     const store = openStore(file);
     expect(() => rebuild(store, sha256)).toThrow('the log is damaged here');
     store.close();
@@ -104,12 +100,12 @@ test.each(['data', 'effects'])(
 );
 
 test('missing or changed triggers are named', () => {
-  expect(audited().schema).toEqual([]);
+  expect(audit().schema).toEqual([]);
   const database = new Sqlite(file);
   database.exec('DROP TRIGGER event_rows_stay; DROP TRIGGER event_rows_never_change;');
   database.exec('CREATE TRIGGER event_rows_never_change BEFORE UPDATE ON event BEGIN SELECT 1; END');
   database.close();
-  expect(audited()).toMatchObject({
+  expect(audit()).toMatchObject({
     differences: [],
     schema: [
       '+ trigger event_rows_never_change',
@@ -130,7 +126,7 @@ test('no views are built from a log that lost rows', () => {
 
 test('differing views are shown, surplus lines first', () => {
   alter(`UPDATE job_view SET verdict = 'FAILURE' WHERE id = '${JOB}'`);
-  const { differences, views } = audited();
+  const { differences, views } = audit();
   expect(differences).toEqual([]);
   expect(views).toMatchObject([
     expect.stringMatching(/^\+ job_view .*FAILURE/),
