@@ -65,7 +65,7 @@ export function instantAdapters({ slots, stagesEnd }: InstantOptions): Adapters 
     },
     alarms: { raise: async () => {} },
     mailer: null,
-    jobsInForce: () => [],
+    activeJobs: () => [],
     hide: (text) => text,
   };
 }
@@ -93,7 +93,7 @@ export function silentAdapters(): Adapters {
     reviewer: { post: never, readChangeState: never, readVotes: never },
     alarms: { raise: never },
     mailer: null,
-    jobsInForce: () => [],
+    activeJobs: () => [],
     hide: (text) => text,
   };
 }

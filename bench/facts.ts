@@ -50,7 +50,7 @@ export async function wholeJob(
       if (engine.histories.size === 0) resolve();
     });
   });
-  await admission.take(patchsetCreated(change));
+  await admission.admit(patchsetCreated(change));
   await ended;
 }
 

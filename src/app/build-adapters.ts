@@ -61,7 +61,7 @@ export function buildAdapters(
   slots: number | undefined,
   alarms: Alarms,
   catchUp: CatchUp,
-  jobsInForce: Adapters['jobsInForce'],
+  activeJobs: Adapters['activeJobs'],
   wrappers: Wrappers | null,
   secrets: SecretValues,
 ): BuiltAdapters {
@@ -102,7 +102,7 @@ export function buildAdapters(
     reviewer: new GerritReviewer(createReviewTransport(gerrit, queries), clock, gerrit.postSettleTimeoutMs),
     alarms: redactedAlarms,
     hide,
-    jobsInForce,
+    activeJobs,
     mailer: config.mail === null ? null : createMailer(config.mail, config.limits.shutdownTimeoutMs),
   };
   return {
@@ -189,7 +189,7 @@ export function buildEventSources(
     { path: logs.dir, holds: 'logs' },
     ...(keep ? [{ path: dir, holds: 'events' }] : []),
   ];
-  const unkept = () => segments?.problem() ?? null;
+  const archiveProblem = () => segments?.problem() ?? null;
   return {
     connections,
     listening: {
@@ -205,7 +205,7 @@ export function buildEventSources(
     },
     monitoring: {
       ...monitoring,
-      metrics: new ProcHostMetrics({ paths: directories, database: databaseFile(stateDir), unkept }),
+      metrics: new ProcHostMetrics({ paths: directories, database: databaseFile(stateDir), archiveProblem }),
       reports: posts && !monitorOnly && report.enabled,
     },
   };

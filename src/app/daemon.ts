@@ -23,7 +23,7 @@ import type { Adapters, Alarms, CatchUp } from '../engine/ports/adapters.ts';
 import type { JobView, LogEntry, Store } from '../engine/ports/store.ts';
 import type { Log, SecretValues } from '../log.ts';
 import type { SlotLimits } from '../machines/slot-queue.ts';
-import { jobsInForce } from '../machines/trigger/rules/active-jobs.ts';
+import { activeJobs } from '../machines/trigger/rules/active-jobs.ts';
 import { versionOf } from '../machines/versions.ts';
 import { admissionSettings, type Overrides, slotLimits } from './admission-settings.ts';
 import { type BuiltAdapters, buildAdapters, buildEventSources, type Wrappers } from './build-adapters.ts';
@@ -288,8 +288,8 @@ export class Daemon implements RunningDaemon {
   private buildAdapters(alarms: Alarms, wrappers: Wrappers | null): BuiltAdapters {
     const { config, options, secrets } = this;
     const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
-    const inForce: Adapters['jobsInForce'] = (change) => jobsInForce(this.admission.settings, change);
-    return buildAdapters(config, options.slots, alarms, catchUp, inForce, wrappers, secrets);
+    const activeJobsFor: Adapters['activeJobs'] = (change) => activeJobs(this.admission.settings, change);
+    return buildAdapters(config, options.slots, alarms, catchUp, activeJobsFor, wrappers, secrets);
   }
 
   private buildControl(

@@ -11,7 +11,7 @@ import type { Patchset } from '../machines/model/domain.ts';
 import { type ChangeNow, changeOf, type GerritEvent } from '../machines/model/gerrit-event.ts';
 import type { JobFinding } from '../machines/trigger/rules/job-matcher.ts';
 import { type Decision, explain, resume, type TriggerRules } from '../machines/trigger/trigger.ts';
-import { Rehearsal } from '../machines/trigger/trigger-facts.ts';
+import { SimulatedFacts } from '../machines/trigger/trigger-facts.ts';
 import { sha256 } from './database-admin.ts';
 
 /** The result for one line. */
@@ -41,11 +41,11 @@ export async function explainLines(
   onLine: (line: ExplainedLine) => void,
 ): Promise<void> {
   const splitter = new LineSplitter(lineLimitBytes);
-  const rehearsal = new Rehearsal(sha256);
+  const simulated = new SimulatedFacts(sha256);
   let number = 0;
   const explain = (line: Line): void => {
     number += 1;
-    for (const explained of explainLine(line, number, rules, rehearsal))
+    for (const explained of explainLine(line, number, rules, simulated))
       onLine({ line: number, ...explained });
   };
   for await (const chunk of chunks) for (const line of splitter.push(Buffer.from(chunk))) explain(line);
@@ -64,14 +64,14 @@ function explainLine(
   line: Line,
   number: number,
   rules: TriggerRules,
-  rehearsal: Rehearsal,
+  simulated: SimulatedFacts,
 ): readonly Explained[] {
   if (!Buffer.isBuffer(line)) return [{ rejected: `line of ${line.bytes} bytes` }];
   if (line.length === 0 || (line.length === 1 && line[0] === 0x0d)) return [];
   if (isMetaRefUpdate(line)) return [{ dropped: "ref-updated of a change's notes" }];
   const parsed = parseEvent(line);
   if ('rejected' in parsed) return [{ rejected: parsed.rejected.reason }];
-  return explainEvent(parsed.event, number, rules, rehearsal);
+  return explainEvent(parsed.event, number, rules, simulated);
 }
 
 /** First the delayed starts that are due, then the event. */
@@ -79,19 +79,19 @@ export function explainEvent(
   event: GerritEvent,
   number: number,
   rules: TriggerRules,
-  rehearsal: Rehearsal,
+  simulated: SimulatedFacts,
 ): readonly Extract<Explained, { readonly decisions: unknown }>[] {
   const at = 'at' in event ? event.at : 0;
-  const resumed = rehearsal.waitingStarts.flatMap((waiting) => {
+  const resumed = simulated.waitingStarts.flatMap((waiting) => {
     const { patchset } = waiting.start;
-    const decisions = resume(waiting, rules, rehearsal.facts(at, number, patchset));
-    rehearsal.apply(decisions, patchset);
+    const decisions = resume(waiting, rules, simulated.facts(at, number, patchset));
+    simulated.apply(decisions, patchset);
     return decisions.length === 0 ? [] : [{ waited: patchset, decisions }];
   });
   const change = changeOf(event);
   const projects = rules.jobs.flatMap((job) => job.projects);
-  const novelty = rehearsal.see(event, number, projects);
-  const { decisions, jobs } = explain(event, rules, rehearsal.facts(at, number, change, novelty));
-  rehearsal.apply(decisions, change);
+  const novelty = simulated.see(event, number, projects);
+  const { decisions, jobs } = explain(event, rules, simulated.facts(at, number, change, novelty));
+  simulated.apply(decisions, change);
   return [...resumed, { event, decisions, jobs }];
 }

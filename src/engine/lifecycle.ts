@@ -81,7 +81,7 @@ export class Lifecycle {
 
   async start(): Promise<void> {
     const { engine, store, log } = this.options;
-    if (this.started) throw new Error('a service starts once');
+    if (this.started) throw new Error('the daemon was already started');
     this.started = true;
     if (this.mode === 'starting') this.mode = 'running';
     this.publish();
@@ -158,10 +158,10 @@ export class Lifecycle {
     } else if (this.storeFailure !== null) {
       // The database is writable again only now, so the alarm is stored for `sos-ci status`.
       const message = `the event log could not be written for a while: ${this.storeFailure}`;
-      const hint = 'everything continued; check that it does not happen again';
+      const hint = 'work has resumed; find the cause, so that it does not happen again';
       void alarms.raise({ kind: 'storage-full', target: 'event log', message, hint });
       this.storeFailure = null;
-      log.info({}, 'the event log can be written again: going on');
+      log.info({}, 'the event log can be written again: continuing');
     }
     this.publish();
   }

@@ -1,7 +1,7 @@
 /**
- * What a new patchset, or a comment that requests a run, would start on a change as it is now: the trigger's rules, the
- * limits, and the checks of the review after its look-up. For people who want to know why a job did not start. Pure;
- * nothing is started.
+ * Computes what a new patchset, or a comment that requests a run, would start on a change in its current state: by the
+ * trigger's rules, the limits, and the checks of the review after its look-up. Shows why a job did not start. Pure;
+ * starts nothing.
  */
 
 import type { HoldSpec } from './model/domain.ts';
@@ -19,7 +19,7 @@ export interface DryRunInput {
   /** By job name. */
   readonly files: ReadonlyMap<string, FileRules>;
   /** The current facts. Earlier starts do not matter: a new patchset and a new comment are new causes. */
-  readonly facts: Omit<TriggerFacts, 'began' | 'number' | 'novelty'>;
+  readonly facts: Omit<TriggerFacts, 'startResult' | 'number' | 'novelty'>;
 }
 
 export interface JobDryRun extends Finding {
@@ -43,7 +43,7 @@ export interface DryRunResult {
 /** First the current patchset as if it were new, then a comment of its uploader. */
 export function dryRun(change: ChangeNow, options: DryRunInput): readonly DryRunResult[] {
   const { patchset, kind, wip, uploader: by, author, hashtags } = change;
-  const about = {
+  const common = {
     at: options.facts.now,
     patchset,
     wip,
@@ -54,24 +54,24 @@ export function dryRun(change: ChangeNow, options: DryRunInput): readonly DryRun
     hashtags,
   };
   const comment = options.rules.recheck ? 'recheck' : `run-${options.rules.account}`;
-  const asked = { ...about, type: 'comment-added', comment, approvals: [] } as const;
+  const commentEvent = { ...common, type: 'comment-added', comment, approvals: [] } as const;
   return [
     {
       occasion: 'patchset',
       comment: null,
-      ...outlook(change, { ...about, type: 'patchset-created', kind }, options),
+      ...simulate(change, { ...common, type: 'patchset-created', kind }, options),
     },
-    { occasion: 'recheck', comment, ...outlook(change, asked, options) },
+    { occasion: 'recheck', comment, ...simulate(change, commentEvent, options) },
   ];
 }
 
-type Judged = Omit<DryRunResult, 'occasion' | 'comment'>;
+type Outcome = Omit<DryRunResult, 'occasion' | 'comment'>;
 
-function outlook(change: ChangeNow, event: StartingEvent, options: DryRunInput): Judged {
+function simulate(change: ChangeNow, event: StartingEvent, options: DryRunInput): Outcome {
   const facts = {
     ...options.facts,
     number: 0,
-    began: () => 'nothing' as const,
+    startResult: () => 'nothing' as const,
     novelty: { is: 'untracked' as const },
   };
   const { decisions, jobs } = explain(event, options.rules, facts);
@@ -83,20 +83,20 @@ function outlook(change: ChangeNow, event: StartingEvent, options: DryRunInput):
     if (decision?.do === 'defer') return refused(wanted, closed ?? { rule, why: `it would wait: ${why}` });
     return refused(wanted, { rule, why });
   }
-  const against = whyClosed(change);
-  if (against !== null) return refused(wanted, against);
-  const looked = wanted.map((job) => (job.starts ? filesOutlook(change, job, options) : job));
-  if (!looked.some(({ starts }) => starts)) {
-    const why = looked.find(({ rule }) => rule === 'files')?.why ?? decision.why;
-    return { starts: false, rule: 'files', why, hold: null, jobs: looked };
+  const closed = whyClosed(change);
+  if (closed !== null) return refused(wanted, closed);
+  const checked = wanted.map((job) => (job.starts ? applyFileRules(change, job, options) : job));
+  if (!checked.some(({ starts }) => starts)) {
+    const why = checked.find(({ rule }) => rule === 'files')?.why ?? decision.why;
+    return { starts: false, rule: 'files', why, hold: null, jobs: checked };
   }
   const hold = change.votes.some((vote) => satisfiesHold(vote, decision.hold)) ? null : decision.hold;
   const why = hold === null ? decision.why : `${decision.why}, after ${hold.account} ${voteText(hold)}`;
-  return { starts: true, rule: decision.rule, why, hold, jobs: looked };
+  return { starts: true, rule: decision.rule, why, hold, jobs: checked };
 }
 
 /** Rejects every job, including those whose own rules allow a start. */
-function refused(jobs: readonly JobDryRun[], { rule, why }: Finding): Judged {
+function refused(jobs: readonly JobDryRun[], { rule, why }: Finding): Outcome {
   const all = jobs.map((job) => (job.starts ? { job: job.job, starts: false, rule, why } : job));
   return { starts: false, rule, why, hold: null, jobs: all };
 }
@@ -105,11 +105,11 @@ function whyClosed({ status }: ChangeNow): Finding | null {
   return status === 'open' ? null : { rule: 'closed', why: `the change is ${status}` };
 }
 
-function filesOutlook({ files }: ChangeNow, job: JobDryRun, options: DryRunInput): JobDryRun {
+function applyFileRules({ files }: ChangeNow, job: JobDryRun, options: DryRunInput): JobDryRun {
   const rules = options.files.get(job.job);
   if (rules === undefined) return job;
   const { runs, why } = judgeFiles(files, rules);
   if (!runs) return { job: job.job, starts: false, rule: 'files', why };
-  const quiet = rules.include.length === 0 && rules.exclude.length === 0;
-  return quiet ? job : { ...job, why: `${job.why}; ${why}` };
+  const hasNoRules = rules.include.length === 0 && rules.exclude.length === 0;
+  return hasNoRules ? job : { ...job, why: `${job.why}; ${why}` };
 }

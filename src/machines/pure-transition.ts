@@ -6,13 +6,13 @@ import { type AnyActorScope, type AnyMachineSnapshot, type AnyStateMachine, crea
 
 type Action = { readonly type: string; readonly params?: unknown };
 
-interface Bench {
+interface Harness {
   readonly scope: AnyActorScope;
   /** The actions requested by the current step. */
   actions: Action[];
 }
 
-const benches = new WeakMap<AnyStateMachine, Bench>();
+const harnesses = new WeakMap<AnyStateMachine, Harness>();
 
 /** The next snapshot and the requested actions in order; nothing is executed. @throws what the machine throws */
 export function pureTransition(
@@ -20,13 +20,13 @@ export function pureTransition(
   snapshot: AnyMachineSnapshot,
   event: { readonly type: string },
 ): readonly [AnyMachineSnapshot, readonly Action[]] {
-  const bench = benches.get(machine) ?? newBench(machine);
-  bench.actions = [];
-  const next = machine.transition(snapshot, event, bench.scope);
-  return [next, bench.actions];
+  const harness = harnesses.get(machine) ?? newHarness(machine);
+  harness.actions = [];
+  const next = machine.transition(snapshot, event, harness.scope);
+  return [next, harness.actions];
 }
 
-function newBench(machine: AnyStateMachine): Bench {
+function newHarness(machine: AnyStateMachine): Harness {
   const self = createActor(machine);
   const scope: AnyActorScope = {
     self,
@@ -38,10 +38,10 @@ function newBench(machine: AnyStateMachine): Bench {
     stopChild: () => {},
     emit: () => {},
     actionExecutor: (action) => {
-      bench.actions.push(action);
+      harness.actions.push(action);
     },
   };
-  const bench: Bench = { scope, actions: [] };
-  benches.set(machine, bench);
-  return bench;
+  const harness: Harness = { scope, actions: [] };
+  harnesses.set(machine, harness);
+  return harness;
 }

@@ -86,21 +86,21 @@ export function blockedBy(
 }
 
 /**
- * The first `most` requests of one provider in the order in which they will be served, considering only the provider's
- * slots.
+ * The first `maxCount` requests of one provider in the order in which they will be served, considering only the
+ * provider's slots.
  */
 export function servingOrder(
   provider: string,
   queue: SlotQueue,
   limits: SlotLimits,
   now: number,
-  most: number,
+  maxCount: number,
 ): readonly SlotRequest[] {
   const left = queue.waiting.filter((request) => request.provider === provider);
   const served = new Map(queue.served);
   let turn = Math.max(now, ...served.values());
   const order: SlotRequest[] = [];
-  while (left.length > 0 && order.length < most) {
+  while (left.length > 0 && order.length < maxCount) {
     const next = left.reduce((best, request) =>
       compare(request, best, served, limits) < 0 ? request : best,
     );
@@ -127,8 +127,8 @@ function compare(
   if (one.promoted !== other.promoted) return one.promoted ? -1 : 1;
   // The newest promotion comes first.
   if (one.promoted) return other.order - one.order;
-  const [mine, theirs] = [turn(one, served, limits), turn(other, served, limits)];
-  if (mine !== theirs) return mine < theirs ? -1 : 1;
+  const [oneTurn, otherTurn] = [turn(one, served, limits), turn(other, served, limits)];
+  if (oneTurn !== otherTurn) return oneTurn < otherTurn ? -1 : 1;
   const older = age(one, limits) - age(other, limits);
   return older === 0 ? one.order - other.order : older;
 }
@@ -143,7 +143,7 @@ function age(request: SlotRequest, limits: SlotLimits): number {
 }
 
 function priority({ project }: SlotRequest, limits: SlotLimits): number {
-  return own(limits.projects, project)?.priorityMs ?? 0;
+  return ownValue(limits.projects, project)?.priorityMs ?? 0;
 }
 
 /** A limit that applies across providers. */
@@ -155,9 +155,9 @@ interface Cap {
 
 function capsOf({ name, project }: SlotHolder, limits: SlotLimits): readonly Cap[] {
   const caps: Cap[] = [];
-  const ofProject = own(limits.projects, project)?.concurrency ?? null;
+  const ofProject = ownValue(limits.projects, project)?.concurrency ?? null;
   if (ofProject !== null) caps.push({ by: 'project', name: project, limit: ofProject });
-  const ofJob = own(limits.jobs, name);
+  const ofJob = ownValue(limits.jobs, name);
   if (ofJob !== undefined) caps.push({ by: 'job', name, limit: ofJob });
   return caps;
 }
@@ -169,7 +169,7 @@ function obstacleIn(
   reserved: ReadonlyMap<string, SlotRequest>,
 ): BlockedBy | null {
   const used = (by: string, name: string) => count.get(`${by}\n${name}`) ?? 0;
-  const slots = own(limits.slots, request.provider) ?? 0;
+  const slots = ownValue(limits.slots, request.provider) ?? 0;
   if (used('provider', request.provider) >= slots)
     return { by: 'provider', name: request.provider, limit: slots };
   for (const cap of capsOf(request, limits)) {
@@ -211,6 +211,6 @@ function counts(holders: readonly SlotHolder[]): ReadonlyMap<string, number> {
 }
 
 /** Names come from the configuration, so inherited properties must not match. */
-function own<V>(record: Readonly<Record<string, V>>, name: string): V | undefined {
+function ownValue<V>(record: Readonly<Record<string, V>>, name: string): V | undefined {
   return Object.hasOwn(record, name) ? record[name] : undefined;
 }

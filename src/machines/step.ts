@@ -1,5 +1,5 @@
 /**
- * `step(stored, input) -> { stored, row }` is the only function that moves a history. The daemon, replay and the
+ * `step(stored, input) -> { stored, row }` is the only function that advances a history. The daemon, replay and the
  * simulator of the tests all call it. It is pure: time, hash and everything else are parameters. An event that settles
  * an effect which is no longer pending is recorded as `late` and changes nothing.
  */
@@ -54,7 +54,7 @@ interface Transition {
 
 /**
  * @param before the state after the history's newest row; null for a new history
- * @param asked whether an earlier row of the history requested an effect with this key
+ * @param wasRequested whether an earlier row of the history requested an effect with this key
  * @throws errors of the machine, and an error for an effect key that was used before: both are programming errors
  */
 export function step(
@@ -173,7 +173,7 @@ function read(
   [snapshot, actions]: readonly [AnyMachineSnapshot, readonly unknown[]],
   outcome: Outcome,
 ): Transition {
-  // xstate catches an error in a history's first event, which would leave a machine that no event moves.
+  // xstate catches an error in a history's first event, which would leave a machine that handles no event.
   if (snapshot.status === 'error') throw snapshot.error;
   const requested: Effect[] = [];
   // xstate types these as its built-in actions only; our named actions are in the list too.
@@ -218,7 +218,7 @@ function updateOutbox(
       else effects.push(effect);
     } else {
       if (pending.has(effect.key) || wasRequested(effect.key))
-        throw new Error(`effect ${effect.key} was asked for before`);
+        throw new Error(`effect ${effect.key} was requested before`);
       pending.set(effect.key, effect);
       effects.push(effect);
     }

@@ -6,7 +6,7 @@ import { explainEvent } from '../../src/app/explain-trigger.ts';
 import type { Admission } from '../../src/engine/intake/admission.ts';
 import { changeOf, type GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import type { Decision, TriggerRules } from '../../src/machines/trigger/trigger.ts';
-import { Rehearsal } from '../../src/machines/trigger/trigger-facts.ts';
+import { SimulatedFacts } from '../../src/machines/trigger/trigger-facts.ts';
 import { runs } from '../fixtures/effort.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { jobRules, triggerRules } from '../machines/rule-facts.ts';
@@ -91,9 +91,9 @@ test('decides the same as the daemon, with any limits', async () => {
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 14 }), limits, async (steps, within) => {
       const events = eventsOf(steps);
       const rules = rulesFor(within);
-      const rehearsal = new Rehearsal(sha256);
+      const simulated = new SimulatedFacts(sha256);
       const explained = events.flatMap((event, index) =>
-        explainEvent(event, index + 1, rules, rehearsal).flatMap(({ decisions }) =>
+        explainEvent(event, index + 1, rules, simulated).flatMap(({ decisions }) =>
           decisions.map(decisionText),
         ),
       );
@@ -137,12 +137,12 @@ async function decidedByDaemon(
 }
 
 test('a change that is moved before it is ready starts for each branch', () => {
-  const rehearsal = new Rehearsal(sha256);
+  const simulated = new SimulatedFacts(sha256);
   const rules = rulesFor({ change: 9, author: 9, project: 9, total: 9 });
   const moved = on({ branch: 'stable/1' });
   const events = [created(), ready(), ready(moved), ready(moved)];
   const decided = events.flatMap((event, index) =>
-    explainEvent(event, index + 1, rules, rehearsal).flatMap(({ decisions }) =>
+    explainEvent(event, index + 1, rules, simulated).flatMap(({ decisions }) =>
       decisions.map((one) => `${one.do} ${one.rule}`),
     ),
   );
@@ -151,7 +151,7 @@ test('a change that is moved before it is ready starts for each branch', () => {
 
 test('every kind of decision occurs', () => {
   const rules = rulesFor({ change: 1, author: 9, project: 9, total: 9 });
-  const rehearsal = new Rehearsal(sha256);
+  const simulated = new SimulatedFacts(sha256);
   const at = (seconds: number) => ({ at: BEGIN + seconds * SECOND });
   const events = [
     created(at(0)),
@@ -160,7 +160,7 @@ test('every kind of decision occurs', () => {
     { ...restored, ...at(4_001), type: 'change-abandoned' } as GerritEvent,
   ];
   const found = events.map((event, index) =>
-    explainEvent(event, index + 1, rules, rehearsal).map(({ decisions }) => decisions.map((one) => one.do)),
+    explainEvent(event, index + 1, rules, simulated).map(({ decisions }) => decisions.map((one) => one.do)),
   );
   expect(events.map(changeOf)).toHaveLength(4);
   expect(found).toEqual([[['start']], [['defer']], [['start'], ['defer']], [['drop']]]);
@@ -169,9 +169,9 @@ test('every kind of decision occurs', () => {
 test('a repeated patchset is ignored for the same reason in both', async () => {
   const rules = rulesFor({ change: 9, author: 9, project: 9, total: 9 });
   const events = [created(), created(), comment('(1 comment)', { at: BEGIN + SECOND })];
-  const rehearsal = new Rehearsal(sha256);
+  const simulated = new SimulatedFacts(sha256);
   const decided = events.map((event, index) =>
-    explainEvent(event, index + 1, rules, rehearsal).flatMap(({ decisions }) => decisions.map(decisionText)),
+    explainEvent(event, index + 1, rules, simulated).flatMap(({ decisions }) => decisions.map(decisionText)),
   );
   expect(decided[1]).toEqual(['ignore seen this patchset was seen before']);
   expect(decided[2]).toEqual(['ignore seen its text is not in the event; the change is looked up']);

@@ -93,7 +93,7 @@ function faultyAdapters(adapters: Adapters, around: Around): Adapters {
     mailer:
       mailer === null ? null : { send: around('sendMail', (mail, signal) => mailer.send(mail, signal)) },
     hide: adapters.hide,
-    jobsInForce: adapters.jobsInForce,
+    activeJobs: adapters.activeJobs,
   };
 }
 

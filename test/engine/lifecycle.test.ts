@@ -166,10 +166,10 @@ test('an event that a stop interrupts is not acknowledged, is not an error, and 
   expect(endOf(ci).verdicts).toEqual(['SUCCESS']);
 });
 
-test('a service starts once', async () => {
+test('refuses a second start', async () => {
   const ci = new CiHarness();
   await ci.start();
-  await expect(ci.daemon.service.start()).rejects.toThrow('a service starts once');
+  await expect(ci.daemon.service.start()).rejects.toThrow('the daemon was already started');
 });
 
 test('monitor-only: events are counted and decided, and nothing starts', async () => {

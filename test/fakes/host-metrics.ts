@@ -5,7 +5,7 @@ export class FakeHostMetrics implements HostMetrics {
   snapshot: HostSnapshot = {
     disks: [{ path: '/state', holds: 'stateDir', freeBytes: 10_000, freeFiles: 10_000 }],
     walBytes: 0,
-    unkept: null,
+    archiveProblem: null,
   };
   /** Number of reads so far. */
   reads = 0;

@@ -21,7 +21,7 @@ import type {
 import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { ALL_FILES, type ReviewJob } from '../../src/machines/trigger/rules/files.ts';
-import type { JobInForce } from '../../src/machines/verdicts/vote-rule.ts';
+import type { ActiveJob } from '../../src/machines/verdicts/vote-rule.ts';
 
 export const JOB = 'job-1';
 export const REVIEW = 'review-1';
@@ -165,7 +165,7 @@ export const CHANGE_STATE: ChangeState = {
 };
 
 /** A voting job of the configuration in force. */
-export function inForce(name: string, changes: Partial<JobInForce> = {}): JobInForce {
+export function inForce(name: string, changes: Partial<ActiveJob> = {}): ActiveJob {
   return { name, voting: true, startsUnasked: true, kinds: { include: [], exclude: [] }, ...changes };
 }
 

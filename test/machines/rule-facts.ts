@@ -4,7 +4,7 @@
  */
 
 import { TRIGGER_KINDS } from '../../src/machines/model/domain.ts';
-import { EVERYBODY } from '../../src/machines/trigger/rules/account.ts';
+import { ALL_ACCOUNTS } from '../../src/machines/trigger/rules/account.ts';
 import type { JobRules } from '../../src/machines/trigger/rules/job-matcher.ts';
 import type { TriggerRules } from '../../src/machines/trigger/trigger.ts';
 
@@ -17,9 +17,9 @@ export function jobRules(changes: Partial<JobRules> = {}): JobRules {
     topics: [],
     hashtags: [],
     kinds: { include: [], exclude: [] },
-    uploaders: EVERYBODY,
-    authors: EVERYBODY,
-    commenters: EVERYBODY,
+    uploaders: ALL_ACCOUNTS,
+    authors: ALL_ACCOUNTS,
+    commenters: ALL_ACCOUNTS,
     comments: [],
     votes: [],
     hold: null,

@@ -66,7 +66,7 @@ function history(checked: boolean): readonly LogRow[] {
 }
 
 test('a settled key is rejected when it is requested again', () => {
-  expect(() => history(true)).toThrow('effect alarm was asked for before');
+  expect(() => history(true)).toThrow('effect alarm was requested before');
 });
 
 test('strict replay finds the row that reuses a key', () => {
@@ -75,6 +75,6 @@ test('strict replay finds the row that reuses a key', () => {
   expect(difference).toMatchObject({
     version: 4,
     field: 'event',
-    computed: 'the machine threw: effect alarm was asked for before',
+    computed: 'the machine threw: effect alarm was requested before',
   });
 });

@@ -155,7 +155,7 @@ describe('programmers’ errors are thrown', () => {
         },
       },
       happening(granted, { settles: 'slot' }),
-      'effect createServer:1 was asked for before',
+      'effect createServer:1 was requested before',
     ],
     [
       'a state that the machine does not have',

@@ -10,7 +10,7 @@ import type { CaughtUp, EffectOf } from '../../src/engine/ports/adapters.ts';
 import type { LogEntry, Store } from '../../src/engine/ports/store.ts';
 import type { ChangeNow, GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import type { StreamLimits } from '../../src/machines/protocol/events.ts';
-import { jobsInForce } from '../../src/machines/trigger/rules/active-jobs.ts';
+import { activeJobs } from '../../src/machines/trigger/rules/active-jobs.ts';
 import { FakeGerritStream } from '../fakes/gerrit-stream.ts';
 import { ENGINE_BOUNDS } from '../fixtures/bounds.ts';
 import { preparePlan, reportSpec } from '../machines/facts.ts';
@@ -65,7 +65,7 @@ export class Daemon {
       reviewer: ci.reviewer,
       alarms: ci.alarms,
       mailer: ci.mailer,
-      jobsInForce: (change: ChangeNow | null) => jobsInForce(this.admission.settings, change),
+      activeJobs: (change: ChangeNow | null) => activeJobs(this.admission.settings, change),
       hide: (text: string) => text.replaceAll(SECRET, '[redacted]'),
     };
     const adapters = this.life.adapters(options.wrapAdapters?.(bare, ci) ?? bare);

@@ -81,7 +81,7 @@ export class Life {
           ? null
           : { send: (mail, signal) => this.call('send', () => mailer.send(mail, signal)) },
       hide: adapters.hide,
-      jobsInForce: adapters.jobsInForce,
+      activeJobs: adapters.activeJobs,
     };
   }
 

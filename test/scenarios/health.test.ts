@@ -111,7 +111,7 @@ describe('missing reports', () => {
     expect(alarmsOf(ci)).toEqual([]);
     await othersReport(ci, 3);
     expect(ci.alarms.raised).toMatchObject([
-      { kind: 'no-reports', message: expect.stringMatching(/nothing is reported so far: .* times/) },
+      { kind: 'no-reports', message: expect.stringMatching(/this CI has not reported yet: .* times/) },
     ]);
     ci.emit(created(1));
     await pass(ci, HOUR);

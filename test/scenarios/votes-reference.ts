@@ -2,7 +2,7 @@
 
 import type { ChangeState, JobReport, Patchset, ResolvedChange } from '../../src/machines/model/domain.ts';
 import type { LogRow } from '../../src/machines/protocol/row.ts';
-import type { JobInForce } from '../../src/machines/verdicts/vote-rule.ts';
+import type { ActiveJob } from '../../src/machines/verdicts/vote-rule.ts';
 import { type ReferenceState, referenceVote } from '../machines/vote-reference.ts';
 import type { CiHarness } from './ci-harness.ts';
 
@@ -50,7 +50,7 @@ function openedOf(rows: readonly LogRow[], review: string): Patchset {
 function stateAt(rows: readonly LogRow[], review: string): ReferenceState {
   const read = readingOf(rows, review);
   const change = changeStateAt(rows, review);
-  const jobs = (read?.data.jobs ?? []) as readonly JobInForce[];
+  const jobs = (read?.data.jobs ?? []) as readonly ActiveJob[];
   const tested = testedOf(rows, review);
   const current = change?.patchset.patchset ?? tested;
   const branch = change?.patchset.branch ?? openedOf(rows, review).branch;

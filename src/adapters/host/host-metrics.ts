@@ -17,7 +17,7 @@ export interface HostMetricsOptions {
   /** The database. */
   readonly database: string;
   /** Why Gerrit's events cannot be kept in files at present; null: they can, or are not to be. */
-  readonly unkept: () => string | null;
+  readonly archiveProblem: () => string | null;
 }
 
 type Disk = HostSnapshot['disks'][number];
@@ -30,9 +30,9 @@ export class ProcHostMetrics implements HostMetrics {
   }
 
   async read(): Promise<HostSnapshot> {
-    const { database, paths, unkept } = this.#options;
+    const { database, paths, archiveProblem } = this.#options;
     const [disks, walBytes] = await Promise.all([disksOf(paths), sizeOf(`${database}-wal`)]);
-    return { disks, walBytes, unkept: unkept() };
+    return { disks, walBytes, archiveProblem: archiveProblem() };
   }
 }
 

@@ -39,7 +39,7 @@ import type { NewId } from './ids.ts';
 import { type OpenedReview, openReview } from './open-review.ts';
 import { reportDelay } from './report-delay.ts';
 import { NO_UPDATE } from './seen-cache.ts';
-import { beganBy, openReviews, startsIn } from './trigger-facts.ts';
+import { openReviews, startLookup, startsIn } from './trigger-facts.ts';
 
 /** Settings for everything that is accepted from now on; a reload may change them. */
 export interface AdmissionSettings {
@@ -76,23 +76,23 @@ export interface AdmissionResult {
   readonly begun: OpenedReview | null;
 }
 
-/** The event is decided: the next one may be. */
-export interface Decided {
+/** A decided event. The next event may be decided now. */
+export interface DecidedEvent {
   /** Resolves when the decision's results are durable. */
   readonly durable: Promise<void>;
   /** True: the event counts as not seen, so that a catch-up finds it again. */
   readonly findAgain?: boolean;
 }
 
-/** `Decided` with the results. */
-export interface Taken extends Decided {
+/** A decided event with its results. */
+export interface AdmittedEvent extends DecidedEvent {
   readonly outcomes: readonly AdmissionResult[];
 }
 
 export class Admission {
   private options: AdmissionOptions;
   private readonly mutex = new Semaphore(1);
-  private others = 0;
+  private otherReports = 0;
   private readonly waiting: DeferredStarts;
 
   constructor(options: AdmissionOptions) {
@@ -118,10 +118,10 @@ export class Admission {
 
   /**
    * Resolves when the event's results are durable.
-   * @param note is added to the reason of what it starts
+   * @param note added to the reason of each start
    * @param number as for `decide`
    */
-  async take(
+  async admit(
     event: GerritEvent,
     note = '',
     number: number | null = null,
@@ -133,7 +133,7 @@ export class Admission {
 
   /**
    * Call within `runExclusive`. Resolves when the next event may be decided.
-   * @param noted stored in the transaction of what the event starts
+   * @param noted stored in the same transaction as the work that the event starts
    * @param number the event's number among all seen events, which distinguishes repeated requests
    */
   decide(
@@ -141,7 +141,7 @@ export class Admission {
     noted: readonly IntakeUpdate[] = [],
     number: number | null = null,
     novelty: Novelty = { is: 'untracked' },
-  ): Promise<Taken> {
+  ): Promise<AdmittedEvent> {
     return this.decideOne(event, noted, number, '', novelty);
   }
 
@@ -157,7 +157,7 @@ export class Admission {
 
   /** Number of other CIs' reports since the start, on changes that our jobs cover. */
   get reportsOfOthers(): number {
-    return this.others;
+    return this.otherReports;
   }
 
   /** Project patterns of all jobs, in which `*` is any run of characters. */
@@ -224,10 +224,10 @@ export class Admission {
     number: number | null,
     note = '',
     novelty: Novelty = { is: 'untracked' },
-  ): Promise<Taken> {
+  ): Promise<AdmittedEvent> {
     const { store, rules, log, clock } = this.options;
     store.count(event.type === 'other' ? `other:${event.name}` : event.type, 1);
-    if (vetoOf(novelty) === null && isReportOfOthers(event, rules)) this.others += 1;
+    if (vetoOf(novelty) === null && isReportOfOthers(event, rules)) this.otherReports += 1;
     const change = changeOf(event);
     const now = clock.now();
     const facts = this.factsOf(change, { now, number: number ?? now, starts: startsIn(store), novelty });
@@ -237,7 +237,7 @@ export class Admission {
       log.debug({ event: event.type, ...change, decision: done, rule, why }, 'trigger');
     if (!this.options.starts) return this.carryOut(null, [], noted);
     const findAgain = decisions.some((decision) => decision.do === 'ignore' && decision.findAgain === true);
-    const ignored = explained.asked || findAgain ? this.ignoredRequests(event, decisions) : [];
+    const ignored = explained.isRequest || findAgain ? this.ignoredRequests(event, decisions) : [];
     // An event that must be found again is not noted as seen.
     const kept = findAgain ? [] : noted;
     const updates = ignored.length === 0 ? kept : [...kept, { ...NO_UPDATE, ignored }];
@@ -245,24 +245,24 @@ export class Admission {
   }
 
   /**
-   * Appends everything that one event means in one transaction: a superseded review never ends without its successor.
+   * Appends all results of one event in one transaction: a superseded review never ends without its successor.
    */
   private async carryOut(
     change: ChangeName | null,
     decisions: readonly Decision[],
     noted: readonly IntakeUpdate[],
-  ): Promise<Taken> {
+  ): Promise<AdmittedEvent> {
     const { engine } = this.options;
-    const carried: AppliedDecision[] = [];
-    for (const decision of decisions) carried.push(await this.apply(decision));
-    const submissions = carried.flatMap((one) => one.submissions);
+    const applied: AppliedDecision[] = [];
+    for (const decision of decisions) applied.push(await this.apply(decision));
+    const submissions = applied.flatMap((one) => one.submissions);
     const waiting = change === null ? [] : this.waiting.apply(change, decisions);
     const all = waiting.length === 0 ? noted : [...noted, { ...NO_UPDATE, waiting }];
-    const nothing = submissions.length + all.length === 0;
-    const durable = nothing ? Promise.resolve() : engine.submit(submissions, all);
+    const isEmpty = submissions.length + all.length === 0;
+    const durable = isEmpty ? Promise.resolve() : engine.submit(submissions, all);
     // The next decision needs the stored result of this one; a decision that starts nothing delays no event.
     if (submissions.length > 0) await durable;
-    return { outcomes: carried, durable };
+    return { outcomes: applied, durable };
   }
 
   private async resumeAll(): Promise<readonly Decision[]> {
@@ -280,7 +280,7 @@ export class Admission {
       );
       if (decisions.length === 0) continue;
       for (const { do: done, rule, why } of decisions)
-        log.debug({ change: patchset.change, decision: done, rule, why }, 'trigger: a start that waited');
+        log.debug({ change: patchset.change, decision: done, rule, why }, 'trigger: a delayed start');
       const { durable } = await this.carryOut(patchset, decisions, []);
       await durable;
       decided.push(...decisions);
@@ -301,7 +301,7 @@ export class Admission {
       waitingChanges: this.waiting.size,
       openJobs: this.openJobs,
       queueLength,
-      began: beganBy(store),
+      startResult: startLookup(store),
     };
   }
 
@@ -334,13 +334,13 @@ export class Admission {
         await reportDelay(decision, this.options);
         return unchanged(decision);
       case 'start':
-        return this.begun(decision);
+        return this.startReview(decision);
       default:
         return assertNever(decision);
     }
   }
 
-  private begun(decision: Start): AppliedDecision {
+  private startReview(decision: Start): AppliedDecision {
     const { clock, log, plan, report, mail } = this.options;
     const { patchset, jobs, trigger, why, hold, kind, by } = decision;
     const cause = { kind, by, at: decision.at === 0 ? clock.now() : decision.at, why };

@@ -16,7 +16,7 @@ export interface IntakeLimits {
   readonly maxOpenReviews: number;
 }
 
-/** Limit on events pruned at a time: this shares the disk with the log. */
+/** Limit on events pruned at a time: pruning shares the disk with the log. */
 const PRUNED_AT_ONCE = 1_000;
 /**
  * How far Gerrit's clock may be ahead of ours before its times are ignored: a position ahead of the real time would
@@ -28,7 +28,7 @@ export class Checkpoint {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #limits: IntakeLimits;
-  #kept: CheckpointRecord = { origin: 0, position: 0, prunedBefore: 0 };
+  #record: CheckpointRecord = { origin: 0, position: 0, prunedBefore: 0 };
   /** The newest event time that is durable. */
   #newest = 0;
 
@@ -42,18 +42,18 @@ export class Checkpoint {
   begin(since: number | null): CheckpointRecord | null {
     const known = this.#store.intakePosition();
     if (known !== null && since === null) {
-      this.#kept = known;
+      this.#record = known;
       return null;
     }
     const from = since ?? Math.floor(this.#clock.now() / 1_000) * 1_000;
     const { origin, position, prunedBefore } = known ?? { origin: from, position: from, prunedBefore: 0 };
-    this.#kept = { origin: Math.min(origin, from), position: Math.min(position, from), prunedBefore };
-    return this.#kept;
+    this.#record = { origin: Math.min(origin, from), position: Math.min(position, from), prunedBefore };
+    return this.#record;
   }
 
-  /** A catch-up starts nothing older. */
+  /** The earliest event time for which a catch-up starts work. */
   get from(): number {
-    const { origin, position, prunedBefore } = this.#kept;
+    const { origin, position, prunedBefore } = this.#record;
     const { overlapMs, clockToleranceMs } = this.#limits;
     const remembered = prunedBefore === 0 ? 0 : prunedBefore + clockToleranceMs;
     return Math.max(origin, position - overlapMs, remembered);
@@ -65,26 +65,26 @@ export class Checkpoint {
   }
 
   /**
-   * A streamed event has just happened: when it is older than our origin, our clock was ahead of Gerrit's at that time.
-   * Returns what must be stored, or null.
+   * Lowers the origin to the time of a streamed event. The event has just happened, so an earlier time shows that our
+   * clock was ahead of Gerrit's when the origin was set. Returns what must be stored, or null.
    */
   lowerOrigin(at: number): CheckpointRecord | null {
-    if (at <= 0 || at >= this.#kept.origin) return null;
-    this.#kept = { ...this.#kept, origin: at };
-    return this.#kept;
+    if (at <= 0 || at >= this.#record.origin) return null;
+    this.#record = { ...this.#record, origin: at };
+    return this.#record;
   }
 
   /** Advances to the newest observed time: nothing can have been missed until then. */
   advance(): void {
-    if (this.#newest <= this.#kept.position) return;
-    this.#kept = { ...this.#kept, position: this.#newest };
+    if (this.#newest <= this.#record.position) return;
+    this.#record = { ...this.#record, position: this.#newest };
     this.#store.moveIntake(this.#newest);
   }
 
   /** Prunes a batch of seen events that no catch-up can reach any more. */
   prune(): void {
-    const before = this.#kept.position - this.#limits.dedupRetentionMs;
+    const before = this.#record.position - this.#limits.dedupRetentionMs;
     if (before <= 0 || this.#store.pruneSeen(before, PRUNED_AT_ONCE) === 0) return;
-    this.#kept = { ...this.#kept, prunedBefore: Math.max(this.#kept.prunedBefore, before) };
+    this.#record = { ...this.#record, prunedBefore: Math.max(this.#record.prunedBefore, before) };
   }
 }

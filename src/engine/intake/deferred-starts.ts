@@ -11,21 +11,21 @@ import type { Clock } from '../ports/adapters.ts';
 import { afterDelay } from '../ports/delay.ts';
 import type { Store, WaitingChange } from '../ports/store.ts';
 
-/** Delay until free capacity is noticed. Limits count in hours and jobs take minutes, so seconds do not matter. */
+/** Delay until free capacity is detected. Limits count in hours and jobs take minutes, so seconds do not matter. */
 const CHECK_INTERVAL_MS = 10_000;
 
 export class DeferredStarts {
   readonly #clock: Clock;
-  readonly #onRoom: () => void;
-  readonly #kept = new Map<string, WaitingStart>();
+  readonly #onSlotsFree: () => void;
+  readonly #starts = new Map<string, WaitingStart>();
   /** True: a start did not fit on the waiting list. */
-  #passedOver = false;
+  #overflowed = false;
   #active = false;
   /** Requests a check after this delay. */
-  readonly #wanted = new Subject<number>();
+  readonly #requested = new Subject<number>();
   readonly #paused = new Subject<void>();
 
-  /** @param look starts all waiting work that may start */
+  /** @param check starts all waiting work that may start */
   constructor(
     store: Pick<Store, 'waitingStarts'>,
     clock: Clock,
@@ -33,7 +33,7 @@ export class DeferredStarts {
     onSlotsFree: () => void,
   ) {
     this.#clock = clock;
-    this.#onRoom = onSlotsFree;
+    this.#onSlotsFree = onSlotsFree;
     // Requests while a check is scheduled or running are dropped: the check repeats anyway.
     const checks = defer(check).pipe(
       tap(() => this.#checked()),
@@ -44,8 +44,8 @@ export class DeferredStarts {
         concatMap(() => checks),
         takeUntil(this.#paused),
       );
-    this.#wanted.pipe(exhaustMap(soon)).subscribe();
-    for (const waiting of store.waitingStarts()) this.#kept.set(keyOf(waiting.start.patchset), waiting);
+    this.#requested.pipe(exhaustMap(soon)).subscribe();
+    for (const waiting of store.waitingStarts()) this.#starts.set(keyOf(waiting.start.patchset), waiting);
   }
 
   begin(): void {
@@ -63,16 +63,16 @@ export class DeferredStarts {
   }
 
   get size(): number {
-    return this.#kept.size;
+    return this.#starts.size;
   }
 
   of(change: ChangeName): WaitingStart | null {
-    return this.#kept.get(keyOf(change)) ?? null;
+    return this.#starts.get(keyOf(change)) ?? null;
   }
 
   /** The current waiting starts, the longest wait first. */
   all(): readonly WaitingStart[] {
-    return [...this.#kept.values()].sort((one, other) => one.since - other.since);
+    return [...this.#starts.values()].sort((one, other) => one.since - other.since);
   }
 
   /** Returns the changes that the decisions make; the caller stores them. */
@@ -82,28 +82,28 @@ export class DeferredStarts {
     for (const decision of decisions) {
       if (decision.do === 'start' || decision.do === 'drop') waiting = null;
       if (decision.do === 'defer') waiting = waitingOf(decision, before, this.#clock.now());
-      if (decision.do === 'ignore' && decision.findAgain === true) this.#passedOver = true;
+      if (decision.do === 'ignore' && decision.findAgain === true) this.#overflowed = true;
     }
     if (waiting === before) return [];
-    if (waiting === null) this.#kept.delete(keyOf({ project, change }));
-    else this.#kept.set(keyOf({ project, change }), waiting);
+    if (waiting === null) this.#starts.delete(keyOf({ project, change }));
+    else this.#starts.set(keyOf({ project, change }), waiting);
     this.#checkSoon(CHECK_INTERVAL_MS);
     return [{ project, change, waiting }];
   }
 
   #checkSoon(delayMs: number): void {
-    if (this.#active && !this.#isIdle) this.#wanted.next(delayMs);
+    if (this.#active && !this.#isIdle) this.#requested.next(delayMs);
   }
 
   get #isIdle(): boolean {
-    return this.#kept.size === 0 && !this.#passedOver;
+    return this.#starts.size === 0 && !this.#overflowed;
   }
 
   #checked(): void {
     // Waits until half the list is free instead of one entry: querying Gerrit for everything costs more than a start.
-    if (this.#passedOver && this.#kept.size <= MAX_WAITING_CHANGES / 2) {
-      this.#passedOver = false;
-      this.#onRoom();
+    if (this.#overflowed && this.#starts.size <= MAX_WAITING_CHANGES / 2) {
+      this.#overflowed = false;
+      this.#onSlotsFree();
     }
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Deduplicates Gerrit events from the live stream and from catch-up queries, also across restarts, so the trigger sees
- * each event exactly once. Decisions are stored in the transaction of what they start. A streamed event that may repeat
- * one from a catch-up query is not decided directly: the change is queried again, and the number of its events decides.
+ * each event exactly once. Decisions are stored in the same transaction as the work that they
+ * start. A streamed event that may repeat one from a catch-up query is not decided directly: the change is queried
+ * again, and the number of its events decides.
  */
 import { OperationError } from '../../errors.ts';
 import { assertNever } from '../../machines/model/domain.ts';
@@ -20,7 +21,7 @@ import type { Engine } from '../loop/engine.ts';
 import type { CatchUp, CaughtUp, Clock, EffectOf } from '../ports/adapters.ts';
 import type { ChangeHistory, ChangeHistoryReader } from '../ports/event-source.ts';
 import type { IntakeUpdate, Store } from '../ports/store.ts';
-import type { Admission, Decided } from './admission.ts';
+import type { Admission, DecidedEvent } from './admission.ts';
 import { Checkpoint, type IntakeLimits } from './checkpoint.ts';
 import { GapTracker } from './gap-tracker.ts';
 import { BETWEEN_CHECKS_MS, HiddenComments } from './hidden-comments.ts';
@@ -46,7 +47,7 @@ const EXPLAINED_WITHIN_MS = 5_000;
  */
 const MAX_UNEXPLAINED = 1_000;
 
-const NOTHING: Decided = { durable: Promise.resolve() };
+const NOTHING: DecidedEvent = { durable: Promise.resolve() };
 
 export class EventIntake implements CatchUp {
   readonly #options: EventIntakeOptions;
@@ -108,7 +109,7 @@ export class EventIntake implements CatchUp {
   /** Resolves when the event's results are durable. */
   async handle(event: GerritEvent): Promise<void> {
     const change = changeOf(event);
-    if (change !== null) this.#explained(change.change);
+    if (change !== null) this.#clearUnexplained(change.change);
     const { durable } = await this.#options.admission.runExclusive(() => this.#handleOne(event));
     await durable;
     if (!('at' in event)) return;
@@ -118,44 +119,45 @@ export class EventIntake implements CatchUp {
   }
 
   async run({ changes }: EffectOf<'catchUp'>, signal: AbortSignal): Promise<CaughtUp> {
-    const end = this.#gaps.begin(changes);
-    let worked = false;
+    const endCatchUp = this.#gaps.begin(changes);
+    let succeeded = false;
     try {
       const report = await this.#catchUp(changes, signal);
       this.#gaps.open(report.unsure);
-      worked = true;
+      succeeded = true;
       return report;
     } finally {
-      end(worked);
-      if (worked) this.#advance(0);
+      endCatchUp(succeeded);
+      if (succeeded) this.#advance(0);
     }
   }
 
   /** True when a query finds an event that the stream should have sent and did not. Decides nothing. */
   async hasMissed(signal: AbortSignal): Promise<boolean> {
     const since = this.#checkpoint.from;
-    const reading = this.#reading(since);
+    const query = this.#query(since);
     const { changes } = await this.#read({ since, changes: [] }, signal);
     return changes.some((past) => {
-      const { missed, unsure } = this.#missedOf(past, reading);
+      const { missed, unsure } = this.#missedOf(past, query);
       return !unsure && missed.some(({ event }) => event !== null);
     });
   }
 
   async #catchUp(changes: readonly number[] | null, signal: AbortSignal): Promise<CaughtUp> {
     const since = this.#checkpoint.from;
-    const reading = this.#reading(since);
+    const query = this.#query(since);
     const endCheck = this.#hiddenComments.begin();
-    const what = changes === null ? { since, changes: this.#held() } : { since: null, changes };
-    const past = await this.#read(what, signal);
+    const request =
+      changes === null ? { since, changes: this.#changesWithOpenWork() } : { since: null, changes };
+    const past = await this.#read(request, signal);
     const shown = endCheck(past.changes, (change) => changes?.includes(change) ?? true);
     const unsure: number[] = [...shown.missing];
     const waiting: Promise<void>[] = [];
     const found = await this.#options.admission.runExclusive(async () => {
       const missed: MissedEvent[] = [];
       for (const change of past.changes) {
-        const diff = this.#missedOf(change, reading);
-        if (diff.named.length > 0) waiting.push(this.#name(change.change, diff.named).durable);
+        const diff = this.#missedOf(change, query);
+        if (diff.named.length > 0) waiting.push(this.#assignIds(change.change, diff.named).durable);
         if (diff.unsure) unsure.push(change.change);
         missed.push(...diff.missed);
       }
@@ -173,7 +175,7 @@ export class EventIntake implements CatchUp {
     return { since, changes: past.changes.length, found, unsure, unread: past.unread };
   }
 
-  #handleOne(event: GerritEvent): Promise<Decided> {
+  #handleOne(event: GerritEvent): Promise<DecidedEvent> {
     if (event.type === 'dropped-output') this.#gap('Gerrit dropped events for us', null);
     if (event.type === 'change-incomplete' && this.#concerns(event.project))
       this.#gap(`${event.name} came without its patchset`, [event.change]);
@@ -182,7 +184,7 @@ export class EventIntake implements CatchUp {
   }
 
   /** @param streamed true: the stream reported the event without its text */
-  async #handleMissed({ fingerprint, event }: MissedEvent, streamed: boolean): Promise<Decided> {
+  async #handleMissed({ fingerprint, event }: MissedEvent, streamed: boolean): Promise<DecidedEvent> {
     if (event === null) {
       const seen = { ...fingerprint, number: this.#seenCache.nextNumber(), streamed: false, hidden: false };
       return this.#note({ seen: [seen] });
@@ -192,7 +194,7 @@ export class EventIntake implements CatchUp {
   }
 
   /** Closing events are not remembered: a repeated one finds nothing left to end. */
-  async #handleClosing({ project, change, closed }: ChangeHistory): Promise<Decided> {
+  async #handleClosing({ project, change, closed }: ChangeHistory): Promise<DecidedEvent> {
     const { admission, store } = this.#options;
     if (closed === null || store.openReviews(project, change).length === 0) return NOTHING;
     store.count(`missed:${closed.type}`, 1);
@@ -204,7 +206,7 @@ export class EventIntake implements CatchUp {
     event: GerritEvent,
     fingerprint: EventFingerprint | null,
     streamed: boolean,
-  ): Promise<Decided> {
+  ): Promise<DecidedEvent> {
     const { admission } = this.#options;
     const seen = fingerprint === null ? [] : this.#seenCache.forChange(fingerprint.change);
     const novelty = noveltyOf(event, fingerprint, seen, streamed);
@@ -216,19 +218,19 @@ export class EventIntake implements CatchUp {
           ...NO_UPDATE,
           seen: [{ ...fingerprint, number, streamed, hidden: novelty.hidden }],
         };
-        return this.#hold(noted, [], await admission.decide(event, [noted], number, novelty));
+        return this.#remember(noted, [], await admission.decide(event, [noted], number, novelty));
       }
       case 'shown': {
         const noted = { ...NO_UPDATE, shown: [novelty.seen.number] };
-        return this.#hold(noted, [novelty.seen], await admission.decide(event, [noted], null, novelty));
+        return this.#remember(noted, [novelty.seen], await admission.decide(event, [noted], null, novelty));
       }
       case 'echo': {
         const noted = { ...NO_UPDATE, streamed: [novelty.seen.number] };
         const decided = await admission.decide(event, [noted], null, novelty);
         this.#gap('the stream may have repeated an event that a query found before', [fingerprint.change]);
-        return this.#hold(noted, [novelty.seen], decided);
+        return this.#remember(noted, [novelty.seen], decided);
       }
-      case 'wordless':
+      case 'without-text':
         // The event is counted and decided when its text is known.
         this.#hiddenComments.add(fingerprint);
         this.#gap('a comment came without its text', [fingerprint.change]);
@@ -241,13 +243,13 @@ export class EventIntake implements CatchUp {
     }
   }
 
-  #note(noted: Partial<IntakeUpdate>, changed: readonly SeenEvent[] = []): Decided {
-    const whole = { ...NO_UPDATE, ...noted };
-    return this.#hold(whole, changed, { durable: this.#options.engine.submit([], [whole]) });
+  #note(noted: Partial<IntakeUpdate>, changed: readonly SeenEvent[] = []): DecidedEvent {
+    const update = { ...NO_UPDATE, ...noted };
+    return this.#remember(update, changed, { durable: this.#options.engine.submit([], [update]) });
   }
 
   /** Stores ids that became known for events first seen without one. */
-  #name(change: number, named: readonly IdAssignment[]): Decided {
+  #assignIds(change: number, named: readonly IdAssignment[]): DecidedEvent {
     const numbers = new Set(named.map(({ number }) => number));
     return this.#note(
       { named },
@@ -255,7 +257,7 @@ export class EventIntake implements CatchUp {
     );
   }
 
-  #hold(noted: IntakeUpdate, changed: readonly SeenEvent[], decided: Decided): Decided {
+  #remember(noted: IntakeUpdate, changed: readonly SeenEvent[], decided: DecidedEvent): DecidedEvent {
     if (decided.findAgain === true) {
       this.#gaps.open(null);
       return decided;
@@ -264,13 +266,13 @@ export class EventIntake implements CatchUp {
     return decided;
   }
 
-  #explained(change: number): void {
+  #clearUnexplained(change: number): void {
     this.#unexplained.get(change)?.();
     this.#unexplained.delete(change);
   }
 
   #checkUnexplained(change: number): void {
-    this.#explained(change);
+    this.#clearUnexplained(change);
     this.#gap('Gerrit updated a change and no event explains it', [change]);
   }
 
@@ -284,26 +286,29 @@ export class EventIntake implements CatchUp {
     if (this.#gaps.none) this.#checkpoint.advance();
   }
 
-  #reading(since: number): CatchUpQuery {
+  #query(since: number): CatchUpQuery {
     const { hash, limits } = this.#options;
-    return { since, asked: this.#seenCache.last, toleranceMs: limits.clockToleranceMs, hash };
+    return { since, lastSeen: this.#seenCache.last, toleranceMs: limits.clockToleranceMs, hash };
   }
 
-  #read(what: { readonly since: number | null; readonly changes: readonly number[] }, signal: AbortSignal) {
+  #read(
+    request: { readonly since: number | null; readonly changes: readonly number[] },
+    signal: AbortSignal,
+  ) {
     if (this.#history === null) throw notConnected();
-    return this.#history.read({ ...what, projects: this.#options.admission.projects }, signal);
+    return this.#history.read({ ...request, projects: this.#options.admission.projects }, signal);
   }
 
-  #held(): readonly number[] {
+  #changesWithOpenWork(): readonly number[] {
     const { store, limits } = this.#options;
     const open = { open: true, limit: limits.maxOpenReviews };
     return [...new Set([...store.reviews(open), ...store.jobs(open)].map(({ change }) => change))];
   }
 
   /** Ignores new events of projects that no job covers; open reviews there can only end. */
-  #missedOf(past: ChangeHistory, reading: CatchUpQuery): CatchUpDiff {
+  #missedOf(past: ChangeHistory, query: CatchUpQuery): CatchUpDiff {
     return this.#concerns(past.project)
-      ? findMissedEvents(past, this.#seen(past), reading)
+      ? findMissedEvents(past, this.#seen(past), query)
       : { missed: [], unsure: false, named: [] };
   }
 
@@ -341,6 +346,6 @@ function notConnected(): OperationError {
     target: 'gerrit',
     message: 'there is no connection for the query',
     retryable: true,
-    hint: 'it is asked as soon as there is one',
+    hint: 'the query runs as soon as Gerrit is connected',
   });
 }

@@ -5,14 +5,14 @@
 export class GapTracker {
   #everything = true;
   readonly #changes = new Set<number>();
-  #looks = 0;
-  #begun = 0;
+  #running = 0;
+  #count = 0;
   /** Number of the newest successful full catch-up; it covers what older failed ones missed. */
-  #whole = 0;
+  #newestFull = 0;
 
-  /** True when, as far as is known, nothing can have been missed. */
+  /** True when no gap is known and no catch-up is running. */
   get none(): boolean {
-    return !this.#everything && this.#changes.size === 0 && this.#looks === 0;
+    return !this.#everything && this.#changes.size === 0 && this.#running === 0;
   }
 
   /** @param changes null: everything */
@@ -25,17 +25,17 @@ export class GapTracker {
    * Begins a catch-up. Gaps that open from now on stay open after it. The returned function ends it: its gaps are
    * closed, or open again when it failed.
    */
-  begin(changes: readonly number[] | null): (worked: boolean) => void {
+  begin(changes: readonly number[] | null): (succeeded: boolean) => void {
     const covered = changes ?? [...this.#changes];
     if (changes === null) this.#everything = false;
     for (const change of covered) this.#changes.delete(change);
-    this.#looks += 1;
-    this.#begun += 1;
-    const number = this.#begun;
-    return (worked) => {
-      this.#looks -= 1;
-      if (worked && changes === null) this.#whole = Math.max(this.#whole, number);
-      if (!worked && number > this.#whole) this.open(changes === null ? null : covered);
+    this.#running += 1;
+    this.#count += 1;
+    const number = this.#count;
+    return (succeeded) => {
+      this.#running -= 1;
+      if (succeeded && changes === null) this.#newestFull = Math.max(this.#newestFull, number);
+      if (!succeeded && number > this.#newestFull) this.open(changes === null ? null : covered);
     };
   }
 }

@@ -34,13 +34,13 @@ export class HiddenComments {
   }
 
   /** Begins a query. The returned function ends it with the result. */
-  begin(): (past: readonly ChangeHistory[], asked: (change: number) => boolean) => FoundComments {
+  begin(): (past: readonly ChangeHistory[], wasQueried: (change: number) => boolean) => FoundComments {
     const before = [...this.#all];
-    return (past, asked) => {
+    return (past, wasQueried) => {
       const entries = new Map(past.map((one) => [one.change, one.entries] as const));
       const shown: EventFingerprint[] = [];
       const missing = new Set<number>();
-      for (const one of before.filter(({ fingerprint }) => asked(fingerprint.change))) {
+      for (const one of before.filter(({ fingerprint }) => wasQueried(fingerprint.change))) {
         const { fingerprint } = one;
         one.checks += 1;
         if (entries.get(fingerprint.change)?.some((entry) => this.#isShownIn(fingerprint, entry))) {
@@ -59,9 +59,9 @@ export class HiddenComments {
   }
 
   #isSame(one: EventFingerprint, other: EventFingerprint): boolean {
-    const about = ({ kind, change, patchset, account }: EventFingerprint): string =>
+    const key = ({ kind, change, patchset, account }: EventFingerprint): string =>
       `${kind} ${change} ${patchset} ${account}`;
-    return about(one) === about(other) && near(one, other, this.#toleranceMs);
+    return key(one) === key(other) && near(one, other, this.#toleranceMs);
   }
 }
 

@@ -14,8 +14,8 @@ export function idMaker(random: () => number): NewId {
     for (let rest = now, index = 0; index < 9; index += 1, rest = Math.floor(rest / 32)) {
       time = (ALPHABET[rest % 32] ?? '0') + time;
     }
-    let chance = '';
-    for (let index = 0; index < 7; index += 1) chance += ALPHABET[random() % 32] ?? '0';
-    return `${kind}${time}${chance}`;
+    let suffix = '';
+    for (let index = 0; index < 7; index += 1) suffix += ALPHABET[random() % 32] ?? '0';
+    return `${kind}${time}${suffix}`;
   };
 }

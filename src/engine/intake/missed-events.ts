@@ -22,7 +22,7 @@ import type { ChangeHistory, HistoryEntry } from '../ports/event-source.ts';
 /** An event that was not decided. */
 export interface MissedEvent {
   readonly fingerprint: EventFingerprint;
-  /** Null: too old to act on; it is only remembered. */
+  /** Null: too old to act on; it is only recorded as seen. */
   readonly event: GerritEvent | null;
 }
 
@@ -39,7 +39,7 @@ export interface CatchUpQuery {
   /** Older events are ignored. */
   readonly since: number;
   /** The highest number of a seen event when the query began. */
-  readonly asked: number;
+  readonly lastSeen: number;
   readonly toleranceMs: number;
   readonly hash: Hash;
 }
@@ -53,14 +53,14 @@ const COMPARED_BEFORE_MS = 3_600_000;
 export function findMissedEvents(
   past: ChangeHistory,
   seen: readonly SeenEvent[],
-  reading: CatchUpQuery,
+  query: CatchUpQuery,
 ): CatchUpDiff {
-  const { since, asked, toleranceMs, hash } = reading;
+  const { since, lastSeen, toleranceMs, hash } = query;
   const entries = entriesOf(past, seen, toleranceMs, hash).filter(
     ({ at }) => at >= since - COMPARED_BEFORE_MS,
   );
-  const before = seen.filter((one) => one.number <= asked);
-  const during = seen.filter((one) => one.number > asked);
+  const before = seen.filter((one) => one.number <= lastSeen);
+  const during = seen.filter((one) => one.number > lastSeen);
   const { fresh, unsure, named } = matchSeen(entries, before, during, toleranceMs);
   const events = fresh
     .filter((one) => one.at >= since)
@@ -136,8 +136,8 @@ function fingerprintWithoutText(
 
 function messageOf(past: ChangeHistory, entry: HistoryEntry): PastMessage {
   const { text, votes } = entry;
-  const words = { votes, written: written(text), hidden: hiddenComments(text) };
-  return { ...fingerprintWithoutText(past, entry), ...words, entry };
+  const contents = { votes, written: written(text), hidden: hiddenComments(text) };
+  return { ...fingerprintWithoutText(past, entry), ...contents, entry };
 }
 
 /** @param messages by one account on one patchset, oldest first */
@@ -150,14 +150,14 @@ function withText(
 ): readonly (readonly [HistoryEntry, Entry])[] {
   const [first] = messages;
   if (first === undefined) return [];
-  const isTheirs = (one: PatchsetComment | SeenEvent): boolean =>
+  const isSameAuthor = (one: PatchsetComment | SeenEvent): boolean =>
     one.account === first.account && one.patchset === first.patchset;
-  const theirs = comments.filter(isTheirs);
-  const known = seen.filter((one) => one.kind === 'comment' && isTheirs(one));
-  return [...matchComments(messages, theirs, known, toleranceMs, hash)].map(([message, events]) => {
+  const ownComments = comments.filter(isSameAuthor);
+  const known = seen.filter((one) => one.kind === 'comment' && isSameAuthor(one));
+  return [...matchComments(messages, ownComments, known, toleranceMs, hash)].map(([message, events]) => {
     const { kind, change, account, patchset, at, id, entry } = message;
-    const about = { kind, change, account, patchset, at, ...(id === undefined ? {} : { id }) };
-    return [entry, { ...about, text: events.text, event: eventWith(entry.event, events.comments) }];
+    const fingerprint = { kind, change, account, patchset, at, ...(id === undefined ? {} : { id }) };
+    return [entry, { ...fingerprint, text: events.text, event: eventWith(entry.event, events.comments) }];
   });
 }
 

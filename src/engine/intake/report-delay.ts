@@ -22,18 +22,21 @@ export async function reportDelay({ rule, target, why }: Delay, options: DelayOp
   store.count(`delayed:${rule}`, 1);
   const alarm = DELAY_ALARMS[rule] ?? {
     kind: 'rate-limit',
-    hint: 'check whether a person or a program keeps asking; triggers.rateLimits holds the limits',
+    hint: 'check whether a person or a program requests runs repeatedly; triggers.rateLimits holds the limits',
   };
-  const of = alarm.kind === 'rate-limit' ? `${rule} ${target}` : target;
-  const last = store.lastAlarm(alarm.kind, of);
+  const alarmTarget = alarm.kind === 'rate-limit' ? `${rule} ${target}` : target;
+  const last = store.lastAlarm(alarm.kind, alarmTarget);
   if (last !== null && last.clearedAt === null && clock.now() - last.lastAt < LIMIT_WINDOW_MS) return;
-  await alarms.raise({ ...alarm, target: of, message: `starts are delayed: ${why}` });
+  await alarms.raise({ ...alarm, target: alarmTarget, message: `starts are delayed: ${why}` });
 }
 
 const DELAY_ALARMS: Readonly<Partial<Record<RuleName, Pick<Alarm, 'kind' | 'hint'>>>> = {
-  'queue-full': { kind: 'queue-full', hint: 'are servers available? triggers.maxOpenJobs is the limit' },
+  'queue-full': {
+    kind: 'queue-full',
+    hint: 'check whether servers are available; triggers.maxOpenJobs is the limit',
+  },
   'waiting-full': {
     kind: 'rate-limit',
-    hint: 'raise triggers.rateLimits; starts beyond the limit are found again in Gerrit when others have started',
+    hint: 'raise triggers.rateLimits; starts beyond the limit are queried from Gerrit again when others have started',
   },
 };

@@ -7,7 +7,7 @@ export const NO_UPDATE: IntakeUpdate = { seen: [], streamed: [], shown: [], inta
 export class SeenCache {
   readonly #store: Store;
   /** Events that are not durable yet, by number. */
-  readonly #onTheWay = new Map<number, SeenEvent>();
+  readonly #unstored = new Map<number, SeenEvent>();
   #last: number;
 
   constructor(store: Store) {
@@ -28,9 +28,9 @@ export class SeenCache {
 
   forChange(change: number): readonly SeenEvent[] {
     const stored = this.#store.seen(change);
-    if (this.#onTheWay.size === 0) return stored;
+    if (this.#unstored.size === 0) return stored;
     const all = new Map(stored.map((one) => [one.number, one] as const));
-    for (const [number, one] of this.#onTheWay) if (one.change === change) all.set(number, one);
+    for (const [number, one] of this.#unstored) if (one.change === change) all.set(number, one);
     return [...all.values()];
   }
 
@@ -52,12 +52,12 @@ export class SeenCache {
         ...idIn(named, one.number),
       })),
     ];
-    for (const one of newer) this.#onTheWay.set(one.number, one);
-    const arrived = (): void => {
-      for (const one of newer) if (this.#onTheWay.get(one.number) === one) this.#onTheWay.delete(one.number);
+    for (const one of newer) this.#unstored.set(one.number, one);
+    const removeStored = (): void => {
+      for (const one of newer) if (this.#unstored.get(one.number) === one) this.#unstored.delete(one.number);
     };
     // The caller that awaits `durable` handles a failure; no further decisions follow one.
-    durable.then(arrived, () => {});
+    durable.then(removeStored, () => {});
   }
 }
 

@@ -62,7 +62,7 @@ export class StreamService {
     this.recordStopped();
   }
 
-  /** Tells the machine that the stream is stopped on purpose, so it ends its open catch-up and raises no alarm. */
+  /** Records that the stream is stopped on purpose, so the machine ends its open catch-up and raises no alarm. */
   recordStopped(): void {
     const known = this.options.engine.histories.get(STREAM_HISTORY);
     if (known === undefined || versionOf(known).isStopped(known)) return;
@@ -78,7 +78,7 @@ export class StreamService {
   private listener(): StreamListener {
     const { store, log } = this.options;
     return {
-      event: (event) => this.take(event),
+      event: (event) => this.handle(event),
       rejected: ({ reason, sample, unread }) => {
         store.count(`rejected:${reason}`, 1);
         log.warn({ reason, sample }, 'an event was rejected');
@@ -98,7 +98,7 @@ export class StreamService {
   }
 
   /** An event that a stop interrupts is not stored; the next daemon's catch-up finds it in Gerrit. */
-  private async take(event: GerritEvent): Promise<void> {
+  private async handle(event: GerritEvent): Promise<void> {
     try {
       await this.options.events.handle(event);
     } catch (thrown) {
@@ -135,10 +135,10 @@ export class StreamService {
     const { events, log } = this.options;
     try {
       if (!(await events.hasMissed(this.stopping.signal))) return;
-      this.intake?.restart('silent, although something had happened');
+      this.intake?.restart('the stream was silent although Gerrit has new events');
     } catch (thrown) {
       if (!(thrown instanceof OperationError)) throw thrown;
-      log.warn({ hint: thrown.hint }, `asking into the silence: ${thrown.message}`);
+      log.warn({ hint: thrown.hint }, `checking the silent stream: ${thrown.message}`);
     }
   }
 

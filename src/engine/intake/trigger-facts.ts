@@ -5,7 +5,7 @@ import type { ChangeName } from '../../machines/model/gerrit-event.ts';
 import type { HistorySnapshot } from '../../machines/protocol/row.ts';
 import type { ReviewSummary } from '../../machines/protocol/version.ts';
 import { type CountedStart, LIMIT_WINDOW_MS } from '../../machines/trigger/rules/rate-limit.ts';
-import { type BeganBy, lastStart } from '../../machines/trigger/rules/trigger-key.ts';
+import { lastStart, type StartLookup } from '../../machines/trigger/rules/trigger-key.ts';
 import { createdTrigger } from '../../machines/trigger/trigger.ts';
 import type { OpenReview } from '../../machines/trigger/trigger-facts.ts';
 import { versionOf } from '../../machines/versions.ts';
@@ -35,7 +35,7 @@ function isQueued(job: HistorySnapshot | undefined): boolean {
   return job !== undefined && versionOf(job).isQueued(job);
 }
 
-/** Caches the last answer: waiting starts are checked in one batch. */
+/** Caches the last result: waiting starts are checked in one batch. */
 export function startsIn(store: Pick<Store, 'starts'>): (until: number) => readonly CountedStart[] {
   let known: { readonly until: number; readonly starts: readonly CountedStart[] } | null = null;
   return (until) => {
@@ -46,7 +46,7 @@ export function startsIn(store: Pick<Store, 'starts'>): (until: number) => reado
   };
 }
 
-export function beganBy(store: Started): BeganBy {
+export function startLookup(store: Started): StartLookup {
   return (trigger, branch) => {
     const review = store.startedBy(trigger);
     if (review === null) return 'nothing';
@@ -60,5 +60,5 @@ export function beganBy(store: Started): BeganBy {
 
 /** True while the patchset waits to become visible, after it was rejected as hidden. */
 export function awaitsReady(store: Started, patchset: Patchset): boolean {
-  return lastStart(beganBy(store), createdTrigger(patchset), patchset.branch) === 'hidden';
+  return lastStart(startLookup(store), createdTrigger(patchset), patchset.branch) === 'hidden';
 }

@@ -13,7 +13,7 @@ import type { LogEntry } from '../ports/store.ts';
 import { toLogEntry } from './projections.ts';
 import { workContext } from './work-context.ts';
 
-/** An event for a history. The time is added when the engine takes it. */
+/** An event for a history. The engine adds the time when it processes the event. */
 export interface Submission extends Omit<StepInput, 'at' | 'machine'> {
   /** The machine that a new history begins on; absent: the history exists. */
   readonly startsOn?: MachineName;
@@ -59,15 +59,15 @@ function stepInto(batch: LogEntry[], submission: Submission, options: DispatchOp
   const before = newest(batch, submission.history, options);
   const machine = before?.machine ?? startsOn;
   if (machine === undefined) throw new Error(`there is no history ${submission.history}`);
-  const happening = { ...rest, machine, at: options.now() };
+  const input = { ...rest, machine, at: options.now() };
   const length = batch.length;
   try {
-    const { row } = push(batch, stepOne(batch, before, happening, options));
+    const { row } = push(batch, stepOne(batch, before, input, options));
     for (const effect of row.effects) deliver(batch, row, effect, options, depth);
   } catch (thrown) {
     batch.length = length;
     if (before === null || options.strict) throw thrown;
-    const { row } = push(batch, quarantine(batch, before, happening, thrown, options));
+    const { row } = push(batch, quarantine(batch, before, input, thrown, options));
     for (const effect of row.effects) deliverIfPossible(batch, row, effect, options, depth);
   }
 }
@@ -111,12 +111,12 @@ function push(batch: LogEntry[], append: LogEntry): LogEntry {
 function stepOne(
   batch: readonly LogEntry[],
   before: HistorySnapshot | null,
-  happening: StepInput,
+  input: StepInput,
   options: DispatchOptions,
 ): LogEntry {
-  const { type } = happening.event;
-  const stepped = workContext.run({ history: happening.history, during: type }, () =>
-    stepIn(batch, before, happening, options),
+  const { type } = input.event;
+  const stepped = workContext.run({ history: input.history, during: type }, () =>
+    stepIn(batch, before, input, options),
   );
   if (options.strict && stepped.row.outcome === 'ignored')
     throw new Error(`${type} has no handler in ${stepped.row.state}`);
@@ -126,11 +126,11 @@ function stepOne(
 function stepIn(
   batch: readonly LogEntry[],
   before: HistorySnapshot | null,
-  happening: StepInput,
+  input: StepInput,
   { hash, wasRequested }: DispatchOptions,
 ): StepResult {
-  const { history } = happening;
-  return step(before, happening, hash, (key) => {
+  const { history } = input;
+  return step(before, input, hash, (key) => {
     return (
       wasRequested(history, key) ||
       batch.some(({ row }) => row.history === history && requestedKeys(row).includes(key))
@@ -141,19 +141,19 @@ function stepIn(
 function quarantine(
   batch: readonly LogEntry[],
   before: HistorySnapshot,
-  happening: StepInput,
+  input: StepInput,
   thrown: unknown,
   options: DispatchOptions,
 ): LogEntry {
-  const instead = (type: 'machine.failed' | 'machine.quarantine-failed', why: unknown): LogEntry => {
+  const recordFailure = (type: 'machine.failed' | 'machine.quarantine-failed', why: unknown): LogEntry => {
     const message = errorText(why).slice(0, MESSAGE_LIMIT);
-    const event = { type, event: happening.event.type, message };
-    return toLogEntry(before, stepIn(batch, before, { ...happening, event }, options));
+    const event = { type, event: input.event.type, message };
+    return toLogEntry(before, stepIn(batch, before, { ...input, event }, options));
   };
   try {
-    return instead('machine.failed', thrown);
+    return recordFailure('machine.failed', thrown);
   } catch (again) {
-    return instead('machine.quarantine-failed', again);
+    return recordFailure('machine.quarantine-failed', again);
   }
 }
 

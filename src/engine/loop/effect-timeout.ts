@@ -57,7 +57,7 @@ function tooLong(
     target: effect.key,
     message: `no answer within ${formatLimit(effect.timeoutMs)}${last === null ? '' : `; last: ${last.message}`}`,
     retryable: true,
-    hint: last?.hint ?? 'is the other side reachable? the limit is in the configuration',
+    hint: last?.hint ?? 'check whether the other side is reachable; the limit is in the configuration',
     unreachable: last?.unreachable ?? false,
     cause: last ?? undefined,
   });

@@ -1,6 +1,7 @@
 /**
- * The loop: take waiting events, step, append, perform. All events of one tick go into one transaction; effects are
- * performed only after it is durable. A single loop processes one event at a time for each history.
+ * The loop: step the waiting events, append the rows, perform the effects. All events of one tick go into one
+ * transaction; effects are performed only after it is durable. A single loop processes one event at a time for each
+ * history.
  */
 import { setMaxListeners } from 'node:events';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
@@ -44,19 +45,19 @@ interface Waiting {
 }
 
 /** The fields of the requesting row that performing an effect needs. */
-type AskingRow = Pick<LogEntry['row'], 'history' | 'at'>;
+type RequestingRow = Pick<LogEntry['row'], 'history' | 'at'>;
 
 export class Engine {
   readonly timers: Timers;
   readonly served: ServedTime;
   readonly slots: Slots;
   private readonly options: EngineOptions;
-  private readonly cascading: DispatchOptions;
+  private readonly dispatchOptions: DispatchOptions;
   private readonly open = new Map<string, HistorySnapshot>();
   private readonly inbox: Waiting[] = [];
   private readonly stopping = new AbortController();
   /** Restored reviews that an earlier daemon tried to post. */
-  private readonly inherited = new Set<string>();
+  private readonly possiblyPosted = new Set<string>();
   private readonly performing = new Set<OutsideEffect>();
   /** Running adapter work, including abandoned work that has not ended yet. */
   private readonly working = new Set<Promise<unknown>>();
@@ -67,7 +68,7 @@ export class Engine {
     this.options = options;
     // Every performed effect adds a listener, and there can be as many at a time as there are slots.
     setMaxListeners(0, this.stopping.signal);
-    this.cascading = {
+    this.dispatchOptions = {
       hash: options.hash,
       now: () => options.clock.now(),
       stored: (history) => this.open.get(history) ?? options.store.stored(history),
@@ -99,7 +100,7 @@ export class Engine {
     this.open.set(stored.history, stored);
     const version = versionOf(stored);
     this.slots.sync(stored.history, version.heldSlot(stored));
-    if (version.mayHavePosted(stored)) this.inherited.add(stored.history);
+    if (version.mayHavePosted(stored)) this.possiblyPosted.add(stored.history);
   }
 
   /**
@@ -121,7 +122,7 @@ export class Engine {
   }
 
   /** Performs an effect that a durable row requested. @param recovered true after a restart */
-  performEffect(row: AskingRow, effect: LogEntry['row']['effects'][number], recovered: boolean): void {
+  performEffect(row: RequestingRow, effect: LogEntry['row']['effects'][number], recovered: boolean): void {
     const { history } = row;
     switch (effect.type) {
       case 'sendEvent':
@@ -208,7 +209,7 @@ export class Engine {
     const { adapters, clock, bounds } = this.options;
     const stopping = this.stopping.signal;
     // An interrupted post of an earlier daemon may still arrive, also when this is the next attempt.
-    const tried = effect.type === 'postReview' && this.inherited.delete(history);
+    const mayHavePosted = effect.type === 'postReview' && this.possiblyPosted.delete(history);
     const stored = this.open.get(history);
     const ended = recovered && stored === undefined;
     const serverUnneeded = recovered && (stored === undefined || versionOf(stored).isPastServer(stored));
@@ -217,8 +218,14 @@ export class Engine {
     };
     workContext.run({ history, during: effect.key }, () => {
       this.performing.add(effect);
-      const circumstances = { recovered: recovered || tried, serverUnneeded, ended, emit, track: this.track };
-      const performed = perform(effect, { adapters, clock, bounds, stopping, ...circumstances });
+      const context = {
+        recovered: recovered || mayHavePosted,
+        serverUnneeded,
+        ended,
+        emit,
+        track: this.track,
+      };
+      const performed = perform(effect, { adapters, clock, bounds, stopping, ...context });
       this.track(performed);
       performed
         .finally(() => this.performing.delete(effect))
@@ -240,9 +247,9 @@ export class Engine {
     }
   }
 
-  private async drainOnce(taken: readonly Waiting[]): Promise<void> {
+  private async drainOnce(batched: readonly Waiting[]): Promise<void> {
     const batch: LogEntry[] = [];
-    const accepted = taken.filter((waiting) => this.stepAll(waiting, batch));
+    const accepted = batched.filter((waiting) => this.stepAll(waiting, batch));
     const noted = accepted.flatMap((waiting) => waiting.noted);
     try {
       if (batch.length + noted.length > 0) await this.write(batch, noted);
@@ -263,7 +270,7 @@ export class Engine {
   private stepAll({ submissions, reject }: Waiting, batch: LogEntry[]): boolean {
     const before = batch.length;
     try {
-      for (const submission of submissions) dispatch(batch, submission, this.cascading);
+      for (const submission of submissions) dispatch(batch, submission, this.dispatchOptions);
       return true;
     } catch (thrown) {
       batch.length = before;
@@ -275,7 +282,7 @@ export class Engine {
   private commit({ stored }: LogEntry): void {
     if (stored.ended) {
       this.open.delete(stored.history);
-      this.inherited.delete(stored.history);
+      this.possiblyPosted.delete(stored.history);
     } else this.open.set(stored.history, stored);
     const holder = versionOf(stored).heldSlot(stored);
     this.slots.sync(stored.history, holder, (key) => stored.pending[key] !== undefined);

@@ -12,7 +12,7 @@ const FAILURE_LIMIT = 2_000;
 export function failureEvent(
   effect: OutsideEffect,
   error: OperationError,
-  adapters: Pick<Adapters, 'hide' | 'jobsInForce'>,
+  adapters: Pick<Adapters, 'hide' | 'activeJobs'>,
 ): AnyEvent {
   const failure = failureOf(error, adapters);
   switch (effect.type) {
@@ -47,7 +47,7 @@ export function failureEvent(
     case 'postStartMessage':
       return { type: 'start-message.post-failed', failure };
     case 'readChangeState':
-      return { type: 'change-state.read-failed', failure, jobs: adapters.jobsInForce(null) };
+      return { type: 'change-state.read-failed', failure, jobs: adapters.activeJobs(null) };
     case 'readVotes':
       return { type: 'votes.read-failed', failure };
     case 'sendMail':

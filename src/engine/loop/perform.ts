@@ -44,7 +44,7 @@ export interface Performance {
 export async function perform(effect: OutsideEffect, performance: Performance): Promise<AnyEvent> {
   try {
     if (performance.ended && !PERFORMED_AFTER_THE_END.includes(effect.type))
-      throw notBegun(effect, 'what asked for it has ended');
+      throw notBegun(effect, 'the history that requested it has ended');
     return await attempt(effect, performance);
   } catch (thrown) {
     if (performance.stopping.aborted) throw thrown;
@@ -146,9 +146,9 @@ async function createServer(effect: EffectOf<'createServer'>, performance: Perfo
 }
 
 function fetchPatchset(effect: EffectOf<'fetchPatchset'>, performance: Performance): Promise<AnyEvent> {
-  const { adapters, serverUnneeded: unwanted } = performance;
+  const { adapters, serverUnneeded } = performance;
   return withTimeout(effect, performance, async (signal) => {
-    if (unwanted) throw notBegun(effect, NOT_NEEDED);
+    if (serverUnneeded) throw notBegun(effect, NOT_NEEDED);
     return { type: 'patchset.fetched', revision: await adapters.source.fetch(effect, signal) };
   });
 }
@@ -228,21 +228,21 @@ async function postReview(effect: EffectOf<'postReview'>, performance: Performan
       target: `${change},${patchset}`,
       message: outcome.refused,
       retryable: false,
-      hint: 'give our account the right to vote this label, or take `label` out of the configuration',
+      hint: 'grant our account the permission to vote on this label, or remove `label` from the configuration',
     };
     return { type: 'vote.rejected', failure };
   });
 }
 
 function readChangeState(effect: EffectOf<'readChangeState'>, performance: Performance): Promise<AnyEvent> {
-  const { reviewer, jobsInForce } = performance.adapters;
+  const { reviewer, activeJobs } = performance.adapters;
   return withTimeout(effect, performance, async (signal) => {
     const { change, vote, kinds } = await reviewer.readChangeState(effect, signal);
     const { status, patchset } = change;
     return {
       type: 'change-state.read',
       change: { status, patchset, vote, kinds },
-      jobs: jobsInForce(change),
+      jobs: activeJobs(change),
     };
   });
 }

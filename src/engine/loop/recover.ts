@@ -18,7 +18,7 @@ export interface Recovered {
 export async function recover(engine: Engine, store: Store): Promise<Recovered> {
   // The order of restoration is not the order of the queue.
   const grantSlots = engine.slots.suspend();
-  engine.slots.restoreTurns(store.lastServed());
+  engine.slots.restoreServedTimes(store.lastServed());
   engine.served.begin();
   for (const stored of store.open()) {
     if (!isKnownMachine(stored.machine)) throw unknownMachine(stored);
@@ -44,9 +44,9 @@ function unknownMachine({ history, machine }: HistorySnapshot): OperationError {
   return new OperationError({
     operation: 'open database',
     target: history,
-    message: `this program does not have ${machine}, on which it began and has to end`,
+    message: `this program does not have ${machine}, the version with which this history began`,
     retryable: false,
-    hint: 'start the newer sos-ci again, and let it drain before going back',
+    hint: 'start the newer sos-ci again, and drain it before the downgrade',
   });
 }
 

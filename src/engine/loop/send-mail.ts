@@ -26,8 +26,8 @@ function notConfigured({ mail }: EffectOf<'sendMail'>): OperationError {
   return new OperationError({
     operation: 'send mail',
     target: mail.to.join(', '),
-    message: 'mail was asked for, and is not in the configuration any more',
+    message: 'the mail was requested, but mail is no longer configured',
     retryable: false,
-    hint: 'put `mail` back into the configuration, or leave it: only this mail is lost',
+    hint: 'restore `mail` in the configuration; otherwise only this mail is lost',
   });
 }

@@ -1,5 +1,5 @@
 /**
- * Measures for how much of a wait a daemon was alive. Deadlines count only this time: neither two days of downtime nor
+ * Measures how long a daemon was alive during a wait. Deadlines count only this time: neither two days of downtime nor
  * a clock that is set forward uses up a job's time in the queue. The gaps are stored beside the log; the last row and a
  * regular note show when a killed daemon was last alive.
  */

@@ -1,7 +1,7 @@
 /**
  * Slots limit how many jobs hold a server of each provider, run under one name, and run for one project. The holders
  * follow from the jobs' stored states, the waiting jobs from their pending effects, and the order from when each project
- * was last served. A free slot is granted immediately in the order that machines/queue.ts defines, without polling.
+ * was last served. A free slot is granted immediately in the order of machines/slot-queue.ts, without polling.
  */
 import {
   fairShareKey,
@@ -30,7 +30,7 @@ export class Slots {
   private readonly served = new Map<string, number>();
   private requests = 0;
   private lastTurn = 0;
-  private held = 0;
+  private suspensions = 0;
   private serving = false;
 
   constructor(options: SlotsOptions) {
@@ -80,18 +80,18 @@ export class Slots {
   }
 
   /** Restores when earlier daemons served each project, oldest first. */
-  restoreTurns(turns: readonly LastServed[]): void {
-    for (const turn of turns) this.takeTurn(turn, turn.at);
+  restoreServedTimes(turns: readonly LastServed[]): void {
+    for (const turn of turns) this.recordTurn(turn, turn.at);
   }
 
   /** Grants nothing until the returned function is called; requests until then are ordered together. */
   suspend(): () => void {
-    this.held += 1;
-    let over = false;
+    this.suspensions += 1;
+    let resumed = false;
     return () => {
-      if (over) return;
-      over = true;
-      this.held -= 1;
+      if (resumed) return;
+      resumed = true;
+      this.suspensions -= 1;
       this.serve();
     };
   }
@@ -106,14 +106,14 @@ export class Slots {
     if (this.serving) return;
     this.serving = true;
     try {
-      while (this.held === 0 && this.waiting.size > 0) {
+      while (this.suspensions === 0 && this.waiting.size > 0) {
         const next = nextRequest(this.queue, this.current, this.options.now());
         if (next === null) return;
         this.waiting.delete(next.history);
         const { provider, name, project } = next;
         this.holders.set(next.history, { provider, name, project });
         this.granted.set(next.history, next.key);
-        this.takeTurn(next, this.options.now());
+        this.recordTurn(next, this.options.now());
         this.options.grant(next.history, next.key);
       }
     } finally {
@@ -122,7 +122,7 @@ export class Slots {
   }
 
   /** Gives every turn a distinct time, so their order is unambiguous. */
-  private takeTurn(holder: Pick<SlotHolder, 'provider' | 'project'>, at: number): void {
+  private recordTurn(holder: Pick<SlotHolder, 'provider' | 'project'>, at: number): void {
     this.lastTurn = Math.max(at, this.lastTurn + 1);
     this.served.set(fairShareKey(holder), this.lastTurn);
   }

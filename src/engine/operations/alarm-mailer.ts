@@ -1,5 +1,5 @@
 /**
- * Mails alarms to the operator: each alarm once whenever it is new, and once when it is over. Alarms that come together
+ * Mails alarms to the operator: each alarm once when it is new, and once when it is cleared. Alarms that come together
  * share a mail, and the number of mails in an hour is limited. Unmailed alarms are stored in the database, so a crash
  * or days without a mail server only delay them. Alarms about failed mail are included in the next mail, but do not
  * cause one.
@@ -35,7 +35,7 @@ export interface AlarmMailerOptions {
 
 const HOUR_MS = 3_600_000;
 /** Maximum number of alarms in one mail. */
-const TOGETHER = 200;
+const MAX_ALARMS_PER_MAIL = 200;
 
 export class AlarmMailer {
   private readonly options: AlarmMailerOptions;
@@ -45,7 +45,7 @@ export class AlarmMailer {
   private failures = 0;
   private sending: Promise<void> | null = null;
   private cancelWait: () => void = () => {};
-  private waits = false;
+  private isWaiting = false;
 
   constructor(options: AlarmMailerOptions) {
     this.options = options;
@@ -53,7 +53,7 @@ export class AlarmMailer {
 
   /** Call at the start, and after an alarm: there may be something to mail. */
   schedule(): void {
-    if (this.sending === null && !this.waits) this.later(this.options.gatherMs);
+    if (this.sending === null && !this.isWaiting) this.scheduleRun(this.options.gatherMs);
   }
 
   /** Unmailed alarms wait for the next start. */
@@ -66,10 +66,10 @@ export class AlarmMailer {
   private async run(): Promise<void> {
     const { store, log } = this.options;
     while (!this.stopping.signal.aborted) {
-      const unmailed = store.unmailed(TOGETHER);
+      const unmailed = store.unmailed(MAX_ALARMS_PER_MAIL);
       if (unmailed.every(({ kind }) => kind === 'mail-send-failed')) return;
       const leftMs = this.untilAllowed();
-      if (leftMs > 0) return this.later(leftMs);
+      if (leftMs > 0) return this.scheduleRun(leftMs);
       try {
         await this.sendWithin(mailOf(unmailed, this.options));
       } catch (thrown) {
@@ -88,20 +88,20 @@ export class AlarmMailer {
     const { attempts, retryMs, alarms } = this.options;
     this.failures += 1;
     if (error.retryable && this.failures < attempts) {
-      this.later(backoff(this.failures, retryMs));
+      this.scheduleRun(backoff(this.failures, retryMs));
       return;
     }
     this.failures = 0;
     const message = `mail to the operator could not be sent: ${error.message}`;
     void alarms.raise({ kind: 'mail-send-failed', target: 'operator', message, hint: error.hint });
-    this.later(HOUR_MS);
+    this.scheduleRun(HOUR_MS);
   }
 
-  private later(delayMs: number): void {
+  private scheduleRun(delayMs: number): void {
     if (this.stopping.signal.aborted) return;
-    this.waits = true;
+    this.isWaiting = true;
     this.cancelWait = this.options.clock.after(delayMs, () => {
-      this.waits = false;
+      this.isWaiting = false;
       this.sending = this.run().finally(() => {
         this.sending = null;
       });
@@ -135,16 +135,16 @@ export class AlarmMailer {
 function mailOf(alarms: readonly UnmailedAlarm[], { to, deployment, hash }: AlarmMailerOptions): Mail {
   const names = alarms.map(({ kind, target, newAt }) => `${kind}\n${target}\n${newAt}`).join('\n\n');
   const [first] = alarms;
-  const over = alarms.filter(({ clearedAt }) => clearedAt !== null).length;
+  const cleared = alarms.filter(({ clearedAt }) => clearedAt !== null).length;
   const what =
     alarms.length === 1
-      ? `${over === 0 ? '' : 'cleared: '}${first?.kind}: ${first?.target}`
-      : `${alarms.length} alarms${over === 0 ? '' : `, ${over} of them cleared`}`;
+      ? `${cleared === 0 ? '' : 'cleared: '}${first?.kind}: ${first?.target}`
+      : `${alarms.length} alarms${cleared === 0 ? '' : `, ${cleared} of them cleared`}`;
   return {
     id: `alarm.${hash(names).slice(0, 32)}`,
     to,
     subject: `sos-ci ${deployment}: ${what}`,
-    text: `${[...alarms.map(paragraph), 'sos-ci status shows what there is now.'].join('\n\n')}\n`,
+    text: `${[...alarms.map(paragraph), 'sos-ci status shows the current alarms.'].join('\n\n')}\n`,
   };
 }
 

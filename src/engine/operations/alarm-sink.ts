@@ -11,13 +11,13 @@ export interface AlarmLimits {
   readonly maxAlarms: number;
 }
 
-/** @param raised called with each alarm */
+/** @param onRaised called after each alarm */
 export function persistentAlarms(
   store: Store,
   clock: Clock,
   log: Log,
   limits: AlarmLimits,
-  raised: () => void,
+  onRaised: () => void,
 ): Alarms {
   return {
     async raise(alarm: Alarm): Promise<void> {
@@ -25,7 +25,7 @@ export function persistentAlarms(
       if (cleared === true) log.info({ alarm: kind, target }, `cleared: ${message}`);
       else log.error({ alarm: kind, target, hint }, message);
       store.alarm(alarm, clock.now(), limits.alarmRepeatAfterMs, limits.maxAlarms);
-      raised();
+      onRaised();
     },
   };
 }

@@ -60,7 +60,7 @@ function checksOf(
     ...snapshot.disks.flatMap((disk) => [spaceCheck(disk, limits, known), filesCheck(disk, limits, known)]),
     walCheck(snapshot.walBytes, limits, known),
     reportCheck(snapshot.reports, limits, known.get('reports')),
-    eventsCheck(snapshot.unkept),
+    eventsCheck(snapshot.archiveProblem),
   ];
 }
 
@@ -74,7 +74,7 @@ function spaceCheck({ path, holds, freeBytes }: DiskSnapshot, limits: HealthLimi
     topic,
     kind: 'disk-low',
     target: path,
-    message: `the disk of ${holds} runs full: ${free}, the limit is ${megabytes(limits.diskFreeBytes)}`,
+    message: `the disk of ${holds} is running full: ${free}, the limit is ${megabytes(limits.diskFreeBytes)}`,
     hint: 'free space there: when it is full, no events are accepted. monitoring.minFreeDisk is the limit',
     wrong: freeBytes === null ? null : freeBytes < limit,
     recovered: `there is free space again: ${free}`,
@@ -88,8 +88,8 @@ function filesCheck({ path, holds, freeFiles }: DiskSnapshot, limits: HealthLimi
     topic,
     kind: 'disk-low',
     target: `inodes of ${path}`,
-    message: `the disk of ${holds} runs out of inodes: ${freeFiles ?? 0} are free`,
-    hint: 'remove files there: without inodes nothing new can be kept',
+    message: `the disk of ${holds} is running out of inodes: ${freeFiles ?? 0} are free`,
+    hint: 'remove files there: without inodes no file can be created',
     wrong: freeFiles === null ? null : freeFiles < limit,
     recovered: `there are inodes again: ${freeFiles ?? 0} are free`,
   };
@@ -102,10 +102,10 @@ function walCheck(walBytes: number | null, limits: HealthLimits, known: Known): 
     topic: 'wal',
     kind: 'wal-large',
     target: 'event log',
-    message: `the write-ahead log of the database has grown to ${size}: something keeps it from being emptied`,
+    message: `the write-ahead log of the database has grown to ${size}: a long read prevents its truncation`,
     hint: 'end long reads of the database, such as a backup or an open sqlite3',
     wrong: walBytes === null ? null : walBytes > limit,
-    recovered: `the write-ahead log has been emptied: ${size}`,
+    recovered: `the write-ahead log has been truncated: ${size}`,
   };
 }
 
@@ -123,27 +123,27 @@ function reportCheck(
     known === undefined
       ? listenedMs >= limits.maxSilenceMs && others >= limits.minOtherReports
       : ownAt === null || ownAt <= known.since;
-  const since = ownAt === null ? 'so far' : 'any more';
+  const what = ownAt === null ? 'this CI has not reported yet' : 'this CI no longer reports';
   return {
     topic: 'reports',
     kind: 'no-reports',
     target: 'this CI',
-    message: `nothing is reported ${since}: ${formatLimit(listenedMs)} of listening, in which other CIs reported ${others} times`,
+    message: `${what}: other CIs reported ${others} times in ${formatLimit(listenedMs)} of listening`,
     hint: 'find out why: sos-ci jobs, sos-ci explain CHANGE. A CI that stays silent is disabled',
     wrong: reports !== null && silent,
-    recovered: reports === null ? 'nothing is to be reported' : 'a report was posted',
+    recovered: reports === null ? 'reports are switched off' : 'a report was posted',
   };
 }
 
-function eventsCheck(unkept: string | null): Check {
+function eventsCheck(archiveProblem: string | null): Check {
   return {
     topic: 'events',
     kind: 'event-archive-failing',
     target: 'raw events',
-    message: `Gerrit's events cannot be kept as they came: ${unkept ?? ''}`,
-    hint: 'all else goes on; what is lost cannot be exported later. they are kept in events of stateDir',
-    wrong: unkept !== null,
-    recovered: "Gerrit's events are kept again",
+    message: `Gerrit's raw events cannot be archived: ${archiveProblem ?? ''}`,
+    hint: 'jobs continue; lost events cannot be exported later. The archive is the folder events in stateDir',
+    wrong: archiveProblem !== null,
+    recovered: "Gerrit's raw events are archived again",
   };
 }
 

@@ -104,7 +104,7 @@ export class OperatorCommands implements Operators {
     if (jobs.length === 0)
       throw new Refused(
         'unknown',
-        `no job is for ${project}, branch ${branch}`,
+        `no job tests ${project}, branch ${branch}`,
         `name the jobs: ${admission.jobNames.join(', ')}`,
       );
     if (jobs.length > admission.freeCapacity)
@@ -122,15 +122,16 @@ export class OperatorCommands implements Operators {
     operator: Operator,
   ): Promise<StartedReview> {
     const { admission, clock } = this.options;
-    const twice = this.jobsOf(patchset).filter(({ name }) => jobs.includes(name));
-    if (twice.length > 0) throw underWay(twice);
+    const alreadyRunning = this.jobsOf(patchset).filter(({ name }) => jobs.includes(name));
+    if (alreadyRunning.length > 0) throw alreadyRunningError(alreadyRunning);
     const at = clock.now();
     const by = displayName(operator);
     const cause = { kind: 'recheck', by, at, why: `enqueued${reasonSuffix(operator)}` } as const;
     const { project, change } = patchset;
     const trigger = `${project}~${change},${patchset.patchset}:enqueued:${by}:${at}:${jobs.join(',')}`;
     const admitted = await admission.start(patchset, jobs, trigger, cause);
-    if (admitted === null) throw new Refused('refused', 'asked for twice at the same time', 'sos-ci jobs');
+    if (admitted === null)
+      throw new Refused('refused', 'the same request is already being handled', 'sos-ci jobs');
     return { ...admitted, ...nameOf(patchset) };
   }
 
@@ -188,7 +189,7 @@ export class OperatorCommands implements Operators {
       comment: `run-${admission.settings.rules.account}`,
       approvals: [],
     } as const;
-    const outcomes = await admission.take(event, operator.why);
+    const outcomes = await admission.admit(event, operator.why);
     return {
       begun: outcomes.flatMap(({ begun }) => (begun === null ? [] : [{ ...begun, ...nameOf(patchset) }])),
       decisions: outcomes.map(({ decision }) => `${decision.do}: ${decision.why}`),
@@ -277,7 +278,7 @@ function nothingOpen({ change, patchset }: Extract<Target, { change: number }>):
   return new Refused('unknown', `no job of ${what} is open`, 'list them: sos-ci jobs --open');
 }
 
-function underWay(jobs: readonly JobView[]): Refused {
+function alreadyRunningError(jobs: readonly JobView[]): Refused {
   const named = jobs.map(({ id, name, state }) => `${name} (${id}, ${state})`).join(', ');
   const hint = 'wait for it, or end it first: sos-ci dequeue JOB';
   return new Refused('refused', `already under way on this patchset: ${named}`, hint);

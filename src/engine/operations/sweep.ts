@@ -2,7 +2,7 @@
  * Removes what cleanup could not reach: servers that carry our deployment's id although their job has ended, evidence
  * on this host of such a job, and merged commits of ended reviews. Servers and evidence are removed only when two
  * sweeps in a row found them, and only if the store proves that the job is ours and has ended. Those of unknown jobs
- * are left alone; an alarm reports such a server.
+ * are kept; an alarm reports such a server.
  */
 import { errorText, OperationError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -30,9 +30,9 @@ interface Round {
   /** Apparent leaks: removed when the previous round found them too. */
   readonly suspects: Set<string>;
   /** Jobs that have a server. */
-  readonly served: Set<string>;
+  readonly jobsWithServer: Set<string>;
   /** Providers that failed to list their servers. */
-  readonly silent: Set<string>;
+  readonly unlisted: Set<string>;
 }
 
 export class Sweep {
@@ -63,22 +63,22 @@ export class Sweep {
   }
 
   private async round(): Promise<number> {
-    const round: Round = { suspects: new Set(), served: new Set(), silent: new Set() };
+    const round: Round = { suspects: new Set(), jobsWithServer: new Set(), unlisted: new Set() };
     let removed = 0;
     for (const provider of this.options.providers.values()) {
-      const answered = await this.enduring(provider.name, async () => {
+      const listed = await this.tryPart(provider.name, async () => {
         removed += await this.sweepProvider(provider, round);
       });
-      if (!answered) round.silent.add(provider.name);
+      if (!listed) round.unlisted.add(provider.name);
     }
-    await this.enduring('evidence', () => this.sweepEvidence(round));
+    await this.tryPart('evidence', () => this.sweepEvidence(round));
     this.suspects = round.suspects;
-    await this.enduring('merged commits', () => this.sweepMerges());
+    await this.tryPart('merged commits', () => this.sweepMerges());
     return removed;
   }
 
   /** An outage ends only this part of this round. Resolves to false after an outage. */
-  private async enduring(part: string, work: () => Promise<void>): Promise<boolean> {
+  private async tryPart(part: string, work: () => Promise<void>): Promise<boolean> {
     if (this.stopping.signal.aborted) return false;
     try {
       await work();
@@ -108,9 +108,9 @@ export class Sweep {
       const id = `evidence of ${job}`;
       round.suspects.add(id);
       if (!this.suspects.has(id)) continue;
-      await this.enduring(id, async () => {
+      await this.tryPart(id, async () => {
         await this.within(() => evidence.discard(job, 'all'), 'discard evidence', job);
-        log.info({ job }, 'swept what was gathered for a job');
+        log.info({ job }, 'removed leftover evidence of a job');
         await alarms.raise(evidenceRemoved(job));
         round.suspects.delete(id);
       });
@@ -121,13 +121,13 @@ export class Sweep {
    * True when the job has ended, none of its servers is left and no effect still needs the evidence. Servers must go
    * first: leftover processes are found with the files here.
    */
-  private isOver(id: string, { served, silent }: Round): boolean {
+  private isOver(id: string, { jobsWithServer, unlisted }: Round): boolean {
     const { store, clock, providers } = this.options;
     const job = store.job(id);
-    if (job === null || !job.ended || served.has(id)) return false;
+    if (job === null || !job.ended || jobsWithServer.has(id)) return false;
     if (store.stored(publicationOf(id))?.ended === false) return false;
     // A provider that was removed or does not answer cannot confirm that the job has no server.
-    if (!providers.has(job.provider) || silent.has(job.provider)) return false;
+    if (!providers.has(job.provider) || unlisted.has(job.provider)) return false;
     return !store.outbox(id).some((pending) => mayBePerformed(pending, clock.now()));
   }
 
@@ -136,7 +136,7 @@ export class Sweep {
     let removed = 0;
     const list = (signal: AbortSignal) => provider.list({ deployment }, signal);
     for (const owned of await this.within(list, 'list servers', provider.name)) {
-      round.served.add(owned.owner.job);
+      round.jobsWithServer.add(owned.owner.job);
       if (!(await this.isLeaked(owned))) continue;
       const id = `${provider.name} ${owned.server.id}`;
       round.suspects.add(id);
@@ -153,7 +153,7 @@ export class Sweep {
     try {
       const remove = (signal: AbortSignal) => provider.delete(server, deployment, signal);
       await this.within(remove, 'delete server', server.name);
-      log.info({ server: server.name, job: owner.job }, 'swept a leaked server');
+      log.info({ server: server.name, job: owner.job }, 'removed a leaked server');
       return true;
     } catch (thrown) {
       if (!(thrown instanceof OperationError)) throw thrown;
@@ -176,7 +176,7 @@ export class Sweep {
     const late = new Promise<never>((_, reject) => {
       cancel = clock.after(callTimeoutMs, () => {
         const message = `no answer within ${formatLimit(callTimeoutMs)}`;
-        const hint = 'is the provider reachable? the next round tries again';
+        const hint = 'check whether the provider is reachable; the next sweep tries again';
         reject(new OperationError({ operation, target, message, retryable: true, hint }));
         over.abort();
       });
@@ -195,7 +195,7 @@ export class Sweep {
       kind: 'server-leaked',
       target: server.name,
       message: `it carries our deployment's id, but job ${owner.job} is not in this database`,
-      hint: 'was the database replaced? remove the server by hand if it is not needed',
+      hint: 'check whether the database was replaced; remove the server by hand if it is not needed',
     });
     return false;
   }
@@ -206,7 +206,7 @@ function evidenceRemoved(job: string): Alarm {
   return {
     kind: 'evidence-leaked',
     target: `job ${job}`,
-    message: 'the sweep has removed what was left',
+    message: 'the sweep has removed the rest',
     hint: '',
     cleared: true,
   };

@@ -148,11 +148,11 @@ function eventOf(row: LogRow): AnyEvent {
 function compare(expected: Iterable<string>, found: Iterable<string>): readonly string[] {
   const missing = new Set<string>();
   const surplus = new Set<string>();
-  const [ours, theirs] = [expected[Symbol.iterator](), found[Symbol.iterator]()];
+  const [expectedLines, foundLines] = [expected[Symbol.iterator](), found[Symbol.iterator]()];
   for (
-    let [a, b] = [ours.next(), theirs.next()];
+    let [a, b] = [expectedLines.next(), foundLines.next()];
     !(a.done && b.done);
-    [a, b] = [ours.next(), theirs.next()]
+    [a, b] = [expectedLines.next(), foundLines.next()]
   ) {
     if (!a.done && !b.done && a.value === b.value) continue;
     if (!a.done && !surplus.delete(a.value)) missing.add(a.value);

@@ -1,6 +1,6 @@
 /**
  * The engine's ports to the outside. The comments on these interfaces are contracts: adapters and the named fakes in
- * test/fakes keep them, and test/contracts has one suite for each. All fallible calls reject with OperationError; any
+ * test/fakes fulfil them, and test/contracts has one suite for each. All fallible calls reject with OperationError; any
  * other error is a programmer's error.
  */
 
@@ -19,7 +19,7 @@ import type {
 import type { ChangeNow } from '../../machines/model/gerrit-event.ts';
 import type { HealthSnapshot } from '../../machines/model/health-snapshot.ts';
 import type { KeyedEffect, StageRun } from '../../machines/protocol/effects.ts';
-import type { JobInForce, PatchsetKind } from '../../machines/verdicts/vote-rule.ts';
+import type { ActiveJob, PatchsetKind } from '../../machines/verdicts/vote-rule.ts';
 
 export type EffectOf<T extends KeyedEffect['type']> = Extract<KeyedEffect, { type: T }>;
 
@@ -146,7 +146,7 @@ export interface Runner {
   ): Promise<ResultsSummary | { readonly unreadable: string }>;
 }
 
-/** A test and what it left behind. */
+/** A test with its outcome and logs. */
 export interface TestRecord {
   readonly id: string;
   readonly outcome: 'passed' | 'skipped' | 'failed';
@@ -162,7 +162,7 @@ export interface TestReport {
   readonly problem: string | null;
 }
 
-/** What was collected, and where `publish` puts it unless the location is taken. */
+/** The collected evidence, and the URL where `publish` publishes it unless that is already in use. */
 export interface CollectedSummary {
   readonly files: number;
   readonly bytes: number;
@@ -246,7 +246,7 @@ export interface Alarms {
 }
 
 /** Free disk space and other resources of this host. */
-export type HostSnapshot = Pick<HealthSnapshot, 'disks' | 'walBytes' | 'unkept'>;
+export type HostSnapshot = Pick<HealthSnapshot, 'disks' | 'walBytes' | 'archiveProblem'>;
 
 /** Measures this host. */
 export interface HostMetrics {
@@ -287,9 +287,9 @@ export interface Adapters {
   /**
    * The jobs of the active configuration, and which of them apply to the change; null: the change could not be read.
    */
-  readonly jobsInForce: (change: ChangeNow | null) => readonly JobInForce[];
+  readonly activeJobs: (change: ChangeNow | null) => readonly ActiveJob[];
   /** Null: mail is not configured. */
   readonly mailer: Mailer | null;
-  /** Removes secrets from foreign text before it is stored or shown. */
+  /** Removes secrets from external text before it is stored or shown. */
   readonly hide: (text: string) => string;
 }

@@ -75,7 +75,7 @@ type CreatedEvent = Extract<GerritEvent, { type: 'patchset-created' }>;
 type ReadyEvent = Extract<GerritEvent, { type: 'change-ready' }>;
 type ClosedEvent = Extract<GerritEvent, { type: 'change-abandoned' | 'change-merged' }>;
 
-/** Gerrit's answer to a query about one change. */
+/** Gerrit's response to a query about one change. */
 export interface ChangeHistory {
   readonly project: string;
   readonly change: number;
@@ -89,7 +89,7 @@ export interface ChangeHistory {
   readonly comments: readonly HistoryComment[];
   /** The current patchset of an open change, and when it was uploaded. */
   readonly patchset: { readonly event: CreatedEvent; readonly at: number } | null;
-  /** For an open change that is visible to everyone. `saidAt`: when it became ready, where Gerrit reports that. */
+  /** For an open change that is visible to everyone. `readyAt`: when it became ready, where Gerrit reports that. */
   readonly ready: { readonly event: ReadyEvent; readonly readyAt: number | null } | null;
   /** For an abandoned or merged change. */
   readonly closed: ClosedEvent | null;

@@ -1,5 +1,5 @@
 /**
- * The store's port. Its comments are durability promises; test/contracts/store.ts checks every implementation.
+ * The store's port. Its comments are durability guarantees; test/contracts/store.ts checks every implementation.
  *
  * - `append` resolves only after the whole batch would survive power loss; when it rejects, nothing of the batch is
  *   stored.
@@ -21,7 +21,7 @@ import type { WaitingStart } from '../../machines/trigger/trigger-facts.ts';
 
 export type { JobView, ReviewView };
 
-/** A row, the resulting state, and the view of it for people. */
+/** A row, the resulting state, and the view of that state. */
 export interface LogEntry {
   readonly row: LogRow;
   readonly stored: HistorySnapshot;
@@ -323,8 +323,8 @@ export interface Store extends StoreReader {
   /** Counters and alarms are side tables: not in the log, lost counts are acceptable. */
   count(name: string, by: number): void;
   /**
-   * Records an alarm. A `cleared` one marks the existing alarm of its name, if any, and makes it unmailed again.
-   * @param quietMs an alarm that was not raised for this long counts as new again; after a clear it is always new
+   * Records an alarm. A `cleared` alarm marks the existing alarm of the same name, if any, and makes it unmailed again.
+   * @param renewAfterMs an alarm that was not raised for this long counts as new again; after a clear it is always new
    * @param kept maximum number of distinct alarms; the oldest are removed first
    */
   alarm(alarm: Alarm, at: number, renewAfterMs?: number, kept?: number): void;

@@ -15,9 +15,9 @@ export function bytesOf(lines: readonly string[]): number {
   return lines.reduce((bytes, line) => bytes + byteLength(line) + 1, 0);
 }
 
-/** The first lines that fit into `room` bytes. */
-export function fitting(lines: readonly string[], room: number): readonly string[] {
-  let left = room;
+/** The first lines that fit into `limitBytes`. */
+export function fittingLines(lines: readonly string[], limitBytes: number): readonly string[] {
+  let left = limitBytes;
   const end = lines.findIndex((line) => {
     left -= bytesOf([line]);
     return left < 0;

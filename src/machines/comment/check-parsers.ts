@@ -45,7 +45,7 @@ export function misreadings(text: string, meaning: Meaning): readonly string[] {
   ];
 }
 
-/** True when a parser would take the text for a result. */
+/** True when a parser would read the text as a result. */
 export function looksLikeResult(text: string): boolean {
   const message = asPosted(text);
   const readings = EXPECTATIONS.map(({ read }) => read(message));
@@ -57,7 +57,9 @@ function misread(text: string, meaning: Meaning, { reader, read, fields, shows }
   const reading: Reading | null = read(asPosted(text));
   // The page script ignores comments without results.
   if (reading === null)
-    return meant.length === 0 && reader !== 'cireporter' ? [] : [`${reader} does not take it for a result`];
+    return meant.length === 0 && reader !== 'cireporter'
+      ? []
+      : [`${reader} does not recognize it as a result`];
   const wrong = fields
     .filter((field) => reading[field] !== meaning[field])
     .map((field) => `${reader} reads the ${field} ${reading[field]} for ${meaning[field]}`);

@@ -6,7 +6,7 @@
 
 import type { JobReport, MergedTree, Patchset } from '../model/domain.ts';
 import type { ReportSpec } from '../model/report-spec.ts';
-import { bytesOf, fitting } from './byte-length.ts';
+import { bytesOf, fittingLines } from './byte-length.ts';
 import { explanations, testedText } from './explanation.ts';
 import { type JobLine, jobLine } from './job-line.ts';
 import type { Meaning } from './safe-text.ts';
@@ -61,24 +61,24 @@ export function commentParts(facts: CommentFacts, limitBytes = facts.spec.messag
   const help = spec.helpUrl === '' ? '' : `How to rerun and whom to ask: ${harmlessUrl(spec.helpUrl)}`;
   const mark = runMark(run);
   const tested = testedText(facts.trees);
-  const vote = fitting(facts.vote, limitBytes / VOTE_SHARE);
+  const vote = fittingLines(facts.vote, limitBytes / VOTE_SHARE);
   const frame = bytesOf([sentence(header, help), '', '', mark, ...vote, ...tested]) + RESERVE_BYTES;
-  const room = limitBytes - frame;
-  const lines = fittingJobs(reports, spec.helpUrl || patchset.url, room);
+  const linesBytes = limitBytes - frame;
+  const lines = fittingJobs(reports, spec.helpUrl || patchset.url, linesBytes);
   const texts = lines.map(({ text }) => text);
   const hidden = reports.length - lines.length;
   return {
     header,
     help,
     jobs: hidden > 0 ? [...texts, '', `${hidden} more jobs are not shown here.`] : texts,
-    details: [...vote, ...fitting(explanations(reports), room - bytesOf(texts))],
+    details: [...vote, ...fittingLines(explanations(reports), linesBytes - bytesOf(texts))],
     tested,
     mark,
     meaning: { status, pipeline, jobs: lines.map(({ shown }) => shown), mark, limitBytes },
   };
 }
 
-/** The line by which our own message for a run is recognized; Gerrit has no such key. */
+/** The line that identifies our own message for a run, because Gerrit stores no such key. */
 export function runMark(run: string): string {
   return `sos-ci run ${run}`;
 }
@@ -94,15 +94,19 @@ function isFine({ verdict, voting }: JobReport): boolean {
 }
 
 /** Prefers all jobs with short reasons to some jobs with long ones. */
-function fittingJobs(reports: readonly JobReport[], fallback: string, room: number): readonly JobLine[] {
+function fittingJobs(
+  reports: readonly JobReport[],
+  fallback: string,
+  limitBytes: number,
+): readonly JobLine[] {
   let shown: readonly JobLine[] = [];
   for (const whyLimit of WHY_LIMITS) {
     const lines = reports.map((report) => jobLine(report, fallback, whyLimit));
     shown = lines.slice(
       0,
-      fitting(
+      fittingLines(
         lines.map(({ text }) => text),
-        room,
+        limitBytes,
       ).length,
     );
     if (shown.length === lines.length) break;

@@ -21,7 +21,7 @@ export interface JobLine {
 export function jobLine(report: JobReport, fallback: string, whyLimit: number): JobLine {
   const name = harmlessName(report.name);
   const link = harmlessUrl(report.url ?? fallback) || 'no-logs';
-  const verdict = isOwnTrouble(report) ? 'ERROR' : report.verdict;
+  const verdict = isInfrastructureFailure(report) ? 'ERROR' : report.verdict;
   const why = verdict === 'ERROR' ? ` ${clipped(whyText(report), whyLimit)}` : '';
   const time = report.verdict === 'SKIPPED' ? '' : ` in ${formatSeconds(report.durationMs)}`;
   const mark = report.voting ? '' : ' (non-voting)';
@@ -32,7 +32,7 @@ export function jobLine(report: JobReport, fallback: string, whyLimit: number): 
 }
 
 /** True when the verdict means that this CI could not set up the test or keep it running. */
-function isOwnTrouble({ verdict }: Pick<JobReport, 'verdict'>): boolean {
+function isInfrastructureFailure({ verdict }: Pick<JobReport, 'verdict'>): boolean {
   switch (verdict) {
     case 'NODE_FAILURE':
     case 'RETRY_LIMIT':
@@ -50,7 +50,7 @@ function isOwnTrouble({ verdict }: Pick<JobReport, 'verdict'>): boolean {
   }
 }
 
-/** Never empty, because parsers show an error without a reason as nothing. */
+/** Never empty, because parsers do not show an error without a reason. */
 function whyText({ reason, lastLine, verdict }: JobReport): string {
   const quote = lastLine === null ? '' : ` (${lastLine})`;
   return harmlessInJobLine(`${reason}${quote}`) || verdict;

@@ -9,7 +9,7 @@ export interface Meaning {
   readonly status: 'succeeded' | 'failed';
   readonly pipeline: string;
   readonly jobs: readonly ShownJob[];
-  /** The line by which our own message is recognized. */
+  /** The line that identifies our own message. */
   readonly mark: string;
   readonly limitBytes: number;
 }

@@ -10,7 +10,7 @@ const RUN_COMMAND =
   /(?<![\p{L}\p{N}])run-(?=[^\s-][\p{L}\p{N} _.+-]{0,64})(?=[\p{L}\p{N} _.+-]{0,64}ci(?![\p{L}\p{N}]))/giu;
 /** The beginning of a change id. Gerrit makes a link of it, and a second link hides a job from the page script. */
 const CHANGE_ID = /\bI(?=[0-9a-f]{8})/g;
-/** Far more than is shown. Cuts to it first, so that a huge text costs nothing. */
+/** Input is cut to this length first, so that a huge text costs nothing. Far more than is shown. */
 const INPUT_LIMIT = 4_000;
 const NO_BREAK_HYPHEN = '\u2011';
 
@@ -19,7 +19,7 @@ export function harmlessLine(line: string): string {
   return withoutCommands(line);
 }
 
-/** Sanitizes to one line. Looks the same to a person, but has no meaning for a program. */
+/** Sanitizes to one line, which looks the same to a person but has no meaning for a program. */
 export function harmless(text: string): string {
   const plain = text
     .slice(0, INPUT_LIMIT)
@@ -40,7 +40,7 @@ export function harmlessInJobLine(text: string): string {
     .replace(/ in(?= |$)/g, '\u00a0in');
 }
 
-/** One word that no parser splits or takes for a link. Job names in the configuration already are. */
+/** One word that no parser splits or reads as a link. The configuration already requires this of job names. */
 export function harmlessName(name: string): string {
   const word = name
     .slice(0, INPUT_LIMIT)

@@ -1,6 +1,7 @@
 /**
- * The text of the message that tests begin. No parser takes it for a result, and its mark differs from the result's
- * mark: otherwise the search for the result's message would find this one, and the result would not be posted.
+ * The text of the message that announces the start of the tests. No parser reads it as a result, and its mark differs
+ * from the result's mark: otherwise the search for the result's message would find this one, and the result would not
+ * be posted.
  */
 import { harmlessLine, harmlessName } from './sanitize.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The site's own comment: a text with placeholders in braces. Nothing in it is executed, and the value of a placeholder
- * is sanitized before it is inserted. The template is checked when the configuration is loaded.
+ * The site's comment template: a text with placeholders in braces. Nothing in it is executed, and the value of a
+ * placeholder is sanitized before it is inserted. The template is checked when the configuration is loaded.
  */
 
 import { clipped } from './byte-length.ts';
@@ -10,11 +10,11 @@ import { harmless, harmlessLine, harmlessUrl } from './sanitize.ts';
 /** The placeholders and their descriptions, which are also their documentation. */
 export const PLACEHOLDERS = {
   header: 'Build succeeded or failed, with the pipeline: the line that parsers look for',
-  help: 'how to rerun and whom to ask: the address in report.helpUrl',
+  help: 'how to rerun and whom to contact: the address in report.helpUrl',
   jobs: 'one line for each job',
   details: 'what else counts for the vote, and the reason for each verdict',
   tested: 'the commits that were tested',
-  run: 'the line by which sos-ci finds its own message',
+  run: 'the line that identifies the message of sos-ci',
   status: 'succeeded or failed',
   pipeline: "the pipeline's name",
   project: "the change's project",
@@ -29,7 +29,13 @@ export const PLACEHOLDERS = {
 type Placeholder = keyof typeof PLACEHOLDERS;
 
 /** Untrusted values. The combined line is sanitized too, because safe parts can form an unsafe line. */
-const FOREIGN: readonly string[] = ['project', 'branch', 'subject', 'owner', 'topic'] satisfies Placeholder[];
+const UNTRUSTED: readonly string[] = [
+  'project',
+  'branch',
+  'subject',
+  'owner',
+  'topic',
+] satisfies Placeholder[];
 /** Maximum characters of an untrusted value. */
 const VALUE_LIMIT = 200;
 
@@ -55,10 +61,12 @@ export function templateFaults(template: string): readonly TemplateFault[] {
     for (const { text, placeholder } of pieces) if (placeholder) used.add(text);
     const literal = pieces.map(({ text, placeholder }) => (placeholder ? '' : text)).join('');
     const unknown = pieces.filter(({ text, placeholder }) => placeholder && !isPlaceholder(text));
-    const odd = /[{}]/.test(line.replace(/\{\{|\}\}|\{[^{}]*\}/g, ''));
+    const hasUnmatchedBrace = /[{}]/.test(line.replace(/\{\{|\}\}|\{[^{}]*\}/g, ''));
     return [
       ...unknown.map(({ text }) => ({ line: index + 1, what: `{${text}} is not a placeholder` })),
-      ...(odd ? [{ line: index + 1, what: 'a brace has no partner: write {{ or }} for a literal one' }] : []),
+      ...(hasUnmatchedBrace
+        ? [{ line: index + 1, what: 'unmatched brace: write {{ or }} for a literal one' }]
+        : []),
       ...(harmlessLine(literal) === literal
         ? []
         : [{ line: index + 1, what: 'contains text that starts CIs' }]),
@@ -78,7 +86,7 @@ export function fillTemplate(template: string, parts: CommentParts, facts: Comme
       .join('')
       .trimEnd();
     if (filled.trim() === '' && pieces.some(({ placeholder }) => placeholder)) return [];
-    return [pieces.some(({ text }) => FOREIGN.includes(text)) ? harmlessLine(filled) : filled];
+    return [pieces.some(({ text }) => UNTRUSTED.includes(text)) ? harmlessLine(filled) : filled];
   });
   return lines
     .join('\n')
@@ -109,17 +117,17 @@ function valuesOf(parts: CommentParts, facts: CommentFacts): Readonly<Record<Pla
     run: parts.mark,
     status: parts.meaning.status,
     pipeline: parts.meaning.pipeline,
-    project: foreign(patchset.project),
-    branch: foreign(patchset.branch),
+    project: untrusted(patchset.project),
+    branch: untrusted(patchset.branch),
     change: String(patchset.change),
     patchset: String(patchset.patchset),
-    subject: foreign(patchset.subject),
-    owner: foreign(patchset.owner),
-    topic: foreign(patchset.topic),
+    subject: untrusted(patchset.subject),
+    owner: untrusted(patchset.owner),
+    topic: untrusted(patchset.topic),
     wiki: harmlessUrl(spec.helpUrl),
   };
 }
 
-function foreign(text: string): string {
+function untrusted(text: string): string {
   return clipped(harmless(text), VALUE_LIMIT);
 }

@@ -1,7 +1,7 @@
 /** The reason of a failure as one bounded line without line breaks, for developers on Gerrit. */
 
 import { assertNever, type Failure } from '../model/domain.ts';
-import { endTrouble } from '../model/judge-testing.ts';
+import { stageProblem } from '../model/judge-testing.ts';
 import type { JobMachineEvent } from './machine-setup.ts';
 
 const REASON_LIMIT = 300;
@@ -41,7 +41,7 @@ function describe(event: JobMachineEvent): string {
     case 'evidence.discard-failed':
       return failureText(event.failure);
     case 'stage.exited':
-      return endTrouble(event.stage, event.end) ?? '';
+      return stageProblem(event.stage, event.end) ?? '';
     case 'stage.lost':
       return `${event.stage} was lost: ${event.why}`;
     case 'results.read-failed':

@@ -54,7 +54,7 @@ const discardRetry = deadline(
 /** After the last attempt the job ends and leaves the rest to the sweep. */
 const discardFailed = [
   { guard: 'discardsLeft', target: 'discardBackoff' },
-  { target: '#job.done', actions: request(({ context, event }) => evidenceLeft(context, reasonOf(event))) },
+  { target: '#job.done', actions: request(({ context, event }) => evidenceLeaked(context, reasonOf(event))) },
 ] as const;
 const serverAppeared = {
   target: 'awaitingEffects',
@@ -76,7 +76,7 @@ const config = {
         actions: [decide('NODE_FAILURE'), update(({ context }) => ({ failures: context.failures + 1 }))],
       },
     ],
-    // The other paths to parked run code that may be what threw.
+    // The other paths to parked run code that may have thrown the error.
     'machine.quarantine-failed': {
       target: '.parked',
       actions: ['abort', ...minimalReport(), request(({ context }) => parked(context))],
@@ -271,7 +271,7 @@ function discardEvidence({ context }: Args) {
   } as const;
 }
 
-function evidenceLeft(context: JobContext, why: string) {
+function evidenceLeaked(context: JobContext, why: string) {
   return {
     type: 'raiseAlarm',
     key: `alarm:evidence-leaked:${context.discards}`,

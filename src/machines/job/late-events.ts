@@ -40,7 +40,7 @@ export const lateAnswers = {
   'job.rejected': noop,
 } as const;
 
-/** Events that a final state still accepts. They are recorded and move nothing. */
+/** Events that a final state still accepts. They are recorded and change no state. */
 export const terminalEvents = {
   ...lateAnswers,
   'server.active': noop,

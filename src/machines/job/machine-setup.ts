@@ -16,7 +16,7 @@ import type {
   Sibling,
   StageEnd,
 } from '../model/domain.ts';
-import { endTrouble } from '../model/judge-testing.ts';
+import { stageProblem } from '../model/judge-testing.ts';
 import type { Verdict } from '../model/verdict.ts';
 import { actionsFor, type StepMeta } from '../protocol/actions.ts';
 import type { Effect, KeyedEffect } from '../protocol/effects.ts';
@@ -141,7 +141,7 @@ function isSettled(event: StepMeta): boolean {
 }
 
 /** Whether a retry can help, according to the adapter that failed. */
-function mayHelp(event: JobMachineEvent): boolean {
+function retryMayHelp(event: JobMachineEvent): boolean {
   return !('failure' in event) || event.failure.retryable;
 }
 
@@ -192,11 +192,12 @@ export const jobSetup = setup({
     ofEarlierPublishing: ({ context, event }) =>
       event.settles !== null && !event.settles.endsWith(`:${context.publishAttempt}`),
     mayRetrySetup: ({ context, event }) =>
-      mayHelp(event) && context.attempt < context.spec.limits.setupAttempts,
+      retryMayHelp(event) && context.attempt < context.spec.limits.setupAttempts,
     mayRetryPublishing: ({ context, event }) =>
-      mayHelp(event) && context.publishAttempt < context.spec.limits.publishAttempts,
+      retryMayHelp(event) && context.publishAttempt < context.spec.limits.publishAttempts,
     cleanupAttemptsLeft: ({ context }) => context.cleanupAttempt < context.spec.limits.cleanupAttempts,
-    stackedWell: ({ event }) => event.type === 'stage.exited' && endTrouble(event.stage, event.end) === null,
+    stackedWell: ({ event }) =>
+      event.type === 'stage.exited' && stageProblem(event.stage, event.end) === null,
     stoppedByUs: ({ event }) => event.type === 'stage.exited' && event.end.how === 'stopped',
     hasResults: ({ context, event }) =>
       event.type === 'stage.exited' && event.end.how === 'exited' && context.spec.results !== null,

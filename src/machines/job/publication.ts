@@ -69,7 +69,8 @@ const publicationSetup = setup({
     noop: () => {},
   },
   guards: {
-    hopeless: ({ context, event }) => context.dropped || event.at - context.openedAt >= context.limits.ageMs,
+    mustAbandon: ({ context, event }) =>
+      context.dropped || event.at - context.openedAt >= context.limits.ageMs,
     crashedBefore: ({ context }) => context.crashes > 0,
   },
 });
@@ -91,7 +92,7 @@ const abandoned = {
   ],
 } as const;
 const failed = [
-  { guard: 'hopeless', ...abandoned },
+  { guard: 'mustAbandon', ...abandoned },
   {
     target: '#publication.backoff',
     actions: update(({ context, event }) => ({
@@ -124,7 +125,7 @@ const config = {
     'evidence.published': published,
     'evidence.publish-failed': noop,
     'machine.failed': abandoned,
-    // The other path to the end runs code that may be what threw. The sweep removes the collected files.
+    // The other path to the end runs code that may have thrown the error. The sweep removes the collected files.
     'machine.quarantine-failed': '.done',
     'daemon.crashed': [
       { guard: 'crashedBefore', ...abandoned },
@@ -136,7 +137,7 @@ const config = {
       entry: retry.arm,
       exit: retry.disarm,
       on: {
-        'timer.fired': [{ guard: 'hopeless', ...abandoned }, { target: 'publishing' }],
+        'timer.fired': [{ guard: 'mustAbandon', ...abandoned }, { target: 'publishing' }],
         'publication.dropped': abandoned,
       },
     },

@@ -169,7 +169,7 @@ function report(context: JobContext, at: number): JobReport {
 /** Alarm for a verdict caused by the infrastructure and not by the patch. */
 function infrastructureAlarm(context: JobContext): Effect | null {
   const { job, spec, reason, verdict } = context;
-  const kind = troubleOf(context);
+  const kind = alarmKindOf(context);
   if (kind === null) return null;
   const message = `${spec.name}: ${verdict}. ${reason}`;
   const shown = `sos-ci explain ${job}`;
@@ -185,7 +185,7 @@ function infrastructureAlarm(context: JobContext): Effect | null {
   return { type: 'raiseAlarm', key: 'alarm:own-trouble', alarm };
 }
 
-function troubleOf({ verdict, stageEnd }: JobContext): Alarm['kind'] | null {
+function alarmKindOf({ verdict, stageEnd }: JobContext): Alarm['kind'] | null {
   if (verdict === 'POST_FAILURE') return 'no-result';
   if (verdict !== 'NODE_FAILURE' && verdict !== 'RETRY_LIMIT') return null;
   if (stageEnd?.how !== 'exited') return 'node-failing';

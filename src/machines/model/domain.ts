@@ -34,7 +34,7 @@ export interface Patchset {
   readonly topic: string;
 }
 
-/** What one stage runs, and its limits. The key that it has says which kind it is. */
+/** What one stage runs, and its limits. Its key (`argv`, `script` or `playbook`) determines the kind. */
 export type StageSpec = CommandStage | ScriptStage | PlaybookStage;
 
 interface StageLimits {
@@ -57,13 +57,13 @@ export interface SecretSource {
   readonly env: string | null;
 }
 
-/** A program of the server, or of the work tree. */
+/** A program on the server or in the work tree. */
 export interface CommandStage extends StageLimits {
   /** Program and arguments; never passed through a shell. */
   readonly argv: readonly string[];
 }
 
-/** A program of the operator's on the daemon's host, which is copied to the server. */
+/** An operator's program on the daemon's host, which is copied to the server. */
 export interface ScriptStage extends StageLimits {
   readonly script: {
     /** Absolute path of the program on the daemon's host. */
@@ -74,7 +74,7 @@ export interface ScriptStage extends StageLimits {
   };
 }
 
-/** A playbook of the operator's, which ansible-playbook runs on the daemon's host against the server. */
+/** An operator's playbook, which ansible-playbook runs on the daemon's host against the server. */
 export interface PlaybookStage extends StageLimits {
   readonly playbook: {
     /** Absolute path on the daemon's host, or the full name of a playbook in a collection. */
@@ -83,13 +83,13 @@ export interface PlaybookStage extends StageLimits {
     readonly inventory: string | null;
     /** Absolute paths of the operator's files with variables. A later one wins. */
     readonly variableFiles: readonly string[];
-    /** Win over the files. JSON values; no secrets. */
+    /** Override the files. JSON values; no secrets. */
     readonly variables: Readonly<Record<string, unknown>>;
     readonly confine: Confinement;
   };
 }
 
-/** What keeps ansible-playbook from the rest of the daemon's host. */
+/** How the access of ansible-playbook to the daemon's host is restricted. */
 export const CONFINEMENTS = ['none', 'bubblewrap'] as const;
 export type Confinement = (typeof CONFINEMENTS)[number];
 
@@ -205,7 +205,7 @@ export type StageEnd =
   | { readonly how: 'timedOut' }
   | { readonly how: 'stopped' };
 
-/** The task that made a playbook fail. Foreign text: bounded, and without secrets. */
+/** The task that made a playbook fail. Untrusted text: bounded, and without secrets. */
 export interface FailedTask {
   readonly task: string;
   /** Its name in the inventory. */
@@ -251,7 +251,7 @@ export interface ChangeState {
   readonly kinds: readonly { readonly patchset: number; readonly kind: string }[];
 }
 
-/** The change as Gerrit shows it now. */
+/** The current state of the change in Gerrit. */
 export interface ResolvedChange {
   readonly status: 'open' | 'merged' | 'abandoned' | 'missing';
   /** Number of the current patchset; 0 for a change that is missing. */

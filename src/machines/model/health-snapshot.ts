@@ -41,5 +41,5 @@ export interface HealthSnapshot {
   /** Null: reporting is disabled, so no report is missing. */
   readonly reports: ReportActivity | null;
   /** Why Gerrit's events cannot be archived in files now; null: they can, or archiving is disabled. */
-  readonly unkept: string | null;
+  readonly archiveProblem: string | null;
 }

@@ -13,7 +13,7 @@ export interface Judgement {
 }
 
 /** Why the end of a stage is a problem of the CI; null when its command succeeded. */
-export function endTrouble(stage: Stage, end: StageEnd): string | null {
+export function stageProblem(stage: Stage, end: StageEnd): string | null {
   switch (end.how) {
     case 'exited':
       return end.code === 0
@@ -35,10 +35,10 @@ export function judgeTesting(
   unreadable: string,
   spec: Pick<JobSpec, 'results' | 'exitCodeIsResult'>,
 ): Judgement {
-  const trouble = endTrouble('testing', end) ?? '';
-  if (end.how === 'timedOut' || end.how === 'stopped') return { verdict: 'TIMED_OUT', reason: trouble };
+  const problem = stageProblem('testing', end) ?? '';
+  if (end.how === 'timedOut' || end.how === 'stopped') return { verdict: 'TIMED_OUT', reason: problem };
   if (end.how === 'killed' || couldNotRun(end.code) !== null)
-    return { verdict: 'NODE_FAILURE', reason: trouble };
+    return { verdict: 'NODE_FAILURE', reason: problem };
   if (results !== null && results.failed > 0) return failedTests(results);
   if (spec.exitCodeIsResult && end.code !== 0) {
     return { verdict: 'FAILURE', reason: exitText(end) };

@@ -39,13 +39,13 @@ function write(value: unknown, memo: Memo | null, depth: number): string {
   }
 }
 
-function writeObject(value: object, here: Memo | null, memo: Memo | null, depth: number): string {
-  const known = here?.get(value);
+function writeObject(value: object, cache: Memo | null, memo: Memo | null, depth: number): string {
+  const known = cache?.get(value);
   if (known !== undefined) return known;
   const text = Array.isArray(value)
     ? writeList(value, memo, depth)
     : writeMembers(value as Readonly<Record<string, unknown>>, memo, depth);
-  here?.set(value, text);
+  cache?.set(value, text);
   return text;
 }
 

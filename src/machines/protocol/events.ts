@@ -27,7 +27,7 @@ import type { MailSpec } from '../review/mail.ts';
 import type { StartCause } from '../trigger/rules/cause.ts';
 import type { ReviewJob } from '../trigger/rules/files.ts';
 import type { VerdictsEvent } from '../verdicts/verdict-events.ts';
-import type { JobInForce, VoteRun } from '../verdicts/vote-rule.ts';
+import type { ActiveJob, VoteRun } from '../verdicts/vote-rule.ts';
 import type { PublishSpec } from './effects.ts';
 
 /** Events that any machine may receive. */
@@ -85,7 +85,7 @@ export type JobEvent =
       readonly type: 'stage.exited';
       readonly stage: Stage;
       readonly end: StageEnd;
-      /** Its last line of output, if it did not end well and the line is known. */
+      /** Its last line of output, if it failed and the line is known. */
       readonly lastLine?: string;
     }
   | {
@@ -119,7 +119,7 @@ export type JobEvent =
   | { readonly type: 'evidence.abandoned'; readonly why: string }
   /** The review has recorded this job's verdict. */
   | { readonly type: 'verdict.accepted' }
-  /** Settle `deleteServer`: nothing of this job is left; something is. */
+  /** Settle `deleteServer`: no server of this job is left; the deletion failed. */
   | { readonly type: 'server.deleted'; readonly deleted: number }
   | { readonly type: 'server.delete-failed'; readonly failure: Failure }
   /** Settle `discardEvidence`. */
@@ -144,7 +144,7 @@ export type ReviewEvent =
       /** The mail at its end; absent: none. */
       readonly mail?: MailSpec;
     }
-  /** Settle `lookUpChange`: the change as Gerrit shows it now; the look-up failed. */
+  /** Settle `lookUpChange`: the current state of the change; the look-up failed. */
   | { readonly type: 'change.looked-up'; readonly change: ResolvedChange }
   | { readonly type: 'change.lookup-failed'; readonly failure: Failure }
   /** A vote on the patchset while the review waits for one. */
@@ -178,14 +178,14 @@ export type ReviewEvent =
   | {
       readonly type: 'change-state.read';
       readonly change: ChangeState;
-      readonly jobs: readonly JobInForce[];
+      readonly jobs: readonly ActiveJob[];
     }
   | {
       readonly type: 'change-state.read-failed';
       readonly failure: Failure;
-      readonly jobs: readonly JobInForce[];
+      readonly jobs: readonly ActiveJob[];
     }
-  /** Settle `postStartMessage`: Gerrit has it; unknown. */
+  /** Settle `postStartMessage`: Gerrit has accepted it; unknown. */
   | { readonly type: 'start-message.posted' }
   | { readonly type: 'start-message.post-failed'; readonly failure: Failure }
   /**
@@ -251,7 +251,7 @@ export type VotingEvent =
   | CommonEvent
   /** The first daemon that supports this history uses the database. */
   | { readonly type: 'voting.opened' }
-  /** A review has its result, and asks before it votes. */
+  /** A review that has its result requests the permission to vote. */
   | {
       readonly type: 'vote.requested';
       readonly review: string;
@@ -291,7 +291,7 @@ export type StreamEvent =
       readonly server: string;
       readonly limits: StreamLimits;
       /**
-       * An operator wants everything since then to be checked again; null: continue from the last daemon's position.
+       * An operator requests that everything since then is checked; null: continue from the last daemon's position.
        */
       readonly since: number | null;
     }

@@ -138,7 +138,7 @@ export const reviewSetup = setup({
     noop: () => {},
   },
   guards: {
-    objectionable: ({ context, event }) =>
+    mustReject: ({ context, event }) =>
       event.type === 'change.looked-up' && unmetPrecondition(context, event.change) !== null,
     allSkipped: ({ context, event }) =>
       event.type === 'change.looked-up' &&
@@ -147,9 +147,9 @@ export const reviewSetup = setup({
     mustHold: ({ context, event }) => event.type === 'change.looked-up' && !isReady(context, event.change),
     mustMerge: ({ context }) => context.plan.merge,
     mayLookUpAgain: ({ context, event }) =>
-      mayHelp(event) && context.lookUpAttempt < context.plan.lookUpAttempts,
+      retryMayHelp(event) && context.lookUpAttempt < context.plan.lookUpAttempts,
     mayMergeAgain: ({ context, event }) =>
-      mayHelp(event) && context.mergeAttempt < context.plan.mergeAttempts,
+      retryMayHelp(event) && context.mergeAttempt < context.plan.mergeAttempts,
     awaitedVote: ({ context, event }) =>
       event.type === 'vote.cast' && satisfiesHold(event.vote, context.plan.hold),
     vetoVote: ({ context, event }) => event.type === 'vote.cast' && isVeto(event.vote, context.plan.hold),
@@ -160,7 +160,8 @@ export const reviewSetup = setup({
     /** Also when this review has no result to count: it may vote because of other runs. */
     needsPermission: ({ context }) => context.report.maxConsecutiveFailures > 0 && votes(context),
     votes: ({ context }) => votes(context),
-    mayReadAgain: ({ context, event }) => mayHelp(event) && context.readAttempt < context.report.postAttempts,
+    mayReadAgain: ({ context, event }) =>
+      retryMayHelp(event) && context.readAttempt < context.report.postAttempts,
     shadow: ({ context }) => !context.report.enabled,
     finished: ({ context }) => context.outcome !== null,
     withdrawn: ({ context }) => context.withdrawn,
@@ -174,10 +175,10 @@ export const reviewSetup = setup({
       const leftOut = event.type === 'review.posted' && event.voted === false;
       return !leftOut && Object.keys(context.sent?.labels ?? {}).length > 0;
     },
-    voteIsThere: ({ context, event }) =>
+    voteIsShown: ({ context, event }) =>
       event.type === 'votes.read' && context.sent !== null && isShown(context.sent, event.votes),
     mayMailAgain: ({ context, event }) =>
-      mayHelp(event) && context.mailAttempt < (context.mail?.attempts ?? 0),
+      retryMayHelp(event) && context.mailAttempt < (context.mail?.attempts ?? 0),
     mayRetryConfirm: ({ context }) => context.confirmAttempt < context.report.confirmAttempts,
     crashedBefore: ({ context }) => context.crashes > 0,
     failedBefore: ({ context }) => context.failed === true,
@@ -185,7 +186,7 @@ export const reviewSetup = setup({
 });
 
 /** Whether a retry can help, according to the adapter that failed. */
-function mayHelp(event: ReviewMachineEvent): boolean {
+function retryMayHelp(event: ReviewMachineEvent): boolean {
   return !('failure' in event) || event.failure.retryable;
 }
 

@@ -37,7 +37,7 @@ export interface MailFacts {
   readonly posted: boolean | null;
 }
 
-/** The mail, or null when the configuration wants none for this outcome. */
+/** The mail, or null when the configuration requests none for this outcome. */
 export function reviewMail(facts: MailFacts, { to, on }: MailSpec): Mail | null {
   const { review, patchset, pipeline, reports, posted } = facts;
   const verdict = summary(reports);

@@ -31,7 +31,7 @@ const withdraw = { actions: update(() => ({ withdrawn: true })) } as const;
 const nextAttempt = update(({ context }) => ({ postAttempt: context.postAttempt + 1 }));
 
 /** Unless Gerrit had the message already, the vote that counts is the last attempt's. */
-const keepTaken = update(({ context: { sent }, event }) =>
+const keepAcceptedVote = update(({ context: { sent }, event }) =>
   sent === null || event.type !== 'review.posted' || event.found ? {} : { sent: { ...sent, earlier: [] } },
 );
 
@@ -45,7 +45,7 @@ export const posting = reviewSetup.createStateConfig({
       on: {
         'review.posted': [
           // A vote that was left out (outdated patchset, closed change) needs no confirmation and is no error.
-          { guard: 'hasVote', target: '#review.confirmingVote', actions: keepTaken },
+          { guard: 'hasVote', target: '#review.confirmingVote', actions: keepAcceptedVote },
           { target: '#review.done', actions: finish('posted') },
         ],
         'vote.rejected': [

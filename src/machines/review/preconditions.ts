@@ -1,6 +1,6 @@
 /**
- * Why the jobs of a patchset do not run, and whether the vote that they wait for is there. Pure functions of the
- * answers of Gerrit and git before anything boots.
+ * Why the jobs of a patchset do not run, and whether the vote that they wait for was cast. Pure functions of the
+ * responses of Gerrit and git before any server boots.
  */
 
 import type { AccountVote, HoldSpec, Patchset, ResolvedChange } from '../model/domain.ts';
@@ -9,7 +9,7 @@ import type { ReviewEvent } from '../protocol/events.ts';
 import { judgeFiles } from '../trigger/rules/files.ts';
 import type { ReviewContext } from './machine-setup.ts';
 
-export interface Objection {
+export interface Rejection {
   readonly verdict: Extract<Verdict, 'MERGER_FAILURE' | 'NODE_FAILURE' | 'ABORTED'>;
   readonly reason: string;
 }
@@ -38,12 +38,12 @@ export function skippedJobs(
 }
 
 /** The reason in an event not to run the jobs. Throws for an event without one, which is a programming error. */
-export function objection(context: ReviewContext, event: ReviewEvent): Objection {
+export function rejectionFor(context: ReviewContext, event: ReviewEvent): Rejection {
   switch (event.type) {
     case 'change.looked-up': {
-      const against = unmetPrecondition(context, event.change);
-      if (against === null) throw new Error('refused without a reason');
-      return against;
+      const rejection = unmetPrecondition(context, event.change);
+      if (rejection === null) throw new Error('refused without a reason');
+      return rejection;
     }
     case 'patchset.conflicted':
       return { verdict: 'MERGER_FAILURE', reason: conflict(context, event) };
@@ -65,7 +65,7 @@ export function objection(context: ReviewContext, event: ReviewEvent): Objection
 export function unmetPrecondition(
   { plan, patchset }: Pick<ReviewContext, 'plan' | 'patchset'>,
   change: ResolvedChange,
-): Objection | null {
+): Rejection | null {
   const stale = plan.onlyCurrent ? whyNotCurrent(change, patchset, plan) : null;
   if (stale !== null) return { verdict: 'ABORTED', reason: stale };
   if (plan.merge && change.trouble !== null) return { verdict: 'MERGER_FAILURE', reason: change.trouble };
@@ -102,11 +102,12 @@ function conflict(
   const named = event.files.slice(0, FILES_NAMED).join(', ');
   const more = event.files.length > FILES_NAMED ? ` and ${event.files.length - FILES_NAMED} more` : '';
   const where = named === '' ? '' : `: ${named}${more}`;
-  const who = event.change === patchset.change ? 'the patch' : `change ${event.change}, which it depends on,`;
-  return `${who} does not merge with ${event.branch} of ${event.project}${where}`;
+  const what =
+    event.change === patchset.change ? 'the patch' : `change ${event.change}, which it depends on,`;
+  return `${what} does not merge with ${event.branch} of ${event.project}${where}`;
 }
 
-/** True when the awaited vote is there, or no vote is awaited. */
+/** True when the awaited vote was cast, or no vote is awaited. */
 export function isReady(
   { held, plan }: Pick<ReviewContext, 'held' | 'plan'>,
   change: ResolvedChange,
@@ -115,15 +116,15 @@ export function isReady(
 }
 
 export function satisfiesHold(vote: AccountVote, hold: HoldSpec | null): boolean {
-  if (hold === null || !isOfHold(vote, hold)) return false;
+  if (hold === null || !matchesHold(vote, hold)) return false;
   return hold.value < 0 ? vote.value <= hold.value : vote.value >= hold.value;
 }
 
 /** The awaited CI has voted against the patch, so our result would only be noise. */
 export function isVeto(vote: AccountVote, hold: HoldSpec | null): boolean {
-  return hold !== null && isOfHold(vote, hold) && Math.sign(vote.value) === -Math.sign(hold.value);
+  return hold !== null && matchesHold(vote, hold) && Math.sign(vote.value) === -Math.sign(hold.value);
 }
 
-function isOfHold(vote: AccountVote, hold: HoldSpec): boolean {
+function matchesHold(vote: AccountVote, hold: HoldSpec): boolean {
   return vote.account === hold.account && vote.label === hold.label;
 }

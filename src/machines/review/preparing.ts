@@ -1,7 +1,7 @@
 /**
  * preparing: runs before any job of the patchset waits for a slot. Looks the change up in Gerrit, waits for a vote if
  * the plan requires one, and merges the patch with its branch and its dependencies. Jobs that cannot or need not run
- * are refused before anything boots.
+ * are refused before any server boots.
  */
 import { backoff } from '../model/backoff.ts';
 import type { Effect } from '../protocol/effects.ts';
@@ -14,7 +14,7 @@ import {
   reviewSetup,
   update,
 } from './machine-setup.ts';
-import { isHidden, objection, satisfiesHold, skippedJobs } from './preconditions.ts';
+import { isHidden, rejectionFor, satisfiesHold, skippedJobs } from './preconditions.ts';
 import { announceStart } from './start-message.ts';
 
 const lookUpDeadline = deadline(
@@ -43,7 +43,7 @@ const noop = { actions: 'noop' } as const;
 const refused = { target: '#review.awaitingJobs', actions: request(refuseAll) } as const;
 const lookedUp = [
   {
-    guard: 'objectionable',
+    guard: 'mustReject',
     target: '#review.awaitingJobs',
     actions: [
       update(({ context, event }) =>
@@ -69,7 +69,7 @@ const notMerged = [{ guard: 'mayMergeAgain', target: 'mergeBackoff' }, refused] 
 
 export const preparing = reviewSetup.createStateConfig({
   tags: ['jobs-pending', 'preparing'],
-  description: 'its change is prepared',
+  description: 'its change is being prepared',
   initial: 'lookingUp',
   on: {
     // A vote may be cast during the look-up and be missing from its answer.
@@ -77,7 +77,7 @@ export const preparing = reviewSetup.createStateConfig({
   },
   states: {
     lookingUp: {
-      description: 'the change is looked up in Gerrit',
+      description: 'the change is being looked up in Gerrit',
       entry: [
         update(({ context }) => ({ lookUps: context.lookUps + 1 })),
         request(lookUpChange),
@@ -88,7 +88,7 @@ export const preparing = reviewSetup.createStateConfig({
     },
     lookUpBackoff: {
       tags: 'backoff',
-      description: 'the change is looked up in Gerrit again',
+      description: 'the change will be looked up in Gerrit again',
       entry: lookUpRetry.arm,
       exit: [lookUpRetry.disarm, update(({ context }) => ({ lookUpAttempt: context.lookUpAttempt + 1 }))],
       on: { 'timer.fired': 'lookingUp' },
@@ -105,7 +105,7 @@ export const preparing = reviewSetup.createStateConfig({
       },
     },
     merging: {
-      description: 'the patch is merged with its branch',
+      description: 'the patch is being merged with its branch',
       entry: [request(mergePatchset), mergeDeadline.arm],
       exit: mergeDeadline.disarm,
       on: {
@@ -123,7 +123,7 @@ export const preparing = reviewSetup.createStateConfig({
     },
     mergeBackoff: {
       tags: 'backoff',
-      description: 'the patch is merged with its branch again',
+      description: 'the patch will be merged with its branch again',
       entry: mergeRetry.arm,
       exit: [mergeRetry.disarm, update(({ context }) => ({ mergeAttempt: context.mergeAttempt + 1 }))],
       on: { 'timer.fired': 'merging' },
@@ -197,7 +197,7 @@ function releaseAll({ context, event }: ReviewArgs): readonly Effect[] {
 
 /** Refuses all jobs. Each reports this verdict at once, and the review comments on it. */
 function refuseAll({ context, event }: ReviewArgs): readonly Effect[] {
-  return sendToJobs(context, { type: 'job.rejected', ...objection(context, event) });
+  return sendToJobs(context, { type: 'job.rejected', ...rejectionFor(context, event) });
 }
 
 function sendToJobs(context: ReviewContext, event: AnyEvent): readonly Effect[] {

@@ -47,7 +47,7 @@ const alarmDeadline = deadline(
 );
 const noop = { actions: 'noop' } as const;
 const withdraw = { actions: update(() => ({ withdrawn: true })) } as const;
-/** Answers that arrive after an internal error or an alarm has moved the review on. Gerrit's answers are kept. */
+/** Answers that arrive after an internal error or an alarm has changed the state. Gerrit's answers are kept. */
 const lateAnswers = {
   'review.posted': { actions: finish('posted') },
   'review.post-failed': noop,
@@ -85,7 +85,7 @@ const eventsAfterEnd = {
   'daemon.crashed': noop,
 } as const;
 /** Superseded or cancelled before anything was posted. */
-const withdrawnByPeople = {
+const withdrawnBeforePost = {
   'review.superseded': { target: '#review.done', actions: [finish('withdrawn'), cancelOpenJobs] },
   'review.cancelled': { target: '#review.done', actions: [finish('withdrawn'), cancelOpenJobs] },
 } as const;
@@ -122,7 +122,8 @@ const config = {
         ],
       },
     ],
-    // The other path to parked runs code that may be what threw. Cancels all jobs, including those that have reported.
+    // The other path to parked runs code that may have thrown the error. Cancels all jobs, also those that have
+    // reported.
     'machine.quarantine-failed': { target: '.parked', actions: [finish('parked'), request(cancelAll)] },
     'daemon.crashed': [
       { guard: 'crashedBefore', target: '.parked', actions: [finish('parked'), cancelOpenJobs] },
@@ -132,7 +133,7 @@ const config = {
   states: {
     preparing: {
       ...preparing,
-      on: { ...preparing.on, ...withdrawnByPeople },
+      on: { ...preparing.on, ...withdrawnBeforePost },
     },
     awaitingJobs: {
       tags: 'jobs-pending',
@@ -149,21 +150,21 @@ const config = {
       on: {
         // Without any report it waits for the first verdict: every job ends and reports eventually.
         'timer.fired': { actions: update(() => ({ overdue: true })) },
-        ...withdrawnByPeople,
+        ...withdrawnBeforePost,
       },
     },
     awaitingEvidence: {
       entry: evidenceDeadline.arm,
       exit: evidenceDeadline.disarm,
       always: { guard: 'nothingPending', target: 'verdictsComplete' },
-      on: { 'timer.fired': 'verdictsComplete', ...withdrawnByPeople },
+      on: { 'timer.fired': 'verdictsComplete', ...withdrawnBeforePost },
     },
     verdictsComplete: {
       always: [{ guard: 'needsPermission', target: 'checkingVotePermission' }, { target: 'permissionKnown' }],
     },
     checkingVotePermission: {
       ...checkingVotePermission,
-      on: { ...checkingVotePermission.on, ...withdrawnByPeople },
+      on: { ...checkingVotePermission.on, ...withdrawnBeforePost },
     },
     permissionKnown: {
       always: [
@@ -173,7 +174,7 @@ const config = {
         { target: 'posting' },
       ],
     },
-    computingVote: { ...computingVote, on: withdrawnByPeople },
+    computingVote: { ...computingVote, on: withdrawnBeforePost },
     posting,
     confirmingVote,
     raisingAlarm: {

@@ -1,7 +1,7 @@
 /**
- * The optional message that the tests begin. It is requested when the jobs are released to wait for their servers, so
- * nothing is announced for a patch that is not tested. It is sent once, in parallel with everything else; the result
- * does not depend on it.
+ * The optional message that announces the start of the tests. It is requested when the jobs are released to wait for
+ * their servers, so nothing is announced for a patch that is not tested. It is sent once, in parallel with everything
+ * else; the result does not depend on it.
  */
 import { startComment, startRun } from '../comment/start-message.ts';
 import { request } from './machine-setup.ts';

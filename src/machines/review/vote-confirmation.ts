@@ -42,7 +42,7 @@ export const confirmingVote = reviewSetup.createStateConfig({
       exit: readDeadline.disarm,
       on: {
         'votes.read': [
-          { guard: 'voteIsThere', target: '#review.done', actions: finish('posted') },
+          { guard: 'voteIsShown', target: '#review.done', actions: finish('posted') },
           { target: '#review.raisingAlarm', actions: [withAlarm('vote-dropped'), finish('posted')] },
         ],
         'votes.read-failed': unread,

@@ -5,9 +5,9 @@ import { harmless } from '../comment/sanitize.ts';
 import { type VoteExplanation, voteLines } from '../comment/vote-lines.ts';
 import type { ChangeState, JobReport, Patchset } from '../model/domain.ts';
 import {
+  type ActiveJob,
   computeVote,
   countingPatchset,
-  type JobInForce,
   type VoteDecision,
   type VoteFacts,
   type VoteRun,
@@ -18,7 +18,7 @@ import type { ReviewContext } from './machine-setup.ts';
 export interface VoteInputs {
   /** Null: Gerrit was not read. */
   readonly change: ChangeState | null;
-  readonly jobs: readonly JobInForce[];
+  readonly jobs: readonly ActiveJob[];
   /** Null: the verdicts history has not answered. */
   readonly runs: readonly VoteRun[] | null;
   readonly prunedUpTo: number;

@@ -54,17 +54,17 @@ export const countCatchUpAlarm = update(({ context }) => ({
 
 export function raise(
   kind: Alarm['kind'],
-  say: (args: StreamArgs) => { readonly message: string; readonly hint: string },
+  describe: (args: StreamArgs) => { readonly message: string; readonly hint: string },
 ) {
   return request((args) => ({
     type: 'raiseAlarm',
     key: `alarm:${args.context.alarms}`,
-    alarm: { kind, target: args.context.server, ...say(args) },
+    alarm: { kind, target: args.context.server, ...describe(args) },
   }));
 }
 
 /** The union of both gaps. */
-export function both(one: Gap | null, other: Gap | null): Gap | null {
+export function unionOf(one: Gap | null, other: Gap | null): Gap | null {
   if (one === null || other === null) return one ?? other;
   const everything = one.everything || other.everything;
   const changes = everything ? [] : [...new Set([...one.changes, ...other.changes])];

@@ -8,7 +8,6 @@ import { formatLimit } from '../model/duration.ts';
 import { assertFirstEvent } from '../protocol/actions.ts';
 import { once } from '../protocol/once.ts';
 import {
-  both,
   clearCatchUpAlarm,
   clearDownAlarm,
   countAlarm,
@@ -21,6 +20,7 @@ import {
   type StreamContext,
   type StreamMachineEvent,
   streamSetup,
+  unionOf,
   update,
 } from './stream-setup.ts';
 
@@ -51,7 +51,7 @@ const keepWhy = update(({ event }) =>
 const widen = update(({ context, event }) => {
   if (event.type !== 'stream.gap-suspected') return {};
   const { changes, why } = event;
-  return { gap: both(context.gap, { everything: changes === null, changes: changes ?? [], why }) };
+  return { gap: unionOf(context.gap, { everything: changes === null, changes: changes ?? [], why }) };
 });
 const begin = update(({ context, event }) =>
   event.type === 'stream.started'
@@ -136,7 +136,7 @@ const config = {
       },
       states: {
         connecting: { description: 'connecting' },
-        backoff: { description: 'not connected, tried again' },
+        backoff: { description: 'not connected, retrying' },
         rejected: { description: 'refused by Gerrit' },
       },
     },
@@ -162,7 +162,7 @@ const config = {
       states: {
         deciding: { always: [{ guard: 'mayCatchUp', target: 'catchingUp' }, { target: 'listening' }] },
         catchingUp: {
-          description: 'connected, looking for what was missed',
+          description: 'connected, checking for missed events',
           entry: [
             update(({ context }) => ({
               catchUps: context.catchUps + 1,
@@ -186,14 +186,14 @@ const config = {
               {
                 guard: 'failedOften',
                 target: 'catchUpBackoff',
-                actions: [update(unclosed), countCatchUpAlarm, raise('catch-up-failing', failing)],
+                actions: [update(reopened), countCatchUpAlarm, raise('catch-up-failing', failing)],
               },
-              { target: 'catchUpBackoff', actions: update(unclosed) },
+              { target: 'catchUpBackoff', actions: update(reopened) },
             ],
           },
         },
         catchUpBackoff: {
-          description: 'connected, what was missed could not be looked up yet',
+          description: 'connected, missed events could not be looked up yet',
           entry: retryTimer.arm,
           exit: retryTimer.disarm,
           on: { 'timer.fired': 'catchingUp' },
@@ -268,7 +268,7 @@ function closed({ context, event }: StreamArgs): Partial<StreamContext> {
   const again = { everything: false, changes: unsure, why: 'the stream reported the same changes meanwhile' };
   return {
     asked: null,
-    gap: unsure.length === 0 ? context.gap : both(again, context.gap),
+    gap: unsure.length === 0 ? context.gap : unionOf(again, context.gap),
     failures: 0,
     crashes: 0,
     catchUpAlarmActive: false,
@@ -277,8 +277,8 @@ function closed({ context, event }: StreamArgs): Partial<StreamContext> {
   };
 }
 
-function unclosed({ context }: StreamArgs): Partial<StreamContext> {
-  return { asked: null, gap: both(context.asked, context.gap), failures: context.failures + 1 };
+function reopened({ context }: StreamArgs): Partial<StreamContext> {
+  return { asked: null, gap: unionOf(context.asked, context.gap), failures: context.failures + 1 };
 }
 
 function failing({ context, event }: StreamArgs) {

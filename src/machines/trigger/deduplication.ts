@@ -77,14 +77,14 @@ export function textHash(text: string, hash: Hash): string {
   return hash(text.slice(0, TEXT_LIMIT).replace(/\s+/gu, ' ').trim()).slice(0, TEXT_DIGITS);
 }
 
-/** The fingerprint of a comment. @param words a hash from `textHash` */
+/** The fingerprint of a comment. @param textPart a hash from `textHash` */
 export function fingerprintOf(
   votes: readonly { readonly label: string; readonly value: number }[],
-  words: string,
+  textPart: string,
   hash: Hash,
 ): string {
   const cast = votes.map(({ label, value }) => `${label}=${value}`).sort();
-  return cast.length === 0 ? words : `${words}+${hash(cast.join(' ')).slice(0, VOTES_DIGITS)}`;
+  return cast.length === 0 ? textPart : `${textPart}+${hash(cast.join(' ')).slice(0, VOTES_DIGITS)}`;
 }
 
 /** The votes part of a fingerprint. */
@@ -131,8 +131,8 @@ export function matchSeen<T extends EventFingerprint>(
  */
 export function findUnconfirmed(fingerprint: EventFingerprint, seen: readonly SeenEvent[]): SeenEvent | null {
   const key = keyOf(fingerprint);
-  const silent = seen.filter((one) => !one.streamed && keyOf(one) === key);
-  return silent.reduce<SeenEvent | null>(
+  const unconfirmed = seen.filter((one) => !one.streamed && keyOf(one) === key);
+  return unconfirmed.reduce<SeenEvent | null>(
     (first, one) => (first === null || one.at < first.at ? one : first),
     null,
   );

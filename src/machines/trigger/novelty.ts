@@ -21,10 +21,10 @@ export type Novelty =
    */
   | { readonly is: 'echo'; readonly seen: SeenEvent }
   /** A comment without its text: the change is looked up for it. */
-  | { readonly is: 'wordless' };
+  | { readonly is: 'without-text' };
 
 /**
- * @param sighting null: the event needs no deduplication
+ * @param fingerprint null: the event needs no deduplication
  * @param seen the seen events of the change, before this one
  * @param streamed false: found by a query
  */
@@ -39,7 +39,7 @@ export function noveltyOf(
     return patchsetNovelty(event, samePatchset(fingerprint, seen));
   }
   if (streamed && event.type === 'comment-added' && hiddenComments(event.comment) > 0) {
-    return { is: 'wordless' };
+    return { is: 'without-text' };
   }
   const echo = streamed ? findUnconfirmed(fingerprint, seen) : null;
   return echo === null ? { is: 'new', hidden: false } : { is: 'echo', seen: echo };
@@ -64,8 +64,11 @@ export function vetoOf({ is }: Novelty): Finding | null {
     case 'known':
       return { rule: 'seen', why: 'this patchset was seen before' };
     case 'echo':
-      return { rule: 'seen', why: 'it may be what was looked up before; the change is looked up again' };
-    case 'wordless':
+      return {
+        rule: 'seen',
+        why: 'it may repeat an event that a query found; the change is looked up again',
+      };
+    case 'without-text':
       return { rule: 'seen', why: 'its text is not in the event; the change is looked up' };
     default:
       return null;

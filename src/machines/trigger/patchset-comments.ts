@@ -77,11 +77,11 @@ export function matchComments<M extends Message>(
   for (const [message, found] of pool.share(unknown.reverse())) {
     const votes = votesIn(fingerprintOf(message.votes, '', hash));
     // The stream may have sent text that Gerrit no longer shows, for example of a deleted comment.
-    const near =
+    const candidate =
       found.length > 0 ? null : assignments.free(message).find(({ text }) => votesIn(text) === votes);
-    const words = found.length === 0 ? message.written : found.join('\n');
-    const text = near?.text ?? fingerprintOf(message.votes, textHash(words, hash), hash);
-    if (near) assignments.take(message, near.text);
+    const comparedText = found.length === 0 ? message.written : found.join('\n');
+    const text = candidate?.text ?? fingerprintOf(message.votes, textHash(comparedText, hash), hash);
+    if (candidate) assignments.take(message, candidate.text);
     texts.set(message, { text, comments: found });
   }
   return texts;
@@ -153,7 +153,7 @@ function textsOf(comments: readonly PatchsetComment[]): readonly string[] {
 }
 
 /** How many comments of one message are tried in combination. */
-const TOGETHER = 3;
+const MAX_COMBINED = 3;
 
 /** The comments that are not assigned to a message yet. */
 class Pool {
@@ -167,12 +167,12 @@ class Pool {
 
   /** The comments whose text gives the message's known fingerprint; empty: none do. */
   find(message: Message, known: string): readonly PatchsetComment[] {
-    const mine = this.#left.filter(({ at }) => at === null || at === message.at);
-    for (let length = 1; length <= Math.min(message.hidden, TOGETHER); length += 1) {
-      for (let from = mine.length - length; from >= 0; from -= 1) {
-        const tried = mine.slice(from, from + length);
-        const words = textHash(textsOf(tried).join('\n'), this.#hash);
-        if (fingerprintOf(message.votes, words, this.#hash) === known) return tried;
+    const available = this.#left.filter(({ at }) => at === null || at === message.at);
+    for (let length = 1; length <= Math.min(message.hidden, MAX_COMBINED); length += 1) {
+      for (let from = available.length - length; from >= 0; from -= 1) {
+        const tried = available.slice(from, from + length);
+        const comparedText = textHash(textsOf(tried).join('\n'), this.#hash);
+        if (fingerprintOf(message.votes, comparedText, this.#hash) === known) return tried;
       }
     }
     return [];

@@ -11,7 +11,7 @@ import { type Novelty, noveltyOf } from './novelty.ts';
 import { matchesAny } from './rules/glob.ts';
 import { type CountedStart, LIMIT_WINDOW_MS } from './rules/rate-limit.ts';
 import type { RuleName } from './rules/rule-names.ts';
-import type { BeganBy } from './rules/trigger-key.ts';
+import type { StartLookup } from './rules/trigger-key.ts';
 import type { Decision, Start } from './trigger.ts';
 
 /** One of our reviews on the same change that has not ended. */
@@ -57,13 +57,13 @@ export interface TriggerFacts {
   readonly queueLength: number;
   /** Starts in the hour that ends at `until`. */
   readonly starts: (until: number) => readonly CountedStart[];
-  readonly began: BeganBy;
+  readonly startResult: StartLookup;
   /** Novelty of the event. */
   readonly novelty: Novelty;
 }
 
-/** Facts as if every review ended before the next event, and no event had been seen before the first. */
-export class Rehearsal {
+/** Simulates the facts: every review ends before the next event, and no event was seen before the first. */
+export class SimulatedFacts {
   private starts: readonly CountedStart[] = [];
   /** The branch of each trigger's start. */
   private readonly triggers = new Map<string, string>();
@@ -114,7 +114,7 @@ export class Rehearsal {
       queueLength: Number.POSITIVE_INFINITY,
       starts: (until) =>
         this.starts.filter((start) => start.at > until - LIMIT_WINDOW_MS && start.at <= until),
-      began: (trigger, branch) => {
+      startResult: (trigger, branch) => {
         const tested = this.triggers.get(trigger);
         if (tested === undefined) return 'nothing';
         return tested === branch ? 'test' : 'other';

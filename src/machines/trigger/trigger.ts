@@ -65,8 +65,8 @@ export type Decision =
 export interface Explanation {
   readonly decisions: readonly Decision[];
   readonly jobs: readonly JobFinding[];
-  /** A run of this CI was requested: if it is ignored, people must be able to see why. */
-  readonly asked: boolean;
+  /** The event requests a run of this CI: if it is ignored, people must be able to see why. */
+  readonly isRequest: boolean;
 }
 
 export function decide(event: GerritEvent, rules: TriggerRules, facts: TriggerFacts): readonly Decision[] {
@@ -126,11 +126,13 @@ export function resume(
 function onPatchset(event: StartingEvent, rules: TriggerRules, facts: TriggerFacts): Explanation {
   if (isOurs(event.by, rules)) {
     const why = event.type === 'comment-added' ? 'our own comment' : 'done by our own account';
-    return only([...overtaken(event, rules, facts), ignore({ rule: 'own-account', why })]);
+    return only([...endOutdated(event, rules, facts), ignore({ rule: 'own-account', why })]);
   }
   const jobs = rules.jobs.map((job) => judgeJob(event, rules, job));
   const left =
-    event.type === 'patchset-created' && event.movedFrom !== undefined ? leftBehind(event, facts) : [];
+    event.type === 'patchset-created' && event.movedFrom !== undefined
+      ? reviewsOfOldBranch(event, facts)
+      : [];
   const decisions = [
     ...left.map((review) => supersede(review, event.patchset, movedTo(event.patchset))),
     ...forwardVotes(event, facts.open),
@@ -139,7 +141,7 @@ function onPatchset(event: StartingEvent, rules: TriggerRules, facts: TriggerFac
   return {
     decisions,
     jobs,
-    asked: jobs.some(({ passed }) => passed > 0) && requestsRun(event, rules, rules.jobs),
+    isRequest: jobs.some(({ passed }) => passed > 0) && requestsRun(event, rules, rules.jobs),
   };
 }
 
@@ -151,22 +153,22 @@ function decideStart(
 ): readonly Decision[] {
   const start = startOf(event, facts.number, rules, found);
   if (start === null) {
-    const finding = against(event, found);
+    const finding = bestReason(event, found);
     // A patchset that is skipped by its kind is no real change, so the test of the previous one stays valid.
-    const moved = finding.rule === 'kind' ? carryOver(event, rules, facts) : overtaken(event, rules, facts);
+    const moved = finding.rule === 'kind' ? carryOver(event, rules, facts) : endOutdated(event, rules, facts);
     return [...moved, ignore(finding)];
   }
   const finding = whyNotNow(event, start, rules, facts);
-  const decisions = finding === null ? admit(joined(start, facts), rules, facts) : [ignore(finding)];
+  const decisions = finding === null ? admit(withDelayedJobs(start, facts), rules, facts) : [ignore(finding)];
   // A deferred or findAgain start has not begun, so it ends no older reviews.
   const last = decisions.at(-1);
   const refused = last?.do === 'ignore' && last.findAgain !== true;
-  return refused ? [...overtaken(event, rules, facts), ...decisions] : decisions;
+  return refused ? [...endOutdated(event, rules, facts), ...decisions] : decisions;
 }
 
 /** The last step of every start: earlier starts, limits, and the reviews to supersede. */
 function admit(wanted: Start, rules: TriggerRules, facts: TriggerFacts): readonly Decision[] {
-  const trigger = availableTriggerKey(facts.began, wanted);
+  const trigger = availableTriggerKey(facts.startResult, wanted);
   if (trigger === null) return [ignore({ rule: 'started', why: 'the same cause has started it before' })];
   const start = { ...wanted, trigger };
   const ended = superseded(facts.open, start.patchset.patchset, rules.supersede);
@@ -207,7 +209,7 @@ function without(facts: TriggerFacts, ended: readonly OpenReview[]): TriggerFact
 }
 
 /** Reviews for the branch from which the change was moved. */
-function leftBehind({ patchset }: StartingEvent, { open }: TriggerFacts): readonly OpenReview[] {
+function reviewsOfOldBranch({ patchset }: StartingEvent, { open }: TriggerFacts): readonly OpenReview[] {
   return open.filter(({ branch }) => branch !== patchset.branch);
 }
 
@@ -215,7 +217,7 @@ function leftBehind({ patchset }: StartingEvent, { open }: TriggerFacts): readon
  * Removes the jobs that already run, and adds those that wait for the same patchset. A requested run does not wait for
  * a vote.
  */
-function joined(start: Start, { waiting, open }: TriggerFacts): Start {
+function withDelayedJobs(start: Start, { waiting, open }: TriggerFacts): Start {
   const { patchset } = start;
   const same = waiting !== null && isSamePatchset(waiting.start.patchset, patchset) ? waiting.start : null;
   const jobs = notRunning([...new Set([...(same?.jobs ?? []), ...start.jobs])], patchset, open);
@@ -268,7 +270,7 @@ function holdOf({ kind }: Cause, rules: TriggerRules, names: readonly string[]):
 }
 
 /** The reason of the job that passed the most rules, with its name if the jobs differ. */
-function against({ patchset }: StartingEvent, found: readonly JobFinding[]): Finding {
+function bestReason({ patchset }: StartingEvent, found: readonly JobFinding[]): Finding {
   const furthest = [...found].sort((a, b) => b.passed - a.passed)[0];
   if (furthest === undefined || furthest.rule === 'project') {
     return { rule: 'project', why: `no job is for ${patchset.project}` };
@@ -321,7 +323,7 @@ function isSamePatchset(one: Patchset, other: Patchset): boolean {
 }
 
 /** A newer patchset that does not start still ends the older reviews and the delayed start. */
-function overtaken(event: StartingEvent, rules: TriggerRules, facts: TriggerFacts): readonly Decision[] {
+function endOutdated(event: StartingEvent, rules: TriggerRules, facts: TriggerFacts): readonly Decision[] {
   if (event.type === 'comment-added') return [];
   const { patchset } = event;
   const ended = superseded(facts.open, patchset.patchset, rules.supersede);
@@ -385,5 +387,5 @@ function drop({ rule, why }: Finding): Decision {
 }
 
 function only(decisions: readonly Decision[]): Explanation {
-  return { decisions, jobs: [], asked: false };
+  return { decisions, jobs: [], isRequest: false };
 }

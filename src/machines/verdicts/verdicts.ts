@@ -80,7 +80,9 @@ const config = {
       actions: [update(({ context, event }) => queued(context, event)), request(grantNow)],
     },
     'verdicts.requested': { actions: request(listVerdicts) },
-    'review.ended': { actions: [request(grantNext), update(({ context, event }) => left(context, event))] },
+    'review.ended': {
+      actions: [request(grantNext), update(({ context, event }) => afterReviewEnd(context, event))],
+    },
     // An error here blocks no review: each waits for the answer with a deadline, and casts no positive vote without it.
     'machine.failed': noop,
     'machine.quarantine-failed': noop,
@@ -155,7 +157,7 @@ function grant(review: string): Effect {
   return { type: 'sendEvent', to: review, event: { type: 'turn.granted' } };
 }
 
-function left(context: VerdictsContext, event: VerdictsEvent): Partial<VerdictsContext> {
+function afterReviewEnd(context: VerdictsContext, event: VerdictsEvent): Partial<VerdictsContext> {
   if (event.type !== 'review.ended') return {};
   const open = context.open.filter((other) => other !== event.review);
   const waiting = context.waiting.filter((other) => other !== event.review);

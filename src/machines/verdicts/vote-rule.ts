@@ -8,7 +8,7 @@ import type { Verdict } from '../model/verdict.ts';
 import { type KindRule, whyNotKind } from '../trigger/rules/patchset-kind.ts';
 
 /** A job of the configuration at the time when the vote is sent. */
-export interface JobInForce {
+export interface ActiveJob {
   readonly name: string;
   readonly voting: boolean;
   /** It matches the change as it is now, and a trigger other than a comment starts it. */
@@ -54,7 +54,7 @@ export interface VoteFacts {
   readonly values: VoteValues;
   /** The review that posts. */
   readonly review: string;
-  readonly jobs: readonly JobInForce[];
+  readonly jobs: readonly ActiveJob[];
   /** The change's current patchset. */
   readonly current: number;
   /** The kinds of the known patchsets. */
@@ -116,7 +116,7 @@ export function computeVote(facts: VoteFacts): VoteDecision {
 
 /** The patchset whose runs of this job count for patchset `of`; null: there are none, or they may be missing. */
 export function countingPatchset(
-  job: Pick<JobInForce, 'name' | 'kinds'>,
+  job: Pick<ActiveJob, 'name' | 'kinds'>,
   of: number,
   facts: Pick<VoteFacts, 'kinds' | 'runs' | 'prunedUpTo'>,
 ): number | null {
@@ -128,7 +128,7 @@ export function countingPatchset(
 export function earliestCounting(facts: Pick<VoteFacts, 'jobs' | 'current' | 'kinds'>): number {
   const { jobs, kinds, current } = facts;
   let patchset = current;
-  while (patchset > 1 && jobs.some((job) => passesOver(job, kindOf(patchset, kinds) ?? ''))) patchset -= 1;
+  while (patchset > 1 && jobs.some((job) => skipsKind(job, kindOf(patchset, kinds) ?? ''))) patchset -= 1;
   return patchset;
 }
 
@@ -150,7 +150,7 @@ export function newestOf(runs: readonly VoteRun[]): VoteRun | null {
 
 /** Goes back from the patchset, over kinds that the job skips, to the first patchset on which the job has a verdict. */
 function runsFor(
-  job: Pick<JobInForce, 'name' | 'kinds'>,
+  job: Pick<ActiveJob, 'name' | 'kinds'>,
   of: number,
   { kinds, runs, prunedUpTo }: Pick<VoteFacts, 'kinds' | 'runs' | 'prunedUpTo'>,
 ): Found {
@@ -160,12 +160,12 @@ function runsFor(
     if (patchset <= prunedUpTo) return 'incomplete';
     const kind = kindOf(patchset, kinds);
     if (kind === null) return 'incomplete';
-    if (!passesOver(job, kind)) return { runs: [] };
+    if (!skipsKind(job, kind)) return { runs: [] };
   }
   return { runs: [] };
 }
 
-function countedOf({ name, startsUnasked }: JobInForce, runs: readonly VoteRun[]): readonly Counted[] {
+function countedOf({ name, startsUnasked }: ActiveJob, runs: readonly VoteRun[]): readonly Counted[] {
   if (!startsUnasked && runs.length === 0) return [];
   return [{ name, result: newestOf(runs.filter(isResult)), verdict: newestOf(runs) }];
 }
@@ -220,6 +220,6 @@ function kindOf(patchset: number, kinds: readonly PatchsetKind[]): string | null
   return kinds.find((one) => one.patchset === patchset)?.kind ?? null;
 }
 
-function passesOver({ kinds }: Pick<JobInForce, 'kinds'>, kind: string): boolean {
+function skipsKind({ kinds }: Pick<ActiveJob, 'kinds'>, kind: string): boolean {
   return whyNotKind(kind, kinds) !== null;
 }

@@ -20,12 +20,12 @@ test('directories on one disk are one entry, including missing ones', async () =
       { path: join(dir, 'not', 'yet'), holds: 'events' },
     ],
     database: join(dir, 'sos-ci.db'),
-    unkept: () => 'no space',
+    archiveProblem: () => 'no space',
   });
-  const { disks, walBytes, unkept } = await metrics.read();
+  const { disks, walBytes, archiveProblem } = await metrics.read();
   expect(disks).toMatchObject([{ path: dir, holds: 'stateDir and logs and events' }]);
   expect(disks[0]?.freeBytes).toBeGreaterThan(0);
-  expect([walBytes, unkept]).toEqual([null, 'no space']);
+  expect([walBytes, archiveProblem]).toEqual([null, 'no space']);
 });
 
 test('another file system is a separate disk', async () => {
@@ -33,12 +33,16 @@ test('another file system is a separate disk', async () => {
     { path: dir, holds: 'stateDir' },
     { path: '/proc', holds: 'logs' },
   ];
-  const metrics = new ProcHostMetrics({ paths, database: join(dir, 'x'), unkept: () => null });
+  const metrics = new ProcHostMetrics({ paths, database: join(dir, 'x'), archiveProblem: () => null });
   expect((await metrics.read()).disks.map(({ path }) => path)).toEqual([dir, '/proc']);
 });
 
 test('the write-ahead log is measured', async () => {
   writeFileSync(join(dir, 'sos-ci.db-wal'), 'x'.repeat(12_345));
-  const metrics = new ProcHostMetrics({ paths: [], database: join(dir, 'sos-ci.db'), unkept: () => null });
-  expect(await metrics.read()).toEqual({ disks: [], walBytes: 12_345, unkept: null });
+  const metrics = new ProcHostMetrics({
+    paths: [],
+    database: join(dir, 'sos-ci.db'),
+    archiveProblem: () => null,
+  });
+  expect(await metrics.read()).toEqual({ disks: [], walBytes: 12_345, archiveProblem: null });
 });

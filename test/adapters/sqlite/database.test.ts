@@ -66,7 +66,7 @@ test('a new WAL is extended once, so that later appends need not extend it', () 
 
 test('a WAL that grows during a long read is detected, and shrinks afterwards', async () => {
   const store = openStore(file);
-  const metrics = new ProcHostMetrics({ paths: [], database: file, unkept: () => null });
+  const metrics = new ProcHostMetrics({ paths: [], database: file, archiveProblem: () => null });
   const walBytes = async () => (await metrics.read()).walBytes ?? 0;
   const write = () => {
     for (let time = 0; time < 80; time += 1) {

@@ -45,7 +45,7 @@ export function testAdapters(): { readonly adapters: Adapters; readonly clock: F
       reviewer: new FakeReviewer(),
       alarms: new FakeAlarms(),
       mailer: null,
-      jobsInForce: () => [],
+      activeJobs: () => [],
       hide: (text: string) => text,
     },
   };

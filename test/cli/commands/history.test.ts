@@ -76,7 +76,7 @@ describe('status', () => {
         '          last catch-up 2026-01-02 04:04:05 UTC: 1 missed',
       ].join('\n'),
     );
-    expect(show(false, lost)).toMatch(/^stream {4}not connected, tried again since .*: ended \\x1b\[2Jby/m);
+    expect(show(false, lost)).toMatch(/^stream {4}not connected, retrying since .*: ended \\x1b\[2Jby/m);
     expect(show(false, lost)).toContain('          -> is Gerrit there?');
   });
 

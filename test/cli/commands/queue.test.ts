@@ -118,7 +118,7 @@ describe('the queue', () => {
     ci.changes.calls.holdNext('answer');
     ci.emit(created(100));
     await ci.untilIdle();
-    expect(shown(ci)).toEqual([[100, null, 'the change is looked up in Gerrit']]);
+    expect(shown(ci)).toEqual([[100, null, 'the change is being looked up in Gerrit']]);
   });
 
   test('says which vote is awaited, and until when', async () => {

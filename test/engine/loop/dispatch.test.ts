@@ -115,7 +115,7 @@ test('a reused effect key sends its job to cleanup', () => {
   expect(row).toMatchObject({
     type: 'machine.failed',
     state: 'cleanup.awaitingEffects',
-    data: { message: 'effect readResults:1 was asked for before' },
+    data: { message: 'effect readResults:1 was requested before' },
   });
 });
 

@@ -35,7 +35,7 @@ function setUp() {
     reviewer: new FakeReviewer(),
     alarms: new FakeAlarms(),
     mailer: null,
-    jobsInForce: () => [],
+    activeJobs: () => [],
     hide: (text: string) => text,
   };
   const effect = {

@@ -60,7 +60,7 @@ function afterRestart() {
       reviewer: new FakeReviewer(),
       alarms: new FakeAlarms(),
       mailer: null,
-      jobsInForce: () => [],
+      activeJobs: () => [],
       hide: (text: string) => text,
     },
     clock: new FakeClock(),

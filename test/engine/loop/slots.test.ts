@@ -125,7 +125,7 @@ test('slots that become free at the same time are shared between the projects', 
 test('the turns continue after those of an earlier daemon, even in the same millisecond', () => {
   const { slots, granted } = slotsOf({ local: 1 });
   const release = slots.suspend();
-  slots.restoreTurns([
+  slots.restoreServedTimes([
     { provider: 'local', project: 'nova', at: 900 },
     { provider: 'local', project: 'cinder', at: 900 },
     { provider: 'cloud', project: 'nova', at: 950 },

@@ -72,7 +72,7 @@ describe('an alarm', () => {
           '    What to do: look',
           '    2026-01-02T03:04:05.000Z',
           '',
-          'sos-ci status shows what there is now.',
+          'sos-ci status shows the current alarms.',
           '',
         ].join('\n'),
       },

@@ -17,7 +17,7 @@ const HEALTHY: HealthSnapshot = {
   disks: [{ path: '/s', holds: 'stateDir and logs', freeBytes: 5_000 * MB, freeFiles: 5_000 }],
   walBytes: 4 * MB,
   reports: { ownAt: null, listenedMs: 0, others: 0 },
-  unkept: null,
+  archiveProblem: null,
 };
 const disk = (change: object): HealthSnapshot => ({
   ...HEALTHY,
@@ -63,8 +63,8 @@ describe('a problem', () => {
     ],
     [
       'event-archive-failing',
-      { ...HEALTHY, unkept: 'no space left' },
-      { ...HEALTHY, unkept: 'no right' },
+      { ...HEALTHY, archiveProblem: 'no space left' },
+      { ...HEALTHY, archiveProblem: 'no right' },
       HEALTHY,
     ],
     [
@@ -111,7 +111,7 @@ describe('a problem', () => {
         topic: 'space /s',
         kind: 'disk-low',
         target: '/s',
-        message: 'the disk of stateDir and logs runs full: 100 MB are free, the limit is 1000 MB',
+        message: 'the disk of stateDir and logs is running full: 100 MB are free, the limit is 1000 MB',
         hint: expect.stringContaining('monitoring.minFreeDisk'),
       },
     ]);

@@ -87,7 +87,7 @@ describe('enqueue', () => {
 
   test('without names is rejected if the project has no jobs', async () => {
     const ci = await started({ rules: { jobs: [jobRules({ projects: ['openstack/nova'] })] } });
-    const message = `no job is for ${PATCHSET.project}, branch ${PATCHSET.branch}`;
+    const message = `no job tests ${PATCHSET.project}, branch ${PATCHSET.branch}`;
     await expect(perform(ci, enqueue(7, []))).rejects.toEqual(rejection('unknown', message));
   });
 

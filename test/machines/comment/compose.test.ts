@@ -108,7 +108,7 @@ test('a valid template is used, whatever its values, and read as intended', () =
 
 describe('the check rejects a template that', () => {
   test.each([
-    ['has no header', 'Hello\n\n{jobs}\n\n{run}', "Gerrit's results tab does not take it for a result"],
+    ['has no header', 'Hello\n\n{jobs}\n\n{run}', "Gerrit's results tab does not recognize it as a result"],
     [
       'has its header too late for ciwatch',
       'Hello\n\n{header}\n\n{jobs}\n\n{run}',

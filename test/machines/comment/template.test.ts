@@ -10,7 +10,7 @@ const REST = '{header}{jobs}{run}';
 describe('a text is rejected', () => {
   test.each([
     ['for an unknown placeholder', `${REST}\n\n{reciept}`, 3, '{reciept} is not a placeholder'],
-    ['for an unpaired brace', `${REST}{`, 1, 'a brace has no partner: write {{ or }} for a literal one'],
+    ['for an unpaired brace', `${REST}{`, 1, 'unmatched brace: write {{ or }} for a literal one'],
     ['for a command that starts CIs', `${REST}\nTo rerun: recheck`, 2, 'contains text that starts CIs'],
     ['without the header', '{jobs}{run}', 0, '{header} is missing'],
     ['without the jobs', '{header}{run}', 0, '{jobs} is missing'],

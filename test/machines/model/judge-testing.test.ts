@@ -1,7 +1,7 @@
 /** The complete table of verdicts: which ends of tests are a FAILURE, and which never are. */
 import { describe, expect, test } from 'vitest';
 import type { ResultsSummary, StageEnd } from '../../../src/machines/model/domain.ts';
-import { endTrouble, judgeTesting } from '../../../src/machines/model/judge-testing.ts';
+import { judgeTesting, stageProblem } from '../../../src/machines/model/judge-testing.ts';
 import type { Verdict } from '../../../src/machines/model/verdict.ts';
 import { FAILED, FAILED_TASK, jobSpec, PASSED } from '../facts.ts';
 
@@ -24,7 +24,7 @@ describe('a stage of setup', () => {
     [{ how: 'timedOut' }, 'stacking ran into its timeout'],
     [{ how: 'stopped' }, 'stacking ran into its timeout and was stopped'],
   ])('that ended %j: %s', (end, trouble) => {
-    expect(endTrouble('stacking', end)).toBe(trouble);
+    expect(stageProblem('stacking', end)).toBe(trouble);
   });
 });
 

@@ -57,7 +57,7 @@ export function factsOf(open: readonly OpenReview[] = [], changes: Partial<Trigg
     openJobs: 0,
     queueLength: 100,
     starts: () => [],
-    began: () => 'nothing',
+    startResult: () => 'nothing',
     novelty: { is: 'untracked' },
     ...changes,
   };

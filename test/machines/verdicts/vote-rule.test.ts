@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { VERDICTS } from '../../../src/machines/model/verdict.ts';
 import { PATCHSET_KINDS } from '../../../src/machines/trigger/rules/patchset-kind.ts';
 import {
+  type ActiveJob,
   computeVote,
   countingPatchset,
   earliestCounting,
-  type JobInForce,
   type VoteFacts,
   type VoteRun,
 } from '../../../src/machines/verdicts/vote-rule.ts';
@@ -18,7 +18,7 @@ const EVERY = { include: [], exclude: [] };
 const VALUES = { success: 1, failure: -1, timedOut: 0 };
 const OWN = 'review-2';
 
-function job(name: string, changes: Partial<JobInForce> = {}): JobInForce {
+function job(name: string, changes: Partial<ActiveJob> = {}): ActiveJob {
   return { name, voting: true, startsUnasked: true, kinds: EVERY, ...changes };
 }
 

@@ -1,34 +1,37 @@
 /**
- * The jobs of the current configuration, as input of the vote rule: which jobs vote, which apply to a change as it is
- * now, and which kinds of patchset they skip.
+ * The jobs of the current configuration, as input of the vote rule: which jobs vote, which apply to the current state
+ * of a change, and which kinds of patchset they skip.
  */
 
 import type { JobSpec } from '../../model/domain.ts';
 import type { ChangeNow } from '../../model/gerrit-event.ts';
-import type { JobInForce } from '../../verdicts/vote-rule.ts';
+import type { ActiveJob } from '../../verdicts/vote-rule.ts';
 import type { TriggerRules } from '../trigger.ts';
 import { isOurs, whyCi } from './account.ts';
 import { judgeFiles } from './files.ts';
 import { type JobRules, whyNotFor } from './job-matcher.ts';
 
-export interface InForce {
+export interface JobConfiguration {
   readonly rules: TriggerRules;
   /** By job name. */
   readonly specs: ReadonlyMap<string, JobSpec>;
 }
 
 /** @param change null: it could not be read, and every job counts as applicable */
-export function jobsInForce({ rules, specs }: InForce, change: ChangeNow | null): readonly JobInForce[] {
+export function activeJobs(
+  { rules, specs }: JobConfiguration,
+  change: ChangeNow | null,
+): readonly ActiveJob[] {
   return rules.jobs.flatMap((job) => {
     const spec = specs.get(job.name);
     if (spec === undefined) return [];
-    const startsUnasked = change === null || startsWithoutBeingAsked(job, spec, rules, change);
+    const startsUnasked = change === null || startsAutomatically(job, spec, rules, change);
     return [{ name: job.name, voting: spec.voting, startsUnasked, kinds: job.kinds }];
   });
 }
 
 /** A trigger other than a comment starts the job, and its rules match the change. */
-function startsWithoutBeingAsked(
+function startsAutomatically(
   job: JobRules,
   { files }: JobSpec,
   rules: TriggerRules,

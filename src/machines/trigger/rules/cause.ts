@@ -6,7 +6,7 @@
 import type { TriggerKind } from '../../model/domain.ts';
 import type { GerritEvent } from '../../model/gerrit-event.ts';
 import { type Accounts, nameOf, whyCi } from './account.ts';
-import { isRecheck, isRun, matchingPattern } from './recheck-comment.ts';
+import { isRecheck, isRunCommand, matchingPattern } from './recheck-comment.ts';
 import type { Finding } from './rule-names.ts';
 import { type CommentEvent, fits, type VoteRule, votesCast, voteText } from './vote.ts';
 
@@ -44,7 +44,7 @@ export interface CauseRules extends Accounts {
 }
 
 /** The causes that a job adds. */
-export interface OwnCauses {
+export interface JobCauses {
   /** Patterns in comments. */
   readonly comments: readonly string[];
   readonly votes: readonly VoteRule[];
@@ -54,7 +54,7 @@ export interface OwnCauses {
 export function causesOf(
   event: StartingEvent,
   rules: CauseRules,
-  job: OwnCauses,
+  job: JobCauses,
 ): readonly [Cause, ...Cause[]] | Finding {
   if (event.type === 'comment-added') return commentCauses(event, rules, job);
   const ci = whyCi(event.by, rules);
@@ -76,13 +76,13 @@ function patchsetFinding({ movedFrom }: Extract<StartingEvent, { type: 'patchset
 }
 
 /** True when a comment requests a run of this CI, whether or not the rules let it start. */
-export function requestsRun(event: StartingEvent, rules: CauseRules, jobs: readonly OwnCauses[]): boolean {
+export function requestsRun(event: StartingEvent, rules: CauseRules, jobs: readonly JobCauses[]): boolean {
   if (event.type !== 'comment-added') return false;
   const names = ownNames(rules);
   return textsOf(event).some(
     (text) =>
       (rules.recheck && isRecheck(text)) ||
-      isRun(text, names) ||
+      isRunCommand(text, names) ||
       jobs.some(({ comments }) => matchingPattern(text, comments) !== null),
   );
 }
@@ -98,7 +98,7 @@ function ownNames({ account, name }: CauseRules): readonly string[] {
 function commentCauses(
   event: CommentEvent,
   rules: CauseRules,
-  job: OwnCauses,
+  job: JobCauses,
 ): readonly [Cause, ...Cause[]] | Finding {
   const ci = whyCi(event.by, rules, event.tag);
   const [first, ...others] = [
@@ -110,7 +110,7 @@ function commentCauses(
   return { rule: 'comment', why: 'a comment that requests nothing' };
 }
 
-function requestCauses(event: CommentEvent, rules: CauseRules, job: OwnCauses): readonly Cause[] {
+function requestCauses(event: CommentEvent, rules: CauseRules, job: JobCauses): readonly Cause[] {
   const who = nameOf(event.by);
   const requested = (rule: 'recheck' | 'run-ci' | 'comment', why: string): Cause => {
     return { kind: 'recheck', rule, id: `${rule}:${who}`, why };
@@ -121,14 +121,14 @@ function requestCauses(event: CommentEvent, rules: CauseRules, job: OwnCauses): 
     texts.map((text) => matchingPattern(text, job.comments)).find((found) => found !== null) ?? null;
   return [
     ...(rules.recheck && texts.some(isRecheck) ? [requested('recheck', `recheck by ${who}`)] : []),
-    ...(texts.some((text) => isRun(text, names))
+    ...(texts.some((text) => isRunCommand(text, names))
       ? [requested('run-ci', `${who} requests a run of this CI`)]
       : []),
     ...(pattern === null ? [] : [requested('comment', `${who} wrote a comment that matches ${pattern}`)]),
   ];
 }
 
-function voteCauses(event: CommentEvent, job: OwnCauses): readonly Cause[] {
+function voteCauses(event: CommentEvent, job: JobCauses): readonly Cause[] {
   const { by } = event;
   const who = nameOf(by);
   const wanted = votesCast(event).filter((vote) => job.votes.some((rule) => fits(vote, by, rule)));

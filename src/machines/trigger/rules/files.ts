@@ -1,6 +1,6 @@
 /**
- * Whether a job applies to the files of a patchset. The review checks it and not the trigger, because Gerrit must be
- * asked for the files. In doubt the job runs: an unneeded test costs time, a missing one costs a bug.
+ * Whether a job applies to the files of a patchset. The review checks it and not the trigger, because the files must be
+ * queried from Gerrit. When in doubt, the job runs: an unneeded test costs time, a missing one costs a bug.
  */
 import { finds } from './regex.ts';
 

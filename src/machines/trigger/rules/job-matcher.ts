@@ -6,12 +6,12 @@
 import type { HoldSpec, TriggerKind } from '../../model/domain.ts';
 import type { ChangeNow } from '../../model/gerrit-event.ts';
 import { type PeopleRule, whyNot } from './account.ts';
-import { type Cause, type CauseRules, causesOf, type OwnCauses, type StartingEvent } from './cause.ts';
+import { type Cause, type CauseRules, causesOf, type JobCauses, type StartingEvent } from './cause.ts';
 import { matchesAny } from './glob.ts';
 import { type KindRule, whyNotKind } from './patchset-kind.ts';
 import type { Finding, RuleName } from './rule-names.ts';
 
-export interface JobRules extends OwnCauses {
+export interface JobRules extends JobCauses {
   readonly name: string;
   /** Patterns, like branches, topics and hashtags: `*` matches any run of characters. */
   readonly projects: readonly string[];
@@ -37,25 +37,25 @@ export interface JobFinding extends Finding {
   readonly passed: number;
 }
 
-/** Rules in the order of evaluation. The cause is checked between `PLACE` and the rest. */
-const PLACE = [project, branch] as const;
-const REST = [topic, hashtag, kind, uploader, author, commenter] as const;
+/** Rules in the order of evaluation. The cause is checked between the two lists. */
+const BEFORE_CAUSE = [project, branch] as const;
+const AFTER_CAUSE = [topic, hashtag, kind, uploader, author, commenter] as const;
 
 export function judgeJob(event: StartingEvent, rules: CauseRules, job: JobRules): JobFinding {
-  for (const [passed, rule] of PLACE.entries()) {
+  for (const [passed, rule] of BEFORE_CAUSE.entries()) {
     const against = rule(event, job);
     if (against !== null) return refused(job, against, passed);
   }
   const causes = causesOf(event, rules, job);
-  if (!isCauses(causes)) return refused(job, causes, PLACE.length);
+  if (!isCauses(causes)) return refused(job, causes, BEFORE_CAUSE.length);
   const cause = causes.find(({ kind }) => job.triggers.includes(kind));
   if (cause === undefined) {
     const why = `it is started by ${job.triggers.join(', ') || 'nothing'}, not by ${causes[0].kind}`;
-    return refused(job, { rule: 'trigger', why }, PLACE.length + 1);
+    return refused(job, { rule: 'trigger', why }, BEFORE_CAUSE.length + 1);
   }
-  for (const [passed, rule] of REST.entries()) {
+  for (const [passed, rule] of AFTER_CAUSE.entries()) {
     const against = rule(event, job, cause);
-    if (against !== null) return refused(job, against, PLACE.length + 2 + passed);
+    if (against !== null) return refused(job, against, BEFORE_CAUSE.length + 2 + passed);
   }
   return { job: job.name, cause, rule: cause.rule, why: cause.why, passed: Number.POSITIVE_INFINITY };
 }
@@ -63,7 +63,7 @@ export function judgeJob(event: StartingEvent, rules: CauseRules, job: JobRules)
 /** Why a job does not apply to the current change; null: it does. Ignores the kind of patchset and the files. */
 export function whyNotFor(change: ChangeNow, job: JobRules): Finding | null {
   const event = { ...change, type: 'patchset-created', at: 0, by: change.uploader } as const;
-  for (const rule of [...PLACE, topic, hashtag, uploader, author]) {
+  for (const rule of [...BEFORE_CAUSE, topic, hashtag, uploader, author]) {
     const against = rule(event, job);
     if (against !== null) return against;
   }
@@ -114,8 +114,8 @@ function commenter(event: StartingEvent, { commenters }: JobRules, cause: Cause)
   return cause.kind === 'recheck' ? against('commenter', whyNot(event.by, commenters)) : null;
 }
 
-function unless(good: boolean, rule: RuleName, why: string): Finding | null {
-  return good ? null : { rule, why };
+function unless(holds: boolean, rule: RuleName, why: string): Finding | null {
+  return holds ? null : { rule, why };
 }
 
 function against(rule: RuleName, why: string | null): Finding | null {

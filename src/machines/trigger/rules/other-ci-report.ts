@@ -1,6 +1,6 @@
 /**
  * Whether a comment is another CI's report where we should report too. People disable a CI that is silent while others
- * report, so it must notice first.
+ * report, so sos-ci must detect its own silence first.
  */
 import type { GerritEvent } from '../../model/gerrit-event.ts';
 import { type Accounts, isOurs, whyCi } from './account.ts';

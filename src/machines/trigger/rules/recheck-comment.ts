@@ -30,7 +30,7 @@ export function isRecheck(comment: string): boolean {
 }
 
 /** `run-NAME`: this CI alone. The words of a name are separated by spaces, dashes or underscores. */
-export function isRun(comment: string, names: readonly string[]): boolean {
+export function isRunCommand(comment: string, names: readonly string[]): boolean {
   const text = written(comment);
   return names.some((name) => {
     const words = name.split(/[\s_-]+/u).filter((word) => word !== '');

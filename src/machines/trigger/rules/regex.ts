@@ -19,9 +19,9 @@ const PROGRAM_LIMIT = 1_000;
 /** Characters of a text that are searched: Gerrit's limit for a comment. */
 const TEXT_LIMIT = 16_384;
 /** Maximum number of cached compiled patterns. */
-const KEPT_LIMIT = 500;
+const CACHE_LIMIT = 500;
 
-const kept = new Map<string, RE2JS | null>();
+const cache = new Map<string, RE2JS | null>();
 
 /**
  * True when the pattern is found in the text. An invalid pattern never matches; the configuration's check rejects it.
@@ -59,10 +59,10 @@ function adviceFor(pattern: string): string {
 }
 
 function compiled(pattern: string): RE2JS | null {
-  const known = kept.get(pattern);
+  const known = cache.get(pattern);
   if (known !== undefined) return known;
-  if (kept.size >= KEPT_LIMIT) kept.clear();
-  const made = patternProblem(pattern) === null ? engine().compile(pattern) : null;
-  kept.set(pattern, made);
-  return made;
+  if (cache.size >= CACHE_LIMIT) cache.clear();
+  const compiledPattern = patternProblem(pattern) === null ? engine().compile(pattern) : null;
+  cache.set(pattern, compiledPattern);
+  return compiledPattern;
 }

@@ -7,8 +7,8 @@ import type { TriggerKind } from '../../model/domain.ts';
 import type { RuleName } from './rule-names.ts';
 
 /** What a trigger has started, for one branch. `other`: the start was withdrawn, or tested for another branch. */
-export type Began = 'nothing' | 'hidden' | 'other' | 'test';
-export type BeganBy = (trigger: string, branch: string) => Began;
+export type StartResult = 'nothing' | 'hidden' | 'other' | 'test';
+export type StartLookup = (trigger: string, branch: string) => StartResult;
 
 interface Wanted {
   readonly trigger: string;
@@ -19,28 +19,28 @@ interface Wanted {
 
 /** The key that may start now; null: it has started before. */
 export function availableTriggerKey(
-  began: BeganBy,
+  startResult: StartLookup,
   { trigger, kind, rule, patchset }: Wanted,
 ): string | null {
-  const { last, free } = startsOf(began, trigger, patchset.branch);
+  const { last, free } = startsOf(startResult, trigger, patchset.branch);
   const mayStart = last === 'nothing' || rule === 'moved' || (kind === 'ready' && last !== 'test');
   return mayStart ? free : null;
 }
 
 /** The result of the last start. */
-export function lastStart(began: BeganBy, trigger: string, branch: string): Began {
-  return startsOf(began, trigger, branch).last;
+export function lastStart(startResult: StartLookup, trigger: string, branch: string): StartResult {
+  return startsOf(startResult, trigger, branch).last;
 }
 
 function startsOf(
-  began: BeganBy,
+  startResult: StartLookup,
   trigger: string,
   branch: string,
-): { readonly last: Began; readonly free: string } {
-  let last: Began = 'nothing';
+): { readonly last: StartResult; readonly free: string } {
+  let last: StartResult = 'nothing';
   let free = trigger;
   for (let times = 1; ; times += 1) {
-    const start = began(free, branch);
+    const start = startResult(free, branch);
     if (start === 'nothing') return { last, free };
     last = start;
     free = `${trigger}:again-${times}`;

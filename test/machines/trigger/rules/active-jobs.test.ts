@@ -1,7 +1,7 @@
 /** Which jobs of the configuration in force apply to a change, for the vote. */
 import { describe, expect, test } from 'vitest';
 import type { ChangeNow } from '../../../../src/machines/model/gerrit-event.ts';
-import { jobsInForce } from '../../../../src/machines/trigger/rules/active-jobs.ts';
+import { activeJobs } from '../../../../src/machines/trigger/rules/active-jobs.ts';
 import type { JobRules } from '../../../../src/machines/trigger/rules/job-matcher.ts';
 import { jobSpec, PATCHSET, type SpecChanges } from '../../facts.ts';
 import { jobRules, triggerRules } from '../../rule-facts.ts';
@@ -25,7 +25,7 @@ function applies(rules: Partial<JobRules>, spec: SpecChanges = {}, change: Parti
     rules: triggerRules({ jobs: [jobRules(rules)] }),
     specs: new Map([['acme-dsvm', jobSpec(spec)]]),
   };
-  return jobsInForce(config, { ...CHANGE, ...change })[0]?.startsUnasked ?? false;
+  return activeJobs(config, { ...CHANGE, ...change })[0]?.startsUnasked ?? false;
 }
 
 describe('a job applies', () => {
@@ -53,7 +53,7 @@ describe('a job applies', () => {
     const rules = triggerRules({
       jobs: [jobRules({ triggers: ['recheck'] }), jobRules({ name: 'unknown' })],
     });
-    expect(jobsInForce({ rules, specs }, null)).toEqual([
+    expect(activeJobs({ rules, specs }, null)).toEqual([
       { name: 'acme-dsvm', voting: false, startsUnasked: true, kinds: { include: [], exclude: [] } },
     ]);
   });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   isRecheck,
-  isRun,
+  isRunCommand,
   matchingPattern,
   written,
 } from '../../../../src/machines/trigger/rules/recheck-comment.ts';
@@ -69,7 +69,7 @@ describe('run-NAME', () => {
     'run-acme-storage-(iscsi)-ci.',
     'run-acme-ci\nbecause the mirror was down',
   ])('%j is for us', (text) => {
-    expect(isRun(text, names)).toBe(true);
+    expect(isRunCommand(text, names)).toBe(true);
   });
 
   test.each([
@@ -83,11 +83,11 @@ describe('run-NAME', () => {
     'run-',
     'recheck',
   ])('%j is not', (text) => {
-    expect(isRun(text, names)).toBe(false);
+    expect(isRunCommand(text, names)).toBe(false);
   });
 
   test('needs a name', () => {
-    expect(isRun('run-', ['', ' - '])).toBe(false);
+    expect(isRunCommand('run-', ['', ' - '])).toBe(false);
   });
 });
 
@@ -125,7 +125,11 @@ test('does not throw for any comment and name', () => {
   );
   fc.assert(
     fc.property(text, fc.string({ unit: CODE_POINT }), (comment, name) => {
-      const answers = [isRecheck(comment), isRun(comment, [name]), isRun(`run-${name}`, [comment])];
+      const answers = [
+        isRecheck(comment),
+        isRunCommand(comment, [name]),
+        isRunCommand(`run-${name}`, [comment]),
+      ];
       expect(answers.every((answer) => typeof answer === 'boolean')).toBe(true);
     }),
   );
