@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs OpenStack Zed from Debian 12's packages, and creates the root file system of the servers. Needs root and the
 # package mirror; does nothing if everything is installed. The code is in the python3-* and *-common packages; the
-# service packages are left out because they add only init scripts.
+# service packages are left out because they add only init scripts. CLOUD_ROOT_PACKAGES: more packages for the servers,
+# separated by commas. With systemd and systemd-sysv, the servers boot systemd.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 export DEBIAN_FRONTEND=noninteractive
@@ -30,7 +31,12 @@ fi
 if [ ! -e "$CLOUD_ROOTFS/etc/ssh/ssh_host_ed25519_key" ]; then
   rm -rf "$CLOUD_ROOTFS"
   mkdir -p "$CLOUD_ROOTFS"
-  mmdebstrap --quiet --variant=minbase --include=openssh-server,iproute2,git,python3-minimal,sudo --format=tar bookworm - |
+  include=openssh-server,iproute2,git,python3-minimal,sudo${CLOUD_ROOT_PACKAGES:+,$CLOUD_ROOT_PACKAGES}
+  mmdebstrap --quiet --variant=minbase --aptopt='DPkg::Options "--force-unsafe-io"' --include="$include" --format=tar bookworm - |
     tar -C "$CLOUD_ROOTFS" -x --exclude='./dev/*'
-  printf 'PermitRootLogin prohibit-password\nUseDNS no\nUsePAM no\n' > "$CLOUD_ROOTFS/etc/ssh/sshd_config.d/cloud.conf"
+  if [ -e "$CLOUD_ROOTFS/lib/systemd/systemd" ]; then
+    "$CLOUD_SCRIPTS/prepare-systemd.sh" "$CLOUD_ROOTFS"
+  else
+    printf 'PermitRootLogin prohibit-password\nUseDNS no\nUsePAM no\n' > "$CLOUD_ROOTFS/etc/ssh/sshd_config.d/cloud.conf"
+  fi
 fi

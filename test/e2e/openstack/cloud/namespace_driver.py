@@ -1,7 +1,8 @@
 """
 A Nova compute driver whose servers are network namespaces with an overlay of one root file system and an sshd. They
-have the addresses and the MAC from Neutron and the key pair from Nova. Everything else is Nova's own fake driver. User
-data that begins with #! runs after the boot, and its output goes to the console log.
+have the addresses and the MAC from Neutron and the key pair from Nova. Everything else is Nova's own fake driver. If
+the root file system has systemd, start-systemd.sh boots it. Otherwise user data that begins with #! runs after the
+boot, and its output goes to the console log.
 """
 
 import base64
@@ -16,6 +17,8 @@ from nova.virt import fake
 ROOTFS = os.environ["CLOUD_ROOTFS"]
 GUESTS = os.environ["CLOUD_GUESTS"]
 BRIDGE = os.environ["CLOUD_BRIDGE"]
+START_SYSTEMD = os.environ["CLOUD_SCRIPTS"] + "/start-systemd.sh"
+HAS_SYSTEMD = os.path.exists(ROOTFS + "/lib/systemd/systemd")
 DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
 LINKS = (("/proc/self/fd", "fd"), ("/proc/self/fd/0", "stdin"), ("/proc/self/fd/1", "stdout"), ("/proc/self/fd/2", "stderr"))
 
@@ -130,20 +133,28 @@ class NamespaceDriver(fake.FakeDriver):
         if not os.path.ismount(root):
             layers = "lowerdir=%s,upperdir=%s/upper,workdir=%s/work" % (ROOTFS, directory, directory)
             run("mount", "-t", "overlay", "overlay", "-o", layers, root)
-            run("mount", "-t", "tmpfs", "-o", "mode=755,size=1m", "tmpfs", root + "/dev")
-            for name, major, minor in DEVICES:
-                os.mknod(root + "/dev/" + name, 0o020666, os.makedev(major, minor))
-                os.chmod(root + "/dev/" + name, 0o666)
-            for name in ("pts", "shm"):
-                os.makedirs(root + "/dev/" + name)
-            for target, name in LINKS:
-                os.symlink(target, root + "/dev/" + name)
-        command = ["ip", "netns", "exec", namespace, "unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child",
-                   "chroot", root, "/.init", instance.hostname or instance.uuid]
+            if not HAS_SYSTEMD:
+                self._make_devices(root)
+        name = instance.hostname or instance.uuid
+        if HAS_SYSTEMD:
+            command = [START_SYSTEMD, namespace, root, name]
+        else:
+            command = ["ip", "netns", "exec", namespace, "unshare", "--mount", "--pid", "--uts", "--ipc", "--fork",
+                       "--kill-child", "chroot", root, "/.init", name]
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         process = subprocess.Popen(command, start_new_session=True, **quiet)
         self._processes[instance.uuid] = process
         write(directory + "/pid", str(process.pid).encode())
+
+    def _make_devices(self, root):
+        run("mount", "-t", "tmpfs", "-o", "mode=755,size=1m", "tmpfs", root + "/dev")
+        for name, major, minor in DEVICES:
+            os.mknod(root + "/dev/" + name, 0o020666, os.makedev(major, minor))
+            os.chmod(root + "/dev/" + name, 0o666)
+        for name in ("pts", "shm"):
+            os.makedirs(root + "/dev/" + name)
+        for target, name in LINKS:
+            os.symlink(target, root + "/dev/" + name)
 
     def _stop(self, instance):
         process = self._processes.pop(instance.uuid, None)

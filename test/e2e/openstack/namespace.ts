@@ -1,0 +1,101 @@
+/** Starts a real OpenStack in a separate network namespace, runs a suite there, and removes both. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { RealGerrit } from '../real-gerrit/real-gerrit.ts';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const SCRIPTS = fileURLToPath(new URL('cloud', import.meta.url));
+const NAMESPACE = `sos-ci-${process.pid}`;
+const INSTALL_LIMIT_MS = 10 * 60_000;
+const UP_LIMIT_MS = 15 * 60_000;
+const DOWN_LIMIT_MS = 60_000;
+const SUITE_LIMIT_MS = 20 * 60_000;
+
+export interface CloudSuite {
+  /** The cloud's directory. Outside of the checkout, because the users of the services must be able to read it. */
+  readonly directory: string;
+  /** Names in the directory that later runs reuse, such as `rootfs`, the root file system of the servers. */
+  readonly kept: readonly string[];
+  /** Vitest's configuration. */
+  readonly config: string;
+  /** For the cloud's scripts and the suite. `CLOUD_ROOT_PACKAGES`: more packages for the servers. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Fetches what else the suite needs, after the cloud's packages are installed: the namespace has no outside network. */
+  readonly prepare?: () => void;
+  /** Whether the servers reach the outside, through an HTTP proxy at 192.0.2.1:3128. */
+  readonly proxy?: boolean;
+  readonly limitMs?: number;
+}
+
+/**
+ * @returns the exit code. `--keep` on the command line leaves the cloud running; `args` and the other words are Vitest's
+ */
+export async function runInCloud(
+  suite: CloudSuite,
+  args: readonly string[] = process.argv.slice(2),
+): Promise<number> {
+  const env = { ...process.env, ...suite.environment, CLOUD: suite.directory };
+  const run = (command: string, argv: readonly string[], limitMs: number): number => {
+    const { status } = spawnSync(command, argv, { cwd: ROOT, stdio: 'inherit', timeout: limitMs, env });
+    return status ?? 1;
+  };
+  const inside = (argv: readonly string[], limitMs: number): number =>
+    run('ip', ['netns', 'exec', NAMESPACE, ...argv], limitMs);
+
+  mkdirSync(suite.directory, { recursive: true });
+  const missing = missingRequirement(suite.directory);
+  if (missing !== null) {
+    console.log(`skipped: ${missing}`);
+    return 0;
+  }
+  await RealGerrit.fetch();
+  if (run(`${SCRIPTS}/install.sh`, [], INSTALL_LIMIT_MS) !== 0) return 1;
+  suite.prepare?.();
+  // Leftovers of a run that was killed.
+  run(`${SCRIPTS}/down.sh`, [], DOWN_LIMIT_MS);
+  for (const name of readdirSync(suite.directory)) {
+    if (!suite.kept.includes(name)) rmSync(join(suite.directory, name), { recursive: true, force: true });
+  }
+  if (run('ip', ['netns', 'add', NAMESPACE], DOWN_LIMIT_MS) !== 0) return 1;
+  const keep = args.includes('--keep');
+  const words = args.filter((word) => word !== '--keep');
+  const proxy = suite.proxy === true ? startProxy(NAMESPACE) : null;
+  try {
+    if (inside([`${SCRIPTS}/up.sh`], UP_LIMIT_MS) !== 0) return 1;
+    const vitest = ['node_modules/.bin/vitest', 'run', '--config', suite.config, ...words];
+    return inside(vitest, suite.limitMs ?? SUITE_LIMIT_MS);
+  } finally {
+    proxy?.kill();
+    if (!keep) {
+      inside([`${SCRIPTS}/down.sh`], DOWN_LIMIT_MS);
+      run('ip', ['netns', 'del', NAMESPACE], DOWN_LIMIT_MS);
+    } else {
+      const up = `ip netns exec ${NAMESPACE} env CLOUD=${suite.directory} ${SCRIPTS}/up.sh`;
+      console.log(`the cloud is still up: ${up}`);
+    }
+  }
+}
+
+/** An HTTP proxy at 192.0.2.1:3128 of the namespace, which connects from this process's namespace. */
+function startProxy(namespace: string): ChildProcess {
+  return spawn('/usr/bin/python3', [`${SCRIPTS}/proxy.py`, namespace], {
+    stdio: ['ignore', 'ignore', 'ignore'],
+  });
+}
+
+/** The first requirement of the cloud that this host does not meet; null: it meets all. */
+function missingRequirement(directory: string): string | null {
+  if (process.getuid?.() !== 0) return 'the cloud needs root, for network namespaces and the servers in them';
+  if (!/^VERSION_CODENAME=bookworm$/m.test(readFileSync('/etc/os-release', 'utf8')))
+    return 'the cloud is made from packages of Debian 12';
+  const probe = mkdtempSync(join(directory, 'probe-'));
+  const layers = 'mkdir a b c d && exec mount -t overlay overlay -o lowerdir=a,upperdir=b,workdir=c d';
+  const { status } = spawnSync('unshare', ['--net', '--mount', '--pid', '--fork', 'sh', '-c', layers], {
+    cwd: probe,
+    timeout: DOWN_LIMIT_MS,
+  });
+  rmSync(probe, { recursive: true, force: true });
+  return status === 0 ? null : 'this host allows no namespaces with overlay mounts';
+}
