@@ -19,7 +19,7 @@ import { JOB_ID, makeStore, Program } from './program.ts';
 
 let program: Program;
 let dir: string;
-const ask = (...args: string[]) => program.run(args, dir);
+const runCli = (...args: string[]) => program.run(args, dir);
 
 beforeAll(async () => {
   program = new Program();
@@ -38,9 +38,9 @@ afterAll(() => {
 
 describe('help', () => {
   test('prints the commands', async () => {
-    const answer = ask('--help');
-    expect(answer).toMatchObject({ code: 0, err: '' });
-    await expect(answer.out).toMatchFileSnapshot('../golden/help.txt');
+    const result = runCli('--help');
+    expect(result).toMatchObject({ code: 0, err: '' });
+    await expect(result.out).toMatchFileSnapshot('../golden/help.txt');
   });
 
   test.each(
@@ -70,9 +70,9 @@ describe('help', () => {
       'alarms',
     ]),
   )('of %s', (command) => {
-    const answer = ask(command, '--help');
-    expect(answer).toMatchObject({ code: 0, err: '' });
-    expect(answer.out).toMatch(new RegExp(`^Usage: sos-ci ${command} `));
+    const result = runCli(command, '--help');
+    expect(result).toMatchObject({ code: 0, err: '' });
+    expect(result.out).toMatch(new RegExp(`^Usage: sos-ci ${command} `));
   });
 });
 
@@ -105,33 +105,33 @@ describe('usage', () => {
     [['promote', '1', '--timeout', 'soon'], /Write it as 30s, 5m or 1h/],
     [['run', 'acmee', '1,2'], /there is no job "acmee"\n +did you mean acme\?/],
   ])('%j is an error', (args, message) => {
-    const answer = ask(...args);
-    expect(answer.err).toMatch(message);
-    expect(answer).toMatchObject({ code: 2, out: '' });
+    const result = runCli(...args);
+    expect(result.err).toMatch(message);
+    expect(result).toMatchObject({ code: 2, out: '' });
   });
 });
 
 describe('a store', () => {
   test('is taken from the configuration in the current folder', () => {
-    const answer = ask('status');
-    expect(answer).toMatchObject({ code: 1, err: '' });
-    expect(answer.out).toContain('jobs      1 open: 1 booting');
+    const result = runCli('status');
+    expect(result).toMatchObject({ code: 1, err: '' });
+    expect(result.out).toContain('jobs      1 open: 1 booting');
   });
 
   test('is taken from the path in the configuration', () => {
     writeFileSync(join(dir, 'elsewhere.yaml'), 'stateDir: state\n');
-    expect(ask('jobs', '--config', 'elsewhere.yaml')).toMatchObject({ code: 0, err: '' });
+    expect(runCli('jobs', '--config', 'elsewhere.yaml')).toMatchObject({ code: 0, err: '' });
   });
 
-  test('prints the history of its job, by the beginning of the id, and controls no terminal', () => {
-    const answer = ask('job', JOB_ID.slice(0, 4));
-    expect(answer).toMatchObject({ code: 0, err: '' });
-    expect(answer.out).toContain('  subject   Attach \\x1b[2J faster\n');
-    expect(answer.out).toContain('got a slot');
+  test('prints the history of its job, by the beginning of the id, with control characters escaped', () => {
+    const result = runCli('job', JOB_ID.slice(0, 4));
+    expect(result).toMatchObject({ code: 0, err: '' });
+    expect(result.out).toContain('  subject   Attach \\x1b[2J faster\n');
+    expect(result.out).toContain('got a slot');
   });
 
-  test('replays equal, and not after a row was forged', () => {
-    expect(ask('replay', '--all')).toMatchObject({
+  test('replays as equal, and as different after a row was forged', () => {
+    expect(runCli('replay', '--all')).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^equal: 3 rows of 1 history/),
     });
@@ -146,69 +146,69 @@ describe('a store', () => {
     }
     database.exec("UPDATE event SET state = 'testing' WHERE version = 3");
     database.close();
-    const answer = ask('replay', JOB_ID, '--state', forged);
-    expect(answer).toMatchObject({ code: 1, err: '' });
-    expect(answer.out).toMatch(/^different: history j1m2n3p4q5abcdefg, row 3, in state\n/);
-    expect(ask('verify', '--state', forged)).toMatchObject({
+    const result = runCli('replay', JOB_ID, '--state', forged);
+    expect(result).toMatchObject({ code: 1, err: '' });
+    expect(result.out).toMatch(/^different: history j1m2n3p4q5abcdefg, row 3, in state\n/);
+    expect(runCli('verify', '--state', forged)).toMatchObject({
       code: 1,
       out: expect.stringMatching(/^damaged: 1 history of the log/m),
     });
   });
 
   test('is verified and its views rebuilt', () => {
-    expect(ask('verify')).toMatchObject({
+    expect(runCli('verify')).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^sound: .*3 rows of 1 history/),
     });
-    expect(ask('rebuild')).toMatchObject({
+    expect(runCli('rebuild')).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^views rebuilt from 3 rows/),
     });
-    expect(ask('verify')).toMatchObject({ code: 0 });
+    expect(runCli('verify')).toMatchObject({ code: 0 });
   });
 
-  test('is copied, never over a file, and the copy is confirmed by name', () => {
+  test('is copied, never over an existing file, and the copy can be confirmed', () => {
     const copy = join(dir, 'copy');
     mkdirSync(copy);
-    const made = ask('backup', join('copy', 'sos-ci.db'));
+    const made = runCli('backup', join('copy', 'sos-ci.db'));
     expect(made).toMatchObject({ code: 0, err: '' });
-    expect(ask('backup', join('copy', 'sos-ci.db'))).toMatchObject({
+    expect(runCli('backup', join('copy', 'sos-ci.db'))).toMatchObject({
       code: 4,
       err: expect.stringContaining('the file exists; a backup never overwrites one'),
     });
-    expect(ask('verify', '--state', copy)).toMatchObject({ code: 0 });
-    const asked = ask('confirm', '--state', copy);
-    expect(asked).toMatchObject({ code: 1, err: '' });
-    expect(asked.out).toContain('1 open job, 0 open reviews');
-    expect(ask('confirm', '--yes', '--state', copy)).toMatchObject({ code: 0 });
+    expect(runCli('verify', '--state', copy)).toMatchObject({ code: 0 });
+    const unconfirmed = runCli('confirm', '--state', copy);
+    expect(unconfirmed).toMatchObject({ code: 1, err: '' });
+    expect(unconfirmed.out).toContain('1 open job, 0 open reviews');
+    expect(runCli('confirm', '--yes', '--state', copy)).toMatchObject({ code: 0 });
     expect(existsSync(join(copy, 'sos-ci.db.identity'))).toBe(true);
   });
 
   test.each([
-    ['that is not there yet', ['status', '--state', 'none'], 4, /no such database/],
+    ['that does not exist yet', ['status', '--state', 'none'], 4, /no such database/],
     ['of an alarm', ['alarms', 'ack', 'zz', '--state', 'none'], 4, /no such database/],
     [
-      'of a configuration that is not there',
+      'of a missing configuration',
       ['jobs', '--config', 'none/none.yaml'],
       3,
       /no none\.yaml in \/.+\/none\n +name one with --config FILE/,
     ],
     [
-      'of a configuration that is a device without end',
+      'of a configuration that is an endless device',
       ['jobs', '--config', '/dev/zero'],
       3,
       /\/dev\/zero: cannot be read as a configuration\n +see why: sos-ci config check --config \/dev\/zero/,
     ],
-    ['that is no database', ['status', '--state', 'garbage'], 4, /sos-ci\.db/],
+    ['that is not a database', ['status', '--state', 'garbage'], 4, /sos-ci\.db/],
   ])('%s', (_name, args, code, message) => {
     mkdirSync(join(dir, 'garbage'), { recursive: true });
     writeFileSync(
       join(dir, 'garbage', 'sos-ci.db'),
       'this is no database, however long it may be'.repeat(100),
     );
-    const answer = ask(...args);
-    expect(answer.err).toMatch(message);
-    expect(answer).toMatchObject({ code, out: '' });
+    const result = runCli(...args);
+    expect(result.err).toMatch(message);
+    expect(result).toMatchObject({ code, out: '' });
   });
 
   test('is requested in a folder without a configuration', () => {
@@ -224,10 +224,10 @@ describe('a store', () => {
 
 describe('standard output', () => {
   test.each([
-    ['leaves an answer as it is', ['config', 'keys'], 0],
-    ['leaves a negative answer as it is', ['status'], 1],
-    ['leaves help as it is', ['--help'], 0],
-  ])('whose reader closes it %s', async (_name, args, expected) => {
+    ['keeps the exit code of success', ['config', 'keys'], 0],
+    ['keeps the exit code of a negative result', ['status'], 1],
+    ['keeps the exit code of help', ['--help'], 0],
+  ])('that its reader closes %s', async (_name, args, expected) => {
     const child = spawn(process.execPath, [program.main, ...args], {
       cwd: dir,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -258,7 +258,7 @@ describe('standard output', () => {
       [['history', JOB_ID]],
       [['doctor']],
     ]),
-  )('of %j on a full disk is one line and an exit code', (args) => {
+  )('of %j on a full disk gives one error line and an exit code', (args) => {
     const full = openSync('/dev/full', 'w');
     const done = spawnSync(process.execPath, [program.main, ...args], {
       cwd: dir,
@@ -277,28 +277,28 @@ describe('standard output', () => {
 
 describe('config', () => {
   test('check of a valid file', () => {
-    expect(ask('config', 'check')).toEqual({ code: 0, out: 'sos-ci.yaml: valid; 1 job: acme\n', err: '' });
+    expect(runCli('config', 'check')).toEqual({ code: 0, out: 'sos-ci.yaml: valid; 1 job: acme\n', err: '' });
   });
 
   test('check of an invalid one lists all errors, as text and as JSON', () => {
     writeFileSync(join(dir, 'wrong.yaml'), 'gerit: {}\n"jo\\eb": 1\n');
-    const people = ask('config', 'check', '--config', 'wrong.yaml');
-    expect(people).toMatchObject({ code: 3, err: '4 mistakes in wrong.yaml\n' });
-    expect(people.out).toContain('wrong.yaml:1:1: gerit: unknown key; did you mean "gerrit"?\n');
-    expect(people.out).toContain('jo\\x1bb');
+    const text = runCli('config', 'check', '--config', 'wrong.yaml');
+    expect(text).toMatchObject({ code: 3, err: '4 mistakes in wrong.yaml\n' });
+    expect(text.out).toContain('wrong.yaml:1:1: gerit: unknown key; did you mean "gerrit"?\n');
+    expect(text.out).toContain('jo\\x1bb');
     const json = program.run(['config', 'check', '--json'], dir, { SOS_CI_CONFIG: 'wrong.yaml' });
     expect(JSON.parse(json.out)).toMatchObject({ format: 1, ok: false, problems: { length: 4 } });
   });
 
-  test('example is what it prints', () => {
-    expect(ask('config', 'check', '--example')).toEqual({ code: 0, out: EXAMPLE, err: '' });
+  test('check --example prints the example', () => {
+    expect(runCli('config', 'check', '--example')).toEqual({ code: 0, out: EXAMPLE, err: '' });
   });
 
   test('is checked before a daemon or a manual run', () => {
     for (const args of [['daemon'], ['run', 'acme', '1,2']]) {
-      const answer = ask(...args, '--config', 'wrong.yaml');
-      expect(answer).toMatchObject({ code: 3, out: '' });
-      expect(answer.err).toContain('the configuration has 4 mistakes\nwrong.yaml:1:1: ');
+      const result = runCli(...args, '--config', 'wrong.yaml');
+      expect(result).toMatchObject({ code: 3, out: '' });
+      expect(result.err).toContain('the configuration has 4 mistakes\nwrong.yaml:1:1: ');
     }
   });
 });
@@ -311,8 +311,8 @@ test.each([
   ['reload'],
   ['resume-voting', '--json'],
   ['alarms', 'ack', '--all', '--json'],
-])('%s %s says that no daemon runs, and what to do', (...args) => {
-  const answer = ask(...args);
-  expect(answer).toMatchObject({ code: 5, out: '' });
-  expect(answer.err).toMatch(/no daemon runs on this state directory\n +start it: sos-ci daemon\n$/);
+])('%s %s reports that no daemon runs, and how to start it', (...args) => {
+  const result = runCli(...args);
+  expect(result).toMatchObject({ code: 5, out: '' });
+  expect(result.err).toMatch(/no daemon runs on this state directory\n +start it: sos-ci daemon\n$/);
 });

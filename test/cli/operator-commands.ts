@@ -1,19 +1,19 @@
-/** A daemon that answers operators as the test requires, and records their requests. */
+/** A fake daemon that gives one response, and records the requests of operators. */
 import type { SendRequest } from '../../src/cli/input/daemon-client.ts';
 import type { AnswerTo, OperatorRequest } from '../../src/engine/ports/operator-api.ts';
 
 export interface FakeDaemon {
-  readonly ask: SendRequest;
-  readonly asked: readonly OperatorRequest[];
+  readonly send: SendRequest;
+  readonly requests: readonly OperatorRequest[];
 }
 
-export function answering<R extends OperatorRequest>(answer: AnswerTo<R>): FakeDaemon {
-  const asked: OperatorRequest[] = [];
-  const ask = (async (request: OperatorRequest) => {
-    asked.push(request);
+export function fakeDaemon<R extends OperatorRequest>(answer: AnswerTo<R>): FakeDaemon {
+  const requests: OperatorRequest[] = [];
+  const send = (async (request: OperatorRequest) => {
+    requests.push(request);
     return answer;
   }) as SendRequest;
-  return { ask, asked };
+  return { send, requests };
 }
 
 export const OPTIONS = { timeout: 1_000 };

@@ -1,4 +1,4 @@
-/** The program as it ships, bundled for one test file, and a store on disk. */
+/** The bundled program, as it is released, for one test file; and a store on disk. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import type { HistorySnapshot } from '../../src/machines/protocol/row.ts';
 import { step } from '../../src/machines/step.ts';
 import { ROOT } from '../house/source.ts';
 
-export interface Answer {
+export interface RunResult {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
@@ -40,7 +40,7 @@ export class Program {
     return join(this.folder, 'cli', 'main.js');
   }
 
-  run(args: readonly string[], cwd: string, environment: Record<string, string> = {}): Answer {
+  run(args: readonly string[], cwd: string, environment: Record<string, string> = {}): RunResult {
     const { PATH = '', HOME = '' } = process.env;
     const done = spawnSync(process.execPath, [this.main, ...args], {
       cwd,

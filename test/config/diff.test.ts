@@ -1,4 +1,4 @@
-/** Differences between two configurations: what applies at once and what after the next start, by key. */
+/** Differences between two configurations, by key: those that apply at once, and those that need a restart. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,9 +25,9 @@ function load(text: string, gerrit = GERRIT, jobs = JOB): Config {
   return loadConfig(file);
 }
 
-const found = (one: Config, other: Config) => difference(one, one, other);
+const differences = (one: Config, other: Config) => difference(one, one, other);
 
-describe('what applies at once', () => {
+describe('keys that apply at once', () => {
   test.each([
     ['report: {label: Verified, success: 1}', ['report.label', 'report.success']],
     ['report: {jobTimeout: 1h}', ['report.jobTimeout']],
@@ -40,7 +40,7 @@ describe('what applies at once', () => {
     ['redact: [{file: ./secret}]', ['redact']],
     ['triggers: {maxOpenJobs: 1}', ['triggers.maxOpenJobs']],
   ])('%s', (text, changed) => {
-    expect(found(load(''), load(text))).toEqual({ changed, restart: [] });
+    expect(differences(load(''), load(text))).toEqual({ changed, restart: [] });
   });
 
   test('added, removed and changed jobs', () => {
@@ -48,15 +48,21 @@ describe('what applies at once', () => {
       load('', GERRIT, `${JOB}, old: ${JOB.slice(6)}`),
       load('', GERRIT, `${JOB.replace("'true'", "'false'")}, new: ${JOB.slice(6)}`),
     ];
-    expect(found(before, after)).toEqual({ changed: ['jobs.acme', 'jobs.new', 'jobs.old'], restart: [] });
+    expect(differences(before, after)).toEqual({
+      changed: ['jobs.acme', 'jobs.new', 'jobs.old'],
+      restart: [],
+    });
   });
 
-  test('no difference, if only the notation differs', () => {
-    expect(found(load(''), load('providers: {local: {slots: 1}}'))).toEqual({ changed: [], restart: [] });
+  test('do not differ if only the notation differs', () => {
+    expect(differences(load(''), load('providers: {local: {slots: 1}}'))).toEqual({
+      changed: [],
+      restart: [],
+    });
   });
 });
 
-describe('what applies after the next start', () => {
+describe('keys that apply after the next start', () => {
   test.each([
     [GERRIT.replace('localhost', '127.0.0.1'), '', ['gerrit.host']],
     [GERRIT.replace('./key', './other-key'), '', ['gerrit.key']],
@@ -73,10 +79,10 @@ describe('what applies after the next start', () => {
     ],
     [GERRIT, 'log: {level: debug}', ['log.level']],
   ])('%s %s', (gerrit, text, restart) => {
-    expect(found(load(''), load(text, gerrit))).toEqual({ changed: [], restart });
+    expect(differences(load(''), load(text, gerrit))).toEqual({ changed: [], restart });
   });
 
-  test('is reported until it has its value of the start again', () => {
+  test('are reported until they have their values at the start again', () => {
     const started = load('');
     const next = load('stateDir: ./elsewhere\nreport: {jobTimeout: 1h}');
     const inForce = activeAfter(started, next);
@@ -89,7 +95,7 @@ describe('what applies after the next start', () => {
   });
 });
 
-test('in force are the reloadable keys of the new one, and all others of the one at the start', () => {
+test('the configuration in force has the reloadable keys of the new file, and all others from the start', () => {
   const started = load('');
   const next = load(
     'stateDir: ./elsewhere\nreport: {jobTimeout: 1h}\ngit: {merge: false, maxCacheSize: 1GB}\ntriggers: {supersede: never, maxOpenJobs: 7}',
@@ -107,7 +113,7 @@ test('in force are the reloadable keys of the new one, and all others of the one
   });
 });
 
-test('every reported key is a key of the file, or the mapping that holds it', () => {
+test('every reported key is a key of the file, or a mapping of keys', () => {
   const { written } = load('mail: {from: a@b.c, to: [a@b.c], sendmail: [/bin/true]}');
   const known = listKeys().map(({ path }) => path.replaceAll('[]', ''));
   const unknown = Object.keys(written).filter((key) => {

@@ -116,7 +116,7 @@ describe('mail', () => {
     expect(config.redact).toEqual(['battery staple']);
   });
 
-  test('or by the host’s own program', () => {
+  test('is sent by a program of the host', () => {
     const config = load(
       '',
       '{from: ci@acme.example, alarmsTo: [o@acme.example], sendmail: [/usr/sbin/sendmail, -oi]}',

@@ -16,7 +16,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 describe('a demo that cannot finish', () => {
-  test('says so at once, shows the log, keeps the directory, and exits with 1', async () => {
+  test('reports it at once, shows the log, keeps the directory, and exits with 1', async () => {
     const program = path.join(directory, 'main.mjs');
     writeFileSync(
       program,

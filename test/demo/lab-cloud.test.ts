@@ -1,4 +1,4 @@
-/** What the scene on OpenStack uses of this host, and how it does without. */
+/** The programs of this host that the OpenStack scene uses, and its behaviour without them. */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -12,11 +12,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-test('no scene without sshd', async () => {
+test('skips the scene without sshd', async () => {
   expect(await find()).toBeNull();
 });
 
-test('a script without Ansible, and how to install it', async () => {
+test('uses a script without Ansible, and reports how to install it', async () => {
   program('sshd', '');
   const found = await find();
   expect(found?.sshd).toBe(path.join(folder, 'sshd'));
@@ -25,14 +25,14 @@ test('a script without Ansible, and how to install it', async () => {
   });
 });
 
-test('a script with an Ansible that is too old for the collection', async () => {
+test('uses a script if Ansible is too old for the collection', async () => {
   program('sshd', '');
   program('ansible-playbook', 'echo "ansible-playbook [core 2.14.3]"');
   const why = expect.stringContaining('ansible-core 2.14.3 is older than 2.16');
   expect(await find()).toMatchObject({ ansible: { why } });
 });
 
-test('a playbook with a current Ansible', async () => {
+test('uses a playbook with a current Ansible', async () => {
   program('sshd', '');
   program('ansible-playbook', 'echo "ansible-playbook [core 2.19.1]"');
   expect(await find()).toMatchObject({ ansible: { program: path.join(folder, 'ansible-playbook') } });

@@ -1,4 +1,4 @@
-/** The demo's log site, for a browser, and for an attacker who wants other files. */
+/** The demo's log site, with requests of a browser and of an attacker who wants other files. */
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink, truncate } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -78,7 +78,7 @@ describe('the log server', () => {
     expect(archive.headers['content-encoding']).toBeUndefined();
   });
 
-  test('answers HEAD without a body, and only GET and HEAD', async () => {
+  test('supports only GET and HEAD, and sends no body for HEAD', async () => {
     const head = await get('/job/a%20b.log', 'HEAD');
     expect([head.status, head.body, head.headers['content-length']]).toEqual([200, '', '4']);
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
@@ -87,7 +87,7 @@ describe('the log server', () => {
     }
   });
 
-  test('redirects to the directory with its slash, and nowhere else', async () => {
+  test('redirects only to the directory with its slash', async () => {
     const answer = await get('/job');
     expect([answer.status, answer.headers.location]).toEqual([301, '/job/']);
     expect((await get('//example.org/job')).status).toBe(404);
@@ -150,7 +150,7 @@ describe('the log server', () => {
     await closed;
   });
 
-  test('keeps no file open after its answers', async () => {
+  test('keeps no file open after its responses', async () => {
     const { readdir } = await import('node:fs/promises');
     await get('/job/');
     const before = (await readdir('/proc/self/fd')).length;
@@ -158,7 +158,7 @@ describe('the log server', () => {
     expect((await readdir('/proc/self/fd')).length).toBeLessThan(before + 10);
   });
 
-  test('says why it cannot start', async () => {
+  test('reports why it cannot start', async () => {
     await mkdir(join(base, 'two'));
     const port = Number(new URL(server.url).port);
     expect((await failureOf(startLogServer({ dir: join(base, 'two'), port }))).target).toContain(

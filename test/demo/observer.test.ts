@@ -28,14 +28,14 @@ afterEach(async () => {
 });
 
 describe('ticks', () => {
-  const whole = '1 7 0\n2 7 101\n3 7 250\n';
+  const complete = '1 7 0\n2 7 101\n3 7 250\n';
 
   test.each([
-    ['whole', whole, ''],
-    ['cut in its last line', `${whole}4 7`, ''],
+    ['whole', complete, ''],
+    ['cut in its last line', `${complete}4 7`, ''],
     ['none', '', 'no ticks'],
     ['one is missing', '1 7 0\n3 7 200\n', 'line 2 is tick 3'],
-    ['begun again', `${whole}1 8 0\n`, 'line 4 is tick 1'],
+    ['restarted', `${complete}1 8 0\n`, 'line 4 is tick 1'],
     ['by another process', '1 7 0\n2 8 100\n', 'tick 2 came from another process'],
     ['with a pause', '1 7 0\n2 7 1400\n', '1400 ms between ticks 1 and 2'],
     ['no numbers', 'a b c\n', 'line 1 is tick NaN'],
@@ -43,7 +43,7 @@ describe('ticks', () => {
 });
 
 describe('processes', () => {
-  test('are found by their marks, and only those of this directory', async () => {
+  test('of this directory are found by their marks', async () => {
     const run = path.join(directory, 'runs', '1');
     const marks = { SOS_CI_SERVER: 'one', HOME: directory, SOS_CI_RUN: run };
     const pid = await start(['cat', '-'], marks);
@@ -66,7 +66,7 @@ describe('processes', () => {
 });
 
 describe('files', () => {
-  test('servers are counted; none without a directory', async () => {
+  test('servers are counted; without a directory there are none', async () => {
     expect(await remainingServers(directory)).toEqual([]);
     mkdirSync(path.join(directory, 'servers', 'one'), { recursive: true });
     expect(await remainingServers(directory)).toEqual(['one']);

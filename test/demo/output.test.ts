@@ -10,7 +10,7 @@ beforeEach(() => {
   }, false);
 });
 
-test('scenes, stages, quotes and claims', () => {
+test('prints scenes, stages, quotes and claims', () => {
   screen.scene(3, 'Something happens');
   screen.begin('queued');
   screen.finish('4 ms');

@@ -1,11 +1,11 @@
-/** The demo runs from the npm package alone: everything that it reads beside its sources is in there. */
+/** The npm package contains all files that the demo reads besides its sources. */
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
 import { packedFiles } from '../fixtures/packed-files.ts';
 import { ROOT } from '../house/source.ts';
 
-test('the npm package has the sample project, the packages, and the playbook with what it uses', () => {
+test('the npm package has the sample project, the packages, the playbook and its collection', () => {
   const sources = readdirSync(join(ROOT, 'src', 'demo'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && !entry.name.endsWith('.ts'))
     .map((entry) => relative(join(ROOT, 'src'), join(entry.parentPath ?? entry.path, entry.name)));

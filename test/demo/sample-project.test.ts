@@ -53,7 +53,7 @@ describe('the suite of the sample project', () => {
   });
 });
 
-test('the reporter writes subunit that our reader and python-subunit read alike', async () => {
+test('the reporter writes subunit that our reader and python-subunit read', async () => {
   const directory = await checkout(CHANGES.fails);
   await run(directory, './stack.sh');
   const reporter = ['--test-reporter=./subunit-reporter.mjs', '--test-reporter-destination=results.subunit'];
@@ -68,7 +68,7 @@ test('the reporter writes subunit that our reader and python-subunit read alike'
 });
 
 describe('setup', () => {
-  test('fetches once, and reports a mirror that does not answer', async () => {
+  test('fetches once, and reports a mirror that does not respond', async () => {
     const directory = await checkout(null);
     await run(directory, './stack.sh');
     expect(mirror.fetches.get(path.basename(directory))).toBe(1);
@@ -84,7 +84,7 @@ describe('setup', () => {
   });
 });
 
-/** The files as git would check them out, with a soak that takes no time. */
+/** The files as git would check them out, with a short soak test. */
 async function checkout(change: SampleChange | null): Promise<string> {
   const directory = mkdtempSync(path.join(tmpdir(), 'sos-ci-sample-'));
   directories.push(directory);

@@ -74,7 +74,7 @@ describe('a watched job', () => {
     expect(lines()).toEqual(['queued 10ms', 'booting 20ms', 'stacking 1.5s', 'testing 2.0s']);
   });
 
-  test('shows attempts, and what happens between them', async () => {
+  test('shows attempts, and the steps between them', async () => {
     const store = new SlowStore([
       ['booting.creating', 0, 1],
       ['stacking.running', 100],
@@ -96,7 +96,7 @@ describe('a watched job', () => {
     ]);
   });
 
-  test('is waited for until it reaches a stage', async () => {
+  test('can be awaited until it reaches a stage', async () => {
     const following = watch(
       new SlowStore([
         ['queued', 0],
@@ -108,20 +108,20 @@ describe('a watched job', () => {
     expect([following.job, lines()]).toEqual(['j1', ['queued 5ms', 'testing']]);
   });
 
-  test('stops waiting when the state can no longer be reached', async () => {
-    const hopeless = (): void => {
+  test('stops waiting when the stage can no longer be reached', async () => {
+    const fail = (): void => {
       throw new DemoFailure('the daemon exited on its own');
     };
-    const following = watch(new SlowStore([['queued', 0]]), hopeless);
+    const following = watch(new SlowStore([['queued', 0]]), fail);
     await expect(following.waitForStage('testing')).rejects.toThrow('the daemon exited on its own');
   });
 });
 
-function watch(store: WatchedStore, assertHope: () => void = () => undefined): StageWatch {
+function watch(store: WatchedStore, assertReachable: () => void = () => undefined): StageWatch {
   const screen = new Screen((text) => {
     shown += text;
   }, false);
-  return new StageWatch(store, 7, screen, new AbortController().signal, assertHope);
+  return new StageWatch(store, 7, screen, new AbortController().signal, assertReachable);
 }
 
 function lines(): string[] {

@@ -2,18 +2,18 @@ import { describe, expect, test } from 'vitest';
 import { DemoFailure, waitFor, waitForPromise } from '../../src/demo/wait.ts';
 import { NEVER } from '../fixtures/never.ts';
 
-describe('starvation', () => {
+describe('a wait', () => {
   test('polls until there is a result, including zero and the empty string', async () => {
-    let looks = 0;
+    let polls = 0;
     const poll = () => {
-      looks += 1;
-      return looks === 3 ? 0 : null;
+      polls += 1;
+      return polls === 3 ? 0 : null;
     };
     expect(await waitFor('three', 10_000, NEVER, poll)).toBe(0);
-    expect(looks).toBe(3);
+    expect(polls).toBe(3);
   });
 
-  test('returns the result', async () => {
+  test('fails after the timeout', async () => {
     const failure = new DemoFailure('the moon: not within 1ms');
     await expect(waitFor('the moon', 1, NEVER, () => false)).rejects.toEqual(failure);
     await expect(waitForPromise('the moon', 1, NEVER, new Promise(() => undefined))).rejects.toEqual(failure);
@@ -26,7 +26,7 @@ describe('starvation', () => {
     await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
   });
 
-  test('passes on a promise, fulfilled or rejected', async () => {
+  test('settles like its promise, fulfilled or rejected', async () => {
     expect(await waitForPromise('it', 10_000, NEVER, Promise.resolve(7))).toBe(7);
     const broken = waitForPromise('it', 10_000, NEVER, Promise.reject(new Error('broken')));
     await expect(broken).rejects.toThrow('broken');

@@ -7,7 +7,7 @@ import type { OperatorRequest } from '../../../src/engine/ports/operator-api.ts'
 import type { AlarmView } from '../../../src/engine/ports/store.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { fakeReader } from '../../fakes/reader.ts';
-import { answering, OPTIONS } from '../operator-commands.ts';
+import { fakeDaemon, OPTIONS } from '../operator-commands.ts';
 import { NOW, SAMPLE } from '../sample.ts';
 import { START } from '../sample-story.ts';
 
@@ -74,9 +74,9 @@ describe('alarms', () => {
     [1, 0, '1 alarm acknowledged\n'],
     [0, 1, '0 alarms acknowledged\n'],
   ])('acknowledged: %d', async (acknowledged, code, text) => {
-    const [io, daemon] = [fakeIo(), answering<Acknowledge>({ acknowledged })];
-    expect(await acknowledgeCommand(io, daemon.ask, null, OPTIONS)).toBe(code);
-    expect(daemon.asked).toEqual([{ do: 'acknowledge', alarm: null }]);
+    const [io, daemon] = [fakeIo(), fakeDaemon<Acknowledge>({ acknowledged })];
+    expect(await acknowledgeCommand(io, daemon.send, null, OPTIONS)).toBe(code);
+    expect(daemon.requests).toEqual([{ do: 'acknowledge', alarm: null }]);
     expect(io.stdout()).toBe(text);
   });
 });

@@ -5,7 +5,7 @@ import { parseTarget } from '../../../src/cli/input/parse-target.ts';
 import type { OperatorRequest } from '../../../src/engine/ports/operator-api.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { fakeReader } from '../../fakes/reader.ts';
-import { answering, OPTIONS } from '../operator-commands.ts';
+import { fakeDaemon, OPTIONS } from '../operator-commands.ts';
 import { RUNNING, SAMPLE } from '../sample.ts';
 
 type Dequeue = Extract<OperatorRequest, { do: 'dequeue' }>;
@@ -15,19 +15,19 @@ const JOBS = [entry('j01kfa7xw2m6w', 'testing.running'), entry('j01kfa7xw2m6x', 
 
 describe('dequeue', () => {
   test('of a change lists the cancelled jobs, and the state of each', async () => {
-    const [io, daemon] = [fakeIo(), answering<Dequeue>({ jobs: JOBS, reviews: ['r1'] })];
+    const [io, daemon] = [fakeIo(), fakeDaemon<Dequeue>({ jobs: JOBS, reviews: ['r1'] })];
     const target = { change: 912345, patchset: null };
-    expect(await dequeueCommand(io, daemon.ask, target, OPTIONS)).toBe(0);
-    expect(daemon.asked).toEqual([{ do: 'dequeue', target }]);
+    expect(await dequeueCommand(io, daemon.send, target, OPTIONS)).toBe(0);
+    expect(daemon.requests).toEqual([{ do: 'dequeue', target }]);
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/dequeue.txt');
   });
 
   test('of one job, and as JSON', async () => {
     const answer = { jobs: JOBS.slice(0, 1), reviews: [] };
-    const [io, json, daemon] = [fakeIo(), fakeIo(), answering<Dequeue>(answer)];
-    await dequeueCommand(io, daemon.ask, { job: 'j1' }, OPTIONS);
+    const [io, json, daemon] = [fakeIo(), fakeIo(), fakeDaemon<Dequeue>(answer)];
+    await dequeueCommand(io, daemon.send, { job: 'j1' }, OPTIONS);
     expect(io.stdout()).toBe('ended 1 job\n  j01kfa7xw2m6  912345,3  acme-dsvm, was testing\n');
-    await dequeueCommand(json, daemon.ask, { job: 'j1' }, { ...OPTIONS, json: true });
+    await dequeueCommand(json, daemon.send, { job: 'j1' }, { ...OPTIONS, json: true });
     expect(JSON.parse(json.stdout())).toEqual({ format: 1, ...answer });
   });
 });
@@ -38,17 +38,17 @@ describe('promote', () => {
   test('lists the jobs at the head of the queue, and those that do not wait', async () => {
     const [running, queued] = JOBS;
     if (running === undefined || queued === undefined) throw new Error('no jobs');
-    const [io, daemon] = [fakeIo(), answering<Promote>({ promoted: [queued], passed: [running] })];
-    expect(await promoteCommand(io, daemon.ask, targets, OPTIONS)).toBe(0);
-    expect(daemon.asked).toEqual([{ do: 'promote', targets }]);
+    const [io, daemon] = [fakeIo(), fakeDaemon<Promote>({ promoted: [queued], passed: [running] })];
+    expect(await promoteCommand(io, daemon.send, targets, OPTIONS)).toBe(0);
+    expect(daemon.requests).toEqual([{ do: 'promote', targets }]);
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/promote.txt');
   });
 
   test('exits with 1 when none waits', async () => {
     const answer = { promoted: [], passed: JOBS.slice(0, 1) };
-    const [io, json, daemon] = [fakeIo(), fakeIo(), answering<Promote>(answer)];
-    expect(await promoteCommand(io, daemon.ask, targets, OPTIONS)).toBe(1);
-    expect(await promoteCommand(json, daemon.ask, targets, { ...OPTIONS, json: true })).toBe(1);
+    const [io, json, daemon] = [fakeIo(), fakeIo(), fakeDaemon<Promote>(answer)];
+    expect(await promoteCommand(io, daemon.send, targets, OPTIONS)).toBe(1);
+    expect(await promoteCommand(json, daemon.send, targets, { ...OPTIONS, json: true })).toBe(1);
     expect(JSON.parse(json.stdout())).toEqual({ format: 1, ...answer });
   });
 });

@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-const outside: KeyProvisioner = {
+const fakeProvisioner: KeyProvisioner = {
   makeKey: async (path, comment) => {
     writeFileSync(path, comment, { flag: 'wx', mode: 0o600 });
   },
@@ -42,29 +42,29 @@ const outside: KeyProvisioner = {
   },
 };
 
-/** Answers in their order; the questions are recorded. */
-function typing(...answers: string[]): Prompt & { readonly asked: string[] } {
-  const asked: string[] = [];
+/** A prompt that gives these answers in order, and records the questions. */
+function fakePrompt(...answers: string[]): Prompt & { readonly questions: string[] } {
+  const questions: string[] = [];
   return {
-    asked,
+    questions,
     ask: async (question) => {
-      asked.push(question);
+      questions.push(question);
       const answer = answers.shift();
-      if (answer === undefined) throw new Error(`nobody answers: ${question}`);
+      if (answer === undefined) throw new Error(`no answer left for: ${question}`);
       return answer;
     },
     close: () => {},
   };
 }
 
-const init = (flags: InitFlags, asking: Prompt | null = null, other: Partial<KeyProvisioner> = {}) =>
-  initCommand(io, dir, flags, asking, { ...outside, ...other });
+const init = (flags: InitFlags, prompt: Prompt | null = null, other: Partial<KeyProvisioner> = {}) =>
+  initCommand(io, dir, flags, prompt, { ...fakeProvisioner, ...other });
 const shown = (text: string) =>
   text.replaceAll(dir, '/DIR').replace(/acme-ci-[0-9a-hjkmnp-tv-z]{8}/g, 'acme-ci-XXXXXXXX');
 const FLAGS: InitFlags = { yes: true, user: 'acme-ci', node: 'stack@node1.acme.example' };
 const ACCEPTED: InitFlags = { ...FLAGS, acceptHostKey: FINGERPRINT, acceptNodeKey: FINGERPRINT };
 
-async function refusal(work: Promise<number>): Promise<CliError> {
+async function rejection(work: Promise<number>): Promise<CliError> {
   const error = await work.then(
     () => null,
     (thrown: unknown) => thrown,
@@ -85,7 +85,7 @@ describe('init with a cloud', () => {
     'auth: {auth_url: http://192.0.2.1/identity, username: demo, password: nomoresecret, project_name: demo, user_domain_id: default, project_domain_id: default}';
   const CLOUD: InitFlags = { yes: true, user: 'acme-ci', cloud: 'devstack', acceptHostKey: FINGERPRINT };
 
-  test('writes an OpenStack provider without a secret, and says how to try it', async () => {
+  test('writes an OpenStack provider without a secret, and names the command that tests it', async () => {
     clouds(`clouds: {devstack: {${AUTH}, region_name: RegionOne}}\n`);
     expect(await init({ ...CLOUD, image: 'debian-12' })).toBe(0);
     const text = readFileSync(file, 'utf8');
@@ -110,13 +110,15 @@ describe('init with a cloud', () => {
     expect(existsSync(file)).toBe(false);
   });
 
-  test('takes no node beside it', async () => {
-    expect((await refusal(init({ ...CLOUD, node: 'stack@node1' }))).message).toContain('exclude each other');
+  test('rejects a node in addition to the cloud', async () => {
+    expect((await rejection(init({ ...CLOUD, node: 'stack@node1' }))).message).toContain(
+      'exclude each other',
+    );
   });
 });
 
 describe('init with flags', () => {
-  test('writes what a first run needs, and says what to do next', async () => {
+  test('writes the files for a first run, and prints the next steps', async () => {
     expect(await init(ACCEPTED)).toBe(0);
     await expect(shown(readFileSync(file, 'utf8'))).toMatchFileSnapshot('../../golden/init.yaml');
     await expect(shown(io.stdout())).toMatchFileSnapshot('../../golden/init.txt');
@@ -171,14 +173,14 @@ describe('init with flags', () => {
       { ...FLAGS, program: './nodes' },
       '--node, --program, --cloud and --allow-untrusted-code exclude each other',
     ],
-  ])('%j is refused, and nothing is written: %s', async (flags, message) => {
-    const error = await refusal(init(flags));
+  ])('%j is rejected, and nothing is written: %s', async (flags, message) => {
+    const error = await rejection(init(flags));
     expect(error.message).toContain(message);
     expect(error.exitCode).toBe(2);
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  test('runs jobs on this host only if the operator says so, or no one else can upload', async () => {
+  test('runs jobs on this host only with an option, or if no one else can upload', async () => {
     await init({ yes: true, user: 'acme-ci', allowUntrustedCode: true });
     expect(loadConfig(file).providers).toMatchObject([{ type: 'local', allowUntrustedCode: true }]);
     rmSync(file);
@@ -200,7 +202,7 @@ describe('init with flags', () => {
     expect(readFileSync(join(dir, 'gerrit-key'), 'utf8')).toBe('mine');
     expect(shown(io.stdout())).toContain('the public half of /DIR/gerrit-key');
     const before = readFileSync(file, 'utf8');
-    expect((await refusal(init(FLAGS))).message).toContain('init never overwrites a file');
+    expect((await rejection(init(FLAGS))).message).toContain('init never overwrites a file');
     expect(readFileSync(file, 'utf8')).toBe(before);
   });
 
@@ -213,7 +215,7 @@ describe('init with flags', () => {
 });
 
 describe('the host key', () => {
-  test('that differs from the given one is never followed by a command that pins it', async () => {
+  test('that differs from the given one gives no command that pins it', async () => {
     const flags = { ...FLAGS, acceptHostKey: 'SHA256:other', acceptNodeKey: 'SHA256:another' };
     expect(await init(flags)).toBe(1);
     expect(pins).toEqual([]);
@@ -224,11 +226,11 @@ describe('the host key', () => {
   });
 
   test.each([
-    ['without a word for it', FLAGS, null],
+    ['without an option', FLAGS, null],
     ['after a no', FLAGS, ['y', '']],
   ])('is not pinned %s: reported, and exit code 1', async (_what, flags, answers) => {
-    const asking = answers === null ? null : typing(...answers);
-    expect(await init(flags, asking)).toBe(1);
+    const prompt = answers === null ? null : fakePrompt(...answers);
+    expect(await init(flags, prompt)).toBe(1);
     expect(pins).toEqual([]);
     expect(io.stderr()).toContain(FINGERPRINT);
     expect(io.stdout()).toContain("echo '[review.opendev.org]:29418 ssh-ed25519 a2V5' >> ./known_hosts");
@@ -237,8 +239,8 @@ describe('the host key', () => {
     expect(existsSync(file)).toBe(true);
   });
 
-  test('of an unreachable server: says how to pin it later', async () => {
-    const away = new OperationError({
+  test('of an unreachable server gives a command that pins it later', async () => {
+    const unreachable = new OperationError({
       operation: 'ask for host key',
       target: 'x',
       message: 'x shows no host key: ECONNREFUSED',
@@ -246,7 +248,7 @@ describe('the host key', () => {
       hint: '',
     });
     const flags = { yes: true, user: 'acme-ci', allowUntrustedCode: true };
-    expect(await init(flags, null, { hostKey: () => Promise.reject(away) })).toBe(1);
+    expect(await init(flags, null, { hostKey: () => Promise.reject(unreachable) })).toBe(1);
     expect(io.stderr()).toContain('x shows no host key: ECONNREFUSED\n');
     expect(io.stdout()).toContain(
       'ssh-keyscan -p 29418 review.opendev.org > host-key && ssh-keygen -lf host-key',
@@ -255,10 +257,10 @@ describe('the host key', () => {
 });
 
 describe('init on a terminal', () => {
-  test('asks for what is missing, uses the default for an empty answer, and pins on a yes', async () => {
-    const asking = typing('', '', 'acme-ci', '', '', '', '', 'stack@node1', 'yes', 'yes');
-    expect(await init({}, asking)).toBe(0);
-    expect(asking.asked).toEqual([
+  test('prompts for missing values, uses the default for an empty answer, and pins on a yes', async () => {
+    const prompt = fakePrompt('', '', 'acme-ci', '', '', '', '', 'stack@node1', 'yes', 'yes');
+    expect(await init({}, prompt)).toBe(0);
+    expect(prompt.questions).toEqual([
       'Gerrit server [review.opendev.org]: ',
       'SSH port of Gerrit [29418]: ',
       "user name of the CI's account: ",
@@ -276,19 +278,19 @@ describe('init on a terminal', () => {
 
   test('repeats a question until the answer is valid', async () => {
     const answers = ['', '', 'acme ci', 'acme-ci', '', '-', '', 'node1', 'stack@node1', 'yes', 'yes'];
-    const asking = typing('', '', ...answers.slice(1, 7), 'static', ...answers.slice(7));
-    expect(await init({}, asking)).toBe(0);
-    expect(asking.asked[3]).toContain('it is required');
-    expect(asking.asked[4]).toContain('it must be one word');
-    expect(asking.asked.at(-3)).toContain('it is not USER@HOST');
+    const prompt = fakePrompt('', '', ...answers.slice(1, 7), 'static', ...answers.slice(7));
+    expect(await init({}, prompt)).toBe(0);
+    expect(prompt.questions[3]).toContain('it is required');
+    expect(prompt.questions[4]).toContain('it must be one word');
+    expect(prompt.questions.at(-3)).toContain('it is not USER@HOST');
     expect(loadConfig(file).report.helpUrl).toBe('');
   });
 
   test('runs no code on this host without a yes', async () => {
-    const asking = typing('y', 'yes', 'yes');
+    const prompt = fakePrompt('y', 'yes', 'yes');
     const given = { host: 'g', port: 1, user: 'acme-ci', name: 'n', wiki: '-', project: 'p', kind: 'local' };
-    expect(await init(given, asking)).toBe(0);
-    expect(asking.asked[1]).toContain('it must be yes');
+    expect(await init(given, prompt)).toBe(0);
+    expect(prompt.questions[1]).toContain('it must be yes');
     expect(loadConfig(file).providers).toMatchObject([{ allowUntrustedCode: true }]);
   });
 });

@@ -17,7 +17,7 @@ describe('the history of a job', () => {
     for (const line of io.stdout().split('\n')) expect([...line].length).toBeLessThanOrEqual(width);
   });
 
-  test('that still runs says what is pending', async () => {
+  test('that still runs lists the pending effects', async () => {
     const io = fakeIo({ width: 100, now });
     expect(jobCommand(io, reader, RUNNING, {})).toBe(0);
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/job-running.txt');
@@ -38,7 +38,7 @@ describe('the history of a job', () => {
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/job.json');
   });
 
-  test.each([{}, { json: true }])('%j never controls the terminal', (options) => {
+  test.each([{}, { json: true }])('with %j escapes control characters', (options) => {
     const io = fakeIo({ now });
     jobCommand(io, reader, FAILED, options);
     expect(io.stdout().replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202e]/u);

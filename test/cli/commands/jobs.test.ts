@@ -34,7 +34,7 @@ describe('jobs', () => {
     expect(ids({ limit: 50, change: 1 })).toEqual([]);
   });
 
-  test('prints that there are none', () => {
+  test('prints that there are no jobs', () => {
     const io = fakeIo();
     jobsCommand(io, fakeReader(), { limit: 50 });
     jobsCommand(io, fakeReader(), { limit: 50, open: true });

@@ -1,4 +1,4 @@
-/** The queue as `sos-ci jobs` shows it: in the order in which it is served, and why each job waits. */
+/** The queue in `sos-ci jobs`: in the order in which it is served, with the reason why each job waits. */
 import { describe, expect, test } from 'vitest';
 import { jobsCommand } from '../../../src/cli/commands/jobs.ts';
 import { readQueue } from '../../../src/cli/commands/queue.ts';
@@ -18,8 +18,8 @@ function of(project: string, event: GerritEvent): GerritEvent {
 
 const EVERYWHERE = { rules: { jobs: [jobRules({ name: jobSpec().name, projects: ['*'] })] } };
 
-/** Projects by the number of the change: 1xx is cinder's, 2xx nova's. */
-async function labWith(changes: readonly number[], options: CiHarnessOptions = {}): Promise<CiHarness> {
+/** Changes 1xx are in cinder, changes 2xx in nova. */
+async function startCi(changes: readonly number[], options: CiHarnessOptions = {}): Promise<CiHarness> {
   const ci = new CiHarness({ ...EVERYWHERE, ...options });
   await ci.start();
   for (const change of changes) {
@@ -35,8 +35,8 @@ const shown = (ci: CiHarness, alive = true) =>
   readQueue(ioOf(ci, alive), ci.store).map(({ job, position, why }) => [job.change, position, why]);
 
 describe('the queue', () => {
-  test('is shown in the order in which slots are given', async () => {
-    const ci = await labWith([100, 101, 102, 200, 201]);
+  test('is shown in the order in which slots are granted', async () => {
+    const ci = await startCi([100, 101, 102, 200, 201]);
     const rows = shown(ci);
     expect(rows.map(([change]) => change)).toEqual([200, 101, 201, 102]);
     expect(rows[0]).toEqual([200, 1, 'local is full: one job']);
@@ -103,8 +103,8 @@ describe('the queue', () => {
     ]);
   });
 
-  test('says that no daemon serves it', async () => {
-    const ci = await labWith([100, 101]);
+  test('shows that no daemon serves it', async () => {
+    const ci = await startCi([100, 101]);
     expect(shown(ci, false)).toEqual([[101, 1, 'no daemon is running']]);
     void ci.daemon.service.drain();
     await ci.untilIdle();
@@ -121,7 +121,7 @@ describe('the queue', () => {
     expect(shown(ci)).toEqual([[100, null, 'the change is being looked up in Gerrit']]);
   });
 
-  test('says which vote is awaited, and until when', async () => {
+  test('shows which vote a job waits for, and until when', async () => {
     const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 3_600_000 };
     const rules = { jobs: [jobRules({ hold })] };
     const ci = new CiHarness({ rules });
@@ -135,7 +135,7 @@ describe('the queue', () => {
 
 describe('the list of jobs', () => {
   test('begins with the queue', async () => {
-    const ci = await labWith([100, 101, 200]);
+    const ci = await startCi([100, 101, 200]);
     ci.store.setDaemon({ pid: 1, startTicks: 1, startedAt: 0, version: '0', mode: 'running', stream: '' });
     const waiting = ci.jobs().find(({ change }) => change === 101);
     await ci.daemon.engine.send(waiting?.id ?? '', { type: 'job.promoted', by: 'alice', why: '' });
@@ -147,7 +147,7 @@ describe('the list of jobs', () => {
   });
 
   test('as JSON holds each position, and the order of all', async () => {
-    const ci = await labWith([100, 101, 200]);
+    const ci = await startCi([100, 101, 200]);
     const io = ioOf(ci);
     jobsCommand(io, ci.store, { limit: 50, json: true });
     const answer = JSON.parse(io.stdout());
@@ -166,7 +166,7 @@ describe('the list of jobs', () => {
   });
 
   test('can be filtered by change', async () => {
-    const ci = await labWith([100, FIRST]);
+    const ci = await startCi([100, FIRST]);
     const io = ioOf(ci);
     jobsCommand(io, ci.store, { limit: 50, change: FIRST });
     expect(io.stdout()).toContain(`${FIRST},1`);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { reloadCommand, resumeVotingCommand } from '../../../src/cli/commands/reload.ts';
 import type { OperatorRequest } from '../../../src/engine/ports/operator-api.ts';
 import { fakeIo } from '../../fakes/io.ts';
-import { answering, OPTIONS } from '../operator-commands.ts';
+import { fakeDaemon, OPTIONS } from '../operator-commands.ts';
 
 type Reload = Extract<OperatorRequest, { do: 'reload' }>;
 type Resume = Extract<OperatorRequest, { do: 'resume-voting' }>;
@@ -15,9 +15,9 @@ describe('reload', () => {
     [['jobs.acme'], ['gerrit.host'], 'changed: jobs.acme; after a restart: gerrit.host\n'],
     [[], ['gerrit.host\u001b[2J'], 'nothing changed; after a restart: gerrit.host\\x1b[2J\n'],
   ])('of a file that changes %j and %j', async (changed, restart, text) => {
-    const [io, daemon] = [fakeIo(), answering<Reload>({ changed, restart, problems: [] })];
-    expect(await reloadCommand(io, daemon.ask, OPTIONS)).toBe(0);
-    expect(daemon.asked).toEqual([{ do: 'reload' }]);
+    const [io, daemon] = [fakeIo(), fakeDaemon<Reload>({ changed, restart, problems: [] })];
+    expect(await reloadCommand(io, daemon.send, OPTIONS)).toBe(0);
+    expect(daemon.requests).toEqual([{ do: 'reload' }]);
     expect(io.stdout()).toBe(text);
   });
 
@@ -26,12 +26,12 @@ describe('reload', () => {
     const [io, json, daemon] = [
       fakeIo(),
       fakeIo(),
-      answering<Reload>({ changed: [], restart: [], problems }),
+      fakeDaemon<Reload>({ changed: [], restart: [], problems }),
     ];
-    expect(await reloadCommand(io, daemon.ask, OPTIONS)).toBe(3);
+    expect(await reloadCommand(io, daemon.send, OPTIONS)).toBe(3);
     expect(io.stdout()).toBe(`${problems[0]}\n`);
     expect(io.stderr()).toBe('1 mistake; the daemon keeps its configuration\n');
-    expect(await reloadCommand(json, daemon.ask, { ...OPTIONS, json: true })).toBe(3);
+    expect(await reloadCommand(json, daemon.send, { ...OPTIONS, json: true })).toBe(3);
     expect(JSON.parse(json.stdout())).toEqual({ format: 1, changed: [], restart: [], problems });
   });
 });
@@ -41,10 +41,10 @@ describe('resume-voting', () => {
     [true, 0, 'voting is on again\n'],
     [false, 1, 'voting was not stopped\n'],
   ])('when it %s', async (resumed, code, text) => {
-    const [io, json, daemon] = [fakeIo(), fakeIo(), answering<Resume>({ resumed })];
-    expect(await resumeVotingCommand(io, daemon.ask, OPTIONS)).toBe(code);
+    const [io, json, daemon] = [fakeIo(), fakeIo(), fakeDaemon<Resume>({ resumed })];
+    expect(await resumeVotingCommand(io, daemon.send, OPTIONS)).toBe(code);
     expect(io.stdout()).toBe(text);
-    await resumeVotingCommand(json, daemon.ask, { ...OPTIONS, json: true });
+    await resumeVotingCommand(json, daemon.send, { ...OPTIONS, json: true });
     expect(JSON.parse(json.stdout())).toEqual({ format: 1, resumed });
   });
 });

@@ -21,7 +21,7 @@ const spec = {
   limits: { queueTimeoutMs: 1000, bootTimeoutMs: 1000, cleanupTimeoutMs: 1000 } as JobLimits,
 } as unknown as JobSpec;
 
-/** Rows as the machine writes them. */
+/** The rows of a job with this id. */
 function history(name: string): readonly NumberedRow[] {
   const events: readonly AnyEvent[] = [
     { type: 'job.accepted', job: name, review: 'r1', deployment: 'd', patchset, spec },

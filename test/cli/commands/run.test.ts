@@ -25,11 +25,11 @@ describe('live output', () => {
     return all;
   }
 
-  test('keeps lines, whatever their ends and wherever the chunks are split', () => {
+  test('keeps lines with any line ends and any split into chunks', () => {
     expect(printed(['one\r', '\ntwo\r\n', '10%\r20%\r', 'done\n'])).toBe('one\ntwo\n10%\n20%\ndone\n');
   });
 
-  test('never controls the terminal', () => {
+  test('escapes control characters', () => {
     expect(printed(['\u001b[2J\u001b]0;x\u0007ok'])).toBe('\\x1b[2J\\x1b]0;x\\x07ok');
   });
 });

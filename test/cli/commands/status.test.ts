@@ -27,7 +27,7 @@ describe('status', () => {
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/status-new.txt');
   });
 
-  test('after a crash says so and exits with 1', () => {
+  test('after a crash reports it and exits with 1', () => {
     const io = fakeIo({ now, alive: () => false });
     expect(statusCommand(io, fakeReader(SAMPLE), {})).toBe(1);
     expect(io.stdout()).toContain(
@@ -35,7 +35,7 @@ describe('status', () => {
     );
   });
 
-  test('after a clean stop says so, even when the pid is reused', () => {
+  test('after a clean stop reports it, even when the pid is reused', () => {
     const daemon = SAMPLE.daemon === null ? null : { ...SAMPLE.daemon, mode: 'stopped' };
     const io = fakeIo({ now, alive: () => true });
     expect(statusCommand(io, fakeReader({ daemon }), {})).toBe(1);

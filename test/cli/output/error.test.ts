@@ -50,7 +50,7 @@ describe('a command that failed', () => {
       3,
       'sos-ci: the configuration has a mistake\na.yaml:2:3: gerrit.hots: unknown key; did you mean "host"?\n',
     ],
-  ])('says what is wrong and what to do: %s', (thrown, exit, text) => {
+  ])('prints the error and the fix: %s', (thrown, exit, text) => {
     expect(report(thrown)).toEqual({ exit, text });
   });
 

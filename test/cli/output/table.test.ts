@@ -14,7 +14,7 @@ describe('width', () => {
     expect(textWidth(text)).toBe(width);
   });
 
-  test('cut keeps to it, whatever the text', () => {
+  test('cut returns at most this width for any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.integer({ min: 1, max: 30 }), (text, width) => {
         expect(textWidth(cut(text, width))).toBeLessThanOrEqual(width);
@@ -64,7 +64,7 @@ describe('a table', () => {
 
   test.each([
     [
-      'gives way in its last column first',
+      'shortens its last column first',
       70,
       'ID            JOB                        ACCEPTED          SUBJECT\n01kfa8yq7p1z  acme-dsvm-iscsi-multipath  2026-11-22 17:00  a subject …\n',
     ],
@@ -74,7 +74,7 @@ describe('a table', () => {
       'ID            JOB                        SUBJECT\n01kfa8yq7p1z  acme-dsvm-iscsi-multipath  a subject that is …\n',
     ],
     [
-      'then cuts what is widest',
+      'then cuts the widest column',
       40,
       'ID            JOB               SUBJECT\n01kfa8yq7p1z  acme-dsvm-iscsi…  a subje…\n',
     ],

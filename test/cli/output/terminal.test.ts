@@ -45,11 +45,11 @@ test('colour is used only when allowed', () => {
 
 describe('a process', () => {
   const io = terminalIo();
-  test('that runs is recognized by its pid, and by its start', () => {
+  test('that runs is recognized by its pid and its start time', () => {
     expect(io.alive(process.pid, 0)).toBe(true);
     expect(io.alive(process.pid, 1)).toBe(false);
   });
-  test('that does not run is recognized too', () => {
+  test('that does not run is recognized', () => {
     expect(io.alive(2 ** 22 + 1, 0)).toBe(false);
   });
 });

@@ -20,14 +20,14 @@ function writeSource(text: string, mode = 0o600): string {
   return file;
 }
 
-function refused(read: () => string): OperationError {
+function rejectionOf(read: () => string): OperationError {
   try {
     read();
   } catch (error) {
     if (error instanceof OperationError) return error;
     throw error;
   }
-  throw new Error('it was read');
+  throw new Error('expected the password to be rejected');
 }
 
 describe('a password', () => {
@@ -35,7 +35,7 @@ describe('a password', () => {
     ['hunter2hunter2\n', 'hunter2hunter2'],
     ['with space \r\n', 'with space '],
     ['päss', 'päss'],
-  ])('in a file %j is %j', (text, value) => {
+  ])('in a file with %j is %j', (text, value) => {
     expect(readPassword({ file: writeSource(text), env: null })).toBe(value);
   });
 
@@ -55,21 +55,21 @@ describe('a password', () => {
     ['', /holds no password/],
     ['\n', /holds no password/],
     ['x'.repeat(5_000), /longer than any password/],
-  ])('%j is refused, and not shown', (text, message) => {
-    const error = refused(() => readPassword({ file: writeSource(text), env: null }));
+  ])('of %j is rejected, and not shown', (text, message) => {
+    const error = rejectionOf(() => readPassword({ file: writeSource(text), env: null }));
     expect(error.message).toMatch(message);
     expect(error).toMatchObject({ retryable: false, hint: expect.stringMatching(/./) });
     expect(JSON.stringify({ ...error, message: error.message })).not.toContain('two');
   });
 
-  test('that others can read is refused, with the command that fixes it', () => {
-    const error = refused(() => readPassword({ file: writeSource('x', 0o644), env: null }));
+  test('that others can read is rejected, with the command that fixes it', () => {
+    const error = rejectionOf(() => readPassword({ file: writeSource('x', 0o644), env: null }));
     expect(error).toMatchObject({ hint: `chmod 600 ${file}`, message: expect.stringContaining('mode 644') });
   });
 
-  test('that is missing is refused', () => {
-    expect(refused(() => readPassword({ file, env: null })).message).toContain('does not exist');
-    expect(refused(() => readPassword({ file: null, env: 'NO' }, {})).message).toContain('NO is not set');
+  test('that is missing is rejected', () => {
+    expect(rejectionOf(() => readPassword({ file, env: null })).message).toContain('does not exist');
+    expect(rejectionOf(() => readPassword({ file: null, env: 'NO' }, {})).message).toContain('NO is not set');
   });
 });
 

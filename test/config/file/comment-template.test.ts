@@ -68,7 +68,7 @@ describe('the template', () => {
 test.each([
   ['pipeline', CONFIG.replace('template: comment.txt', 'pipeline: recheck')],
   ['job', CONFIG.replace('template: comment.txt, ', '').replace('  acme:', '  run-acme-ci:')],
-])('a %s whose name starts CIs is refused, because it would be part of each comment', (_, text) => {
+])('a %s whose name starts CIs is rejected, because it would be part of each comment', (_, text) => {
   writeFileSync(join(dir, 'sos-ci.yaml'), text);
   expect(problems().join('\n')).toContain('contains text that starts other CIs');
 });

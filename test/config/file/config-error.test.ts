@@ -12,6 +12,6 @@ test.each([
   ['zebra', null],
   ['x', null],
   ['a'.repeat(100_000), null],
-])('%.20s is most likely %s', (word, meant) => {
-  expect(nearest(word, known)).toBe(meant);
+])('the nearest key to %.20s is %s', (key, expected) => {
+  expect(nearest(key, known)).toBe(expected);
 });

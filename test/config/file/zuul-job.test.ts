@@ -1,4 +1,4 @@
-/** Jobs of Zuul become jobs of ours, and what does not fit is said. */
+/** Converts Zuul jobs to ours, and reports what cannot be converted. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ function read(job: string | undefined, options: { text?: string; project?: strin
   return io.stdout();
 }
 
-test('a job comes with its parents in the same file', async () => {
+test('a job includes its parents from the same file', async () => {
   const out = read('acme-iscsi');
   await expect(out).toMatchFileSnapshot('../../golden/from-zuul.yaml');
   writeFileSync(join(dir, 'key'), 'key');
@@ -73,18 +73,18 @@ ${[...'bcdefgh'].map((name, index) => `- &${name} [${Array(10).fill(`*${'abcdefg
 test.each([
   ['no job', undefined, {}, 'no job is named'],
   ['an unknown job', 'acme', {}, 'its jobs: cinder-base, acme-iscsi, loop, pool'],
-  ['a circle of parents', 'loop', {}, 'is its own parent'],
-  ['a name that is none', 'a b', {}, "the job's name"],
+  ['a cycle of parents', 'loop', {}, 'is its own parent'],
+  ['an invalid name', 'a b', {}, "the job's name"],
   ['no project', 'a', { text: '- job: {name: a}' }, 'add --project NAME'],
   ['no list', 'a', { text: 'job: {name: a}' }, 'is not a list'],
   ['no YAML', 'a', { text: '- job: {name: a' }, 'zuul.yaml:1:'],
   ['aliases that multiply', 'a', { text: BOMB }, 'write the values out'],
   ['an endless file', 'a', { text: `- ${'x'.repeat(1024 * 1024)}` }, 'is larger than 1 MB'],
-])('%s is refused', (_what, job, options, message) => {
+])('%s is rejected', (_what, job, options, message) => {
   expect(() => read(job, options)).toThrow(message);
 });
 
-test('no text of the file controls the terminal or adds a line to the configuration', () => {
+test('text of the file cannot control the terminal or add a line to the configuration', () => {
   const text = '- job: {name: a, "node\\nset: 1": "\\e[31m\\nx: y", vars: {"a\\e": 1}}\n';
   const out = read('a', { text, project: 'p' });
   expect(out).not.toContain('\u001b');

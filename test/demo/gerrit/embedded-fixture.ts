@@ -1,6 +1,6 @@
 /**
- * An embedded Gerrit with four users, and the real git and ssh clients. Everything is in one temporary directory, which
- * is removed when the stand is closed.
+ * An embedded Gerrit with four users, and the real git and ssh clients. All files are in one temporary directory, which
+ * is removed when the fixture is closed.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,7 +26,7 @@ export class EmbeddedFixture extends GerritFixture {
   readonly gerrit: EmbeddedGerrit;
 
   constructor(people: readonly NewAccount[] = PEOPLE) {
-    super(mkdtempSync(path.join(tmpdir(), 'sos-ci-stand-')));
+    super(mkdtempSync(path.join(tmpdir(), 'sos-ci-gerrit-')));
     const accounts = people.map((person) => {
       const key = makeKeyPair(person.username);
       writeFileSync(this.keyFile(person.username), key.privateKey, { mode: 0o600 });

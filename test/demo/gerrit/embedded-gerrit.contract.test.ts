@@ -1,4 +1,4 @@
-/** The embedded Gerrit against the suite that real ones pass, with the same users. */
+/** Runs the contract suite of real Gerrits on the embedded one, with the same users. */
 import { gerritContract } from '../../contracts/gerrit.ts';
 import { REST_PASSWORD } from '../../contracts/gerrit-rest.ts';
 import { needs } from '../../fixtures/needs.ts';

@@ -17,20 +17,22 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.close());
 
-describe('a tour of the events that a CI sees', () => {
-  test.each(['3.9.1', '3.12.0'])('streams what Gerrit %s streamed', async (version) => {
-    const heard = await fixture.stream('acme-ci');
-    await tour(fixture);
+describe('a sequence of all events that a CI receives', () => {
+  test.each(['3.9.1', '3.12.0'])('gives the same stream as Gerrit %s', async (version) => {
+    const stream = await fixture.stream('acme-ci');
+    await triggerAllEvents(fixture);
     const sample = readFileSync(
       new URL(`../../samples/gerrit-${version}-stream.jsonl`, import.meta.url),
       'utf8',
     );
-    await heard.lines(sample.trimEnd().split('\n').length);
-    const ours = comparable(heard.text);
-    const theirs = comparable(sample);
-    expect(ours.map((line) => JSON.parse(line).type)).toEqual(theirs.map((line) => JSON.parse(line).type));
+    await stream.lines(sample.trimEnd().split('\n').length);
+    const actual = comparable(stream.text);
+    const expected = comparable(sample);
+    expect(actual.map((line) => JSON.parse(line).type)).toEqual(
+      expected.map((line) => JSON.parse(line).type),
+    );
     // Names, values and order of all fields; only hashes, times and the web URL were replaced.
-    expect(ours).toEqual(theirs);
+    expect(actual).toEqual(expected);
   });
 });
 
@@ -91,36 +93,36 @@ describe('real clients', () => {
 
 describe('faults', () => {
   test('a stream is cut in the middle of a line', async () => {
-    const heard = await fixture.stream('zuul');
+    const stream = await fixture.stream('zuul');
     fixture.gerrit.cutStreams({ type: 'comment-added', comment: 'never whole' });
-    expect(await heard.ended).toBe(255);
-    expect(heard.text).toMatch(/^\{"type":"comm[^}]*$/);
+    expect(await stream.ended).toBe(255);
+    expect(stream.text).toMatch(/^\{"type":"comm[^}]*$/);
     await fixture.gerrit.until(() => fixture.gerrit.streams === 0);
   });
 
-  test('connections are refused, and accepted again on the same port', async () => {
-    const heard = await fixture.stream('zuul');
+  test('connections are rejected, and accepted again on the same port', async () => {
+    const stream = await fixture.stream('zuul');
     fixture.gerrit.refuseConnections();
     expect((await fixture.ssh('dev', 'gerrit version')).stderr).toContain('Connection refused');
     fixture.gerrit.publish({ type: 'heartbeat' });
-    await heard.lines(1);
+    await stream.lines(1);
     await fixture.gerrit.acceptConnections();
     expect((await fixture.ssh('dev', 'gerrit version')).status).toBe(0);
   });
 
-  test('a silent server answers nothing, and everything when it is back', async () => {
-    const heard = await fixture.stream('zuul');
+  test('a silent server responds to nothing, and to everything when it is back', async () => {
+    const stream = await fixture.stream('zuul');
     fixture.gerrit.setSilent(true);
-    const asked = fixture.ssh('dev', 'gerrit version');
+    const running = fixture.ssh('dev', 'gerrit version');
     await fixture.gerrit.until(() => fixture.gerrit.counts.connected === 2);
     fixture.gerrit.publish({ type: 'heartbeat' });
-    expect([heard.text, fixture.gerrit.counts.authenticated]).toEqual(['', 1]);
+    expect([stream.text, fixture.gerrit.counts.authenticated]).toEqual(['', 1]);
     fixture.gerrit.setSilent(false);
-    await heard.lines(1);
-    expect((await asked).stdout).toBe('gerrit version 3.12.0\n');
+    await stream.lines(1);
+    expect((await running).stdout).toBe('gerrit version 3.12.0\n');
   });
 
-  test('a review is accepted and its answer lost', async () => {
+  test('a review is accepted and its response is lost', async () => {
     await change();
     const dropped = fixture.gerrit.faults.dropResponse();
     const ran = await review({ message: 'Build succeeded' });
@@ -193,7 +195,7 @@ async function change(): Promise<void> {
 }
 
 /** The same steps with which the samples were recorded. */
-async function tour(on: EmbeddedFixture): Promise<void> {
+async function triggerAllEvents(on: EmbeddedFixture): Promise<void> {
   const { gerrit } = on;
   const amend = (message: string, id: string) =>
     on.git('cinder', 'commit', '-q', '--amend', '-m', `${message}\n\nChange-Id: ${id}\n`);

@@ -44,7 +44,7 @@ describe('a stream of events', () => {
       types.push(...more);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    // One event fills the pipe, and the queue holds its maximum on top.
+    // One event fills the pipe; the queue holds its maximum in addition.
     expect(types).toHaveLength(1 + QUEUE_LENGTH + 1);
   });
 

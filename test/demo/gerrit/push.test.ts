@@ -16,19 +16,19 @@ afterEach(() => fixture.close());
 describe('patchset kinds', () => {
   test('by the difference from the previous one', async () => {
     const id = await fixture.commit('demo', 'One', { 'b.txt': 'b\n' });
-    await taken();
+    await pushAccepted();
     await amend(`One, better said\n\nChange-Id: ${id}\n`);
-    await taken();
+    await pushAccepted();
     await fixture.git('demo', 'commit', '-q', '--amend', '--no-edit', '--date=2001-01-01T00:00:00Z');
-    await taken();
+    await pushAccepted();
     fixture.writeFile('demo/b.txt', 'c\n');
     await fixture.git('demo', 'commit', '-q', '-a', '--amend', '--no-edit');
-    await taken();
+    await pushAccepted();
     await rebase('Elsewhere');
-    await taken();
+    await pushAccepted();
     await rebase('Elsewhere again');
     await amend(`One, rebased\n\nChange-Id: ${id}\n`);
-    await taken();
+    await pushAccepted();
     const kinds = fixture.gerrit.change(1).patchsets.map((patchset) => patchset.kind);
     expect(kinds).toEqual([
       'REWORK',
@@ -45,9 +45,9 @@ describe('a push for review', () => {
   test('creates a change for each commit, and accepts no commit twice', async () => {
     await fixture.commit('demo', 'One', { 'b.txt': 'b\n' });
     await fixture.commit('demo', 'Two', { 'c.txt': 'c\n' });
-    expect((await taken()).stderr).toMatch(/\/1 One \[NEW\]\s*\n.*\/2 Two \[NEW\]/);
+    expect((await pushAccepted()).stderr).toMatch(/\/1 One \[NEW\]\s*\n.*\/2 Two \[NEW\]/);
     await fixture.commit('demo', 'Three', { 'd.txt': 'd\n' });
-    expect((await taken()).stderr).not.toContain('One');
+    expect((await pushAccepted()).stderr).not.toContain('One');
     const changes = [...fixture.gerrit.state.changes.values()];
     expect(changes.map((change) => [change.number, change.patchsets.length])).toEqual([
       [1, 1],
@@ -58,17 +58,17 @@ describe('a push for review', () => {
 
   test('with options sets topic, hashtags, work in progress and private', async () => {
     await fixture.commit('demo', 'One', {});
-    await taken('%topic=t,hashtag=h,t=i,wip,private');
+    await pushAccepted('%topic=t,hashtag=h,t=i,wip,private');
     const change = { topic: 't', hashtags: ['h', 'i'], wip: true, isPrivate: true };
     expect(fixture.gerrit.change(1)).toMatchObject(change);
     await fixture.git('demo', 'commit', '-q', '--amend', '--no-edit', '--allow-empty', '--date=2001-01-01');
-    await taken('%ready,remove-private');
+    await pushAccepted('%ready,remove-private');
     expect(fixture.gerrit.change(1)).toMatchObject({ ...change, wip: false, isPrivate: false });
   });
 
   test('counts lines as Gerrit does', async () => {
     await fixture.commit('demo', 'One', { 'a.txt': '1\n2\n', 'b.txt': 'x\n' });
-    await taken();
+    await pushAccepted();
     expect(fixture.gerrit.change(1).patchsets[0]).toMatchObject({ insertions: 1 + 3 + 6, deletions: 7 });
   });
 
@@ -77,7 +77,7 @@ describe('a push for review', () => {
     ['Not in the footer\n\nChange-Id: ID\n\nSigned-off-by: me', 'missing Change-Id in message footer'],
     ['Bad id\n\nChange-Id: I123', 'invalid Change-Id line format in message footer'],
     ['Two\n\nChange-Id: ID\nChange-Id: ID', 'multiple Change-Id lines in message footer'],
-  ])('%j is refused', async (message, why) => {
+  ])('with the message %j is rejected', async (message, why) => {
     const text = message.replaceAll('ID', newChangeId());
     await fixture.git('demo', 'commit', '-q', '--allow-empty', '-m', text);
     expect(await push('HEAD:refs/for/master')).toMatchObject({
@@ -87,9 +87,9 @@ describe('a push for review', () => {
     expect(fixture.gerrit.state.changes.size).toBe(0);
   });
 
-  test('is refused for a closed change, an unknown branch or option, and without new commits', async () => {
+  test('is rejected for a closed change, an unknown branch or option, and without new commits', async () => {
     await fixture.commit('demo', 'One', { 'b.txt': 'b\n' });
-    await taken();
+    await pushAccepted();
     expect((await push('HEAD:refs/for/master')).stderr).toContain('(no new changes)');
     expect((await push('HEAD:refs/for/nope')).stderr).toContain('(branch nope not found)');
     expect((await push('HEAD:refs/for/master%frob')).stderr).toContain('("--frob" is not a valid option)');
@@ -117,7 +117,7 @@ function push(refspec: string): Promise<Ran> {
   return fixture.git('demo', 'push', '-q', 'origin', refspec);
 }
 
-async function taken(options = ''): Promise<Ran> {
+async function pushAccepted(options = ''): Promise<Ran> {
   const ran = await push(`HEAD:refs/for/master${options}`);
   expect(ran).toMatchObject({ status: 0 });
   return ran;

@@ -51,24 +51,24 @@ describe('finds', () => {
     ['is:wip', []],
   ])('%s', (query, numbers) => {
     if (query === '"-age:1h"') for (const change of example.site.changes.values()) change.lastUpdated = 0;
-    const words = query.startsWith('"-age') ? ['status:open -age:1h'] : splitArguments(query);
-    expect(ask(words).map((row) => row.number)).toEqual(numbers);
+    const args = query.startsWith('"-age') ? ['status:open -age:1h'] : splitArguments(query);
+    expect(changesOf(args).map((row) => row.number)).toEqual(numbers);
   });
 
   test('private changes only for accounts that may see them', () => {
-    expect(ask(['status:open'], example.dev).map((row) => row.number)).toEqual([4, 2, 1]);
+    expect(changesOf(['status:open'], example.dev).map((row) => row.number)).toEqual([4, 2, 1]);
   });
 });
 
 describe('pages', () => {
-  test('by limit and start, and says whether there is more', () => {
+  test('by limit and start, and reports whether there are more', () => {
     expect(rows(['limit:2']).at(-1)).toMatchObject({ type: 'stats', rowCount: 2, moreChanges: true });
-    expect(ask(['limit:2', '--start', '2']).map((row) => row.number)).toEqual([1]);
+    expect(changesOf(['limit:2', '--start', '2']).map((row) => row.number)).toEqual([1]);
     expect(rows(['limit:2', '--start=2']).at(-1)).toMatchObject({ rowCount: 1, moreChanges: false });
   });
 });
 
-describe('refuses', () => {
+describe('rejects', () => {
   test.each([
     ['foo:bar', 'Unsupported operator foo:bar'],
     ['status:bogus', 'Unrecognized value: bogus'],
@@ -92,7 +92,7 @@ describe('shows', () => {
     expect(Object.keys(JSON.parse(line))).toEqual(
       'project branch id number subject owner url hashtags createdOn lastUpdated open status'.split(' '),
     );
-    expect(ask(['--commit-message', 'change:1'])[0]).toHaveProperty('commitMessage');
+    expect(changesOf(['--commit-message', 'change:1'])[0]).toHaveProperty('commitMessage');
   });
 
   test('comments, patchsets and approvals on request', () => {
@@ -100,7 +100,7 @@ describe('shows', () => {
     const input = { message: 'Build failed', labels: { Verified: -1 }, tag: 't', comments: {} };
     postReview(site, ci, change, currentPatchset(change), input);
     const by = { name: 'ci', email: 'ci@example.org', username: 'ci' };
-    const [row] = ask(['--comments', '--current-patch-set', '--patch-sets', 'change:1']);
+    const [row] = changesOf(['--comments', '--current-patch-set', '--patch-sets', 'change:1']);
     const at = expect.any(Number);
     expect(row?.comments).toEqual([
       { timestamp: at, reviewer: by, message: 'Patch Set 2: Verified-1\n\nBuild failed' },
@@ -109,21 +109,21 @@ describe('shows', () => {
     expect(row?.currentPatchSet).toMatchObject({ number: 2, approvals, sizeInsertions: 8, sizeDeletions: 1 });
     expect(row?.patchSets).toHaveLength(2);
     expect(JSON.stringify(row?.patchSets)).not.toContain('approvals');
-    const [full] = ask(['--all-approvals', 'change:1']);
+    const [full] = changesOf(['--all-approvals', 'change:1']);
     expect(full?.patchSets).toMatchObject([{ number: 1 }, { number: 2, approvals }]);
   });
 });
 
-function rows(words: readonly string[], by: GerritAccount = example.ci): Record<string, unknown>[] {
-  return runQuery(example.site, by, ['--format=JSON', ...words])
+function rows(args: readonly string[], by: GerritAccount = example.ci): Record<string, unknown>[] {
+  return runQuery(example.site, by, ['--format=JSON', ...args])
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line));
 }
 
-/** The changes, without the row of statistics, which is checked. */
-function ask(words: readonly string[], by?: GerritAccount): Record<string, unknown>[] {
-  const all = rows(words, by);
+/** The changes of a result; checks its row of statistics. */
+function changesOf(args: readonly string[], by?: GerritAccount): Record<string, unknown>[] {
+  const all = rows(args, by);
   expect(all.pop()).toMatchObject({ type: 'stats', rowCount: all.length });
   return all;
 }
