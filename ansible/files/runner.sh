@@ -1,33 +1,33 @@
 #!/bin/sh
-# Runs one command so that it outlives whoever asked for it, and leaves in RUNDIR all that one must know about it.
+# Runs one command so that it outlives the process that started it, and records its state in RUNDIR.
 #
-#   runner.sh RUNDIR WORKDIR TIMEOUT GRACE LIMIT PATIENCE COMMAND [ARGUMENT...]    seconds, LIMIT in bytes
+#   runner.sh RUNDIR WORKDIR TIMEOUT GRACE LIMIT ENDING_TIMEOUT COMMAND [ARGUMENT...]    seconds, LIMIT in bytes
 #
-#   lock     held (fd 9) by this process and by all that the command starts: held means that something of it lives
-#   main     held (fd 6) by this process alone: free means that it has written the ending, or was killed
-#   pid      this process; there before the command is. A run directory with a pid never starts anything again
-#   guard    the process that keeps the deadline; SIGTERM to it stops the run. `stop` there beforehand does the same
+#   lock     held (fd 9) by this process and by every process of the command: while it is held, the run is alive
+#   main     held (fd 6) by this process only: if it is free, this process has written the ending, or was killed
+#   pid      this process; written before the command starts. A run directory with a pid never starts anything again
+#   guard    the process that enforces the deadline; SIGTERM to it stops the run, and so does a file `stop` before the start
 #   command  the command's process, leader of its own session
-#   log      what the command wrote, up to LIMIT bytes; the rest is read and dropped, and the last line says so
-#   unended  renamed once to ending.WORD by the first to decide how the run ends: `command`, the deadline or a stop.
-#            A rename needs no room on the disk, and only one of several succeeds
-#   reserve  room on the disk, given back when something must be written and there is none left
-#   group    path of the cgroup that holds the command and all that it starts; only where this account may make one
-#   runner.err  what went wrong with the runner itself
-#   rc       `exited N`, `killed SIGNAL`, `timedOut` or `stopped`, and spaces: it is written over a file that has its
-#            room from the beginning, and renamed into place after the log is complete
+#   log      the output of the command, up to LIMIT bytes; the rest is read and dropped, and the last line says so
+#   unended  renamed once to ending.REASON by the first to decide how the run ends: `command`, the deadline or a stop.
+#            A rename needs no disk space, and only one of several succeeds
+#   reserve  reserved disk space, freed if something must be written and the disk is full
+#   group    path of the cgroup with the command and its descendants; only if this account may create one
+#   runner.err  errors of the runner itself
+#   rc       `exited N`, `killed SIGNAL`, `timedOut` or `stopped`, padded with spaces: it is written over a file whose
+#            space is allocated at the start, and renamed to its final name after the log is complete
 #
-# Exit codes: 69 no flock, 73 no room in RUNDIR, 70 anything else that keeps it from starting.
+# Exit codes: 69 no flock, 73 no disk space in RUNDIR, 70 any other reason not to start.
 #
-# The command alone gets SOS_CI_RUN=RUNDIR in its environment; who carries it, has the lock as its fd 9, or is in the
-# group, belongs to the run. Needs Linux (/proc), and flock and setsid of util-linux. All of it is functions, so that the file can be
-# replaced while it runs.
+# Only the command gets SOS_CI_RUN=RUNDIR in its environment. A process belongs to the run if it has this variable, has the
+# lock as its fd 9, or is in the group. Needs Linux (/proc), and flock and setsid of util-linux. All code is in functions, so
+# that the file can be replaced while it runs.
 set -u
 
 main() {
-  dir=$1 work=$2 timeout=$3 grace=$4 limit=$5 patience=$6
+  dir=$1 work=$2 timeout=$3 grace=$4 limit=$5 ending_timeout=$6
   shift 6
-  # Not by exec at once: a shell ends when exec or `:` cannot open a file.
+  # Not with exec directly: a shell exits if exec or `:` cannot open a file.
   for file in runner.err lock main; do true >>"$dir/$file" || exit 73; done
   exec 2>>"$dir/runner.err" 9>>"$dir/lock" || exit 70
   flock -n 9
@@ -37,7 +37,7 @@ main() {
     *) exit 69 ;;
   esac
   exec 6>>"$dir/main" && flock 6 || exit 70
-  # Signals meant for the run go to the guard; this process must stay to write the ending.
+  # Signals for the run go to the guard; this process must survive to write the ending.
   trap : HUP INT TERM
   reserve || exit 73
   open_group
@@ -45,7 +45,7 @@ main() {
   put guard "$guard" || exit 70
   put pid "$$" || exit 70
   keep_pid
-  # A stop that came first finds either no pid (then this sees it) or a guard to notify.
+  # An earlier stop found either no pid (then its file is seen here) or a guard to signal.
   if [ -e "$dir/stop" ] && claim stopped; then
     how=stopped
   else
@@ -57,19 +57,19 @@ main() {
   finish
 }
 
-# A line in a file that appears whole.
+# Writes a line to a file atomically.
 put() {
   printf '%s\n' "$2" >"$dir/$1.new" && mv "$dir/$1.new" "$dir/$1"
 }
 
-# All that must be written at the end has its room from here on. Random bytes, which no file system compresses.
+# Reserves the disk space for all that must be written at the end. Random bytes, which no file system can compress.
 reserve() {
   head -c 65536 /dev/urandom >"$dir/reserve" && printf '%-10s\n' '' >"$dir/rc.new" && true >"$dir/unended"
 }
 
-# Out of a cgroup no process gets by a double fork, a cleared environment or closed descriptors. It is made below our own,
-# which only root and a login to which a part of the tree was delegated may do; without it the mark and the lock remain. Its
-# name is that of the server, so that nothing else is ever taken for it.
+# A process cannot leave a cgroup by a double fork, a cleared environment or closed descriptors. The cgroup is created below
+# our own, for which root or a login with a delegated subtree is needed; otherwise only the mark and the lock are used. Its
+# name contains the server's id, so that no other cgroup is mistaken for it.
 open_group() {
   group='' point='' number=''
   case ${SOS_CI_SERVER-} in '' | *[!A-Za-z0-9._-]*) return ;; esac
@@ -80,8 +80,8 @@ open_group() {
   mkdir "$group" && put group "$group" || { rmdir "$group"; group=; }
 } 2>/dev/null
 
-# A power cut soon after the command has begun must not take the pid, or the command would run a second time. Nobody
-# waits for the disk: a sync can stand still for as long as that does.
+# The pid must survive a power cut soon after the start, or the command would run a second time. The sync runs in the
+# background, because it can block for as long as the disk does.
 keep_pid() {
   sync "$dir/pid" "$dir" </dev/null >/dev/null 2>&1 6>&- 7>&- 8>&- 9>&- &
 }
@@ -100,7 +100,7 @@ run_command() {
   ) </dev/null >&8 2>&1 6>&- 7>&- 8>&-
   code=$?
   if ! claim command && find_ending; then
-    # The guard was first: it ends the rest of the run, and how it ended is the guard's word.
+    # The guard was first: it kills the rest of the run, and has decided how the run ends.
     exec 8>&-
     while kill -s 0 "$guard" 2>/dev/null && [ ! -e "$dir/ended" ]; do wait "$guard"; done
   elif [ -e "$dir/stop" ]; then
@@ -112,24 +112,24 @@ run_command() {
   fi
 }
 
-# fd 7: words from the helpers, read by main. fd 8: the command's output, on its way through `drain` to the log.
-# Each helper begins by closing the locks (fd 6 and 9), or it would make the run look alive. It does so by exec: around
-# a function a shell only puts a closed file aside.
+# fd 7: messages from the helpers to main. fd 8: the command's output, through `drain` to the log. Each helper first closes
+# the locks (fd 6 and 9), or the run would seem to be alive. It does so with exec: in a redirection of a function, a shell
+# only saves the closed file under another descriptor.
 open_pipes() {
   [ ! -e "$dir/words" ] || rm -f "$dir/words" "$dir/output"
   mkfifo "$dir/words" "$dir/output" || return 1
   exec 7<>"$dir/words"
   guard </dev/null &
   guard=$!
-  hear ready
+  wait_for ready
   drain <"$dir/output" &
   drain=$!
   exec 8>"$dir/output"
   rm -f "$dir/words" "$dir/output"
 }
 
-# Reads words until it hears one of these. A signal can cut a read short.
-hear() {
+# Reads messages until one of these arrives. A signal can interrupt a read.
+wait_for() {
   word=
   until [ -n "$word" ]; do
     read -r word <&7 || :
@@ -137,7 +137,7 @@ hear() {
   done
 }
 
-# True for exactly one caller. 1: another one was first. 2: the disk does not allow it, and not for want of room.
+# Succeeds for exactly one caller. 1: another one was first. 2: the rename fails for another reason than a full disk.
 claim() {
   rounds=10
   until mv -f "$dir/unended" "$dir/ending.$1"; do
@@ -149,13 +149,13 @@ claim() {
   done
 } 2>/dev/null
 
-# How the run ends when the guard was first.
+# Finds how the run ends if the guard was first.
 find_ending() {
   for how in timedOut stopped; do [ ! -e "$dir/ending.$how" ] || return 0; done
   return 1
 }
 
-# cat writes at once what it reads, and the file size limit stops it at the cap without counting.
+# cat does not buffer, and the file size limit stops it at LIMIT without counting.
 drain() {
   exec 6>&- 9>&-
   blocks=$((limit / 512))
@@ -173,8 +173,8 @@ drain() {
   exec cat >/dev/null 7>&-
 }
 
-# Waits for the deadline and for SIGTERM, then ends all that belongs to the run. Waiting for the lock with a time limit
-# is a timer that also ends when the run is gone, so that none is left over when main is killed.
+# Waits for the deadline or SIGTERM, then kills all processes of the run. The timer is a wait for the lock with a time
+# limit: it also ends with the run, so that no timer is left when main is killed.
 guard() {
   exec 6>&- 9>&-
   why='' alarm=''
@@ -186,25 +186,25 @@ guard() {
   [ -z "$why" ] || kill "$alarm"
   wait "$alarm"
   waited=$?
-  # A signal cuts the wait short; the second one takes in what is left of the timer.
+  # A signal interrupts the wait; the second wait covers the rest of the timer.
   if [ "$waited" -gt 128 ]; then
     wait "$alarm"
     [ "$?" -ne 1 ] || waited=1
   fi
   [ "$waited" -ne 1 ] || why=${why:-timedOut}
-  # Only the command's own end keeps it from ending the rest, never a disk.
+  # The rest is killed unless the command has ended first, even if the disk refuses the rename.
   if [ -n "$why" ]; then
     claim "$why"
     [ -e "$dir/ending.command" ] || {
       trap : TERM
-      end_members
+      kill_members
       true >"$dir/ended"
     }
   fi
   exit 0
 } 2>/dev/null
 
-end_members() {
+kill_members() {
   find_members
   signal_members TERM
   rounds=$((grace * 10))
@@ -238,7 +238,7 @@ find_members() {
   done
 }
 
-# The group too, while the command leads it: a member may have started another one since.
+# Signals the process group too, while the command leads it: a member may have started a process meanwhile.
 signal_members() {
   leader=
   [ ! -e "$dir/command" ] || read -r leader <"$dir/command"
@@ -249,8 +249,8 @@ signal_members() {
   [ -z "$group" ] || [ "$1" != KILL ] || echo 1 >"$group/cgroup.kill"
 }
 
-# All that the command wrote is in the log before the ending is. Its end of the pipe closes with it, unless it left
-# something behind; then a line of ours goes through the same pipe, and what came before it has arrived when it has.
+# Completes the log before the ending is written. The command's end of the pipe closes when it ends, unless a leftover
+# process holds it; then a line of ours is sent through the same pipe, and all output before it has arrived when it has.
 complete_log() {
   {
     exec 6>&- 9>&-
@@ -258,24 +258,24 @@ complete_log() {
     echo settled >&7
   } &
   settling=$!
-  hear drained unwritten settled
+  wait_for drained unwritten settled
   [ "$word" = settled ] || return 0
-  printf '\n[sos-ci: the command ended; what it left behind still holds its output]\n' 1<>"/proc/$drain/fd/0"
+  printf '\n[sos-ci: the command ended; a process that it left behind still holds its output]\n' 1<>"/proc/$drain/fd/0"
   rounds=100
   until grep -qF -e '[sos-ci: the command ended;' -e '[sos-ci: output ' "$dir/log"; do
     rounds=$((rounds - 1))
-    # What it left behind may have ended meanwhile, and the drain with it.
+    # The leftover process may have ended meanwhile, and the drain with it.
     [ "$rounds" -gt 0 ] && [ -e "/proc/$drain/fd/0" ] || return 0
     sleep 0.1
   done
 } 2>/dev/null
 
-# The ending is tried again for as long as PATIENCE says: without it the run would count as lost. Then the helpers are waited
-# for (the lock's release ends them), but for a drain that somebody still writes to.
+# Retries the ending until ENDING_TIMEOUT: without it the run would count as lost. Then waits for the helpers, which end when
+# the lock is released, except for a drain that a leftover process still writes to.
 finish() {
   rm -f "$dir/reserve"
   [ "$word" != unwritten ] || printf '\n[sos-ci: output was dropped: the log cannot be written]\n' >>"$dir/log"
-  rounds=$patience
+  rounds=$ending_timeout
   until printf '%-10s\n' "$how" 1<>"$dir/rc.new" && mv -f "$dir/rc.new" "$dir/rc"; do
     rounds=$((rounds - 1))
     [ "$rounds" -gt 0 ] || exit 1
@@ -284,7 +284,7 @@ finish() {
   exec 6>&- 9>&-
   wait "$guard" "$settling" 2>/dev/null
   [ "$word" = settled ] || wait "$drain"
-  # What the command left behind keeps it until the server goes.
+  # A leftover process keeps the cgroup until the server is removed.
   [ -z "$group" ] || rmdir "$group" 2>/dev/null
   exec sync "$dir/rc" "$dir" 2>/dev/null
 }

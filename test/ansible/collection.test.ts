@@ -116,7 +116,7 @@ needs('ansible-playbook', 'git').describe('local.conf', () => {
       const refused: readonly (readonly [object, string])[] = [
         [{ localrc: { 'A; rm -rf /': 'canary' } }, 'is no name of a shell variable'],
         [{ localrc: { A: '1\n[[post-config|/etc/sudoers]]' } }, 'would begin another section'],
-        [{ local_conf: { p: { f: { s: { k: 'a\nb' } } } } }, 'holds a line break'],
+        [{ local_conf: { p: { f: { s: { k: 'a\nb' } } } } }, 'contains a line break'],
         [{ localrc: { A: '$B', B: '$A' } }, 'depend on each other: A -> B -> A'],
         [{ services: { 'key\nrm': true } }, "devstack_services: 'key"],
         [{ libs_from_git: ['cinder rm'] }, "libs_from_git: 'cinder rm' is no name"],

@@ -59,7 +59,7 @@ test('refuses a state that does not match the log', async () => {
   const thrown = await refused((database) => {
     database.exec(`UPDATE history_view SET stored = replace(stored, 'stacking', 'testing')`);
   });
-  expect(thrown).toMatchObject({ message: expect.stringContaining('does not fit its log') });
+  expect(thrown).toMatchObject({ message: expect.stringContaining('does not match its log') });
 });
 
 test('refuses a job that began on a machine of a newer program', async () => {

@@ -32,7 +32,7 @@ export interface CaseOptions {
   readonly provider?: (name: string) => string;
 }
 
-const PASSING = "sleep 0.2\nprintf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap\n";
+const PASSING_TEST = "sleep 0.2\nprintf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap\n";
 
 export class TestCase {
   readonly name: string;
@@ -62,7 +62,7 @@ export class TestCase {
       `#!/bin/sh\nnote() { echo "$SOS_CI_STAGE $$ $SOS_CI_ATTEMPT $*" >>'${this.ledgerFile}'; }\nnote began\n${text}`;
     const files = {
       'stack.sh': script(this.#options.stacking ?? 'sleep 0.1\n'),
-      'test.sh': script(this.#options.testing ?? PASSING),
+      'test.sh': script(this.#options.testing ?? PASSING_TEST),
       README: 'a project\n',
     };
     await this.#rig.gerrit.createProject(this.name, files);

@@ -114,6 +114,6 @@ function wrongDeployment(server: Server): OperationError {
     target: server.name,
     message: 'the server carries another deployment id',
     retryable: false,
-    hint: 'leave it to the deployment that created it',
+    hint: 'delete it from the deployment that created it',
   });
 }

@@ -1,6 +1,6 @@
 # Copyright (c) the authors of sos-ci
 # Apache License 2.0 (see http://www.apache.org/licenses/LICENSE-2.0)
-"""Starts a command on the node, shows its output, and waits for its end, over as many connections as that takes."""
+"""Starts a command on the node, shows its output, and waits for its end, over as many connections as needed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ display = Display()
 
 RUNNER = os.path.join(os.path.dirname(__file__), "..", "..", "files", "runner.sh")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# One look at the node. Longer ones hold a connection without need, shorter ones cost a login each.
-WAIT_SECONDS = 20
-# As sos-ci waits for a node that cannot be reached.
-AWAY_SECONDS = 600
-AGAIN_SECONDS = 5
+# Duration of one poll. A longer one holds a connection without need, a shorter one costs more logins.
+POLL_SECONDS = 20
+# The same limit as sos-ci has for an unreachable node.
+UNREACHABLE_SECONDS = 600
+RETRY_SECONDS = 5
 LAST_LINES = 20
 MAX_LINE = 1000
-# Attaches to nothing: the default without sos-ci.
+# The default without sos-ci. Each process has a new one, so it attaches to nothing.
 OWN_ID = "/var/tmp/sos-ci-runs/%s" % uuid.uuid4().hex
 
 
@@ -65,18 +65,18 @@ class ActionModule(ActionBase):
         output = _Output(hidden=bool(self._task.no_log))
         offset = 0
         while True:
-            looked = self._step(arguments, task_vars, _step="wait", _offset=offset, _seconds=WAIT_SECONDS)
-            if looked.get("failed"):
-                return looked, output.lines
-            output.add(base64.b64decode(looked["output"]))
-            offset = looked["offset"]
-            if looked["ending"] is not None:
+            polled = self._step(arguments, task_vars, _step="wait", _offset=offset, _seconds=POLL_SECONDS)
+            if polled.get("failed"):
+                return polled, output.lines
+            output.add(base64.b64decode(polled["output"]))
+            offset = polled["offset"]
+            if polled["ending"] is not None:
                 output.end()
-                return looked, output.lines
+                return polled, output.lines
 
     def _step(self, arguments, task_vars, **more):
-        """Each step can be repeated: it starts nothing twice and loses no output."""
-        until = time.monotonic() + AWAY_SECONDS
+        """Repeats a step until the node is reachable. A repeated step starts nothing twice and loses no output."""
+        until = time.monotonic() + UNREACHABLE_SECONDS
         while True:
             try:
                 result = self._execute_module(
@@ -90,13 +90,13 @@ class ActionModule(ActionBase):
             except AnsibleConnectionFailure as error:
                 problem = str(error)
             if time.monotonic() > until:
-                raise AnsibleConnectionFailure("the node was away for %s s; last: %s" % (AWAY_SECONDS, problem))
-            display.warning("%s is away, trying again: %s" % (arguments["name"], problem))
-            time.sleep(AGAIN_SECONDS)
+                raise AnsibleConnectionFailure("the node was unreachable for %s s; last error: %s" % (UNREACHABLE_SECONDS, problem))
+            display.warning("%s: the node is unreachable, retrying: %s" % (arguments["name"], problem))
+            time.sleep(RETRY_SECONDS)
 
 
 class _Output:
-    """Shows whole lines, and keeps the last ones."""
+    """Prints complete lines, and keeps the last ones."""
 
     def __init__(self, hidden):
         self.lines = []
@@ -106,7 +106,7 @@ class _Output:
 
     def add(self, data):
         *lines, self._rest = (self._rest + self._decoder.decode(data)).split("\n")
-        # A line without an end must not fill the memory.
+        # An endless line must not fill the memory.
         if len(self._rest) > 64 * 1024:
             lines.append(self._rest)
             self._rest = ""
@@ -132,9 +132,9 @@ def _result(ending, lines):
     texts = {
         "exited": "exit code %s" % number,
         "killed": "killed by signal %s" % number,
-        "timedOut": "it ran into its time limit",
+        "timedOut": "it exceeded its time limit",
         "stopped": "it was stopped",
-        "lost": "all its processes are gone and none of them left an ending",
+        "lost": "all its processes are gone and none recorded how it ended",
     }
     last = ": %s" % lines[-1] if lines else ""
     failed = rc != 0

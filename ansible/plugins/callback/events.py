@@ -1,6 +1,6 @@
 # Copyright (c) the authors of sos-ci
 # Apache License 2.0 (see http://www.apache.org/licenses/LICENSE-2.0)
-"""Writes what happens in a run as JSON lines, so that sos-ci reads no text that is meant for people."""
+"""Writes the events of a run as JSON lines, so that sos-ci parses no text that is meant for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ name: events
 type: notification
 short_description: Write tasks and failures as JSON lines
 description:
-  - Appends one JSON object a line to a file. The number and the length of lines are bounded.
+  - Appends one JSON object per line to a file. The number and the length of lines are bounded.
   - Arguments of modules and facts are never written. A result with no_log is written without its message.
 requirements:
   - Enable it in the configuration, and set the environment variable SOS_CI_EVENTS to the path of the file.
@@ -22,7 +22,7 @@ import time
 from ansible.plugins.callback import CallbackBase
 
 MAX_BYTES = 4 * 1024**2
-# What is kept for failures when everything else has filled its part.
+# Reserved for failures: other events may fill only the rest.
 RESERVED_BYTES = 1024**2
 MAX_NAME = 200
 MAX_MESSAGE = 1000
@@ -49,8 +49,8 @@ class CallbackModule(CallbackBase):
     def _write(self, event, **fields):
         line = json.dumps({"event": event, "at": round(time.time(), 3), **fields}) + "\n"
         data = line.encode("utf-8", "replace")
-        kept = event in ("failed", "unreachable")
-        if self._bytes + len(data) <= (MAX_BYTES if kept else MAX_BYTES - RESERVED_BYTES):
+        is_failure = event in ("failed", "unreachable")
+        if self._bytes + len(data) <= (MAX_BYTES if is_failure else MAX_BYTES - RESERVED_BYTES):
             os.write(self._file, data)
             self._bytes += len(data)
 
@@ -93,10 +93,10 @@ class CallbackModule(CallbackBase):
 
 
 def _rescued(task):
-    """True in a block, or in something that a block includes, that has a rescue section."""
+    """Whether a block with a rescue section contains or includes the task."""
     child, parent = task, task._parent
     while parent is not None:
-        if getattr(parent, "rescue", None) and any(one._uuid == child._uuid for one in parent.block):
+        if getattr(parent, "rescue", None) and any(member._uuid == child._uuid for member in parent.block):
             return True
         child, parent = parent, parent._parent
     return False
@@ -111,15 +111,15 @@ def _message(result):
         if isinstance(item, dict) and item.get("failed"):
             if item.get("_ansible_no_log") or item.get("censored"):
                 return HIDDEN
-            return _words(item)
-    return _words(found)
+            return _text(item)
+    return _text(found)
 
 
-def _words(found):
+def _text(found):
     """The message of a module, or the last line that a program printed."""
     rc = found.get("rc")
     message = found.get("msg")
-    # What Ansible says of each program that fails.
+    # Ansible's message for every program that fails explains nothing.
     if isinstance(message, str) and message.strip() and message.strip() != "non-zero return code":
         return _cut(message, MAX_MESSAGE)
     for name in ("stderr", "stdout"):

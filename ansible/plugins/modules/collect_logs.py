@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: Apache-2.0
-"""Copies what an allow-list names, and never what holds keys or credentials."""
+"""Copies the files of an allow-list, but never files with keys or credentials."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ module: collect_logs
 short_description: Collect logs and configuration by an allow-list
 description:
   - Copies regular files that an allow-list names into a new directory, and saves the output of commands and journals.
-  - Never copies keys and credentials, whatever the allow-list says. That is judged by the path, by the path that a
-    link leads to, and by the beginning of the file.
+  - Never copies keys and credentials, whatever the allow-list says. This is decided by the path, by the target of
+    a link, and by the beginning of the file.
   - Follows a link only to a file below the same directory of the allow-list.
-  - Every file that was left out is listed with its reason.
+  - Lists every omitted file with the reason.
 version_added: 1.0.0
 author:
   - The authors of sos-ci (@sos-ci)
 options:
   dest:
-    description: Directory that the module creates. Anything that is there is removed first. It and all that is in it belong
-      to the owner of the directory that holds it.
+    description: Directory that the module creates, after it removes anything at this path. The directory and its content
+      belong to the owner of the parent directory.
     type: path
     required: true
   files:
@@ -54,7 +54,7 @@ options:
     type: str
     default: ""
   paths:
-    description: Absolute paths of more files, or of directories with all that is below them.
+    description: Absolute paths of more files, or of directories, which are copied with their content.
     type: list
     elements: str
     default: []
@@ -91,7 +91,7 @@ options:
     type: str
     default: ""
   journals_since:
-    description: Journals begin here, in the form of C(journalctl --since). Empty means all of them.
+    description: Start of the journals, in the form of C(journalctl --since). Empty means all entries.
     type: str
     default: ""
   never:
@@ -100,7 +100,7 @@ options:
     elements: str
     default: []
   text_extensions:
-    description: Extensions that become part of the name, so that a browser shows the file as text. C(a.conf) becomes C(a_conf.txt).
+    description: Extensions that become part of the file name, so that a browser shows the file as text. C(a.conf) becomes C(a_conf.txt).
     type: list
     elements: str
     default: [conf, log, localrc, stackenv, auto]
@@ -137,7 +137,7 @@ collected:
   type: int
   returned: always
 skipped:
-  description: The first hundred files that were left out, with the reason. C(not_collected.txt) has all of them.
+  description: The first hundred files that were left out, with the reason. C(not_collected.txt) lists all of them.
   type: list
   elements: dict
   returned: always
@@ -173,7 +173,7 @@ NEVER_NAMED = (
 KEY = re.compile(rb"^\s*(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|PuTTY-User-Key-File|\$ANSIBLE_VAULT)", re.MULTILINE)
 UNIT = re.compile(r"^[A-Za-z0-9@:._-]+$")
 CHUNK = 1024 * 1024
-# Directory entries that are looked at. A job's logs have some hundreds.
+# Limit for directory entries that are read. A job's logs have a few hundred.
 MAX_ENTRIES = 50000
 MAX_DEPTH = 32
 # The complete list is in the report, beside the logs.
@@ -186,9 +186,9 @@ class Collector:
         self.never = NEVER_NAMED + tuple(params["never"])
         self.extensions = params["text_extensions"]
         self.max_file = params["max_file_bytes"]
-        self.left = params["max_total_bytes"]
+        self.bytes_left = params["max_total_bytes"]
         self.timeout = params["command_timeout"]
-        self.entries = MAX_ENTRIES
+        self.entries_left = MAX_ENTRIES
         self.collected = 0
         self.skipped = []
 
@@ -205,29 +205,29 @@ class Collector:
         root = os.path.realpath(entry["root"])
         if not os.path.isdir(root):
             return
-        for relative in self.below(root, "", entry["take"]):
+        for relative in self.walk(root, "", entry["take"]):
             if any(matches(relative, pattern) for pattern in entry["take"]):
                 self.file(root, relative, entry["to"], entry.get("as_name"))
 
-    def below(self, root, folder, take):
-        """Yields the paths of everything but directories; enters a directory only for a pattern, and no linked one."""
+    def walk(self, root, folder, take):
+        """Yields all paths except directories. Enters a directory only if a pattern can match below it; follows no links."""
         try:
             found = sorted(os.scandir(os.path.join(root, folder)), key=lambda item: item.name)
         except OSError as error:
             self.skip(os.path.join(root, folder), error.strerror)
             return
         for item in found:
-            self.entries -= 1
-            if self.entries == -1:
-                self.skip(os.path.join(root, folder), "the limit for names is reached")
-            if self.entries < 0:
+            self.entries_left -= 1
+            if self.entries_left == -1:
+                self.skip(os.path.join(root, folder), "the limit for directory entries is reached")
+            if self.entries_left < 0:
                 return
             relative = os.path.join(folder, item.name)
             if item.is_dir(follow_symlinks=False):
                 if relative.count("/") >= MAX_DEPTH:
                     self.skip(os.path.join(root, relative), "nested too deep")
-                elif any(leads_below(relative, pattern) for pattern in take):
-                    yield from self.below(root, relative, take)
+                elif any(may_match_below(relative, pattern) for pattern in take):
+                    yield from self.walk(root, relative, take)
             else:
                 yield relative
 
@@ -237,7 +237,7 @@ class Collector:
         if self.forbidden(path) or self.forbidden(real):
             return self.skip(path, "keys and credentials are never collected")
         if not (real + "/").startswith(root.rstrip("/") + "/"):
-            return self.skip(path, "a link out of %s" % root)
+            return self.skip(path, "a link that leads out of %s" % root)
         name = os.path.join(to, as_name) if as_name else os.path.join(to, relative)
         try:
             descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -255,7 +255,7 @@ class Collector:
             self.save(name, path, source, head)
 
     def save(self, name, path, source, head=b"", compress=False):
-        """Writes a stream to a file below dest. The file is removed again where a limit is reached."""
+        """Writes a stream to a file below dest. Removes the file again if a limit is reached."""
         target = os.path.join(self.dest, self.readable(name))
         os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
         size = 0
@@ -263,21 +263,21 @@ class Collector:
             chunk = head or source.read(CHUNK)
             while chunk:
                 size += len(chunk)
-                if size > self.max_file or size > self.left:
+                if size > self.max_file or size > self.bytes_left:
                     break
                 out.write(chunk)
                 chunk = source.read(CHUNK)
         if chunk:
             os.unlink(target)
-            over = "larger than %d bytes" % self.max_file if size > self.max_file else "the limit for all files is reached"
-            return self.skip(path, over)
-        self.left -= size
+            reason = "larger than %d bytes" % self.max_file if size > self.max_file else "the limit for all files is reached"
+            return self.skip(path, reason)
+        self.bytes_left -= size
         self.collected += 1
         os.chmod(target, 0o644)
         return None
 
     def readable(self, name):
-        """Puts the extension into the name: a browser shows .txt, and downloads the others."""
+        """Moves the extension into the name, because a browser shows .txt files and downloads others."""
         folder, base = os.path.split(os.path.normpath("/" + name))
         parts = folder.split("/")[1:] if folder != "/" else []
         if any(part.startswith(".") for part in parts):
@@ -301,14 +301,14 @@ class Collector:
             )
         except OSError as error:
             return self.skip(name, error.strerror)
-        previous = signal.signal(signal.SIGALRM, lambda *_args: end(process))
+        previous = signal.signal(signal.SIGALRM, lambda *_args: kill_group(process))
         signal.alarm(self.timeout)
         try:
             self.save(to, name, process.stdout, compress=compress)
         finally:
             signal.alarm(0)
             signal.signal(signal.SIGALRM, previous)
-            end(process)
+            kill_group(process)
             process.stdout.close()
             process.wait()
         return None
@@ -335,21 +335,21 @@ class Collector:
         return [name for name in names if UNIT.match(name) and not name.endswith("@.service")]
 
     def report(self, to):
-        """What was left out, for the readers of the logs."""
+        """Writes the list of omitted files, for the readers of the logs."""
         if self.skipped:
             path = os.path.join(self.dest, to)
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
             with open(path, "w", encoding="utf-8", errors="replace") as file:
-                file.writelines("%s: %s\n" % (clean(item["path"]), item["reason"]) for item in self.skipped)
+                file.writelines("%s: %s\n" % (printable(item["path"]), item["reason"]) for item in self.skipped)
             os.chmod(path, 0o644)
 
 
-def clean(path):
+def printable(path):
     return "".join(character if character.isprintable() else "?" for character in path)
 
 
-def end(process):
-    """Ends the command and all that it started; it leads its own process group."""
+def kill_group(process):
+    """Kills the command's process group. The command is its leader."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except OSError:
@@ -369,7 +369,7 @@ def matches_parts(names, patterns):
     return bool(names) and fnmatch.fnmatchcase(names[0], patterns[0]) and matches_parts(names[1:], patterns[1:])
 
 
-def leads_below(folder, pattern):
+def may_match_below(folder, pattern):
     """Whether a path below this directory could match the pattern."""
     patterns = pattern.split("/")
     for depth, name in enumerate(folder.split("/")):
@@ -383,7 +383,7 @@ def leads_below(folder, pattern):
 
 
 def entries(params):
-    """The services and the paths as entries of the allow-list."""
+    """Converts the services and the paths to entries of the allow-list."""
     found = [
         {"root": "/etc/" + os.path.basename(name), "take": ["*.conf", "*.ini"], "to": os.path.join(params["services_to"], name)}
         for name in params["services"]
@@ -405,8 +405,8 @@ def empty_directory(path):
     os.makedirs(path, mode=0o755)
 
 
-def give_away(path):
-    """Lets the account that the directory belongs to read and remove what root has collected there."""
+def give_to_parent_owner(path):
+    """Gives the files that root collected to the owner of the parent directory, who must read and remove them."""
     owner = os.stat(os.path.dirname(path.rstrip("/")) or "/")
     for folder, _folders, files in os.walk(path, topdown=False):
         for name in [os.path.join(folder, name) for name in files] + [folder]:
@@ -453,8 +453,8 @@ def main():
     since = ["--since=" + params["journals_since"]] if params["journals_since"] else []
     collector.journals(params["journals"], params["journals_to"], since)
     collector.report(os.path.join(params["journals_to"], "not_collected.txt"))
-    give_away(params["dest"])
-    skipped = [{"path": clean(item["path"]), "reason": item["reason"]} for item in collector.skipped]
+    give_to_parent_owner(params["dest"])
+    skipped = [{"path": printable(item["path"]), "reason": item["reason"]} for item in collector.skipped]
     module.exit_json(
         changed=True, collected=collector.collected, skipped=skipped[:MAX_RETURNED], skipped_count=len(skipped),
     )

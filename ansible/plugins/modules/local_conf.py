@@ -10,7 +10,7 @@ short_description: Write DevStack's local.conf
 description:
   - Writes C(local.conf) from the variables that OpenDev's DevStack jobs use.
   - The localrc section has services first, then variables, then plugins, whose settings may use the variables.
-  - Variables are sorted, each one after those that its value refers to.
+  - Variables are sorted, each one after those that its value references to.
   - Plugins are sorted by name, each one after those that it requires. A plugin's requirements are read from
     C(devstack/settings) of its tree on the node.
 version_added: 1.0.0
@@ -31,11 +31,11 @@ options:
     type: dict
     default: {}
   services:
-    description: Services to enable (true) or disable (false). C(base=false) starts from no services at all.
+    description: Services to enable (true) or disable (false). C(base=false) starts without any service.
     type: dict
     default: {}
   base_services:
-    description: Services that are enabled unless I(services) has C(base=false). Empty means DevStack's own choice.
+    description: Services that are enabled unless I(services) has C(base=false). Empty means DevStack's default.
     type: list
     elements: str
     default: []
@@ -44,12 +44,12 @@ options:
     type: dict
     default: {}
   libs_from_git:
-    description: Short names of the projects whose trees are on the node. Ignored where I(localrc) has LIBS_FROM_GIT.
+    description: Short names of the projects whose trees are on the node. Ignored if I(localrc) has LIBS_FROM_GIT.
     type: list
     elements: str
     default: []
   tempest_plugins:
-    description: Short names of the Tempest plugins whose trees are on the node. Ignored where I(localrc) has TEMPEST_PLUGINS.
+    description: Short names of the Tempest plugins whose trees are on the node. Ignored if I(localrc) has TEMPEST_PLUGINS.
     type: list
     elements: str
     default: []
@@ -102,11 +102,11 @@ SERVICE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:+-]*$")
 REFERENCE = re.compile(r"\$\{?(\w+)")
 DEFINES = re.compile(r"^\s*define_plugin\s+(\S+)", re.MULTILINE)
 REQUIRES = re.compile(r"^\s*plugin_requires\s+(\S+)\s+(\S+)", re.MULTILINE)
-# A plugin's settings are a few kB of shell. More than this is not read: the tree is that of the change under test.
+# A plugin's settings are a few kB of shell. Larger files are cut: the tree comes from the change under test.
 MAX_SETTINGS = 1024 * 1024
 
 
-class Mistake(Exception):
+class InvalidValue(Exception):
     """A value that cannot be written to local.conf."""
 
 
@@ -117,7 +117,7 @@ def in_order(names, requires, what):
 
     def visit(name, path):
         if name in path:
-            raise Mistake("%s depend on each other: %s" % (what, " -> ".join(path[path.index(name):] + [name])))
+            raise InvalidValue("%s depend on each other: %s" % (what, " -> ".join(path[path.index(name):] + [name])))
         if name in done:
             return
         for other in sorted(requires(name)):
@@ -131,30 +131,30 @@ def in_order(names, requires, what):
 
 
 def one_line(value, where):
-    """The text of a value that has to stay on its line."""
+    """The text of a value that must fit on one line."""
     text = "" if value is None else str(value)
     if "\n" in text or "\r" in text or "\0" in text:
-        raise Mistake("%s holds a line break" % where)
+        raise InvalidValue("%s contains a line break" % where)
     return text
 
 
 def variable(name, value):
-    """`NAME=value`. A quoted value may span lines, but none that DevStack would read as the beginning of a section."""
+    """`NAME=value`. A quoted value may span lines, but no line may start with `[[`, which begins a section."""
     if not NAME.match(name):
-        raise Mistake("devstack_localrc: %r is no name of a shell variable" % name)
+        raise InvalidValue("devstack_localrc: %r is not a valid name of a shell variable" % name)
     text = "" if value is None else str(value)
     if "\0" in text or any(line.lstrip().startswith("[[") for line in text.split("\n")[1:]):
-        raise Mistake("devstack_localrc.%s would begin another section of local.conf" % name)
+        raise InvalidValue("devstack_localrc.%s would begin another section of local.conf" % name)
     return "%s=%s" % (name, text if text.startswith('"') else '"%s"' % text)
 
 
 def localrc_lines(localrc, libs, tempest_plugins, base_dir):
     values = dict((str(name), value) for name, value in localrc.items())
 
-    def refers(name):
+    def references(name):
         return REFERENCE.findall("" if values[name] is None else str(values[name]))
 
-    lines = [variable(name, values[name]) for name in in_order(list(values), refers, "variables of devstack_localrc")]
+    lines = [variable(name, values[name]) for name in in_order(list(values), references, "variables of devstack_localrc")]
     if libs and "LIBS_FROM_GIT" not in values:
         lines.append("LIBS_FROM_GIT=%s" % ",".join(service(name, "libs_from_git") for name in libs))
     if tempest_plugins and "TEMPEST_PLUGINS" not in values:
@@ -165,7 +165,7 @@ def localrc_lines(localrc, libs, tempest_plugins, base_dir):
 
 def service(name, where):
     if not SERVICE.match(str(name)):
-        raise Mistake("%s: %r is no name" % (where, name))
+        raise InvalidValue("%s: %r is not a valid name" % (where, name))
     return str(name)
 
 
@@ -229,7 +229,7 @@ def mapping(value, where):
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Mistake("devstack_local_conf: %s must be a dictionary" % where)
+        raise InvalidValue("devstack_local_conf: %s must be a dictionary" % where)
     return value
 
 
@@ -270,12 +270,12 @@ def main():
         supports_check_mode=True,
     )
     path = module.params["path"]
-    # Ansible would print all parameters, passwords among them. With no_log it would hide what is wrong, too.
+    # By default Ansible prints all parameters, including passwords. With no_log it would hide the error, too.
     shown = {"module_args": {"path": path}}
     try:
         text = text_of(module.params)
-    except Mistake as mistake:
-        module.fail_json(msg=str(mistake), invocation=shown)
+    except InvalidValue as error:
+        module.fail_json(msg=str(error), invocation=shown)
     changed = current(path) != text
     if changed and not module.check_mode:
         descriptor, temporary = tempfile.mkstemp(dir=module.tmpdir)

@@ -10,10 +10,10 @@ module: run
 short_description: Run a long command that outlives Ansible
 description:
   - Runs a command detached on the node and waits for its end. Its output is shown while it runs.
-  - The command goes on if the connection breaks or ansible-playbook is killed. A task with the same O(id) and O(name), also of
+  - The command continues if the connection breaks or ansible-playbook is killed. A task with the same O(id) and O(name), even in
     another ansible-playbook, attaches to it and never starts it twice; if it has ended, its result is returned.
-  - The runner on the node keeps the time limit and the output.
-  - Needs flock and setsid of util-linux on the node.
+  - The runner on the node enforces the time limit and stores the output.
+  - Needs flock and setsid (util-linux) on the node.
 version_added: 1.0.0
 author:
   - The authors of sos-ci (@sos-ci)
@@ -23,7 +23,7 @@ options:
     type: str
     required: true
   argv:
-    description: The program and its arguments. No shell reads them.
+    description: The program and its arguments. They run without a shell.
     type: list
     elements: str
     required: true
@@ -36,13 +36,13 @@ options:
     type: dict
     default: {}
   timeout:
-    description: Seconds after which the command and all that it started are ended.
+    description: Seconds after which the command and all its processes are killed.
     type: int
     default: 7200
   id:
     description:
-      - Names the job. The default is C(sos_ci.run_directory) if sos-ci runs the playbook. Otherwise each ansible-playbook has an id of its
-        own and attaches to nothing.
+      - Names the job. The default is C(sos_ci.run_directory) if sos-ci runs the playbook. Otherwise each ansible-playbook has a new
+        id and attaches to nothing.
     type: path
 attributes:
   check_mode:
@@ -63,7 +63,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 rc:
-  description: The exit code; 124 after the time limit, 128 and the signal's number if it was killed.
+  description: The exit code; 124 after the time limit, 128 plus the signal's number if it was killed.
   type: int
   returned: always
 how:
@@ -71,7 +71,7 @@ how:
   type: str
   returned: always
 attached:
-  description: Whether the command had been started before.
+  description: Whether the command was already started.
   type: bool
   returned: always
 directory:
@@ -95,7 +95,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 START_SECONDS = 30
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 READ_BYTES = 64 * 1024
 
 
@@ -139,7 +139,7 @@ def start(module, directory):
     except OSError as error:
         if error.errno != errno.EEXIST:
             raise
-    # Whoever stops the job first writes this file, and then looks for run directories.
+    # A stop of the job first writes this file, and then looks for run directories.
     if os.path.exists(params["id"] + ".stop"):
         module.fail_json(msg="the job was stopped")
     if read(directory, "pid"):
@@ -171,9 +171,9 @@ def start(module, directory):
             return {"directory": directory, "attached": pid.strip() != str(process.pid)}
         if process.poll() not in (None, 0):
             break
-        time.sleep(LOOK_SECONDS)
-    said = (read(directory, "runner.err") or "").strip()[-500:]
-    module.fail_json(msg="the runner gave up with %s: %s" % (process.poll(), said or "is flock installed?"))
+        time.sleep(POLL_SECONDS)
+    detail = (read(directory, "runner.err") or "").strip()[-500:]
+    module.fail_json(msg="the runner did not start the command, exit code %s: %s" % (process.poll(), detail or "is flock installed?"))
 
 
 DEFAULTS = {
@@ -184,7 +184,7 @@ DEFAULTS = {
 
 
 def wait(directory, offset, seconds):
-    """Returns as soon as there is output or the end; the end only after all output."""
+    """Returns as soon as there is output or the command has ended; returns the ending only after all output."""
     until = time.time() + seconds
     while True:
         alive = is_alive(directory)
@@ -196,11 +196,11 @@ def wait(directory, offset, seconds):
                 "offset": offset + len(data),
                 "ending": None if data else ending or (None if alive else "lost"),
             }
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def is_alive(directory):
-    """The runner alone holds this lock."""
+    """Only the runner holds this lock."""
     try:
         with open(os.path.join(directory, "main")) as main_lock:
             fcntl.flock(main_lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -225,7 +225,7 @@ def tail(directory, offset):
 
 
 def read(directory, name):
-    """None: not there, or not written yet."""
+    """None: the file is missing or still empty."""
     try:
         with open(os.path.join(directory, name)) as source:
             return source.read(4096) or None

@@ -1,18 +1,18 @@
 /**
- * Bubblewrap around ansible-playbook: it sees the system's programs, the playbook's folder, the operator's inventory and
- * variables, the node's key and its own folder, and nothing else of this host. The network stays: nodes are there.
+ * Runs ansible-playbook in a bubblewrap sandbox. Of this host's files it sees only system programs, the playbook's
+ * folder, the operator's inventory and variables, the node's key and the run's folder. The network is not restricted.
  */
 export interface Confined {
   /** Read by the playbook: files and folders. */
   readonly readable: readonly string[];
   readonly writable: readonly string[];
-  /** Hidden where they are inside of a readable folder. */
+  /** Masked if they are inside a readable folder. */
   readonly hidden: readonly string[];
 }
 
 const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64'];
-/** What programs need for names, accounts, certificates and time. */
-const SETTINGS = [
+/** Files that programs need for names, accounts, certificates and time. */
+const SYSTEM_FILES = [
   ...[
     'alternatives',
     'ca-certificates',
@@ -42,14 +42,14 @@ export function confinedCommand(
   argv: readonly string[],
 ): readonly string[] {
   const files = readable.filter((path) => !SYSTEM.some((folder) => isInside(path, folder)));
-  const visible = hidden.filter((path) => [...files, ...SYSTEM].some((folder) => isInside(path, folder)));
+  const exposed = hidden.filter((path) => [...files, ...SYSTEM].some((folder) => isInside(path, folder)));
   return [
     bubblewrap,
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--die-with-parent', '--new-session'],
     ...['--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp', '--tmpfs', '/run'],
-    ...[...SYSTEM, ...SETTINGS].flatMap((path) => ['--ro-bind-try', path, path]),
+    ...[...SYSTEM, ...SYSTEM_FILES].flatMap((path) => ['--ro-bind-try', path, path]),
     ...files.flatMap((path) => ['--ro-bind-try', path, path]),
-    ...visible.flatMap((path) => ['--ro-bind', '/dev/null', path]),
+    ...exposed.flatMap((path) => ['--ro-bind', '/dev/null', path]),
     ...writable.flatMap((path) => ['--bind', path, path]),
     '--',
     ...argv,

@@ -1,6 +1,6 @@
 /**
- * Reads what the callback plugin of our collection wrote about a run, and finds the task that failed. The texts come
- * from the node: they are bounded, and no path or decision is made of them.
+ * Reads the events that our callback plugin wrote during a run, and finds the failed task. The texts come from the
+ * node: they are bounded, and never used as a path or in a decision.
  */
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
@@ -12,9 +12,9 @@ export interface PlayFailure extends FailedTask {
   readonly unreachable: boolean;
 }
 
-/** More than the callback writes. */
+/** More than the callback plugin ever writes. */
 const MAX_BYTES = 8 * 1024 ** 2;
-/** The callback cuts its texts; a damaged file is cut here. */
+/** The callback plugin truncates its texts; this limit is for a damaged file. */
 const MAX_TEXT = 1000;
 
 const failure = z.object({
@@ -32,7 +32,7 @@ export async function readFailure(file: string): Promise<PlayFailure | null> {
   const found = text.split('\n').flatMap((line) => parse(line) ?? []);
   const first = found.find(({ ignored, rescued }) => !ignored && !rescued);
   if (first === undefined) return null;
-  const cut = (one: string) => one.slice(0, MAX_TEXT);
+  const cut = (field: string) => field.slice(0, MAX_TEXT);
   const { event, task, host, message } = first;
   return { task: cut(task), host: cut(host), message: cut(message), unreachable: event === 'unreachable' };
 }
@@ -41,7 +41,7 @@ function parse(line: string): z.output<typeof failure> | null {
   try {
     return failure.safeParse(JSON.parse(line)).data ?? null;
   } catch {
-    // The last line of a run that was killed.
+    // The last line may be incomplete if the run was killed.
     return null;
   }
 }

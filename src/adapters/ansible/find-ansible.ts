@@ -1,4 +1,4 @@
-/** Finds ansible-playbook: the one that `sos-ci setup ansible` made, before the system's. */
+/** Finds ansible-playbook: first the one that `sos-ci setup ansible` installed, then the system's. */
 import { constants } from 'node:fs';
 import { access, realpath } from 'node:fs/promises';
 import { basename, delimiter, isAbsolute, join } from 'node:path';
@@ -9,7 +9,7 @@ const PROGRAM = 'ansible-playbook';
 /** The next step for an operator. */
 const SETUP = 'sos-ci setup ansible';
 
-/** The virtual environment that `sos-ci setup ansible` makes. */
+/** The virtual environment that `sos-ci setup ansible` creates. */
 export function environmentFolder(stateDir: string): string {
   return join(stateDir, 'ansible');
 }
@@ -34,7 +34,7 @@ export async function readAnsibleVersion(program: string, signal: AbortSignal): 
     env: { PATH: process.env.PATH ?? '', LANG: 'C.UTF-8' },
   });
   const [, version = '', major, minor] = /\[core ((\d+)\.(\d+)[^\]]*)\]/.exec(result.stdout ?? '') ?? [];
-  if (version === '') throw unusable(program, 'it does not say its version');
+  if (version === '') throw unusable(program, 'it does not print its version');
   const newer = Number(major) > OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) >= OLDEST[1]);
   if (newer) return version;
   throw unusable(program, `ansible-core ${version} is older than ${OLDEST.join('.')}`);
@@ -58,7 +58,7 @@ async function findProgram(name: string, folders: readonly string[], hint: strin
   for (const folder of folders) {
     const file = join(folder, name);
     if (!isAbsolute(folder) || !(await isExecutable(file))) continue;
-    // A link may lead into a virtual environment, which is then what a confined playbook has to see.
+    // A link may point into a virtual environment, which a confined playbook must then be able to read.
     const real = await realpath(file);
     return basename(real) === name ? real : file;
   }

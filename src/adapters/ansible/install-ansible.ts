@@ -25,14 +25,14 @@ const COMPLETE = 'complete';
 /** 60 MB over a slow line. */
 const TIMEOUT_MS = 1_800_000;
 const MAX_OUTPUT_BYTES = 1024 ** 2;
-/** What pip needs to reach an index from inside of a lab. */
-const PASSED = [
+/** Variables that pip needs to reach a package index from a lab's network. */
+const PASSED_VARIABLES = [
   ...['PATH', 'HOME', 'LANG', 'TMPDIR', 'SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE'],
   ...['PIP_INDEX_URL', 'PIP_EXTRA_INDEX_URL', 'PIP_CERT', 'PIP_CONFIG_FILE', 'PIP_TRUSTED_HOST'],
   ...['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'],
 ];
 
-/** @returns false: it is installed already */
+/** @returns false if it was already installed */
 export async function installAnsible(
   { stateDir, python, requirements = REQUIREMENTS }: InstallOptions,
   signal: AbortSignal,
@@ -42,15 +42,15 @@ export async function installAnsible(
     const list = await readFile(requirements);
     const name = `ansible-${createHash('sha256').update(list).digest('hex').slice(0, 12)}`;
     const folder = join(stateDir, name);
-    const before = await readlink(current).catch(() => null);
+    const previous = await readlink(current).catch(() => null);
     const complete = await readFile(join(folder, COMPLETE)).then(
       () => true,
       () => false,
     );
-    if (complete && before === name) return false;
+    if (complete && previous === name) return false;
     if (!complete) await makeEnvironment(folder, { python, requirements }, signal);
-    await point(current, name);
-    await removeOthers(stateDir, [name, before]);
+    await switchLink(current, name);
+    await removeOthers(stateDir, [name, previous]);
     return true;
   } catch (error) {
     throw fileError('install Ansible', current, error);
@@ -79,7 +79,7 @@ async function makeEnvironment(
   ];
   await run(
     pip,
-    'see whether this host reaches PyPI, or set PIP_INDEX_URL to a mirror; Python 3.11 or newer',
+    'check that this host reaches PyPI, or set PIP_INDEX_URL to a mirror; Python 3.11 or newer is needed',
     signal,
   );
   await writeFile(join(folder, COMPLETE), '');
@@ -99,7 +99,9 @@ async function run(
     cancelSignal: signal,
     extendEnv: false,
     env: Object.fromEntries(
-      PASSED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+      PASSED_VARIABLES.flatMap((name) =>
+        process.env[name] === undefined ? [] : [[name, process.env[name]]],
+      ),
     ),
   });
   if (!result.failed) return;
@@ -114,14 +116,14 @@ async function run(
 }
 
 /** A link, so that the change from the old environment to the new one is atomic. */
-async function point(link: string, target: string): Promise<void> {
+async function switchLink(link: string, target: string): Promise<void> {
   const fresh = `${link}.new`;
   await rm(fresh, { force: true });
   await symlink(target, fresh);
   await rename(fresh, link);
 }
 
-/** The environment before is kept: a playbook may be running in it. */
+/** The previous environment is kept: a playbook may be running in it. */
 async function removeOthers(stateDir: string, kept: readonly (string | null)[]): Promise<void> {
   const names = await readdir(stateDir);
   const others = names.filter((name) => /^ansible-[0-9a-f]{12}$/.test(name) && !kept.includes(name));

@@ -3,9 +3,9 @@
 #
 #   play.sh EVENTS TRIES COMMAND [ARGUMENT...]
 #
-# A kill (of the kernel that is out of memory, or of an operator) is no result. The playbook then starts again, up to TRIES
-# times in all, and its long commands on the node are found again. Whatever a try leaves behind, such as SSH connections, ends
-# with it. Exits as the last try does.
+# A kill (by the kernel when memory is short, or by an operator) is not a result. The playbook then starts again, up to TRIES
+# times in total, and attaches to its long commands on the node. Leftovers of a try, such as SSH connections, are killed with
+# it. Exits with the exit code of the last try.
 set -u
 
 main() {
@@ -15,15 +15,15 @@ main() {
     rm -f "$events"
     "$@"
     code=$?
-    end_rest
+    kill_rest
     tries=$((tries - 1))
     [ "$code" -eq 137 ] && [ "$tries" -gt 0 ] && [ ! -e "$SOS_CI_RUN/stop" ] || exit "$code"
     echo '[sos-ci: ansible-playbook was killed and starts again]'
   done
 }
 
-# Two looks must find nothing: a process may start another one during the first.
-end_rest() {
+# Two scans in a row must find nothing: a process may start another one during the first.
+kill_rest() {
   rounds=50 empty=0
   while [ "$rounds" -gt 0 ] && [ "$empty" -lt 2 ]; do
     rounds=$((rounds - 1)) empty=$((empty + 1))

@@ -1,6 +1,6 @@
 /**
- * Playbooks of the operator's as the programs of a provider: each gets one question as its variable `sos_ci`, and writes
- * its answer as JSON to the file `sos_ci.answer`. It runs to its end in a folder of its own, which is then removed.
+ * Runs the operator's playbooks as the programs of a provider. Each gets one request as its variable `sos_ci`, and
+ * writes its answer as JSON to the file `sos_ci.answer`. It runs in a temporary folder.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -24,10 +24,10 @@ export interface PlaybookProgramOptions {
   readonly searchPath?: string;
 }
 
-/** One question to a playbook. */
+/** One request to a playbook. */
 export interface PlaybookCall {
   readonly operation: string;
-  /** The playbook alone. */
+  /** Only the path of the playbook. */
   readonly argv: readonly string[];
   readonly input: object;
   readonly timeoutMs: number;
@@ -36,7 +36,7 @@ export interface PlaybookCall {
 }
 
 const REMOVE_ATTEMPTS = 5;
-/** What a killed daemon left is removed by a later call. */
+/** Age after which a later call removes the folder of a killed daemon. */
 const LEFTOVER_MS = 24 * 3_600_000;
 
 /** Resolves to the answer; null if the playbook wrote none. */
@@ -53,7 +53,7 @@ export function playbookProgram(options: PlaybookProgramOptions): (call: Playboo
     } catch (error) {
       throw fileError(call.operation, call.argv[0] ?? '', error);
     } finally {
-      // The runner may still write for a moment after the end. What stays is removed by a later call.
+      // The runner may still write for a moment after the end. A later call removes the rest.
       await rm(directory, { recursive: true, force: true, maxRetries: REMOVE_ATTEMPTS }).catch(() => {});
     }
   };
@@ -89,13 +89,13 @@ async function play(
     throw failed(call, await explain(outcome, directory));
   } finally {
     handle?.detach();
-    // Nothing of it stays, also when it was given up while it started.
-    await host.stop(directory, HERE, new AbortController().signal);
+    // Kills all its processes, even if it was aborted while it started.
+    await host.stop(directory, NO_SERVER, new AbortController().signal);
   }
 }
 
-/** Runs of a provider are for no server. */
-const HERE = { id: 'provider', name: 'provider', address: '', provider: '' };
+/** The run of a provider belongs to no server. */
+const NO_SERVER = { id: 'provider', name: 'provider', address: '', provider: '' };
 
 async function explain(outcome: RunOutcome, directory: string): Promise<string> {
   const failure = await readFailure(eventsFile(directory)).catch(() => null);
@@ -117,7 +117,7 @@ async function readAnswer(file: string, call: PlaybookCall): Promise<unknown> {
     }
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null;
-    if (error instanceof SyntaxError) throw failed(call, 'its answer is no JSON');
+    if (error instanceof SyntaxError) throw failed(call, 'its answer is not JSON');
     throw error;
   }
 }
@@ -125,8 +125,8 @@ async function readAnswer(file: string, call: PlaybookCall): Promise<unknown> {
 async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
-    const made = await stat(path).catch(() => null);
-    if (made !== null && Date.now() - made.mtimeMs > LEFTOVER_MS)
+    const stats = await stat(path).catch(() => null);
+    if (stats !== null && Date.now() - stats.mtimeMs > LEFTOVER_MS)
       await rm(path, { recursive: true, force: true });
   }
 }

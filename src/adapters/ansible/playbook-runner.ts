@@ -1,6 +1,6 @@
 /**
- * Runs playbooks on this host, against nodes, by the run-directory protocol: a playbook continues when the daemon dies,
- * and the next daemon finds it again. Every other stage, and everything else on nodes, is the other runner's.
+ * Runs playbooks on this host, against nodes, with the run-directory protocol: a playbook continues when the daemon
+ * dies, and the next daemon attaches to it. The other runner runs every other stage, and reads results.
  */
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
@@ -23,7 +23,7 @@ export interface PlaybookRunnerOptions {
   readonly stateDir: string;
   readonly host: HostRuns;
   readonly nodes: PlaybookNodes;
-  /** For every stage that is no playbook. */
+  /** Runs every stage that is not a playbook. */
   readonly others: Runner;
   /** Files of the daemon that a confined playbook must not read. */
   readonly hidden: readonly string[];
@@ -50,19 +50,19 @@ export class PlaybookRunner implements Runner {
     const directory = this.#directory(run);
     throwIfAborted(signal, 'start stage', directory);
     try {
-      // From here on a stop looks for it.
+      // From here on, a stop finds this run.
       await mkdir(workspaceFolder(directory), { recursive: true, mode: 0o700 });
       const { timeoutMs, outputLimitBytes } = spec;
       const known = (await readPid(directory, 'pid')) !== null;
-      const command = known ? NOTHING : await this.#command(request, spec.playbook, directory, signal);
-      const order: HostRun = {
+      const command = known ? NO_COMMAND : await this.#command(request, spec.playbook, directory, signal);
+      const hostRun: HostRun = {
         directory,
         workTree: workspaceFolder(directory),
         timeoutMs,
         outputLimitBytes,
         ...command,
       };
-      const handle = await this.#options.host.start(order, signal);
+      const handle = await this.#options.host.start(hostRun, signal);
       return { ...handle, ended: handle.ended.then((outcome) => this.#settle(run, directory, outcome)) };
     } catch (error) {
       throw fileError('start stage', directory, error);
@@ -73,9 +73,9 @@ export class PlaybookRunner implements Runner {
     const { host, nodes, others } = this.#options;
     const directory = this.#directory(run);
     throwIfAborted(signal, 'stop stage', directory);
-    // Before the look: a playbook that begins after it finds the mark.
-    await mark(directory);
-    if (!(await isThere(workspaceFolder(directory)))) return others.stop(run, signal);
+    // Written before the check, so that a playbook that starts after it finds the mark.
+    await writeStopMark(directory);
+    if (!(await exists(workspaceFolder(directory)))) return others.stop(run, signal);
     await host.stop(directory, run.server, signal);
     await nodes.stop(run, signal);
   }
@@ -125,11 +125,11 @@ export class PlaybookRunner implements Runner {
     };
   }
 
-  /** Ends what the run has left, and says why it failed. Never rejects. */
+  /** Kills leftovers of the run, and explains its failure. Never rejects. */
   async #settle(run: StageRun, directory: string, outcome: RunOutcome): Promise<RunOutcome> {
     const { host, nodes } = this.#options;
     const never = new AbortController().signal;
-    // What cannot be ended ends with the server.
+    // Leftovers that cannot be killed end with the server.
     await host.stop(directory, run.server, never).catch(() => {});
     if (outcome.how === 'timedOut' || outcome.how === 'killed') await nodes.stop(run, never).catch(() => {});
     if (outcome.how !== 'exited' || outcome.code === 0) return outcome;
@@ -146,16 +146,16 @@ export class PlaybookRunner implements Runner {
   }
 }
 
-/** The command of a run that was started before has no effect. */
-const NOTHING = { argv: [], environment: {} } satisfies Pick<HostRun, 'argv' | 'environment'>;
+/** For a run that was started before; its command is ignored. */
+const NO_COMMAND = { argv: [], environment: {} } satisfies Pick<HostRun, 'argv' | 'environment'>;
 
-/** On a full disk nothing begins either. */
-async function mark(directory: string): Promise<void> {
+/** Ignores errors: on a full disk no run can start either. */
+async function writeStopMark(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 }).catch(() => {});
   await writeFile(join(directory, 'stop'), '').catch(() => {});
 }
 
-function isThere(path: string): Promise<boolean> {
+function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,

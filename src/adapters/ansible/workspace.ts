@@ -1,6 +1,6 @@
 /**
- * The files of one run of a playbook, in its run directory: nothing of Ansible's is read from, or written to, the home
- * of the daemon's user. Files have mode 0600, because variables are among them.
+ * Writes the files for one run of a playbook to its run directory. Ansible writes nothing to the home of the daemon's
+ * user, and reads only collections and roles there. Files have mode 0600, because they include variables.
  */
 import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -19,7 +19,7 @@ import { yamlText } from './yaml-text.ts';
 const COLLECTION = fileURLToPath(new URL('../../../ansible', import.meta.url));
 /** The node's name in the inventory. */
 const NODE = 'node';
-/** For known_hosts, instead of an address. */
+/** The node's name in known_hosts, instead of an address. */
 const ALIAS = 'sos-ci-node';
 /** No connection outlives ansible-playbook. */
 const NO_MASTER = '-o ControlMaster=no -o ControlPath=none';
@@ -43,7 +43,7 @@ retries = 3
 ssh_args = ${NO_MASTER} ${KEEPALIVE}
 `;
 
-/** The folder in a run directory. It exists before anything else of the run. */
+/** The workspace's folder in a run directory. It is created before all other files of the run. */
 export function workspaceFolder(runDirectory: string): string {
   return join(runDirectory, 'ansible');
 }
@@ -59,82 +59,82 @@ export interface Workspace {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Repeatable: writes the same files again. */
+/** Idempotent. */
 export async function writeWorkspace(
   runDirectory: string,
   request: RunStage,
   playbook: PlaybookStage['playbook'],
   login: NodeLogin,
 ): Promise<Workspace> {
-  const place = await prepareWorkspace(runDirectory);
-  await writeAtomically(place('known_hosts'), login.hostKeys.map((key) => hostKeyLine(ALIAS, key)).join(''));
-  await writeAtomically(place('node.json'), JSON.stringify(inventory(login, place('known_hosts'))));
+  const pathOf = await prepareWorkspace(runDirectory);
+  await writeAtomically(pathOf('known_hosts'), login.hostKeys.map((key) => hostKeyLine(ALIAS, key)).join(''));
+  await writeAtomically(pathOf('node.json'), JSON.stringify(inventory(login, pathOf('known_hosts'))));
   await writeAtomically(
-    place('variables.yml'),
+    pathOf('variables.yml'),
     yamlText(playbook.variables, { sos_ci: facts(request, login) }),
   );
-  const inventories = [...(playbook.inventory === null ? [] : [playbook.inventory]), place('node.json')];
-  const variables = [...playbook.variableFiles, place('variables.yml')];
+  const inventories = [...(playbook.inventory === null ? [] : [playbook.inventory]), pathOf('node.json')];
+  const variables = [...playbook.variableFiles, pathOf('variables.yml')];
   return {
     options: [
       ...inventories.flatMap((file) => ['-i', file]),
       ...variables.flatMap((file) => ['-e', `@${file}`]),
     ],
-    environment: { ...environment(place, runDirectory), SOS_CI_SERVER: request.run.server.id },
+    environment: { ...environment(pathOf, runDirectory), SOS_CI_SERVER: request.run.server.id },
   };
 }
 
-/** Writes what every run has. @returns the path of a file in the workspace */
+/** Writes the files that every run needs. @returns the path of a file in the workspace */
 async function prepareWorkspace(runDirectory: string): Promise<(name: string) => string> {
   const folder = workspaceFolder(runDirectory);
-  const place = (name: string) => join(folder, name);
+  const pathOf = (name: string) => join(folder, name);
   for (const name of ['home', 'tmp', join('collections', 'ansible_collections', 'sos_ci')])
-    await mkdir(place(name), { recursive: true, mode: 0o700 });
-  await link(COLLECTION, place('collections/ansible_collections/sos_ci/openstack'));
-  await writeAtomically(place('ansible.cfg'), SETTINGS);
-  return place;
+    await mkdir(pathOf(name), { recursive: true, mode: 0o700 });
+  await link(COLLECTION, pathOf('collections/ansible_collections/sos_ci/openstack'));
+  await writeAtomically(pathOf('ansible.cfg'), SETTINGS);
+  return pathOf;
 }
 
-/** The workspace of a playbook that is for no node. @param facts its variable `sos_ci`; never templates */
+/** Writes the workspace of a playbook without a node. @param facts its variable `sos_ci`; never templates */
 export async function writePlainWorkspace(
   runDirectory: string,
   playbook: Pick<PlaybookStage['playbook'], 'inventory' | 'variableFiles'>,
   facts: Readonly<Record<string, unknown>>,
 ): Promise<Workspace> {
-  const place = await prepareWorkspace(runDirectory);
-  await writeAtomically(place('variables.yml'), yamlText({}, { sos_ci: facts }));
-  const variables = [...playbook.variableFiles, place('variables.yml')];
+  const pathOf = await prepareWorkspace(runDirectory);
+  await writeAtomically(pathOf('variables.yml'), yamlText({}, { sos_ci: facts }));
+  const variables = [...playbook.variableFiles, pathOf('variables.yml')];
   return {
     options: [
       ...['-i', playbook.inventory ?? 'localhost,'],
       ...variables.flatMap((file) => ['-e', `@${file}`]),
     ],
-    environment: environment(place, runDirectory),
+    environment: environment(pathOf, runDirectory),
   };
 }
 
-function environment(place: (name: string) => string, runDirectory: string) {
+function environment(pathOf: (name: string) => string, runDirectory: string) {
   return {
     LANG: 'C.UTF-8',
-    HOME: place('home'),
-    TMPDIR: place('tmp'),
-    // Output appears while the run goes on, and the collection's folder may be read-only.
+    HOME: pathOf('home'),
+    TMPDIR: pathOf('tmp'),
+    // Output appears during the run; the collection's folder may be read-only.
     PYTHONUNBUFFERED: '1',
     PYTHONDONTWRITEBYTECODE: '1',
-    ANSIBLE_CONFIG: place('ansible.cfg'),
-    ANSIBLE_HOME: place('home'),
-    ANSIBLE_LOCAL_TEMP: place('tmp'),
+    ANSIBLE_CONFIG: pathOf('ansible.cfg'),
+    ANSIBLE_HOME: pathOf('home'),
+    ANSIBLE_LOCAL_TEMP: pathOf('tmp'),
     ANSIBLE_COLLECTIONS_PATH: [
-      place('collections'),
-      ownFolder('collections'),
+      pathOf('collections'),
+      userFolder('collections'),
       '/usr/share/ansible/collections',
     ].join(':'),
-    ANSIBLE_ROLES_PATH: [ownFolder('roles'), '/usr/share/ansible/roles', '/etc/ansible/roles'].join(':'),
+    ANSIBLE_ROLES_PATH: [userFolder('roles'), '/usr/share/ansible/roles', '/etc/ansible/roles'].join(':'),
     SOS_CI_EVENTS: eventsFile(runDirectory),
   };
 }
 
-/** The operator's inventory is read before it, so nothing there changes how the node is reached. */
+/** Ansible reads it after the operator's inventory, which thus cannot change how the node is reached. */
 function inventory({ host, port, user, keyFile, hostKeys }: NodeLogin, knownHosts: string) {
   if (hostKeys.length === 0) throw new Error('a node without a pinned host key');
   const settings = [
@@ -159,7 +159,7 @@ function inventory({ host, port, user, keyFile, hostKeys }: NodeLogin, knownHost
   return { all: { hosts: { [NODE]: node } } };
 }
 
-/** What our roles, and the module `run`, know of the job. Foreign texts among them are never templates. */
+/** The variable `sos_ci` for our roles and the module `run`. Foreign text in it is never a template. */
 function facts(
   { run, name, patchset, trees = [] }: RunStage,
   { directory, runDirectory, secrets }: NodeLogin,
@@ -204,11 +204,11 @@ export async function searchedFolders(ansible: string): Promise<readonly string[
   const settings = await readFile(join(program, 'pyvenv.cfg'), 'utf8').catch(() => '');
   const [, python] = /^home = (\/.*)$/m.exec(settings) ?? [];
   return [
-    ...[COLLECTION, ownFolder('collections'), ownFolder('roles'), '/etc/ansible/roles', program],
+    ...[COLLECTION, userFolder('collections'), userFolder('roles'), '/etc/ansible/roles', program],
     ...(python === undefined ? [] : [dirname(python)]),
   ];
 }
 
-function ownFolder(name: string): string {
+function userFolder(name: string): string {
   return join(homedir(), '.ansible', name);
 }

@@ -14,9 +14,9 @@ import {
   type CreatedServer,
   createdAnswer,
   deletedAnswer,
+  firstMistake,
   type ListedServer,
   listAnswer,
-  mistakeIn,
 } from './responses.ts';
 import { failure, type Program, runProgram } from './run-program.ts';
 
@@ -51,11 +51,11 @@ export class CommandProvider implements Provider {
       timeoutMs,
       signal,
     );
-    const made = this.#read(program, createdAnswer, await this.#run(program));
-    const server = this.#server(program, made, name);
+    const created = this.#read(program, createdAnswer, await this.#run(program));
+    const server = this.#server(program, created, name);
     // The id may have belonged to another server before.
     await this.#access.release(server);
-    await this.#pin(server, made);
+    await this.#pin(server, created);
     await this.#access.prepare(server, timeoutMs, signal);
     return server;
   }
@@ -76,7 +76,7 @@ export class CommandProvider implements Provider {
     const found = (await this.#all(signal)).find((one) => one.server.id === server.id);
     if (found !== undefined) {
       const { name, owner } = found.listed;
-      if (owner.deployment !== deployment) throw notOurs(server);
+      if (owner.deployment !== deployment) throw foreignServerError(server);
       const input = { action: 'delete', id: server.id, name, owner };
       const program = this.#program('delete server', argv, input, deleteTimeoutMs, signal);
       this.#read(program, deletedAnswer, await this.#run(program));
@@ -106,14 +106,14 @@ export class CommandProvider implements Provider {
     signal: AbortSignal,
   ): Program {
     const { outputLimitBytes, environment } = this.#config;
-    const whole = { version: 1, provider: this.name, ...input };
-    return { operation, argv, input: whole, timeoutMs, outputLimitBytes, environment, signal };
+    const fullInput = { version: 1, provider: this.name, ...input };
+    return { operation, argv, input: fullInput, timeoutMs, outputLimitBytes, environment, signal };
   }
 
   #read<T>(program: Program, schema: z.ZodType<T>, answer: unknown): T {
     const read = schema.safeParse(answer);
     if (read.success) return read.data;
-    throw failure(program, `its answer is wrong: ${mistakeIn(read.error)}`, false);
+    throw failure(program, `its answer is wrong: ${firstMistake(read.error)}`, false);
   }
 
   /** Gives each server its own directory on the node, so that several servers can share one host. */
@@ -147,12 +147,12 @@ function defined(address: CreatedServer['address']) {
   };
 }
 
-function notOurs(server: Server): OperationError {
+function foreignServerError(server: Server): OperationError {
   return new OperationError({
     operation: 'delete server',
     target: server.name,
-    message: 'it carries another deployment',
+    message: 'it belongs to another deployment',
     retryable: false,
-    hint: 'leave it to the deployment that made it',
+    hint: 'delete it from the deployment that created it',
   });
 }

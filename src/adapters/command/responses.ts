@@ -6,7 +6,7 @@ const line = z
   .string()
   .min(1)
   .max(300)
-  .regex(/^[^\p{Cc}]+$/u, 'holds a control character');
+  .regex(/^[^\p{Cc}]+$/u, 'contains a control character');
 
 const server = z.strictObject({
   id: line,
@@ -33,11 +33,11 @@ const listed = server.extend({
   }),
 });
 
-/** More servers than any lab of this kind has. */
-const MOST_SERVERS = 10_000;
+/** More than any lab with such a provider has. */
+const MAX_SERVERS = 10_000;
 
 export const createdAnswer = server;
-export const listAnswer = z.strictObject({ servers: z.array(listed).max(MOST_SERVERS) });
+export const listAnswer = z.strictObject({ servers: z.array(listed).max(MAX_SERVERS) });
 /** The answer may be empty. */
 export const deletedAnswer = z.union([z.null(), z.strictObject({})]);
 
@@ -45,9 +45,9 @@ export type CreatedServer = z.output<typeof server>;
 export type ListedServer = z.output<typeof listed>;
 
 /** Describes the first error. */
-export function mistakeIn(error: z.ZodError): string {
+export function firstMistake(error: z.ZodError): string {
   const [first] = error.issues;
-  if (first === undefined) return 'it has not the form that was asked for';
+  if (first === undefined) return 'it does not have the expected form';
   const where = first.path.map(String).join('.');
   return where === '' ? first.message : `${where}: ${first.message}`;
 }

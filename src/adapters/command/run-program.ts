@@ -31,7 +31,7 @@ const MESSAGE_LENGTH = 500;
 export async function runProgram(program: Program): Promise<unknown> {
   const { argv, input, timeoutMs, outputLimitBytes, environment, signal } = program;
   const [file = '', ...rest] = argv;
-  if (signal.aborted) throw failure(program, 'given up before it began', true);
+  if (signal.aborted) throw failure(program, 'aborted before it started', true);
   const child = execa(file, rest, {
     input: `${JSON.stringify(input)}\n`,
     env: pick(process.env, [...BASE_ENVIRONMENT, ...environment]),
@@ -76,7 +76,7 @@ export function failure(program: Program, message: string, retryable: boolean): 
     target: program.argv.join(' ').slice(0, 200),
     message,
     retryable,
-    hint: 'run the program by hand; docs/providers.md says what it gets and must answer',
+    hint: 'run the program by hand; docs/providers.md describes its input and output',
   });
 }
 

@@ -27,8 +27,8 @@ export function openAddress(stateDir: string): Address {
 
 function openFolder(stateDir: string, shown: string): number {
   if (!existsSync('/proc/self/fd')) {
-    const message = `the path is longer than the ${ADDRESS_LIMIT_BYTES} bytes that this system takes`;
-    throw failed(shown, message, 'name a stateDir with a shorter path');
+    const message = `the path is longer than the ${ADDRESS_LIMIT_BYTES} bytes that this system allows`;
+    throw failed(shown, message, 'set stateDir to a shorter path');
   }
   try {
     return openSync(stateDir, constants.O_RDONLY | constants.O_DIRECTORY);

@@ -4,7 +4,7 @@ import type { AnswerTo, Operator, OperatorRequest } from '../../engine/ports/ope
 import { OperationError } from '../../errors.ts';
 import { after } from '../../timer.ts';
 import { openAddress } from './address.ts';
-import { ANSWER_LIMIT_BYTES, FORMAT, type Question, type Refusal, readAnswer } from './messages.ts';
+import { ANSWER_LIMIT_BYTES, FORMAT, type Refusal, type RequestMessage, readAnswer } from './messages.ts';
 
 export interface AskOptions {
   readonly stateDir: string;
@@ -22,23 +22,23 @@ export async function askDaemon<R extends OperatorRequest>(
   request: R,
   options: AskOptions,
 ): Promise<ResponseTo<R>> {
-  const question: Question = { format: FORMAT, ...options.operator, request };
+  const message: RequestMessage = { format: FORMAT, ...options.operator, request };
   const address = openAddress(options.stateDir);
   try {
-    const line = await exchange(address.path, `${JSON.stringify(question)}\n`, options.timeoutMs);
+    const line = await exchange(address.path, `${JSON.stringify(message)}\n`, options.timeoutMs);
     const answer = readAnswer<R['do']>(request.do, line);
     if (answer !== null) return answer;
     const hint = 'use the sos-ci of the same release as the daemon; sos-ci status shows which it is';
-    throw failed(address.shown, 'the answer is not understood', hint);
+    throw failed(address.shown, 'the answer cannot be parsed', hint);
   } catch (thrown) {
-    throw thrown instanceof Trouble ? troubleOf(thrown, address.shown) : thrown;
+    throw thrown instanceof ExchangeError ? operationError(thrown, address.shown) : thrown;
   } finally {
     address.close();
   }
 }
 
 /** The reason for a missing answer: a system error code, or one of ours. */
-class Trouble extends Error {
+class ExchangeError extends Error {
   readonly code: string;
 
   constructor(code: string) {
@@ -47,31 +47,31 @@ class Trouble extends Error {
   }
 }
 
-function exchange(path: string, question: string, timeoutMs: number): Promise<string> {
+function exchange(path: string, message: string, timeoutMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     const chunks: Buffer[] = [];
     let bytes = 0;
-    const cancel = after(timeoutMs, () => give(new Trouble('SILENT')));
-    const give = (trouble: Trouble | null) => {
+    const cancel = after(timeoutMs, () => finish(new ExchangeError('SILENT')));
+    const finish = (error: ExchangeError | null) => {
       cancel();
       socket.destroy();
-      if (trouble === null) resolve(Buffer.concat(chunks).toString('utf8'));
-      else reject(trouble);
+      if (error === null) resolve(Buffer.concat(chunks).toString('utf8'));
+      else reject(error);
     };
-    socket.on('connect', () => socket.end(question));
+    socket.on('connect', () => socket.end(message));
     socket.on('data', (chunk) => {
       chunks.push(chunk);
       bytes += chunk.length;
-      if (bytes > ANSWER_LIMIT_BYTES) give(new Trouble('TOO LONG'));
-      else if (chunk.includes(0x0a)) give(null);
+      if (bytes > ANSWER_LIMIT_BYTES) finish(new ExchangeError('TOO LONG'));
+      else if (chunk.includes(0x0a)) finish(null);
     });
-    socket.on('close', () => give(new Trouble('GONE')));
-    socket.on('error', (error: NodeJS.ErrnoException) => give(new Trouble(error.code ?? 'GONE')));
+    socket.on('close', () => finish(new ExchangeError('GONE')));
+    socket.on('error', (error: NodeJS.ErrnoException) => finish(new ExchangeError(error.code ?? 'GONE')));
   });
 }
 
-function troubleOf({ code }: Trouble, target: string): OperationError {
+function operationError({ code }: ExchangeError, target: string): OperationError {
   const hint = 'check the result: sos-ci status, sos-ci jobs';
   switch (code) {
     case 'ENOENT':
@@ -79,7 +79,11 @@ function troubleOf({ code }: Trouble, target: string): OperationError {
       return failed(target, 'no daemon runs on this state directory', 'start it: sos-ci daemon');
     case 'EACCES':
     case 'EPERM':
-      return failed(target, 'this socket belongs to another user', 'ask as the user who runs the daemon');
+      return failed(
+        target,
+        'this socket belongs to another user',
+        'run the command as the user who runs the daemon',
+      );
     case 'SILENT':
       return failed(target, 'the daemon gave no answer in time', hint);
     case 'GONE':
@@ -87,7 +91,7 @@ function troubleOf({ code }: Trouble, target: string): OperationError {
     case 'EPIPE':
       return failed(target, 'the daemon exited before it answered', hint);
     default:
-      return failed(target, `the daemon cannot be asked: ${code}`, hint);
+      return failed(target, `the request to the daemon failed: ${code}`, hint);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Operator, OperatorAnswers, OperatorRequest } from '../../engine/po
 export const REQUEST_LIMIT_BYTES = 64 * 1024;
 export const ANSWER_LIMIT_BYTES = 4 * 1024 * 1024;
 
-/** Protocol version; a daemon answers no other. */
+/** Protocol version; a daemon rejects all others. */
 export const FORMAT = 1;
 
 const NAMES_MAX = 100;
@@ -40,14 +40,14 @@ const request = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('reload') }),
 ]);
 
-const question = z.strictObject({
+const requestMessage = z.strictObject({
   format: z.literal(FORMAT),
   who: z.string().min(1).max(100),
   why: z.string().max(500),
   request,
 });
 
-export interface Question extends Operator {
+export interface RequestMessage extends Operator {
   readonly format: number;
   readonly request: OperatorRequest;
 }
@@ -68,7 +68,7 @@ const refusal = z.object({
 
 const jobName = z.object({ id: z.string(), name: z.string() });
 const jobReference = jobName.extend({ state: z.string(), change: z.number(), patchset: z.number() });
-const begun = z.object({
+const started = z.object({
   change: z.number(),
   patchset: z.number(),
   review: z.string(),
@@ -77,10 +77,10 @@ const begun = z.object({
 
 const answers: { readonly [K in keyof OperatorAnswers]: z.ZodType<OperatorAnswers[K]> } = {
   ping: z.object({ pid: z.number(), version: z.string() }),
-  enqueue: begun,
+  enqueue: started,
   dequeue: z.object({ jobs: z.array(jobReference), reviews: z.array(z.string()) }),
   promote: z.object({ promoted: z.array(jobReference), passed: z.array(jobReference) }),
-  recheck: z.object({ begun: z.array(begun), decisions: z.array(z.string()) }),
+  recheck: z.object({ begun: z.array(started), decisions: z.array(z.string()) }),
   'resume-voting': z.object({ resumed: z.boolean() }),
   acknowledge: z.object({ acknowledged: z.number() }),
   reload: z.object({
@@ -95,23 +95,23 @@ const answered = z.union([
   z.object({ ok: z.literal(false), refusal }),
 ]);
 
-/** Parses a line as a question, or says what is wrong with it. */
-export function readQuestion(line: string): Question | { readonly wrong: string } {
-  const parsed = question.safeParse(parseJson(line));
+/** Parses a line as a request, or says what is wrong with it. */
+export function readRequest(line: string): RequestMessage | { readonly wrong: string } {
+  const parsed = requestMessage.safeParse(parseJson(line));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  return { wrong: issue === undefined ? 'no question' : `${issue.path.join('.')}: ${issue.message}` };
+  return { wrong: issue === undefined ? 'not a request' : `${issue.path.join('.')}: ${issue.message}` };
 }
 
-/** Parses a line as the answer to a question of this kind; null when it is not one. */
+/** Parses a line as the answer to a request of this kind; null when it is not one. */
 export function readAnswer<K extends keyof OperatorAnswers>(
-  asked: K,
+  kind: K,
   line: string,
 ): { readonly result: OperatorAnswers[K] } | { readonly refusal: Refusal } | null {
   const parsed = answered.safeParse(parseJson(line));
   if (!parsed.success) return null;
   if (!parsed.data.ok) return { refusal: parsed.data.refusal };
-  const result = answers[asked].safeParse(parsed.data.result);
+  const result = answers[kind].safeParse(parsed.data.result);
   return result.success ? { result: result.data } : null;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Server of the control socket, for this user only, with one question and one answer per connection. Questions are
+ * Server of the control socket, for this user only, with one request and one answer per connection. Requests are
  * bounded in bytes and time. When there are too many connections, the one that has been silent for longest is closed.
  */
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
@@ -9,13 +9,13 @@ import { type Operators, Refused } from '../../engine/ports/operator-api.ts';
 import { errorText, OperationError } from '../../errors.ts';
 import { plainText } from '../../terminal-text.ts';
 import { type Address, openAddress } from './address.ts';
-import { REQUEST_LIMIT_BYTES, type Refusal, readQuestion } from './messages.ts';
+import { REQUEST_LIMIT_BYTES, type Refusal, readRequest } from './messages.ts';
 
 export interface ControlServerOptions {
   readonly stateDir: string;
   readonly operators: Operators;
   readonly clock: Clock;
-  /** Time limit for receiving the question, and separately for sending the answer. */
+  /** Time limit for receiving the request, and separately for sending the answer. */
   readonly timeoutMs: number;
   /** Maximum number of concurrent connections. */
   readonly clientLimit: number;
@@ -24,7 +24,7 @@ export interface ControlServerOptions {
 export class ControlServer {
   readonly #options: ControlServerOptions;
   readonly #server: Server;
-  /** Connections without a complete question, oldest first. */
+  /** Connections without a complete request, oldest first. */
   readonly #silent = new Set<Socket>();
   readonly #connections = new Set<Socket>();
   #address: Address | null = null;
@@ -32,7 +32,7 @@ export class ControlServer {
 
   constructor(options: ControlServerOptions) {
     this.#options = options;
-    // Clients may half-close the connection after the question.
+    // Clients may half-close the connection after the request.
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#connected(socket));
   }
 
@@ -44,7 +44,7 @@ export class ControlServer {
     this.#address = openAddress(this.#options.stateDir);
     const { path, shown } = this.#address;
     try {
-      clear(path);
+      removeStaleSocket(path);
       await this.#listen(path);
       chmodSync(path, 0o600);
     } catch (thrown) {
@@ -60,7 +60,7 @@ export class ControlServer {
     }
   }
 
-  /** Stops accepting and answering questions and removes the socket. Idempotent. */
+  /** Stops accepting and answering requests and removes the socket. Idempotent. */
   async stop(): Promise<void> {
     this.#stopping = true;
     for (const socket of this.#connections) socket.destroy();
@@ -73,14 +73,14 @@ export class ControlServer {
   #listen(path: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      const before = process.umask(0o177);
+      const previousMask = process.umask(0o177);
       try {
         this.#server.listen(path, () => {
           this.#server.off('error', reject);
           resolve();
         });
       } finally {
-        process.umask(before);
+        process.umask(previousMask);
       }
     });
   }
@@ -104,7 +104,7 @@ export class ControlServer {
       void this.#answer(socket, line);
     });
     socket.on('data', read);
-    // The client can no longer send a question.
+    // The client can no longer send a request.
     socket.on('end', () => {
       if (this.#silent.has(socket)) socket.destroy();
     });
@@ -128,15 +128,15 @@ export class ControlServer {
 
   /** Null: send no answer. */
   async #answerTo(line: string | null): Promise<object | null> {
-    if (line === null) return refused('misunderstood', 'the question is too long', 'ask for less at a time');
-    const question = readQuestion(line);
-    if ('wrong' in question) {
+    if (line === null) return refused('misunderstood', 'the request is too long', 'send a smaller request');
+    const request = readRequest(line);
+    if ('wrong' in request) {
       const hint = 'use the sos-ci of the same release as the daemon';
-      return refused('misunderstood', `the question is not understood: ${question.wrong}`, hint);
+      return refused('misunderstood', `the request cannot be parsed: ${request.wrong}`, hint);
     }
-    const operator = { who: plainText(question.who), why: plainText(question.why) };
+    const operator = { who: plainText(request.who), why: plainText(request.why) };
     try {
-      const result = await this.#options.operators.perform(question.request, operator);
+      const result = await this.#options.operators.perform(request.request, operator);
       return { ok: true, result };
     } catch (thrown) {
       if (thrown instanceof Refused) return refused(thrown.kind, thrown.message, thrown.hint);
@@ -154,23 +154,23 @@ function refused(kind: Refusal['kind'], message: string, hint: string): object {
 }
 
 /** Removes the socket of a dead daemon. Any other file with that name stays, and listening fails. */
-function clear(path: string): void {
-  const there = lstatSync(path, { throwIfNoEntry: false });
-  if (there?.isSocket()) rmSync(path, { force: true });
+function removeStaleSocket(path: string): void {
+  const existing = lstatSync(path, { throwIfNoEntry: false });
+  if (existing?.isSocket()) rmSync(path, { force: true });
 }
 
-/** Calls `take` once: with the first line, or with null when no line ends within the limit. */
-function lineReader(take: (line: string | null) => void): (chunk: Buffer) => void {
+/** Calls `onLine` once: with the first line, or with null when no line ends within the limit. */
+function lineReader(onLine: (line: string | null) => void): (chunk: Buffer) => void {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  let taken = false;
+  let finished = false;
   return (chunk) => {
-    if (taken) return;
+    if (finished) return;
     const end = chunk.indexOf(0x0a);
     const part = end < 0 ? chunk : chunk.subarray(0, end);
     chunks.push(part);
     bytes += part.length;
-    taken = end >= 0 || bytes > REQUEST_LIMIT_BYTES;
-    if (taken) take(bytes > REQUEST_LIMIT_BYTES ? null : Buffer.concat(chunks).toString('utf8'));
+    finished = end >= 0 || bytes > REQUEST_LIMIT_BYTES;
+    if (finished) onLine(bytes > REQUEST_LIMIT_BYTES ? null : Buffer.concat(chunks).toString('utf8'));
   };
 }

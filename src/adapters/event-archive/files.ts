@@ -24,7 +24,7 @@ export async function segmentFiles(dir: string): Promise<readonly string[]> {
 }
 
 export interface KeepLimits {
-  /** Files not written to for longer are removed. */
+  /** Files whose last write is longer ago are removed. */
   readonly maxAgeMs: number;
   /** Total size of all files. */
   readonly maxBytes: number;

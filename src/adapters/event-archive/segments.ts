@@ -14,7 +14,7 @@ export type SegmentOptions = Omit<SegmentsConfig, 'keep'>;
 
 interface Segment {
   readonly handle: FileHandle;
-  readonly begunAt: number;
+  readonly startedAt: number;
   bytes: number;
 }
 
@@ -29,11 +29,11 @@ export class EventSegments {
   #segment: Segment | null = null;
   #writing: Promise<void> | null = null;
   /** The last write error; null after a successful write. */
-  #refused: string | null = null;
+  #writeError: string | null = null;
   #cancelRetry: (() => void) | null = null;
   #closed = false;
   #lost = 0;
-  #lostBefore = 0;
+  #lostReported = 0;
 
   /** @param onLost called with the number of dropped lines */
   constructor(options: SegmentOptions, clock: Clock, onLost: (lines: number) => void) {
@@ -56,9 +56,9 @@ export class EventSegments {
 
   /** Why events are not archived, or were dropped since the last call; null when all were archived. */
   problem(): string | null {
-    const lost = this.#lost - this.#lostBefore;
-    this.#lostBefore = this.#lost;
-    if (this.#refused !== null) return `${this.#refused}; ${this.#lost} lost since the start`;
+    const lost = this.#lost - this.#lostReported;
+    this.#lostReported = this.#lost;
+    if (this.#writeError !== null) return `${this.#writeError}; ${this.#lost} lost since the start`;
     return lost === 0 ? null : `the disk is too slow: ${lost} lost`;
   }
 
@@ -81,7 +81,7 @@ export class EventSegments {
       try {
         await this.#append(Buffer.concat(taken, bytes));
         this.#waitingBytes -= bytes;
-        this.#refused = null;
+        this.#writeError = null;
       } catch (thrown) {
         this.#waitingBytes -= bytes;
         await this.#fail(thrown, taken.length / 2);
@@ -94,7 +94,7 @@ export class EventSegments {
   async #append(bytes: Buffer): Promise<void> {
     const { segmentBytes, segmentAgeMs } = this.#options;
     const full = (segment: Segment): boolean =>
-      segment.bytes + bytes.length > segmentBytes || this.#clock.now() - segment.begunAt > segmentAgeMs;
+      segment.bytes + bytes.length > segmentBytes || this.#clock.now() - segment.startedAt > segmentAgeMs;
     if (this.#segment !== null && full(this.#segment)) await this.#end();
     this.#segment ??= await this.#begin();
     await this.#segment.handle.appendFile(bytes);
@@ -111,12 +111,12 @@ export class EventSegments {
     const { size } = await handle.stat();
     // The file existed already, with the same start time, and its last line may be incomplete.
     if (size > 0) await handle.appendFile(NEWLINE);
-    return { handle, begunAt: now, bytes: size };
+    return { handle, startedAt: now, bytes: size };
   }
 
   /** The next write starts a new file, since this one may end in the middle of a line. */
   async #fail(thrown: unknown, lines: number): Promise<void> {
-    this.#refused = errorText(thrown);
+    this.#writeError = errorText(thrown);
     this.#lose(lines);
     await this.#end();
     if (this.#closed) return;

@@ -16,7 +16,7 @@ import { lastLine } from './collect/last-line.ts';
 import { collectStages } from './collect/stage-logs.ts';
 import { Staging } from './collect/staging.ts';
 import { collectTree, WORKTREE } from './collect/work-tree.ts';
-import { Directory, ifThere } from './files/dir-handle.ts';
+import { Directory, ifExists } from './files/dir-handle.ts';
 import { asFailure, Deadline } from './files/fs-error.ts';
 import { type BeforeStep, readChunks } from './files/new-file.ts';
 import { removeTree } from './files/remove-tree.ts';
@@ -216,9 +216,9 @@ export class LocalEvidence implements Evidence {
       await copy.enterOrMake('tree', 0o700).then((tree) => tree.close());
       const limits = { ...this.#limits, bytes: limitBytes, files: limitFiles };
       const wanted = { server, paths: logs, into: copy.path('.'), limits, timeoutMs };
-      const passedOver = await fetchTree(wanted, staging.options.signal);
-      for (const { path, why } of passedOver) staging.skip(`${WORKTREE}/${path}`, why);
-      const skipped = new Set(passedOver.map(({ path }) => path));
+      const skippedPaths = await fetchTree(wanted, staging.options.signal);
+      for (const { path, why } of skippedPaths) staging.skip(`${WORKTREE}/${path}`, why);
+      const skipped = new Set(skippedPaths.map(({ path }) => path));
       const published = logs.filter((path) => !skipped.has(path));
       await collectTree(copy.path('.'), published, this.#limits, staging);
     });
@@ -226,14 +226,14 @@ export class LocalEvidence implements Evidence {
   }
 
   async #directoriesIn(root: string): Promise<readonly string[]> {
-    const directory = await ifThere(Directory.at(root));
+    const directory = await ifExists(Directory.at(root));
     if (directory === null) return [];
     const { entries } = await directory.using(() => directory.entries(this.#limits.maxEntries));
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   }
 
   async #remove(root: string, names: readonly string[]): Promise<void> {
-    const directory = await ifThere(Directory.at(root));
+    const directory = await ifExists(Directory.at(root));
     if (directory === null) return;
     await directory.using(async () => {
       for (const name of names) {

@@ -79,13 +79,13 @@ function isPath(value: unknown): value is string {
 }
 
 export const project = anything.transform((value, context) => {
-  const name = typeof value === 'object' && value !== null ? (value as Unread).name : value;
+  const name = typeof value === 'object' && value !== null ? (value as Unchecked).name : value;
   if (isPath(name)) return name;
   context.addIssue('not a project');
   return z.NEVER;
 });
 
-/** `master`, also when Gerrit sends `refs/heads/master`. */
+/** `master`, even if Gerrit sends `refs/heads/master`. */
 export const branch = anything.transform((value, context) => {
   const name = typeof value === 'string' ? value.replace(/^refs\/heads\//, '') : value;
   if (isPath(name)) return name;
@@ -99,7 +99,7 @@ const revision = z.string().regex(REVISION);
 export const account = anything.transform(accountOf);
 
 function accountOf(value: unknown): Account {
-  const { username, name, email } = (typeof value === 'object' && value !== null ? value : {}) as Unread;
+  const { username, name, email } = (typeof value === 'object' && value !== null ? value : {}) as Unchecked;
   return {
     username: oneLine(username, NAME_LIMIT),
     name: oneLine(name, NAME_LIMIT),
@@ -107,7 +107,7 @@ function accountOf(value: unknown): Account {
   };
 }
 
-interface Unread {
+interface Unchecked {
   readonly username?: unknown;
   readonly name?: unknown;
   readonly email?: unknown;
@@ -154,17 +154,17 @@ export class SchemaMismatch extends Error {
 export function toPatchset(
   of: z.infer<typeof change>,
   set: z.infer<typeof patchSet>,
-  around: { readonly project?: string | undefined; readonly branch?: string | undefined } = {},
+  fallback: { readonly project?: string | undefined; readonly branch?: string | undefined } = {},
 ): Patchset {
-  const name = of.project ?? around.project;
+  const name = of.project ?? fallback.project;
   if (name === undefined) throw new SchemaMismatch('change.project');
-  const onto = of.branch ?? around.branch;
-  if (onto === undefined) throw new SchemaMismatch('change.branch');
+  const branchName = of.branch ?? fallback.branch;
+  if (branchName === undefined) throw new SchemaMismatch('change.branch');
   const ref = `refs/changes/${String(of.number % 100).padStart(2, '0')}/${of.number}/${set.number}`;
   if (set.ref !== undefined && set.ref !== ref) throw new SchemaMismatch('patchSet.ref');
   return {
     project: name,
-    branch: onto,
+    branch: branchName,
     change: of.number,
     patchset: set.number,
     revision: set.revision,

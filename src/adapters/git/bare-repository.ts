@@ -4,7 +4,7 @@
  * surrounding one.
  */
 import { join } from 'node:path';
-import { askGit, type GitAnswer, type GitCommand, git } from './command.ts';
+import { type GitAnswer, type GitCommand, git, gitWithStatus } from './command.ts';
 import { type ConnectionLimit, overSsh } from './connection-limit.ts';
 import type { Address } from './fetch-url.ts';
 
@@ -88,7 +88,7 @@ export class BareRepository {
     { address, connectionLimit }: Remote,
     refs: readonly string[],
   ): Promise<ReadonlySet<string>> {
-    const ask = {
+    const listRefs = {
       ...this.#command(context),
       // Outside the repository, whose integrity is in question.
       cwd: '/',
@@ -97,7 +97,7 @@ export class BareRepository {
       hint: `as the user of the daemon, try: git ls-remote ${address.url}`,
       argv: ['ls-remote', '--quiet', '--', address.url, ...refs],
     };
-    const listed = await overSsh(connectionLimit, ask, () => git(ask));
+    const listed = await overSsh(connectionLimit, listRefs, () => git(listRefs));
     return new Set(listed.split('\n').map((line) => line.slice(line.indexOf('\t') + 1)));
   }
 
@@ -120,13 +120,17 @@ export class BareRepository {
 
   /** Null when they share no history. */
   async mergeBase(context: GitContext, one: string, other: string): Promise<string | null> {
-    const { status, stdout } = await this.#ask(context, ['merge-base', one, other], [1]);
+    const { status, stdout } = await this.#listRefs(context, ['merge-base', one, other], [1]);
     return status === 0 ? (stdout.split('\n')[0] ?? null) : null;
   }
 
   async mergeTree(context: GitContext, ours: string, theirs: string): Promise<TreeMerge> {
     const options = ['--write-tree', '--name-only', '--no-messages', '-z'];
-    const { status, stdout, cut } = await this.#ask(context, ['merge-tree', ...options, ours, theirs], [1]);
+    const { status, stdout, cut } = await this.#listRefs(
+      context,
+      ['merge-tree', ...options, ours, theirs],
+      [1],
+    );
     const [tree = '', ...files] = stdout.split('\0');
     // Only conflicts produce long output. Truncated output ends in the middle of a name.
     if (cut) files.pop();
@@ -136,7 +140,7 @@ export class BareRepository {
 
   async commit(context: GitContext, { tree, parents, message, committedAt }: NewCommit): Promise<string> {
     const date = `@${committedAt} +0000`;
-    const who = {
+    const identity = {
       GIT_AUTHOR_NAME: IDENTITY.name,
       GIT_AUTHOR_EMAIL: IDENTITY.email,
       GIT_AUTHOR_DATE: date,
@@ -144,12 +148,12 @@ export class BareRepository {
       GIT_COMMITTER_EMAIL: IDENTITY.email,
       GIT_COMMITTER_DATE: date,
     };
-    const onto = parents.flatMap((parent) => ['-p', parent]);
+    const parentOptions = parents.flatMap((parent) => ['-p', parent]);
     const command = this.#command(context);
     return git({
       ...command,
-      environment: { ...command.environment, ...who },
-      argv: ['commit-tree', ...onto, tree],
+      environment: { ...command.environment, ...identity },
+      argv: ['commit-tree', ...parentOptions, tree],
       input: message,
     });
   }
@@ -206,8 +210,12 @@ export class BareRepository {
     return git({ ...this.#command(context), argv });
   }
 
-  #ask(context: GitContext, argv: readonly string[], answers: readonly number[]): Promise<GitAnswer> {
-    return askGit({ ...this.#command(context), argv }, answers);
+  #listRefs(
+    context: GitContext,
+    argv: readonly string[],
+    validStatuses: readonly number[],
+  ): Promise<GitAnswer> {
+    return gitWithStatus({ ...this.#command(context), argv }, validStatuses);
   }
 
   #command(context: GitContext): Omit<GitCommand, 'argv'> {

@@ -10,7 +10,7 @@ import { withTree } from './merged-tree.ts';
 import { treeRef } from './tree-ref.ts';
 
 /**
- * Writes the tree with its history as a git bundle to `file`, atomically. It holds `treeRef(tree)` and the tags.
+ * Writes the tree with its history as a git bundle to `file`, atomically. It contains `treeRef(tree)` and the tags.
  * @param haves commits that the receiver already has; those unknown here are ignored
  */
 export async function bundleTree(

@@ -12,7 +12,7 @@ import type { CachedRepository } from './cached-repository.ts';
 import type { MergeRecords } from './merge-record.ts';
 import { FETCHED, TREES } from './tree-ref.ts';
 
-export interface Kept {
+export interface GcOptions {
   readonly limits: Pick<GitCacheConfig, 'maxCacheBytes' | 'maxProjects' | 'repackThreshold'>;
   readonly records: MergeRecords;
   project(name: string): CachedRepository;
@@ -26,32 +26,32 @@ interface Size {
   readonly loose: number;
 }
 
-/** Loose objects per allowed pack: each merge leaves a handful. */
+/** Loose objects per allowed pack: each merge leaves a few. */
 const LOOSE_FOR_ONE_PACK = 20;
 
 export class CacheGc {
-  readonly #kept: Kept;
-  readonly #held = new Map<string, number>();
+  readonly #options: GcOptions;
+  readonly #holds = new Map<string, number>();
   readonly #sizes = new Map<string, number>();
   readonly #unchecked = new Set<string>();
   readonly #ending = new AbortController();
   #running: Promise<void> | null = null;
 
-  constructor(kept: Kept) {
-    this.#kept = kept;
+  constructor(options: GcOptions) {
+    this.#options = options;
   }
 
   hold(names: readonly string[]): () => void {
     const held = [...new Set(names)];
-    for (const name of held) this.#held.set(name, (this.#held.get(name) ?? 0) + 1);
-    let over = false;
+    for (const name of held) this.#holds.set(name, (this.#holds.get(name) ?? 0) + 1);
+    let released = false;
     return () => {
-      if (over) return;
-      over = true;
+      if (released) return;
+      released = true;
       for (const name of held) {
-        const left = (this.#held.get(name) ?? 1) - 1;
-        if (left > 0) this.#held.set(name, left);
-        else this.#held.delete(name);
+        const left = (this.#holds.get(name) ?? 1) - 1;
+        if (left > 0) this.#holds.set(name, left);
+        else this.#holds.delete(name);
         this.#unchecked.add(name);
       }
       this.#start();
@@ -89,14 +89,14 @@ export class CacheGc {
   }
 
   async #check(name: string): Promise<void> {
-    const { limits, project } = this.#kept;
+    const { limits, project } = this.#options;
     const size = await sizeOf(project(name).directory);
     this.#sizes.set(name, size.bytes);
-    if (this.#held.has(name) || project(name).gate.inUse) return;
+    if (this.#holds.has(name) || project(name).lock.inUse) return;
     if (size.packs <= limits.repackThreshold && size.loose <= limits.repackThreshold * LOOSE_FOR_ONE_PACK)
       return;
     await project(name).alone(this.#context(name), async (repository, wanted) => {
-      if (this.#held.has(name)) return;
+      if (this.#holds.has(name)) return;
       const signal = AbortSignal.any([wanted, this.#ending.signal]);
       const context = { ...this.#context(name), signal };
       await this.#dropStrayRefs(context, name, repository);
@@ -107,7 +107,7 @@ export class CacheGc {
 
   /** Drops refs of interrupted merges and of reviews without a record. */
   async #dropStrayRefs(context: GitContext, name: string, repository: BareRepository): Promise<void> {
-    const needed = await this.#kept.records.revisions(name);
+    const needed = await this.#options.records.revisions(name);
     const refs = await repository.refs(context, [TREES, FETCHED]);
     const stray = [...refs.keys()].filter((ref) => !needed.has(ref.slice(TREES.length)));
     await repository.setRefs(context, new Map(stray.map((ref) => [ref, null])));
@@ -115,8 +115,8 @@ export class CacheGc {
 
   /** Evicts the least recently used projects first, never the most recently used one. */
   async #evict(): Promise<void> {
-    const { limits, records, project } = this.#kept;
-    const names = this.#kept.list();
+    const { limits, records, project } = this.#options;
+    const names = this.#options.list();
     const used = new Map<string, number>();
     for (const name of names) {
       const { directory } = project(name);
@@ -128,7 +128,7 @@ export class CacheGc {
     let bytes = names.reduce((sum, name) => sum + (this.#sizes.get(name) ?? 0), 0);
     for (const name of oldestFirst.slice(0, -1)) {
       if (bytes <= limits.maxCacheBytes && count <= limits.maxProjects) return;
-      if (this.#held.has(name) || (await records.revisions(name)).size > 0) continue;
+      if (this.#holds.has(name) || (await records.revisions(name)).size > 0) continue;
       if (this.#ending.signal.aborted || !(await project(name).clear(this.#context(name)))) continue;
       count -= 1;
       bytes -= this.#sizes.get(name) ?? 0;

@@ -1,6 +1,6 @@
 /**
  * One project in the cache: its repository, its lock and its fetches. A broken repository is deleted and fetched again;
- * it holds nothing that cannot be fetched.
+ * it contains nothing that cannot be fetched.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, statfs, utimes } from 'node:fs/promises';
@@ -23,30 +23,30 @@ export interface ProjectOptions {
   readonly connectionLimit: ConnectionLimit;
   /** Timeout of the initial fetch of the whole project. */
   readonly cloneTimeoutMs: number;
-  /** After a new repository fails too, the time until the next one is made. */
+  /** After a new repository fails too, the time until the next one is created. */
   readonly recloneIntervalMs: number;
 }
 
 /** Name prefix of directories being created or deleted; never used as repositories. */
-export const PASSING = '.passing-';
-/** With less free disk space than this, a failure is not the repository's fault. */
-const ROOM_BYTES = 64 * 1024 * 1024;
+export const TEMPORARY_PREFIX = '.passing-';
+/** With less free disk space than this, a failure does not mean that the repository is broken. */
+const MIN_FREE_BYTES = 64 * 1024 * 1024;
 /**
  * Maximum number of new repositories in one `renewInterval`; each fetches the whole project. A disk that breaks more of
  * them needs an operator.
  */
 const RENEWALS_LIMIT = 5;
 /** Files that a killed git leaves. No other program uses the repository, so all of them are stale. */
-const LEFT_BEHIND = /\.lock$|^tmp_|\.keep$|^gc\.pid$/;
+const LEFTOVERS = /\.lock$|^tmp_|\.keep$|^gc\.pid$/;
 
 export class CachedRepository {
   readonly name: string;
   readonly directory: string;
-  readonly gate = new ReadWriteLock();
+  readonly lock = new ReadWriteLock();
   readonly #options: ProjectOptions;
   readonly #repository: BareRepository;
   readonly #fetches: FetchCoalescer;
-  /** The repository exists and holds no leftovers of a killed git. */
+  /** The repository exists and contains no leftovers of a killed git. */
   #isTidy = false;
   #generation = 0;
   /** Monotonic times at which the repository was deleted as broken, within the last `renewInterval`. */
@@ -81,12 +81,12 @@ export class CachedRepository {
       if (!(error instanceof GitFailed) || context.signal.aborted) throw error;
       if (this.#generation === generation && !(await this.#mayRenew())) throw error;
       await this.renew(context, generation);
-      return await this.#again(context, work);
+      return await this.#retry(context, work);
     }
   }
 
   /** Runs `work` in the existing repository, without a second attempt. */
-  useAsItIs<T>(context: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+  useOnce<T>(context: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
     return this.#inside(context, work);
   }
 
@@ -112,7 +112,7 @@ export class CachedRepository {
 
   /** Deletes the repository permanently, unless it is in use. Returns true when it was deleted. */
   async clear(context: GitContext): Promise<boolean> {
-    if (this.gate.inUse) return false;
+    if (this.lock.inUse) return false;
     await this.alone(context, () => this.#discard());
     return true;
   }
@@ -124,7 +124,7 @@ export class CachedRepository {
     context: GitContext,
     work: (repository: BareRepository, wanted: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    return this.gate.write(context.signal, async (wanted) => {
+    return this.lock.write(context.signal, async (wanted) => {
       try {
         return await work(this.#repository, wanted);
       } catch (error) {
@@ -141,11 +141,11 @@ export class CachedRepository {
   async #inside<T>(context: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
     try {
       if (!this.#isTidy) await this.alone(context, () => this.#prepare(context));
-      const leave = await this.gate.read(context.signal);
+      const release = await this.lock.read(context.signal);
       try {
         return await work(this.#repository);
       } finally {
-        leave();
+        release();
       }
     } catch (error) {
       if (context.signal.aborted && !(error instanceof OperationError)) throw stopped(context);
@@ -154,7 +154,7 @@ export class CachedRepository {
   }
 
   /** Runs `work` in a new repository. When it fails there too, the repository is not the cause. */
-  async #again<T>(context: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+  async #retry<T>(context: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
     try {
       return await this.#inside(context, work);
     } catch (error) {
@@ -172,10 +172,10 @@ export class CachedRepository {
     } catch (error) {
       if (!isFileError(error) || error.code !== 'ENOENT') throw error;
       await this.#discard();
-      const making = passingName(dirname(this.directory));
-      await mkdir(making, { recursive: true, mode: 0o700 });
-      await new BareRepository(making, {}).create(context);
-      await rename(making, this.directory);
+      const temporary = temporaryName(dirname(this.directory));
+      await mkdir(temporary, { recursive: true, mode: 0o700 });
+      await new BareRepository(temporary, {}).create(context);
+      await rename(temporary, this.directory);
     }
     await utimes(this.directory, new Date(), new Date());
     this.#isTidy = true;
@@ -185,15 +185,15 @@ export class CachedRepository {
   async #discard(): Promise<void> {
     this.#isTidy = false;
     this.#generation += 1;
-    const passing = passingName(dirname(this.directory));
+    const discarded = temporaryName(dirname(this.directory));
     try {
-      await rename(this.directory, passing);
+      await rename(this.directory, discarded);
     } catch (error) {
       if (isFileError(error) && error.code === 'ENOENT') return;
       throw error;
     }
     // The next start removes what remains.
-    void rm(passing, { recursive: true, force: true }).catch(() => {});
+    void rm(discarded, { recursive: true, force: true }).catch(() => {});
   }
 
   /** False when disk space is short, when the last new repository did not help, or at the renewal limit. */
@@ -202,7 +202,7 @@ export class CachedRepository {
     if (clock.monotonic() - this.#failedAgainAt < recloneIntervalMs) return false;
     if (this.#recentRenewals().length >= RENEWALS_LIMIT) return false;
     const { bavail, bsize } = await statfs(dirname(this.directory));
-    return bavail * bsize > ROOM_BYTES;
+    return bavail * bsize > MIN_FREE_BYTES;
   }
 
   #recentRenewals(): readonly number[] {
@@ -218,12 +218,12 @@ async function tidy(directory: string): Promise<void> {
   const files = await Promise.all(
     folders.map((folder) => readdir(folder, { withFileTypes: true, recursive: folder.endsWith('refs') })),
   );
-  const left = files.flat().filter((file) => file.isFile() && LEFT_BEHIND.test(file.name));
+  const left = files.flat().filter((file) => file.isFile() && LEFTOVERS.test(file.name));
   await Promise.all(left.map((file) => rm(join(file.parentPath, file.name), { force: true })));
 }
 
-function passingName(folder: string): string {
-  return join(folder, `${PASSING}${randomBytes(8).toString('hex')}`);
+function temporaryName(folder: string): string {
+  return join(folder, `${TEMPORARY_PREFIX}${randomBytes(8).toString('hex')}`);
 }
 
 function isFileError(error: unknown): error is Error & { readonly code: unknown } {
@@ -245,7 +245,7 @@ function stopped({ operation, target }: GitContext): OperationError {
   return new OperationError({
     operation,
     target,
-    message: 'given up while waiting for the cache',
+    message: 'aborted while waiting for the cache',
     retryable: true,
     hint: 'sos-ci retries automatically',
   });

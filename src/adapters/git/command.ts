@@ -73,7 +73,7 @@ const SETTINGS = [
     'missingTaggerEntry',
     'badTagName',
     'nullSha1',
-  ].map((mistake) => `fetch.fsck.${mistake}=ignore`),
+  ].map((check) => `fetch.fsck.${check}=ignore`),
 ];
 
 /** git's exit status for an unknown option or command. */
@@ -89,14 +89,17 @@ const MESSAGE_LENGTH = 500;
 
 /** Returns standard output without the final line ending; any status but 0 is an error. */
 export async function git(command: GitCommand): Promise<string> {
-  const { stdout, cut } = await askGit(command, []);
+  const { stdout, cut } = await gitWithStatus(command, []);
   if (cut) throw failed(command, 'it prints too much output', null, undefined);
   return stdout;
 }
 
 /** @param answers statuses other than 0 that are valid results */
-export async function askGit(command: GitCommand, answers: readonly number[]): Promise<GitAnswer> {
-  if (command.signal.aborted) throw givenUp(command);
+export async function gitWithStatus(
+  command: GitCommand,
+  validStatuses: readonly number[],
+): Promise<GitAnswer> {
+  if (command.signal.aborted) throw aborted(command);
   const input = command.input === undefined ? { stdin: 'ignore' as const } : { input: command.input };
   const child = execa('git', [...settings(command.protocol), ...command.argv], {
     cwd: command.cwd,
@@ -116,9 +119,9 @@ export async function askGit(command: GitCommand, answers: readonly number[]): P
   if (!result.failed) return { status: 0, stdout: result.stdout, cut: false };
   // Child processes of git may still be running.
   end();
-  if (command.signal.aborted) throw givenUp(command, result.stderr.trim().slice(-MESSAGE_LENGTH));
+  if (command.signal.aborted) throw aborted(command, result.stderr.trim().slice(-MESSAGE_LENGTH));
   if (result.isMaxBuffer) return { status: -1, stdout: result.stdout, cut: true };
-  if (status !== null && answers.includes(status)) return { status, stdout: result.stdout, cut: false };
+  if (status !== null && validStatuses.includes(status)) return { status, stdout: result.stdout, cut: false };
   if (result.code === 'ENOENT') throw await missing(command);
   if (status === USAGE) throw tooOld(command);
   const stderr = result.stderr.trim();
@@ -178,7 +181,7 @@ async function missing(command: GitCommand): Promise<OperationError> {
     if (error instanceof OperationError) return error;
     throw error;
   }
-  return failed(command, `${command.cwd} is not there`, null, undefined);
+  return failed(command, `${command.cwd} does not exist`, null, undefined);
 }
 
 function failed(command: GitCommand, message: string, status: number | null, cause: unknown): GitFailed {
@@ -194,7 +197,7 @@ function tooMany({ operation, target }: GitCommand, stderr: string): TooManyConn
     target,
     message: `Gerrit refuses one more connection of this account: ${stderr.slice(0, MESSAGE_LENGTH)}`,
     retryable: true,
-    hint: 'sos-ci needs 2 at a time, one for the stream and queries and one for git: have sshd.maxConnectionsPerUser raised, or end other programs that use this account',
+    hint: 'sos-ci needs 2 at a time, one for the stream and queries and one for git: have sshd.maxConnectionsPerUser raised, or stop other programs that use this account',
   });
 }
 
@@ -208,13 +211,13 @@ function tooOld(command: GitCommand): OperationError {
   });
 }
 
-function givenUp(command: GitCommand, stderr = ''): OperationError {
+function aborted(command: GitCommand, stderr = ''): OperationError {
   return new OperationError({
     operation: command.operation,
     target: command.target,
     message: `aborted: it took too long, or the daemon is stopping${stderr === '' ? '' : `; git printed: ${stderr}`}`,
     retryable: true,
-    hint: 'see whether Gerrit answers, and give a large project more time',
+    hint: 'check that Gerrit answers, and raise the timeout for a large project',
   });
 }
 

@@ -36,7 +36,7 @@ export class ConnectionLimit {
    */
   async use<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     for (;;) {
-      await this.#take(signal);
+      await this.#acquire(signal);
       try {
         const result = await work();
         this.#reportRefusal(null);
@@ -54,8 +54,8 @@ export class ConnectionLimit {
     }
   }
 
-  async #take(signal: AbortSignal): Promise<void> {
-    while (this.#taken >= this.#limit) await this.#change(signal);
+  async #acquire(signal: AbortSignal): Promise<void> {
+    while (this.#taken >= this.#limit) await this.#nextChange(signal);
     signal.throwIfAborted();
     this.#taken += 1;
     this.#options.onChange();
@@ -69,7 +69,7 @@ export class ConnectionLimit {
     this.#options.onChange();
   }
 
-  #change(signal: AbortSignal): Promise<void> {
+  #nextChange(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const done = (): void => {
         this.#waiting.delete(done);

@@ -22,12 +22,12 @@ interface FetchRequest {
   readonly context: GitContext;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
-  left: boolean;
+  abandoned: boolean;
   /** Its last error, before it is fetched alone. */
-  last: OperationError | null;
+  lastError: OperationError | null;
 }
 
-interface FetchLineOptions {
+interface FetchCoalescerOptions {
   readonly repository: BareRepository;
   readonly remote: Remote;
   readonly clock: Clock;
@@ -38,14 +38,14 @@ interface FetchLineOptions {
 }
 
 export class FetchCoalescer {
-  readonly #options: FetchLineOptions;
+  readonly #options: FetchCoalescerOptions;
   #waiting: FetchRequest[] = [];
-  #under: AbortController | null = null;
+  #current: AbortController | null = null;
   #closed = false;
   /** During a fetch: checks whether it is still needed. */
   #wake: () => void = () => {};
 
-  constructor(options: FetchLineOptions) {
+  constructor(options: FetchCoalescerOptions) {
     this.#options = options;
   }
 
@@ -54,65 +54,65 @@ export class FetchCoalescer {
    * when the repository must be broken, and with another OperationError when the remote is at fault.
    */
   fetch(context: GitContext, wanted: readonly Wanted[]): Promise<void> {
-    let leave = (): void => {};
+    let abandon = (): void => {};
     return new Promise<void>((resolve, reject) => {
-      if (this.#closed || context.signal.aborted) return reject(givenUp(context));
-      const request: FetchRequest = { wanted, context, resolve, reject, left: false, last: null };
-      leave = () => {
-        request.left = true;
-        reject(givenUp(context, request.last));
+      if (this.#closed || context.signal.aborted) return reject(aborted(context));
+      const request: FetchRequest = { wanted, context, resolve, reject, abandoned: false, lastError: null };
+      abandon = () => {
+        request.abandoned = true;
+        reject(aborted(context, request.lastError));
         this.#waiting = this.#waiting.filter((other) => other !== request);
         this.#wake();
       };
-      context.signal.addEventListener('abort', leave, { once: true });
+      context.signal.addEventListener('abort', abandon, { once: true });
       this.#waiting.push(request);
       void this.#run();
-    }).finally(() => context.signal.removeEventListener('abort', leave));
+    }).finally(() => context.signal.removeEventListener('abort', abandon));
   }
 
   /** Cancels the current fetch. */
   close(): void {
     this.#closed = true;
-    this.#under?.abort();
+    this.#current?.abort();
   }
 
   async #run(): Promise<void> {
-    if (this.#under !== null) return;
+    if (this.#current !== null) return;
     while (this.#waiting.length > 0 && !this.#closed) {
       const requests = this.#waiting.splice(0);
-      this.#under = new AbortController();
+      this.#current = new AbortController();
       try {
-        await this.#fetchFor(requests, this.#under);
+        await this.#fetchFor(requests, this.#current);
       } finally {
-        this.#under = null;
+        this.#current = null;
         this.#wake = () => {};
       }
     }
   }
 
-  async #fetchFor(requests: readonly FetchRequest[], under: AbortController): Promise<void> {
+  async #fetchFor(requests: readonly FetchRequest[], current: AbortController): Promise<void> {
     const first = await this.#isEmpty();
     const limit = first
-      ? this.#options.clock.after(this.#options.cloneTimeoutMs, () => under.abort())
+      ? this.#options.clock.after(this.#options.cloneTimeoutMs, () => current.abort())
       : () => {};
     this.#wake = () => {
-      if (!first && requests.every(({ left }) => left)) under.abort();
+      if (!first && requests.every(({ abandoned }) => abandoned)) current.abort();
     };
     this.#wake();
     try {
-      await this.#fetchOnce(under.signal, requests);
+      await this.#fetchOnce(current.signal, requests);
       for (const request of requests) request.resolve();
     } catch (error) {
       this.#options.untidy();
-      if (!(error instanceof GitFailed) || under.signal.aborted) {
+      if (!(error instanceof GitFailed) || current.signal.aborted) {
         for (const request of requests) request.reject(error);
         return;
       }
       // One missing ref fails the whole fetch, so each request is retried alone to get its own error.
       for (const request of requests) {
-        request.last = error;
-        if (!request.left)
-          await this.#fetchAlone(request, under.signal).then(request.resolve, request.reject);
+        request.lastError = error;
+        if (!request.abandoned)
+          await this.#fetchAlone(request, current.signal).then(request.resolve, request.reject);
       }
     } finally {
       limit();
@@ -129,14 +129,14 @@ export class FetchCoalescer {
     const { repository, remote } = this.#options;
     const context = { ...request.context, signal };
     const refs = request.wanted.map(({ ref }) => ref);
-    let there: ReadonlySet<string>;
+    let existing: ReadonlySet<string>;
     try {
-      there = await repository.remoteRefs(context, remote, refs);
+      existing = await repository.remoteRefs(context, remote, refs);
     } catch (error) {
       throw error instanceof GitFailed ? unreachable(context, error) : error;
     }
-    const missing = refs.find((ref) => !there.has(ref));
-    if (missing !== undefined) throw notThere(context, missing);
+    const missing = refs.find((ref) => !existing.has(ref));
+    if (missing !== undefined) throw refMissing(context, missing);
     await this.#fetchOnce(signal, [request]);
   }
 
@@ -150,13 +150,13 @@ export class FetchCoalescer {
   }
 }
 
-function givenUp({ operation, target }: GitContext, last: OperationError | null = null): OperationError {
+function aborted({ operation, target }: GitContext, lastError: OperationError | null = null): OperationError {
   return new OperationError({
     operation,
     target,
-    message: `given up while fetching: it took too long, or the daemon stops${last === null ? '' : `; last: ${last.message}`}`,
+    message: `fetch aborted: it took too long, or the daemon is stopping${lastError === null ? '' : `; last error: ${lastError.message}`}`,
     retryable: true,
-    hint: 'see whether Gerrit answers, and give a large project more time',
+    hint: 'check that Gerrit answers, and raise the timeout for a large project',
   });
 }
 
@@ -165,7 +165,7 @@ function unreachable({ operation, target }: GitContext, cause: GitFailed): Opera
   return new OperationError({ operation, target, message, retryable: true, hint, cause });
 }
 
-function notThere({ operation, target }: GitContext, ref: string): OperationError {
+function refMissing({ operation, target }: GitContext, ref: string): OperationError {
   return new OperationError({
     operation,
     target,

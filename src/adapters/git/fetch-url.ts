@@ -28,7 +28,7 @@ const REVISION = /^[0-9a-f]{40}$/;
 const BRANCH_LENGTH = 200;
 /** Refuses what git-check-ref-format(1) refuses, and a leading dash. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern refuses them.
-const NO_BRANCH = /[\u0000-\u0020\u007f~^:?*[\\]|\.\.|@\{|^-|^@$|\.$/;
+const INVALID_BRANCH = /[\u0000-\u0020\u007f~^:?*[\\]|\.\.|@\{|^-|^@$|\.$/;
 
 export function addressOf(gerrit: FetchFrom, project: string): Address {
   const template =
@@ -45,7 +45,7 @@ export function addressOf(gerrit: FetchFrom, project: string): Address {
   if (new URL(url).password !== '') {
     throw refusal(
       project,
-      'gerrit.fetchUrl holds a password',
+      'gerrit.fetchUrl contains a password',
       'fetch by SSH with a key, or without a password',
     );
   }
@@ -62,7 +62,7 @@ export function checkPatchset({
   if (REF.test(ref) && REVISION.test(revision)) return;
   throw refusal(
     `${change},${patchset}`,
-    `the ref or the revision of the patchset is not one that Gerrit makes`,
+    "the ref or the revision of the patchset does not have Gerrit's form",
     'check the change in Gerrit',
   );
 }
@@ -74,8 +74,9 @@ export function checkRevision(revision: string): void {
 /** The branch as a full ref that is safe in a refspec: no pattern, no option, nothing that git refuses. */
 export function branchRef(project: string, branch: string): string {
   const parts = branch.split('/');
-  const sound = parts.every((part) => part !== '' && !part.startsWith('.') && !part.endsWith('.lock'));
-  if (sound && branch.length <= BRANCH_LENGTH && !NO_BRANCH.test(branch)) return `refs/heads/${branch}`;
+  const isValid = parts.every((part) => part !== '' && !part.startsWith('.') && !part.endsWith('.lock'));
+  if (isValid && branch.length <= BRANCH_LENGTH && !INVALID_BRANCH.test(branch))
+    return `refs/heads/${branch}`;
   throw refusal(
     `${project} ${JSON.stringify(branch.slice(0, BRANCH_LENGTH))}`,
     'this is not a branch name',
@@ -87,8 +88,8 @@ export function branchRef(project: string, branch: string): string {
 export function otherRevision(target: string, wanted: string, fetched: string): OperationError {
   return refusal(
     target,
-    `Gerrit reported ${wanted}, the ref holds ${fetched}`,
-    'see whether gerrit.fetchUrl names the same Gerrit, or a mirror that is behind',
+    `Gerrit reported ${wanted}, the ref points to ${fetched}`,
+    'check that gerrit.fetchUrl is the same Gerrit, or a mirror that is up to date',
   );
 }
 

@@ -9,7 +9,7 @@ import type { GitCacheConfig } from '../../config/config.ts';
 import type { Clock } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
 import { CacheGc } from './cache-gc.ts';
-import { CachedRepository, PASSING } from './cached-repository.ts';
+import { CachedRepository, TEMPORARY_PREFIX } from './cached-repository.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
 import { addressOf, type FetchFrom } from './fetch-url.ts';
 import { MergeRecords } from './merge-record.ts';
@@ -53,7 +53,7 @@ export class GitCache {
   project(name: string): CachedRepository {
     const known = this.#projects.get(name);
     if (known !== undefined) return known;
-    if (this.#projects.size === 0) this.#begin();
+    if (this.#projects.size === 0) this.#removeTemporary();
     const { gerrit, clock, limits } = this.#options;
     const address = addressOf(gerrit, name);
     const environment = { GIT_SSH_COMMAND: sshCommand(gerrit) };
@@ -96,10 +96,11 @@ export class GitCache {
   }
 
   /** Removes directories that a crashed daemon was creating or deleting. */
-  #begin(): void {
+  #removeTemporary(): void {
     try {
       for (const name of readdirSync(this.#directory)) {
-        if (name.startsWith(PASSING)) rmSync(join(this.#directory, name), { recursive: true, force: true });
+        if (name.startsWith(TEMPORARY_PREFIX))
+          rmSync(join(this.#directory, name), { recursive: true, force: true });
       }
     } catch {
       // The first use of the cache reports the error.
@@ -120,11 +121,11 @@ function fileName(project: string): string {
   const name = encodeURIComponent(project);
   if (name.length <= NAME_LENGTH) return name;
   throw new OperationError({
-    operation: 'make git cache',
+    operation: 'create git cache',
     target: project,
     message: 'the name of the project is too long for a folder',
     retryable: false,
-    hint: 'take it out of the jobs, or turn merging off for it',
+    hint: 'remove it from the jobs, or turn off merging for it',
   });
 }
 

@@ -34,7 +34,7 @@ export interface GitSourceOptions {
 const TREE = 'tree';
 const DEPENDENCIES = 'dependencies';
 const FETCHED = 'refs/sos-ci/patchset';
-const MAKING = /^fetch-[0-9a-f]{16}$/;
+const TEMPORARY = /^fetch-[0-9a-f]{16}$/;
 
 type Run = Omit<GitCommand, 'argv' | 'protocol' | 'hint'>;
 
@@ -52,31 +52,31 @@ export class GitSource implements Source {
     checkPatchset(patchset);
     for (const tree of trees) checkTree(tree, this.#gerrit);
     const target = `${patchset.project} ${patchset.ref}`;
-    const making = join(server.address, `fetch-${randomBytes(8).toString('hex')}`);
+    const temporary = join(server.address, `fetch-${randomBytes(8).toString('hex')}`);
     try {
       await removeLeftovers(server.address);
-      await mkdir(join(making, DEPENDENCIES), { recursive: true, mode: 0o700 });
+      await mkdir(join(temporary, DEPENDENCIES), { recursive: true, mode: 0o700 });
       const run = { operation: 'fetch patchset', target, environment: this.#environment(server), signal };
       const revision =
         trees.length === 0
-          ? await this.#uploaded({ ...run, cwd: join(making, TREE) }, patchset)
-          : await this.#merged(run, making, trees);
+          ? await this.#uploaded({ ...run, cwd: join(temporary, TREE) }, patchset)
+          : await this.#merged(run, temporary, trees);
       const account = await accountOfServer(server.address);
       for (const folder of [TREE, DEPENDENCIES]) {
-        if (account !== null) await giveTree(join(making, folder), account, signal);
+        if (account !== null) await giveTree(join(temporary, folder), account, signal);
         await rm(join(server.address, folder), { recursive: true, force: true });
-        await rename(join(making, folder), join(server.address, folder));
+        await rename(join(temporary, folder), join(server.address, folder));
       }
       return revision;
     } catch (error) {
       throw isFileError(error) ? unwritable(target, error) : error;
     } finally {
-      await discard(making);
+      await discard(temporary);
     }
   }
 
   /** The first tree becomes the work tree; the others go to the dependencies folder, by project name. */
-  async #merged(run: Omit<Run, 'cwd'>, making: string, trees: readonly MergedTree[]): Promise<string> {
+  async #merged(run: Omit<Run, 'cwd'>, temporary: string, trees: readonly MergedTree[]): Promise<string> {
     const [own, ...others] = trees;
     if (own === undefined) throw new Error('no tree');
     refuseNested(run.target, others);
@@ -87,8 +87,8 @@ export class GitSource implements Source {
         await makeWorkTree(repository, run, folder, tree.revision, run.environment);
       });
     const made = [
-      make(own, join(making, TREE)),
-      ...others.map((tree) => make(tree, join(making, DEPENDENCIES, ...tree.project.split('/')))),
+      make(own, join(temporary, TREE)),
+      ...others.map((tree) => make(tree, join(temporary, DEPENDENCIES, ...tree.project.split('/')))),
     ];
     // Waits for all, so that none continues in the background.
     await Promise.allSettled(made);
@@ -144,11 +144,11 @@ function fetchArguments(url: string, ref: string): readonly string[] {
 /** Removes the leftovers of interrupted fetches; a git still running in one of them fails. */
 async function removeLeftovers(address: string): Promise<void> {
   for (const name of await readdir(address)) {
-    if (MAKING.test(name)) await discard(join(address, name));
+    if (TEMPORARY.test(name)) await discard(join(address, name));
   }
 }
 
-/** The next fetch removes what remains, or the removal of the server does. No tree is ever made from it. */
+/** The next fetch removes what remains, or the removal of the server does. No tree is ever created from it. */
 async function discard(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true }).catch(() => {});
 }
@@ -166,7 +166,7 @@ function refuseNested(target: string, trees: readonly MergedTree[]): void {
   throw new OperationError({
     operation: 'fetch patchset',
     target,
-    message: `${inside.project} would lie inside the tree of another project that is needed too`,
+    message: `${inside.project} would be inside the tree of another required project`,
     retryable: false,
     hint: 'such a pair of projects cannot be tested together',
   });

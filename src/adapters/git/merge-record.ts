@@ -1,5 +1,5 @@
 /**
- * Records on disk what was merged for each open review: the commits to keep, and how to remake them if the repository
+ * Records on disk what was merged for each open review: the commits to keep, and how to recreate them if the repository
  * is lost. One small file per review.
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';

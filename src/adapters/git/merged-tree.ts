@@ -22,7 +22,7 @@ export interface TreePlan {
   readonly patches: readonly Dependency[];
 }
 
-export type Made = { readonly tree: MadeTree } | Extract<Merged, { readonly conflict: unknown }>;
+export type TreeOutcome = { readonly tree: MadeTree } | Extract<Merged, { readonly conflict: unknown }>;
 
 /** Throws for names that are not safe to pass to git. */
 export function checkPlan({ project, branch, patches }: TreePlan): void {
@@ -30,7 +30,7 @@ export function checkPlan({ project, branch, patches }: TreePlan): void {
   for (const patch of patches) checkPatchset(patch);
 }
 
-export async function makeTree(cache: GitCache, context: GitContext, plan: TreePlan): Promise<Made> {
+export async function makeTree(cache: GitCache, context: GitContext, plan: TreePlan): Promise<TreeOutcome> {
   const project = cache.project(plan.project);
   return project.use(context, (repository) => makeIn(project, repository, context, plan, null));
 }
@@ -45,14 +45,14 @@ export async function withTree<T>(
   const project = cache.project(tree.project);
   const { generation } = project;
   try {
-    return await project.useAsItIs(context, work);
+    return await project.useOnce(context, work);
   } catch (error) {
     if (!(error instanceof GitFailed) || context.signal.aborted) throw error;
     const state = await stateOf(project, context, tree);
-    if (state === 'sound') throw error;
+    if (state === 'intact') throw error;
     if (state === 'broken') await project.renew(context, generation);
     await remake(cache, context, tree, project);
-    return await project.useAsItIs(context, work);
+    return await project.useOnce(context, work);
   }
 }
 
@@ -60,13 +60,13 @@ async function stateOf(
   project: CachedRepository,
   context: GitContext,
   tree: MergedTree,
-): Promise<'sound' | 'missing' | 'broken'> {
+): Promise<'intact' | 'missing' | 'broken'> {
   try {
-    return await project.useAsItIs(context, async (repository) => {
+    return await project.useOnce(context, async (repository) => {
       const refs = await repository.refs(context, [treeRef(tree)]);
       if (!refs.has(treeRef(tree))) return 'missing';
       await repository.readAll(context, tree.revision);
-      return 'sound';
+      return 'intact';
     });
   } catch (error) {
     if (error instanceof GitFailed && !context.signal.aborted) return 'broken';
@@ -81,11 +81,11 @@ async function remake(
   project: CachedRepository,
 ): Promise<void> {
   const made = await cache.records.find(tree);
-  if (made === null) throw treeLost(context, tree, 'and nothing is known of how it was made');
+  if (made === null) throw treeLost(context, tree, 'and there is no record of how it was made');
   const base = { revision: made.base, committedAt: made.baseAt };
-  const again = await project.use(context, (repository) => makeIn(project, repository, context, made, base));
-  if (!('tree' in again) || again.tree.revision !== tree.revision) {
-    throw treeLost(context, tree, 'and it cannot be made again as it was');
+  const remade = await project.use(context, (repository) => makeIn(project, repository, context, made, base));
+  if (!('tree' in remade) || remade.tree.revision !== tree.revision) {
+    throw treeLost(context, tree, 'and it cannot be recreated identically');
   }
 }
 
@@ -96,7 +96,7 @@ async function makeIn(
   context: GitContext,
   plan: TreePlan,
   onto: RefAt | null,
-): Promise<Made> {
+): Promise<TreeOutcome> {
   const { branch, patches } = plan;
   const folder = `${FETCHED}${randomBytes(8).toString('hex')}/`;
   const localRef = ({ change, patchset }: Dependency): string => `${folder}${change}-${patchset}`;
@@ -122,12 +122,12 @@ async function makeIn(
 
 function dateOf(patch: Dependency, at: RefAt | undefined, context: GitContext): Patch {
   if (at?.revision === patch.revision) return { ...patch, committedAt: at.committedAt };
-  const held = at === undefined ? 'no commit' : at.revision;
-  throw unusable(context, `Gerrit reported ${patch.revision}, ${patch.ref} holds ${held}`);
+  const actual = at === undefined ? 'no commit' : at.revision;
+  throw unusable(context, `Gerrit reported ${patch.revision}, ${patch.ref} points to ${actual}`);
 }
 
 function unusable({ operation, target }: GitContext, message: string): OperationError {
-  const hint = 'see whether gerrit.fetchUrl names the same Gerrit, or a mirror that is behind';
+  const hint = 'check that gerrit.fetchUrl is the same Gerrit, or a mirror that is up to date';
   return new OperationError({ operation, target, message, retryable: false, hint });
 }
 
@@ -135,8 +135,8 @@ function treeLost({ operation }: GitContext, tree: MergedTree, why: string): Ope
   return new OperationError({
     operation,
     target: `${tree.project} ${tree.revision}`,
-    message: `the merged commit is not in the cache any more, ${why}`,
+    message: `the merged commit is no longer in the cache, ${why}`,
     retryable: false,
-    hint: 'ask for a recheck',
+    hint: 'request a recheck',
   });
 }

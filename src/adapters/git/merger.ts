@@ -7,7 +7,7 @@ import type { Dependency, MergedTree } from '../../machines/model/domain.ts';
 import type { GitContext } from './bare-repository.ts';
 import type { GitCache } from './git-cache.ts';
 import type { MadeTree } from './merge-record.ts';
-import { checkPlan, type Made, makeTree, type TreePlan } from './merged-tree.ts';
+import { checkPlan, makeTree, type TreeOutcome, type TreePlan } from './merged-tree.ts';
 import { treeRef } from './tree-ref.ts';
 
 type Merge = EffectOf<'mergePatchset'>;
@@ -98,7 +98,7 @@ async function allOf<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> 
 }
 
 /** The first conflict in dependency order, because later ones may be its consequence. */
-function conflictOf(made: readonly Made[]): MergeOutcome | null {
+function conflictOf(made: readonly TreeOutcome[]): MergeOutcome | null {
   const [own, ...others] = made;
   for (const each of own === undefined ? others : [...others, own]) {
     if (!('conflict' in each)) continue;

@@ -1,36 +1,36 @@
 /**
  * Read-write lock of a repository: many users that read and add objects, or one that deletes. A writer waits until all
- * readers have left and blocks new ones, so no reader sees a partial repository.
+ * readers are done and blocks new ones, so no reader sees a partial repository.
  */
 import { raceAbort } from '../../errors.ts';
 
 export class ReadWriteLock {
-  #inside = 0;
+  #readers = 0;
   /** Resolves when the writer is done. */
-  #closed: Promise<void> | null = null;
+  #writing: Promise<void> | null = null;
   #whenEmpty: (() => void) | null = null;
   /** Aborts when others wait for the writer. */
   #wanted: AbortController | null = null;
 
   get inUse(): boolean {
-    return this.#inside > 0 || this.#closed !== null;
+    return this.#readers > 0 || this.#writing !== null;
   }
 
   /** Acquires a read lock; the returned function releases it. Rejects with the signal's reason while waiting. */
   async read(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
-    while (this.#closed !== null) {
+    while (this.#writing !== null) {
       this.#wanted?.abort();
-      await raceAbort(this.#closed, signal, () => signal.reason);
+      await raceAbort(this.#writing, signal, () => signal.reason);
     }
     // No await between the check above and this line.
-    this.#inside += 1;
-    let out = false;
+    this.#readers += 1;
+    let released = false;
     return () => {
-      if (out) return;
-      out = true;
-      this.#inside -= 1;
-      if (this.#inside === 0) this.#whenEmpty?.();
+      if (released) return;
+      released = true;
+      this.#readers -= 1;
+      if (this.#readers === 0) this.#whenEmpty?.();
     };
   }
 
@@ -39,19 +39,19 @@ export class ReadWriteLock {
    */
   async write<T>(signal: AbortSignal, work: (wanted: AbortSignal) => Promise<T>): Promise<T> {
     signal.throwIfAborted();
-    while (this.#closed !== null) {
+    while (this.#writing !== null) {
       this.#wanted?.abort();
-      await raceAbort(this.#closed, signal, () => signal.reason);
+      await raceAbort(this.#writing, signal, () => signal.reason);
     }
     // No await between the check above and setting `#closed`.
     const wanted = new AbortController();
     this.#wanted = wanted;
-    let open = (): void => {};
-    this.#closed = new Promise((resolve) => {
-      open = resolve;
+    let release = (): void => {};
+    this.#writing = new Promise((resolve) => {
+      release = resolve;
     });
     try {
-      if (this.#inside > 0) {
+      if (this.#readers > 0) {
         const empty = new Promise<void>((resolve) => {
           this.#whenEmpty = resolve;
         });
@@ -60,9 +60,9 @@ export class ReadWriteLock {
       return await work(wanted.signal);
     } finally {
       this.#whenEmpty = null;
-      this.#closed = null;
+      this.#writing = null;
       this.#wanted = null;
-      open();
+      release();
     }
   }
 }

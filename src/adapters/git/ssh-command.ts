@@ -44,9 +44,9 @@ function file(path: string): string {
     throw new OperationError({
       operation: 'fetch patchset',
       target: path,
-      message: 'ssh cannot be given a file name with a quotation mark or a line end in it',
+      message: 'ssh does not accept a file name that contains a quotation mark or a line break',
       retryable: false,
-      hint: 'give the file another name',
+      hint: 'rename the file',
     });
   }
   return `"${path.replaceAll('%', '%%')}"`;

@@ -1,6 +1,6 @@
 /**
  * The ref of a merged tree, in the cache and in its bundles. It depends on the tree alone, so the receiver of a bundle
- * knows what to fetch: `git fetch FILE +refs/sos-ci/trees/REVISION:...`. A bundle holds this ref and the tags on its
+ * knows what to fetch: `git fetch FILE +refs/sos-ci/trees/REVISION:...`. A bundle contains this ref and the tags on its
  * history, and may lack commits that the receiver reported as present.
  */
 import { createHash } from 'node:crypto';

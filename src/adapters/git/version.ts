@@ -16,7 +16,7 @@ export interface GitVersion {
 /** @throws OperationError when git is not installed */
 export async function gitVersion(signal: AbortSignal): Promise<GitVersion> {
   const text = await git({
-    operation: 'ask git for its version',
+    operation: 'read git version',
     target: 'git',
     hint: 'apt-get install git',
     cwd: tmpdir(),

@@ -46,9 +46,9 @@ export async function makeWorkTree(
 /** Copies packs and loose objects, skipping git's temporary files. */
 async function copyObjects(from: string, to: string, signal: AbortSignal): Promise<void> {
   const wanted: (readonly [folder: string, name: string])[] = [];
-  const add = async (folder: string, fits: RegExp): Promise<void> => {
+  const add = async (folder: string, pattern: RegExp): Promise<void> => {
     const files = await readdir(join(from, folder), { withFileTypes: true });
-    const found = files.filter((file) => file.isFile() && fits.test(file.name));
+    const found = files.filter((file) => file.isFile() && pattern.test(file.name));
     if (found.length > 0) await mkdir(join(to, folder), { recursive: true });
     wanted.push(...found.map(({ name }) => [folder, name] as const));
   };

@@ -1,12 +1,12 @@
 /**
- * Measures free space on the disks that we write to, and the size of the database's write-ahead log. An unknown value is
- * null, never an error: a health check must not cause failures.
+ * Measures free space on the disks that we write to, and the size of the database's write-ahead log. An unknown value
+ * is null, never an error: a health check must not cause failures.
  */
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { HostMetrics, HostSnapshot } from '../../engine/ports/adapters.ts';
 
-/** A directory that we write to, and what it holds, for people. */
+/** A directory that we write to, and its content, for display. */
 export interface WatchedPath {
   readonly path: string;
   readonly holds: string;
@@ -16,7 +16,7 @@ export interface HostMetricsOptions {
   readonly paths: readonly WatchedPath[];
   /** The database. */
   readonly database: string;
-  /** Why Gerrit's events cannot be kept in files at present; null: they can, or are not to be. */
+  /** Why Gerrit's events cannot be archived now; null if they can, or if the archive is off. */
   readonly archiveProblem: () => string | null;
 }
 

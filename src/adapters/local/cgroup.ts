@@ -57,12 +57,12 @@ export async function removeGroup(group: string): Promise<void> {
 }
 
 /** Whether this process may put a command into a cgroup, by the same check as the runner's. */
-export async function mayGroup(): Promise<boolean> {
+export async function canUseCgroups(): Promise<boolean> {
   const mounts = (await read('/proc/self/mounts')).split('\n').map((line) => line.split(' '));
-  const point = mounts.find(([, , type]) => type === 'cgroup2')?.[1];
+  const mountPoint = mounts.find(([, , type]) => type === 'cgroup2')?.[1];
   const [, path] = /^0::(.*)$/m.exec(await read('/proc/self/cgroup')) ?? [];
-  if (point === undefined || path === undefined) return false;
-  return access(join(point, path, 'cgroup.procs'), constants.W_OK).then(
+  if (mountPoint === undefined || path === undefined) return false;
+  return access(join(mountPoint, path, 'cgroup.procs'), constants.W_OK).then(
     () => true,
     () => false,
   );

@@ -23,7 +23,7 @@ export async function probeFolder(path: string): Promise<Folder> {
         nearest,
         exists: nearest === path,
         isDirectory: (mode & constants.S_IFMT) === constants.S_IFDIR,
-        writable: await may(nearest, constants.W_OK | constants.X_OK),
+        writable: await canAccess(nearest, constants.W_OK | constants.X_OK),
         mode: mode & 0o777,
         freeBytes: bavail * bsize,
       };
@@ -41,13 +41,13 @@ export async function missingPrograms(programs: readonly string[]): Promise<read
   const missing: string[] = [];
   for (const program of programs) {
     const paths = program.includes('/') ? [program] : folders.map((folder) => join(folder, program));
-    const found = await Promise.all(paths.map((path) => may(path, constants.X_OK)));
+    const found = await Promise.all(paths.map((path) => canAccess(path, constants.X_OK)));
     if (!found.includes(true)) missing.push(program);
   }
   return missing;
 }
 
-async function may(path: string, how: number): Promise<boolean> {
+async function canAccess(path: string, how: number): Promise<boolean> {
   return access(path, how).then(
     () => true,
     () => false,

@@ -12,52 +12,52 @@ import { after, type Cancel, every } from '../../timer.ts';
 import { fileError } from '../run/fs-error.ts';
 import { readPid } from '../run/run-directory.ts';
 import {
+  DISK_FULL,
   NO_FLOCK,
-  NO_ROOM,
   RUNNER,
   type RunBounds,
-  type RunnerOrder,
+  type RunnerOptions,
   runnerArguments,
 } from '../run/runner-protocol.ts';
 
-export interface Launch extends RunnerOrder, RunBounds {
+export interface Launch extends RunnerOptions, RunBounds {
   readonly environment: Readonly<Record<string, string>>;
 }
 
 const POLL_MS = 50;
 /** Meanings of the runner's exit codes, for when the disk is too full for an error text. */
-const REASONS: Readonly<Record<number, string>> = { [NO_ROOM]: 'the disk is full' };
+const REASONS: Readonly<Record<number, string>> = { [DISK_FULL]: 'the disk is full' };
 const HINTS: Readonly<Record<number, string>> = {
   [NO_FLOCK]: 'apt-get install util-linux',
-  [NO_ROOM]: 'make room on the disk of the state directory',
+  [DISK_FULL]: 'free some space on the disk of the state directory',
 };
 
 /** Returns the runner's process id, and whether this call started it. */
 export async function launch(
   run: Launch,
   signal: AbortSignal,
-): Promise<{ readonly pid: number; readonly ours: boolean }> {
+): Promise<{ readonly pid: number; readonly startedHere: boolean }> {
   try {
     throwIfAborted(signal, 'start stage', run.directory);
     await mkdir(run.directory, { recursive: true, mode: 0o700 });
     const known = await readPid(run.directory, 'pid');
-    if (known !== null) return { pid: known, ours: false };
+    if (known !== null) return { pid: known, startedHere: false };
     return await unlessAborted(startAndWait(run), signal, 'start stage', run.directory);
   } catch (error) {
     throw fileError('start stage', run.directory, error);
   }
 }
 
-async function startAndWait(run: Launch): Promise<{ readonly pid: number; readonly ours: boolean }> {
+async function startAndWait(run: Launch): Promise<{ readonly pid: number; readonly startedHere: boolean }> {
   const pidFile = new PidFileWatch(run.directory);
   try {
     const started = spawnRunner(run);
     // The runner exits with 0 when another runner has the lock; that runner is about to write its pid.
     const refused = started.exited.then(async (code) => (code === 0 ? pidFile.pid : refusal(run, code)));
-    const pid = await Promise.race([pidFile.pid, refused, pidFile.late(run.startTimeoutMs)]);
-    if (pid === null) throw tooLate(run.startTimeoutMs, await lastOutput(run.directory));
+    const pid = await Promise.race([pidFile.pid, refused, pidFile.timeout(run.startTimeoutMs)]);
+    if (pid === null) throw startTimeout(run.startTimeoutMs, await lastOutput(run.directory));
     if (typeof pid !== 'number') throw pid;
-    return { pid, ours: pid === started.pid };
+    return { pid, startedHere: pid === started.pid };
   } finally {
     pidFile.close();
   }
@@ -82,7 +82,7 @@ async function refusal(run: Launch, code: number): Promise<OperationError> {
   return new OperationError({
     operation: 'start stage',
     target: run.directory,
-    message: `the runner gave up with ${code}: ${detail}`,
+    message: `the runner exited with code ${code}: ${detail}`,
     retryable: code !== NO_FLOCK,
     hint: HINTS[code] ?? 'see runner.err in the run directory',
   });
@@ -117,7 +117,7 @@ class PidFileWatch {
     void this.#check();
   }
 
-  late(afterMs: number): Promise<null> {
+  timeout(afterMs: number): Promise<null> {
     return new Promise((resolve) => {
       this.#cancelLimit = after(afterMs, () => resolve(null));
     });
@@ -141,12 +141,12 @@ class PidFileWatch {
   }
 }
 
-function tooLate(afterMs: number, detail: string): OperationError {
+function startTimeout(afterMs: number, detail: string): OperationError {
   return new OperationError({
     operation: 'start stage',
     target: 'the runner',
-    message: `no sign of life within ${formatLimit(afterMs)}${detail === '' ? '' : `: ${detail}`}`,
+    message: `it did not start within ${formatLimit(afterMs)}${detail === '' ? '' : `: ${detail}`}`,
     retryable: true,
-    hint: 'see whether this host is overloaded',
+    hint: 'check whether this host is overloaded',
   });
 }

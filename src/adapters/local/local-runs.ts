@@ -1,6 +1,6 @@
 /**
  * Runs on this host by the run-directory protocol: the commands of local servers, and playbooks against nodes. A
- * command continues when the daemon dies, and the next daemon finds it again. This class holds no state that a restart
+ * command continues when the daemon dies, and the next daemon attaches to it. This class has no state that a restart
  * could lose.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -27,15 +27,15 @@ import {
 import { RunWatch } from './run-watch.ts';
 
 /** The interval between checks that the guard is alive. */
-const GUARD_LOOK_MS = 200;
+const GUARD_POLL_MS = 200;
 /** The interval of the slow poll of a run. */
-const SAFETY_MS = 10_000;
+const SLOW_POLL_MS = 10_000;
 
 export interface LocalRunsOptions extends RunBounds {
   /** How long a stop may take after everything was killed. */
   readonly killTimeoutMs: number;
   /** The interval of the slow poll of a run. */
-  readonly safetyMs?: number;
+  readonly slowPollMs?: number;
 }
 
 export class LocalRuns implements HostRuns {
@@ -46,15 +46,15 @@ export class LocalRuns implements HostRuns {
     startTimeoutMs,
     endingTimeoutMs,
     killTimeoutMs,
-    safetyMs = SAFETY_MS,
+    slowPollMs = SLOW_POLL_MS,
   }: LocalRunsOptions) {
-    this.#options = { graceMs, startTimeoutMs, endingTimeoutMs, killTimeoutMs, safetyMs };
+    this.#options = { graceMs, startTimeoutMs, endingTimeoutMs, killTimeoutMs, slowPollMs };
   }
 
   async start(run: HostRun, signal: AbortSignal): Promise<RunHandle> {
-    const { pid, ours } = await launch({ ...run, ...this.#options }, signal);
-    const watch = new RunWatch(run.directory, this.#options.safetyMs);
-    return { pid, adopted: !ours, ended: watch.ended, detach: () => watch.detach() };
+    const { pid, startedHere } = await launch({ ...run, ...this.#options }, signal);
+    const watch = new RunWatch(run.directory, this.#options.slowPollMs);
+    return { pid, adopted: !startedHere, ended: watch.ended, detach: () => watch.detach() };
   }
 
   async stop(directory: string, server: Server, signal: AbortSignal): Promise<void> {
@@ -62,7 +62,7 @@ export class LocalRuns implements HostRuns {
       throwIfAborted(signal, 'stop stage', directory);
       await mkdir(directory, { recursive: true, mode: 0o700 });
       // The mark comes first, so that a concurrent start either sees it or is found below.
-      const unmarked = await mark(directory);
+      const unmarked = await writeStopMark(directory);
       if ((await readPid(directory, 'pid')) !== null) await this.#end(directory, server, signal);
       else if (unmarked !== null) throw unmarked;
     } catch (error) {
@@ -72,8 +72,8 @@ export class LocalRuns implements HostRuns {
 
   /** Ends the run through the runner's guard, and then kills whatever the guard left. */
   async #end(directory: string, server: Server, signal: AbortSignal): Promise<void> {
-    const { graceMs, killTimeoutMs, safetyMs } = this.#options;
-    const watch = new RunWatch(directory, safetyMs);
+    const { graceMs, killTimeoutMs, slowPollMs } = this.#options;
+    const watch = new RunWatch(directory, slowPollMs);
     try {
       const guard = await this.#find(directory, 'guard');
       if (guard !== null) await endByGuard(watch, guard, graceMs + killTimeoutMs, signal);
@@ -86,7 +86,7 @@ export class LocalRuns implements HostRuns {
       if (runner !== null) signalProcess(runner, 'SIGKILL');
       if (await within(watch, killTimeoutMs, signal)) return;
       throwIfAborted(signal, 'stop stage', directory);
-      throw unended(directory, 'its lock is still held');
+      throw stillRunning(directory, 'its lock is still held');
     } finally {
       watch.detach();
     }
@@ -104,7 +104,7 @@ export class LocalRuns implements HostRuns {
     const left = await endProcesses(members, { graceMs, limitMs: graceMs + killTimeoutMs, signal });
     throwIfAborted(signal, 'stop stage', directory);
     if (left.length === 0) return;
-    throw unended(directory, `processes are left: ${left.map(({ pid }) => pid).join(', ')}`);
+    throw stillRunning(directory, `processes are still running: ${left.map(({ pid }) => pid).join(', ')}`);
   }
 
   async #find(directory: string, file: 'pid' | 'guard') {
@@ -117,7 +117,7 @@ export class LocalRuns implements HostRuns {
  * Writes the file `stop`, which prevents the run from starting. Returns the error on failure, because a full disk must
  * not prevent the end of a run.
  */
-async function mark(directory: string): Promise<Error | null> {
+async function writeStopMark(directory: string): Promise<Error | null> {
   try {
     await writeFile(join(directory, 'stop'), '');
     return null;
@@ -137,7 +137,7 @@ async function endByGuard(
   const limit = performance.now() + limitMs;
   signalProcess(guard, 'SIGTERM');
   while (processStartTicks(guard.pid) === guard.startTicks && performance.now() < limit && !signal.aborted) {
-    if (await within(watch, GUARD_LOOK_MS, signal)) return;
+    if (await within(watch, GUARD_POLL_MS, signal)) return;
   }
 }
 
@@ -157,7 +157,7 @@ function within(watch: RunWatch, ms: number, signal: AbortSignal): Promise<boole
   });
 }
 
-function unended(directory: string, message: string): OperationError {
+function stillRunning(directory: string, message: string): OperationError {
   return new OperationError({
     operation: 'stop stage',
     target: directory,

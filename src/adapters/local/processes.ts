@@ -37,8 +37,8 @@ export interface EndLimits {
 }
 
 /** The delay between checks. It starts short, because most processes exit on SIGTERM at once, and doubles each time. */
-const LOOK_AGAIN_MIN_MS = 5;
-const LOOK_AGAIN_MAX_MS = 50;
+const RECHECK_MIN_MS = 5;
+const RECHECK_MAX_MS = 50;
 /** The number of processes read per turn of the event loop. */
 const BATCH = 64;
 
@@ -50,15 +50,15 @@ export async function findProcesses(membership: Membership): Promise<readonly Pr
   const found = new Set<number>((membership.groups ?? []).flatMap(membersOf));
   for (const [index, pid] of pids().entries()) {
     if (index % BATCH === BATCH - 1) await setImmediate();
-    const one = readProcess(pid);
-    if (one === null) continue;
-    all.push(one);
+    const entry = readProcess(pid);
+    if (entry === null) continue;
+    all.push(entry);
     if (hasMarker(pid, membership.marker) || holdsLock(pid, locks)) found.add(pid);
   }
-  const spared = [process.pid, 1, ...(membership.except ?? [])];
-  for (const pid of spared) found.delete(pid);
+  const excluded = [process.pid, 1, ...(membership.except ?? [])];
+  for (const pid of excluded) found.delete(pid);
   addDescendants(all, found);
-  return all.filter(({ pid }) => found.has(pid) && !spared.includes(pid));
+  return all.filter(({ pid }) => found.has(pid) && !excluded.includes(pid));
 }
 
 /** Sends SIGTERM, then SIGKILL, until no process matches. Returns the remaining processes at the limit. */
@@ -67,7 +67,7 @@ export async function endProcesses(membership: Membership, limits: EndLimits): P
   const started = performance.now();
   const signalled = new Set<string>();
   let empty = 0;
-  let pauseMs = LOOK_AGAIN_MIN_MS;
+  let pauseMs = RECHECK_MIN_MS;
   for (;;) {
     const found = (await findProcesses(membership)).filter(canSignal);
     // Two empty checks are required: a process that was forked during the first check appears in the second.
@@ -83,7 +83,7 @@ export async function endProcesses(membership: Membership, limits: EndLimits): P
       signalled.add(key);
     }
     await sleep(pauseMs, limits.signal);
-    pauseMs = Math.min(pauseMs * 2, LOOK_AGAIN_MAX_MS);
+    pauseMs = Math.min(pauseMs * 2, RECHECK_MAX_MS);
   }
   for (const group of groups) await removeGroup(group);
   return [];
@@ -121,9 +121,9 @@ export function signalProcess(target: Process, signal: NodeJS.Signals): boolean 
 function assertLinux(): void {
   if (existsSync('/proc/self/environ')) return;
   throw new OperationError({
-    operation: 'look at processes',
+    operation: 'list processes',
     target: '/proc',
-    message: `there is no /proc as on Linux here (${process.platform})`,
+    message: `this system has no Linux /proc (${process.platform})`,
     retryable: false,
     hint: 'run the daemon on Linux, with /proc mounted',
   });
@@ -181,7 +181,7 @@ function addDescendants(all: readonly Process[], found: Set<number>): void {
   } while (found.size > before);
 }
 
-/** False for processes of another user (started with sudo, for example), which are not ours to end. */
+/** False for processes of another user (started with sudo, for example), which we may not kill. */
 function canSignal(target: Process): boolean {
   try {
     process.kill(target.pid, 0);

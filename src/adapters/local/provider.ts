@@ -85,9 +85,9 @@ export class LocalProvider implements Provider {
       await this.#sweep(signal);
       const all = await readServers(this.#servers, this.name);
       return all
-        .filter((one) => one.owner.deployment === owner.deployment)
-        .filter((one) => owner.job === undefined || one.owner.job === owner.job)
-        .map((one) => ({ server: one.server, owner: one.owner }));
+        .filter((entry) => entry.owner.deployment === owner.deployment)
+        .filter((entry) => owner.job === undefined || entry.owner.job === owner.job)
+        .map((entry) => ({ server: entry.server, owner: entry.owner }));
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return [];
       throw fileError('list servers', this.#servers, error);
@@ -99,7 +99,7 @@ export class LocalProvider implements Provider {
     try {
       throwIfAborted(signal, 'delete server', server.name);
       const found = await this.#find(server);
-      if (found !== null && found.owner.deployment !== deployment) throw notOurs(server);
+      if (found !== null && found.owner.deployment !== deployment) throw foreignServerError(server);
       await this.#endAll(server, found?.owner ?? null, signal);
       if (found !== null) await this.#remove(found.server.address, limit, signal);
     } catch (error) {
@@ -146,7 +146,7 @@ export class LocalProvider implements Provider {
       signal,
     });
     throwIfAborted(signal, 'delete server', server.name);
-    if (left.length > 0) throw unended(server, left.map(({ pid }) => pid).join(', '));
+    if (left.length > 0) throw stillRunning(server, left.map(({ pid }) => pid).join(', '));
   }
 
   /** Removes the label last: until then the server is listed, and an interrupted deletion is repeated. */
@@ -196,27 +196,27 @@ function nameTaken(address: string): OperationError {
   return new OperationError({
     operation: 'create server',
     target: address,
-    message: 'a server or a directory with this name is there already',
+    message: 'a server or a directory with this name exists already',
     retryable: false,
-    hint: 'see whose it is by its label, the hidden .json file beside it; move away one that has none',
+    hint: 'its label, the hidden .json file beside it, names the owner; if it has none, move it away',
   });
 }
 
-function notOurs(server: Server): OperationError {
+function foreignServerError(server: Server): OperationError {
   return new OperationError({
     operation: 'delete server',
     target: server.name,
     message: 'its label names another deployment',
     retryable: false,
-    hint: 'leave it to the deployment that made it',
+    hint: 'delete it from the deployment that created it',
   });
 }
 
-function unended(server: Server, pids: string): OperationError {
+function stillRunning(server: Server, pids: string): OperationError {
   return new OperationError({
     operation: 'delete server',
     target: server.name,
-    message: `processes are left: ${pids}`,
+    message: `processes are still running: ${pids}`,
     retryable: true,
     hint: 'look for processes in uninterruptible sleep (state D) on this host',
   });

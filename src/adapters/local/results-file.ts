@@ -12,9 +12,9 @@ export type OpenedResults =
   { readonly chunks: AsyncIterable<Uint8Array> } | { readonly unreadable: string };
 
 /** Does not wait for a writer if the file is a pipe, and does not follow a link. */
-const HOW = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** Reading 100 MB in new chunks of 64 KiB, as a stream does, takes longer than all the rest. */
+/** Reading 100 MB in new chunks of 64 KiB, as a stream does, takes longer than all other work. */
 const CHUNK_BYTES = 1024 ** 2;
 
 /** `bytes`: the size limit; a larger file is not read. */
@@ -22,8 +22,8 @@ export async function openResults(tree: string, file: string, bytes: number): Pr
   let handle: FileHandle | null = null;
   try {
     const root = await realpath(tree);
-    handle = await open(resolve(root, file), HOW);
-    const problem = await objection(handle, root, bytes);
+    handle = await open(resolve(root, file), OPEN_FLAGS);
+    const problem = await problemOf(handle, root, bytes);
     if (problem === null) {
       const chunks = readChunks(handle);
       handle = null;
@@ -61,10 +61,10 @@ const REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'its name is too long',
 };
 
-async function objection(handle: FileHandle, root: string, bytes: number): Promise<string | null> {
+async function problemOf(handle: FileHandle, root: string, bytes: number): Promise<string | null> {
   // The open handle gives the real path, even when a folder on the way was a link.
   const real = await readlink(`/proc/self/fd/${handle.fd}`);
-  if (!real.startsWith(root + sep)) return 'it lies outside of the work tree';
+  if (!real.startsWith(root + sep)) return 'it is outside of the work tree';
   const found = await handle.stat();
   if (!found.isFile()) return 'it is not a regular file';
   return found.size > bytes ? `it is larger than ${bytes} bytes` : null;

@@ -20,13 +20,13 @@ export class RunWatch {
   #resolve: (outcome: RunOutcome) => void = () => {};
   #closed = false;
 
-  constructor(directory: string, safetyMs: number) {
+  constructor(directory: string, slowPollMs: number) {
     this.#directory = directory;
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
     this.#watchFiles();
-    this.#cancel = every(safetyMs, () => this.#checkAll());
+    this.#cancel = every(slowPollMs, () => this.#checkAll());
     this.#checkAll();
   }
 
@@ -85,7 +85,7 @@ export class RunWatch {
     if (this.#closed || (outcome === null && !gone)) return;
     this.detach();
     this.#resolve(
-      outcome ?? { how: 'lost', why: 'all its processes are gone and none of them left an ending' },
+      outcome ?? { how: 'lost', why: 'all its processes are gone and none recorded how it ended' },
     );
   }
 }

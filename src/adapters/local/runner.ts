@@ -1,6 +1,6 @@
 /**
  * Runs stages on this host by the run-directory protocol: a command continues when the daemon dies, the next daemon
- * finds it again, and its end also ends every process that it started. The state of a run is in its directory; this
+ * attaches to it, and its end also ends every process that it started. The state of a run is in its directory; this
  * class holds no state that a restart could lose.
  */
 import type { RunHandle, Runner } from '../../engine/ports/adapters.ts';
@@ -13,8 +13,8 @@ import { removeFirst } from '../run/remove-first.ts';
 import { readPid, runDirectory } from '../run/run-directory.ts';
 import { readScript } from '../run/script-snapshot.ts';
 import { type RunStage, refuseNul, stageEnvironment, workTree } from '../run/stage-environment.ts';
+import { copyScript } from './copy-script.ts';
 import { LocalRuns, type LocalRunsOptions } from './local-runs.ts';
-import { placeScript } from './place-script.ts';
 import { openResults } from './results-file.ts';
 
 type Results = ResultsSummary | { readonly unreadable: string };
@@ -59,11 +59,11 @@ export class LocalRunner implements Runner {
   /** A run that was started before keeps its own copy of the script. */
   async #argv({ spec, run }: RunStage, directory: string, signal: AbortSignal): Promise<readonly string[]> {
     if ('argv' in spec) return spec.argv;
-    if ('playbook' in spec) throw refusal(directory, 'a playbook needs a node, which this host is not');
+    if ('playbook' in spec) throw refusal(directory, 'a playbook needs a node, and this host is not one');
     try {
       if ((await readPid(directory, 'pid')) !== null) return [];
       const snapshot = await readScript(spec.script, signal);
-      const program = await placeScript(run.server.address, run.stage, snapshot);
+      const program = await copyScript(run.server.address, run.stage, snapshot);
       return [program, ...spec.script.arguments];
     } catch (error) {
       throw fileError('copy script', spec.script.program, error);
@@ -104,7 +104,7 @@ async function* untilAborted(
   }
 }
 
-/** The configuration refuses it; a job of an older log may still ask for it. */
+/** The configuration refuses it; a job of an older log may still request it. */
 function refusal(target: string, message: string): OperationError {
   const hint = 'use another provider for this job';
   return new OperationError({ operation: 'start stage', target, message, retryable: false, hint });

@@ -79,7 +79,7 @@ export async function makeServer(
 export async function readServers(directory: string, provider: string): Promise<readonly LabelledServer[]> {
   const found: LabelledServer[] = [];
   for (const labelled of await readLabels(directory)) {
-    if (labelled.server.provider === provider && (await isMade(labelled))) found.push(labelled);
+    if (labelled.server.provider === provider && (await isCreated(labelled))) found.push(labelled);
   }
   return found.sort((a, b) => a.createdAt - b.createdAt || (a.server.id < b.server.id ? -1 : 1));
 }
@@ -124,7 +124,7 @@ async function writeLabel(file: string, label: object): Promise<void> {
 }
 
 /** True also for a server whose directory was removed by the code that ran in it. */
-async function isMade({ server, madeFrom }: LabelledServer): Promise<boolean> {
+async function isCreated({ server, madeFrom }: LabelledServer): Promise<boolean> {
   try {
     await lstat(join(dirname(server.address), madeFrom));
     return false;

@@ -12,7 +12,7 @@ import { processStartTicks } from './processes.ts';
 const NAME = /^\.new-(\d+)-(\d+)-[0-9a-f]+$/;
 
 /** Temporary directories in use by any instance in this process. */
-const inHand = new Set<string>();
+const inUse = new Set<string>();
 
 export class TemporaryDirectories {
   readonly #directory: string;
@@ -22,19 +22,19 @@ export class TemporaryDirectories {
   }
 
   begin(): string {
-    const maker = `${process.pid}-${processStartTicks(process.pid) ?? 0}`;
-    const path = join(this.#directory, `.new-${maker}-${randomBytes(4).toString('hex')}`);
-    inHand.add(path);
+    const creator = `${process.pid}-${processStartTicks(process.pid) ?? 0}`;
+    const path = join(this.#directory, `.new-${creator}-${randomBytes(4).toString('hex')}`);
+    inUse.add(path);
     return path;
   }
 
   end(path: string): void {
-    inHand.delete(path);
+    inUse.delete(path);
   }
 
   /**
-   * Checks that a directory is still there after its maker was found to be done: one that was renamed to its final name
-   * while this reads the folder is not abandoned.
+   * Checks again that a directory exists after its creator was found to have ended: a directory that was renamed to its
+   * final name during the scan is not abandoned.
    */
   async abandoned(): Promise<readonly string[]> {
     const names = await readdir(this.#directory);
@@ -49,7 +49,7 @@ export class TemporaryDirectories {
     const [, pid, startTicks] = NAME.exec(name) ?? [];
     if (pid === undefined) return false;
     if (Number(pid) === process.pid && startTicks === processStartTicks(process.pid)) {
-      return !inHand.has(join(this.#directory, name));
+      return !inUse.has(join(this.#directory, name));
     }
     return processStartTicks(Number(pid)) !== startTicks;
   }

@@ -5,7 +5,7 @@
  */
 import { OperationError } from '../../errors.ts';
 
-interface Known {
+interface MailErrorFields {
   readonly code?: unknown;
   readonly permanent?: unknown;
   readonly response?: unknown;
@@ -15,7 +15,7 @@ interface Known {
 export function smtpFailure(error: unknown, target: string, tls: string): OperationError {
   const { code, permanent, response, message } = (
     typeof error === 'object' && error !== null ? error : {}
-  ) as Known;
+  ) as MailErrorFields;
   const detail = printable(response) || printable(message) || 'no answer';
   const fail = (retryable: boolean, hint: string): OperationError =>
     new OperationError({ operation: 'send mail', target, message: detail, retryable, hint });
@@ -25,7 +25,7 @@ export function smtpFailure(error: unknown, target: string, tls: string): Operat
   if (code === 'ETLS' || code === 'EREQUIRETLS') {
     return fail(
       false,
-      `the server does not speak mail.smtp.tls: ${tls}, or its certificate was refused (caFile)`,
+      `the server does not support mail.smtp.tls: ${tls}, or its certificate was refused (caFile)`,
     );
   }
   if (permanent === true)
@@ -36,7 +36,7 @@ export function smtpFailure(error: unknown, target: string, tls: string): Operat
     case 'ECONNECTION':
     case 'ESOCKET':
     case 'ETIMEDOUT':
-      return fail(true, 'is the mail server up, and are mail.smtp.port and tls right?');
+      return fail(true, 'check that the mail server is running, and check mail.smtp.port and tls');
     default:
       return fail(true, 'sos-ci retries automatically');
   }
@@ -55,19 +55,19 @@ export function programFailure(
   const fail = (message: string, retryable: boolean, hint: string): OperationError =>
     new OperationError({ operation: 'send mail', target: program, message, retryable, hint });
   if (missing || (status !== null && NOT_RUN.includes(status))) {
-    return fail('there is no such program, or it may not be run', false, 'correct mail.sendmail');
+    return fail('the program does not exist or is not executable', false, 'correct mail.sendmail');
   }
-  const how = status === null ? 'it was ended by a signal' : `exit status ${status}`;
+  const how = status === null ? 'it was killed by a signal' : `exit status ${status}`;
   const text = [how, printable(detail)].filter((part) => part !== '').join(': ');
-  const passing = status === null || TEMPORARY.includes(status);
-  return fail(text, passing, `see why ${program} does not take mail from this user`);
+  const isTemporary = status === null || TEMPORARY.includes(status);
+  return fail(text, isTemporary, `check why ${program} does not accept mail from this user`);
 }
 
 export function stoppedMail(target: string): OperationError {
   return new OperationError({
     operation: 'send mail',
     target,
-    message: 'stopped: it took too long, or the daemon stops',
+    message: 'stopped: it took too long, or the daemon is stopping',
     retryable: true,
     hint: 'sos-ci retries automatically',
   });

@@ -28,9 +28,9 @@ export class SendmailMailer implements Mailer {
 
   async send(mail: Mail, signal: AbortSignal): Promise<void> {
     const { argv, from, graceMs } = this.#options;
-    const [program = '', ...words] = argv;
+    const [program = '', ...args] = argv;
     if (signal.aborted) throw stoppedMail(program);
-    const result = await execa(program, [...words, '-i', '-f', from.address, '--', ...mail.to], {
+    const result = await execa(program, [...args, '-i', '-f', from.address, '--', ...mail.to], {
       input: await rawMessage(mail, from),
       env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', LANG: 'C' },
       extendEnv: false,
@@ -50,6 +50,6 @@ export class SendmailMailer implements Mailer {
 async function rawMessage(mail: Mail, from: Sender): Promise<Buffer> {
   const composer = nodemailer.createTransport({ streamTransport: true, buffer: true, newline: 'unix' });
   const { message } = await composer.sendMail(compose(mail, from));
-  if (!Buffer.isBuffer(message)) throw new Error('nodemailer was asked for a buffer');
+  if (!Buffer.isBuffer(message)) throw new Error('nodemailer did not return a buffer');
   return message;
 }

@@ -80,7 +80,7 @@ function refused(target: string, addresses: readonly unknown[]): OperationError 
   return new OperationError({
     operation: 'send mail',
     target,
-    message: `the server took the mail, but not for ${addresses.map(String).join(', ').slice(0, 500)}`,
+    message: `the server accepted the mail, but not for ${addresses.map(String).join(', ').slice(0, 500)}`,
     retryable: false,
     hint: 'correct the addresses in mail.to or mail.alarmsTo',
   });

@@ -13,26 +13,26 @@ import { timerDelay } from '../../timer.ts';
 export async function makeKey(file: string, comment: string, timeoutMs: number): Promise<void> {
   for (const path of [file, `${file}.pub`]) {
     if (existsSync(path))
-      throw keyError(file, `${path} is there already`, 'name another file, or move it away');
+      throw keyError(file, `${path} exists already`, 'use another file name, or move the file away');
   }
   let folder = '';
   try {
     folder = mkdtempSync(join(dirname(file), '.new-key-'));
-    const made = join(folder, 'key');
-    await generate(made, file, comment, timeoutMs);
+    const temporary = join(folder, 'key');
+    await generate(temporary, file, comment, timeoutMs);
     // A link fails when the file exists, so a race cannot overwrite a key.
-    linkSync(made, file);
-    linkSync(`${made}.pub`, `${file}.pub`);
+    linkSync(temporary, file);
+    linkSync(`${temporary}.pub`, `${file}.pub`);
   } catch (error) {
     if (error instanceof OperationError) throw error;
-    throw keyError(file, errorText(error), 'is its folder there and writable?');
+    throw keyError(file, errorText(error), 'check that its folder exists and is writable');
   } finally {
     if (folder !== '') rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function generate(made: string, file: string, comment: string, timeoutMs: number): Promise<void> {
-  const argv = ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', made];
+async function generate(temporary: string, file: string, comment: string, timeoutMs: number): Promise<void> {
+  const argv = ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', temporary];
   const { failed, code, stderr, shortMessage } = await execa('ssh-keygen', argv, {
     stdin: 'ignore',
     reject: false,
@@ -44,10 +44,10 @@ async function generate(made: string, file: string, comment: string, timeoutMs: 
   throw keyError(
     file,
     why || 'ssh-keygen failed',
-    missing ? 'apt-get install openssh-client' : 'is its folder there and writable?',
+    missing ? 'apt-get install openssh-client' : 'check that its folder exists and is writable',
   );
 }
 
 function keyError(target: string, message: string, hint: string): OperationError {
-  return new OperationError({ operation: 'make key', target, message, retryable: false, hint });
+  return new OperationError({ operation: 'create key', target, message, retryable: false, hint });
 }

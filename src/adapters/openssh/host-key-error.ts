@@ -23,7 +23,7 @@ export function hostKeyError(
     },
     changed: {
       message: `the host key of ${name} is not the one in ${file}; the server shows ${shown}, known is ${expected}`,
-      hint: `this may be an attack: ${compare}; if it is right: ssh-keygen -R ${shellWord(name)} -f ${shellWord(file)} && ${scan}`,
+      hint: `this may be an attack: ${compare}; if it is correct: ssh-keygen -R ${shellWord(name)} -f ${shellWord(file)} && ${scan}`,
     },
     revoked: {
       message: `the host key of ${name} is marked @revoked in ${file}; the server shows ${shown}`,

@@ -22,7 +22,7 @@ export async function knownHostKeys(host: string, port: number, file: string): P
   throw new OperationError({
     operation: 'look up host key',
     target: `${host}:${port}`,
-    message: `${file} names no host key of ${host}:${port}`,
+    message: `${file} has no host key for ${host}:${port}`,
     retryable: false,
     hint: `compare the key with the node's operator, then: ssh-keyscan -p ${port} ${host} >> ${file}`,
   });

@@ -46,18 +46,18 @@ async function readKey(file: string, use: KeyUse): Promise<Key> {
   if (parsed instanceof Error) {
     if (isEncrypted(text)) {
       throw keyError(file, 'the key is encrypted with a passphrase', {
-        hint: `make a key without one for this account: ssh-keygen -t ed25519 -N '' -f FILE, and add FILE.pub ${use.addTo}`,
+        hint: `create a key without a passphrase for this account: ssh-keygen -t ed25519 -N '' -f FILE, and add FILE.pub ${use.addTo}`,
         cause: parsed,
       });
     }
-    throw keyError(file, 'the file holds no private key that can be used', {
-      hint: `name an OpenSSH or PEM private key (ed25519, ecdsa or rsa) in ${use.setting}`,
+    throw keyError(file, 'the file contains no usable private key', {
+      hint: `set ${use.setting} to an OpenSSH or PEM private key (ed25519, ecdsa or rsa)`,
       cause: parsed,
     });
   }
   const key = Array.isArray(parsed) ? parsed[0] : parsed;
   if (!key?.isPrivateKey()) {
-    throw keyError(file, 'the file holds a public key', { hint: 'name the private key, without .pub' });
+    throw keyError(file, 'the file contains a public key', { hint: 'use the private key, without .pub' });
   }
   return { text, key };
 }
@@ -68,7 +68,7 @@ async function readBounded(file: string, use: KeyUse): Promise<Buffer> {
     try {
       const stat = await handle.stat();
       if (!stat.isFile() || stat.size > KEY_LIMIT_BYTES) {
-        throw keyError(file, 'this is not a key file', { hint: `name a private key file in ${use.setting}` });
+        throw keyError(file, 'this is not a key file', { hint: `set ${use.setting} to a private key file` });
       }
       refuseOpenPermissions(file, stat.mode, stat.uid);
       return await handle.readFile();
@@ -78,9 +78,9 @@ async function readBounded(file: string, use: KeyUse): Promise<Buffer> {
   } catch (error) {
     if (error instanceof OperationError) throw error;
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw keyError(file, missing ? 'there is no such file' : errorText(error), {
+    throw keyError(file, missing ? 'the file does not exist' : errorText(error), {
       hint: missing
-        ? `make one: ssh-keygen -t ed25519 -N '' -f ${file}, and add ${file}.pub ${use.addTo}`
+        ? `create one: ssh-keygen -t ed25519 -N '' -f ${file}, and add ${file}.pub ${use.addTo}`
         : `make it readable for the user that runs sos-ci: chmod 600, chown`,
       cause: error,
     });

@@ -23,7 +23,7 @@ export async function fetchHostKey(
   let shown: Buffer | null = null;
   const judge = async (presented: Buffer) => {
     shown = presented;
-    return unseen(host, port, 'it is not wanted any more');
+    return noHostKey(host, port, 'the key was read');
   };
   const access = {
     ...{ host, port, user: 'nobody', privateKey: null, after },
@@ -31,9 +31,10 @@ export async function fetchHostKey(
     connectTimeoutMs: timeoutMs,
     ...{ keepaliveMs: 0, keepaliveMax: 0, closeTimeoutMs: 0, closeOnStuckChannel: true },
     toError: ({ kind, cause }: SshFailure) => {
-      if (kind === 'stopped') return unseen(host, port, 'stopped');
-      if (kind === 'connect-timeout') return unseen(host, port, `no answer within ${formatLimit(timeoutMs)}`);
-      return unseen(host, port, cause === null ? 'closed by the server' : errorText(cause));
+      if (kind === 'stopped') return noHostKey(host, port, 'stopped');
+      if (kind === 'connect-timeout')
+        return noHostKey(host, port, `no answer within ${formatLimit(timeoutMs)}`);
+      return noHostKey(host, port, cause === null ? 'closed by the server' : errorText(cause));
     },
   };
   const client = await SshClient.open(access, signal).catch((error: unknown) => {
@@ -41,13 +42,13 @@ export async function fetchHostKey(
     return null;
   });
   await client?.close();
-  if (shown === null) throw unseen(host, port, 'it let us in without one');
+  if (shown === null) throw noHostKey(host, port, 'it accepted the login without a host key');
   return shown;
 }
 
-function unseen(host: string, port: number, why: string): OperationError {
+function noHostKey(host: string, port: number, why: string): OperationError {
   return new OperationError({
-    operation: 'ask for host key',
+    operation: 'read host key',
     target: `${host}:${port}`,
     message: `${host}:${port} shows no host key: ${why}`,
     retryable: true,

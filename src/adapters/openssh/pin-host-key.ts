@@ -14,8 +14,8 @@ export function pinHostKey(file: string, host: string, port: number, key: Buffer
     if (judgement === 'known') return 'known';
     if (judgement !== 'unknown') {
       throw refused(
-        `${file} names another key for it`,
-        `if that is right: ssh-keygen -R '${nameOf(host, port)}' -f ${file}`,
+        `${file} has another key for this host`,
+        `if the new key is correct: ssh-keygen -R '${nameOf(host, port)}' -f ${file}`,
       );
     }
     const gap = text === '' || text.endsWith('\n') ? '' : '\n';
@@ -23,7 +23,7 @@ export function pinHostKey(file: string, host: string, port: number, key: Buffer
     return 'pinned';
   } catch (error) {
     if (error instanceof OperationError) throw error;
-    throw refused(errorText(error), `is ${file} writable?`);
+    throw refused(errorText(error), `check that ${file} is writable`);
   }
 }
 

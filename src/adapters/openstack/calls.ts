@@ -1,6 +1,6 @@
 /**
- * Requests to OpenStack's services with answers of a known shape. A session returns whatever JSON a service sends; what
- * has another shape is an error here, so that no other file has to doubt an answer.
+ * Sends requests to OpenStack's services and validates the answers. A session returns whatever JSON a service sends;
+ * here an answer of another form is an error, so that other files can rely on the answers.
  */
 import type { z } from 'zod';
 import {
@@ -12,13 +12,12 @@ import {
 } from './session/session.ts';
 
 /**
- * Offered by every Nova since Pike (2017). From 2.26 lists filter by tags, and from 2.52 the call that creates a server
- * takes tags.
+ * Supported by every Nova since Pike (2017). Lists filter by tags from 2.26; a server is created with tags from 2.52.
  */
 const MICROVERSION = '2.52';
 const PAGE = '500';
-/** A project with more of one kind is not one that a CI should share. */
-const MOST_PAGES = 40;
+/** A CI should not share a project that has more resources of one kind. */
+const MAX_PAGES = 40;
 
 type Query = NonNullable<CloudRequest['query']>;
 
@@ -51,7 +50,7 @@ export class Calls {
     return read(service, request, schema, await this.#send(service, request, signal));
   }
 
-  /** An action of Nova whose answer is empty. */
+  /** Runs an action of Nova that has an empty answer. */
   async act(path: string, body: object, signal: AbortSignal): Promise<void> {
     await this.#send('compute', { method: 'POST', path, body }, signal);
   }
@@ -62,8 +61,8 @@ export class Calls {
   }
 
   /**
-   * All items of a list, page by page. @param schema of one page, as `{items, more}` @param idOf the marker that the next
-   * page begins after
+   * All items of a list, page by page. @param schema of one page, as `{items, more}` @param idOf returns the marker
+   * after which the next page begins
    */
   async all<T>(
     service: Service,
@@ -75,7 +74,7 @@ export class Calls {
   ): Promise<readonly T[]> {
     const found: T[] = [];
     let marker: Query = {};
-    for (let page = 0; page < MOST_PAGES; page += 1) {
+    for (let page = 0; page < MAX_PAGES; page += 1) {
       const { items, more } = await this.get(service, path, schema, signal, {
         ...query,
         limit: PAGE,
@@ -91,7 +90,7 @@ export class Calls {
       operation: `GET ${path}`,
       target: service,
       message: `the list has more than ${found.length} items`,
-      hint: 'give sos-ci a project of its own',
+      hint: 'give sos-ci a separate project',
       status: 200,
       mayHaveHappened: false,
       retryable: false,
@@ -104,7 +103,7 @@ export class Calls {
   }
 }
 
-/** Null: there is no such resource, or the cloud lacks the extension that has it. */
+/** Null: the resource does not exist, or the cloud lacks its API extension. */
 export async function orNull<T>(found: Promise<T>): Promise<T | null> {
   try {
     return await found;
@@ -133,8 +132,8 @@ function read<T>(
     kind: 'bad-answer',
     operation: `${method} ${path}`,
     target: service,
-    message: `answers ${status} without what the API promises: ${issue?.path.map(String).join('.') || 'the body'}: ${issue?.message ?? ''}`,
-    hint: 'check that the endpoint in the catalogue is this service, and no proxy is before it',
+    message: `answers ${status} with an unexpected body: ${issue?.path.map(String).join('.') || 'the body'}: ${issue?.message ?? ''}`,
+    hint: 'check that the endpoint in the catalogue is this service and not a proxy',
     status,
     mayHaveHappened: method !== 'GET',
   });

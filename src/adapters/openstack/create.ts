@@ -1,7 +1,7 @@
 /**
- * Creates a key pair, ports, a floating address, a volume and a server. Each is marked by the call that creates it, so
- * that everything is found again after a crash between any two calls. No call is repeated here: a server whose answer was
- * lost is looked up by its mark.
+ * Creates a key pair, ports, a floating address, a volume and a server. The call that creates a resource also marks it,
+ * so that each is found after a crash between any two calls. No call is repeated: if the answer to the creation of a
+ * server is lost, the server is looked up by its mark.
  */
 import type { OpenStackProviderConfig } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
@@ -11,7 +11,7 @@ import { keyPairName, MARK_KEY, type Mark, markText, serverTag } from './marks.t
 import type { Plan } from './plan.ts';
 import { CREATED_SERVER, FLOATING, KEY_PAIR, PORT, type Port, VOLUME } from './resources.ts';
 import { CloudError } from './session/session.ts';
-import { type Look, type Wait, waitFor } from './wait.ts';
+import { type Wait, type WaitStep, waitFor } from './wait.ts';
 
 export interface CreatedServer {
   readonly id: string;
@@ -47,7 +47,7 @@ async function createKeyPair(
   try {
     await calls.post('compute', 'os-keypairs', { keypair }, KEY_PAIR, signal);
   } catch (error) {
-    // The name is the mark: it was made for this server.
+    // The name is the mark, so the existing key pair was created for this server.
     if (!(error instanceof CloudError) || error.kind !== 'conflict') throw error;
   }
 }
@@ -78,8 +78,8 @@ async function createFloating(
     port_id: port.id,
     description: markText(mark),
   };
-  const made = await calls.post('network', 'floatingips', { floatingip }, FLOATING, signal);
-  return made.floatingip.floating_ip_address;
+  const created = await calls.post('network', 'floatingips', { floatingip }, FLOATING, signal);
+  return created.floatingip.floating_ip_address;
 }
 
 /** Resolves to its id when Nova can boot from it; null: the server boots from the disk of its flavor. */
@@ -94,9 +94,9 @@ async function createVolume(
   const metadata = { [MARK_KEY]: markText(mark) };
   const volume = { name: mark.name, size: bootVolumeGb, imageRef: imageId, metadata };
   const { id } = (await calls.post('volume', 'volumes', { volume }, VOLUME, wait.signal)).volume;
-  const look = async (): Promise<Look<string>> => {
+  const check = async (): Promise<WaitStep<string>> => {
     const { status } = (await calls.get('volume', `volumes/${id}`, VOLUME, wait.signal)).volume;
-    const hint = 'look in the log of cinder-volume';
+    const hint = 'check the log of cinder-volume';
     if (status === 'available') return { done: id };
     if (status !== 'error') return { waiting: `the volume ${id} is ${status}`, hint };
     const message = 'the image could not be copied to the boot volume';
@@ -108,7 +108,7 @@ async function createVolume(
       hint,
     });
   };
-  return waitFor(wait, look);
+  return waitFor(wait, check);
 }
 
 function createRequest(
@@ -142,15 +142,15 @@ function createRequest(
     : { server, 'os:scheduler_hints': schedulerHints };
 }
 
-/** Resolves to the server's id, also when it was made although the answer was lost. */
+/** Resolves to the server's id, even if the server was created and the answer was lost. */
 async function createServer(calls: Calls, body: object, mark: Mark, signal: AbortSignal): Promise<string> {
   try {
     return (await calls.post('compute', 'servers', body, CREATED_SERVER, signal)).server.id;
   } catch (error) {
     if (!(error instanceof CloudError) || !error.mayHaveHappened) throw error;
-    const there = await markedServers(calls, mark.deployment, signal);
-    const made = there.find((found) => markText(found.mark) === markText(mark));
-    if (made === undefined) throw error;
-    return made.item.id;
+    const existing = await markedServers(calls, mark.deployment, signal);
+    const created = existing.find((found) => markText(found.mark) === markText(mark));
+    if (created === undefined) throw error;
+    return created.item.id;
   }
 }

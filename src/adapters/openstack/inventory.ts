@@ -1,6 +1,6 @@
 /**
- * Finds what carries our mark. Services filter only roughly or not at all (Nova ignores a filter by metadata without an
- * error), so each mark is checked here.
+ * Lists the resources with our mark. Services filter only roughly or not at all (Nova silently ignores a filter by
+ * metadata), so each mark is checked here.
  */
 import { type Calls, orNull } from './calls.ts';
 import { MARK_KEY, type Mark, parseKeyPairName, parseMark, serverTag } from './marks.ts';
@@ -16,8 +16,8 @@ import {
   type Volume,
 } from './resources.ts';
 
-/** Everything of ours that belongs to one server name. */
-export interface Belongings {
+/** All our resources with one server name. */
+export interface ServerResources {
   readonly mark: Mark;
   /** Oldest first. More than one only after a create call whose answer was lost. */
   readonly servers: readonly NovaServer[];
@@ -34,16 +34,16 @@ interface Found<T> {
 }
 
 /**
- * Everything that carries the deployment's mark, one entry for each server name, those with the oldest servers first.
- * @param withVolumes false where no volumes are made: a cloud without Cinder, or while Cinder is down, still lists and
- * deletes its servers
+ * All resources with the deployment's mark, one entry for each server name, those with the oldest servers first.
+ * @param withVolumes false if no volumes are created: then servers are listed and deleted even if the cloud has no
+ * Cinder, or Cinder is down
  */
-export async function belongings(
+export async function listResources(
   calls: Calls,
   deployment: string,
   withVolumes: boolean,
   signal: AbortSignal,
-): Promise<readonly Belongings[]> {
+): Promise<readonly ServerResources[]> {
   const { projectId } = await calls.session.login(signal);
   const [servers, floatings, ports, volumes, keyPairs] = await Promise.all([
     markedServers(calls, deployment, signal),
@@ -54,9 +54,9 @@ export async function belongings(
   ]);
   const all = [...servers, ...floatings, ...ports, ...volumes, ...keyPairs];
   const marks = new Map(all.map(({ mark }) => [mark.name, mark]));
-  return [...marks.values()].map((mark): Belongings => {
+  return [...marks.values()].map((mark): ServerResources => {
     const of = <T>(found: readonly Found<T>[]) =>
-      found.filter((one) => one.mark.name === mark.name).map(({ item }) => item);
+      found.filter((entry) => entry.mark.name === mark.name).map(({ item }) => item);
     return {
       mark,
       servers: of(servers),
@@ -76,8 +76,8 @@ export async function markedServers(
   const query = { tags: serverTag(deployment) };
   const all = await calls.all('compute', 'servers/detail', SERVERS, ({ id }) => id, signal, query);
   // Nova shows a deleted server for a moment. It lists the newest first.
-  const there = all.filter(({ status }) => status !== 'DELETED').reverse();
-  return ours(there, deployment, ({ metadata }) => parseMark(metadata[MARK_KEY])).sort(byAge);
+  const existing = all.filter(({ status }) => status !== 'DELETED').reverse();
+  return ours(existing, deployment, ({ metadata }) => parseMark(metadata[MARK_KEY])).sort(byAge);
 }
 
 async function markedFloatings(

@@ -1,23 +1,23 @@
 /**
- * The mark that everything of ours carries from the call that creates it: deployment, job, attempt and server name, as
- * one text. It is in the metadata of servers and volumes, in the description of ports and floating addresses, and in the
- * name of key pairs. A resource without our deployment's mark is never changed or deleted.
+ * The mark that each of our resources gets in the call that creates it: deployment, job, attempt and server name, as
+ * one text. It is in the metadata of servers and volumes, in the description of ports and floating addresses, and in
+ * the name of key pairs. A resource without our deployment's mark is never changed or deleted.
  */
 import type { Ownership } from '../../machines/model/domain.ts';
 
 export interface Mark extends Ownership {
-  /** The server's name. Everything that is made for one server carries it. */
+  /** The server's name. All resources that are created for one server have it. */
   readonly name: string;
 }
 
-/** The key of the metadata. */
+/** The metadata key of the mark. */
 export const MARK_KEY = 'sos-ci';
-/** The metadata of a server that is ready: `USER@HOST`. A server without it was never handed out. */
+/** The metadata key of a ready server; its value is `USER@HOST`. A server without it was never used. */
 export const LOGIN_KEY = 'sos-ci-login';
 
 const FORM = /^sos-ci ([A-Za-z0-9][A-Za-z0-9._-]{0,63}) (\S{1,100}) (\d{1,7}) (\S{1,100})$/;
-/** Nova's limit. */
-const LONGEST_TAG = 60;
+/** Nova's limit, in characters. */
+const MAX_TAG_LENGTH = 60;
 
 export function markText({ deployment, job, attempt, name }: Mark): string {
   return `sos-ci ${deployment} ${job} ${attempt} ${name}`;
@@ -48,5 +48,5 @@ export function parseKeyPairName(name: string, deployment: string): Mark | null 
  * decides.
  */
 export function serverTag(deployment: string): string {
-  return `sos-ci:${deployment}`.slice(0, LONGEST_TAG);
+  return `sos-ci:${deployment}`.slice(0, MAX_TAG_LENGTH);
 }

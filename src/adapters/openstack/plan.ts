@@ -1,6 +1,6 @@
 /**
- * Resolves the image, flavor, networks and security groups that the configuration names to their ids. They are looked up
- * for each server, so a replaced image is used at once.
+ * Resolves the image, flavor, networks and security groups that the configuration names to their ids. They are looked
+ * up for each server, so a replaced image is used at once.
  */
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
@@ -11,13 +11,13 @@ import { FLAVORS, type Flavor, GROUPS, type Group, IMAGES, NETWORKS } from './re
 import type { Service } from './session/session.ts';
 
 /** Nova's limit, as base64. */
-const LONGEST_USER_DATA = 65_535;
-const MOST_NAMES = 10;
+const MAX_USER_DATA = 65_535;
+const MAX_NAMES = 10;
 
 export interface Plan {
   readonly imageId: string;
   readonly flavor: Flavor;
-  /** One port is made in each, in this order. */
+  /** One port is created in each, in this order. */
   readonly networks: readonly { readonly id: string; readonly filtered: boolean }[];
   readonly floatingNetworkId: string | null;
   /** Empty: the project's default. */
@@ -28,22 +28,22 @@ export interface Plan {
   readonly user: string;
 }
 
-/** @throws OperationError that names what is missing, and the names that there are */
+/** @throws OperationError with the missing name and the available names */
 export async function planServer(
   calls: Calls,
   config: OpenStackProviderConfig,
   signal: AbortSignal,
 ): Promise<Plan> {
   const { projectId } = await calls.session.login(signal);
-  const one = <T extends Named>(kind: Kind, schema: z.ZodType<Page<T>>, wanted: string, query = {}) =>
+  const lookUp = <T extends Named>(kind: Kind, schema: z.ZodType<Page<T>>, wanted: string, query = {}) =>
     find(calls, kind, schema, wanted, query, signal);
   const { image, networks, floatingNetwork, securityGroups, node, userDataFile } = config;
   const [found, size, planned, external, groups, userData] = await Promise.all([
-    one(KINDS.image, IMAGES, image),
+    lookUp(KINDS.image, IMAGES, image),
     findFlavor(calls, config, signal),
-    Promise.all(networks.map((name) => one(KINDS.network, NETWORKS, name))),
-    floatingNetwork === null ? null : one(KINDS.network, NETWORKS, floatingNetwork),
-    Promise.all(securityGroups.map((name) => one(KINDS.group, GROUPS, name, { project_id: projectId }))),
+    Promise.all(networks.map((name) => lookUp(KINDS.network, NETWORKS, name))),
+    floatingNetwork === null ? null : lookUp(KINDS.network, NETWORKS, floatingNetwork),
+    Promise.all(securityGroups.map((name) => lookUp(KINDS.group, GROUPS, name, { project_id: projectId }))),
     userDataFile === null ? null : readUserData(userDataFile),
   ]);
   return {
@@ -102,8 +102,11 @@ async function find<T extends Named>(
   const fail = (message: string, hint: string) =>
     new OperationError({ operation: `find ${what}`, target: wanted, message, retryable: false, hint });
   if (another !== undefined)
-    throw fail(`several are named ${wanted}: ${named.map(({ id }) => id).join(', ')}`, 'name one by its id');
-  const near = nearest(wanted, [...new Set(all.map(({ name }) => name))]).slice(0, MOST_NAMES);
+    throw fail(
+      `several have the name ${wanted}: ${named.map(({ id }) => id).join(', ')}`,
+      'use the id instead of the name',
+    );
+  const near = nearest(wanted, [...new Set(all.map(({ name }) => name))]).slice(0, MAX_NAMES);
   throw fail(`there is no ${what} ${wanted}`, `the project sees: ${near.join(', ') || 'none'}`);
 }
 
@@ -113,10 +116,10 @@ function nearest(wanted: string, names: readonly string[]): readonly string[] {
     const folded = text.toLowerCase();
     return new Set([...folded].map((_, index) => folded.slice(index, index + 2)));
   };
-  const sought = pairs(wanted);
+  const wantedPairs = pairs(wanted);
   const score = (name: string) => {
     const own = pairs(name);
-    return [...own].filter((pair) => sought.has(pair)).length / (own.size + sought.size);
+    return [...own].filter((pair) => wantedPairs.has(pair)).length / (own.size + wantedPairs.size);
   };
   const scored = names.map((name) => ({ name, score: score(name) }));
   scored.sort((a, b) => b.score - a.score || (a.name < b.name ? -1 : 1));
@@ -135,6 +138,6 @@ async function readUserData(file: string): Promise<string> {
   const text = await readFile(file, 'base64').catch((error: unknown) => {
     throw fail(errorText(error));
   });
-  if (text.length > LONGEST_USER_DATA) throw fail(`more than ${LONGEST_USER_DATA} bytes as base64`);
+  if (text.length > MAX_USER_DATA) throw fail(`more than ${MAX_USER_DATA} bytes as base64`);
   return text;
 }

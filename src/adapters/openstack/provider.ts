@@ -1,6 +1,6 @@
 /**
- * A provider whose servers are created in an OpenStack project. The mark alone says what is ours, so the provider keeps
- * nothing on this host.
+ * A provider that creates servers in an OpenStack project. Our resources are identified only by their mark, so the
+ * provider stores nothing on this host.
  */
 import type { OpenStackProviderConfig } from '../../config/config.ts';
 import type { Clock, EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
@@ -12,15 +12,15 @@ import { readPublicKey } from '../openssh/key-file.ts';
 import type { BootAccess } from '../run/node-access.ts';
 import { Calls } from './calls.ts';
 import { createEverything } from './create.ts';
-import { type Belongings, belongings, markedServers } from './inventory.ts';
+import { type Headroom, readHeadroom } from './headroom.ts';
+import { listResources, markedServers, type ServerResources } from './inventory.ts';
 import { LOGIN_KEY, MARK_KEY, parseMark } from './marks.ts';
 import { findFlavor, planServer } from './plan.ts';
 import { QuotaWatch } from './quota-watch.ts';
-import { removeBelongings } from './remove.ts';
+import { removeResources } from './remove.ts';
 import { CONSOLE, METADATA } from './resources.ts';
-import { type Room, roomFor } from './room.ts';
 import { CloudError, type CloudSession } from './session/session.ts';
-import { type Look, type Wait, waitFor } from './wait.ts';
+import { type Wait, type WaitStep, waitFor } from './wait.ts';
 import { findServer, whyGone } from './why-gone.ts';
 
 export interface OpenStackProviderOptions {
@@ -30,20 +30,22 @@ export interface OpenStackProviderOptions {
   readonly clock: Clock;
   /** Called while a server boots, with each step that succeeded. */
   readonly onStep?: (step: string) => void;
-  /** Called with the number of servers that the quotas allow, ours included, and why. Returns false to hear no more. */
+  /**
+   * Called with the number of servers that the quotas allow, ours included, and why. Returns false to stop the reports.
+   */
   readonly onCapacity?: (servers: number, why: string) => boolean;
 }
 
-/** The address of a server that was never ready. The name is reserved: no resolver knows it. */
+/** The address of a server that was never ready. The domain is reserved and never resolves. */
 const NO_HOST = 'none.invalid';
 const NO_USER = 'nobody';
 const CONSOLE_LINES = 200;
-const LONGEST_CONSOLE_QUOTE = 300;
-/** While we wait for the node, Nova is asked this often whether the server still runs. */
-const LOOK_AGAIN_MS = 15_000;
+const MAX_CONSOLE_QUOTE = 300;
+/** How often Nova is queried whether the server still runs, while we wait for the node. */
+const STATUS_POLL_MS = 15_000;
 /** How long a server without cloud-init may lack a program: something else may be installing it. */
 const UNPREPARED_MS = 60_000;
-/** What is left of the time limit when the provider gives up, to read the console of the server that is not ready. */
+/** Reserved at the end of the time limit for reading the console of a server that did not become ready. */
 const CONSOLE_RESERVE_MS = 10_000;
 
 const NEVER = new AbortController().signal;
@@ -57,7 +59,7 @@ export class OpenStackProvider implements Provider {
   readonly #clock: Clock;
   readonly #onStep: (step: string) => void;
   readonly #quota: QuotaWatch | null;
-  /** Of our servers; known from the first call on. */
+  /** The deployment of our servers; known from the first call on. */
   #deployment: string | null = null;
 
   constructor({ config, session, access, clock, onStep = () => {}, onCapacity }: OpenStackProviderOptions) {
@@ -85,16 +87,16 @@ export class OpenStackProvider implements Provider {
     this.#onStep('logged in to the cloud; image, flavor and networks found');
     const mark = { ...owner, name };
     const creating = createEverything(this.#calls, this.#config, plan, mark, line, wait);
-    const made = await creating.catch((error: unknown) => {
+    const created = await creating.catch((error: unknown) => {
       if (error instanceof CloudError && error.kind === 'quota') void this.#quota?.check();
       throw error;
     });
-    const login = `${plan.user}@${made.host}`;
-    const server = this.#server(made.id, name, login);
-    this.#onStep(`server ${made.id} created`);
+    const login = `${plan.user}@${created.host}`;
+    const server = this.#server(created.id, name, login);
+    this.#onStep(`server ${created.id} created`);
     try {
       await this.#waitUntilReady(server, wait);
-      await waitFor(wait, () => this.#noteLogin(server, login, signal));
+      await waitFor(wait, () => this.#storeLogin(server, login, signal));
       return server;
     } catch (error) {
       if (!(error instanceof OperationError) || error instanceof AbortedError) throw error;
@@ -107,21 +109,21 @@ export class OpenStackProvider implements Provider {
     signal: AbortSignal,
   ): Promise<readonly OwnedServer[]> {
     this.#deployment = owner.deployment;
-    const all = await this.#belongings(owner.deployment, signal);
+    const all = await this.#listResources(owner.deployment, signal);
     return all
       .filter(({ mark }) => owner.job === undefined || mark.job === owner.job)
-      .map((one) => this.#owned(one));
+      .map((resources) => this.#owned(resources));
   }
 
   async delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
     const found = await findServer(this.#calls, server.id, signal);
     if (found !== null && parseMark(found.metadata[MARK_KEY])?.deployment !== deployment)
-      throw notOurs(server);
+      throw foreignServerError(server);
     const wait = this.#wait('delete server', server.name, this.#config.deleteTimeoutMs, signal);
-    for (const one of await this.#belongings(deployment, signal)) {
-      if (one.mark.name !== server.name) continue;
-      await removeBelongings(this.#calls, one, wait);
-      for (const { id } of one.servers) await this.#access.release({ ...server, id });
+    for (const resources of await this.#listResources(deployment, signal)) {
+      if (resources.mark.name !== server.name) continue;
+      await removeResources(this.#calls, resources, wait);
+      for (const { id } of resources.servers) await this.#access.release({ ...server, id });
     }
     await this.#access.release(server);
   }
@@ -130,16 +132,16 @@ export class OpenStackProvider implements Provider {
     return whyGone(this.#calls, id, signal);
   }
 
-  #belongings(deployment: string, signal: AbortSignal): Promise<readonly Belongings[]> {
-    return belongings(this.#calls, deployment, this.#config.bootVolumeGb !== null, signal);
+  #listResources(deployment: string, signal: AbortSignal): Promise<readonly ServerResources[]> {
+    return listResources(this.#calls, deployment, this.#config.bootVolumeGb !== null, signal);
   }
 
-  /** Counts our servers first: one that is created meanwhile makes the sum too small, not too large. */
-  async #readQuota(): Promise<{ readonly own: number; readonly room: Room }> {
+  /** Counts our servers first, so that a server created meanwhile makes the sum too small, not too large. */
+  async #readQuota(): Promise<{ readonly own: number; readonly headroom: Headroom }> {
     const signal = NEVER;
     const own = this.#deployment === null ? [] : await markedServers(this.#calls, this.#deployment, signal);
     const flavor = await findFlavor(this.#calls, this.#config, signal);
-    return { own: own.length, room: await roomFor(this.#calls, this.#config, flavor, signal) };
+    return { own: own.length, headroom: await readHeadroom(this.#calls, this.#config, flavor, signal) };
   }
 
   #wait(operation: string, target: string, limitMs: number, signal: AbortSignal): Wait {
@@ -148,12 +150,15 @@ export class OpenStackProvider implements Provider {
     return { operation, target, clock: this.#clock, endsAt, limitMs, signal, onWaiting };
   }
 
-  /** Waits until the server is ACTIVE, accepts the login, cloud-init has finished, and it has what a job needs. */
+  /**
+   * Waits until the server is ACTIVE, accepts the login, cloud-init has finished, and the programs for a job are
+   * installed.
+   */
   async #waitUntilReady(server: Server, wait: Wait): Promise<void> {
     const { clock, endsAt } = wait;
     const access = this.#access;
     const leftMs = () => Math.max(1, endsAt - clock.monotonic());
-    await waitFor(wait, () => this.#lookActive(server, wait.signal));
+    await waitFor(wait, () => this.#checkActive(server, wait.signal));
     this.#onStep('ACTIVE');
     const pinned = await this.#pinFromConsole(server, wait.signal);
     await this.#whileActive(server, wait, (signal) => access.reach(server, leftMs(), signal));
@@ -173,7 +178,7 @@ export class OpenStackProvider implements Provider {
     await waitFor(brief, () => this.#prepare(server, leftMs(), wait.signal));
   }
 
-  async #prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<Look<true>> {
+  async #prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<WaitStep<true>> {
     try {
       await this.#access.prepare(server, timeoutMs, signal);
       return { done: true };
@@ -189,13 +194,13 @@ export class OpenStackProvider implements Provider {
     { signal, clock }: Wait,
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const over = new AbortController();
-    const both = AbortSignal.any([signal, over.signal]);
+    const finished = new AbortController();
+    const both = AbortSignal.any([signal, finished.signal]);
     const watch = async (): Promise<never> => {
       for (;;) {
-        await sleep(LOOK_AGAIN_MS, both, clock);
+        await sleep(STATUS_POLL_MS, both, clock);
         throwIfAborted(both, 'create server', server.name);
-        await this.#lookActive(server, both).catch((error: unknown) => {
+        await this.#checkActive(server, both).catch((error: unknown) => {
           // An outage of Nova does not end the server.
           if (!(error instanceof CloudError) || !error.retryable) throw error;
         });
@@ -204,7 +209,7 @@ export class OpenStackProvider implements Provider {
     try {
       return await Promise.race([work(both), watch()]);
     } finally {
-      over.abort();
+      finished.abort();
     }
   }
 
@@ -216,7 +221,7 @@ export class OpenStackProvider implements Provider {
   }
 
   /** Setting the same metadata twice is harmless, so a lost answer costs no boot. */
-  async #noteLogin(server: Server, login: string, signal: AbortSignal): Promise<Look<true>> {
+  async #storeLogin(server: Server, login: string, signal: AbortSignal): Promise<WaitStep<true>> {
     const metadata = { [LOGIN_KEY]: login };
     try {
       await this.#calls.post('compute', `servers/${server.id}/metadata`, { metadata }, METADATA, signal);
@@ -227,10 +232,10 @@ export class OpenStackProvider implements Provider {
     }
   }
 
-  async #lookActive(server: Server, signal: AbortSignal): Promise<Look<true>> {
+  async #checkActive(server: Server, signal: AbortSignal): Promise<WaitStep<true>> {
     const found = await findServer(this.#calls, server.id, signal);
     const status = found?.status ?? 'DELETED';
-    const hint = `look in the log of nova-compute, or: openstack server show ${server.id}`;
+    const hint = `check the log of nova-compute, or: openstack server show ${server.id}`;
     switch (status) {
       case 'ACTIVE':
         return { done: true };
@@ -238,19 +243,19 @@ export class OpenStackProvider implements Provider {
         throw failed(server, found?.fault?.message || 'it is in the state ERROR', hint);
       case 'DELETED':
       case 'SOFT_DELETED':
-        throw failed(server, 'it was deleted while it started', 'see who else uses the project');
+        throw failed(server, 'it was deleted while it started', 'check who else uses the project');
       case 'SHUTOFF':
         throw failed(
           server,
           'it shut down while it started',
-          `see its console: openstack console log show ${server.id}`,
+          `check its console: openstack console log show ${server.id}`,
         );
       default:
         return { waiting: `the server is ${status}`, hint };
     }
   }
 
-  /** Empty when the cloud has none yet, or refuses. */
+  /** Empty when the cloud has no console output yet, or refuses the request. */
   async #console(id: string, signal: AbortSignal): Promise<string> {
     const body = { 'os-getConsoleOutput': { length: CONSOLE_LINES } };
     try {
@@ -262,8 +267,8 @@ export class OpenStackProvider implements Provider {
     }
   }
 
-  /** What is left of a server that was never created or never ready is listed too, to be deleted. */
-  #owned({ mark, servers }: Belongings): OwnedServer {
+  /** Lists the leftovers of a server that was never created or never ready too, so that they are deleted. */
+  #owned({ mark, servers }: ServerResources): OwnedServer {
     const { name, ...owner } = mark;
     const ready = servers.find(({ metadata }) => metadata[LOGIN_KEY] !== undefined);
     const id = (ready ?? servers[0])?.id ?? `no-server-${name}`;
@@ -290,7 +295,7 @@ function hostKeyIn(log: string): Buffer | null {
 }
 
 function withConsole(error: OperationError, log: string): OperationError {
-  const last = log.trim().split('\n').at(-1)?.slice(-LONGEST_CONSOLE_QUOTE) ?? '';
+  const last = log.trim().split('\n').at(-1)?.slice(-MAX_CONSOLE_QUOTE) ?? '';
   if (last === '') return error;
   const { operation, target, retryable, hint, message } = error;
   const more = `${message}; the console ends with: ${last}`;
@@ -307,11 +312,11 @@ function failed(server: Server, message: string, hint: string): OperationError {
   });
 }
 
-function notOurs(server: Server): OperationError {
+function foreignServerError(server: Server): OperationError {
   return new OperationError({
     operation: 'delete server',
     target: server.name,
-    message: 'it carries another deployment, or no mark of ours',
+    message: 'it belongs to another deployment, or has no mark of ours',
     retryable: false,
     hint: 'leave it to its owner',
   });

@@ -1,14 +1,14 @@
 /** Reports how many servers the quotas of the project allow, ours included, whenever that changes. */
 import { OperationError } from '../../errors.ts';
 import { after, type Cancel } from '../../timer.ts';
-import type { Room } from './room.ts';
+import type { Headroom } from './headroom.ts';
 
-/** Others use the project too. */
+/** Other users of the project change its usage too. */
 const INTERVAL_MS = 60_000;
 
 export interface QuotaWatchOptions {
-  /** Our own servers, and the room for more. */
-  readonly read: () => Promise<{ readonly own: number; readonly room: Room }>;
+  /** The number of our servers, and how many more fit. */
+  readonly read: () => Promise<{ readonly own: number; readonly headroom: Headroom }>;
   /** Returns false when no more reports are wanted. */
   readonly changed: (servers: number, why: string) => boolean;
 }
@@ -23,14 +23,15 @@ export class QuotaWatch {
     this.#options = options;
   }
 
-  /** Reads now, and every minute from now on. Without an answer the last report stays. */
+  /** Reads now, and every minute from now on. If a read fails, the last report stays valid. */
   async check(): Promise<void> {
     this.#cancel();
     if (this.#ended) return;
     try {
-      const { own, room } = await this.#options.read();
-      const report = `${own + room.servers} ${room.limitedBy}`;
-      if (report !== this.#last) this.#ended = !this.#options.changed(own + room.servers, room.limitedBy);
+      const { own, headroom } = await this.#options.read();
+      const report = `${own + headroom.servers} ${headroom.limitedBy}`;
+      if (report !== this.#last)
+        this.#ended = !this.#options.changed(own + headroom.servers, headroom.limitedBy);
       this.#last = report;
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;

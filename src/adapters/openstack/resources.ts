@@ -1,6 +1,5 @@
 /**
- * The answers of Nova, Neutron, Glance and Cinder, as far as a server needs them. Answers are cut down to the used
- * fields.
+ * Schemas for the answers of Nova, Neutron, Glance and Cinder, reduced to the fields that are used.
  */
 import { z } from 'zod';
 import type { Page } from './calls.ts';
@@ -87,14 +86,15 @@ function page<T>(key: string, item: z.ZodType<T>): z.ZodType<Page<T>> {
     .object({ [key]: z.array(item), [`${key}_links`]: z.array(link).nullish(), next: z.string().nullish() })
     .transform((answer): Page<T> => {
       const links = answer[`${key}_links`];
-      const linked = Array.isArray(links) && links.some((one) => (one as { rel?: unknown }).rel === 'next');
+      const linked =
+        Array.isArray(links) && links.some((entry) => (entry as { rel?: unknown }).rel === 'next');
       return { items: answer[key] as T[], more: linked || typeof answer.next === 'string' };
     });
 }
 
 export const SERVER = z.object({ server: serverFields });
 export const SERVERS = page('servers', serverFields);
-/** The answer to a create call has little more than the id. */
+/** The answer to a create call contains little more than the id. */
 export const CREATED_SERVER = z.object({ server: z.object({ id }) });
 export const KEY_PAIR = keyPair;
 export const KEY_PAIRS = page('keypairs', keyPair);

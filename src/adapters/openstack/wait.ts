@@ -6,7 +6,7 @@ import { sleep } from '../../timer.ts';
 
 /** A small server is active after some 5 s; a large one with its volume takes minutes. */
 const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 15_000;
+const MAX_WAIT_MS = 15_000;
 const GROWTH = 1.5;
 
 export interface Wait {
@@ -17,26 +17,26 @@ export interface Wait {
   readonly endsAt: number;
   readonly limitMs: number;
   readonly signal: AbortSignal;
-  /** Called when what is waited for changes. */
+  /** Called when the awaited state changes. */
   readonly onWaiting?: (waiting: string) => void;
 }
 
-/** What a look finds: the result, or what it still waits for. */
-export type Look<T> = { readonly done: T } | { readonly waiting: string; readonly hint: string };
+/** The result of one check: done, or the state that it still waits for. */
+export type WaitStep<T> = { readonly done: T } | { readonly waiting: string; readonly hint: string };
 
-/** @throws OperationError at the deadline, with what the last look found */
-export async function waitFor<T>(wait: Wait, look: () => Promise<Look<T>>): Promise<T> {
+/** @throws OperationError at the deadline, with the result of the last check */
+export async function waitFor<T>(wait: Wait, check: () => Promise<WaitStep<T>>): Promise<T> {
   const { operation, target, clock, endsAt, limitMs, signal, onWaiting = () => {} } = wait;
   let shown = '';
-  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * GROWTH, LONGEST_WAIT_MS)) {
-    const seen = await look();
-    if ('done' in seen) return seen.done;
-    if (seen.waiting !== shown) onWaiting(seen.waiting);
-    shown = seen.waiting;
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * GROWTH, MAX_WAIT_MS)) {
+    const step = await check();
+    if ('done' in step) return step.done;
+    if (step.waiting !== shown) onWaiting(step.waiting);
+    shown = step.waiting;
     const leftMs = endsAt - clock.monotonic();
     if (leftMs <= 0) {
-      const message = `not done within ${formatLimit(limitMs)}: ${seen.waiting}`;
-      throw new OperationError({ operation, target, message, retryable: true, hint: seen.hint });
+      const message = `not done within ${formatLimit(limitMs)}: ${step.waiting}`;
+      throw new OperationError({ operation, target, message, retryable: true, hint: step.hint });
     }
     await sleep(Math.min(waitMs, leftMs), signal, clock);
     throwIfAborted(signal, operation, target);

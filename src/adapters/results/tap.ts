@@ -12,7 +12,7 @@ import { TapTree } from './tap-tree.ts';
 
 export type TapResult = ResultsSummary | { readonly unreadable: string };
 
-/** Errors of the stream reject; any invalid content results in `unreadable`. */
+/** Rejects with errors of the stream; any invalid content results in `unreadable`. */
 export async function readTap(
   chunks: AsyncIterable<Uint8Array>,
   limits: TapLimits = TAP_LIMITS,
@@ -38,7 +38,7 @@ class TapReader {
   #adjacent = false;
   #strict = false;
   /** The failures before a line without a newline: that line may have lost its `# TODO`. */
-  #believed: { readonly failures: ResultsSummary | null } | null = null;
+  #failuresBefore: { readonly failures: ResultsSummary | null } | null = null;
 
   constructor(limits: TapLimits) {
     this.#tree = new TapTree(limits);
@@ -46,7 +46,7 @@ class TapReader {
 
   /** The failures in a file that cannot be read to its end; null: none. */
   failures(): ResultsSummary | null {
-    if (this.#believed !== null) return this.#believed.failures;
+    if (this.#failuresBefore !== null) return this.#failuresBefore.failures;
     this.#release();
     return this.#tree.failures;
   }
@@ -55,7 +55,7 @@ class TapReader {
     this.#lines += 1;
     if (!ended) {
       this.#release();
-      this.#believed = { failures: this.#tree.failures };
+      this.#failuresBefore = { failures: this.#tree.failures };
     }
     if (this.#inYaml(text)) return;
     const line = parseTapLine(text);
@@ -96,7 +96,7 @@ class TapReader {
     switch (line.kind) {
       case 'version':
         if (this.#lines === 1 && (line.version < 12 || line.version > 14))
-          throw new TapProblem(`TAP version ${line.version} is not known`);
+          throw new TapProblem(`TAP version ${line.version} is not supported`);
         return;
       case 'strict':
         this.#strict = line.on;

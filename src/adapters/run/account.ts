@@ -1,6 +1,6 @@
 /**
  * The account that runs a local server's commands. It owns the server's directory from its creation, so the account is
- * read from there, also after a restart with another configuration. Only root can switch to it.
+ * read from there, even after a restart with another configuration. Only root can switch to it.
  */
 import { lchown, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,13 +20,13 @@ export async function accountOf(user: string): Promise<Account> {
     throw refused(
       user,
       'only root can run commands as another user',
-      'run the daemon as root, or leave out `user`',
+      'run the daemon as root, or remove `user`',
     );
-  const line = (await readFile(ACCOUNTS, 'utf8')).split('\n').find((each) => each.startsWith(`${user}:`));
+  const line = (await readFile(ACCOUNTS, 'utf8')).split('\n').find((entry) => entry.startsWith(`${user}:`));
   const [uid, gid] = (line ?? '').split(':').slice(2, 4).map(Number);
   if (uid === undefined || gid === undefined)
     throw refused(user, `there is no such account in ${ACCOUNTS}`, `create it: useradd --system ${user}`);
-  if (uid === 0) throw refused(user, 'is root', 'name an unprivileged account');
+  if (uid === 0) throw refused(user, 'is root', 'use an unprivileged account');
   return { uid, gid };
 }
 

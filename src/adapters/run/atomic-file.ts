@@ -17,7 +17,7 @@ export function temporaryPath(file: string): string {
   return join(dirname(file), `.${basename(file)}.${randomBytes(4).toString('hex')}`);
 }
 
-export interface FileFacts {
+export interface FileAttributes {
   /** 0600 by default. */
   readonly mode?: number;
   /** Epoch seconds; now by default. */
@@ -25,9 +25,13 @@ export interface FileFacts {
 }
 
 /** Writes the file and atomically replaces any existing one. */
-export async function writeAtomically(file: string, text: string, facts: FileFacts = {}): Promise<void> {
+export async function writeAtomically(
+  file: string,
+  text: string,
+  attributes: FileAttributes = {},
+): Promise<void> {
   await withTemporary(file, async (temporary) => {
-    await writeSynced(temporary, text, facts);
+    await writeSynced(temporary, text, attributes);
     await rename(temporary, file);
   });
   await syncDirectory(dirname(file));
@@ -38,7 +42,7 @@ const inUse = new Set<string>();
 
 /**
  * Runs `work` with the path of a temporary file, which `work` renames or links to `file`. It is removed afterwards, and
- * `removeWithTemporaries` of a concurrent task does not take it for the remains of a killed process.
+ * `removeWithTemporaries` of a concurrent task does not mistake it for the remains of a killed process.
  */
 export async function withTemporary(file: string, work: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = temporaryPath(file);
@@ -74,7 +78,7 @@ export function writeAtomicallySync(file: string, text: (temporary: string) => s
 export async function writeSynced(
   file: string,
   text: string,
-  { mode = MODE, modifiedAt }: FileFacts = {},
+  { mode = MODE, modifiedAt }: FileAttributes = {},
 ): Promise<void> {
   const handle = await open(file, 'wx', mode);
   try {

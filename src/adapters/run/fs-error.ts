@@ -5,7 +5,7 @@
 import { errorText, OperationError } from '../../errors.ts';
 
 /** Codes of errors that pass with time, or when an operator frees disk space, without a configuration change. */
-const PASSING = [
+const TEMPORARY_CODES = [
   'ENOSPC',
   'EDQUOT',
   'EMFILE',
@@ -23,8 +23,8 @@ const HINTS: Readonly<Record<string, string>> = {
   EDQUOT: 'free space in the quota of the state directory',
   EMFILE: 'raise the limit of open files of the daemon',
   ENFILE: 'raise the limit of open files of this host',
-  EACCES: 'give the daemon its state directory back: it must own everything in it',
-  EPERM: 'give the daemon its state directory back: it must own everything in it',
+  EACCES: "make the daemon's user the owner of the state directory and everything in it",
+  EPERM: "make the daemon's user the owner of the state directory and everything in it",
   EROFS: 'make the file system of the state directory writable',
 };
 
@@ -35,7 +35,7 @@ export function fileError(operation: string, target: string, cause: unknown): un
     operation,
     target,
     message: errorText(cause),
-    retryable: PASSING.includes(code),
+    retryable: TEMPORARY_CODES.includes(code),
     hint: HINTS[code] ?? 'check the state directory on this host',
     cause,
   });

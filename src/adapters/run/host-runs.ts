@@ -17,6 +17,6 @@ export interface HostRun {
 export interface HostRuns {
   /** Starts the run, or finds the one that was started before in this directory; `argv` then has no effect. */
   start(run: HostRun, signal: AbortSignal): Promise<RunHandle>;
-  /** Ends every process of the run. A run that has not begun never begins; one that has ended is success. */
+  /** Ends every process of the run. A run that has not started never starts; if it has ended, the stop succeeds. */
   stop(directory: string, server: Server, signal: AbortSignal): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /**
  * One HTTP request and its bounded answer, with a timeout on every wait. Uses node:http and node:https, because fetch
  * accepts no certificate authority and does not say whether a failed request was sent. Redirects are not followed, so a
- * password or token reaches only the address that was asked.
+ * password or token reaches only the requested address.
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
@@ -116,7 +116,7 @@ function exchangeError(error: unknown, sent: boolean, reused: boolean): Exchange
   if (error instanceof ExchangeError) return new ExchangeError(error.code, error.message, sent);
   const { code } = (typeof error === 'object' && error !== null ? error : {}) as { readonly code?: unknown };
   if (reused && (code === 'ECONNRESET' || code === 'EPIPE'))
-    return new ExchangeError('stale', 'the kept connection was closed by the server', sent, error);
+    return new ExchangeError('stale', 'the server closed the reused connection', sent, error);
   return new ExchangeError(typeof code === 'string' ? code : '', errorText(error), sent, error);
 }
 

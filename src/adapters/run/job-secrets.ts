@@ -31,7 +31,7 @@ export async function readJobSecrets(
     const content = file === null ? fromEnvironment(env ?? '') : await readSecret(file);
     const values = secretValues(content.toString('utf8'));
     if (values.length === 0 || values.some((value) => !known.has(value)))
-      throw wrong(
+      throw secretError(
         file ?? `environment variable ${env}`,
         'has changed since the configuration was read',
         'sos-ci reload',
@@ -43,7 +43,7 @@ export async function readJobSecrets(
 
 function fromEnvironment(name: string): Buffer {
   const value = process.env[name] ?? '';
-  if (value === '') throw wrong(`environment variable ${name}`, 'is not set', 'set it for the daemon');
+  if (value === '') throw secretError(`environment variable ${name}`, 'is not set', 'set it for the daemon');
   return Buffer.from(value, 'utf8');
 }
 
@@ -53,10 +53,10 @@ async function readSecret(file: string): Promise<Buffer> {
     try {
       const found = await handle.stat();
       if (!found.isFile() || found.size > LIMIT_BYTES)
-        throw wrong(
+        throw secretError(
           file,
           'is not a regular file of at most 64 KB',
-          'name the file that holds the secret alone',
+          'use a file that contains only the secret',
         );
       return (await handle.read(Buffer.alloc(found.size), 0, found.size, 0)).buffer;
     } finally {
@@ -67,7 +67,7 @@ async function readSecret(file: string): Promise<Buffer> {
   }
 }
 
-function wrong(target: string, what: string, hint: string): OperationError {
+function secretError(target: string, what: string, hint: string): OperationError {
   return new OperationError({
     operation: 'read secret',
     target,

@@ -17,7 +17,7 @@ export interface NodeAccess {
   release(server: Server): Promise<void>;
 }
 
-/** For a provider whose servers share hosts that stay. */
+/** For a provider whose servers share persistent hosts. */
 export interface HostAccess extends NodeAccess {
   /** Runs a command on the server to its end. Rejects unless it exits with 0. */
   run(server: Server, argv: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void>;

@@ -1,4 +1,4 @@
-/** What a playbook needs of the node that it is for. */
+/** The access of a playbook to its node. */
 import type { StageRun } from '../../machines/protocol/effects.ts';
 import type { RunStage } from './stage-environment.ts';
 

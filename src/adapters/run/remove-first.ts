@@ -1,7 +1,7 @@
 /**
- * Wraps a stage's command so that files of an earlier run cannot pass for results of this one: an image of the node, an
- * earlier stage or the patch may have brought them. They are removed by the process that becomes the command, so a run
- * that was already started keeps its results. Only what is in the work tree is removed, whatever links lead out of it.
+ * Wraps a stage's command so that files of an earlier run are not mistaken for its results: they may come from the
+ * node's image, an earlier stage or the patch. They are removed by the process that becomes the command, so a run that
+ * was already started keeps its results. Only files in the work tree are removed, even if links lead out of it.
  */
 
 /** 126: the stage did not run. */

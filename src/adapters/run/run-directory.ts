@@ -9,23 +9,23 @@ import { OperationError } from '../../errors.ts';
 import type { Ownership, Stage } from '../../machines/model/domain.ts';
 import { errorCode, fileError } from './fs-error.ts';
 
-type Which = Pick<Ownership, 'job' | 'attempt'>;
+type RunOwner = Pick<Ownership, 'job' | 'attempt'>;
 
 /** All runs of one attempt of a job. */
-export function attemptDirectory(stateDir: string, owner: Which): string {
+export function attemptDirectory(stateDir: string, owner: RunOwner): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(owner.job)) {
     throw new OperationError({
       operation: 'find run directory',
       target: owner.job,
       message: 'the id of the job cannot be the name of a directory',
       retryable: false,
-      hint: 'report this: job ids are made by the program itself',
+      hint: 'report this bug: sos-ci creates the ids of jobs itself',
     });
   }
   return resolve(stateDir, 'runs', owner.job, String(owner.attempt));
 }
 
-export function runDirectory(stateDir: string, owner: Which, stage: Stage): string {
+export function runDirectory(stateDir: string, owner: RunOwner, stage: Stage): string {
   return join(attemptDirectory(stateDir, owner), stage);
 }
 
@@ -55,7 +55,7 @@ export function parseEnding(text: string): RunOutcome {
   if (how === 'exited' && number !== undefined) return { how, code: Number(number) };
   if (how === 'killed' && number !== undefined) return { how, signal: Number(number) };
   if ((how === 'timedOut' || how === 'stopped') && number === undefined) return { how };
-  return { how: 'lost', why: 'its ending is damaged: the file rc makes no sense' };
+  return { how: 'lost', why: 'its ending is damaged: the file rc is invalid' };
 }
 
 async function readIfThere(file: string): Promise<string | null> {

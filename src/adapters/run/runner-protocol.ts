@@ -8,10 +8,10 @@ export const RUNNER = fileURLToPath(new URL('./runner.sh', import.meta.url));
 export const NO_FLOCK = 69;
 
 /** The runner's exit code when the run directory's disk has no space for the run's files, including the ending. */
-export const NO_ROOM = 73;
+export const DISK_FULL = 73;
 
 /** The minimum log limit: a smaller log has no space for the runner's own notes. */
-const SHORTEST_LOG_BYTES = 512;
+const MIN_LOG_BYTES = 512;
 
 /** Time limits of a run that do not depend on its stage. */
 export interface RunBounds {
@@ -23,7 +23,7 @@ export interface RunBounds {
   readonly endingTimeoutMs: number;
 }
 
-export interface RunnerOrder extends Omit<RunBounds, 'startTimeoutMs'> {
+export interface RunnerOptions extends Omit<RunBounds, 'startTimeoutMs'> {
   readonly directory: string;
   readonly workTree: string;
   readonly argv: readonly string[];
@@ -32,15 +32,15 @@ export interface RunnerOrder extends Omit<RunBounds, 'startTimeoutMs'> {
 }
 
 /** The runner's command-line arguments. */
-export function runnerArguments(order: RunnerOrder): readonly string[] {
+export function runnerArguments(options: RunnerOptions): readonly string[] {
   const seconds = (ms: number) => String(Math.ceil(ms / 1000));
   return [
-    order.directory,
-    order.workTree,
-    (Math.max(order.timeoutMs, 1) / 1000).toFixed(3),
-    seconds(order.graceMs),
-    String(Math.max(order.outputLimitBytes, SHORTEST_LOG_BYTES)),
-    seconds(order.endingTimeoutMs),
-    ...order.argv,
+    options.directory,
+    options.workTree,
+    (Math.max(options.timeoutMs, 1) / 1000).toFixed(3),
+    seconds(options.graceMs),
+    String(Math.max(options.outputLimitBytes, MIN_LOG_BYTES)),
+    seconds(options.endingTimeoutMs),
+    ...options.argv,
   ];
 }

@@ -1,6 +1,6 @@
 /**
- * The operator's script on this host, read completely before any of it is sent: an edit meanwhile never gives a server
- * half of the old and half of the new files. Links are refused, because they could lead to any file of the daemon's.
+ * The operator's script on this host, read completely before any of it is sent, so that an edit meanwhile never gives a
+ * server a mix of old and new files. Links are refused, because they could point to any file that the daemon can read.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir } from 'node:fs/promises';
@@ -30,7 +30,7 @@ const MAX_FILES = 1000;
 const READS = 3;
 const FILE_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** A checkout's history is not part of the script. */
-const LEFT_OUT = ['.git'];
+const EXCLUDED = ['.git'];
 
 /** @throws OperationError for a missing program, a link or special file, and a folder that is too large */
 export async function readScript(
@@ -64,7 +64,7 @@ async function readFolder(folder: string, program: string, signal: AbortSignal):
       if (files.some(({ path }) => path === program)) return { program, files, bytes };
       throw refused(
         join(folder, program),
-        'is not there',
+        'does not exist',
         'correct the path, or reload the configuration',
         false,
       );
@@ -74,7 +74,7 @@ async function readFolder(folder: string, program: string, signal: AbortSignal):
   throw refused(folder, 'keeps changing', 'write to another folder, and rename it when it is complete', true);
 }
 
-/** The regular files of a folder with what changes when they do, in a stable order. */
+/** The regular files of a folder, in a stable order, each with a version that changes with the file. */
 async function listFiles(
   folder: string,
 ): Promise<readonly { readonly path: string; readonly version: string }[]> {
@@ -84,15 +84,15 @@ async function listFiles(
     const entries = await readdir(join(folder, inner), { withFileTypes: true });
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = inner === '' ? entry.name : `${inner}/${entry.name}`;
-      if (entry.isDirectory() && !LEFT_OUT.includes(entry.name)) pending.push(path);
+      if (entry.isDirectory() && !EXCLUDED.includes(entry.name)) pending.push(path);
       if (entry.isDirectory()) continue;
       const { ino, size, mtimeMs, ctimeMs, mode } = await lstat(join(folder, path));
       files.push({ path, version: [ino, size, mtimeMs, ctimeMs, mode].join() });
       if (files.length + pending.length > MAX_FILES)
         throw refused(
           folder,
-          `holds more than ${MAX_FILES} files`,
-          'name a folder with the script alone',
+          `contains more than ${MAX_FILES} files`,
+          'use a folder that contains only the script',
           false,
         );
     }
@@ -103,7 +103,7 @@ async function listFiles(
 async function readOne(file: string, path: string, leftBytes: number): Promise<ScriptFile> {
   if (/\p{Cc}/u.test(path)) throw refused(file, 'has a control character in its name', 'rename it', false);
   const handle = await open(file, FILE_FLAGS).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ELOOP') throw refused(file, 'is a symbolic link', 'put a copy in its place', false);
+    if (error.code === 'ELOOP') throw refused(file, 'is a symbolic link', 'replace it with a copy', false);
     throw error;
   });
   try {
@@ -120,11 +120,11 @@ async function readOne(file: string, path: string, leftBytes: number): Promise<S
 async function regular(handle: FileHandle, file: string) {
   const found = await handle.stat();
   if (!found.isFile())
-    throw refused(file, 'is not a regular file', 'remove it, or name another folder', false);
+    throw refused(file, 'is not a regular file', 'remove it, or use another folder', false);
   return found;
 }
 
-/** Null: the file has more bytes, also when it has grown since it was measured. */
+/** Null: the file has more bytes, even if it has grown since it was measured. */
 async function readAtMost(handle: FileHandle, limit: number): Promise<Buffer | null> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -137,7 +137,12 @@ async function readAtMost(handle: FileHandle, limit: number): Promise<Buffer | n
 
 function tooLarge(file: string): OperationError {
   const limit = `${MAX_BYTES / 1024 ** 2} MB`;
-  return refused(file, `makes the script larger than ${limit}`, 'send large files with the image', false);
+  return refused(
+    file,
+    `makes the script larger than ${limit}`,
+    "put large files on the server's image",
+    false,
+  );
 }
 
 function refused(target: string, what: string, hint: string, retryable: boolean): OperationError {

@@ -1,5 +1,5 @@
 /**
- * The environment of a stage's command: the facts of its job and patchset. PATH and LANG come from the host that runs
+ * The environment of a stage's command: the data of its job and patchset. PATH and LANG come from the host that runs
  * the command; no other variable of the daemon's own environment is passed on. `SOS_CI_SERVER` marks every process of
  * the server; the runner adds `SOS_CI_RUN`, the mark of the run.
  */
@@ -54,7 +54,7 @@ export function refuseNul(target: string, values: readonly string[]): void {
   throw new OperationError({
     operation: 'start stage',
     target,
-    message: 'an argument or a fact of the patchset holds a NUL character',
+    message: 'an argument or a value of the patchset contains a NUL character',
     retryable: false,
     hint: 'check the command of the stage and the change in Gerrit',
   });

@@ -1,6 +1,6 @@
 /**
  * Alarms: what happened, how often, when each last became new or was cleared, and whether the operator was mailed.
- * Beside the log: an alarm that is lost here is still in the daemon's own log.
+ * Not part of the event log: an alarm that is lost here is still in the daemon's own log.
  */
 import type Sqlite from 'better-sqlite3';
 import type { AlarmName, UnmailedAlarm } from '../../engine/ports/store.ts';
@@ -33,13 +33,18 @@ export class AlarmTable {
     this.#database = database;
   }
 
-  put({ kind, target, message, hint, cleared }: Alarm, at: number, renewAfterMs: number, kept: number): void {
+  put(
+    { kind, target, message, hint, cleared }: Alarm,
+    at: number,
+    renewAfterMs: number,
+    limit: number,
+  ): void {
     if (cleared === true) {
       prepared(this.#database, CLEAR).run(message, hint, at, at, kind, target);
       return;
     }
     prepared(this.#database, PUT).run(kind, target, message, hint, at, at, at, renewAfterMs, renewAfterMs);
-    prepared(this.#database, DROP_OLD).run(kept);
+    prepared(this.#database, DROP_OLD).run(limit);
   }
 
   acknowledge(alarm: AlarmName | null, at: number, by: string, why: string): number {

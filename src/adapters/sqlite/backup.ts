@@ -66,6 +66,6 @@ function exists(target: string): OperationError {
     target,
     message: 'the file exists; a backup never overwrites one',
     retryable: false,
-    hint: 'name another file, or move this one away',
+    hint: 'use another file name, or move this file away',
   });
 }

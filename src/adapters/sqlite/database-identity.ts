@@ -32,7 +32,7 @@ interface Sidecar {
   readonly self: FileIdentity;
 }
 
-/** - */
+/** Identifies a file on this host. */
 interface FileIdentity {
   readonly inode: string;
   /** Null where the host does not report it. */
@@ -59,16 +59,16 @@ export function verifyIdentity(file: string): DatabaseIdentity {
       sidecar !== null &&
       isSame(sidecar.self, fileIdentity(sidecarOf(file))) &&
       sidecar.location === locationOf(file) &&
-      sidecar.tokens.some((mine) => mine === token) &&
+      sidecar.tokens.some((stored) => stored === token) &&
       countRows(database) >= sidecar.rows;
     // A database without a token is new.
     if (token !== null && !known) throw moved(file);
-    const taken = claim(file, database, token);
+    const claimed = claim(file, database, token);
     const location = locationOf(file);
     const { dev, ino } = statSync(file);
     return {
       // Uses the location from the start, because another file may be at the path now.
-      note: (rows) => writeSidecar(file, { location, tokens: [taken], rows }),
+      note: (rows) => writeSidecar(file, { location, tokens: [claimed], rows }),
       missing: () => {
         const found = statSync(file, { throwIfNoEntry: false });
         if (found === undefined) return 'the file is gone';

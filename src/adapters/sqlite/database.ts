@@ -1,5 +1,5 @@
 /**
- * Opens SQLite with the durability that the port promises: WAL with synchronous=FULL, verified after opening, on a
+ * Opens SQLite with the durability that the port guarantees: WAL with synchronous=FULL, verified after opening, on a
  * bundled library that is new enough. better-sqlite3 itself sets synchronous=NORMAL in WAL mode, which may lose the
  * last commits.
  */
@@ -19,7 +19,7 @@ const OLDEST_SQLITE = [3, 51, 3] as const;
 /** How long a statement waits for another connection's lock; the engine retries later. */
 const BUSY_TIMEOUT_MS = 1000;
 /**
- * A connection's page cache in KiB. better-sqlite3 allows 16 MB, which a daemon fills within some hundred jobs and
+ * A connection's page cache in KiB. better-sqlite3 allows 16 MB, which a daemon fills within a few hundred jobs and
  * never frees. An append needs only the newest pages.
  */
 const CACHE_KIB = 4096;
@@ -78,13 +78,13 @@ export function translate(thrown: unknown): unknown {
     return new StoreUnavailable(`${code}: ${thrown.message}`, 'free space on the disk of stateDir', thrown);
   }
   if (code.startsWith('SQLITE_IOERR')) {
-    const hint = 'is the disk of stateDir full, or failing? check the kernel log';
+    const hint = 'check the kernel log and the free space: the disk of stateDir may be full or failing';
     return new StoreUnavailable(`${code}: ${thrown.message}`, hint, thrown);
   }
   if (code.startsWith('SQLITE_BUSY') || code === 'SQLITE_LOCKED') {
     return new StoreUnavailable(
       `${code}: ${thrown.message}`,
-      'another program holds the database; end it',
+      'another program locks the database: stop it',
       thrown,
     );
   }
@@ -104,7 +104,7 @@ export function asOperationError(operation: string, file: string, thrown: unknow
   const hint =
     translated instanceof StoreUnavailable
       ? translated.hint
-      : 'is this a sos-ci database? restore a backup, or move the file away to begin again';
+      : 'check that this is a sos-ci database; restore a backup, or move the file away to start with a new one';
   return new OperationError({
     operation,
     target: file,

@@ -31,16 +31,16 @@ export class IntakeTables {
 
   note({ seen, streamed, shown, named = [], waiting = [], ignored = [], intake }: IntakeUpdate): void {
     const { add, stream, show, name, putPosition } = this.statements;
-    for (const one of seen) {
-      const { number, kind, change, patchset, account, text, at, id = '' } = one;
-      const [streamed_, hidden] = [one.streamed ? 1 : 0, one.hidden ? 1 : 0];
-      add.run(number, kind, change, patchset, account, text, at, streamed_, hidden, id);
+    for (const event of seen) {
+      const { number, kind, change, patchset, account, text, at, id = '' } = event;
+      const [streamedFlag, hiddenFlag] = [event.streamed ? 1 : 0, event.hidden ? 1 : 0];
+      add.run(number, kind, change, patchset, account, text, at, streamedFlag, hiddenFlag, id);
     }
     for (const number of streamed) stream.run(number);
     for (const number of shown) show.run(number);
     for (const { number, id } of named) name.run(id, number);
-    for (const one of waiting) this.#keepWaiting(one);
-    for (const one of ignored) this.#keepIgnored(one);
+    for (const change of waiting) this.#keepWaiting(change);
+    for (const request of ignored) this.#keepIgnored(request);
     if (intake !== null) putPosition.run(intake.origin, intake.position, intake.prunedBefore);
   }
 

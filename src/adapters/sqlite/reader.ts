@@ -256,7 +256,7 @@ export class SqliteReader implements StoreReader {
   *views(): Iterable<string> {
     for (const [table, order] of VIEWS) {
       // Keys are non-empty texts, so every row sorts after ''.
-      const page = `SELECT * FROM ${table} WHERE (${order}) > (${holes(order)}) ORDER BY ${order} LIMIT ?`;
+      const page = `SELECT * FROM ${table} WHERE (${order}) > (${placeholders(order)}) ORDER BY ${order} LIMIT ?`;
       for (let last: readonly unknown[] = order.split(', ').map(() => ''); ; ) {
         const rows = this.rowsOf(page, ...last, VIEW_PAGE_ROWS);
         for (const row of rows) yield `${table} ${JSON.stringify(row)}`;
@@ -280,7 +280,7 @@ export class SqliteReader implements StoreReader {
   }
 }
 
-function holes(columns: string): string {
+function placeholders(columns: string): string {
   return columns.replace(/\w+/g, '?');
 }
 

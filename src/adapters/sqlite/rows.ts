@@ -94,7 +94,7 @@ export function jobRow(row: SqlRow): JobView {
 
 /**
  * Inserts a view's row once, and later updates only changing columns: an index on other columns is not touched, and
- * each avoided page write is one less to sync. `ended` is named only where it is set, because of the partial indexes.
+ * each avoided page write is one less to sync. `ended` is included only when it is set, because of the partial indexes.
  */
 function upsert(table: string, key: string, columns: number, changing: readonly string[]): string {
   const values = Array.from({ length: columns }, () => '?').join(', ');

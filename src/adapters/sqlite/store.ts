@@ -1,6 +1,6 @@
 /**
  * The store on SQLite: the event log and its views in one file, written by one daemon. A batch is one transaction and
- * one fsync. The port (engine/ports/store.ts) defines the durability promises.
+ * one fsync. The port (engine/ports/store.ts) defines the durability guarantees.
  */
 import { hash, randomBytes } from 'node:crypto';
 import Sqlite from 'better-sqlite3';
@@ -83,7 +83,7 @@ class SqliteStore extends SqliteReader implements Store {
         const { lastInsertRowid } = this.statements.insertEvent.run(...eventValues(append));
         this.project(append, Number(lastInsertRowid));
       }
-      for (const one of noted) this.intakeTables.note(one);
+      for (const update of noted) this.intakeTables.note(update);
       this.writeCounts();
     }).immediate;
   }
@@ -117,7 +117,7 @@ class SqliteStore extends SqliteReader implements Store {
     const prune = () => {
       pruned = this.intakeTables.prune(before, limit);
     };
-    this.aside(this.database.transaction(prune).immediate);
+    this.tryWrite(this.database.transaction(prune).immediate);
     return pruned;
   }
 
@@ -134,7 +134,7 @@ class SqliteStore extends SqliteReader implements Store {
       const found = hash('sha256', String(row.stored), 'hex');
       if (found === row.state_hash && row.hash === row.event_hash && row.behind === 0) return storedOf(row);
       throw new Error(
-        `the view of ${String(row.history)} does not fit its log: run sos-ci verify, then rebuild`,
+        `the view of ${String(row.history)} does not match its log: run sos-ci verify, then rebuild`,
       );
     });
   }
@@ -177,12 +177,12 @@ class SqliteStore extends SqliteReader implements Store {
   }
 
   alarm(alarm: Alarm, at: number, renewAfterMs = 0, kept = Number.MAX_SAFE_INTEGER): void {
-    this.aside(() => this.alarmTable.put(alarm, at, renewAfterMs, kept));
+    this.tryWrite(() => this.alarmTable.put(alarm, at, renewAfterMs, kept));
   }
 
   acknowledge(...[alarm, at, by, why]: Parameters<Store['acknowledge']>): number {
     let count = 0;
-    this.aside(() => {
+    this.tryWrite(() => {
       count = this.alarmTable.acknowledge(alarm, at, by, why);
     });
     return count;
@@ -193,11 +193,11 @@ class SqliteStore extends SqliteReader implements Store {
   }
 
   markMailed(alarms: readonly UnmailedAlarm[]): void {
-    this.aside(this.database.transaction(() => this.alarmTable.markMailed(alarms)).immediate);
+    this.tryWrite(this.database.transaction(() => this.alarmTable.markMailed(alarms)).immediate);
   }
 
   recordPeerActivity(...[activity, pruneBefore]: Parameters<Store['recordPeerActivity']>): void {
-    this.aside(() => this.intakeTables.recordPeerActivity(activity, pruneBefore));
+    this.tryWrite(() => this.intakeTables.recordPeerActivity(activity, pruneBefore));
   }
 
   setDaemon(view: DaemonView): void {
@@ -213,7 +213,7 @@ class SqliteStore extends SqliteReader implements Store {
   }
 
   private setMeta(key: string, value: object): void {
-    this.aside(() => this.statements.putMeta.run(key, JSON.stringify(value)));
+    this.tryWrite(() => this.statements.putMeta.run(key, JSON.stringify(value)));
   }
 
   servedNote(): ServedNote | null {
@@ -278,7 +278,7 @@ class SqliteStore extends SqliteReader implements Store {
 
   private flushCounts(): void {
     if ((this.counted.size === 0 && this.movedTo === 0) || !this.database.open) return;
-    this.aside(this.database.transaction(() => this.writeCounts()).immediate);
+    this.tryWrite(this.database.transaction(() => this.writeCounts()).immediate);
     this.clearCounts();
   }
 
@@ -295,7 +295,7 @@ class SqliteStore extends SqliteReader implements Store {
   }
 
   /** Writes side tables: a full disk or a locked database loses a count, but never fails the caller. */
-  private aside(write: () => void): void {
+  private tryWrite(write: () => void): void {
     try {
       write();
     } catch (thrown) {

@@ -17,7 +17,7 @@ const USER = /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/;
 const HOST = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
 const HOST_6 = /^[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9._-]{1,32})?$/;
 const DIRECTORY = /^(\/[A-Za-z0-9_+@=,-][A-Za-z0-9_+@=,.-]*)+$/;
-const LONGEST_DIRECTORY = 512;
+const MAX_DIRECTORY_LENGTH = 512;
 
 /** True for a server whose address was created by `formatAddress`. */
 export function isNode(server: Pick<Server, 'address'>): boolean {
@@ -38,20 +38,20 @@ export function parseAddress(text: string): NodeAddress {
   const bracketed = hostText.startsWith('[');
   const host = bracketed ? hostText.slice(1, -1) : hostText;
   const port = Number(portText);
-  const fits =
+  const isValid =
     USER.test(user) &&
     (bracketed ? host.includes(':') && HOST_6.test(host) : HOST.test(host)) &&
     port >= 1 &&
     port <= 65_535 &&
-    directory.length <= LONGEST_DIRECTORY &&
+    directory.length <= MAX_DIRECTORY_LENGTH &&
     DIRECTORY.test(directory);
-  if (fits) return { user, host, port, directory };
+  if (isValid) return { user, host, port, directory };
   throw new OperationError({
     operation: 'reach node',
     target: JSON.stringify(text.slice(0, 200)),
-    message: 'this is no address of a node',
+    message: 'this is not the address of a node',
     retryable: false,
-    hint: 'it must be ssh://USER@HOST:PORT/DIRECTORY, of letters, digits, and in the directory also _ + @ = , . -',
+    hint: 'use ssh://USER@HOST:PORT/DIRECTORY with letters and digits; the directory may also contain _ + @ = , . -',
   });
 }
 

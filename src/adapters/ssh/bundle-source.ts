@@ -11,7 +11,7 @@ import { OperationError } from '../../errors.ts';
 import type { MergedTree, Patchset } from '../../machines/model/domain.ts';
 import { fileError } from '../run/fs-error.ts';
 import type { SshClient } from './client/client.ts';
-import { type Answer, ask } from './command.ts';
+import { runNodeScript, type ScriptResult } from './command.ts';
 import { NodeFiles } from './files.ts';
 import type { NodePool } from './node-pool.ts';
 import { prepareDirectory } from './prepare.ts';
@@ -30,8 +30,8 @@ export interface BundleSourceOptions {
   readonly bundlePatchset: (patchset: Patchset, file: string, signal: AbortSignal) => Promise<void>;
 }
 
-/** A bundle on this host and its path on the node. */
-interface Parcel {
+/** A bundle on this host, and the path of its tree on the node. */
+interface OutgoingBundle {
   readonly file: string;
   readonly number: number;
   readonly revision: string;
@@ -58,19 +58,19 @@ export class BundleSource implements Source {
     const { server, patchset, trees, timeoutMs } = request;
     for (const tree of [patchset, ...trees]) checkTree(tree);
     const node = this.#options.nodes.get(server);
-    const bundles = join(this.#outgoing, createHash('sha256').update(server.id).digest('hex').slice(0, 32));
+    const folder = join(this.#outgoing, createHash('sha256').update(server.id).digest('hex').slice(0, 32));
     try {
-      await this.#prepare(bundles);
-      const parcels = await this.#pack(patchset, trees, bundles, signal);
-      const effort = { operation: 'ship patchset', timeoutMs, signal };
+      await this.#prepare(folder);
+      const bundles = await this.#pack(patchset, trees, folder, signal);
+      const task = { operation: 'ship patchset', timeoutMs, signal };
       const { directory } = node.address;
       const { commandTimeoutMs } = node.config;
-      await node.using(effort, (connection, within) =>
-        this.#ship(parcels, { connection, directory, id: server.id, timeoutMs, commandTimeoutMs }, within),
+      await node.using(task, (connection, within) =>
+        this.#ship(bundles, { connection, directory, id: server.id, timeoutMs, commandTimeoutMs }, within),
       );
       return trees[0]?.revision ?? patchset.revision;
     } finally {
-      await rm(bundles, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true });
     }
   }
 
@@ -91,37 +91,37 @@ export class BundleSource implements Source {
     trees: readonly MergedTree[],
     directory: string,
     signal: AbortSignal,
-  ): Promise<readonly Parcel[]> {
+  ): Promise<readonly OutgoingBundle[]> {
     if (trees.length === 0) {
       const { revision } = patchset;
       const file = join(directory, '0.bundle');
       await this.#options.bundlePatchset(patchset, file, signal);
       return [{ file, number: 0, revision, path: 'tree' }];
     }
-    const parcels: Parcel[] = [];
+    const bundles: OutgoingBundle[] = [];
     for (const [number, tree] of trees.entries()) {
       const { project, revision } = tree;
       const file = join(directory, `${number}.bundle`);
       await this.#options.bundleTree(tree, file, [], signal);
-      parcels.push({ file, number, revision, path: number === 0 ? 'tree' : `dependencies/${project}` });
+      bundles.push({ file, number, revision, path: number === 0 ? 'tree' : `dependencies/${project}` });
     }
-    return parcels;
+    return bundles;
   }
 
-  async #ship(parcels: readonly Parcel[], to: Destination, signal: AbortSignal): Promise<void> {
+  async #ship(bundles: readonly OutgoingBundle[], to: Destination, signal: AbortSignal): Promise<void> {
     const { connection, directory, id, timeoutMs, commandTimeoutMs } = to;
     const incoming = `${directory}/incoming`;
     await prepareDirectory(connection, directory, commandTimeoutMs, signal);
     await NodeFiles.using(connection, timeoutMs, signal, async (files) => {
       await files.makeDirectories(directory, incoming);
-      for (const { file, number } of parcels) await files.putFile(file, `${incoming}/${number}.bundle`);
-      const plan = parcels.map(({ number, revision, path }) => `${number} ${revision} ${path}\n`);
+      for (const { file, number } of bundles) await files.putFile(file, `${incoming}/${number}.bundle`);
+      const plan = bundles.map(({ number, revision, path }) => `${number} ${revision} ${path}\n`);
       await files.put(`${incoming}/plan`, plan.join(''));
       await files.put(`${incoming}/server`, `${id}\n`);
     });
-    const command = { operation: 'unpack patchset', script: SCRIPT, words: [directory], timeoutMs };
-    const answer = await ask(connection, command, signal);
-    const wanted = parcels.map(({ revision, path }) => `${revision} ${path}\n`).join('');
+    const command = { operation: 'unpack patchset', script: SCRIPT, args: [directory], timeoutMs };
+    const answer = await runNodeScript(connection, command, signal);
+    const wanted = bundles.map(({ revision, path }) => `${revision} ${path}\n`).join('');
     if (answer.status !== 0 || answer.output !== wanted) throw failure(connection.target, answer);
   }
 }
@@ -137,8 +137,8 @@ interface Destination {
 /** The project and revision become fields of the plan and paths on the node. */
 function checkTree({ project, revision }: Pick<MergedTree, 'project' | 'revision'>): void {
   if (!PROJECT.test(project) || project.includes('..'))
-    throw refusal(project, 'this is no name of a project');
-  if (!REVISION.test(revision)) throw refusal(project, 'the revision of its tree is no SHA-1');
+    throw refusal(project, 'this is not a valid project name');
+  if (!REVISION.test(revision)) throw refusal(project, 'the revision of its tree is not a SHA-1');
 }
 
 function refusal(project: string, message: string): OperationError {
@@ -147,11 +147,11 @@ function refusal(project: string, message: string): OperationError {
     target: project,
     message,
     retryable: false,
-    hint: 'look at the change in Gerrit',
+    hint: 'check the change in Gerrit',
   });
 }
 
-function failure(target: string, { status, output }: Answer): OperationError {
+function failure(target: string, { status, output }: ScriptResult): OperationError {
   const missing = status === NO_GIT;
   const detail = output.trim().slice(-500);
   return new OperationError({
@@ -159,6 +159,6 @@ function failure(target: string, { status, output }: Answer): OperationError {
     target,
     message: missing ? 'the program git is not installed on the node' : `exit status ${status}: ${detail}`,
     retryable: !missing,
-    hint: missing ? 'apt-get install git on the node' : 'see whether there is room on the node',
+    hint: missing ? 'apt-get install git on the node' : 'check the free disk space on the node',
   });
 }

@@ -1,6 +1,6 @@
-# Waits until cloud-init has finished. Comes over standard input, to `sh -s`.
+# Waits until cloud-init has finished. Sent over standard input to `sh -s`.
 #
-#   TOKEN    prints `absent`, `finished`, or what cloud-init says about its failure
+#   TOKEN    prints `absent`, `finished`, or cloud-init's description of its failure
 set -u
 
 main() {

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { AbortedError, OperationError } from '../../errors.ts';
 import type { SshClient } from './client/client.ts';
 import { CommandFailure, type CommandResult, runCommand } from './client/command.ts';
-import { wordLine } from './connection.ts';
+import { commandLine } from './connection.ts';
 import { NodeUnreachable } from './connection-failure.ts';
 
 export interface NodeCommand {
@@ -16,13 +16,13 @@ export interface NodeCommand {
   readonly operation: string;
   /** A script in this file's directory. */
   readonly script: URL;
-  readonly words: readonly string[];
+  readonly args: readonly string[];
   readonly timeoutMs: number;
   /** By sudo, without a password. */
   readonly asRoot?: boolean;
 }
 
-export interface Answer {
+export interface ScriptResult {
   readonly status: number;
   /** The output after the token, truncated to a bounded length. */
   readonly output: string;
@@ -36,7 +36,11 @@ const MAX_OUTPUT_BYTES = 64 * 1024;
 const OUTPUT_LENGTH = 500;
 
 /** Rejects with `NodeUnreachable` when no exit status is received; the call may then be repeated. */
-export async function ask(connection: SshClient, command: NodeCommand, signal: AbortSignal): Promise<Answer> {
+export async function runNodeScript(
+  connection: SshClient,
+  command: NodeCommand,
+  signal: AbortSignal,
+): Promise<ScriptResult> {
   const token = randomBytes(8).toString('hex');
   const { status, stdout } = await runScript(connection, command, token, signal);
   const begin = stdout.indexOf(`${token}\n`);
@@ -45,8 +49,8 @@ export async function ask(connection: SshClient, command: NodeCommand, signal: A
 }
 
 /** The command words that run a script from standard input with these arguments. */
-export function scriptWords(token: string, words: readonly string[]): readonly string[] {
-  return ['sh', '-s', '--', token, ...words];
+export function scriptCommand(token: string, args: readonly string[]): readonly string[] {
+  return ['sh', '-s', '--', token, ...args];
 }
 
 export function scriptText(script: URL): string {
@@ -59,12 +63,12 @@ export function scriptText(script: URL): string {
 
 async function runScript(
   connection: SshClient,
-  { script, words, timeoutMs, operation, asRoot = false }: NodeCommand,
+  { script, args, timeoutMs, operation, asRoot = false }: NodeCommand,
   token: string,
   signal: AbortSignal,
 ): Promise<CommandResult> {
   const command = {
-    line: wordLine([...(asRoot ? ['sudo', '-n', '--'] : []), ...scriptWords(token, words)]),
+    line: commandLine([...(asRoot ? ['sudo', '-n', '--'] : []), ...scriptCommand(token, args)]),
     stdin: scriptText(script),
     // A script treats the end of its standard input as the end of the daemon.
     endStdin: false,
@@ -83,9 +87,9 @@ async function runScript(
     throw new NodeUnreachable({
       operation,
       target: connection.target,
-      message: `${operation}: ${error.message}${text === '' ? '' : `; it said: ${text}`}`,
+      message: `${operation}: ${error.message}${text === '' ? '' : `; its output: ${text}`}`,
       retryable: true,
-      hint: 'it is tried again automatically',
+      hint: 'sos-ci retries automatically',
       cause: error,
     });
   }
@@ -99,10 +103,10 @@ function noShell(command: NodeCommand, target: string, status: number, text: str
   return new OperationError({
     operation: command.operation,
     target,
-    message: `the node ran no script of ours (exit status ${status}): ${endOf(text) || 'it said nothing'}`,
+    message: `the node did not run our script (exit status ${status}): ${endOf(text) || 'no output'}`,
     retryable: false,
     hint: command.asRoot
-      ? 'a run belongs to another user: let the account use sudo without a password, or end the run by hand'
+      ? 'a run belongs to another user: let the account use sudo without a password, or stop the run by hand'
       : 'the account on the node needs a shell that runs sh, and no forced command',
   });
 }

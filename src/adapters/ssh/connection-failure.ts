@@ -21,44 +21,52 @@ export function nodeError(
 ): OperationError {
   const target = nodeName(address);
   const why = cause === null ? 'closed by the node' : errorText(cause);
-  const away = (operation: string, message: string, hint: string) =>
+  const unreachable = (operation: string, message: string, hint: string) =>
     new NodeUnreachable({ operation, target, message, retryable: true, hint, unreachable: true, cause });
   const noSftp = (message: string, hint: string) =>
     new OperationError({ operation: 'open SFTP', target, message, retryable: false, hint, cause });
   switch (kind) {
     case 'key-refused':
-      return away(
+      return unreachable(
         'log in to node',
         `${target} does not accept the key ${limits.keyFile}`,
         `add ${limits.keyFile}.pub to ~/.ssh/authorized_keys of ${address.user} on the node`,
       );
     case 'no-common-algorithm':
-      return away(
+      return unreachable(
         'connect to node',
         `no agreement with ${target}: ${why}`,
-        'its SSH server knows none of the algorithms of this client, or no key of the type that is pinned',
+        'its SSH server supports none of the algorithms of this client, or has no key of the pinned type',
       );
     case 'connect-timeout':
-      return away(
+      return unreachable(
         'connect to node',
         `no connection to ${target} within ${formatLimit(limits.connectTimeoutMs)}`,
         'check network and firewall, and whether the node is up',
       );
     case 'too-many-connections':
-      return away('connect to node', `${target} has too many connections`, 'see what else logs in there');
+      return unreachable(
+        'connect to node',
+        `${target} has too many connections`,
+        'check what else logs in to it',
+      );
     case 'unreachable':
-      return away('connect to node', `no connection to ${target}: ${why}`, socketHint(cause, address.port));
+      return unreachable(
+        'connect to node',
+        `no connection to ${target}: ${why}`,
+        socketHint(cause, address.port),
+      );
     case 'stopped':
       return new AbortedError(during === 'connect' ? 'connect to node' : 'open channel', target);
     case 'sftp-protocol':
       return noSftp(
-        `the SFTP server of ${target} answers with something else: ${why}`,
+        `the SFTP server of ${target} sends something other than SFTP: ${why}`,
         'the account needs no forced command, and start-up files of its shell that print nothing without a terminal',
       );
     case 'sftp-not-runnable':
       return noSftp(
         `the SFTP server of ${target} cannot be run (exit status ${levelAndCode(cause).code})`,
-        'install the program that `Subsystem sftp` of sshd_config on the node names, or name internal-sftp there',
+        'install the program that `Subsystem sftp` of sshd_config on the node names, or set it to internal-sftp',
       );
     case 'sftp-refused':
       return noSftp(
@@ -66,10 +74,10 @@ export function nodeError(
         'put `Subsystem sftp internal-sftp` into sshd_config on the node',
       );
     case 'lost':
-      return away(
+      return unreachable(
         'keep connection to node',
         `connection to ${target} lost: ${why}`,
-        'it is made again automatically',
+        'sos-ci reconnects automatically',
       );
   }
 }

@@ -16,8 +16,8 @@ export interface Access {
 
 /** How long to wait for the node to complete a clean close. */
 const CLOSE_TIMEOUT_MS = 1_000;
-/** The form of command words: no login shell on a node interprets any of these characters. */
-export const WORD = /^[A-Za-z0-9_@%+=:,./-]+$/;
+/** The form of command-line arguments: no login shell on a node interprets any of these characters. */
+export const PLAIN_ARGUMENT = /^[A-Za-z0-9_@%+=:,./-]+$/;
 
 /** Rejects with `NodeUnreachable` for transient failures, and with another OperationError for permanent ones. */
 export function connectToNode(
@@ -38,9 +38,9 @@ export function connectToNode(
   return SshClient.open(access, signal);
 }
 
-/** Joins our own words to a command line. */
-export function wordLine(words: readonly string[]): string {
-  const odd = words.find((word) => !WORD.test(word));
-  if (odd !== undefined) throw new Error(`not a word for a command line: ${JSON.stringify(odd)}`);
-  return words.join(' ');
+/** Joins our own arguments to a command line. */
+export function commandLine(args: readonly string[]): string {
+  const invalid = args.find((word) => !PLAIN_ARGUMENT.test(word));
+  if (invalid !== undefined) throw new Error(`not a plain argument: ${JSON.stringify(invalid)}`);
+  return args.join(' ');
 }

@@ -48,11 +48,11 @@ export async function fetchTree(
   const { server, timeoutMs, paths } = request;
   const node = nodes.get(server);
   const waitMs = Math.min(node.config.reconnectTimeoutMs, timeoutMs * WAIT_SHARE);
-  const effort = { operation: 'collect evidence', timeoutMs: waitMs, awayOnly: true, signal };
+  const task = { operation: 'collect evidence', timeoutMs: waitMs, outageOnly: true, signal };
   // Files on which the node hung. A retry skips them.
   const hung = new Set<string>();
   try {
-    return await node.using(effort, (connection, within, alive) =>
+    return await node.using(task, (connection, within, alive) =>
       NodeFiles.using(connection, node.config.commandTimeoutMs, within, async (files) => {
         alive();
         const root = workTree(node.address.directory);

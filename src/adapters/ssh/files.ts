@@ -23,7 +23,7 @@ export class FileRequestRefused extends OperationError {
       target,
       message: `${target} refused a file request: ${message}`,
       retryable: true,
-      hint: 'see whether the node has room, and whether the account may write to the directory of the provider',
+      hint: 'check the free disk space on the node, and that the account may write to the directory of the provider',
     });
     this.code = code;
   }
@@ -32,7 +32,7 @@ export class FileRequestRefused extends OperationError {
 /** The size of one read request, and the number of concurrent read requests for one file. */
 const CHUNK_BYTES = 32 * 1024;
 const AHEAD = 8;
-/** One write: the node answers it within the timeout of a request, also over a slow line. */
+/** One write: the node answers it within the timeout of a request, even over a slow line. */
 const WRITE_BYTES = 256 * 1024;
 
 export class NodeFiles {
@@ -46,8 +46,8 @@ export class NodeFiles {
     this.#sftp = sftp;
     this.#target = target;
     this.#timeoutMs = timeoutMs;
-    sftp.on('error', (error: Error) => this.#fail(this.#away(errorText(error), error)));
-    sftp.on('close', () => this.#fail(this.#away('its SFTP session ended', null)));
+    sftp.on('error', (error: Error) => this.#fail(this.#unreachable(errorText(error), error)));
+    sftp.on('close', () => this.#fail(this.#unreachable('its SFTP session ended', null)));
   }
 
   /** Runs `work` with its own session. `timeoutMs` applies to each request. */
@@ -77,27 +77,27 @@ export class NodeFiles {
 
   /** Replaces the file atomically. */
   async put(path: string, content: string | Buffer): Promise<void> {
-    const making = `${path}.${randomBytes(4).toString('hex')}`;
-    await this.create(making, typeof content === 'string' ? Buffer.from(content, 'utf8') : content);
-    await this.#ask<void>((done) => this.#sftp.ext_openssh_rename(making, path, done));
+    const temporary = `${path}.${randomBytes(4).toString('hex')}`;
+    await this.create(temporary, typeof content === 'string' ? Buffer.from(content, 'utf8') : content);
+    await this.#request<void>((done) => this.#sftp.ext_openssh_rename(temporary, path, done));
   }
 
   /** Writes a file that does not exist yet. */
   async create(path: string, content: Buffer, mode = 0o600): Promise<void> {
-    const handle = await this.#ask<Buffer>((done) => this.#sftp.open(path, 'wx', { mode }, done));
+    const handle = await this.#request<Buffer>((done) => this.#sftp.open(path, 'wx', { mode }, done));
     for (let at = 0; at < content.length; at += WRITE_BYTES) {
       const length = Math.min(WRITE_BYTES, content.length - at);
-      await this.#ask<void>((done) => this.#sftp.write(handle, content, at, length, at, done));
+      await this.#request<void>((done) => this.#sftp.write(handle, content, at, length, at, done));
     }
     await this.close(handle);
   }
 
   /** Creates the directories from `root`, which exists, down to `path` below it. */
   async makeDirectories(root: string, path: string): Promise<void> {
-    let made = root;
+    let created = root;
     for (const name of path.slice(root.length + 1).split('/')) {
-      made = `${made}/${name}`;
-      await this.#ask<void>((done) => this.#sftp.mkdir(made, { mode: 0o700 }, done)).catch((error) => {
+      created = `${created}/${name}`;
+      await this.#request<void>((done) => this.#sftp.mkdir(created, { mode: 0o700 }, done)).catch((error) => {
         // SFTP has no error code for a path that already exists; if the path is not a directory, the next step fails.
         if (!(error instanceof FileRequestRefused) || error.code !== SFTP_STATUS.FAILURE) throw error;
       });
@@ -106,25 +106,25 @@ export class NodeFiles {
 
   /** Sends a file of this host. Only the signal bounds it: the time depends on the file's size. */
   putFile(from: string, to: string): Promise<void> {
-    return this.#ask<void>((done) => this.#sftp.fastPut(from, to, { mode: 0o600 }, done), false);
+    return this.#request<void>((done) => this.#sftp.fastPut(from, to, { mode: 0o600 }, done), false);
   }
 
   lstat(path: string): Promise<SftpStats> {
-    return this.#ask<SftpStats>((done) => this.#sftp.lstat(path, done));
+    return this.#request<SftpStats>((done) => this.#sftp.lstat(path, done));
   }
 
   realpath(path: string): Promise<string> {
-    return this.#ask<string>((done) => this.#sftp.realpath(path, done));
+    return this.#request<string>((done) => this.#sftp.realpath(path, done));
   }
 
   openDirectory(path: string): Promise<Buffer> {
-    return this.#ask<Buffer>((done) => this.#sftp.opendir(path, done));
+    return this.#request<Buffer>((done) => this.#sftp.opendir(path, done));
   }
 
   /** The next entries of an open directory, as many as the node sends per request; null at the end. */
   async readDirectory(handle: Buffer): Promise<readonly SftpEntry[] | null> {
     try {
-      return await this.#ask<SftpEntry[]>((done) => this.#sftp.readdir(handle, done));
+      return await this.#request<SftpEntry[]>((done) => this.#sftp.readdir(handle, done));
     } catch (error) {
       if (error instanceof FileRequestRefused && error.code === SFTP_STATUS.EOF) return null;
       throw error;
@@ -132,31 +132,31 @@ export class NodeFiles {
   }
 
   open(path: string): Promise<Buffer> {
-    return this.#ask<Buffer>((done) => this.#sftp.open(path, 'r', done));
+    return this.#request<Buffer>((done) => this.#sftp.open(path, 'r', done));
   }
 
   fstat(handle: Buffer): Promise<SftpStats> {
-    return this.#ask<SftpStats>((done) => this.#sftp.fstat(handle, done));
+    return this.#request<SftpStats>((done) => this.#sftp.fstat(handle, done));
   }
 
   close(handle: Buffer): Promise<void> {
-    return this.#ask<void>((done) => this.#sftp.close(handle, done));
+    return this.#request<void>((done) => this.#sftp.close(handle, done));
   }
 
   /** The first `limit` bytes of an open file, whatever length the node reports. */
   async *read(handle: Buffer, limit: number): AsyncGenerator<Buffer> {
     const ahead: Promise<Buffer | null>[] = [];
-    let asked = 0;
-    const askMore = (): void => {
-      while (ahead.length < AHEAD && asked < limit) {
-        const part = this.#readAt(handle, asked, Math.min(CHUNK_BYTES, limit - asked));
+    let requested = 0;
+    const requestMore = (): void => {
+      while (ahead.length < AHEAD && requested < limit) {
+        const part = this.#readAt(handle, requested, Math.min(CHUNK_BYTES, limit - requested));
         // The part is awaited later, or never if the work ends first.
         part.catch(() => {});
         ahead.push(part);
-        asked += CHUNK_BYTES;
+        requested += CHUNK_BYTES;
       }
     };
-    for (askMore(); ahead.length > 0; askMore()) {
+    for (requestMore(); ahead.length > 0; requestMore()) {
       const part = await ahead.shift();
       if (part === undefined || part === null) return;
       yield part;
@@ -170,7 +170,7 @@ export class NodeFiles {
     let got = 0;
     while (got < length) {
       const wanted = length - got;
-      const bytes = await this.#ask<number>((done) =>
+      const bytes = await this.#request<number>((done) =>
         this.#sftp.read(handle, buffer, got, wanted, position + got, done),
       );
       if (bytes === 0) break;
@@ -180,7 +180,7 @@ export class NodeFiles {
   }
 
   /** With `bounded` false, only the signal ends the request. */
-  #ask<T>(ask: (done: (error?: Error | null, answer?: T) => void) => void, bounded = true): Promise<T> {
+  #request<T>(send: (done: (error?: Error | null, answer?: T) => void) => void, bounded = true): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#failed !== null) return reject(this.#failed);
       const end = (): void => {
@@ -195,18 +195,18 @@ export class NodeFiles {
         // The oldest request caused the hang; later requests only wait behind it.
         const message = `no answer to a file request within ${formatLimit(this.#timeoutMs)}`;
         fail(new FileRequestTimeout(this.#fields(message, null)));
-        this.#fail(this.#away(message, null));
+        this.#fail(this.#unreachable(message, null));
       });
       this.#failures.add(fail);
       try {
-        ask((error, answer) => {
+        send((error, answer) => {
           end();
           if (error === undefined || error === null) resolve(answer as T);
           else reject(this.#failed ?? this.#translate(error));
         });
       } catch (error) {
         end();
-        reject(this.#failed ?? this.#away(errorText(error), error));
+        reject(this.#failed ?? this.#unreachable(errorText(error), error));
       }
     });
   }
@@ -217,10 +217,10 @@ export class NodeFiles {
     const answered = typeof code === 'number' && code !== SFTP_STATUS.CONNECTION_LOST;
     return answered
       ? new FileRequestRefused(code, this.#target, errorText(error))
-      : this.#away(errorText(error), error);
+      : this.#unreachable(errorText(error), error);
   }
 
-  #away(message: string, cause: unknown): NodeUnreachable {
+  #unreachable(message: string, cause: unknown): NodeUnreachable {
     return new NodeUnreachable(this.#fields(message, cause));
   }
 
@@ -230,7 +230,7 @@ export class NodeFiles {
       target: this.#target,
       message: `files of ${this.#target}: ${message}`,
       retryable: true,
-      hint: 'does its SSH server offer SFTP, and is its disk alive?',
+      hint: 'check that its SSH server offers SFTP, and that its disk works',
       cause,
     };
   }

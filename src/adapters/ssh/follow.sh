@@ -1,12 +1,12 @@
-# Shows what a run on a node writes, and says how it ended. Comes over standard input, to `sh -s`; when that is closed, it
-# ends with all that it has started.
+# Prints the output of a run on a node, and reports how it ended. Sent over standard input to `sh -s`; when that is closed, it
+# ends with all its processes.
 #
-#   TOKEN RUNDIR OFFSET    the token on both outputs, then the log from this byte on; OFFSET `-`: no log; `look`: no waiting
+#   TOKEN RUNDIR OFFSET    the token on both outputs, then the log from this byte on; OFFSET `-`: no log; `look`: do not wait
 #
-# Exit 0: the run has ended, all of the log was shown, and standard error holds `BEGAN ENDED NOW` and what `rc` says. These are
-# the times of `pid` and `rc`, and now: seconds of the node's clock, with fractions.
-# Exit 4: it is gone without an ending. Exit 3: something has changed, ask again. Exit 5: it goes on (`look`). While the run
-# goes on, this blocks on the runner's own lock, and after that on the lock of all that the run has started.
+# Exit 0: the run has ended, all of the log was printed, and standard error has `BEGAN ENDED NOW` and the text of `rc`. These
+# are the times of `pid` and `rc`, and the current time: seconds of the node's clock, with fractions.
+# Exit 4: the run is gone without an ending. Exit 3: its state has changed, call again. Exit 5: it still runs (`look`). While
+# the run continues, this blocks on the runner's own lock, and after that on the lock of all its processes.
 set -u
 
 main() {
@@ -44,12 +44,12 @@ main() {
   leave 3
 }
 
-# A free lock is one that can be shared: the followers themselves share it.
+# Tests with a shared lock, because other followers share the lock too.
 is_free() {
   flock -n -s "$dir/$1" true 2>/dev/null
 }
 
-# What a test has put in the place of the log is not opened.
+# Only a regular file is opened, because a test may replace the log.
 is_shown() {
   case $offset in *[!0-9]*) return 1 ;; esac
   [ -f "$dir/log" ] && [ ! -L "$dir/log" ]

@@ -1,7 +1,7 @@
-# Starts a run on a node, or finds the one that was started before. Comes over standard input, to `sh -s`.
+# Starts a run on a node, or finds the one that was started before. Sent over standard input to `sh -s`.
 #
-#   TOKEN RUNDIR WAIT    runs the file `launch` in this directory, unless something was started in it before: says
-#                        `started PID`, `found PID`, or `refused` and why. WAIT: seconds until it must stand
+#   TOKEN RUNDIR WAIT    runs the file `launch` in this directory, unless a run was started in it before. Prints
+#                        `started PID`, `found PID`, or `refused` and the reason. WAIT: seconds to wait for the start
 set -u
 umask 077
 
@@ -20,22 +20,22 @@ main() {
   fi
 }
 
-# Not as a background command: a shell starts those with SIGINT ignored, and tests would inherit that. `launch` says who it
-# is in the file that it is given, and becomes the runner, which ends by itself when another one has the lock.
+# Not as a background command: a shell starts those with SIGINT ignored, and tests would inherit that. `launch` writes
+# its process id to the given file, and becomes the runner, which exits if another runner has the lock.
 start() {
   setsid -f sh "$dir/launch" "$mine" </dev/null >/dev/null 2>>"$dir/runner.err"
   rounds=$(($1 * 20))
   until [ -s "$dir/pid" ] || [ "$rounds" -eq 0 ]; do
     rounds=$((rounds - 1))
     sleep 0.05
-    [ -z "$started" ] || kill -s 0 "$started" 2>/dev/null || others
+    [ -z "$started" ] || kill -s 0 "$started" 2>/dev/null || await_other
     [ ! -s "$mine" ] || read -r started <"$mine"
   done
   [ ! -s "$mine" ] || read -r started <"$mine"
 }
 
-# It has ended without a pid of its own: another one's is about to come, or none is.
-others() {
+# Our runner has ended without writing a pid: the pid of another runner may still appear.
+await_other() {
   rounds=$((rounds < 20 ? rounds : 20))
   started=gone
 }

@@ -1,17 +1,17 @@
 /**
  * Starts a run on a node, or finds the one that was started before, so that there are never two. A call that is
- * repeated after a cut connection continues from wherever the last one stopped.
+ * repeated after a cut connection continues where the last one stopped.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path/posix';
 import { OperationError } from '../../errors.ts';
 import { RUNNER, type RunBounds } from '../run/runner-protocol.ts';
 import type { SshClient } from './client/client.ts';
-import { type Answer, ask } from './command.ts';
+import { runNodeScript, type ScriptResult } from './command.ts';
 import { NodeFiles } from './files.ts';
 import { type Launch, launchText } from './launch-script.ts';
 
-export interface Launching extends Launch, RunBounds {
+export interface LaunchOptions extends Launch, RunBounds {
   /** The server's own directory on the node, which exists. */
   readonly server: string;
   readonly commandTimeoutMs: number;
@@ -21,22 +21,22 @@ const SCRIPT = new URL('./launch.sh', import.meta.url);
 
 /** Returns the runner's process id on the node, and whether this call started it. */
 export async function launch(
-  run: Launching,
+  run: LaunchOptions,
   connection: SshClient,
   signal: AbortSignal,
-): Promise<{ readonly pid: number; readonly ours: boolean }> {
+): Promise<{ readonly pid: number; readonly startedHere: boolean }> {
   const { directory, commandTimeoutMs, startTimeoutMs } = run;
   await NodeFiles.using(connection, commandTimeoutMs, signal, async (files) => {
     await files.makeDirectories(run.server, directory);
     await files.put(join(directory, 'runner.sh'), readFileSync(RUNNER, 'utf8'));
     await files.put(join(directory, 'launch'), launchText(run));
   });
-  const answer = await ask(
+  const answer = await runNodeScript(
     connection,
     {
       operation: 'start stage',
       script: SCRIPT,
-      words: [directory, String(Math.ceil(startTimeoutMs / 1000))],
+      args: [directory, String(Math.ceil(startTimeoutMs / 1000))],
       timeoutMs: startTimeoutMs + commandTimeoutMs,
     },
     signal,
@@ -45,16 +45,16 @@ export async function launch(
 }
 
 function readAnswer(
-  { status, output }: Answer,
+  { status, output }: ScriptResult,
   target: string,
-): { readonly pid: number; readonly ours: boolean } {
+): { readonly pid: number; readonly startedHere: boolean } {
   const [, word, number] = /^(started|found) (\d{1,10})\n$/.exec(output) ?? [];
-  if (status === 0 && number !== undefined) return { pid: Number(number), ours: word === 'started' };
+  if (status === 0 && number !== undefined) return { pid: Number(number), startedHere: word === 'started' };
   const detail = output
     .replace(/^refused\n/, '')
     .trim()
     .slice(-500);
-  throw failure(target, `the runner gave up: ${detail === '' ? `exit status ${status}` : detail}`);
+  throw failure(target, `the runner did not start: ${detail === '' ? `exit status ${status}` : detail}`);
 }
 
 function failure(target: string, message: string): OperationError {
@@ -63,6 +63,6 @@ function failure(target: string, message: string): OperationError {
     target,
     message,
     retryable: true,
-    hint: 'see runner.err in the run directory on the node, and whether it has room and util-linux',
+    hint: 'check runner.err in the run directory on the node, its free disk space, and that it has util-linux',
   });
 }

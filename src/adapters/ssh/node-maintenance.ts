@@ -1,6 +1,6 @@
 /**
- * What providers do on a node before and after a job: create its directory, run an operator's command there, and remove
- * everything that a server left, processes first.
+ * The operations of providers on a node before and after a job: create its directory, run an operator's command there,
+ * and remove all leftovers of a server, processes first.
  */
 import { randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
@@ -9,8 +9,8 @@ import { AbortedError, OperationError, raceAbort } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import type { RunBounds } from '../run/runner-protocol.ts';
 import { formatAddress, type NodeAddress } from './address.ts';
-import type { Answer } from './command.ts';
-import { ask } from './command.ts';
+import type { ScriptResult } from './command.ts';
+import { runNodeScript } from './command.ts';
 import { probeFiles } from './files.ts';
 import { launch } from './launch.ts';
 import type { NodePool } from './node-pool.ts';
@@ -62,19 +62,19 @@ export class NodeMaintenance {
   /** Waits until cloud-init has finished. Resolves to false when the server has none. Rejects when it failed. */
   async awaitCloudInit(server: Server, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
     const operation = 'wait for cloud-init';
-    const command = { operation, script: CLOUD_INIT, words: [], timeoutMs };
+    const command = { operation, script: CLOUD_INIT, args: [], timeoutMs };
     const node = this.#options.nodes.get(server);
     const { output } = await node.using({ operation, timeoutMs, signal }, (connection, within) =>
-      ask(connection, command, within),
+      runNodeScript(connection, command, within),
     );
-    const said = output.trim();
-    if (said === 'finished' || said === 'absent') return said === 'finished';
+    const result = output.trim();
+    if (result === 'finished' || result === 'absent') return result === 'finished';
     throw new OperationError({
       operation,
       target: server.address,
-      message: said.slice(-500).replaceAll(/\s*\n\s*/g, '; ') || 'it failed and says nothing',
+      message: result.slice(-500).replaceAll(/\s*\n\s*/g, '; ') || 'it failed without a message',
       retryable: true,
-      hint: 'look at /var/log/cloud-init-output.log on a server of this image',
+      hint: 'check /var/log/cloud-init-output.log on a server of this image',
     });
   }
 
@@ -93,9 +93,9 @@ export class NodeMaintenance {
       outputLimitBytes: OUTPUT_LIMIT_BYTES,
       environment: { SOS_CI_SERVER: server.id },
     };
-    const effort = { operation: 'start command', timeoutMs: reconnectTimeoutMs, signal };
+    const task = { operation: 'start command', timeoutMs: reconnectTimeoutMs, signal };
     try {
-      await node.using(effort, (connection, within) => launch(work, connection, within));
+      await node.using(task, (connection, within) => launch(work, connection, within));
       const after = Promise.resolve();
       const follow = new RunFollower({ node, directory, mirror, limitBytes: 2 * OUTPUT_LIMIT_BYTES, after });
       const { ended, detach } = follow.watch(() => {});
@@ -104,7 +104,7 @@ export class NodeMaintenance {
       await follow.closed;
       if (outcome?.how === 'exited' && outcome.code === 0) return;
       const log = await readFile(join(mirror, 'log'), 'utf8').catch(() => '');
-      const how = outcome === null ? 'it goes on' : JSON.stringify(outcome);
+      const how = outcome === null ? 'still running' : JSON.stringify(outcome);
       const failed = commandFailed(server, argv, how, log);
       throw outcome === null ? new AbortedError('run command on node', server.address, failed) : failed;
     } finally {
@@ -116,8 +116,8 @@ export class NodeMaintenance {
   async wipe(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const { nodes, graceMs, killTimeoutMs } = this.#options;
     const node = nodes.get(server);
-    const words = ['server', server.id, node.address.directory, seconds(graceMs), seconds(killTimeoutMs)];
-    await stopOnNode(node, { operation: 'clear node', words, timeoutMs }, signal, (answer) =>
+    const args = ['server', server.id, node.address.directory, seconds(graceMs), seconds(killTimeoutMs)];
+    await stopOnNode(node, { operation: 'clear node', args, timeoutMs }, signal, (answer) =>
       uncleared(server, answer),
     );
   }
@@ -139,13 +139,13 @@ function commandFailed(server: Server, argv: readonly string[], how: string, log
   });
 }
 
-function uncleared(server: Server, { status, output }: Answer): OperationError {
+function uncleared(server: Server, { status, output }: ScriptResult): OperationError {
   const detail = output.trim().slice(-500);
   return new OperationError({
     operation: 'clear node',
     target: server.address,
     message: detail === '' ? `exit status ${status}` : detail,
     retryable: true,
-    hint: 'look on the node for processes in state D, for mounts, and for files of another user in the directory',
+    hint: 'check the node for processes in state D, for mounts, and for files of another user in the directory',
   });
 }

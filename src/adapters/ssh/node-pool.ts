@@ -5,7 +5,7 @@
 import type { SshConfig } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
-import { type Effort, Node } from './node.ts';
+import { Node, type NodeTask } from './node.ts';
 import { pinNew, unpin } from './pinned-key.ts';
 
 export interface NodePoolOptions {
@@ -39,8 +39,8 @@ export class NodePool {
   }
 
   /** Waits until the server accepts the login. */
-  async reach(server: Server, effort: Effort): Promise<void> {
-    await this.get(server).using(effort, async () => {});
+  async reach(server: Server, task: NodeTask): Promise<void> {
+    await this.get(server).using(task, async () => {});
   }
 
   /** Called when the server is deleted or no longer needed. */
@@ -73,8 +73,8 @@ function unknownProvider(provider: string): OperationError {
   return new OperationError({
     operation: 'reach node',
     target: provider,
-    message: 'the provider of this server is not in the configuration any more',
+    message: 'the provider of this server is no longer in the configuration',
     retryable: false,
-    hint: 'put the provider back until its jobs have ended',
+    hint: 'add the provider again until its jobs have ended',
   });
 }

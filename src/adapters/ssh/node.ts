@@ -18,13 +18,13 @@ import { connectToNode } from './connection.ts';
 import { NodeLost, NodeUnreachable } from './connection-failure.ts';
 import { PinnedKey } from './pinned-key.ts';
 
-export interface Effort {
+export interface NodeTask {
   /** The purpose, in an operator's terms. */
   readonly operation: string;
   /** The total time, including the wait for an unreachable node. */
   readonly timeoutMs: number;
   /** True: the timeout runs only until `work` calls `alive`, and restarts when the connection is cut. */
-  readonly awayOnly?: boolean;
+  readonly outageOnly?: boolean;
   readonly onContact?: ContactListener;
   readonly signal: AbortSignal;
 }
@@ -54,45 +54,45 @@ export class Node {
   }
 
   /** Runs `work` on a connection, and again on the next one when the node became unreachable meanwhile. */
-  async using<T>(effort: Effort, work: Work<T>): Promise<T> {
-    const over = new AbortController();
-    const arm = () => after(effort.timeoutMs, () => over.abort());
-    let late: Cancel | null = arm();
+  async using<T>(task: NodeTask, work: Work<T>): Promise<T> {
+    const deadline = new AbortController();
+    const startDeadline = () => after(task.timeoutMs, () => deadline.abort());
+    let cancelDeadline: Cancel | null = startDeadline();
     const alive = (): void => {
-      if (effort.awayOnly !== true || late === null) return;
-      late();
-      late = null;
+      if (task.outageOnly !== true || cancelDeadline === null) return;
+      cancelDeadline();
+      cancelDeadline = null;
     };
-    const signal = AbortSignal.any([effort.signal, over.signal, this.#closing.signal]);
+    const signal = AbortSignal.any([task.signal, deadline.signal, this.#closing.signal]);
     let last: NodeUnreachable | null = null;
     this.#begin();
     try {
       for (;;) {
-        if (signal.aborted) throw this.#tooLate(effort, over.signal, last);
+        if (signal.aborted) throw this.#timeoutError(task, deadline.signal, last);
         try {
           const connection = await this.#connected(signal);
           last = null;
-          effort.onContact?.('back');
+          task.onContact?.('back');
           return await work(connection, signal, alive);
         } catch (error) {
           // An error caused by this abort is not the cause to report. Any other error is, even when it occurs at the
           // same time.
           const cutOff = error instanceof AbortedError || error instanceof NodeUnreachable;
-          if (signal.aborted && cutOff) throw this.#tooLate(effort, over.signal, last);
+          if (signal.aborted && cutOff) throw this.#timeoutError(task, deadline.signal, last);
           if (!(error instanceof NodeUnreachable)) throw error;
           last = error;
-          effort.onContact?.('away');
-          late ??= arm();
+          task.onContact?.('away');
+          cancelDeadline ??= startDeadline();
           await sleep(this.config.backoffMinMs, signal);
         }
       }
     } finally {
-      late?.();
+      cancelDeadline?.();
       this.#end();
     }
   }
 
-  /** The keys by which the node is known. Empty before the first connection, unless one is configured. */
+  /** The pinned host keys of the node. Empty before the first connection, unless one is configured. */
   async hostKeys(): Promise<readonly Buffer[]> {
     return (await this.#readPinned()).blobs;
   }
@@ -167,13 +167,13 @@ export class Node {
     this.#cancelIdle = after(this.config.idleMs, close, { unref: true });
   }
 
-  #tooLate(effort: Effort, over: AbortSignal, last: NodeUnreachable | null): OperationError {
+  #timeoutError(task: NodeTask, deadline: AbortSignal, last: NodeUnreachable | null): OperationError {
     const target = nodeName(this.address);
-    if (!over.aborted || effort.signal.aborted || this.#closing.signal.aborted) {
-      return new AbortedError(effort.operation, target, last);
+    if (!deadline.aborted || task.signal.aborted || this.#closing.signal.aborted) {
+      return new AbortedError(task.operation, target, last);
     }
-    const limit = formatLimit(effort.timeoutMs);
-    const { awayOnly = false, operation } = effort;
+    const limit = formatLimit(task.timeoutMs);
+    const { outageOnly = false, operation } = task;
     const since = last === null ? null : this.#unreachableSince;
     const what =
       since === null
@@ -182,12 +182,12 @@ export class Node {
     const fields = {
       operation,
       target,
-      message: last === null ? what : `${what}; last: ${last.message}`,
+      message: last === null ? what : `${what}; last error: ${last.message}`,
       retryable: true,
-      hint: last?.hint ?? 'see whether the node is overloaded',
+      hint: last?.hint ?? 'check whether the node is overloaded',
       unreachable: since !== null,
       cause: last,
     };
-    return awayOnly ? new NodeLost(fields) : new OperationError(fields);
+    return outageOnly ? new NodeLost(fields) : new OperationError(fields);
   }
 }

@@ -13,7 +13,7 @@ import { allHostKeyAlgorithms, fingerprint, hostKeyAlgorithms, keyType } from '.
 import { removeWithTemporaries, writeAtomically } from '../run/atomic-file.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
 
-type Which = Pick<Server, 'id' | 'provider'>;
+type PinnedServer = Pick<Server, 'id' | 'provider'>;
 
 export class PinnedKey {
   /** Null: the keys are not saved. */
@@ -28,14 +28,14 @@ export class PinnedKey {
   }
 
   /**
-   * Reads the pinned keys; `target` is for messages. Without a pin file, `otherwise` supplies the keys; if it supplies
+   * Reads the pinned keys; `target` is for messages. Without a pin file, `fallback` supplies the keys; if it supplies
    * none, the first key that the server presents is accepted.
    */
   static async read(
     stateDir: string,
-    server: Which,
+    server: PinnedServer,
     target: string,
-    otherwise: () => Promise<readonly Buffer[]>,
+    fallback: () => Promise<readonly Buffer[]>,
   ): Promise<PinnedKey> {
     const file = pinFile(stateDir, server);
     try {
@@ -44,7 +44,7 @@ export class PinnedKey {
       if (blobs.length === 0 || blobs.some((blob) => keyType(blob) === null)) throw damaged(file);
       return new PinnedKey(file, target, blobs);
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') return new PinnedKey(file, target, await otherwise());
+      if (errorCode(error) === 'ENOENT') return new PinnedKey(file, target, await fallback());
       throw fileError('read pinned host key', file, error);
     }
   }
@@ -79,7 +79,7 @@ export class PinnedKey {
     return new OperationError({
       operation: 'verify host key',
       target: this.#target,
-      message: `${this.#target} shows ${named(presented)}, pinned for this server is ${this.#blobs.map(named).join(' or ')}`,
+      message: `${this.#target} shows ${named(presented)}, but ${this.#blobs.map(named).join(' or ')} is pinned for this server`,
       retryable: false,
       hint: "this may be an attack, or another host has the address: compare with the node's operator, and correct the configuration",
     });
@@ -87,7 +87,7 @@ export class PinnedKey {
 }
 
 /** Pins keys before the first contact. An existing pin file is kept. */
-export async function pinNew(stateDir: string, server: Which, keys: readonly Buffer[]): Promise<void> {
+export async function pinNew(stateDir: string, server: PinnedServer, keys: readonly Buffer[]): Promise<void> {
   const file = pinFile(stateDir, server);
   const known = await access(file).then(
     () => true,
@@ -97,11 +97,11 @@ export async function pinNew(stateDir: string, server: Which, keys: readonly Buf
 }
 
 /** Removes the pin of a deleted server. */
-export async function unpin(stateDir: string, server: Which): Promise<void> {
+export async function unpin(stateDir: string, server: PinnedServer): Promise<void> {
   await removeWithTemporaries(pinFile(stateDir, server));
 }
 
-function pinFile(stateDir: string, { provider, id }: Which): string {
+function pinFile(stateDir: string, { provider, id }: PinnedServer): string {
   const name = `${provider}-${id}`;
   const plain = /^[A-Za-z0-9][A-Za-z0-9._-]{0,120}$/.test(name);
   return join(stateDir, 'host-keys', plain ? name : createHash('sha256').update(name).digest('hex'));
@@ -120,7 +120,7 @@ function damaged(file: string): OperationError {
   return new OperationError({
     operation: 'read pinned host key',
     target: file,
-    message: 'it holds no host key',
+    message: 'it contains no host key',
     retryable: false,
     hint: 'remove the file if you trust the key that the node shows next',
   });

@@ -1,4 +1,4 @@
-/** Nodes as playbooks need them: prepared over our connection, and then reached by OpenSSH with the same keys. */
+/** Prepares nodes for playbooks over our connection; OpenSSH then reaches them with the same keys. */
 import { OperationError } from '../../errors.ts';
 import type { SecretValues } from '../../log.ts';
 import type { StageRun } from '../../machines/protocol/effects.ts';
@@ -6,7 +6,7 @@ import { readJobSecrets } from '../run/job-secrets.ts';
 import type { NodeLogin, PlaybookNodes } from '../run/playbook-node.ts';
 import { type RunStage, workTree } from '../run/stage-environment.ts';
 import type { SshClient } from './client/client.ts';
-import { ask } from './command.ts';
+import { runNodeScript } from './command.ts';
 import { NodeFiles } from './files.ts';
 import { prepareDirectory } from './prepare.ts';
 import { secretsFolder, sendSecrets } from './send-secrets.ts';
@@ -31,21 +31,21 @@ export class SshPlaybookNodes implements PlaybookNodes {
     const { reconnectTimeoutMs, commandTimeoutMs, keyFile } = node.config;
     const { host, port, user, directory } = node.address;
     const secrets = await readJobSecrets(spec.secrets ?? [], this.#options.redact);
-    const there = remoteDirectory(node, run);
-    const effort = { operation: 'start stage', timeoutMs: reconnectTimeoutMs, signal };
-    await node.using(effort, async (connection, within) => {
+    const remote = remoteDirectory(node, run);
+    const task = { operation: 'start stage', timeoutMs: reconnectTimeoutMs, signal };
+    await node.using(task, async (connection, within) => {
       await prepareDirectory(connection, directory, commandTimeoutMs, within);
-      // Root must not be the first to make it, or the account could not stop what runs there.
+      // If root created it first, the account could not stop the runs in it.
       await NodeFiles.using(connection, commandTimeoutMs, within, (files) =>
-        files.makeDirectories(directory, there.slice(0, there.lastIndexOf('/'))),
+        files.makeDirectories(directory, remote.slice(0, remote.lastIndexOf('/'))),
       );
       await sendSecrets(secrets, { connection, server: directory, commandTimeoutMs }, within);
-      await removeFiles(spec.removes ?? [], { connection, directory, there, commandTimeoutMs }, within);
+      await removeFiles(spec.removes ?? [], { connection, directory, remote, commandTimeoutMs }, within);
     });
     return {
       ...{ host, port, user, keyFile, directory },
       hostKeys: await node.hostKeys(),
-      runDirectory: there,
+      runDirectory: remote,
       secrets: secrets.length === 0 ? null : secretsFolder(directory),
     };
   }
@@ -61,25 +61,29 @@ async function removeFiles(
   to: {
     readonly connection: SshClient;
     readonly directory: string;
-    readonly there: string;
+    readonly remote: string;
     readonly commandTimeoutMs: number;
   },
   signal: AbortSignal,
 ): Promise<void> {
   if (paths.length === 0) return;
-  const { connection, directory, there, commandTimeoutMs } = to;
-  const list = `${there}.removes`;
+  const { connection, directory, remote, commandTimeoutMs } = to;
+  const list = `${remote}.removes`;
   await NodeFiles.using(connection, commandTimeoutMs, signal, (files) =>
     files.put(list, paths.map((path) => `${path}\n`).join('')),
   );
-  const command = { operation: 'start stage', script: REMOVE, words: [workTree(directory), list] };
-  const { status, output } = await ask(connection, { ...command, timeoutMs: commandTimeoutMs }, signal);
+  const command = { operation: 'start stage', script: REMOVE, args: [workTree(directory), list] };
+  const { status, output } = await runNodeScript(
+    connection,
+    { ...command, timeoutMs: commandTimeoutMs },
+    signal,
+  );
   if (status === 0) return;
   throw new OperationError({
     operation: 'start stage',
     target: connection.target,
     message: `earlier results cannot be removed: ${output.trim().slice(-500) || `exit status ${status}`}`,
     retryable: true,
-    hint: 'look at the work tree on the node',
+    hint: 'check the work tree on the node',
   });
 }

@@ -1,7 +1,7 @@
-# Makes a server's directory on a node and looks for the programs that are needed there. Comes over standard input, to
+# Creates a server's directory on a node and checks for the required programs. Sent over standard input to
 # `sh -s`.
 #
-#   TOKEN DIRECTORY    says `ready`, or `missing` and the programs that are
+#   TOKEN DIRECTORY    prints `ready`, or `missing` and the missing programs
 set -u
 umask 077
 

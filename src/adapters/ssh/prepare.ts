@@ -1,10 +1,10 @@
 /**
  * Creates a server's directory on a node and checks for the programs that every job needs. It is idempotent, so it runs
- * before everything that needs the directory, also for a server that another process created.
+ * before everything that needs the directory, even for a server that another process created.
  */
 import { OperationError } from '../../errors.ts';
 import type { SshClient } from './client/client.ts';
-import { type Answer, ask } from './command.ts';
+import { runNodeScript, type ScriptResult } from './command.ts';
 
 const SCRIPT = new URL('./prepare.sh', import.meta.url);
 
@@ -14,17 +14,17 @@ export async function prepareDirectory(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const command = { operation: 'prepare node', script: SCRIPT, words: [directory], timeoutMs };
-  const answer = await ask(connection, command, signal);
+  const command = { operation: 'prepare node', script: SCRIPT, args: [directory], timeoutMs };
+  const answer = await runNodeScript(connection, command, signal);
   if (answer.status !== 0 || answer.output !== 'ready\n')
     throw unprepared(connection.target, directory, answer);
 }
 
-function unprepared(target: string, directory: string, { status, output }: Answer): OperationError {
+function unprepared(target: string, directory: string, { status, output }: ScriptResult): OperationError {
   const [, missing] = /^missing((?: [a-z/]{1,20})+)\n$/.exec(output) ?? [];
   const problem =
     missing === undefined
-      ? `${directory} could not be made (${status}): ${output.trim().slice(-300)}`
+      ? `${directory} could not be created (${status}): ${output.trim().slice(-300)}`
       : `it lacks${missing}`;
   return new OperationError({
     operation: 'prepare node',

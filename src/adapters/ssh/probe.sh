@@ -1,10 +1,10 @@
-# Looks at a node and changes nothing. Comes over standard input, to `sh -s`.
+# Inspects a node without changing anything. Sent over standard input to `sh -s`.
 #
 #   TOKEN DIRECTORY [COMMAND...]
-#                      says, a line each: `missing` and the programs that are; `folder`, how far DIRECTORY is there and
-#                      `yes` or `no` for whether we may write to it; `absent` and the places, from 0, of the commands that
-#                      cannot be run; `free` and the kilobytes on DIRECTORY's file system; `group`
-#                      and `yes` or `no` for whether a runner may make a cgroup, which it finds out in the same way
+#                      prints, one per line: `missing` and the missing programs; `folder`, the deepest existing part of
+#                      DIRECTORY, and `yes` or `no` for write access to it; `absent` and the indexes, from 0, of the commands
+#                      that cannot be run; `free` and the kilobytes on DIRECTORY's file system; `group` and `yes` or `no` for
+#                      whether a runner may create a cgroup, tested in the same way
 set -u
 
 main() {
@@ -21,10 +21,10 @@ main() {
   [ -d "$there" ] && [ -w "$there" ] && [ -x "$there" ] && writable=yes
   echo "folder $there $writable"
   shift 2
-  place=0 absent=
+  index=0 absent=
   for command; do
     [ -f "$command" ] && [ -x "$command" ] || absent="$absent $place"
-    place=$((place + 1))
+    index=$((index + 1))
   done
   echo "absent$absent"
   set -- $( { LC_ALL=C df -Pk -- "$there" | tail -n 1; } 2>/dev/null)

@@ -9,8 +9,8 @@ import { readPrivateKey } from '../openssh/key-file.ts';
 import { fingerprint, keyType } from '../openssh/known-hosts.ts';
 import { type NodeAddress, nodeName } from './address.ts';
 import type { SshClient } from './client/client.ts';
-import { ask } from './command.ts';
-import { connectToNode, WORD } from './connection.ts';
+import { runNodeScript } from './command.ts';
+import { connectToNode, PLAIN_ARGUMENT } from './connection.ts';
 import { probeFiles } from './files.ts';
 import { PinnedKey } from './pinned-key.ts';
 
@@ -55,10 +55,10 @@ export async function probeNode(node: NodeToProbe, signal: AbortSignal): Promise
   const pinned = PinnedKey.forProbe(nodeName(address), known);
   const connection = await connectToNode({ address, privateKey, pinned, config }, signal);
   try {
-    const commands = node.commands.filter((path) => WORD.test(path));
-    const words = [address.directory, ...commands];
-    const command = { operation: 'look at node', script: SCRIPT, words, timeoutMs: config.commandTimeoutMs };
-    const { output } = await ask(connection, command, signal);
+    const commands = node.commands.filter((path) => PLAIN_ARGUMENT.test(path));
+    const args = [address.directory, ...commands];
+    const command = { operation: 'probe node', script: SCRIPT, args, timeoutMs: config.commandTimeoutMs };
+    const { output } = await runNodeScript(connection, command, signal);
     const unpinned = known.length > 0 ? null : shown(pinned);
     const facts = read(output, commands, connection.target);
     return { unpinned, ...facts, sftp: await filesProblem(connection, config.commandTimeoutMs, signal) };
@@ -107,11 +107,11 @@ function read(
     ) ?? [];
   if (missing === undefined || folder === undefined) {
     throw new OperationError({
-      operation: 'look at node',
+      operation: 'probe node',
       target,
-      message: `an answer that is none: ${output.trim().slice(-300)}`,
+      message: `an invalid answer: ${output.trim().slice(-300)}`,
       retryable: false,
-      hint: "log in by hand and look: does the account's shell run sh?",
+      hint: "log in by hand, and check that the account's shell runs sh",
     });
   }
   return {

@@ -20,14 +20,14 @@ export interface WalkOptions {
   readonly hung: Set<string>;
 }
 
-/** Concurrent files. Over a slow link each file costs a few round trips. */
-const TOGETHER = 8;
+/** Over a slow link each file costs a few round trips. */
+const CONCURRENT_FILES = 8;
 /** The greatest length that a file on this host can be given. */
-const LONGEST_FILE = 2 ** 42;
+const MAX_FILE_BYTES = 2 ** 42;
 
 export class RemoteWalk {
   readonly #options: WalkOptions;
-  readonly #passedOver = new Map<string, string>();
+  readonly #skipped = new Map<string, string>();
   readonly #seen = new Set<string>();
   readonly #running = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | null = null;
@@ -50,12 +50,12 @@ export class RemoteWalk {
       let at = '';
       let depth = 0;
       for (const segment of segments) {
-        const stats = await this.#options.files.lstat(this.#there(at));
+        const stats = await this.#options.files.lstat(this.#remotePath(at));
         if (!stats.isDirectory()) return this.#skip(path, kindOf(stats));
         at = at === '' ? segment : `${at}/${segment}`;
         depth += 1;
       }
-      await this.#any(at, await this.#options.files.lstat(this.#there(at)), depth);
+      await this.#any(at, await this.#options.files.lstat(this.#remotePath(at)), depth);
     });
   }
 
@@ -63,7 +63,7 @@ export class RemoteWalk {
   async finish(): Promise<readonly SkippedPath[]> {
     await Promise.all(this.#running);
     if (this.#failure !== null) throw this.#failure.error;
-    return [...this.#passedOver].map(([path, why]) => ({ path, why }));
+    return [...this.#skipped].map(([path, why]) => ({ path, why }));
   }
 
   async #any(path: string, stats: SftpStats, depth: number): Promise<void> {
@@ -75,7 +75,7 @@ export class RemoteWalk {
   async #directory(path: string, depth: number): Promise<void> {
     const { files, limits } = this.#options;
     if (depth > limits.maxDepth) return this.#skip(path, `deeper than ${limits.maxDepth} directories`);
-    const handle = await files.openDirectory(this.#there(path));
+    const handle = await files.openDirectory(this.#remotePath(path));
     for (;;) {
       const entries = await files.readDirectory(handle);
       if (entries === null) break;
@@ -93,8 +93,7 @@ export class RemoteWalk {
   async #entry(parent: string, name: string, stats: SftpStats, depth: number): Promise<void> {
     if (name === '.' || name === '..') return;
     const path = parent === '' ? name : `${parent}/${name}`;
-    if (name === '' || /[/\0]/.test(name))
-      return this.#skip(path, 'the node gives it a name that no file can have');
+    if (name === '' || /[/\0]/.test(name)) return this.#skip(path, 'the node reports an invalid name for it');
     if (name.includes('\ufffd')) return this.#skip(path, 'its name is not UTF-8');
     await this.#listing(path, () => this.#any(path, stats, depth + 1));
   }
@@ -109,14 +108,14 @@ export class RemoteWalk {
     }
   }
 
-  /** Starts one file, as soon as fewer than `TOGETHER` files are in progress. */
+  /** Starts one file, as soon as fewer than `CONCURRENT_FILES` files are in progress. */
   async #begin(path: string): Promise<void> {
     if (this.#seen.has(path)) return;
     this.#seen.add(path);
-    if (this.#options.hung.has(path)) return this.#skip(path, 'the node did not come back from reading it');
+    if (this.#options.hung.has(path)) return this.#skip(path, 'the node did not answer while it was read');
     if (this.#filesLeft === 0) return this.#skip(path, 'over the limit of files');
     this.#filesLeft -= 1;
-    if (this.#running.size >= TOGETHER) await Promise.race(this.#running);
+    if (this.#running.size >= CONCURRENT_FILES) await Promise.race(this.#running);
     if (this.#failure !== null) throw this.#failure.error;
     const work = this.#listing(path, () => this.#take(path))
       .catch((error: unknown) => {
@@ -129,7 +128,7 @@ export class RemoteWalk {
 
   async #take(path: string): Promise<void> {
     const { files, limits, into } = this.#options;
-    const handle = await files.open(this.#there(path));
+    const handle = await files.open(this.#remotePath(path));
     try {
       const stats = await files.fstat(handle);
       if (!stats.isFile()) return this.#skip(path, kindOf(stats));
@@ -147,25 +146,25 @@ export class RemoteWalk {
     }
   }
 
-  #there(path: string): string {
+  #remotePath(path: string): string {
     return path === '' ? this.#options.root : `${this.#options.root}/${path}`;
   }
 
   #skip(path: string, why: string): void {
-    if (this.#passedOver.size <= this.#options.limits.maxEntries) this.#passedOver.set(path, why);
+    if (this.#skipped.size <= this.#options.limits.maxEntries) this.#skipped.set(path, why);
   }
 }
 
 /**
- * `whole`: the length on the node when only the beginning is copied. The copy is extended to that length as a sparse
- * file.
+ * `fullLength`: the length on the node when only the beginning is copied. The copy is extended to that length as a
+ * sparse file.
  */
-async function copy(chunks: AsyncIterable<Buffer>, to: string, whole: number | null): Promise<void> {
+async function copy(chunks: AsyncIterable<Buffer>, to: string, fullLength: number | null): Promise<void> {
   await mkdir(dirname(to), { recursive: true, mode: 0o700 });
   const handle = await open(to, 'w', 0o600);
   try {
     for await (const chunk of chunks) await handle.appendFile(chunk);
-    if (whole !== null) await handle.truncate(Math.min(whole, LONGEST_FILE));
+    if (fullLength !== null) await handle.truncate(Math.min(fullLength, MAX_FILE_BYTES));
   } finally {
     await handle.close();
   }

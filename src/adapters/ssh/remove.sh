@@ -1,7 +1,7 @@
-# Removes what an earlier run may have left in a work tree. Comes over standard input, to `sh -s`.
+# Removes leftovers of an earlier run from a work tree. Sent over standard input to `sh -s`.
 #
-#   TOKEN TREE LIST    LIST: a file with paths relative to the work tree, one a line. Nothing outside of the tree is removed, whatever
-#                      links lead there
+#   TOKEN TREE LIST    LIST: a file with paths relative to the work tree, one per line. Nothing outside of the tree is removed,
+#                      even if links lead there
 set -u
 
 main() {

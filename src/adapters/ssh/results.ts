@@ -37,23 +37,23 @@ export async function readRemoteResults(request: ResultsRequest): Promise<Result
 async function readIn(files: NodeFiles, request: ResultsRequest): Promise<Results> {
   const { tree, file, limitBytes, read } = request;
   const path = join(tree, file);
-  const objection = (why: string) => ({ unreadable: `${file}: ${why}` });
+  const unreadable = (why: string) => ({ unreadable: `${file}: ${why}` });
   // Checked before the open, because opening a pipe waits for its writer.
   const seen = await files.lstat(path);
-  if (seen.isSymbolicLink()) return objection('it is a symbolic link');
-  if (!seen.isFile()) return objection('it is not a regular file');
+  if (seen.isSymbolicLink()) return unreadable('it is a symbolic link');
+  if (!seen.isFile()) return unreadable('it is not a regular file');
   const [root, real] = [await files.realpath(tree), await files.realpath(path)];
-  if (!real.startsWith(`${root}/`)) return objection('it lies outside of the work tree');
+  if (!real.startsWith(`${root}/`)) return unreadable('it is outside of the work tree');
   const handle = await files.open(path);
   const found = await files.fstat(handle);
-  if (!found.isFile()) return objection('it is not a regular file');
-  if (found.size > limitBytes) return objection(`it is larger than ${limitBytes} bytes`);
+  if (!found.isFile()) return unreadable('it is not a regular file');
+  if (found.size > limitBytes) return unreadable(`it is larger than ${limitBytes} bytes`);
   const bounded = new Bounded(files.read(handle, limitBytes + 1), limitBytes);
   const results = await read(bounded);
-  return bounded.exceeded ? objection(`it is larger than ${limitBytes} bytes`) : results;
+  return bounded.exceeded ? unreadable(`it is larger than ${limitBytes} bytes`) : results;
 }
 
-/** Passes on at most `limitBytes`, and records whether there was more. */
+/** Forwards at most `limitBytes`, and records whether there was more. */
 class Bounded implements AsyncIterable<Uint8Array> {
   exceeded = false;
   readonly #chunks: AsyncIterable<Buffer>;

@@ -1,5 +1,5 @@
 /**
- * Follows one run on a node until it ends, over as many connections as that takes. It waits for an unreachable node;
+ * Follows one run on a node until it ends, over as many connections as needed. It waits for an unreachable node;
  * the run is lost only when the node stays unreachable too long or presents another host key. Log data that this host
  * could not write for lack of disk space is requested again later.
  */
@@ -24,7 +24,7 @@ export interface FollowOptions {
 export type Watched = Pick<RunHandle, 'ended' | 'detach'>;
 
 /** After consecutive polls that return sooner than this, the follower sleeps before the next poll. */
-const HASTY_MS = 200;
+const SHORT_POLL_MS = 200;
 
 export class RunFollower {
   /** Resolves after the last write. */
@@ -78,7 +78,7 @@ export class RunFollower {
     const { backoffMaxMs } = this.#options.node.config;
     while (!signal.aborted) {
       try {
-        return await this.#toItsEnd();
+        return await this.#followToEnd();
       } catch (error) {
         if (!(error instanceof OperationError)) throw error;
         if (signal.aborted) return null;
@@ -90,34 +90,42 @@ export class RunFollower {
     return null;
   }
 
-  async #toItsEnd(): Promise<RunOutcome> {
+  async #followToEnd(): Promise<RunOutcome> {
     const { node, directory, mirror, limitBytes } = this.#options;
-    const { commandTimeoutMs, pollIntervalMs: safetyMs, reconnectTimeoutMs, backoffMinMs } = node.config;
-    const effort = {
+    const { commandTimeoutMs, pollIntervalMs: slowPollMs, reconnectTimeoutMs, backoffMinMs } = node.config;
+    const task = {
       operation: 'follow stage',
       timeoutMs: reconnectTimeoutMs,
-      awayOnly: true,
+      outageOnly: true,
       signal: this.#stop.signal,
       onContact: (contact: Parameters<ContactListener>[0]) => {
         this.#contact = contact;
         for (const listener of this.#listeners) listener(contact);
       },
     };
-    const kept = await RunMirror.open(mirror, limitBytes);
+    const runMirror = await RunMirror.open(mirror, limitBytes);
     try {
-      return await node.using(effort, async (connection, signal, alive) => {
-        for (let hasty = 0; ; ) {
+      return await node.using(task, async (connection, signal, alive) => {
+        for (let shortPolls = 0; ; ) {
           const began = performance.now();
-          const pass = { connection, directory, mirror: kept, signal, alive, commandTimeoutMs, safetyMs };
-          const outcome = await pollRun(pass);
+          const poll = {
+            connection,
+            directory,
+            mirror: runMirror,
+            signal,
+            alive,
+            commandTimeoutMs,
+            slowPollMs,
+          };
+          const outcome = await pollRun(poll);
           if (outcome !== null) return outcome;
-          hasty = performance.now() - began < HASTY_MS ? hasty + 1 : 0;
-          if (hasty > 1) await sleep(backoffMinMs, signal);
+          shortPolls = performance.now() - began < SHORT_POLL_MS ? shortPolls + 1 : 0;
+          if (shortPolls > 1) await sleep(backoffMinMs, signal);
           if (signal.aborted) throw stopped(directory);
         }
       });
     } finally {
-      await kept.close();
+      await runMirror.close();
     }
   }
 }

@@ -34,7 +34,7 @@ export class RunMirror {
       const log = await open(join(directory, 'log'), flags, 0o600);
       return new RunMirror(directory, log, (await log.stat()).size, limitBytes);
     } catch (error) {
-      throw unkept(directory, error);
+      throw notWritten(directory, error);
     }
   }
 
@@ -56,15 +56,15 @@ export class RunMirror {
   }
 
   /** The process id of the runner. */
-  async keepPid(pid: number): Promise<void> {
-    await this.#keep('pid', `${pid}\n`, Date.now() / 1000);
+  async savePid(pid: number): Promise<void> {
+    await this.#save('pid', `${pid}\n`, Date.now() / 1000);
   }
 
   /**
    * Saves how the run ended. `rc` and `pid` get the node's file times, as seconds before now; both are from the same
    * poll, so that a stage has the same duration here as on the node.
    */
-  async keepEnding(
+  async saveEnding(
     text: string,
     ago: { readonly endedAgo: number; readonly beganAgo: number },
   ): Promise<void> {
@@ -73,18 +73,18 @@ export class RunMirror {
     try {
       await utimes(pid, now - ago.beganAgo, now - ago.beganAgo);
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw unkept(pid, error);
+      if (errorCode(error) !== 'ENOENT') throw notWritten(pid, error);
     }
-    await this.#keep('rc', text, now - ago.endedAgo);
+    await this.#save('rc', text, now - ago.endedAgo);
   }
 
   /** Writes a small file atomically. `at`: the time of writing on the node, in epoch seconds. */
-  async #keep(name: 'pid' | 'rc', text: string, at: number): Promise<void> {
+  async #save(name: 'pid' | 'rc', text: string, at: number): Promise<void> {
     const file = join(this.#directory, name);
     try {
       await writeAtomically(file, text, { modifiedAt: at });
     } catch (error) {
-      throw unkept(file, error);
+      throw notWritten(file, error);
     }
   }
 
@@ -92,7 +92,7 @@ export class RunMirror {
     try {
       await this.#log.sync();
     } catch (error) {
-      throw unkept(this.#directory, error);
+      throw notWritten(this.#directory, error);
     }
   }
 
@@ -110,13 +110,13 @@ export class RunMirror {
         this.#bytes += bytesWritten;
       }
     } catch (error) {
-      throw unkept(this.#directory, error);
+      throw notWritten(this.#directory, error);
     }
   }
 }
 
-function unkept(target: string, cause: unknown): unknown {
-  const known = fileError('keep stage log', target, cause);
+function notWritten(target: string, cause: unknown): unknown {
+  const known = fileError('write stage log', target, cause);
   if (!(known instanceof OperationError)) return known;
   const { operation, retryable, hint } = known;
   return new LogNotWritten({ operation, target, message: errorText(known), retryable, hint, cause });

@@ -8,8 +8,8 @@ import { errorText, OperationError } from '../../errors.ts';
 import { every } from '../../timer.ts';
 import { parseEnding } from '../run/run-directory.ts';
 import type { SshChannel, SshClient } from './client/client.ts';
-import { ask, scriptText, scriptWords } from './command.ts';
-import { wordLine } from './connection.ts';
+import { runNodeScript, scriptCommand, scriptText } from './command.ts';
+import { commandLine } from './connection.ts';
 import { NodeUnreachable } from './connection-failure.ts';
 import type { RunMirror } from './run-mirror.ts';
 
@@ -23,7 +23,7 @@ export interface RunPoll {
   readonly alive: () => void;
   readonly commandTimeoutMs: number;
   /** The interval between checks that the run still exists. */
-  readonly safetyMs: number;
+  readonly slowPollMs: number;
 }
 
 const SCRIPT = new URL('./follow.sh', import.meta.url);
@@ -31,38 +31,38 @@ const SCRIPT = new URL('./follow.sh', import.meta.url);
 const [ENDED, CHANGED, GONE] = [0, 3, 4];
 /** The limit for output of start-up files before the script begins, and for the script's standard error. */
 const NOISE_LIMIT_BYTES = 64 * 1024;
-const OLDEST_SECONDS = 10 * 365 * 86_400;
+const MAX_AGE_SECONDS = 10 * 365 * 86_400;
 
 /** Null: the run must be polled again. */
-export async function pollRun(pass: RunPoll): Promise<RunOutcome | null> {
+export async function pollRun(poll: RunPoll): Promise<RunOutcome | null> {
   const token = randomBytes(8).toString('hex');
-  const words = scriptWords(token, [pass.directory, String(pass.mirror.offset ?? '-')]);
-  const channel = await openChannel(pass, words);
+  const args = scriptCommand(token, [poll.directory, String(poll.mirror.offset ?? '-')]);
+  const channel = await openChannel(poll, args);
   const close = () => channel.close();
-  pass.signal.addEventListener('abort', close, { once: true });
-  if (pass.signal.aborted) close();
-  const cancel = every(pass.safetyMs, () => void doubt(pass, close));
+  poll.signal.addEventListener('abort', close, { once: true });
+  if (poll.signal.aborted) close();
+  const cancel = every(poll.slowPollMs, () => void checkStillRunning(poll, close));
   try {
     const result = collectEnd(channel);
-    await takeLog(channel, token, pass);
+    await copyLog(channel, token, poll);
     const { status, text } = await result;
     if (status === CHANGED) return null;
     if (status === GONE)
-      return { how: 'lost', why: 'all its processes are gone and none of them left an ending' };
-    if (status === ENDED) return await ending(text, token, pass.mirror);
+      return { how: 'lost', why: 'all its processes are gone and none recorded how it ended' };
+    if (status === ENDED) return await ending(text, token, poll.mirror);
     throw cutOff(
-      pass.connection.target,
+      poll.connection.target,
       status === null ? 'it was cut off' : `exit status ${status}: ${text}`,
     );
   } finally {
     cancel();
-    pass.signal.removeEventListener('abort', close);
+    poll.signal.removeEventListener('abort', close);
     close();
   }
 }
 
-async function openChannel(pass: RunPoll, words: readonly string[]): Promise<SshChannel> {
-  const { connection, commandTimeoutMs, signal } = pass;
+async function openChannel(poll: RunPoll, args: readonly string[]): Promise<SshChannel> {
+  const { connection, commandTimeoutMs, signal } = poll;
   return new Promise((resolve, reject) => {
     const attach = (channel: SshChannel): void => {
       channel.on('error', () => {});
@@ -70,13 +70,13 @@ async function openChannel(pass: RunPoll, words: readonly string[]): Promise<Ssh
       channel.write(scriptText(SCRIPT));
       resolve(channel);
     };
-    connection.exec(wordLine(words), attach, { timeoutMs: commandTimeoutMs, signal }).catch(reject);
+    connection.exec(commandLine(args), attach, { timeoutMs: commandTimeoutMs, signal }).catch(reject);
   });
 }
 
 /** Backpressure: reading waits for the disk, and the node's sending waits for the reading. */
-async function takeLog(channel: SshChannel, token: string, pass: RunPoll): Promise<void> {
-  const { target } = pass.connection;
+async function copyLog(channel: SshChannel, token: string, poll: RunPoll): Promise<void> {
+  const { target } = poll.connection;
   const chunks: AsyncIterator<Buffer> = channel[Symbol.asyncIterator]();
   let noise: Buffer | null = Buffer.alloc(0);
   for (;;) {
@@ -88,14 +88,14 @@ async function takeLog(channel: SshChannel, token: string, pass: RunPoll): Promi
     if (noise !== null) {
       noise = Buffer.concat([noise, part]);
       const begin = noise.indexOf(`${token}\n`);
-      if (begin < 0 && noise.length > NOISE_LIMIT_BYTES) throw cutOff(target, 'no script began');
+      if (begin < 0 && noise.length > NOISE_LIMIT_BYTES) throw cutOff(target, 'the script did not start');
       if (begin < 0) continue;
       part = noise.subarray(begin + token.length + 1);
       noise = null;
-      pass.alive();
+      poll.alive();
     }
     // The next poll requests no log.
-    if (!(await pass.mirror.append(part))) throw cutOff(target, 'it is full');
+    if (!(await poll.mirror.append(part))) throw cutOff(target, 'it is full');
   }
 }
 
@@ -126,31 +126,31 @@ async function ending(text: string, token: string, mirror: RunMirror): Promise<R
   const [, began, ended, now, rc] =
     /^(\d{1,12}\.\d{1,9}) (\d{1,12}\.\d{1,9}) (\d{1,12}\.\d{1,9}) ([\s\S]{1,64})$/.exec(result) ?? [];
   if (rc === undefined) {
-    return { how: 'lost', why: 'what the node says of its ending makes no sense' };
+    return { how: 'lost', why: 'the node reported an invalid ending' };
   }
   const outcome = parseEnding(rc);
   if (outcome.how === 'lost') return outcome;
   await mirror.sync();
   const endedAgo = within(Number(now) - Number(ended));
   const beganAgo = within(Number(now) - Number(began));
-  await mirror.keepEnding(rc, { endedAgo, beganAgo: Math.max(beganAgo, endedAgo) });
+  await mirror.saveEnding(rc, { endedAgo, beganAgo: Math.max(beganAgo, endedAgo) });
   return outcome;
 }
 
 function within(seconds: number): number {
-  return Math.min(Math.max(seconds, 0), OLDEST_SECONDS);
+  return Math.min(Math.max(seconds, 0), MAX_AGE_SECONDS);
 }
 
 /** Ends the poll when it has missed the end of the run. The keepalive detects a node that is gone. */
-async function doubt(pass: RunPoll, close: () => void): Promise<void> {
+async function checkStillRunning(poll: RunPoll, close: () => void): Promise<void> {
   try {
-    const question = {
-      operation: 'look at stage',
+    const command = {
+      operation: 'check stage',
       script: SCRIPT,
-      words: [pass.directory, 'look'],
-      timeoutMs: pass.commandTimeoutMs,
+      args: [poll.directory, 'look'],
+      timeoutMs: poll.commandTimeoutMs,
     };
-    const { status } = await ask(pass.connection, question, pass.signal);
+    const { status } = await runNodeScript(poll.connection, command, poll.signal);
     if (status === ENDED || status === GONE) close();
   } catch (error) {
     if (!(error instanceof OperationError)) throw error;

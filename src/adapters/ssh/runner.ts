@@ -62,14 +62,16 @@ export class SshRunner implements Runner {
     throwIfAborted(signal, 'start stage', run.server.address);
     const node = this.#options.nodes.get(run.server);
     const known = await readPid(mirror, 'pid');
-    const { pid, ours } =
+    const { pid, startedHere } =
       known === null
         ? await this.#launch(request, node, mirror, signal, onContact)
-        : { pid: known, ours: false };
+        : { pid: known, startedHere: false };
     const ending = await readEnding(mirror);
     const watched =
-      ending === null ? this.#watch(run, node, mirror, spec.outputLimitBytes, onContact) : over(ending);
-    return { pid, adopted: !ours, ...watched };
+      ending === null
+        ? this.#watch(run, node, mirror, spec.outputLimitBytes, onContact)
+        : alreadyEnded(ending);
+    return { pid, adopted: !startedHere, ...watched };
   }
 
   stop(run: StageRun, signal: AbortSignal): Promise<void> {
@@ -84,9 +86,9 @@ export class SshRunner implements Runner {
   ): Promise<Results> {
     const { nodes, readResults, resultsLimitBytes } = this.#options;
     const node = nodes.get(server);
-    const effort = { operation: 'read results', timeoutMs, signal };
+    const task = { operation: 'read results', timeoutMs, signal };
     const tree = workTree(node.address.directory);
-    return node.using(effort, (connection, within) =>
+    return node.using(task, (connection, within) =>
       readRemoteResults({
         connection,
         signal: within,
@@ -126,8 +128,8 @@ export class SshRunner implements Runner {
       workTree: workTree(node.address.directory),
     };
     const timeout = reconnectTimeoutMs + startTimeoutMs;
-    const effort = { operation: 'start stage', timeoutMs: timeout, signal, onContact };
-    const started = await node.using(effort, async (connection, within) => {
+    const task = { operation: 'start stage', timeoutMs: timeout, signal, onContact };
+    const started = await node.using(task, async (connection, within) => {
       await sendSecrets(secrets, { connection, ...run }, within);
       if (script === null) return launch({ ...run, argv: removeFirst(removes, command) }, connection, within);
       const folder = `${run.server}/script-${request.run.stage}-${randomBytes(4).toString('hex')}`;
@@ -135,11 +137,11 @@ export class SshRunner implements Runner {
       const argv = removeFirst(removes, [`${folder}/${script.program}`, ...command]);
       return launch({ ...run, argv }, connection, within);
     });
-    const kept = await RunMirror.open(mirror, outputLimitBytes);
+    const runMirror = await RunMirror.open(mirror, outputLimitBytes);
     try {
-      await kept.keepPid(started.pid);
+      await runMirror.savePid(started.pid);
     } finally {
-      await kept.close();
+      await runMirror.close();
     }
     return started;
   }
@@ -169,6 +171,6 @@ export class SshRunner implements Runner {
   }
 }
 
-function over(outcome: RunOutcome): Watched {
+function alreadyEnded(outcome: RunOutcome): Watched {
   return { ended: Promise.resolve(outcome), detach: () => {} };
 }

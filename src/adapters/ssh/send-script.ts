@@ -7,7 +7,7 @@ import { NodeFiles } from './files.ts';
 /** Each file takes three requests; more of them in flight hide the distance to the node. */
 const AT_ONCE = 8;
 
-/** @param place a folder below `server` that does not exist yet */
+/** @param folder a folder below `server` that does not exist yet */
 export async function sendScript(
   script: ScriptSnapshot,
   folder: string,

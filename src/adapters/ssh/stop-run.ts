@@ -1,4 +1,4 @@
-/** Where a run is on its node, and how it ends there before its time. */
+/** The directory of a run on its node, and how the run is stopped there. */
 import { join } from 'node:path/posix';
 import { OperationError } from '../../errors.ts';
 import type { StageRun } from '../../machines/protocol/effects.ts';
@@ -21,7 +21,7 @@ export function remoteDirectory(node: Node, run: StageRun): string {
   return join(node.address.directory, 'runs', String(run.owner.attempt), run.stage);
 }
 
-/** @param what the run itself, or every run that a playbook has started in its name */
+/** @param what the run itself, or every run that a playbook has started for it */
 export async function stopRun(
   what: 'run' | 'runs',
   run: StageRun,
@@ -31,17 +31,17 @@ export async function stopRun(
   const node = nodes.get(run.server);
   const timeoutMs = 2 * (graceMs + 2 * killTimeoutMs) + node.config.commandTimeoutMs;
   const id = PLAIN_ID.test(run.server.id) ? run.server.id : '-';
-  const words = [what, id, remoteDirectory(node, run), seconds(graceMs), seconds(killTimeoutMs)];
-  await stopOnNode(node, { operation: 'stop stage', words, timeoutMs }, signal, ({ output }) =>
-    unended(run.server.address, output.trim().slice(-500)),
+  const args = [what, id, remoteDirectory(node, run), seconds(graceMs), seconds(killTimeoutMs)];
+  await stopOnNode(node, { operation: 'stop stage', args, timeoutMs }, signal, ({ output }) =>
+    stillRunning(run.server.address, output.trim().slice(-500)),
   );
 }
 
-function unended(target: string, message: string): OperationError {
+function stillRunning(target: string, message: string): OperationError {
   return new OperationError({
     operation: 'stop stage',
     target,
-    message: message === '' ? 'the node could not do it' : message,
+    message: message === '' ? 'the node could not stop it' : message,
     retryable: true,
     hint: 'look for processes in uninterruptible sleep (state D), or of another user, on the node',
   });

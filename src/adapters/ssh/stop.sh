@@ -1,12 +1,13 @@
-# Ends processes on a node, whatever they do against it. Comes over standard input, to `sh -s`.
+# Kills processes on a node, even if they resist. Sent over standard input to `sh -s`.
 #
-#   TOKEN run ID RUNDIR GRACE LIMIT          the run of this server in this directory: first by its own guard, then by force
-#   TOKEN runs ID RUNDIR GRACE LIMIT         the same for every RUNDIR-NAME, which ansible's module `run` makes, and for any to come
-#   TOKEN server ID DIRECTORY GRACE LIMIT    everything that carries this server's mark; then removes its directory
+#   TOKEN run ID RUNDIR GRACE LIMIT          the run of this server in this directory: first through its guard, then by force
+#   TOKEN runs ID RUNDIR GRACE LIMIT         the same for every RUNDIR-NAME of ansible's module `run`, and prevents new ones
+#   TOKEN server ID DIRECTORY GRACE LIMIT    every process with this server's mark; then removes its directory
 #
-# GRACE: seconds between SIGTERM and SIGKILL; LIMIT: seconds after that. Exit 0: nothing is left. Exit 75: something is, and
-# what is the output. Exit 77: a run belongs to another user, and root has to do it. What belongs to a run or a server carries its mark in the environment, has one of its locks as fd 9,
-# is in its cgroup, or descends from such a process. Processes that we may not signal are another user's, and left alone.
+# GRACE: seconds between SIGTERM and SIGKILL; LIMIT: seconds after that. Exit 0: nothing is left. Exit 75: something is left,
+# and the output says what. Exit 77: a run belongs to another user, so root is needed. A process belongs to a run or a server
+# if it has the mark in its environment, has one of the locks as fd 9, is in the cgroup, or descends from such a process.
+# Processes that we may not signal belong to another user and are left alone.
 set -u
 
 main() {
@@ -21,12 +22,12 @@ main() {
   esac
 }
 
-# `stop` first of all, so that a start that is on its way finds it, or is found here.
+# Writes `stop` first, so that a concurrent start either sees it or is found here.
 end_run() {
   dir=$2 grace=$3 limit=$4
   find_groups "$1" "$dir"
   mkdir -p -m 700 "$dir" && true >"$dir/stop" && marked=yes || marked=no
-  # A full disk must not keep a run from being ended.
+  # A full disk must not prevent the stop of a run.
   if [ ! -s "$dir/pid" ]; then
     [ "$marked" = yes ] || exit 73
     exit 0
@@ -42,7 +43,7 @@ end_run() {
   except="$$ $runner"
   end_members "SOS_CI_RUN=$dir" "$dir/lock"
   flock -s -w "$limit" "$dir/lock" true && exit 0
-  # It lost its command and still writes no ending: stopped or stuck. Without it the run counts as lost.
+  # The runner has lost its command and writes no ending: it is stopped or stuck. Killing it makes the run count as lost.
   ! is_ours pid || kill -s KILL "$found"
   flock -s -w "$limit" "$dir/lock" true && exit 0
   echo "its lock is still held"
@@ -59,14 +60,14 @@ end_runs() {
   exit "$failed"
 }
 
-# Also when it does not exist. Root may do everything.
+# True also for a missing path, and for root.
 is_mine() {
   [ ! -e "$1" ] || [ -O "$1" ] || [ "$(id -u)" = 0 ]
 }
 
 end_server() {
   dir=$2 grace=$3 limit=$4
-  # Nothing but a directory that has the server's own name is ever removed.
+  # Only a directory with the server's own name is removed.
   [ "${dir##*/}" = "$1" ] || exit 64
   for run in "$dir"/runs/* "$dir"/runs/*/*; do is_mine "$run" || exit 77; done
   find_groups "$1" "$dir"/runs/* "$dir"/runs/*/*
@@ -80,8 +81,8 @@ end_server() {
   [ ! -e "$dir" ] || exit 75
 }
 
-# ID RUNDIR...: the cgroups that runs of this server have named. A test may write anything there: only a cgroup with the
-# server's own name is one.
+# ID RUNDIR...: finds the cgroups that runs of this server have named. A test may write anything there, so only a cgroup
+# with the server's own name is accepted.
 find_groups() {
   id=$1 groups=
   shift
@@ -92,14 +93,14 @@ find_groups() {
   done
 } 2>/dev/null
 
-# The process that a file of the run names, as long as it is that process: a pid may be another's by now.
+# Finds the process whose pid a file of the run contains, and checks that the pid was not reused.
 is_ours() {
   found=
   [ -s "$dir/$1" ] && read -r found <"$dir/$1" || return 1
   LC_ALL=C grep -qzxF -e "$dir" "/proc/$found/cmdline" 2>/dev/null
 }
 
-# MARK LOCK...: SIGTERM, then SIGKILL, until two looks find nothing.
+# MARK LOCK...: SIGTERM, then SIGKILL, until two scans find nothing.
 end_members() {
   signalled=' ' empty=0 rounds=0
   while :; do
@@ -115,11 +116,11 @@ end_members() {
     rounds=$((rounds + 1))
     sleep 0.1
   done
-  echo "processes are left:$members"
+  echo "processes are still running:$members"
   exit 75
 }
 
-# What was killed a moment ago may still be in it.
+# A process that was just killed may still be in it.
 remove_groups() {
   for group in $groups; do
     rounds=20
@@ -165,7 +166,7 @@ find_members() {
   [ -z "$members" ] || add_descendants
 } 2>/dev/null
 
-# Those that we may signal: not the ones that have ended, and no other user's.
+# Adds a process that we may signal: not one that has ended, and not another user's.
 add() {
   case " $members $except " in *" $1 "*) return ;; esac
   kill -s 0 "$1" 2>/dev/null && ! is_dead "$1" && members="$members $1"

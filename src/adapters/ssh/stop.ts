@@ -1,30 +1,32 @@
-/** Ends processes on a node by stop.sh: as the account of the job, and as root if another user owns a run. */
+/** Ends processes on a node with stop.sh: as the account of the job, and as root if another user owns a run. */
 import type { OperationError } from '../../errors.ts';
-import { type Answer, ask } from './command.ts';
+import { runNodeScript, type ScriptResult } from './command.ts';
 import type { Node } from './node.ts';
 
 const SCRIPT = new URL('./stop.sh', import.meta.url);
 /** The exit status of stop.sh for a run that another user owns. */
 const OTHER_OWNER = 77;
 
-export interface StopOrder {
+export interface StopCommand {
   /** The purpose, in an operator's terms. */
   readonly operation: string;
-  readonly words: readonly string[];
+  readonly args: readonly string[];
   readonly timeoutMs: number;
 }
 
 /** @throws what `failed` returns, unless nothing is left */
 export async function stopOnNode(
   node: Node,
-  order: StopOrder,
+  stop: StopCommand,
   signal: AbortSignal,
-  failed: (answer: Answer) => OperationError,
+  failed: (answer: ScriptResult) => OperationError,
 ): Promise<void> {
-  const command = { ...order, script: SCRIPT };
-  const answer = await node.using({ ...order, signal }, async (connection, within) => {
-    const first = await ask(connection, command, within);
-    return first.status === OTHER_OWNER ? ask(connection, { ...command, asRoot: true }, within) : first;
+  const command = { ...stop, script: SCRIPT };
+  const answer = await node.using({ ...stop, signal }, async (connection, within) => {
+    const first = await runNodeScript(connection, command, within);
+    return first.status === OTHER_OWNER
+      ? runNodeScript(connection, { ...command, asRoot: true }, within)
+      : first;
   });
   if (answer.status !== 0) throw failed(answer);
 }

@@ -1,11 +1,12 @@
-# Makes the work tree and its dependencies from git bundles that were put on the node. Comes over standard input, to `sh -s`;
-# when that is closed, it ends with all that it has started. Nothing of what is unpacked is executed: no hook, no filter, no
-# submodule, and no configuration but this.
+# Creates the work tree and its dependencies from git bundles that were sent to the node. Sent over standard input to `sh -s`;
+# when that is closed, it ends with all its processes. Nothing that is unpacked is executed: no hook, no filter, no submodule,
+# and no other configuration than this.
 #
-#   TOKEN DIRECTORY    the server's; in DIRECTORY/incoming: its id in `server`, a line `NUMBER REVISION PATH` for each tree
-#                      in `plan`, and the bundles NUMBER.bundle. Says `REVISION PATH` for each that is in its place
+#   TOKEN DIRECTORY    the server's directory; DIRECTORY/incoming has its id in `server`, a line `NUMBER REVISION PATH` for each
+#                      tree in `plan`, and the bundles NUMBER.bundle. Prints `REVISION PATH` for each tree at its final path
 #
-# The trees are made beside their places and put there in the end, so what was cut off leaves no half of one.
+# The trees are created in DIRECTORY/incoming and moved to their final paths at the end, so an interruption leaves no partial
+# tree.
 set -u
 umask 077
 
@@ -16,7 +17,7 @@ main() {
   exec 3<&- 2>&1
   printf '%s\n' "$1"
   work=$2 in=$2/incoming
-  # What is left of it goes with the server at the latest.
+  # Leftover processes are killed with the server at the latest.
   read -r SOS_CI_SERVER <"$in/server"
   export SOS_CI_SERVER
   export LC_ALL=C HOME=/nonexistent GIT_TERMINAL_PROMPT=0 GIT_ATTR_NOSYSTEM=1 \
@@ -35,18 +36,18 @@ main() {
   leave 0
 }
 
-# The bundle holds one ref whose name follows from the revision, and the tags of its history.
+# The bundle contains one ref, named after the revision, and the tags of its history.
 unpack() {
   ref=refs/sos-ci/trees/$revision
-  ours init --quiet --template= "$in/$number.tree" &&
+  isolated_git init --quiet --template= "$in/$number.tree" &&
     cd "$in/$number.tree" &&
-    ours fetch --quiet --no-auto-gc "$in/$number.bundle" "+$ref:$ref" '+refs/tags/*:refs/tags/*' &&
-    ours checkout --quiet --force --detach --no-recurse-submodules "$revision" -- &&
+    isolated_git fetch --quiet --no-auto-gc "$in/$number.bundle" "+$ref:$ref" '+refs/tags/*:refs/tags/*' &&
+    isolated_git checkout --quiet --force --detach --no-recurse-submodules "$revision" -- &&
     [ "$(ours rev-parse --verify HEAD)" = "$revision" ] &&
     rm -f "$in/$number.bundle"
 } </dev/null
 
-ours() {
+isolated_git() {
   git -c core.hooksPath=/dev/null -c core.attributesFile=/dev/null -c core.excludesFile=/dev/null \
     -c core.fsmonitor=false -c submodule.recurse=false -c fetch.recurseSubmodules=false -c gc.auto=0 \
     -c maintenance.auto=false -c protocol.allow=never -c protocol.file.allow=always "$@"

@@ -43,11 +43,11 @@ export class Capacity {
         return state?.quarantinedUntil ?? 0;
       }),
     );
-    const aside = until.filter((time) => time > now());
+    const quarantined = until.filter((time) => time > now());
     this.#cancel();
-    if (aside.length > 0) this.#wakeAt(Math.min(...aside));
+    if (quarantined.length > 0) this.#wakeAt(Math.min(...quarantined));
     else this.#unwatch();
-    const usable = hosts.length - aside.length;
+    const usable = hosts.length - quarantined.length;
     if (usable === this.#usable) return;
     this.#usable = usable;
     changed(usable);

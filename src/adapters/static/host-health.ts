@@ -16,7 +16,7 @@ export interface HostState {
   readonly why: string;
 }
 
-const GOOD: HostState = { failures: 0, quarantinedUntil: 0, why: '' };
+const HEALTHY: HostState = { failures: 0, quarantinedUntil: 0, why: '' };
 
 export class HostHealth {
   /** The directory of the files, one for each host that has failed. */
@@ -30,10 +30,10 @@ export class HostHealth {
   async read(host: string): Promise<HostState> {
     try {
       const value: unknown = JSON.parse(await readFile(this.#file(host), 'utf8'));
-      return isHostState(value) ? value : GOOD;
+      return isHostState(value) ? value : HEALTHY;
     } catch (error) {
       // A damaged file counts as healthy: the host is tried once more.
-      if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return GOOD;
+      if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return HEALTHY;
       throw fileError('look up host', host, error);
     }
   }
@@ -44,7 +44,7 @@ export class HostHealth {
       await mkdir(this.directory, { recursive: true, mode: 0o700 });
       await writeAtomically(file, `${JSON.stringify(state)}\n`);
     } catch (error) {
-      throw fileError('note failure of host', host, error);
+      throw fileError('record failure of host', host, error);
     }
   }
 

@@ -27,7 +27,7 @@ export interface StaticProviderOptions {
 }
 
 /** The interval between checks for a free host, because a quarantine may end while a job waits. */
-const LOOK_AGAIN_MS = 5_000;
+const RECHECK_MS = 5_000;
 const NEVER = new AbortController().signal;
 
 export class StaticProvider implements Provider {
@@ -41,8 +41,8 @@ export class StaticProvider implements Provider {
   readonly #capacity: Capacity;
   readonly #now: () => number;
   /** Hosts that this process works on. */
-  readonly #inHand = new Set<string>();
-  readonly #givingBack = new Map<string, Semaphore>();
+  readonly #inUse = new Set<string>();
+  readonly #returning = new Map<string, Semaphore>();
   #wakers: (() => void)[] = [];
 
   constructor(options: StaticProviderOptions) {
@@ -72,7 +72,7 @@ export class StaticProvider implements Provider {
       if (lease === null) {
         // All hosts have failed, not only the free ones; the caller decides whether to retry.
         if (last !== null && !(await this.#candidates()).some(({ name }) => !tried.has(name))) throw last;
-        await this.#change(signal);
+        await this.#waitForChange(signal);
         continue;
       }
       tried.add(lease.host);
@@ -83,7 +83,7 @@ export class StaticProvider implements Provider {
         // After a timeout, the earlier error, on this or another host, is more useful.
         last = error instanceof AbortedError ? (error.last ?? last) : error;
       } finally {
-        this.#inHand.delete(lease.host);
+        this.#inUse.delete(lease.host);
       }
     }
   }
@@ -103,9 +103,9 @@ export class StaticProvider implements Provider {
 
   async delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
     throwIfAborted(signal, 'delete server', server.name);
-    const lease = (await this.#leases.all()).find((one) => one.server.id === server.id);
-    if (lease !== undefined && lease.owner.deployment !== deployment) throw notOurs(server);
-    if (lease !== undefined) await this.#giveBack(lease, true, signal);
+    const lease = (await this.#leases.all()).find((lease) => lease.server.id === server.id);
+    if (lease !== undefined && lease.owner.deployment !== deployment) throw foreignServerError(server);
+    if (lease !== undefined) await this.#returnHost(lease, true, signal);
     else await this.#access.release(server);
   }
 
@@ -119,15 +119,15 @@ export class StaticProvider implements Provider {
   async #lease(request: EffectOf<'createServer'>, tried: ReadonlySet<string>): Promise<Lease | null> {
     const { name, owner } = request;
     for (const host of await this.#candidates()) {
-      if (tried.has(host.name) || this.#inHand.has(host.name)) continue;
+      if (tried.has(host.name) || this.#inUse.has(host.name)) continue;
       const id = `${host.name}-${randomBytes(6).toString('hex')}`;
       const directory = `${host.directory}/${id}`;
       const address = this.#access.address({ ...host, directory });
       const server = { id, name, address, provider: this.name };
       const lease = { host: host.name, server, owner, createdAt: this.#now(), ready: false };
-      this.#inHand.add(host.name);
+      this.#inUse.add(host.name);
       if (await this.#leases.take(lease)) return lease;
-      this.#inHand.delete(host.name);
+      this.#inUse.delete(host.name);
     }
     return null;
   }
@@ -162,7 +162,7 @@ export class StaticProvider implements Provider {
       if (!(error instanceof OperationError)) throw error;
       // A cancelled job does not count as a failure of the host.
       if (!signal.aborted) await this.#noteFailure(host, error);
-      await this.#tryGiveBack(lease, touched);
+      await this.#tryReturnHost(lease, touched);
       throw error;
     }
   }
@@ -177,7 +177,7 @@ export class StaticProvider implements Provider {
     await this.#alarms.raise({
       kind: 'node-failing',
       target: `${this.name}/${host}`,
-      message: `host ${host} is put aside until ${isoTime(quarantinedUntil)}, after ${failures} failures: ${errorText(error)}`,
+      message: `host ${host} is in quarantine until ${isoTime(quarantinedUntil)}, after ${failures} failures: ${errorText(error)}`,
       hint: error.hint,
     });
   }
@@ -188,16 +188,16 @@ export class StaticProvider implements Provider {
    */
   async #clearAbandoned(): Promise<void> {
     for (const lease of await this.#leases.all()) {
-      if (lease.ready || this.#inHand.has(lease.host)) continue;
-      this.#inHand.add(lease.host);
-      void this.#tryGiveBack(lease, true).finally(() => this.#inHand.delete(lease.host));
+      if (lease.ready || this.#inUse.has(lease.host)) continue;
+      this.#inUse.add(lease.host);
+      void this.#tryReturnHost(lease, true).finally(() => this.#inUse.delete(lease.host));
     }
   }
 
   /** On failure the host stays leased, and the next `list` tries again. */
-  async #tryGiveBack(lease: Lease, touched: boolean): Promise<void> {
+  async #tryReturnHost(lease: Lease, touched: boolean): Promise<void> {
     try {
-      await this.#giveBack(lease, touched, NEVER);
+      await this.#returnHost(lease, touched, NEVER);
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;
     }
@@ -206,10 +206,10 @@ export class StaticProvider implements Provider {
   /**
    * Serialized for each host: a second call finds that the host was already returned, perhaps leased to another job.
    */
-  async #giveBack(lease: Lease, touched: boolean, signal: AbortSignal): Promise<void> {
+  async #returnHost(lease: Lease, touched: boolean, signal: AbortSignal): Promise<void> {
     const { host, server } = lease;
-    const mutex = this.#givingBack.get(host) ?? new Semaphore(1);
-    this.#givingBack.set(host, mutex);
+    const mutex = this.#returning.get(host) ?? new Semaphore(1);
+    this.#returning.set(host, mutex);
     const work = mutex.run(async () => {
       throwIfAborted(signal, 'delete server', server.name);
       if (!(await this.#leases.holds(lease))) return;
@@ -222,29 +222,29 @@ export class StaticProvider implements Provider {
   }
 
   /** Resolves when a host is returned, and after each check interval. */
-  async #change(signal: AbortSignal): Promise<void> {
+  async #waitForChange(signal: AbortSignal): Promise<void> {
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);
     this.#wakers.push(() => over.abort());
-    await sleep(LOOK_AGAIN_MS, either);
+    await sleep(RECHECK_MS, either);
   }
 
   async #noHost(name: string, last: OperationError | null): Promise<OperationError> {
     const leases = await this.#leases.all();
     const states = await Promise.all(
       this.#config.hosts.map(async (host) => {
-        const lease = leases.find((one) => one.host === host.name);
+        const lease = leases.find((lease) => lease.host === host.name);
         if (lease !== undefined) return `${host.name} is leased to job ${lease.owner.job}`;
         const { quarantinedUntil, why } = await this.#health.read(host.name);
         if (quarantinedUntil > this.#now())
-          return `${host.name} is put aside until ${isoTime(quarantinedUntil)} (${why})`;
+          return `${host.name} is in quarantine until ${isoTime(quarantinedUntil)} (${why})`;
         return `${host.name} is free`;
       }),
     );
     return new OperationError({
       operation: 'create server',
       target: name,
-      message: `given up before a host was available: ${states.join('; ')}${last === null ? '' : `; last: ${last.message}`}`,
+      message: `aborted before a host was available: ${states.join('; ')}${last === null ? '' : `; last error: ${last.message}`}`,
       retryable: true,
       hint: last?.hint ?? 'fix or add hosts, or allow a longer bootTimeout',
       cause: last,
@@ -268,12 +268,12 @@ function isoTime(at: number): string {
   return new Date(at).toISOString();
 }
 
-function notOurs(server: Server): OperationError {
+function foreignServerError(server: Server): OperationError {
   return new OperationError({
     operation: 'delete server',
     target: server.name,
     message: 'its lease names another deployment',
     retryable: false,
-    hint: 'leave it to the deployment that leased it',
+    hint: 'delete it from the deployment that leased it',
   });
 }

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { OperationError } from '../../errors.ts';
 
-/** The text of a file in PEM. `key` is the line of the configuration that names it. @throws OperationError */
+/** The text of a file in PEM. `key` is the configuration key that names it. @throws OperationError */
 export async function readCertificates(file: string, key: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');

@@ -1,8 +1,8 @@
 /** Checks of an OpenStack provider: login, names, quota, and whether its security groups let SSH in. */
 import { Calls } from '../../adapters/openstack/calls.ts';
+import { readHeadroom } from '../../adapters/openstack/headroom.ts';
 import { type Plan, planServer } from '../../adapters/openstack/plan.ts';
 import { GROUPS, type Group, type GroupRule } from '../../adapters/openstack/resources.ts';
-import { roomFor } from '../../adapters/openstack/room.ts';
 import type { OpenStackProviderConfig } from '../../config/config.ts';
 import { openStackSession } from '../openstack-session.ts';
 import { type Finding, failed, failure, ok, unchecked, warning } from './finding.ts';
@@ -29,7 +29,7 @@ export async function cloudFindings(
       const none = 'the configured names were not found';
       return [failed(subject, error), unchecked(quota, none), unchecked(reach, none)];
     }
-    const { servers, limitedBy } = await roomFor(calls, provider, plan.flavor, signal);
+    const { servers, limitedBy } = await readHeadroom(calls, provider, plan.flavor, signal);
     const room = `room for ${servers} more servers`;
     return [
       ok(

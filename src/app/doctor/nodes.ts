@@ -1,5 +1,5 @@
 /** Checks each provider, and each host of a static one. */
-import { mayGroup } from '../../adapters/local/cgroup.ts';
+import { canUseCgroups } from '../../adapters/local/cgroup.ts';
 import { missingPrograms } from '../../adapters/local/host.ts';
 import { assertLoopbackGerrit } from '../../adapters/local/loopback-guard.ts';
 import { readPublicKey } from '../../adapters/openssh/key-file.ts';
@@ -34,7 +34,7 @@ function checksForProvider(provider: ProviderConfig, config: Config): readonly C
           ...subject,
           run: async () => [
             await trustFinding(subject, config, provider),
-            processesFinding(name, await mayGroup()),
+            processesFinding(name, await canUseCgroups()),
             ...(await localCommands(name, config)),
           ],
         },

@@ -240,7 +240,7 @@ function readCommand(value: unknown): readonly string[] | FieldError {
   }
   const argv = value as readonly string[];
   if (argv[0]?.trim() === '') return new FieldError('begins with an empty program name');
-  return argv.some((item) => item.includes('\0')) ? new FieldError('holds a NUL character') : argv;
+  return argv.some((item) => item.includes('\0')) ? new FieldError('contains a NUL character') : argv;
 }
 
 /** The source of a secret, never the secret itself. @param hint for a file that holds the secret */

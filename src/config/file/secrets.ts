@@ -79,7 +79,7 @@ export function readSecret(
   const from = resolvePath(item.file ?? '');
   try {
     if (!statSync(from).isFile() || statSync(from).size > LIMIT_BYTES) {
-      const next = 'name the file that holds the secret alone';
+      const next = 'use a file that contains only the secret';
       return { what: `${from} is not a regular file of at most 64 KB`, next };
     }
     return { text: readFileSync(from, 'utf8'), from };

@@ -270,6 +270,6 @@ function providerOf(name: string, adapters: Adapters): Provider {
     target: name,
     message: 'the job was accepted for a provider that is not in the configuration any more',
     retryable: false,
-    hint: 'put the provider back until its jobs have ended',
+    hint: 'add the provider again until its jobs have ended',
   });
 }

@@ -121,7 +121,7 @@ describe('a playbook of a provider', LONG, () => {
         message: expect.stringContaining('list.yml: task "Log in" failed on localhost: quota exceeded'),
       });
       expect(await listing(play(odd))).toMatchObject({
-        message: expect.stringContaining('its answer is no JSON'),
+        message: expect.stringContaining('its answer is not JSON'),
       });
       expect(await listing(play(link))).toBeInstanceOf(Error);
       expect(existsSync(join(scratch.stateDir, 'ansible-calls'))).toBe(true);

@@ -182,11 +182,11 @@ describe('a program', () => {
     ['nothing', null, /its answer is wrong: /],
     ['an id that is missing', { address: { host: 'a' } }, /its answer is wrong: id: /],
     ['a misspelt key', { id: 'a', address: { host: 'a', prot: 22 } }, /its answer is wrong: address: .*prot/],
-    ['an option as host', { id: 'a', address: { host: '-oProxyCommand=x' } }, /no address of a node/],
+    ['an option as host', { id: 'a', address: { host: '-oProxyCommand=x' } }, /not the address of a node/],
     [
       'a path with shell syntax',
       { id: 'a', address: { host: 'a', directory: '/x;id' } },
-      /no address of a node/,
+      /not the address of a node/,
     ],
     ['an invalid host key', { id: 'a', address: { host: 'a' }, hostKey: 'ssh-rsa AAAA' }, /not a public key/],
     ['a line end in the id', { id: 'a\nb', address: { host: 'a' } }, /its answer is wrong: id: /],

@@ -86,7 +86,7 @@ test.each([
   ['{"ok":false}\n'],
 ])('an invalid answer: %j', async (text) => {
   await listening((socket) => socket.end(text));
-  await expect(ask()).rejects.toMatchObject(errorWith('the answer is not understood', /same release/));
+  await expect(ask()).rejects.toMatchObject(errorWith('the answer cannot be parsed', /same release/));
 });
 
 test('an endless answer', async () => {
@@ -97,7 +97,7 @@ test('an endless answer', async () => {
     socket.on('drain', more);
     more();
   });
-  await expect(ask()).rejects.toMatchObject({ message: 'the daemon cannot be asked: TOO LONG' });
+  await expect(ask()).rejects.toMatchObject({ message: 'the request to the daemon failed: TOO LONG' });
   expect(ANSWER_LIMIT_BYTES).toBeGreaterThan(65_536);
 });
 

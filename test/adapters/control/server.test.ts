@@ -173,7 +173,7 @@ describe('hostile clients', () => {
     much.write('x'.repeat(REQUEST_LIMIT_BYTES + 1));
     await connected(endless);
     const flood = setInterval(() => endless.write('x'.repeat(REQUEST_LIMIT_BYTES)), 1);
-    expect(JSON.parse(await answer)).toMatchObject({ refusal: { message: 'the question is too long' } });
+    expect(JSON.parse(await answer)).toMatchObject({ refusal: { message: 'the request is too long' } });
     await end;
     clearInterval(flood);
     expect(await ask(PING)).toEqual({ result: PONG });

@@ -134,10 +134,10 @@ describe('evidence on this host', () => {
     const manifest = await rig.manifest(url);
     expect(manifest.skippedFiles).toEqual([
       { path: 'worktree/no/[redacted]', why: 'not there' },
-      { path: 'worktree/logs/all.zip', why: 'packed (zip): secrets in it could not be taken out' },
+      { path: 'worktree/logs/all.zip', why: 'packed (zip): secrets in it could not be removed' },
       {
         path: 'worktree/logs/broken.gz',
-        why: 'a damaged gzip file: secrets in it could not be taken out',
+        why: 'a damaged gzip file: secrets in it could not be removed',
       },
       { path: 'worktree/logs/twice.gz', why: 'packed more than once' },
     ]);

@@ -163,7 +163,7 @@ describe('GitSource', () => {
     expect(error).toMatchObject({ name: 'OperationError', retryable: false });
     expect(error).toHaveProperty(
       'message',
-      `Gerrit reported ${first.revision}, the ref holds ${second.revision}`,
+      `Gerrit reported ${first.revision}, the ref points to ${second.revision}`,
     );
     expect(fixture.held()).toBeNull();
     expect(readdirSync(fixture.server.address).sort()).toEqual(['home', 'tmp', 'tree']);

@@ -123,7 +123,7 @@ describe('a stage whose runner is killed', () => {
     await scratch.put('end', '0');
     expect(await handle.ended).toEqual({
       how: 'lost',
-      why: 'all its processes are gone and none of them left an ending',
+      why: 'all its processes are gone and none recorded how it ended',
     });
     expect(await again.ended).toHaveProperty('how', 'lost');
     const after = await runner.start(request, NEVER);
@@ -164,12 +164,15 @@ describe('a stage whose runner is killed', () => {
     await (await runner.start(request, NEVER)).ended;
     writeFileSync(join(scratch.directory(request), 'rc'), '');
     const handle = await runner.start(request, NEVER);
-    expect(await handle.ended).toMatchObject({ how: 'lost', why: expect.stringContaining('left an ending') });
+    expect(await handle.ended).toMatchObject({
+      how: 'lost',
+      why: expect.stringContaining('none recorded how it ended'),
+    });
   });
 
   it('is detected as lost even if the waiting flock was killed', async () => {
     const request = await scratch.script(TICK);
-    const handle = await scratch.runner({ safetyMs: 100 }).start(request, NEVER);
+    const handle = await scratch.runner({ slowPollMs: 100 }).start(request, NEVER);
     await written(join(scratch.root, 'pids'));
     const lock = join(scratch.directory(request), 'lock');
     const firstFlock = await until('our flock', () => processesOf(`--shared\0${lock}`)[0]);

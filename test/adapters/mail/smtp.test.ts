@@ -163,7 +163,7 @@ describe('failures', () => {
     await sink.close();
     expect(await refusal(smtpMailer.send(mail, NEVER))).toMatchObject({
       retryable: true,
-      hint: expect.stringContaining('is the mail server up'),
+      hint: expect.stringContaining('check that the mail server is running'),
     });
     sink = await SmtpSink.start();
   });

@@ -31,7 +31,7 @@ test('creates a key that only we can read, and its public half', async () => {
 
 test.each(['key', 'key.pub'])('creates nothing over a %s', async (there) => {
   writeFileSync(join(dir, there), 'mine');
-  await expect(makeKey(file, 'x', TIMEOUT_MS)).rejects.toThrow(`${join(dir, there)} is there already`);
+  await expect(makeKey(file, 'x', TIMEOUT_MS)).rejects.toThrow(`${join(dir, there)} exists already`);
   expect(readFileSync(join(dir, there), 'utf8')).toBe('mine');
   expect(readdirSync(dir)).toEqual([there]);
 });
@@ -40,8 +40,8 @@ test('reports a missing folder', async () => {
   const missing = join(dir, 'nowhere', 'key');
   await expect(makeKey(missing, 'x', TIMEOUT_MS)).rejects.toMatchObject({
     name: 'OperationError',
-    operation: 'make key',
-    hint: 'is its folder there and writable?',
+    operation: 'create key',
+    hint: 'check that its folder exists and is writable',
   });
   expect(existsSync(missing)).toBe(false);
 });

@@ -23,12 +23,12 @@ describe('our private key', () => {
   });
 
   test.each([
-    ['missing', () => `${site.directory}/none`, 'no such file', 'ssh-keygen -t ed25519'],
+    ['missing', () => `${site.directory}/none`, 'the file does not exist', 'ssh-keygen -t ed25519'],
     ['a directory', () => site.directory, 'not a key file', 'gerrit.key'],
     ['readable by others', () => site.file('open', keys.account.private, 0o644), 'mode 644', 'chmod 600'],
     ['public', () => site.file('pub', keys.account.public, 0o600), 'public key', 'without .pub'],
-    ['no key', () => site.file('text', 'hello\n', 0o600), 'no private key', 'OpenSSH or PEM'],
-    ['empty', () => site.file('empty', '', 0o600), 'no private key', 'OpenSSH or PEM'],
+    ['no key', () => site.file('text', 'hello\n', 0o600), 'no usable private key', 'OpenSSH or PEM'],
+    ['empty', () => site.file('empty', '', 0o600), 'no usable private key', 'OpenSSH or PEM'],
     ['huge', () => site.file('huge', 'x'.repeat(70_000), 0o600), 'not a key file', 'gerrit.key'],
   ])('%s: reported with a hint', async (_what, make, message, hint) => {
     await expect(readPrivateKey(make(), USE)).rejects.toMatchObject({

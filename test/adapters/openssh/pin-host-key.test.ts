@@ -33,7 +33,7 @@ test.each([
 test('does not replace a key', () => {
   pinHostKey(file, 'h', 22, newKey());
   const before = readFileSync(file, 'utf8');
-  expect(() => pinHostKey(file, 'h', 22, newKey())).toThrow('names another key for it');
+  expect(() => pinHostKey(file, 'h', 22, newKey())).toThrow('has another key for this host');
   expect(readFileSync(file, 'utf8')).toBe(before);
 });
 

@@ -169,7 +169,7 @@ describe('a server is not created, and nothing is left', () => {
     {
       after: 'JSON of another API',
       prepare: answers('network', /^ports$/, 201, { hello: 'world' }),
-      error: { kind: 'bad-answer', message: /without what the API promises: port/ },
+      error: { kind: 'bad-answer', message: /with an unexpected body: port/ },
     },
     {
       after: 'an image that does not exist',
@@ -193,7 +193,7 @@ describe('a server is not created, and nothing is left', () => {
     {
       after: 'two images of one name',
       prepare: ({ cloud }) => void cloud.state.addImage('ubuntu-24.04', null),
-      error: { message: /several are named ubuntu-24.04/, retryable: false },
+      error: { message: /several have the name ubuntu-24.04/, retryable: false },
     },
     {
       after: 'a zone that does not exist (400)',

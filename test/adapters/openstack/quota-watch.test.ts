@@ -8,16 +8,16 @@ import { CloudSetup, request } from './cloud-setup.ts';
 
 const { describe, it } = needs('sshd');
 
-const room = (servers: number) => ({ servers, limitedBy: `cores: ${servers} left` });
+const headroom = (servers: number) => ({ servers, limitedBy: `cores: ${servers} left` });
 
 test('a change is reported once, and an outage changes nothing', async () => {
   const reports: string[] = [];
   const answers = [
-    { own: 0, room: room(3) },
-    { own: 1, room: { ...room(2), limitedBy: 'cores: 3 left' } },
+    { own: 0, headroom: headroom(3) },
+    { own: 1, headroom: { ...headroom(2), limitedBy: 'cores: 3 left' } },
     new OperationError({ operation: 'o', target: 't', message: 'away', retryable: true, hint: 'h' }),
-    { own: 1, room: room(0) },
-    { own: 0, room: room(9) },
+    { own: 1, headroom: headroom(0) },
+    { own: 0, headroom: headroom(9) },
   ];
   const read = async () => {
     const answer = answers.shift();

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { NO_ROOM, RUNNER, runnerArguments } from '../../../src/adapters/run/runner-protocol.ts';
+import { DISK_FULL, RUNNER, runnerArguments } from '../../../src/adapters/run/runner-protocol.ts';
 import { mountSmallDisk, type SmallDisk } from '../../fixtures/small-disk.ts';
 import { endAllIn, FOR_EVER, processesOf } from '../local/scratch.ts';
 
@@ -67,7 +67,7 @@ describe('the runner on a disk of 256 KB', () => {
   test('starts nothing without space for the exit record', (context) => {
     if (typeof disk === 'string') return context.skip(disk);
     disk.fill();
-    expect(run('exit 0')).toBe(NO_ROOM);
+    expect(run('exit 0')).toBe(DISK_FULL);
     expect(existsSync(join(directory, 'pid'))).toBe(false);
   });
 });

@@ -53,8 +53,8 @@ describe('readScript', () => {
     ['a pipe', () => void execFileSync('mkfifo', [join(folder, 'pipe')]), 'is not a regular file'],
     ['a control character', () => writeFileSync(join(folder, 'a\nb'), ''), 'has a control character'],
     ['17 MB', () => writeFileSync(join(folder, 'image'), Buffer.alloc(17 * 1024 ** 2)), 'larger than 16 MB'],
-    ['too many files', () => fill(1000), 'holds more than 1000 files'],
-    ['no program', () => rmSync(program()), 'is not there'],
+    ['too many files', () => fill(1000), 'contains more than 1000 files'],
+    ['no program', () => rmSync(program()), 'does not exist'],
   ])('refuses %s', async (_what, prepare, why) => {
     prepare();
     await expect(read()).rejects.toMatchObject({

@@ -101,7 +101,7 @@ describe('a database that cannot be opened', () => {
         writeFileSync(file, 'x'.repeat(4096));
         return openStore(file);
       },
-      'is this a sos-ci database?',
+      'check that this is a sos-ci database',
     ],
     [
       'a foreign database',
@@ -111,7 +111,7 @@ describe('a database that cannot be opened', () => {
         other.close();
         return openStore(file);
       },
-      'is this a sos-ci database?',
+      'check that this is a sos-ci database',
     ],
   ])('%s', (_, open, hint) => {
     expect(open).toThrow(

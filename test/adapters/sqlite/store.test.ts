@@ -111,7 +111,7 @@ test.each([
   const raw = new Sqlite(file);
   raw.exec(sql);
   raw.close();
-  expect(() => store.open()).toThrow(/does not fit its log: run sos-ci verify, then rebuild/);
+  expect(() => store.open()).toThrow(/does not match its log: run sos-ci verify, then rebuild/);
   store.close();
   folder.remove();
 });
@@ -131,7 +131,7 @@ test('a view that lags behind its log is an error with a hint', async () => {
       .run(version, stored, hash, history);
   }
   raw.close();
-  expect(() => store.open()).toThrow(/does not fit its log/);
+  expect(() => store.open()).toThrow(/does not match its log/);
   store.close();
   folder.remove();
 });

@@ -1,6 +1,6 @@
 /** Our scripts on a node, against a server that can hang. */
 import { afterEach, expect, it } from 'vitest';
-import { ask } from '../../../src/adapters/ssh/command.ts';
+import { runNodeScript } from '../../../src/adapters/ssh/command.ts';
 import { connectToNode } from '../../../src/adapters/ssh/connection.ts';
 import { PinnedKey } from '../../../src/adapters/ssh/pinned-key.ts';
 import { SshServer } from '../../fakes/ssh-server.ts';
@@ -30,7 +30,7 @@ it('a command that is aborted before its channel opened runs no script when it o
     operation: 'unpack',
     script: new URL('../../../src/adapters/ssh/unpack.sh', import.meta.url),
   };
-  const running = ask(connection, { ...command, words: [], timeoutMs: 20_000 }, abort.signal);
+  const running = runNodeScript(connection, { ...command, args: [], timeoutMs: 20_000 }, abort.signal);
   abort.abort();
   await expect(running).rejects.toThrow('aborted');
   node.release();

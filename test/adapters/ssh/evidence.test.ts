@@ -83,7 +83,7 @@ describe('a hostile node', () => {
     const { files, skipped } = await fetchLogs();
     expect(files).toEqual(['tree/logs/good.log']);
     expect(skipped).toHaveLength(5);
-    for (const { why } of skipped) expect(why).toBe('the node gives it a name that no file can have');
+    for (const { why } of skipped) expect(why).toBe('the node reports an invalid name for it');
     expect(node.opened.map((path) => path.slice(path.indexOf('/tree/')))).toEqual(['/tree/logs/good.log']);
   });
 
@@ -167,7 +167,7 @@ describe('a hostile node', () => {
     expect(files).toContain('tree/logs/good.log');
     expect(skipped).toContainEqual({
       path: 'logs/hung.log',
-      why: 'the node did not come back from reading it',
+      why: 'the node did not answer while it was read',
     });
   });
 

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { afterEach, describe, expect } from 'vitest';
-import { ask } from '../../../src/adapters/ssh/command.ts';
+import { runNodeScript } from '../../../src/adapters/ssh/command.ts';
 import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
 import { probeNode } from '../../../src/adapters/ssh/probe.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
@@ -30,7 +30,7 @@ const BROKEN = [
   [
     'another program instead of an SFTP server',
     'Subsystem sftp /bin/echo hello',
-    'answers with something else',
+    'sends something other than SFTP',
     'start-up files',
   ],
 ] as const;
@@ -71,7 +71,7 @@ describe.each(BROKEN)('a node with %s', (_what, line, message, hint) => {
     const { scratch } = await startNode();
     const server = scratch.server();
     const script = new URL(`file://${join(ROOT, 'src/adapters/ssh/probe.sh')}`);
-    const command = { operation: 'probe', script, words: ['/'], timeoutMs: 20_000 };
+    const command = { operation: 'probe', script, args: ['/'], timeoutMs: 20_000 };
     await scratch.nodes
       .get(server)
       .using({ operation: 'probe', timeoutMs: 60_000, signal: NEVER }, async () => {});
@@ -84,7 +84,7 @@ describe.each(BROKEN)('a node with %s', (_what, line, message, hint) => {
     const options = { operation: 'probe', timeoutMs: 60_000, signal: NEVER };
     const { status } = await scratch.nodes
       .get(server)
-      .using(options, (connection, signal) => ask(connection, command, signal));
+      .using(options, (connection, signal) => runNodeScript(connection, command, signal));
     expect(status).toBe(0);
   });
 

@@ -59,7 +59,7 @@ describe('a node is verified', () => {
       operation: 'verify host key',
       retryable: false,
       message: expect.stringMatching(
-        /shows ssh-ed25519 SHA256:.*, pinned for this server is ssh-ed25519 SHA256:/,
+        /shows ssh-ed25519 SHA256:.*, but ssh-ed25519 SHA256:.* is pinned for this server/,
       ),
     });
     await scratch.nodes.release(server);

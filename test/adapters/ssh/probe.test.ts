@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, s
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { mayGroup } from '../../../src/adapters/local/cgroup.ts';
+import { canUseCgroups } from '../../../src/adapters/local/cgroup.ts';
 import { probeNode } from '../../../src/adapters/ssh/probe.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
@@ -40,7 +40,7 @@ needs('sshd').describe('a probe of a node', () => {
       missing: [],
       folder: scratch.disk,
       writable: true,
-      grouping: await mayGroup(),
+      grouping: await canUseCgroups(),
     });
     expect(probe.absent).toEqual(['/no/such-program', '/', '/etc/passwd']);
     expect(probe.freeBytes).toBeGreaterThan(0);

@@ -181,7 +181,9 @@ describe('a node that goes down', () => {
     proxy.cut();
     expect(await handle.ended).toEqual({
       how: 'lost',
-      why: expect.stringMatching(/^the server cannot be reached since \d{4}-.*Z; last: no connection to /),
+      why: expect.stringMatching(
+        /^the server cannot be reached since \d{4}-.*Z; last error: no connection to /,
+      ),
     });
   });
 
@@ -226,7 +228,7 @@ describe('a node that goes down', () => {
     for (const pid of processesOf(`SOS_CI_SERVER=${request.run.server.id}`)) kill(pid);
     expect(await handle.ended).toEqual({
       how: 'lost',
-      why: 'all its processes are gone and none of them left an ending',
+      why: 'all its processes are gone and none recorded how it ended',
     });
   });
 

@@ -338,7 +338,7 @@ describe('SshRunner', () => {
     expect(await read('link.tap')).toEqual({ unreadable: 'link.tap: it is a symbolic link' });
     await symlink('/etc', join(tree, 'away'));
     expect(await read('away/passwd')).toEqual({
-      unreadable: 'away/passwd: it lies outside of the work tree',
+      unreadable: 'away/passwd: it is outside of the work tree',
     });
     await mkdir(join(tree, 'folder.tap'));
     expect(await read('folder.tap')).toEqual({ unreadable: 'folder.tap: it is not a regular file' });

@@ -37,7 +37,7 @@ describe('a failing host', () => {
       kind: 'node-failing',
       target: 'lab/a',
       message: expect.stringMatching(
-        /^host a is put aside until 20.*, after 2 failures: .*pinned for this server/,
+        /^host a is in quarantine until 20.*, after 2 failures: .*pinned for this server/,
       ),
     });
     // Another provider object, as after a restart, knows it too.
@@ -47,7 +47,7 @@ describe('a failing host', () => {
       .create(serverRequest(), giveUp.signal)
       .catch((error: unknown) => error);
     giveUp.abort();
-    expect(await waiting).toMatchObject({ message: expect.stringContaining('a is put aside until') });
+    expect(await waiting).toMatchObject({ message: expect.stringContaining('a is in quarantine until') });
     setup.now += 61_000;
     const server = await setup.provider().create(serverRequest(), signal);
     expect(server.address).toContain('/a/');

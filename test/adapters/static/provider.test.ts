@@ -68,7 +68,7 @@ describe('a leased host', () => {
     giveUp.abort();
     expect(await third).toMatchObject({
       name: 'OperationError',
-      message: 'given up before a host was available: a is leased to job one; b is leased to job two',
+      message: 'aborted before a host was available: a is leased to job one; b is leased to job two',
     });
   });
 

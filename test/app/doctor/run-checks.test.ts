@@ -123,7 +123,7 @@ describe('Gerrit', () => {
 describe('the key file', () => {
   test.each([
     ['can be read by others', 0o644, null, 'other users can read or change it'],
-    ['is not a key', 0o600, 'hello', 'no private key that can be used'],
+    ['is not a key', 0o600, 'hello', 'no usable private key'],
   ])('%s', async (_what, mode, text, found) => {
     if (text !== null) writeFileSync(join(setup.dir, 'key'), text);
     chmodSync(join(setup.dir, 'key'), mode);

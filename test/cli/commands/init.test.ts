@@ -241,7 +241,7 @@ describe('the host key', () => {
 
   test('of an unreachable server gives a command that pins it later', async () => {
     const unreachable = new OperationError({
-      operation: 'ask for host key',
+      operation: 'read host key',
       target: 'x',
       message: 'x shows no host key: ECONNREFUSED',
       retryable: true,

@@ -55,8 +55,8 @@ export function parseCollected(text: string): Collected | null {
   if (![value.attempt, value.limitBytes, value.skipped].every(Number.isFinite)) return null;
   const { files, stages, skippedFiles } = value;
   if (!Array.isArray(files) || !Array.isArray(stages) || !Array.isArray(skippedFiles)) return null;
-  const sound = files.every((file: unknown) => isObject(file) && typeof file.path === 'string');
-  return sound ? (value as unknown as Collected) : null;
+  const isValid = files.every((file: unknown) => isObject(file) && typeof file.path === 'string');
+  return isValid ? (value as unknown as Collected) : null;
 }
 
 /** A JSON object, or null for anything else. */

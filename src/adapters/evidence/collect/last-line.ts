@@ -1,6 +1,6 @@
 /**
  * The last line that a stage printed, for a review comment. Secrets are removed first. When a secret may have been cut
- * in half, there is no line.
+ * in half, it returns no line.
  */
 import { Directory, errorCode } from '../files/dir-handle.ts';
 import type { SecretSet } from '../redact/redact.ts';
@@ -10,8 +10,8 @@ const TAIL_BYTES = 16 * 1024;
 /** The maximum length of the line in characters. */
 const LINE_LIMIT = 200;
 /** Control sequences, which a terminal does not show, and the runner's own notes in the log. */
-const UNSEEN = /(?!\s)\p{Cc}(?:\[[0-9;?]*[ -/]*[@-~]|\][^\p{Cc}]*)?/gu;
-const OUR_NOTE = /^\[sos-ci: /;
+const CONTROL_SEQUENCES = /(?!\s)\p{Cc}(?:\[[0-9;?]*[ -/]*[@-~]|\][^\p{Cc}]*)?/gu;
+const RUNNER_NOTE = /^\[sos-ci: /;
 
 /**
  * @param runs the run directories of one attempt
@@ -27,7 +27,7 @@ export async function lastLine(runs: string, stage: string, secrets: SecretSet):
   }
 }
 
-/** Returns whole lines only, because half a secret would not be recognized. */
+/** Returns complete lines only, because a part of a secret would not be recognized. */
 async function readTail(runs: string, stage: string): Promise<string | null> {
   const attempt = await Directory.at(runs);
   const run = await attempt.using(() => attempt.enter(stage));
@@ -48,10 +48,10 @@ async function readTail(runs: string, stage: string): Promise<string | null> {
 }
 
 function lastOf(text: string): string | null {
-  const lines = text.replace(UNSEEN, '').split(/[\r\n]+/);
+  const lines = text.replace(CONTROL_SEQUENCES, '').split(/[\r\n]+/);
   const line = lines
     .map((each) => each.trim())
-    .findLast((each) => /[\p{L}\p{N}]/u.test(each) && !OUR_NOTE.test(each));
+    .findLast((each) => /[\p{L}\p{N}]/u.test(each) && !RUNNER_NOTE.test(each));
   if (line === undefined) return null;
   const characters = Array.from(line.slice(0, LINE_LIMIT * 2));
   return characters.length <= LINE_LIMIT ? line : `${characters.slice(0, LINE_LIMIT - 3).join('')}...`;

@@ -4,9 +4,9 @@
  * so it is read with the same care as the work tree.
  */
 import type { FileHandle } from 'node:fs/promises';
-import { Directory, ifThere } from '../files/dir-handle.ts';
+import { Directory, ifExists } from '../files/dir-handle.ts';
 import type { StageEntry } from './collected.ts';
-import { ofSource, type Staging, Unreadable } from './staging.ts';
+import { asUnreadable, type Staging, Unreadable } from './staging.ts';
 
 const STAGES = ['stacking', 'testing'];
 const STAGE_END = /^(exited \d{1,3}|killed \d{1,3}|timedOut|stopped)$/;
@@ -50,7 +50,7 @@ async function readable(
   staging: Staging,
 ): Promise<Directory | null> {
   try {
-    return await ofSource(ifThere(directory));
+    return await asUnreadable(ifExists(directory));
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
     staging.skip(shown, `its run directory is ${error.message}`);
@@ -70,7 +70,7 @@ async function readEnd(run: Directory): Promise<Pick<StageEntry, 'end' | 'starte
 async function peek(directory: Directory, name: string): Promise<{ text: string; at: string } | null> {
   let file: FileHandle;
   try {
-    file = await ofSource(directory.openFile(name));
+    file = await asUnreadable(directory.openFile(name));
   } catch (error) {
     if (error instanceof Unreadable) return null;
     throw error;

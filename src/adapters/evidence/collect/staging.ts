@@ -75,13 +75,13 @@ export class Staging {
     if (this.#files.has(file.path)) return true;
     try {
       if (this.full) throw new Unreadable(`over the limit of ${limits.files} files`);
-      const before = await ofSource(lstat(source.path(name)));
+      const before = await asUnreadable(lstat(source.path(name)));
       if (!before.isFile()) throw new Unreadable(kindOf(before));
       const left = limits.bytes - this.#bytes;
       if (left <= 0 || (!file.always && Math.min(before.size, limits.maxFileBytes) > left)) {
         throw new Unreadable(`over the limit of ${limits.bytes} bytes for one job`);
       }
-      const from = await ofSource(source.openFile(name));
+      const from = await asUnreadable(source.openFile(name));
       try {
         await this.#copy(from, file.path, file.shown, Math.min(limits.maxFileBytes, left));
       } finally {
@@ -95,7 +95,7 @@ export class Staging {
     }
   }
 
-  /** Adds a file of ours, or as much of it as fits. */
+  /** Adds a generated file, or as much of it as fits. */
   async write(path: string, pieces: Iterable<string>): Promise<void> {
     const { limits, files, beforeStep } = this.options;
     if (this.full) return this.skip(path, `over the limit of ${limits.files} files`);
@@ -115,7 +115,7 @@ export class Staging {
     this.#files.set(path, { path, bytes, ...(size > bytes ? { cutFrom: size } : {}) });
   }
 
-  /** Opens a file that was taken; null: it was not. */
+  /** Opens a copied file; null if it was not copied. */
   async open(path: string): Promise<FileHandle | null> {
     return this.#files.has(path) ? this.options.files.openFile(path) : null;
   }
@@ -143,7 +143,7 @@ export class Staging {
   }
 
   async #copy(from: FileHandle, path: string, shown: string, limit: number): Promise<void> {
-    const stat = await ofSource(from.stat());
+    const stat = await asUnreadable(from.stat());
     if (!stat.isFile()) throw new Unreadable(kindOf(stat));
     await this.#makeDirectory(dirname(path));
     this.options.beforeStep(`copy ${path}`);
@@ -152,7 +152,11 @@ export class Staging {
     try {
       await writeNew(target, 0o600, async (to) => {
         const chunks = readChunks(from, Math.min(stat.size, limit), this.options.signal);
-        for (let next = await ofSource(chunks.next()); !next.done; next = await ofSource(chunks.next())) {
+        for (
+          let next = await asUnreadable(chunks.next());
+          !next.done;
+          next = await asUnreadable(chunks.next())
+        ) {
           await writeAll(to, next.value);
           bytes += next.value.length;
         }
@@ -162,7 +166,7 @@ export class Staging {
       throw error;
     }
     this.#bytes += bytes;
-    const size = (await ofSource(from.stat())).size;
+    const size = (await asUnreadable(from.stat())).size;
     this.#files.set(path, {
       path,
       bytes,
@@ -182,7 +186,7 @@ export class Staging {
 /**
  * Maps errors of the source file to `Unreadable`; all others (out of memory, out of file handles) end the collection.
  */
-export async function ofSource<T>(promise: Promise<T>): Promise<T> {
+export async function asUnreadable<T>(promise: Promise<T>): Promise<T> {
   try {
     return await promise;
   } catch (error) {

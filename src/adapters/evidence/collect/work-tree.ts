@@ -6,7 +6,7 @@
 import { lstat } from 'node:fs/promises';
 import { Directory } from '../files/dir-handle.ts';
 import { evidencePath } from '../files/safe-names.ts';
-import { ofSource, type Staging, Unreadable } from './staging.ts';
+import { asUnreadable, type Staging, Unreadable } from './staging.ts';
 
 export interface WalkLimits {
   /** The maximum number of directory entries read for one job. */
@@ -27,8 +27,8 @@ export async function collectTree(
 ): Promise<void> {
   let tree: Directory;
   try {
-    const root = await ofSource(Directory.at(server));
-    tree = await root.using((directory) => ofSource(directory.enter('tree')));
+    const root = await asUnreadable(Directory.at(server));
+    tree = await root.using((directory) => asUnreadable(directory.enter('tree')));
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
     for (const path of paths) staging.skip(`${WORKTREE}/${path}`, `the work tree is ${error.message}`);
@@ -77,20 +77,20 @@ class Walk {
       return;
     }
     // A missing directory on the way is reported with the whole requested path.
-    const whole = `${shown}/${segments.join('/')}`;
-    await this.#inside(directory, name, whole, depth, (child) =>
+    const requested = `${shown}/${segments.join('/')}`;
+    await this.#inside(directory, name, requested, depth, (child) =>
       this.#descend(child, next, assigned.path, segments.slice(1), depth + 1),
     );
   }
 
   /** Collects everything below an open directory. */
   async #all(directory: Directory, shown: string, stored: string, depth: number): Promise<void> {
-    const { entries, more } = await ofSource(directory.entries(this.#entriesLeft));
+    const { entries, more } = await asUnreadable(directory.entries(this.#entriesLeft));
     this.#entriesLeft -= entries.length;
     for (const entry of entries) {
       const next = `${shown}/${entry.name}`;
       if (this.#staging.full) {
-        return this.#staging.skip(next, 'and what follows: over the limit of files');
+        return this.#staging.skip(next, 'and everything after it: over the limit of files');
       }
       const assigned = entry.name.includes('\ufffd')
         ? { why: 'its name is not UTF-8' }
@@ -118,7 +118,7 @@ class Walk {
     await this.#listing(shown, async () => {
       if (depth >= this.#limits.maxDepth)
         throw new Unreadable(`deeper than ${this.#limits.maxDepth} directories`);
-      const child = await ofSource(parent.enter(name));
+      const child = await asUnreadable(parent.enter(name));
       await child.using(visit);
     });
   }
@@ -137,7 +137,7 @@ class Walk {
 /** False also for a missing or unreadable path: `take` detects that and lists it. */
 async function isDirectory(parent: Directory, name: string): Promise<boolean> {
   try {
-    return (await ofSource(lstat(parent.path(name)))).isDirectory();
+    return (await asUnreadable(lstat(parent.path(name)))).isDirectory();
   } catch (error) {
     if (error instanceof Unreadable) return false;
     throw error;

@@ -62,7 +62,7 @@ export class Directory {
 
   /** Opens the subdirectory `name`, and creates it first when it is missing. */
   async enterOrMake(name: string, mode: number): Promise<Directory> {
-    const made = await mkdir(this.path(name), { mode }).then(
+    const created = await mkdir(this.path(name), { mode }).then(
       () => true,
       (error: unknown) => {
         if (errorCode(error) === 'EEXIST') return false;
@@ -71,7 +71,7 @@ export class Directory {
     );
     const child = await this.enter(name);
     // The umask reduces the mode of mkdir.
-    if (made) await child.setMode(mode).then(() => this.sync());
+    if (created) await child.setMode(mode).then(() => this.sync());
     return child;
   }
 
@@ -107,7 +107,7 @@ export function errorCode(thrown: unknown): string {
 }
 
 /** Resolves to null instead of rejecting with ENOENT. */
-export async function ifThere<T>(promise: Promise<T>): Promise<T | null> {
+export async function ifExists<T>(promise: Promise<T>): Promise<T | null> {
   try {
     return await promise;
   } catch (error) {

@@ -5,7 +5,7 @@
  */
 import { constants } from 'node:fs';
 import { chmod, open, rename, rmdir, unlink } from 'node:fs/promises';
-import { type Directory, errorCode, ifThere } from './dir-handle.ts';
+import { type Directory, errorCode, ifExists } from './dir-handle.ts';
 
 /** O_PATH, which Node does not define: opens a file without needing any permission on it. */
 const O_PATH = 0o10000000;
@@ -20,11 +20,11 @@ export async function removeTree(parent: Directory, name: string): Promise<void>
   const top = await enterOwned(parent, Buffer.from(name));
   if (top === 'missing') return;
   if (top === 'file') {
-    await ifThere(unlink(parent.path(name)));
+    await ifExists(unlink(parent.path(name)));
     return;
   }
   await top.using(empty);
-  await ifThere(rmdir(parent.path(name)));
+  await ifExists(rmdir(parent.path(name)));
 }
 
 async function empty(top: Directory): Promise<void> {
@@ -42,7 +42,7 @@ async function removeEntry(top: Directory, name: Buffer, names: { moved: number 
   const child = await enterOwned(top, name);
   if (child === 'missing') return;
   if (child === 'file') {
-    await ifThere(unlink(top.rawPath(name)));
+    await ifExists(unlink(top.rawPath(name)));
     return;
   }
   await child.using(async (directory) => {
@@ -94,14 +94,14 @@ async function enterOwned(parent: Directory, name: Buffer): Promise<Directory | 
     if (code === 'ENOTDIR' || code === 'ELOOP') return 'file';
     if (code !== 'EACCES') throw error;
   }
-  await makeOurs(parent, name);
+  await makeWritable(parent, name);
   return parent.enter(name);
 }
 
 /**
  * Changes the mode through the open handle: chmod by path would follow a link that replaced the directory meanwhile.
  */
-async function makeOurs(parent: Directory, name: Buffer): Promise<void> {
+async function makeWritable(parent: Directory, name: Buffer): Promise<void> {
   const flags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
   const handle = await open(parent.rawPath(name), flags);
   try {

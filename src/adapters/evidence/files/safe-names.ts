@@ -9,14 +9,14 @@ import { OperationError } from '../../../errors.ts';
 
 const MAX_SEGMENT = 120;
 const MAX_PATH = 1000;
-const SEGMENT_OF_OURS = /^[\p{L}\p{N}_][\p{L}\p{N}._+@=,~-]*$/u;
+const OWN_SEGMENT = /^[\p{L}\p{N}_][\p{L}\p{N}._+@=,~-]*$/u;
 const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 /** The segments of a path that a job names as evidence, or why the path is invalid. */
 export function evidencePath(path: string): readonly string[] | { readonly why: string } {
   if (path === '') return { why: 'the path is empty' };
   if (path.startsWith('/')) return { why: 'the path is not relative to the work tree' };
-  if (path.includes('\0')) return { why: 'the path holds a NUL character' };
+  if (path.includes('\0')) return { why: 'the path contains a NUL character' };
   const segments = path.split('/').filter((segment) => segment !== '' && segment !== '.');
   if (segments.includes('..')) return { why: 'the path leads out of the work tree' };
   return segments;
@@ -34,7 +34,7 @@ export function checkJobId(job: string): string {
 
 /** Validates a value of the configuration as a path segment. */
 export function checkSegment(what: string, value: string): string {
-  if (SEGMENT_OF_OURS.test(value) && Buffer.byteLength(value) <= 200) return value;
+  if (OWN_SEGMENT.test(value) && Buffer.byteLength(value) <= 200) return value;
   throw refused(what, value, 'letters, digits and ._+@=,~- (the first one a letter, digit or underscore)');
 }
 
@@ -58,11 +58,11 @@ export class StoredNames {
     name: string,
   ): { readonly path: string } | { readonly why: string } {
     const source = `${sourceParent}/${name}`;
-    const before = this.#stored.get(source);
-    if (before !== undefined) return { path: before };
+    const assigned = this.#stored.get(source);
+    if (assigned !== undefined) return { path: assigned };
     const path = this.#free(parent, storedName(this.#clean(name)));
     if (path.length > MAX_PATH) return { why: 'its path is too long' };
-    if (this.#clean(path) !== path) return { why: 'its path holds a secret' };
+    if (this.#clean(path) !== path) return { why: 'its path contains a secret' };
     this.#stored.set(source, path);
     this.#taken.add(path);
     return { path };

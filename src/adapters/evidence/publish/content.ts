@@ -17,7 +17,7 @@ import { Directory } from '../files/dir-handle.ts';
 import { writeAll, writeNew } from '../files/new-file.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { SecretFinder } from '../redact/found-secrets.ts';
-import { searchSecrets, transfer, Unfit, type UnpackBudget } from '../redact/redacting-copy.ts';
+import { NotPublishable, searchSecrets, transfer, type UnpackBudget } from '../redact/redacting-copy.ts';
 import { failedStage } from './failed-stage.ts';
 import { indexPage } from './index-page.ts';
 import { INDEX, MANIFEST, manifestOf, type PublishedFile } from './manifest.ts';
@@ -29,13 +29,13 @@ const UNPACK_FACTOR = 10;
 
 /** Copies the files and writes the index page and the manifest. */
 export async function fill(
-  asked: Publication,
+  requested: Publication,
   parent: Directory,
   temporary: string,
   collected: Collected,
 ): Promise<void> {
-  const found = await findSecrets(asked, collected);
-  const publication = { ...asked, secrets: asked.secrets.with(found.values) };
+  const found = await findSecrets(requested, collected);
+  const publication = { ...requested, secrets: requested.secrets.with(found.values) };
   const target = await parent.enter(temporary);
   await target.using(async () => {
     const copied = await copyFiles(publication, target, collected);
@@ -95,30 +95,30 @@ async function copyFiles(
   publication: Publication,
   target: Directory,
   collected: Collected,
-): Promise<{ readonly files: readonly PublishedFile[]; readonly unfit: readonly SkippedFile[] }> {
+): Promise<{ readonly files: readonly PublishedFile[]; readonly unpublishable: readonly SkippedFile[] }> {
   const files: PublishedFile[] = [];
-  const unfit: SkippedFile[] = [];
-  const made = new Set(['.']);
+  const unpublishable: SkippedFile[] = [];
+  const created = new Set(['.']);
   const budget = { left: collected.limitBytes * UNPACK_FACTOR };
   const staged = await (await Directory.at(publication.staged)).using((directory) =>
     directory.enter(COLLECTED_FILES),
   );
   await staged.using(async () => {
     for (const file of collected.files) {
-      await makeDirectories(target, dirname(file.path), made);
+      await makeDirectories(target, dirname(file.path), created);
       publication.beforeStep(`copy ${file.path}`);
       try {
         files.push(await copyFile(publication, staged, target, file, budget));
       } catch (error) {
-        if (!(error instanceof Unfit)) throw error;
+        if (!(error instanceof NotPublishable)) throw error;
         await removeTree(target, file.path);
-        unfit.push({ path: file.path, why: error.message });
+        unpublishable.push({ path: file.path, why: error.message });
       }
     }
   });
   publication.beforeStep('sync');
-  for (const path of made) await (await target.enter(path)).using((directory) => directory.sync());
-  return { files, unfit };
+  for (const path of created) await (await target.enter(path)).using((directory) => directory.sync());
+  return { files, unpublishable };
 }
 
 async function copyFile(
@@ -146,11 +146,11 @@ async function copyFile(
 }
 
 /** Creates the directories of a path, each once, readable by all users regardless of the umask. */
-async function makeDirectories(target: Directory, path: string, made: Set<string>): Promise<void> {
-  if (made.has(path)) return;
-  await makeDirectories(target, dirname(path), made);
+async function makeDirectories(target: Directory, path: string, created: Set<string>): Promise<void> {
+  if (created.has(path)) return;
+  await makeDirectories(target, dirname(path), created);
   await mkdir(target.path(path));
   const directory = await target.enter(path);
   await directory.using(() => directory.setMode(PUBLIC_DIRECTORY));
-  made.add(path);
+  created.add(path);
 }

@@ -26,7 +26,7 @@ export function* indexPage(manifest: Manifest): Generator<string> {
   yield* files(manifest);
   yield* skipped(manifest);
   yield* redacted(manifest);
-  yield `<footer><a href="manifest.json">manifest.json</a> holds the SHA-256 of every file. `;
+  yield `<footer><a href="manifest.json">manifest.json</a> lists the SHA-256 of every file. `;
   yield `Job <code>${html(manifest.job)}</code>, by sos-ci.</footer>\n</main>\n</body>\n</html>\n`;
 }
 

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { KeyedEffect } from '../../../machines/protocol/effects.ts';
 import { type Collected, parseObject, type SkippedFile, type StageEntry } from '../collect/collected.ts';
-import { type Directory, errorCode, ifThere } from '../files/dir-handle.ts';
+import { type Directory, errorCode, ifExists } from '../files/dir-handle.ts';
 import { readChunks } from '../files/new-file.ts';
 import { evidencePath } from '../files/safe-names.ts';
 import type { FoundSecrets } from '../redact/found-secrets.ts';
@@ -54,7 +54,7 @@ export interface Manifest {
   readonly stages: readonly StageEntry[];
   readonly files: readonly PublishedFile[];
   readonly skippedFiles: readonly SkippedFile[];
-  /** The keys whose values were removed although nobody named them, by file. Their values are removed from all files. */
+  /** Keys whose values were detected as secrets, by file. Their values are removed from all files. */
   readonly redacted: readonly { readonly path: string; readonly keys: readonly string[] }[];
   /** The number of skipped files; may exceed the listed ones. */
   readonly skipped: number;
@@ -68,12 +68,12 @@ export function manifestOf(
     readonly clean: (text: string) => string;
     readonly collected?: Collected;
     readonly files?: readonly PublishedFile[];
-    readonly unfit?: readonly SkippedFile[];
+    readonly unpublishable?: readonly SkippedFile[];
     readonly failedStage?: FailedStage | null;
     readonly found?: Pick<FoundSecrets, 'keys'>;
   },
 ): Manifest {
-  const { clean, collected, files = [], unfit = [], failedStage = null, found } = published;
+  const { clean, collected, files = [], unpublishable = [], failedStage = null, found } = published;
   const { results, trees, dependencies, siblings } = request;
   const { project, branch, change, patchset, revision, subject, url } = request.patchset;
   return {
@@ -96,9 +96,9 @@ export function manifestOf(
     publishedAt: published.at,
     stages: collected?.stages ?? [],
     files,
-    skippedFiles: [...(collected?.skippedFiles ?? []), ...unfit],
+    skippedFiles: [...(collected?.skippedFiles ?? []), ...unpublishable],
     redacted: [...(found?.keys ?? [])].map(([path, keys]) => ({ path, keys: [...keys].map(clean).sort() })),
-    skipped: (collected?.skipped ?? 0) + unfit.length,
+    skipped: (collected?.skipped ?? 0) + unpublishable.length,
   };
 }
 
@@ -113,8 +113,8 @@ export async function readManifest(directory: Directory): Promise<Manifest | nul
     const stat = await file.stat();
     if (!stat.isFile() || stat.size > MAX_MANIFEST_BYTES) return null;
     const value = parseObject(await file.readFile('utf8'));
-    const sound = value?.version === 1 && typeof value.job === 'string' && Array.isArray(value.files);
-    return sound ? (value as unknown as Manifest) : null;
+    const isValid = value?.version === 1 && typeof value.job === 'string' && Array.isArray(value.files);
+    return isValid ? (value as unknown as Manifest) : null;
   } finally {
     await file.close();
   }
@@ -159,7 +159,7 @@ async function digestOf(
 
 async function openOrNull<T>(promise: Promise<T>): Promise<T | null> {
   try {
-    return await ifThere(promise);
+    return await ifExists(promise);
   } catch (error) {
     if (['ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO'].includes(errorCode(error))) return null;
     throw error;

@@ -2,7 +2,7 @@
  * The path of a job's published evidence below the root of all logs: `<last two digits of
  * change>/<change>/<patchset>/<pipeline>/<job name>/<first 12 of job id>/`, the layout that OpenStack developers know.
  * Guarantees: each segment is a plain directory, created when missing and never a link; a directory that another job
- * holds is not touched, and the whole job id is used as the name instead.
+ * owns is not touched, and the complete job id is used as the name instead.
  */
 import { chmod, mkdir, realpath } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -88,8 +88,8 @@ export async function inspectHolder(
   return directory.using(async () => {
     const manifest = await readManifest(directory);
     if (manifest?.job !== job) return { state: 'taken' };
-    const whole = manifest.state === 'published' && (await verifyFiles(directory, manifest, signal));
-    return whole ? { state: 'ours', manifest } : { state: 'damaged' };
+    const isComplete = manifest.state === 'published' && (await verifyFiles(directory, manifest, signal));
+    return isComplete ? { state: 'ours', manifest } : { state: 'damaged' };
   });
 }
 
@@ -100,6 +100,6 @@ function checkNumber(value: number): void {
     target: String(value),
     message: 'the change or patchset is not a number',
     retryable: false,
-    hint: 'sos-ci verify looks for a damaged log',
+    hint: 'run sos-ci verify: the event log may be damaged',
   });
 }

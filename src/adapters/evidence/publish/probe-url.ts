@@ -38,7 +38,7 @@ function unreached(target: string, cause: unknown): OperationError {
     target,
     message: `no answer from ${target}: ${errorText(cause)}`,
     retryable: true,
-    hint: 'is the web server up, and is logs.url what readers should use?',
+    hint: 'check that the web server runs, and that logs.url is the address for readers',
     cause,
   });
 }

@@ -7,7 +7,7 @@
 import { rename } from 'node:fs/promises';
 import { OperationError } from '../../../errors.ts';
 import { COLLECTED_LIST, type Collected, parseCollected } from '../collect/collected.ts';
-import { Directory, errorCode, ifThere } from '../files/dir-handle.ts';
+import { Directory, errorCode, ifExists } from '../files/dir-handle.ts';
 import { fill } from './content.ts';
 import { candidateNames, type Holder, inspectHolder, openParent, parentSegments } from './path.ts';
 import {
@@ -33,11 +33,11 @@ export async function publish(publication: Publication): Promise<readonly string
     const ours = holders.find((holder) => holder.state === 'ours');
     if (ours !== undefined) {
       // Remains of a crash right after the rename. The evidence is published, whether or not they can be removed.
-      await removeStale(publication, parent).catch(unlessOfTheDisk);
+      await removeStale(publication, parent).catch(ignoreDiskErrors);
       return [...segments, ours.name];
     }
     const target = holders.find((holder) => holder.state === 'damaged' || holder.state === 'free');
-    if (target === undefined) throw namesTaken(segments, names);
+    if (target === undefined) throw noFreeName(segments, names);
     await removeStale(publication, parent);
     await publishAt(publication, parent, target);
     return [...segments, target.name];
@@ -60,7 +60,7 @@ async function publishAt(publication: Publication, parent: Directory, target: Na
 /** Reads the list of collected files. */
 async function readCollected(publication: Publication): Promise<Collected> {
   const { job } = publication.request.owner;
-  const staged = await ifThere(Directory.at(publication.staged));
+  const staged = await ifExists(Directory.at(publication.staged));
   const collected = staged === null ? null : await staged.using(() => readList(staged));
   if (collected !== null && collected.job === job) return collected;
   throw new OperationError({
@@ -73,7 +73,7 @@ async function readCollected(publication: Publication): Promise<Collected> {
 }
 
 async function readList(staged: Directory): Promise<Collected | null> {
-  const file = await ifThere(staged.openFile(COLLECTED_LIST));
+  const file = await ifExists(staged.openFile(COLLECTED_LIST));
   if (file === null) return null;
   try {
     return parseCollected(await file.readFile('utf8'));
@@ -103,15 +103,15 @@ async function moveIntoPlace(
   if (aside !== null) await removeMarked(publication, parent, aside);
 }
 
-function unlessOfTheDisk(error: unknown): void {
+function ignoreDiskErrors(error: unknown): void {
   if (errorCode(error) === '') throw error;
 }
 
-function namesTaken(segments: readonly string[], names: readonly string[]): OperationError {
+function noFreeName(segments: readonly string[], names: readonly string[]): OperationError {
   return new OperationError({
     operation: 'publish evidence',
     target: [...segments, names[0]].join('/'),
-    message: 'something that is not ours is where the evidence should go',
+    message: 'a file or directory that is not ours has the name for the evidence',
     retryable: false,
     hint: 'move it away',
   });

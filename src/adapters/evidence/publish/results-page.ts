@@ -1,5 +1,5 @@
 /**
- * `RESULTS_PAGE`: the tests of a subunit stream for people, in the place where readers of OpenStack's CI look for it.
+ * Generates `RESULTS_PAGE`: the tests of a subunit stream, under the file name that readers of OpenStack's CI expect.
  * Names and output come from the tests and are escaped. It is redacted like every other file.
  */
 import type { TestRecord, TestReport } from '../../../engine/ports/adapters.ts';

@@ -114,8 +114,8 @@ function noName(publication: Publication): OperationError {
   return new OperationError({
     operation: 'publish evidence',
     target: publication.request.owner.job,
-    message: 'every temporary name is taken by something that is not ours',
+    message: 'all temporary names are taken by files that are not ours',
     retryable: false,
-    hint: `check what begins with .sos-ci- below ${publication.root}, and move it away`,
+    hint: `move away the files below ${publication.root} that begin with .sos-ci-`,
   });
 }

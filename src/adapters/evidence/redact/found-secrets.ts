@@ -1,7 +1,8 @@
 /**
- * Finds secrets that nobody named: values of keys such as `password`, `san_login` or `transport_url` in the shapes of
- * oslo.config, YAML, JSON and shells, passwords in URLs, and private keys. Guarantees: memory is bounded for any content;
- * the result does not depend on chunk boundaries. It guards against accidents: a job can always disguise a secret.
+ * Finds secrets that the configuration does not name: values of keys such as `password`, `san_login` or `transport_url`
+ * in the formats of oslo.config, YAML, JSON and shells, passwords in URLs, and private keys. Guarantees: memory is
+ * bounded for any content; the result does not depend on chunk boundaries. It guards against accidents only: a job can
+ * always disguise a secret.
  */
 
 export interface FoundSecrets {
@@ -9,7 +10,7 @@ export interface FoundSecrets {
   readonly values: ReadonlySet<string>;
   /** The keys and kinds that were found, by the path of the file. For the report. */
   readonly keys: ReadonlyMap<string, ReadonlySet<string>>;
-  /** True: there were more than are kept. */
+  /** True if there were more than are kept. */
   readonly isFull: boolean;
 }
 
@@ -31,7 +32,7 @@ const ASSIGNMENT = new RegExp(
   `(?<![\\w.-])(${KEY})(\\\\?["']?\\s{0,20}(?:=>|[:=])\\s{0,20}[ub]?)("(?:[^"\\\\]|\\\\.){0,${MAX_VALUE}}"|'[^']{0,${MAX_VALUE}}'|[^\\s"',;]{1,${MAX_VALUE}})`,
   'gi',
 );
-/** A line that holds an assignment alone: the value may contain spaces. */
+/** A line that is only an assignment: the value may contain spaces. */
 const WHOLE_LINE = new RegExp(`^\\s*(?:export\\s+|-\\s+)?["']?(${KEY})["']?\\s*[:=]\\s*(.+?)\\s*,?$`, 'i');
 const URL_PASSWORD = /[a-z][a-z0-9+.-]{1,30}:\/\/[^\s:@/'"]{0,200}:([^\s@/'"]{1,500})@/gi;
 const KEY_BEGIN = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----/;
@@ -39,7 +40,7 @@ const KEY_END = /-----END [A-Z ]{0,30}PRIVATE KEY-----/;
 const KEY_LINE = /[A-Za-z0-9+/=]{16,}/g;
 const MAX_KEY_LINES = 200;
 
-/** What stands for no secret: nothing, references to variables, masks, and words of HTTP. */
+/** Values that are not secrets: placeholders, references to variables, masks, and HTTP keywords. */
 const NO_SECRET =
   /^(?:none|null|true|false|yes|no|\d{1,5}|\*+|x+|\$.*|<.*>|%\(.*|\{\{.*|\[redacted\].*|keep-alive|close|password|secret|token)$/i;
 
@@ -50,7 +51,7 @@ export class SecretFinder implements FoundSecrets {
 
   /** Searches one file. Bytes are read as Latin-1, so a value in UTF-8 is converted at the end. */
   async search(path: string, chunks: AsyncIterable<Buffer>): Promise<void> {
-    const lines = new Lines((line) => this.#line(path, line));
+    const lines = new LineSplitter((line) => this.#line(path, line));
     this.#keyLinesLeft = 0;
     for await (const chunk of chunks) lines.push(chunk.toString('latin1'));
     lines.end();
@@ -106,7 +107,7 @@ function unquoted(value: string): string {
   return quote[1] === '"' ? inner.replace(/\\(["\\/$`])/g, '$1') : inner;
 }
 
-class Lines {
+class LineSplitter {
   readonly #take: (line: string) => void;
   #held = '';
 

@@ -18,8 +18,8 @@ import type { SecretFinder } from './found-secrets.ts';
 import { Redactor, type SecretSet } from './redact.ts';
 
 /** This file cannot be published; the others can. */
-export class Unfit extends Error {
-  override readonly name = 'Unfit';
+export class NotPublishable extends Error {
+  override readonly name = 'NotPublishable';
 }
 
 /** The bytes that packed files may still unpack to. Shared by all files of one publication. */
@@ -58,11 +58,11 @@ const PACKED: ReadonlyArray<readonly [name: string, hex: string]> = [
 ];
 const LONGEST_MAGIC = 6;
 
-/** Copies one file. @throws Unfit when its secrets cannot be removed */
+/** Copies one file. @throws NotPublishable when its secrets cannot be removed */
 export async function transfer(job: Transfer): Promise<Transferred> {
   const format = job.secrets.empty ? null : await packedAs(job.from);
   if (format !== null && format !== 'gzip') {
-    throw new Unfit(`packed (${format}): secrets in it could not be taken out`);
+    throw new NotPublishable(`packed (${format}): secrets in it could not be removed`);
   }
   const { size } = await job.from.stat();
   return writeNew(job.to, job.mode, async (file) => {
@@ -74,7 +74,7 @@ export async function transfer(job: Transfer): Promise<Transferred> {
   });
 }
 
-/** Searches one file for secrets that nobody named, inside of gzip too. Other packed formats are not searched. */
+/** Searches one file, also inside gzip, for secrets that are not configured. Skips other packed formats. */
 export async function searchSecrets(
   path: string,
   job: Pick<Transfer, 'from' | 'budget' | 'signal'>,
@@ -94,9 +94,11 @@ export async function searchSecrets(
     );
   } catch (error) {
     // Such a file is not published. A reader that stops early ends the pipeline with an AbortError.
-    const isUnfit =
-      error instanceof Unfit || isDamage(error) || (error instanceof Error && error.name === 'AbortError');
-    if (job.signal.aborted || !isUnfit) throw error;
+    const isSkipped =
+      error instanceof NotPublishable ||
+      isDamage(error) ||
+      (error instanceof Error && error.name === 'AbortError');
+    if (job.signal.aborted || !isSkipped) throw error;
   }
 }
 
@@ -149,7 +151,7 @@ async function throughGzip(source: AsyncIterable<Buffer>, job: Transfer, sink: S
     );
   } catch (error) {
     if (isDamage(error)) {
-      throw new Unfit('a damaged gzip file: secrets in it could not be taken out');
+      throw new NotPublishable('a damaged gzip file: secrets in it could not be removed');
     }
     throw error;
   }
@@ -163,8 +165,8 @@ async function* withinBudget(chunks: AsyncIterable<Buffer>, budget: UnpackBudget
   let first = true;
   for await (const chunk of chunks) {
     budget.left -= chunk.length;
-    if (budget.left < 0) throw new Unfit('unpacks to more than this job may publish');
-    if (first && formatOf(chunk) !== null) throw new Unfit('packed more than once');
+    if (budget.left < 0) throw new NotPublishable('unpacks to more than this job may publish');
+    if (first && formatOf(chunk) !== null) throw new NotPublishable('packed more than once');
     first = false;
     yield chunk;
   }

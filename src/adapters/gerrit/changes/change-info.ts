@@ -19,13 +19,13 @@ export async function readChangeInfo(
   const connection = await connectToGerrit(options, clock, signal);
   const target = `change ${change} on ${options.host}`;
   try {
-    const question = {
+    const query = {
       target,
       terms: `change:${change}`,
       parts: ['--current-patch-set', '--files'],
     } as const;
-    const { rows } = await queryRows(connection, options, question, signal);
-    const row = rows.map((one) => parseQueryRow(one, target)).find(({ number }) => number === change);
+    const { rows } = await queryRows(connection, options, query, signal);
+    const row = rows.map((found) => parseQueryRow(found, target)).find(({ number }) => number === change);
     return row === undefined ? null : toChangeInfo(row, target, options.maxFiles);
   } finally {
     await connection.close();

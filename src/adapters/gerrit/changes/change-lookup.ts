@@ -27,7 +27,7 @@ const MISSING: ResolvedChange = {
   trouble: null,
 };
 
-const NEEDED: readonly QueryPart[] = ['--current-patch-set', '--commit-message', '--dependencies'];
+const QUERY_PARTS: readonly QueryPart[] = ['--current-patch-set', '--commit-message', '--dependencies'];
 
 /**
  * How long a dependency may be missing. It was pushed before the change that names it, and Gerrit indexes a push before
@@ -53,18 +53,18 @@ export class ChangeLookup implements Changes {
   }
 
   lookUp(request: LookUp, signal: AbortSignal): Promise<ResolvedChange> {
-    return this.#shared.ask(signal, (connection) => this.#lookUp(connection, request, signal));
+    return this.#shared.run(signal, (connection) => this.#lookUp(connection, request, signal));
   }
 
   async #lookUp(connection: SshClient, request: LookUp, signal: AbortSignal): Promise<ResolvedChange> {
     const { patchset, dependencyLimit } = request;
     const ask = (terms: readonly string[], parts: readonly QueryPart[]) =>
       this.#ask(connection, `change ${formatPatchset(patchset)}`, terms, parts, signal);
-    const rows = await ask([`change:${patchset.change}`], [...NEEDED, '--files']);
+    const rows = await ask([`change:${patchset.change}`], [...QUERY_PARTS, '--files']);
     const row = rows.find(({ number }) => number === patchset.change);
     if (row === undefined) return this.#missing(patchset);
     const current = currentOf(row, patchset);
-    if (current === null) throw notYet(patchset, this.#options.host);
+    if (current === null) throw notShownYet(patchset, this.#options.host);
     this.#indexLag.clear(formatPatchset(patchset));
     const status = statusOf(row);
     const seen = {
@@ -81,17 +81,17 @@ export class ChangeLookup implements Changes {
     }
     const pages = pagesOf(this.#options.host, row.url);
     const { missing, ...needs } = await searchDependencies(row, pages, dependencyLimit, (terms) =>
-      ask(terms, NEEDED),
+      ask(terms, QUERY_PARTS),
     );
     if (!missing) this.#dependencyLag.clear(formatPatchset(patchset));
     else if (!this.#dependencyLag.expired(formatPatchset(patchset))) {
-      throw notYetNeeded(patchset, this.#options.host);
+      throw dependencyNotShownYet(patchset, this.#options.host);
     }
     return { ...seen, ...needs };
   }
 
   #missing(patchset: Patchset): ResolvedChange {
-    if (!this.#indexLag.expired(formatPatchset(patchset))) throw notYet(patchset, this.#options.host);
+    if (!this.#indexLag.expired(formatPatchset(patchset))) throw notShownYet(patchset, this.#options.host);
     return MISSING;
   }
 
@@ -103,8 +103,8 @@ export class ChangeLookup implements Changes {
     signal: AbortSignal,
   ): Promise<readonly QueryRow[]> {
     const target = `${about} on ${this.#options.host}`;
-    const question = { target, terms: terms.join(' OR '), parts };
-    const { rows } = await queryRows(connection, this.#options, question, signal);
+    const query = { target, terms: terms.join(' OR '), parts };
+    const { rows } = await queryRows(connection, this.#options, query, signal);
     return rows.map((row) => parseQueryRow(row, target));
   }
 }
@@ -114,39 +114,39 @@ function currentOf(row: QueryRow, patchset: Patchset): CurrentSet | null {
   const current = row.currentPatchSet;
   if (current === undefined || current.number < patchset.patchset) return null;
   const project = row.project ?? patchset.project;
-  if (project !== patchset.project) throw elsewhere(patchset, `a change of ${project}`);
+  if (project !== patchset.project) throw wrongGerrit(patchset, `a change of ${project}`);
   if (current.number === patchset.patchset && current.revision !== patchset.revision) {
-    throw elsewhere(patchset, `commit ${current.revision}, not ${patchset.revision}`);
+    throw wrongGerrit(patchset, `commit ${current.revision}, not ${patchset.revision}`);
   }
   return current;
 }
 
-function notYet(patchset: Patchset, host: string): OperationError {
+function notShownYet(patchset: Patchset, host: string): OperationError {
   return new OperationError({
     operation: 'look up change',
     target: formatPatchset(patchset),
     message: `${host} does not show ${formatPatchset(patchset)} yet`,
     retryable: true,
-    hint: 'the change is gone, or this account may not read it, if this persists',
+    hint: 'if this persists, the change was deleted or this account may not read it',
   });
 }
 
-function notYetNeeded(patchset: Patchset, host: string): OperationError {
+function dependencyNotShownYet(patchset: Patchset, host: string): OperationError {
   return new OperationError({
     operation: 'look up change',
     target: formatPatchset(patchset),
-    message: `${host} does not show yet what ${formatPatchset(patchset)} depends on`,
+    message: `${host} does not show all dependencies of ${formatPatchset(patchset)} yet`,
     retryable: true,
-    hint: 'sos-ci asks again automatically',
+    hint: 'none: it is retried automatically',
   });
 }
 
-function elsewhere(patchset: Patchset, what: string): OperationError {
+function wrongGerrit(patchset: Patchset, what: string): OperationError {
   return new OperationError({
     operation: 'look up change',
     target: formatPatchset(patchset),
     message: `${formatPatchset(patchset)} is ${what}`,
     retryable: false,
-    hint: 'this is another Gerrit than the one that the patchset came from, or it was restored from a backup',
+    hint: 'this is not the Gerrit that the patchset came from, or it was restored from a backup',
   });
 }

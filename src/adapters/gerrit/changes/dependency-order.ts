@@ -23,7 +23,7 @@ export interface ResolvedReference {
 
 /** Why there is no order, worded for a review comment. */
 class DependencyError extends Error {
-  override readonly name = 'Trouble';
+  override readonly name = 'DependencyError';
 }
 
 export function orderDependencies(
@@ -76,7 +76,7 @@ class Order {
     for (const parent of node.parents) {
       if (this.#nodes.get(parent)?.status === 'open') this.#visit(parent);
     }
-    for (const needed of node.needs) this.#follow(change, needed);
+    for (const reference of node.needs) this.#follow(change, reference);
     this.#path.pop();
     this.#done.add(change);
     this.#ordered.push(change);

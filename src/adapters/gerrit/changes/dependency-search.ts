@@ -1,5 +1,5 @@
 /**
- * Finds all dependencies of a change, transitively and across projects. All references still missing go into one query,
+ * Finds all dependencies of a change, transitively and across projects. All unresolved references go into one query,
  * so the number of queries is the depth of the longest chain, which the limit bounds.
  */
 import type { ResolvedChange } from '../../../machines/model/domain.ts';
@@ -13,7 +13,7 @@ import { dependsOn, type Pages, type Reference, referenceText } from './depends-
 import { dependencyOf, type QueryRow, statusOf } from './query-row.ts';
 
 /** Queries all changes that match any of these terms. */
-export type AskRows = (terms: readonly string[]) => Promise<readonly QueryRow[]>;
+export type RunQuery = (terms: readonly string[]) => Promise<readonly QueryRow[]>;
 
 export interface Found extends Pick<ResolvedChange, 'dependencies' | 'trouble'> {
   /** Gerrit does not show some dependencies, perhaps only for a while. */
@@ -30,9 +30,9 @@ export async function searchDependencies(
   root: QueryRow,
   pages: Pages,
   limit: number,
-  ask: AskRows,
+  runQuery: RunQuery,
 ): Promise<Found> {
-  const search = new Search(root, pages, limit, ask);
+  const search = new Search(root, pages, limit, runQuery);
   return search.run();
 }
 
@@ -40,65 +40,67 @@ class Search {
   readonly #root: number;
   readonly #pages: Pages;
   readonly #limit: number;
-  readonly #ask: AskRows;
+  readonly #runQuery: RunQuery;
   readonly #rows = new Map<number, QueryRow>();
   readonly #references = new Map<number, readonly Reference[]>();
   /** Changes that each queried reference resolves to, by the reference's text. */
-  readonly #answered = new Map<string, readonly number[]>();
+  readonly #resolved = new Map<string, readonly number[]>();
   #trouble: string | null = null;
 
-  constructor(root: QueryRow, pages: Pages, limit: number, ask: AskRows) {
+  constructor(root: QueryRow, pages: Pages, limit: number, runQuery: RunQuery) {
     this.#root = root.number;
     this.#pages = pages;
     this.#limit = limit;
-    this.#ask = ask;
-    this.#answered.set(String(root.number), [root.number]);
-    this.#enter(root);
+    this.#runQuery = runQuery;
+    this.#resolved.set(String(root.number), [root.number]);
+    this.#add(root);
   }
 
   async run(): Promise<Found> {
     // The same limit bounds the depth of a chain of stacked changes.
     for (let depth = 0; depth <= this.#limit && this.#trouble === null; depth += 1) {
-      const open = this.#unanswered();
+      const open = this.#unresolved();
       if (open.length === 0) break;
       for (let at = 0; at < open.length; at += TERMS_LIMIT)
-        await this.#answer(open.slice(at, at + TERMS_LIMIT));
+        await this.#resolve(open.slice(at, at + TERMS_LIMIT));
       if (this.#openNamed() > this.#limit) this.#trouble = tooMany(this.#limit);
     }
-    const missing = [...this.#answered.values()].some((changes) => changes.length === 0);
+    const missing = [...this.#resolved.values()].some((changes) => changes.length === 0);
     if (this.#trouble !== null) return { dependencies: [], trouble: this.#trouble, missing };
     return { ...orderDependencies(this.#root, this.#nodes(), this.#limit), missing };
   }
 
-  #unanswered(): readonly Reference[] {
+  #unresolved(): readonly Reference[] {
     const open = new Map<string, Reference>();
     for (const [change, row] of this.#rows) {
       if (change !== this.#root && statusOf(row) !== 'open') continue;
       for (const reference of [...this.#named(change), ...parentsOf(row)]) {
         const text = referenceText(reference);
-        if (!this.#answered.has(text)) open.set(text, reference);
+        if (!this.#resolved.has(text)) open.set(text, reference);
       }
     }
     return [...open.values()];
   }
 
-  async #answer(references: readonly Reference[]): Promise<void> {
-    for (const row of await this.#ask(references.map((reference) => `change:${referenceText(reference)}`))) {
-      this.#enter(row);
+  async #resolve(references: readonly Reference[]): Promise<void> {
+    for (const row of await this.#runQuery(
+      references.map((reference) => `change:${referenceText(reference)}`),
+    )) {
+      this.#add(row);
     }
     const rows = [...this.#rows.values()];
     for (const reference of references) {
-      const fits = rows.filter((row) =>
+      const matches = rows.filter((row) =>
         reference.by === 'number' ? row.number === reference.change : row.id === reference.id,
       );
-      this.#answered.set(
+      this.#resolved.set(
         referenceText(reference),
-        fits.map(({ number }) => number),
+        matches.map(({ number }) => number),
       );
     }
   }
 
-  #enter(row: QueryRow): void {
+  #add(row: QueryRow): void {
     if (this.#rows.has(row.number)) return;
     this.#rows.set(row.number, row);
     const references = dependsOn(row.commitMessage, this.#pages);
@@ -115,7 +117,7 @@ class Search {
     const named = new Set<number>();
     for (const references of this.#references.values()) {
       for (const reference of references) {
-        for (const change of this.#answered.get(referenceText(reference)) ?? []) named.add(change);
+        for (const change of this.#resolved.get(referenceText(reference)) ?? []) named.add(change);
       }
     }
     named.delete(this.#root);
@@ -140,7 +142,7 @@ class Search {
 
   /** The same change on other branches has the same Change-Id: a change that names its own Change-Id means those. */
   #needed(change: number, reference: Reference): ResolvedReference {
-    const changes = this.#answered.get(referenceText(reference)) ?? [];
+    const changes = this.#resolved.get(referenceText(reference)) ?? [];
     const others = changes.filter((other) => other !== change);
     return { named: referenceText(reference), changes: others.length > 0 ? others : changes };
   }

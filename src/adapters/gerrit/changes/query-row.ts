@@ -27,7 +27,7 @@ const patchSet = shapes.patchSet.extend({
   files: z.array(z.unknown()).nullish(),
 });
 
-const seenRow = shapes.change.extend({
+const queryRow = shapes.change.extend({
   id: shapes.text(LABEL_LIMIT),
   status: shapes.text(STATUS_LIMIT),
   commitMessage: shapes.text(MESSAGE_LIMIT),
@@ -38,12 +38,12 @@ const seenRow = shapes.change.extend({
     .nullish(),
 });
 
-export type QueryRow = z.infer<typeof seenRow>;
+export type QueryRow = z.infer<typeof queryRow>;
 
 export function parseQueryRow(row: unknown, target: string): QueryRow {
-  const { success, data, error } = seenRow.safeParse(row);
+  const { success, data, error } = queryRow.safeParse(row);
   if (success) return data;
-  throw queryError(target, `a row of it has an unknown shape: ${z.prettifyError(error)}`, false);
+  throw queryError(target, `a row has an unknown format: ${z.prettifyError(error)}`, false);
 }
 
 /** An unknown status counts as open: Gerrit itself refuses reviews that a closed change does not accept. */
@@ -61,7 +61,7 @@ export function filesOf(row: QueryRow, limit: number): readonly string[] | null 
   if ((row.currentPatchSet?.parents?.length ?? 0) > 1) return null;
   const paths = new Set<string>();
   for (const entry of row.currentPatchSet?.files ?? []) {
-    const { file, fileOld } = (typeof entry === 'object' && entry !== null ? entry : {}) as Unread;
+    const { file, fileOld } = (typeof entry === 'object' && entry !== null ? entry : {}) as UncheckedFile;
     for (const path of fileOld === undefined ? [file] : [file, fileOld]) {
       if (typeof path !== 'string' || path === '' || path.length > PATH_LIMIT) return null;
       // Gerrit's magic files, such as /COMMIT_MSG.
@@ -72,7 +72,7 @@ export function filesOf(row: QueryRow, limit: number): readonly string[] | null 
   return [...paths];
 }
 
-interface Unread {
+interface UncheckedFile {
   readonly file?: unknown;
   readonly fileOld?: unknown;
 }

@@ -22,11 +22,11 @@ interface Found {
 }
 
 export class ChangeHistoryQuery implements ChangeHistoryReader {
-  readonly #ask: FetchPage;
+  readonly #fetchPage: FetchPage;
   readonly #pageRows: number;
 
-  constructor(ask: FetchPage, pageRows: number) {
-    this.#ask = ask;
+  constructor(fetchPage: FetchPage, pageRows: number) {
+    this.#fetchPage = fetchPage;
     this.#pageRows = pageRows;
   }
 
@@ -45,15 +45,15 @@ export class ChangeHistoryQuery implements ChangeHistoryReader {
   async #readPages(terms: string, found: Found, signal: AbortSignal): Promise<void> {
     let rows = this.#pageRows;
     for (let start = 0; ; ) {
-      const answer = await this.#ask({ terms, start, rows }, signal);
+      const answer = await this.#fetchPage({ terms, start, rows }, signal);
       if (answer === null && rows > 1) {
         rows = Math.max(1, Math.floor(rows / 4));
         continue;
       }
       for (const row of answer?.rows ?? []) {
-        const past = historyOf(row);
-        if (past === null) found.unread += 1;
-        else found.changes.set(past.change, past);
+        const history = historyOf(row);
+        if (history === null) found.unread += 1;
+        else found.changes.set(history.change, history);
       }
       if (answer === null) found.unread += 1;
       else if (!answer.more || answer.rows.length === 0) return;
@@ -67,8 +67,8 @@ function sinceTerms(since: number, projects: readonly string[]): string {
   const time = new Date(since).toISOString().replace('T', ' ').slice(0, 19);
   // A project name that needs quoting drops the filter: the query then covers all projects and the caller filters.
   const plain = projects.every((name) => /^[A-Za-z0-9*][A-Za-z0-9._/*-]*$/u.test(name));
-  const asked = plain && projects.length <= PROJECTS_LIMIT ? projects : [];
-  const filter = asked.length === 0 ? '' : ` (${asked.map(projectTerm).join(' OR ')})`;
+  const filtered = plain && projects.length <= PROJECTS_LIMIT ? projects : [];
+  const filter = filtered.length === 0 ? '' : ` (${filtered.map(projectTerm).join(' OR ')})`;
   return `after:{${time} +0000}${filter}`;
 }
 

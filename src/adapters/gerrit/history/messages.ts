@@ -66,9 +66,9 @@ class MessageReader implements ReadMessages {
     const { text } = message;
     const [head = ''] = text.split('\n', 1);
     const comment = HEADER.exec(head);
-    const words = comment === null ? null : votesIn(comment[2] ?? '');
-    if (comment !== null && words !== null) {
-      this.#say(message, Number(comment[1]), text, this.#cast(message.by, words));
+    const newVotes = comment === null ? null : votesIn(comment[2] ?? '');
+    if (comment !== null && newVotes !== null) {
+      this.#addComment(message, Number(comment[1]), text, this.#recordVotes(message.by, newVotes));
       return;
     }
     if (UPLOAD.test(head)) this.#uploaded(message, head);
@@ -83,7 +83,7 @@ class MessageReader implements ReadMessages {
     } else if (startsWith(text, 'Change has been successfully')) this.closed = message;
   }
 
-  #say(message: Message, patchset: number, text: string, approvals: readonly Approval[]): void {
+  #addComment(message: Message, patchset: number, text: string, approvals: readonly Approval[]): void {
     this.entries.push({ kind: 'comment', message, patchset, text, approvals, moot: false });
   }
 
@@ -94,7 +94,9 @@ class MessageReader implements ReadMessages {
   }
 
   #mootFrom(index: number): void {
-    this.entries = this.entries.map((one, position) => (position < index ? one : { ...one, moot: true }));
+    this.entries = this.entries.map((entry, position) =>
+      position < index ? entry : { ...entry, moot: true },
+    );
   }
 
   /** Votes stay on the old patchset, except those that Gerrit lists as copied. */
@@ -106,29 +108,29 @@ class MessageReader implements ReadMessages {
       }
     }
     const pushed = UPLOAD_WITH_VOTES.exec(head);
-    const words = pushed === null ? null : votesIn(pushed[2] ?? '');
-    if (pushed !== null && words !== null)
-      this.#say(message, Number(pushed[1]), '', this.#cast(message.by, words));
+    const newVotes = pushed === null ? null : votesIn(pushed[2] ?? '');
+    if (pushed !== null && newVotes !== null)
+      this.#addComment(message, Number(pushed[1]), '', this.#recordVotes(message.by, newVotes));
   }
 
-  /** A header holds only the new votes. The old values come from earlier messages. */
-  #cast(
+  /** A header contains only the new votes. The old values come from earlier messages. */
+  #recordVotes(
     by: Account,
-    words: readonly { readonly label: string; readonly value: number }[],
+    newVotes: readonly { readonly label: string; readonly value: number }[],
   ): readonly Approval[] {
     const key = by.username || by.email || by.name;
     const votes = this.#votes.get(key) ?? new Map<string, number>();
     this.#votes.set(key, votes);
-    return words.map(({ label, value }) => {
-      const before = votes.get(label) ?? 0;
+    return newVotes.map(({ label, value }) => {
+      const oldValue = votes.get(label) ?? 0;
       votes.set(label, value);
       // A removed vote that no earlier message shows: its old value was not 0.
-      return { label, value, oldValue: value === 0 && before === 0 ? 1 : before };
+      return { label, value, oldValue: value === 0 && oldValue === 0 ? 1 : oldValue };
     });
   }
 }
 
-/** Null when the text holds anything but votes. */
+/** Null when the text contains anything but votes. */
 function votesIn(text: string): readonly { readonly label: string; readonly value: number }[] | null {
   const votes = [];
   for (const word of text.split(/[\s,]+/u)) {

@@ -59,8 +59,8 @@ export function restPages(client: RestClient, site: string): FetchPage {
 /** True when a message on the current patchset mentions comments. */
 function hasComments({ current_revision: revision, revisions, messages }: Info): boolean {
   const { _number: current } = objectOf(objectOf(revisions)[String(revision)]);
-  return (Array.isArray(messages) ? messages : []).map(objectOf).some(({ message, ...about }) => {
-    return about._revision_number === current && typeof message === 'string' && COMMENTS.test(message);
+  return (Array.isArray(messages) ? messages : []).map(objectOf).some(({ message, ...fields }) => {
+    return fields._revision_number === current && typeof message === 'string' && COMMENTS.test(message);
   });
 }
 
@@ -102,7 +102,7 @@ export function rowOf(info: Info, comments: Comments, site: string): Info {
       author: authorOf(set, [set.uploader, owner]),
       comments: (comments[PATCHSET_LEVEL] ?? [])
         .filter(({ patch_set: number }) => number === set._number)
-        .map(remarkOf)
+        .map(patchsetCommentOf)
         .sort((one, other) => one.timestamp - other.timestamp),
     },
   };
@@ -122,7 +122,7 @@ function commentOf({ id, tag, author, date, message }: Info): Info {
   return { id, tag, reviewer: author, timestamp: seconds(date), message };
 }
 
-function remarkOf({ author, updated, message }: Info) {
+function patchsetCommentOf({ author, updated, message }: Info) {
   return { file: PATCHSET_LEVEL, reviewer: author, timestamp: seconds(updated), message };
 }
 

@@ -5,7 +5,7 @@
 import { OperationError } from '../../../errors.ts';
 import type { SshClient } from '../../ssh/client/client.ts';
 import { CommandFailure } from '../../ssh/client/command.ts';
-import { type Answer, queryRows } from '../transport/query.ts';
+import { type QueryResult, queryRows } from '../transport/query.ts';
 import type { GerritOptions } from '../transport/ssh-connection.ts';
 
 export interface PageRequest {
@@ -17,7 +17,7 @@ export interface PageRequest {
 }
 
 /** Null: the answer exceeds the size limit. @throws OperationError */
-export type FetchPage = (page: PageRequest, signal: AbortSignal) => Promise<Answer | null>;
+export type FetchPage = (page: PageRequest, signal: AbortSignal) => Promise<QueryResult | null>;
 
 /** @param connection the stream's connection; null while the stream is down */
 export function sshPages(options: GerritOptions, connection: () => SshClient | null): FetchPage {
@@ -26,9 +26,9 @@ export function sshPages(options: GerritOptions, connection: () => SshClient | n
     if (open === null) throw notConnected(options);
     const target = `changes on ${options.host}`;
     const parts = ['--comments', '--current-patch-set'] as const;
-    const question = { target, terms: `${terms} limit:${rows}`, parts, start };
+    const query = { target, terms: `${terms} limit:${rows}`, parts, start };
     try {
-      return await queryRows(open, options, question, signal);
+      return await queryRows(open, options, query, signal);
     } catch (error) {
       const cause = error instanceof OperationError ? error.cause : null;
       if (cause instanceof CommandFailure && cause.kind === 'too-long') return null;
@@ -43,6 +43,6 @@ function notConnected({ host, port }: GerritOptions): OperationError {
     target: `${host}:${port}`,
     message: 'there is no connection for the query',
     retryable: true,
-    hint: 'it is asked as soon as there is one',
+    hint: 'the query runs as soon as there is one',
   });
 }

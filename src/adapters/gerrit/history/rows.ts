@@ -14,7 +14,7 @@ const STATUS_LIMIT = 20;
 const NAME_LIMIT = 256;
 /** Gerrit's file name for comments on no file. Replies in the web UI are such comments. */
 export const PATCHSET_LEVEL = '/PATCHSET_LEVEL';
-const NOBODY: Account = { username: '', name: '', email: '' };
+const UNKNOWN_ACCOUNT: Account = { username: '', name: '', email: '' };
 
 const shortText = z
   .unknown()
@@ -53,7 +53,7 @@ export function historyOf(json: unknown): ChangeHistory | null {
   const { success, data } = row.safeParse(json);
   if (!success) return null;
   try {
-    return toPast(data, json as RawRow);
+    return toHistory(data, json as RawRow);
   } catch (error) {
     if (error instanceof shapes.SchemaMismatch || error instanceof Rejected) return null;
     throw error;
@@ -65,25 +65,25 @@ interface RawRow {
   readonly currentPatchSet: unknown;
 }
 
-function toPast(raw: z.infer<typeof row>, json: RawRow): ChangeHistory {
+function toHistory(raw: z.infer<typeof row>, json: RawRow): ChangeHistory {
   const { currentPatchSet: set, status, wip } = raw;
   const patchset = shapes.toPatchset(raw, set);
   const messages = readMessages(messagesOf(raw.comments ?? []));
   const isOpen = status !== 'ABANDONED' && status !== 'MERGED';
-  const about: About = { change: json, patchSet: json.currentPatchSet };
+  const fields: EventFields = { change: json, patchSet: json.currentPatchSet };
   const readyAt = messages.ready?.at ?? raw.lastUpdated;
   return {
     project: patchset.project,
     change: patchset.change,
     updatedAt: raw.lastUpdated,
-    entries: messages.entries.map((entry) => entryOf(entry, about, isOpen ? patchset.patchset : null)),
+    entries: messages.entries.map((entry) => entryOf(entry, fields, isOpen ? patchset.patchset : null)),
     comments: commentsOf(set.comments ?? [], patchset.patchset),
     patchset: isOpen
       ? {
           at: set.createdOn,
           event: eventAs('patchset-created', {
             type: 'patchset-created',
-            ...about,
+            ...fields,
             ...createdOn(set.createdOn),
           }),
         }
@@ -94,18 +94,18 @@ function toPast(raw: z.infer<typeof row>, json: RawRow): ChangeHistory {
             readyAt: messages.ready?.at ?? null,
             event: eventAs('change-ready', {
               type: 'wip-state-changed',
-              ...about,
+              ...fields,
               ...createdOn(readyAt),
               changer: messages.ready?.by ?? raw.owner,
             }),
           }
         : null,
-    closed: isOpen ? null : closedOf(status, about, messages.closed, raw.lastUpdated),
+    closed: isOpen ? null : closedOf(status, fields, messages.closed, raw.lastUpdated),
   };
 }
 
 /** The fields of an event that identify the patchset. */
-interface About {
+interface EventFields {
   readonly change: unknown;
   readonly patchSet: unknown;
 }
@@ -117,31 +117,31 @@ function createdOn(at: number): { readonly eventCreatedOn: number } {
 
 function closedOf(
   status: string,
-  about: About,
+  fields: EventFields,
   message: Message | null,
   updatedAt: number,
 ): NonNullable<ChangeHistory['closed']> {
-  const by = message?.by ?? NOBODY;
+  const by = message?.by ?? UNKNOWN_ACCOUNT;
   const at = createdOn(message?.at ?? updatedAt);
   return status === 'MERGED'
-    ? eventAs('change-merged', { type: 'change-merged', ...about, ...at, submitter: by })
-    : eventAs('change-abandoned', { type: 'change-abandoned', ...about, ...at, abandoner: by });
+    ? eventAs('change-merged', { type: 'change-merged', ...fields, ...at, submitter: by })
+    : eventAs('change-abandoned', { type: 'change-abandoned', ...fields, ...at, abandoner: by });
 }
 
 /** @param current number of the patchset that can be acted on; null when the change is closed */
-function entryOf(entry: MessageEntry, about: About, current: number | null): HistoryEntry {
+function entryOf(entry: MessageEntry, fields: EventFields, current: number | null): HistoryEntry {
   const { kind, text, approvals: votes, patchset } = entry;
   const { at, by, id } = entry.message;
-  const dead = entry.moot || current === null || (kind === 'comment' && patchset !== current);
+  const isIgnored = entry.moot || current === null || (kind === 'comment' && patchset !== current);
   const known = id === '' ? {} : { id };
-  return { kind, at, patchset, by, text, votes, ...known, event: dead ? null : eventOf(entry, about) };
+  return { kind, at, patchset, by, text, votes, ...known, event: isIgnored ? null : eventOf(entry, fields) };
 }
 
 function eventOf(
   { kind, text, approvals, message: { at, by, tag } }: MessageEntry,
-  about: About,
+  fields: EventFields,
 ): GerritEvent {
-  const base = { ...about, ...createdOn(at) };
+  const base = { ...fields, ...createdOn(at) };
   if (kind === 'restored') {
     return eventAs('change-restored', { type: 'change-restored', ...base, restorer: by });
   }
@@ -153,8 +153,8 @@ function eventOf(
 
 /** Only patchset-level comments: comments on files trigger nothing. */
 function commentsOf(comments: readonly unknown[], patchset: number): readonly HistoryComment[] {
-  return comments.flatMap((one) => {
-    const { success, data } = comment.safeParse(one);
+  return comments.flatMap((json) => {
+    const { success, data } = comment.safeParse(json);
     if (!success) return [];
     const { reviewer, timestamp, message: text } = data;
     return [{ by: reviewer, patchset, at: timestamp === 0 ? null : timestamp, text }];

@@ -45,7 +45,7 @@ export class RestProbe {
   }
 
   async self(signal: AbortSignal): Promise<Self> {
-    const { text, date } = await this.#get('ask who we are', 'accounts/self', signal);
+    const { text, date } = await this.#get('read own account', 'accounts/self', signal);
     // The Date header truncates to the second, so assume the middle of it.
     const aheadMs = date === null ? null : this.#now() - date - 500;
     const { username, name } = readJson(text, account, this.#client.target);

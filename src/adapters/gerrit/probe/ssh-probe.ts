@@ -58,8 +58,8 @@ export class SshProbe {
     let close = (): void => {};
     let disarm = (): void => {};
     try {
-      const held = new Promise<void>((resolve, reject) => {
-        const unsubscribe = this.#connection.onClosed((error) => reject(error ?? this.#cut()));
+      const stayedOpen = new Promise<void>((resolve, reject) => {
+        const unsubscribe = this.#connection.onClosed((error) => reject(error ?? this.#connectionClosed()));
         const attach = (channel: SshChannel): void => {
           // Discards its events so that they do not block the channel.
           channel.resume();
@@ -75,7 +75,7 @@ export class SshProbe {
           });
         }, reject);
       });
-      await raceAbort(held, signal, () => this.#cut());
+      await raceAbort(stayedOpen, signal, () => this.#connectionClosed());
     } finally {
       disarm();
       close();
@@ -84,12 +84,12 @@ export class SshProbe {
 
   /** The labels of an open change of the project; null when there is no such change. */
   async labels(project: string, signal: AbortSignal): Promise<readonly string[] | null> {
-    const question = {
+    const query = {
       target: `labels of ${project}`,
       terms: `project:{${project}} status:open limit:1`,
       parts: ['--submit-records'],
     } as const;
-    const { rows } = await queryRows(this.#connection, this.#options, question, signal);
+    const { rows } = await queryRows(this.#connection, this.#options, query, signal);
     const read = row.safeParse(rows[0]);
     if (!read.success) return null;
     const named = read.data.submitRecords.flatMap(({ labels }) => labels ?? []);
@@ -100,7 +100,7 @@ export class SshProbe {
     await this.#connection.close();
   }
 
-  #cut(): OperationError {
+  #connectionClosed(): OperationError {
     return new OperationError({
       operation: 'read stream',
       target: this.#connection.target,

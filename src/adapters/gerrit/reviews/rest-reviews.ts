@@ -41,7 +41,7 @@ const REVIEWED_CHANGE_OPTIONS = [
   'DETAILED_LABELS',
 ];
 /** Statuses after which Gerrit may still have stored the review: an internal failure, or a proxy that gave up. */
-const UNDECIDED = [408, 500, 502, 504];
+const UNKNOWN_OUTCOME_STATUSES = [408, 500, 502, 504];
 /** Refusals that an operator can fix: credentials, permissions, a moved URL. */
 const RETRYABLE_STATUSES = [301, 302, 303, 307, 308, 401, 403];
 
@@ -81,23 +81,23 @@ export class RestReviews implements ReviewTransport {
       current,
       revision: current === patchset.patchset ? (revision ?? null) : null,
       open: isOpen(found.status),
-      ours: ours(found, account).map(({ text, tag }) => ({ message: text, tag })),
+      ours: ourMessages(found, account).map(({ text, tag }) => ({ message: text, tag })),
     };
   }
 
   async #review(patchset: Patchset, input: ReviewInput, signal: AbortSignal): Promise<ReviewAnswer> {
     const path = `${pathOf(patchset)}/revisions/${patchset.revision}/review`;
-    const answer = await this.#ask({ method: 'POST', path, body: input }, signal);
+    const answer = await this.#request({ method: 'POST', path, body: input }, signal);
     const voted = Object.keys(input.labels).length > 0;
     const error = statusFailure('post review', formatPatchset(patchset), answer);
     if (answer.status === 200 && isJson(answer.text)) return { is: 'posted' };
     // A 200 that is not JSON may be another server's page; it does not say whether the review was stored.
     if (answer.status === 200) throw new UnknownOutcomeError({ ...notGerrit(error), cause: error }, true);
-    if (UNDECIDED.includes(answer.status)) throw new UnknownOutcomeError(error, true);
+    if (UNKNOWN_OUTCOME_STATUSES.includes(answer.status)) throw new UnknownOutcomeError(error, true);
     if (voted && answer.status === 403) return { is: 'vote-rejected', why: firstLine(answer.text) };
     if (voted && answer.status === 409) return { is: 'closed', why: firstLine(answer.text) };
     if (answer.status === 404) return { is: 'perhaps-missing', error };
-    return { is: 'failed', error: fixed(error, answer) };
+    return { is: 'failed', error: retryableIfFixable(error, answer) };
   }
 
   /** REST returns votes on the current patchset only. Votes on older patchsets come from our messages. */
@@ -107,7 +107,7 @@ export class RestReviews implements ReviewTransport {
     if (found === null) return null;
     const account = await this.#account(signal);
     if (found.current_revision !== patchset.revision) {
-      const own = ours(found, account).filter((message) => message.patchset === patchset.patchset);
+      const own = ourMessages(found, account).filter((message) => message.patchset === patchset.patchset);
       return votesInMessages(own.map(({ text }) => text));
     }
     const votes = Object.entries(found.labels ?? {}).map(([name, { all }]) => {
@@ -122,10 +122,10 @@ export class RestReviews implements ReviewTransport {
     signal: AbortSignal,
   ): Promise<ReviewedChange | null> {
     const path = `${pathOf(patchset)}?${REVIEWED_CHANGE_OPTIONS.map((part) => `o=${part}`).join('&')}`;
-    const answer = await this.#ask({ method: 'GET', path, body: null }, signal);
+    const answer = await this.#request({ method: 'GET', path, body: null }, signal);
     if (answer.status === 404) return null;
     const target = formatPatchset(patchset);
-    const text = this.#right('look up change', answer);
+    const text = this.#textOf('look up change', answer);
     const shown = readJson(text, info, target);
     const { labels, revisions } = readJson(text, change, target);
     const row = parseQueryRow(rowWithFiles(shown, this.#options.url), target);
@@ -143,23 +143,23 @@ export class RestReviews implements ReviewTransport {
     signal: AbortSignal,
   ): Promise<RestChange | null> {
     const path = `${pathOf(patchset)}?${parts.map((part) => `o=${part}`).join('&')}`;
-    const answer = await this.#ask({ method: 'GET', path, body: null }, signal);
+    const answer = await this.#request({ method: 'GET', path, body: null }, signal);
     if (answer.status === 404) return null;
-    return readJson(this.#right('look up change', answer), change, formatPatchset(patchset));
+    return readJson(this.#textOf('look up change', answer), change, formatPatchset(patchset));
   }
 
   /** Our account id, fetched once. */
   #account(signal: AbortSignal): Promise<number> {
-    this.#self ??= this.#askSelf(signal).catch((error: unknown) => {
+    this.#self ??= this.#fetchSelf(signal).catch((error: unknown) => {
       this.#self = null;
       throw error;
     });
     return this.#self;
   }
 
-  async #askSelf(signal: AbortSignal): Promise<number> {
-    const answer = await this.#ask({ method: 'GET', path: 'accounts/self', body: null }, signal);
-    const { _account_id } = readJson(this.#right('ask who we are', answer), self, this.#client.target);
+  async #fetchSelf(signal: AbortSignal): Promise<number> {
+    const answer = await this.#request({ method: 'GET', path: 'accounts/self', body: null }, signal);
+    const { _account_id } = readJson(this.#textOf('read own account', answer), self, this.#client.target);
     return _account_id;
   }
 
@@ -167,7 +167,7 @@ export class RestReviews implements ReviewTransport {
    * Makes failures before the request is sent retryable: an operator can fix the URL, the certificate or the password
    * file.
    */
-  async #ask(request: RestRequest, signal: AbortSignal): Promise<RestAnswer> {
+  async #request(request: RestRequest, signal: AbortSignal): Promise<RestAnswer> {
     try {
       return await this.#client.request(request, signal);
     } catch (error) {
@@ -177,9 +177,9 @@ export class RestReviews implements ReviewTransport {
     }
   }
 
-  #right(operation: string, answer: RestAnswer): string {
+  #textOf(operation: string, answer: RestAnswer): string {
     if (answer.status === 200) return answer.text;
-    throw fixed(statusFailure(operation, this.#client.target, answer), answer);
+    throw retryableIfFixable(statusFailure(operation, this.#client.target, answer), answer);
   }
 }
 
@@ -196,17 +196,17 @@ function rowWithFiles(shown: Info, site: string): Info {
 }
 
 function notGerrit({ operation, target }: OperationError) {
-  const message = "the answer is not Gerrit's";
-  const hint = 'is a proxy or another program at gerrit.rest.url? sos-ci retries automatically';
+  const message = 'the answer does not come from Gerrit';
+  const hint = 'check that gerrit.rest.url is not a proxy or another program; sos-ci retries automatically';
   return { operation, target, message, retryable: true, hint };
 }
 
 /** Makes refusals that an operator can fix retryable, so that the review is not lost. */
-function fixed(error: OperationError, { status }: RestAnswer): OperationError {
+function retryableIfFixable(error: OperationError, { status }: RestAnswer): OperationError {
   return RETRYABLE_STATUSES.includes(status) ? asRetryable(error) : error;
 }
 
-function ours(found: RestChange, account: number): readonly RestMessage[] {
+function ourMessages(found: RestChange, account: number): readonly RestMessage[] {
   return (found.messages ?? []).filter(({ accountId }) => accountId === account);
 }
 

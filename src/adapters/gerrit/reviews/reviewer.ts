@@ -68,10 +68,10 @@ export class GerritReviewer implements Reviewer {
     if (seen === null) throw notShown(tested, host);
     const { project, patchset, revision } = seen.change.patchset;
     if (project !== tested.project)
-      throw elsewhere(tested, `in ${project} on ${host}, tested was ${tested.project}`);
+      throw wrongGerrit(tested, `in ${project} on ${host}, tested was ${tested.project}`);
     if (patchset < tested.patchset) throw notShown(tested, host);
     if (patchset === tested.patchset && revision !== tested.revision) {
-      throw elsewhere(tested, `${revision} on ${host}, tested was ${tested.revision}`);
+      throw wrongGerrit(tested, `${revision} on ${host}, tested was ${tested.revision}`);
     }
     const newest = [...seen.kinds].sort((a, b) => b.patchset - a.patchset).slice(0, KINDS_KEPT);
     return { ...seen, kinds: newest };
@@ -94,7 +94,7 @@ export class GerritReviewer implements Reviewer {
     const { patchset, tag } = request;
     const seen = await this.#readChange(session, patchset, signal);
     const { voted, why } = vote(request, seen);
-    if (seen !== null && holdsRun(seen, request)) return { posted: true, found: true, voted, why };
+    if (seen !== null && mentionsRun(seen, request)) return { posted: true, found: true, voted, why };
     if (request.onlyCurrent === true && isOutdated(request, seen)) throw outdated(patchset, why);
     const labels = voted ? request.labels : {};
     const answer = await session.review(patchset, { message, tag, labels }, signal);
@@ -104,7 +104,7 @@ export class GerritReviewer implements Reviewer {
       case 'vote-rejected':
         return { posted: false, refused: answer.why };
       case 'closed':
-        return this.#postBare(session, request, message, answer.why, signal);
+        return this.#postWithoutVotes(session, request, message, answer.why, signal);
       case 'failed':
         throw answer.error;
       case 'perhaps-missing':
@@ -113,7 +113,7 @@ export class GerritReviewer implements Reviewer {
   }
 
   /** Posts without votes: the change was closed after it was read, and Gerrit stored nothing. */
-  async #postBare(
+  async #postWithoutVotes(
     session: ReviewSession,
     { patchset, tag }: PostReview,
     message: string,
@@ -138,10 +138,10 @@ export class GerritReviewer implements Reviewer {
     if (seen === null) return null;
     const { host } = this.#route;
     if (seen.revision !== null && seen.revision !== patchset.revision) {
-      throw elsewhere(patchset, `${seen.revision} on ${host}, tested was ${patchset.revision}`);
+      throw wrongGerrit(patchset, `${seen.revision} on ${host}, tested was ${patchset.revision}`);
     }
     if (seen.project !== patchset.project) {
-      throw elsewhere(patchset, `in ${seen.project} on ${host}, tested was ${patchset.project}`);
+      throw wrongGerrit(patchset, `in ${seen.project} on ${host}, tested was ${patchset.project}`);
     }
     return seen;
   }
@@ -151,7 +151,7 @@ export class GerritReviewer implements Reviewer {
     const seen = await this.#route.withSession(signal, (session) =>
       this.#readChange(session, request.patchset, signal),
     );
-    if (seen === null || !holdsRun(seen, request)) return null;
+    if (seen === null || !mentionsRun(seen, request)) return null;
     return { posted: true, found: true, ...vote(request, seen) };
   }
 
@@ -207,10 +207,10 @@ function isOutdated({ patchset }: PostReview, seen: ChangeSnapshot | null): bool
 const KINDS_KEPT = 100;
 
 /**
- * Whether one of our messages holds the run's id as a whole word. Where Gerrit shows tags, a quote of it posted from
+ * Whether one of our messages contains the run's id as a whole word. Where Gerrit shows tags, a quote of it posted from
  * our account has a different tag.
  */
-function holdsRun(seen: ChangeSnapshot, { run, tag }: PostReview): boolean {
+function mentionsRun(seen: ChangeSnapshot, { run, tag }: PostReview): boolean {
   return seen.ours.some((own) => (own.tag === null || own.tag === tag) && containsWord(own.message, run));
 }
 
@@ -226,13 +226,13 @@ function containsWord(text: string, word: string): boolean {
 /** Characters of an id, so that `a` does not match in `a-2` or `a:start`. */
 const WORD = /[A-Za-z0-9_:-]/;
 
-function elsewhere(patchset: Patchset, what: string): OperationError {
+function wrongGerrit(patchset: Patchset, what: string): OperationError {
   return new OperationError({
     operation: 'post review',
     target: formatPatchset(patchset),
     message: `${formatPatchset(patchset)} is ${what}`,
     retryable: false,
-    hint: 'this is another Gerrit than the one that the patchset came from, or it was restored from a backup',
+    hint: 'this is not the Gerrit that the patchset came from, or it was restored from a backup',
   });
 }
 

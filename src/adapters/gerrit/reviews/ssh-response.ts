@@ -37,18 +37,18 @@ export function parseReviewResponse(
       retryable,
       hint,
     });
-  const says = (sentences: readonly RegExp[]) => sentences.some((sentence) => sentence.test(stderr));
-  if (voted && says(CLOSED)) return { is: 'closed', why: 'the change is closed' };
-  if (voted && says(VOTE_REFUSED)) return { is: 'vote-rejected', why };
+  const matches = (sentences: readonly RegExp[]) => sentences.some((sentence) => sentence.test(stderr));
+  if (voted && matches(CLOSED)) return { is: 'closed', why: 'the change is closed' };
+  if (voted && matches(VOTE_REFUSED)) return { is: 'vote-rejected', why };
   if (TOO_LONG.test(stderr)) {
     return {
       is: 'failed',
-      error: failed(false, 'this Gerrit takes shorter comments than the default 16,384 bytes'),
+      error: failed(false, 'this Gerrit has a lower limit for comments than the default 16,384 bytes'),
     };
   }
   const gone = failed(false, 'project, change or patchset is gone, or this account may not read it');
-  if (says(MISSING)) return { is: 'failed', error: gone };
-  if (says(PERHAPS_MISSING)) return { is: 'perhaps-missing', error: gone };
+  if (matches(MISSING)) return { is: 'failed', error: gone };
+  if (matches(PERHAPS_MISSING)) return { is: 'perhaps-missing', error: gone };
   if (FORBIDDEN.test(stderr)) {
     return { is: 'failed', error: failed(true, 'check what this account may do on that project') };
   }

@@ -45,9 +45,9 @@ export class SshReviews implements ReviewTransport {
   }
 
   async withSession<T>(signal: AbortSignal, work: (session: ReviewSession) => Promise<T>): Promise<T> {
-    const outcome = await this.#shared.ask(signal, async (connection) => {
+    const outcome = await this.#shared.run(signal, async (connection) => {
       let sent = false;
-      const session = this.#sessionOver(connection);
+      const session = this.#sessionOn(connection);
       const once: ReviewSession['review'] = (...args) => {
         sent = true;
         return session.review(...args);
@@ -64,24 +64,24 @@ export class SshReviews implements ReviewTransport {
     return outcome.value;
   }
 
-  #sessionOver(connection: SshClient): ReviewSession {
-    const ask = (
+  #sessionOn(connection: SshClient): ReviewSession {
+    const query = (
       change: number,
       parts: Parameters<typeof queryChange>[3],
       signal: AbortSignal,
     ): Promise<ChangeRow | null> => queryChange(connection, this.#options, change, parts, signal);
     return {
       readChange: async (patchset, signal) => {
-        const row = await ask(patchset.change, ['--comments', '--current-patch-set'], signal);
-        return row === null ? null : this.#seen(row, patchset);
+        const row = await query(patchset.change, ['--comments', '--current-patch-set'], signal);
+        return row === null ? null : this.#snapshotOf(row, patchset);
       },
       review: (patchset, input, signal) => this.#review(connection, patchset, input, signal),
       readReviewedChange: ({ change }, label, signal) =>
         this.#readReviewedChange(connection, change, label, signal),
       readVotes: async ({ change, patchset }, signal) => {
-        let row = await ask(change, ['--current-patch-set'], signal);
+        let row = await query(change, ['--current-patch-set'], signal);
         if (row !== null && patchSetOf(row, patchset) === null) {
-          row = await ask(change, ['--all-approvals'], signal);
+          row = await query(change, ['--all-approvals'], signal);
         }
         const set = row === null ? null : patchSetOf(row, patchset);
         if (set === null) return null;
@@ -93,7 +93,7 @@ export class SshReviews implements ReviewTransport {
     };
   }
 
-  /** Two queries: in one, Gerrit would list the files of every patchset along with the kinds. */
+  /** Two queries: in a single one, Gerrit would list the files of every patchset along with the kinds. */
   async #readReviewedChange(
     connection: SshClient,
     change: number,
@@ -102,9 +102,9 @@ export class SshReviews implements ReviewTransport {
   ): Promise<ReviewedChange | null> {
     const target = `change ${change} on ${this.host}`;
     const parts = ['--current-patch-set', '--files'] as const;
-    const question = { target, terms: `change:${change}`, parts };
-    const { rows } = await queryRows(connection, this.#options, question, signal);
-    const row = rows.map((one) => parseQueryRow(one, target)).find(({ number }) => number === change);
+    const request = { target, terms: `change:${change}`, parts };
+    const { rows } = await queryRows(connection, this.#options, request, signal);
+    const row = rows.map((json) => parseQueryRow(json, target)).find(({ number }) => number === change);
     if (row === undefined) return null;
     const now = toChangeInfo(row, target, this.#options.maxFiles);
     const known = await queryChange(connection, this.#options, change, ['--patch-sets'], signal);
@@ -116,7 +116,7 @@ export class SshReviews implements ReviewTransport {
     return { change: now, vote: ours?.value ?? 0, kinds };
   }
 
-  #seen(row: ChangeRow, patchset: Patchset): ChangeSnapshot {
+  #snapshotOf(row: ChangeRow, patchset: Patchset): ChangeSnapshot {
     const ours = (row.comments ?? []).filter(({ reviewer }) => reviewer.username === this.#account);
     return {
       project: row.project ?? patchset.project,

@@ -14,7 +14,8 @@ export function truncateMessage(
   run: string,
   limitBytes: number = MESSAGE_LIMIT_BYTES,
 ): string {
-  if (run === '' || !message.includes(run)) throw new Error(`the message does not hold its run's id ${run}`);
+  if (run === '' || !message.includes(run))
+    throw new Error(`the message does not contain its run's id ${run}`);
   if (Buffer.byteLength(message) <= limitBytes) return message;
   const lines = message.split('\n');
   const marked = lines.find((line) => line.includes(run)) ?? run;

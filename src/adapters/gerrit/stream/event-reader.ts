@@ -20,7 +20,7 @@ export interface EventReaderOptions {
   readonly keep?: (line: Buffer) => void;
 }
 
-/** The beginning of a line that the end of the connection cut off. */
+/** The beginning of a line that was cut off at the end of the connection. */
 interface CutLine {
   readonly cut: Buffer;
 }
@@ -60,7 +60,7 @@ export class EventReader {
       if (this.#source !== source) return;
       this.alive();
       for (const line of this.#splitter.push(chunk)) this.#lines.push(line);
-      if (!this.#handOver()) this.#full.next(true);
+      if (!this.#deliver()) this.#full.next(true);
     });
     this.#flow.unsubscribe();
     this.#flow = this.#full.subscribe((full) => (full ? source.pause() : source.resume()));
@@ -73,13 +73,13 @@ export class EventReader {
   detach(): void {
     const source = this.#source;
     if (source === null) return;
-    // Each read also emits `data`, whose handler takes the bytes.
+    // Each read also emits `data`, whose handler receives the bytes.
     while (source.read() !== null);
     this.#source = null;
     const rest = this.#splitter.end();
     if (rest !== null) this.#lines.push({ cut: Buffer.isBuffer(rest) ? rest : rest.start });
     this.#flow.unsubscribe();
-    if (!this.#handOver()) this.#full.next(true);
+    if (!this.#deliver()) this.#full.next(true);
   }
 
   /** Stops all delivery. */
@@ -107,25 +107,25 @@ export class EventReader {
   }
 
   /** Delivers lines. Returns false when the queue filled up before all were delivered. */
-  #handOver(): boolean {
+  #deliver(): boolean {
     while (this.#next < this.#lines.length) {
       if (this.#waiting >= this.#options.queueLimit) return false;
       const line = this.#lines[this.#next++];
-      if (line !== undefined) this.#take(line);
+      if (line !== undefined) this.#process(line);
     }
     this.#lines = [];
     this.#next = 0;
     return true;
   }
 
-  #take(line: Line | CutLine): void {
+  #process(line: Line | CutLine): void {
     if ('cut' in line) this.#reject('cut-off', line.cut);
     else if ('start' in line) this.#reject('overlong', line.start, { unread: true });
     else if (isBlank(line)) this.#listener.dropped('blank');
-    else this.#takeWhole(line);
+    else this.#processComplete(line);
   }
 
-  #takeWhole(line: Buffer): void {
+  #processComplete(line: Buffer): void {
     this.#options.keep?.(line);
     if (!isMetaRefUpdate(line)) {
       this.#parse(line);
@@ -144,13 +144,13 @@ export class EventReader {
     }
     this.#waiting++;
     // No catch: the listener does not reject. If it does, the process must not continue without the event.
-    void this.#listener.event(this.#bounded(parsed.event)).then(() => this.#taken());
+    void this.#listener.event(this.#bounded(parsed.event)).then(() => this.#onStored());
   }
 
-  #taken(): void {
+  #onStored(): void {
     this.#waiting--;
     if (this.#stopped || !this.#full.value || this.#waiting > this.#options.queueLimit / 2) return;
-    if (!this.#handOver()) return;
+    if (!this.#deliver()) return;
     this.alive();
     this.#full.next(false);
   }

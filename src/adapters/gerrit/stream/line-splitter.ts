@@ -1,6 +1,6 @@
 /**
  * Splits Gerrit's stream into lines at byte level: decoding or `readline` would cost more than all other processing. Of
- * a line over the limit only the beginning is kept. Also detects meta ref updates, about half of the stream, without
+ * a line over the limit, only the beginning is kept. Also detects meta ref updates, about half of the stream, without
  * parsing them.
  */
 
@@ -87,14 +87,14 @@ const LETTER_T = 0x74;
  * lines.
  */
 export function isMetaRefUpdate(line: Buffer): boolean {
-  if (!endsAsRefUpdate(line) && !(line[2] === LETTER_T && holds(line, HEAD, 0))) return false;
+  if (!endsAsRefUpdate(line) && !(line[2] === LETTER_T && matchesAt(line, HEAD, 0))) return false;
   const name = line.indexOf(REF_NAME);
   if (name < 0) return false;
   const from = name + REF_NAME.length;
   let at = from;
   while (at < from + REF_LIMIT_BYTES && isDigitOrSlash(line[at])) at++;
   // The digit loop has consumed the slash of `/meta`.
-  return at > from && holds(line, META, at - 1);
+  return at > from && matchesAt(line, META, at - 1);
 }
 
 /** The change that the update is about; null when the ref does not have Gerrit's form. */
@@ -116,13 +116,13 @@ function endsAsRefUpdate(line: Buffer): boolean {
   let digits = end;
   while (isDigit(line[digits - 1])) digits--;
   if (digits < end) {
-    if (!holds(line, CREATED, digits - CREATED.length)) return false;
+    if (!matchesAt(line, CREATED, digits - CREATED.length)) return false;
     end = digits - CREATED.length;
   }
-  return holds(line, TYPE, end - TYPE.length);
+  return matchesAt(line, TYPE, end - TYPE.length);
 }
 
-function holds(line: Buffer, part: Buffer, at: number): boolean {
+function matchesAt(line: Buffer, part: Buffer, at: number): boolean {
   if (at < 0 || at + part.length > line.length) return false;
   for (let index = 0; index < part.length; index++) if (line[at + index] !== part[index]) return false;
   return true;

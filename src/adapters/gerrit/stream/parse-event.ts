@@ -13,10 +13,10 @@ const SAMPLE_LIMIT = 200;
 const COMMENT_LIMIT = 65_536;
 const APPROVALS_LIMIT = 200;
 const LABEL_LIMIT = 100;
-const NOBODY: Account = { username: '', name: '', email: '' };
+const UNKNOWN_ACCOUNT: Account = { username: '', name: '', email: '' };
 
 export function parseEvent(line: Buffer | string): ParsedLine {
-  // Invalid UTF-8 becomes U+FFFD, which names refuse and texts accept.
+  // Invalid UTF-8 becomes U+FFFD, which is refused in names and accepted in texts.
   const text = typeof line === 'string' ? line : line.toString('utf8');
   try {
     return { event: toEvent(JSON.parse(text)) };
@@ -100,33 +100,38 @@ function toEvent(json: unknown): GerritEvent {
     case 'patchset-created': {
       const raw = checked(type, onCreation, json);
       const by = named(raw.uploader) ? raw.uploader : raw.patchSet.uploader;
-      return { type, ...about(type, raw, by), uploader: by, kind: raw.patchSet.kind };
+      return { type, ...patchsetFields(type, raw, by), uploader: by, kind: raw.patchSet.kind };
     }
     case 'comment-added': {
       const raw = checked(type, onComment, json);
-      return { type, ...about(type, raw, raw.author), comment: raw.comment, approvals: raw.approvals ?? [] };
+      return {
+        type,
+        ...patchsetFields(type, raw, raw.author),
+        comment: raw.comment,
+        approvals: raw.approvals ?? [],
+      };
     }
     case 'wip-state-changed':
     case 'private-state-changed': {
       const raw = checked(type, onMove, json);
       if (isHiding(type, raw.change)) return { type: 'other', name: type };
-      return { type: 'change-ready', ...about(type, raw, raw.changer) };
+      return { type: 'change-ready', ...patchsetFields(type, raw, raw.changer) };
     }
     case 'change-restored': {
       const raw = checked(type, onRestoring, json);
-      return { type, ...about(type, raw, raw.restorer) };
+      return { type, ...patchsetFields(type, raw, raw.restorer) };
     }
     case 'change-abandoned': {
       const raw = checked(type, onAbandoning, json);
-      return { type, ...aboutChange(type, raw, raw.abandoner) };
+      return { type, ...changeFields(type, raw, raw.abandoner) };
     }
     case 'change-merged': {
       const raw = checked(type, onMerge, json);
-      return { type, ...aboutChange(type, raw, raw.submitter) };
+      return { type, ...changeFields(type, raw, raw.submitter) };
     }
     case 'change-deleted': {
       const raw = checked(type, onDeletion, json);
-      return { type, ...aboutChange(type, raw, raw.deleter) };
+      return { type, ...changeFields(type, raw, raw.deleter) };
     }
     case 'dropped-output':
       return { type };
@@ -148,7 +153,7 @@ const NEED_PATCHSET: ReadonlySet<string> = new Set([
 function withoutPatchset(type: string, json: object): GerritEvent {
   const raw = checked(type, onChange, json);
   if (isHiding(type, raw.change)) return { type: 'other', name: type };
-  return { type: 'change-incomplete', name: type, ...aboutChange(type, raw, NOBODY) };
+  return { type: 'change-incomplete', name: type, ...changeFields(type, raw, UNKNOWN_ACCOUNT) };
 }
 
 /** Hiding a change triggers nothing: running jobs may finish. */
@@ -165,7 +170,7 @@ function checked<T>(type: string, schema: z.ZodType<T>, json: unknown): T {
   throw new Rejected(`${type} ${path ?? ''}`.trim());
 }
 
-function about(type: string, raw: z.infer<typeof onPatchset>, by: Account) {
+function patchsetFields(type: string, raw: z.infer<typeof onPatchset>, by: Account) {
   try {
     return {
       at: raw.eventCreatedOn,
@@ -183,7 +188,7 @@ function about(type: string, raw: z.infer<typeof onPatchset>, by: Account) {
   }
 }
 
-function aboutChange(type: string, raw: z.infer<typeof onChange>, by: Account) {
+function changeFields(type: string, raw: z.infer<typeof onChange>, by: Account) {
   const project = raw.change.project ?? raw.project;
   if (project === undefined) throw new Rejected(`${type} change.project`);
   return { at: raw.eventCreatedOn, project, change: raw.change.number, by };

@@ -57,7 +57,7 @@ export async function runSession(session: Session, signal: AbortSignal): Promise
     await session.intake.waitForSpace();
     connection = await connectToGerrit(options, clock, signal);
     await lastValueFrom(
-      life(connection, session, signal, () => {
+      streamUntilError(connection, session, signal, () => {
         upAt = clock.monotonic();
       }),
     );
@@ -73,11 +73,11 @@ export async function runSession(session: Session, signal: AbortSignal): Promise
 }
 
 /** Errors with the first reason for which the stream ends. Emits nothing. */
-function life(
+function streamUntilError(
   connection: SshClient,
   session: Session,
   signal: AbortSignal,
-  up: () => void,
+  onUp: () => void,
 ): Observable<never> {
   const { options } = session;
   return merge(
@@ -85,9 +85,9 @@ function life(
     failOnAbort(session.restart, (why) => streamError(options, why, '')),
     failOnClose(connection, options),
     openStream(connection, session, signal).pipe(
-      concatMap(() => askVersion(connection, session)),
+      concatMap(() => queryVersion(connection, session)),
       tap((version) => {
-        up();
+        onUp();
         session.connected(version, connection);
       }),
       concatMap(() => watchSilence(connection, session)),
@@ -159,16 +159,16 @@ export function channelEnd(channel: SshChannel, options: GerritOptions): Promise
 }
 
 /** Emits Gerrit's version once. Unsubscribing cancels the query. */
-function askVersion(connection: SshClient, { options, intake }: Session): Observable<string> {
+function queryVersion(connection: SshClient, { options, intake }: Session): Observable<string> {
   return new Observable((subscriber) => {
-    const over = new AbortController();
+    const abort = new AbortController();
     const command = {
       argv: ['gerrit', 'version'],
       stdin: null,
       timeoutMs: options.connectTimeoutMs,
       maxStdoutBytes: VERSION_LIMIT_BYTES,
     };
-    runGerrit(connection, command, over.signal).then(
+    runGerrit(connection, command, abort.signal).then(
       ({ stdout }) => {
         intake.alive();
         subscriber.next(stdout.trim().slice(0, 100));
@@ -176,7 +176,7 @@ function askVersion(connection: SshClient, { options, intake }: Session): Observ
       },
       (error: unknown) => subscriber.error(error),
     );
-    return () => over.abort();
+    return () => abort.abort();
   });
 }
 
@@ -184,20 +184,20 @@ function askVersion(connection: SshClient, { options, intake }: Session): Observ
 function watchSilence(connection: SshClient, session: Session): Observable<never> {
   const { options, clock, intake } = session;
   const leftMs = (): number => options.streamIdleTimeoutMs - intake.silentMs();
-  const ask = askVersion(connection, session).pipe(
+  const checkServer = queryVersion(connection, session).pipe(
     tap(() => session.silent()),
     catchError((error: unknown) =>
       throwError(() =>
         streamError(
           options,
           `silent for ${formatLimit(intake.silentMs())}, and ${errorText(error)}`,
-          'the connection is half dead or the server overloaded; it is made again automatically',
+          'the connection is broken or the server is overloaded; sos-ci reconnects automatically',
         ),
       ),
     ),
   );
   return defer(() => afterDelay(clock, Math.max(leftMs(), 0))).pipe(
-    concatMap(() => (leftMs() > 0 ? EMPTY : ask)),
+    concatMap(() => (leftMs() > 0 ? EMPTY : checkServer)),
     ignoreElements(),
     repeat(),
   );

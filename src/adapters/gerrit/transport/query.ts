@@ -22,7 +22,7 @@ export type QueryPart =
   | '--submit-records'
   | '--files';
 
-export interface Question {
+export interface QueryRequest {
   /** The target of the query, for display. */
   readonly target: string;
   /** One operand in Gerrit's query language; it must not begin with `-`. */
@@ -32,7 +32,7 @@ export interface Question {
   readonly start?: number;
 }
 
-export interface Answer {
+export interface QueryResult {
   /** Not validated yet. */
   readonly rows: readonly unknown[];
   /** There is another page. */
@@ -65,23 +65,23 @@ export type PatchSetRow = z.infer<typeof patchSet>;
 export async function queryRows(
   connection: SshClient,
   options: GerritOptions,
-  question: Question,
+  request: QueryRequest,
   signal: AbortSignal,
-): Promise<Answer> {
+): Promise<QueryResult> {
   const result = await runGerrit(
     connection,
     {
-      argv: ['gerrit', 'query', '--format=JSON', ...question.parts, ...startOf(question), question.terms],
+      argv: ['gerrit', 'query', '--format=JSON', ...request.parts, ...startOf(request), request.terms],
       stdin: null,
       timeoutMs: options.commandTimeoutMs,
       maxStdoutBytes: options.maxResponseBytes,
     },
     signal,
   );
-  return readRows(result, question.target);
+  return readRows(result, request.target);
 }
 
-function startOf({ start = 0 }: Question): readonly string[] {
+function startOf({ start = 0 }: QueryRequest): readonly string[] {
   return start === 0 ? [] : [`--start=${start}`];
 }
 
@@ -94,12 +94,11 @@ export async function queryChange(
   signal: AbortSignal,
 ): Promise<ChangeRow | null> {
   const target = `change ${change} on ${options.host}`;
-  const question = { target, terms: `change:${change}`, parts };
-  const answer = await queryRows(connection, options, question, signal);
+  const request = { target, terms: `change:${change}`, parts };
+  const answer = await queryRows(connection, options, request, signal);
   const rows = answer.rows.map((row) => {
     const { success, data, error } = changeRow.safeParse(row);
-    if (!success)
-      throw queryError(target, `a row of it has an unknown shape: ${z.prettifyError(error)}`, false);
+    if (!success) throw queryError(target, `a row has an unknown format: ${z.prettifyError(error)}`, false);
     return data;
   });
   return rows.find((row) => row.number === change) ?? null;
@@ -110,7 +109,7 @@ export function isOpen(status: string): boolean {
   return status !== 'ABANDONED' && status !== 'MERGED';
 }
 
-/** Null when the row does not hold the patchset. A null number selects the current one. */
+/** Null when the row does not contain the patchset. A null number selects the current one. */
 export function patchSetOf(row: ChangeRow, number: number | null): PatchSetRow | null {
   const { currentPatchSet } = row;
   if (number === null) return currentPatchSet ?? null;
@@ -128,7 +127,7 @@ export function toPatchset(row: ChangeRow, set: PatchSetRow): Patchset {
 }
 
 /** The rows before the closing `stats` row. */
-function readRows(result: CommandResult, target: string): Answer {
+function readRows(result: CommandResult, target: string): QueryResult {
   if (result.status !== 0) {
     throw queryError(target, result.stderr === '' ? `exit status ${result.status}` : result.stderr, true);
   }
@@ -140,7 +139,7 @@ function readRows(result: CommandResult, target: string): Answer {
     if (row.type === 'error') throw queryError(target, String(row.message), true);
     rows.push(row);
   }
-  throw queryError(target, 'the answer has no end', true);
+  throw queryError(target, 'the answer is incomplete', true);
 }
 
 interface Row {
@@ -156,7 +155,7 @@ function readRow(line: string, target: string): Row {
   } catch (error) {
     throw queryError(target, 'the answer is not JSON', true, error);
   }
-  throw queryError(target, 'the answer holds a row that is not an object', true);
+  throw queryError(target, 'the answer contains a row that is not an object', true);
 }
 
 export function queryError(
@@ -172,7 +171,7 @@ export function queryError(
     retryable,
     hint: retryable
       ? 'sos-ci retries automatically'
-      : 'this Gerrit answers in a way that is not known; please report it',
+      : 'sos-ci does not know this form of answer; please report it',
     cause,
   });
 }

@@ -59,7 +59,7 @@ export interface RestAnswer {
 export class RestClient {
   readonly #options: RestOptions;
   readonly #clock: Clock;
-  readonly #turns: Semaphore;
+  readonly #slots: Semaphore;
   readonly #agents: { readonly 'http:': http.Agent; readonly 'https:': https.Agent };
   /** Monotonic time before which the server asked not to be called. */
   #notBefore = 0;
@@ -67,9 +67,13 @@ export class RestClient {
   constructor(options: RestOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
-    this.#turns = new Semaphore(options.connections);
-    const kept = { keepAlive: true, timeout: timerDelay(options.idleMs), scheduling: 'lifo' } as const;
-    this.#agents = { 'http:': new http.Agent(kept), 'https:': new https.Agent(kept) };
+    this.#slots = new Semaphore(options.connections);
+    const agentOptions = {
+      keepAlive: true,
+      timeout: timerDelay(options.idleMs),
+      scheduling: 'lifo',
+    } as const;
+    this.#agents = { 'http:': new http.Agent(agentOptions), 'https:': new https.Agent(agentOptions) };
   }
 
   get target(): string {
@@ -82,7 +86,7 @@ export class RestClient {
 
   /** Resolves with any HTTP answer, including refusals; rejects with an UnknownOutcomeError when there is none. */
   async request(request: RestRequest, signal: AbortSignal): Promise<RestAnswer> {
-    const over = await this.#turn(signal);
+    const release = await this.#acquireSlot(signal);
     try {
       const leftMs = this.#notBefore - this.#clock.monotonic();
       await sleep(leftMs, signal, this.#clock);
@@ -96,7 +100,7 @@ export class RestClient {
         return await this.#exchange(prepared, signal);
       }
     } finally {
-      over();
+      release();
     }
   }
 
@@ -106,9 +110,9 @@ export class RestClient {
     this.#agents['https:'].destroy();
   }
 
-  async #turn(signal: AbortSignal): Promise<() => void> {
+  async #acquireSlot(signal: AbortSignal): Promise<() => void> {
     try {
-      return await this.#turns.acquire(signal);
+      return await this.#slots.acquire(signal);
     } catch {
       throw this.#stopped(signal);
     }
@@ -135,7 +139,7 @@ export class RestClient {
   async #exchange(prepared: HttpRequest, signal: AbortSignal): Promise<RestAnswer> {
     try {
       const answer = await exchange(prepared, this.#options, this.#clock, signal);
-      this.#heed(answer);
+      this.#obeyRetryAfter(answer);
       return answerOf(answer);
     } catch (error) {
       if (!(error instanceof ExchangeError)) throw error;
@@ -145,10 +149,10 @@ export class RestClient {
   }
 
   /** Obeys Retry-After up to the configured limit: no request is sent before then. */
-  #heed({ status, headers }: HttpAnswer): void {
+  #obeyRetryAfter({ status, headers }: HttpAnswer): void {
     if (status !== 429 && status !== 503) return;
-    const asked = retryAfterMs(headers['retry-after'], this.#clock.now());
-    const waitMs = Math.min(asked, this.#options.retryAfterMaxMs);
+    const requestedMs = retryAfterMs(headers['retry-after'], this.#clock.now());
+    const waitMs = Math.min(requestedMs, this.#options.retryAfterMaxMs);
     this.#notBefore = Math.max(this.#notBefore, this.#clock.monotonic() + waitMs);
   }
 

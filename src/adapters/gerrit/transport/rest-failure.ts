@@ -45,12 +45,12 @@ export function transportFailure(
       return fail(
         `the answer is longer than ${limits.answerLimitBytes} bytes`,
         false,
-        'see what the site answers: no query of ours needs so much',
+        'check what the site answers: sos-ci needs no answer of this size',
       );
     case 'answer-cut':
-      return fail('the answer ended in its middle', true, 'sos-ci retries automatically');
+      return fail('the answer was cut off', true, 'sos-ci retries automatically');
     case 'ECONNREFUSED':
-      return fail('connection refused', true, 'is Gerrit up, and is gerrit.rest.url right?');
+      return fail('connection refused', true, 'check that Gerrit is running, and check gerrit.rest.url');
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return fail('the host is not known', true, "check gerrit.rest.url and this host's DNS");
@@ -91,7 +91,7 @@ function certificateHint(code: string, { caFile }: Limits): string {
   if (code === 'CERT_HAS_EXPIRED')
     return "the server's certificate has expired: inform its operator, or check this host's clock";
   return caFile === null
-    ? 'a site with its own certificate authority: name its certificate in gerrit.rest.caFile'
+    ? 'for a site with its own certificate authority, set gerrit.rest.caFile to its certificate'
     : `the authority in ${caFile} did not sign it`;
 }
 
@@ -106,7 +106,7 @@ function statusHint(status: number): string {
     case 404:
       return 'project, change or patchset is gone, or this account may not read it';
     case 429:
-      return 'the site limits requests: see which other programs use this account';
+      return 'the site limits requests: check which other programs use this account';
     default:
       return status >= 500 ? "check Gerrit's log; sos-ci retries automatically" : 'please report this answer';
   }

@@ -98,17 +98,17 @@ export function readJson<T>(text: string, schema: z.ZodType<T>, target: string):
       message,
       retryable,
       hint: retryable
-        ? 'is a proxy or another program at gerrit.rest.url? sos-ci retries automatically'
-        : 'this Gerrit answers in a way that is not known; please report it',
+        ? 'check that gerrit.rest.url is not a proxy or another program; sos-ci retries automatically'
+        : 'sos-ci does not know this form of answer; please report it',
       cause,
     });
   let value: unknown;
   try {
     value = JSON.parse(text.replace(GUARD, ''));
   } catch (error) {
-    throw fail(`no JSON but: ${firstLine(text)}`, true, error);
+    throw fail(`not JSON: ${firstLine(text)}`, true, error);
   }
   const { success, data, error } = schema.safeParse(value);
   if (success) return data;
-  throw fail(`an unknown shape: ${shapes.oneLine(z.prettifyError(error), 500)}`, false);
+  throw fail(`the answer has an unknown format: ${shapes.oneLine(z.prettifyError(error), 500)}`, false);
 }

@@ -15,9 +15,9 @@ import { connectToGerrit, type GerritOptions } from './ssh-connection.ts';
 import { stoppedConnection } from './ssh-failure.ts';
 
 /** One connection, from opening to close. */
-interface Line {
+interface OwnConnection {
   readonly opening: Promise<SshClient>;
-  readonly giveUp: AbortController;
+  readonly abort: AbortController;
   up: boolean;
   lost: boolean;
 }
@@ -25,33 +25,33 @@ interface Line {
 export class SharedConnection {
   readonly #options: GerritOptions;
   readonly #clock: Clock;
-  readonly #turns: Semaphore;
-  readonly #lent: () => SshClient | null;
-  #connection: Line | null = null;
+  readonly #slots: Semaphore;
+  readonly #streamConnection: () => SshClient | null;
+  #connection: OwnConnection | null = null;
   /** Resolves when the previous connection has closed; the next one waits for it. */
   #ending: Promise<void> = Promise.resolve();
   #running = 0;
   #closed = false;
   #disarm: () => void = () => {};
 
-  /** @param lent the stream's connection; null while the stream is down */
-  constructor(options: GerritOptions, clock: Clock, lent: () => SshClient | null = () => null) {
+  /** @param streamConnection the stream's connection; null while the stream is down */
+  constructor(options: GerritOptions, clock: Clock, streamConnection: () => SshClient | null = () => null) {
     this.#options = options;
-    this.#lent = lent;
+    this.#streamConnection = streamConnection;
     this.#clock = clock;
-    this.#turns = new Semaphore(options.maxConcurrentQueries);
+    this.#slots = new Semaphore(options.maxConcurrentQueries);
   }
 
   /**
-   * Runs `question` when a slot is free, twice if a reused connection was dead. Failures before it runs are retryable.
+   * Runs `work` when a slot is free, twice if a reused connection was dead. Failures before it runs are retryable.
    */
-  async ask<T>(signal: AbortSignal, question: (connection: SshClient) => Promise<T>): Promise<T> {
-    const over = await this.#turn(signal);
+  async run<T>(signal: AbortSignal, work: (connection: SshClient) => Promise<T>): Promise<T> {
+    const release = await this.#acquireSlot(signal);
     try {
-      const lent = await this.#onLent(signal, question);
-      return lent === null ? await this.#onOwn(signal, question) : lent.answer;
+      const streamConnection = await this.#runOnStream(signal, work);
+      return streamConnection === null ? await this.#runOnOwn(signal, work) : streamConnection.answer;
     } finally {
-      over();
+      release();
     }
   }
 
@@ -59,7 +59,7 @@ export class SharedConnection {
   async freeConnection(): Promise<boolean> {
     if (this.#running > 0 || this.#connection === null) return false;
     this.#disarm();
-    await this.#hangUp();
+    await this.#closeOwn();
     return true;
   }
 
@@ -69,18 +69,18 @@ export class SharedConnection {
   }
 
   /** Null: the stream is down, or its connection ended during the query. */
-  async #onLent<T>(
+  async #runOnStream<T>(
     signal: AbortSignal,
-    question: (connection: SshClient) => Promise<T>,
+    work: (connection: SshClient) => Promise<T>,
   ): Promise<{ readonly answer: T } | null> {
-    const lent = this.#lent();
-    if (lent === null || this.#closed) return null;
+    const streamConnection = this.#streamConnection();
+    if (streamConnection === null || this.#closed) return null;
     let lost = false;
-    const unsubscribe = lent.onClosed(() => {
+    const unsubscribe = streamConnection.onClosed(() => {
       lost = true;
     });
     try {
-      return { answer: await question(lent) };
+      return { answer: await work(streamConnection) };
     } catch (error) {
       if (!lost || signal.aborted) throw error;
       return null;
@@ -89,21 +89,21 @@ export class SharedConnection {
     }
   }
 
-  async #onOwn<T>(signal: AbortSignal, question: (connection: SshClient) => Promise<T>): Promise<T> {
+  async #runOnOwn<T>(signal: AbortSignal, work: (connection: SshClient) => Promise<T>): Promise<T> {
     this.#running += 1;
     this.#disarm();
     try {
-      const line = this.#connect();
-      const kept = line.up;
+      const own = this.#connect();
+      const wasOpen = own.up;
       try {
-        return await this.#on(line, signal, question);
+        return await this.#runOn(own, signal, work);
       } catch (error) {
-        if (!kept || !line.lost || signal.aborted || this.#closed) throw error;
-        return await this.#on(this.#connect(), signal, question);
+        if (!wasOpen || !own.lost || signal.aborted || this.#closed) throw error;
+        return await this.#runOn(this.#connect(), signal, work);
       }
     } finally {
       this.#running -= 1;
-      this.#hangUpLater();
+      this.#closeOwnLater();
     }
   }
 
@@ -111,47 +111,51 @@ export class SharedConnection {
   async close(): Promise<void> {
     this.#closed = true;
     this.#disarm();
-    await this.#hangUp();
+    await this.#closeOwn();
   }
 
-  async #on<T>(line: Line, signal: AbortSignal, question: (connection: SshClient) => Promise<T>): Promise<T> {
-    const connection = await this.#unlessStopped(line.opening, signal);
-    return question(connection);
+  async #runOn<T>(
+    own: OwnConnection,
+    signal: AbortSignal,
+    work: (connection: SshClient) => Promise<T>,
+  ): Promise<T> {
+    const connection = await this.#unlessStopped(own.opening, signal);
+    return work(connection);
   }
 
-  #connect(): Line {
+  #connect(): OwnConnection {
     if (this.#closed) throw stoppedConnection(this.#target());
     if (this.#connection !== null && !this.#connection.lost) return this.#connection;
-    const giveUp = new AbortController();
-    const open = () => connectToGerrit(this.#options, this.#clock, giveUp.signal);
+    const abort = new AbortController();
+    const open = () => connectToGerrit(this.#options, this.#clock, abort.signal);
     const opening = this.#ending.then(() => detachContext(open));
-    const line: Line = { opening, giveUp, up: false, lost: false };
+    const own: OwnConnection = { opening, abort, up: false, lost: false };
     const lose = (): void => {
-      line.lost = true;
-      if (this.#connection === line) this.#connection = null;
+      own.lost = true;
+      if (this.#connection === own) this.#connection = null;
     };
     // Callers receive the error; here a failure only means that there is no connection.
     opening.then((connection) => {
-      line.up = true;
+      own.up = true;
       connection.onClosed(lose);
     }, lose);
-    this.#connection = line;
-    return line;
+    this.#connection = own;
+    return own;
   }
 
-  #hangUpLater(): void {
+  #closeOwnLater(): void {
     if (this.#running > 0 || this.#closed || this.#connection === null) return;
     // The next query uses the stream's connection.
-    const idleMs = this.#lent() === null ? this.#options.idleMs : 0;
-    this.#disarm = this.#clock.after(idleMs, () => void this.#hangUp());
+    const idleMs = this.#streamConnection() === null ? this.#options.idleMs : 0;
+    this.#disarm = this.#clock.after(idleMs, () => void this.#closeOwn());
   }
 
-  #hangUp(): Promise<void> {
-    const line = this.#connection;
-    if (line === null) return this.#ending;
+  #closeOwn(): Promise<void> {
+    const own = this.#connection;
+    if (own === null) return this.#ending;
     this.#connection = null;
-    line.giveUp.abort();
-    this.#ending = line.opening.then(
+    own.abort.abort();
+    this.#ending = own.opening.then(
       (connection) => connection.close(),
       () => {},
     );
@@ -166,9 +170,9 @@ export class SharedConnection {
     return raceAbort(usable, signal, () => this.#stopped(signal));
   }
 
-  async #turn(signal: AbortSignal): Promise<() => void> {
+  async #acquireSlot(signal: AbortSignal): Promise<() => void> {
     try {
-      return await this.#turns.acquire(signal);
+      return await this.#slots.acquire(signal);
     } catch {
       throw this.#stopped(signal);
     }

@@ -35,7 +35,7 @@ export async function runGerrit(
       target: connection.target,
       message: `${operation}: ${error.message}`,
       retryable: true,
-      hint: 'it is tried again automatically',
+      hint: 'sos-ci retries automatically',
       cause: error,
     };
     throw new UnknownOutcomeError(fields, error.sent);
@@ -51,7 +51,7 @@ function quote(word: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not reach a command line.
   if (/[\u0000-\u001f\u007f]/.test(word)) {
     throw new OperationError({
-      operation: 'make command line',
+      operation: 'build command line',
       target: JSON.stringify(word.slice(0, 100)),
       message: 'a control character in an argument',
       retryable: false,

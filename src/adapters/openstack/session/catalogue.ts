@@ -2,11 +2,11 @@
  * Finds the endpoint of a service in the catalogue, by type, interface and region. Endpoints come with and without a
  * version, and with and without the project.
  */
-import { wrong } from './fields.ts';
+import { credentialsError } from './fields.ts';
 import type { Service } from './session.ts';
 import type { Endpoint, Token } from './token.ts';
 
-/** In the order of preference. DevStack calls Cinder block-storage, older clouds volumev3. */
+/** In the order of preference. DevStack uses block-storage for Cinder, older clouds volumev3. */
 const TYPES: Readonly<Record<Service, readonly string[]>> = {
   compute: ['compute'],
   network: ['network'],
@@ -14,7 +14,7 @@ const TYPES: Readonly<Record<Service, readonly string[]>> = {
   volume: ['block-storage', 'block-store', 'volumev3', 'volume'],
 };
 
-/** The API that the calls are written for, for an endpoint without a version. */
+/** The API version for an endpoint without one. */
 const VERSIONS: Readonly<Record<Service, string>> = {
   compute: 'v2.1',
   network: 'v2.0',
@@ -24,21 +24,23 @@ const VERSIONS: Readonly<Record<Service, string>> = {
 
 const VERSION = /\/v(\d+)(?:\.\d+)?(?=\/|$)/;
 
-export interface Wanted {
+export interface EndpointSelection {
   readonly source: string;
   readonly interface: string;
   readonly region: string | null;
 }
 
 /** The versioned endpoint without a slash at the end. @throws OperationError when there is none, or several regions */
-export function endpointOf(service: Service, token: Token, wanted: Wanted): string {
+export function endpointOf(service: Service, token: Token, wanted: EndpointSelection): string {
   const ofType = TYPES[service]
-    .map((type) => token.endpoints.filter((endpoint) => endpoint.type === type && fits(service, endpoint)))
+    .map((type) =>
+      token.endpoints.filter((endpoint) => endpoint.type === type && isUsable(service, endpoint)),
+    )
     .find((found) => found.length > 0);
   const { source, region } = wanted;
   if (ofType === undefined) {
     const types = unique(token.endpoints.map(({ type }) => type));
-    throw wrong(
+    throw credentialsError(
       source,
       `leads to a cloud without ${TYPES[service].join(', ')}; it has: ${types}`,
       'the cloud needs this service',
@@ -47,7 +49,7 @@ export function endpointOf(service: Service, token: Token, wanted: Wanted): stri
   const ofInterface = ofType.filter((endpoint) => endpoint.interface === wanted.interface);
   if (ofInterface.length === 0) {
     const known = unique(ofType.map((endpoint) => endpoint.interface));
-    throw wrong(
+    throw credentialsError(
       source,
       `wants the interface ${wanted.interface} of ${service}; the catalogue has: ${known}`,
       'correct interface',
@@ -57,18 +59,22 @@ export function endpointOf(service: Service, token: Token, wanted: Wanted): stri
     region === null ? ofInterface : ofInterface.filter((endpoint) => endpoint.region === region);
   const regions = unique(ofInterface.map((endpoint) => endpoint.region ?? 'no region'));
   if (region === null && new Set(ofInterface.map((endpoint) => endpoint.region)).size > 1) {
-    throw wrong(source, `names no region, and ${service} is in several: ${regions}`, 'set region_name');
+    throw credentialsError(
+      source,
+      `names no region, and ${service} is in several: ${regions}`,
+      'set region_name',
+    );
   }
   const [endpoint] = ofRegion;
   if (endpoint === undefined) {
-    throw wrong(
+    throw credentialsError(
       source,
       `wants the region ${region} of ${service}; the catalogue has: ${regions}`,
       'correct region_name',
     );
   }
   if (!URL.canParse(endpoint.url) || !/^https?:$/.test(new URL(endpoint.url).protocol)) {
-    throw wrong(
+    throw credentialsError(
       source,
       `leads to a catalogue whose ${service} is at ${endpoint.url}`,
       'correct the catalogue',
@@ -77,8 +83,8 @@ export function endpointOf(service: Service, token: Token, wanted: Wanted): stri
   return versioned(service, endpoint.url, token.projectId);
 }
 
-/** `volume` can also be Cinder's first API, which is another one. */
-function fits(service: Service, { url }: Endpoint): boolean {
+/** The type `volume` can also be Cinder's API version 1, which is different. */
+function isUsable(service: Service, { url }: Endpoint): boolean {
   const major = VERSION.exec(new URL(url, 'http://catalogue').pathname)?.[1];
   return service !== 'volume' || major === undefined || major === '3';
 }
@@ -87,7 +93,7 @@ function versioned(service: Service, address: string, projectId: string | null):
   const url = address.replace(/\/+$/, '');
   if (VERSION.test(new URL(url).pathname)) return url;
   const root = `${url}/${VERSIONS[service]}`;
-  // Every release of Cinder takes the project in the path, only newer ones do without.
+  // Every release of Cinder accepts the project in the path; only newer ones do not need it.
   return service === 'volume' ? `${root}/${projectId ?? ''}` : root;
 }
 

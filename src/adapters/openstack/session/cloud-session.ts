@@ -1,7 +1,7 @@
 /**
- * A session with an OpenStack cloud. It logs in when first needed, renews the token before it ends and once after a 401,
- * finds each service in the catalogue, and checks the microversion. A GET is repeated a bounded number of times; any
- * other request only after a 401, which proves that it had no effect.
+ * A session with an OpenStack cloud. It logs in when first needed, renews the token before it expires and once after a
+ * 401, finds each service in the catalogue, and checks the microversion. A GET is repeated a bounded number of times;
+ * any other request only after a 401, which proves that it had no effect.
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
@@ -15,7 +15,7 @@ import { endpointOf, versionRoot } from './catalogue.ts';
 import type { Credentials } from './credentials.ts';
 import { isOffered, type Microversions, parseMicroversions } from './microversion.ts';
 import { proxyFor, TunnelAgent, throughProxy } from './proxy.ts';
-import { type Asked, badAnswer, refusalOf, transportRefusal } from './refusal.ts';
+import { badAnswer, type RequestContext, refusalOf, transportRefusal } from './refusal.ts';
 import {
   CloudError,
   type CloudRequest,
@@ -32,16 +32,16 @@ const LIMITS = {
   requestTimeoutMs: 60_000,
   /** A call with all its repetitions. */
   callTimeoutMs: 180_000,
-  /** Thousand servers with all details take about 3 MB. */
+  /** A thousand servers with all details take about 3 MB. */
   answerLimitBytes: 16 * 1024 * 1024,
   /** Apache closes an idle connection after 5 s by default. */
   idleMs: 4_000,
   /** Requests at the same time; further ones wait. */
   requests: 16,
-  /** Repetitions of a GET or a login. The waits double from the first. */
+  /** Repetitions of a GET or a login. Each wait is twice the previous one. */
   repetitions: 4,
   firstWaitMs: 500,
-  /** A token is renewed this long before its end, and never before three quarters of its life. */
+  /** A token is renewed this long before it expires, but not before three quarters of its lifetime. */
   renewBeforeMs: 300_000,
 } as const;
 
@@ -54,7 +54,7 @@ interface Login {
 }
 
 interface Call {
-  readonly asked: Asked;
+  readonly context: RequestContext;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: unknown;
@@ -65,7 +65,7 @@ interface Call {
 export class KeystoneSession implements CloudSession {
   readonly #read: () => Credentials;
   readonly #clock: Clock;
-  readonly #turns = new Semaphore(LIMITS.requests);
+  readonly #slots = new Semaphore(LIMITS.requests);
   readonly #closing = new AbortController();
   readonly #agents = new Map<string, http.Agent>();
   #login: Login | null = null;
@@ -85,14 +85,14 @@ export class KeystoneSession implements CloudSession {
   async request(service: Service, request: CloudRequest, signal: AbortSignal): Promise<CloudResponse> {
     const login = await this.#current(signal);
     try {
-      return await this.#ask(service, request, login, signal);
+      return await this.#send(service, request, login, signal);
     } catch (error) {
       if (!(error instanceof CloudError)) throw error;
       // Without an answer, the next login reads the catalogue again: the endpoint may have moved.
       const forget = error.kind === 'unauthorized' || error.kind === 'unreachable';
       if (forget && this.#login === login) this.#login = null;
       if (error.kind !== 'unauthorized') throw error;
-      return await this.#ask(service, request, await this.#current(signal), signal);
+      return await this.#send(service, request, await this.#current(signal), signal);
     }
   }
 
@@ -102,7 +102,7 @@ export class KeystoneSession implements CloudSession {
     this.#agents.clear();
   }
 
-  async #ask(
+  async #send(
     service: Service,
     { method, path, query = {}, body, microversion }: CloudRequest,
     login: Login,
@@ -113,22 +113,22 @@ export class KeystoneSession implements CloudSession {
     if (microversion !== undefined) await this.#checkMicroversion(endpoint, microversion, login, signal);
     const url = new URL(`${endpoint}/${path}`);
     for (const [name, value] of Object.entries(query)) {
-      for (const one of typeof value === 'string' ? [value] : value) url.searchParams.append(name, one);
+      for (const item of typeof value === 'string' ? [value] : value) url.searchParams.append(name, item);
     }
-    const asked = askedOf(`${method} ${path}`, method, `${service} at ${url.host}`, credentials, token);
+    const context = contextOf(`${method} ${path}`, method, `${service} at ${url.host}`, credentials, token);
     const headers = {
       'x-auth-token': token.value,
       ...(microversion === undefined ? {} : { 'openstack-api-version': `compute ${microversion}` }),
     };
     const answer = await this.#call(
-      { asked, url, headers, body, repeatable: method === 'GET' },
+      { context, url, headers, body, repeatable: method === 'GET' },
       credentials,
       signal,
     );
-    return responseOf(asked, answer);
+    return responseOf(context, answer);
   }
 
-  /** The valid login; callers share one that is under way. */
+  /** The valid login; callers share one that is in progress. */
   async #current(signal: AbortSignal): Promise<Login> {
     throwIfAborted(signal, 'log in', 'OpenStack');
     if (this.#login !== null && this.#clock.monotonic() < this.#login.renewAt) return this.#login;
@@ -142,24 +142,24 @@ export class KeystoneSession implements CloudSession {
     const credentials = this.#read();
     const url = new URL(`${credentials.authUrl}/auth/tokens`);
     // Keystone answers 404 when the application credential was deleted.
-    const asked: Asked = {
-      ...askedOf('log in', 'GET', `identity at ${url.host}`, credentials, null),
+    const context: RequestContext = {
+      ...contextOf('log in', 'GET', `identity at ${url.host}`, credentials, null),
       notFound: 'unauthorized',
     };
     const started = this.#clock.monotonic();
     const body = { auth: credentials.request };
-    const call = { asked, url, headers: {}, body, repeatable: true };
+    const call = { context, url, headers: {}, body, repeatable: true };
     const answer = await this.#call(call, credentials, this.#closing.signal);
-    const { body: document } = responseOf(asked, answer);
+    const { body: document } = responseOf(context, answer);
     const value = answer.headers['x-subject-token'];
     const token = parseToken(typeof value === 'string' ? value : '', document);
-    if (token === null) throw badAnswer(asked, answer.status, 'no token', '');
+    if (token === null) throw badAnswer(context, answer.status, 'no token', '');
     if (token.projectId === null) {
       throw new CloudError({
         kind: 'unauthorized',
-        operation: asked.operation,
-        target: asked.target,
-        message: 'the token belongs to no project',
+        operation: context.operation,
+        target: context.target,
+        message: 'the token is not scoped to a project',
         hint: `add project_name (OS_PROJECT_NAME) to ${credentials.source}`,
         status: answer.status,
         mayHaveHappened: false,
@@ -184,28 +184,28 @@ export class KeystoneSession implements CloudSession {
   ): Promise<void> {
     const { credentials, token } = login;
     const url = new URL(versionRoot(endpoint));
-    const asked: Asked = {
-      ...askedOf('read API versions', 'GET', `compute at ${url.host}`, credentials, token),
+    const context: RequestContext = {
+      ...contextOf('read API versions', 'GET', `compute at ${url.host}`, credentials, token),
       notFound: 'bad-answer',
     };
     if (login.microversions === null) {
       const call = {
-        asked,
+        context,
         url,
         headers: { 'x-auth-token': token.value },
         body: undefined,
         repeatable: true,
       };
       const answer = await this.#call(call, credentials, signal);
-      login.microversions = parseMicroversions(parseBody(asked, answer));
+      login.microversions = parseMicroversions(parseBody(context, answer));
     }
     const offered = login.microversions;
     if (offered !== null && isOffered(wanted, offered)) return;
     const has = offered === null ? 'no microversions' : `${offered.min} to ${offered.max}`;
     throw new CloudError({
       kind: 'bad-request',
-      operation: asked.operation,
-      target: asked.target,
+      operation: context.operation,
+      target: context.target,
       message: `the cloud offers ${has}, and sos-ci needs ${wanted}`,
       hint: 'the cloud needs a newer Nova',
       status: 406,
@@ -215,17 +215,17 @@ export class KeystoneSession implements CloudSession {
 
   /** Resolves for 2xx, and for 300 of a version document. */
   async #call(call: Call, credentials: Credentials, signal: AbortSignal): Promise<HttpAnswer> {
-    const { asked } = call;
+    const { context } = call;
     const endsAt = this.#clock.monotonic() + LIMITS.callTimeoutMs;
     for (let repetition = 0; ; repetition += 1) {
       try {
         return await this.#exchange(call, credentials, endsAt, signal);
       } catch (error) {
-        if (!(error instanceof CloudError) || !call.repeatable || !isPassing(error)) throw error;
+        if (!(error instanceof CloudError) || !call.repeatable || !isTemporary(error)) throw error;
         const waitMs = Math.max(LIMITS.firstWaitMs * 2 ** repetition, error.retryAfterMs ?? 0);
         if (repetition >= LIMITS.repetitions || this.#clock.monotonic() + waitMs >= endsAt) throw error;
         await sleep(waitMs, signal, this.#clock);
-        if (signal.aborted) throw new AbortedError(asked.operation, asked.target, error);
+        if (signal.aborted) throw new AbortedError(context.operation, context.target, error);
       }
     }
   }
@@ -236,9 +236,9 @@ export class KeystoneSession implements CloudSession {
     endsAt: number,
     signal: AbortSignal,
   ): Promise<HttpAnswer> {
-    const { asked, url } = call;
+    const { context, url } = call;
     const text = call.body === undefined ? null : JSON.stringify(call.body);
-    const method = call.asked.operation === 'log in' ? 'POST' : asked.method;
+    const method = call.context.operation === 'log in' ? 'POST' : context.method;
     const headers: Record<string, string | number> = {
       accept: 'application/json',
       'user-agent': 'sos-ci',
@@ -258,20 +258,20 @@ export class KeystoneSession implements CloudSession {
       agent: this.#agent(url, proxy, method === 'GET'),
       ...ca,
     };
-    const release = await this.#turns.acquire(signal).catch(() => null);
-    if (release === null) throw new AbortedError(asked.operation, asked.target);
+    const release = await this.#slots.acquire(signal).catch(() => null);
+    if (release === null) throw new AbortedError(context.operation, context.target);
     try {
       const leftMs = Math.max(1, endsAt - this.#clock.monotonic());
       const limits = { ...LIMITS, requestTimeoutMs: Math.min(LIMITS.requestTimeoutMs, leftMs) };
       const answer = await exchange({ url, options, body: text }, limits, this.#clock, signal);
       const { status } = answer;
-      if ((status >= 200 && status < 300) || (status === 300 && asked.operation === 'read API versions'))
+      if ((status >= 200 && status < 300) || (status === 300 && context.operation === 'read API versions'))
         return answer;
-      throw refusalOf(asked, answer, this.#clock.now());
+      throw refusalOf(context, answer, this.#clock.now());
     } catch (error) {
       if (!(error instanceof ExchangeError)) throw error;
-      if (error.code === 'stopped') throw new AbortedError(asked.operation, asked.target);
-      throw transportRefusal(asked, error);
+      if (error.code === 'stopped') throw new AbortedError(context.operation, context.target);
+      throw transportRefusal(context, error);
     } finally {
       release();
     }
@@ -281,51 +281,51 @@ export class KeystoneSession implements CloudSession {
    * Only a GET uses a kept connection: the server may close it at the moment when we use it, and whether it had the
    * request is then unknown.
    */
-  #agent(url: URL, proxy: URL | null, kept: boolean): http.Agent {
+  #agent(url: URL, proxy: URL | null, keepAlive: boolean): http.Agent {
     const tunnel = proxy !== null && url.protocol === 'https:' ? proxy : null;
-    const key = [url.protocol, tunnel?.href ?? '', kept].join(' ');
+    const key = [url.protocol, tunnel?.href ?? '', keepAlive].join(' ');
     const known = this.#agents.get(key);
     if (known !== undefined) return known;
-    const options = { keepAlive: kept, timeout: LIMITS.idleMs, scheduling: 'lifo' } as const;
-    const made =
+    const options = { keepAlive, timeout: LIMITS.idleMs, scheduling: 'lifo' } as const;
+    const agent =
       tunnel !== null
         ? new TunnelAgent(tunnel, options)
         : new (url.protocol === 'https:' ? https : http).Agent(options);
-    this.#agents.set(key, made);
-    return made;
+    this.#agents.set(key, agent);
+    return agent;
   }
 }
 
-function askedOf(
+function contextOf(
   operation: string,
   method: CloudRequest['method'],
   target: string,
   credentials: Credentials,
   token: Token | null,
-): Asked {
+): RequestContext {
   const { source, caFileField } = credentials;
   const secrets = [...credentials.secrets, ...(token === null ? [] : [token.value])];
   return { operation, method, target, source, caFileField, secrets };
 }
 
-/** A failure that can pass without anyone's help. */
-function isPassing({ status, retryable }: CloudError): boolean {
+/** A failure that may go away without intervention. */
+function isTemporary({ status, retryable }: CloudError): boolean {
   return retryable && (status === null || status >= 500 || status === 429 || status === 408);
 }
 
-function responseOf(asked: Asked, answer: HttpAnswer): CloudResponse {
+function responseOf(context: RequestContext, answer: HttpAnswer): CloudResponse {
   const headers = new Headers();
   for (const [name, value] of Object.entries(answer.headers)) {
     if (typeof value === 'string') headers.set(name, value);
   }
-  return { status: answer.status, headers, body: parseBody(asked, answer) };
+  return { status: answer.status, headers, body: parseBody(context, answer) };
 }
 
-function parseBody(asked: Asked, { status, text }: HttpAnswer): unknown {
+function parseBody(context: RequestContext, { status, text }: HttpAnswer): unknown {
   if (text.trim() === '') return null;
   try {
     return JSON.parse(text);
   } catch {
-    throw badAnswer(asked, status, 'something that is not JSON', text);
+    throw badAnswer(context, status, 'a body that is not JSON', text);
   }
 }

@@ -1,15 +1,15 @@
 /**
- * Reads a cloud of clouds.yaml, merged with secure.yaml and with its profile of clouds-public.yaml, from the places where
- * OpenStack's own tools look. All scalars are read as text, so a password of digits keeps its zeros.
+ * Reads a cloud of clouds.yaml, merged with secure.yaml and with its profile of clouds-public.yaml, from the folders
+ * that OpenStack's own tools search. All scalars are read as text, so a password of digits keeps its zeros.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { errorText } from '../../../errors.ts';
-import { checkSize, type Environment, type Field, type Fields, wrong } from './fields.ts';
+import { checkSize, credentialsError, type Environment, type Field, type Fields } from './fields.ts';
 
-const LONGEST_ALIASES = 100;
+const MAX_ALIASES = 100;
 
 type Mapping = Readonly<Record<string, unknown>>;
 
@@ -20,33 +20,37 @@ interface YamlFile {
 
 /**
  * @param name null: OS_CLOUD, or the only cloud of the file
- * @param directory the current directory, where OpenStack's tools look first
+ * @param directory the current directory, which OpenStack's tools search first
  * @throws OperationError
  */
 export function readCloud(name: string | null, environment: Environment, directory: string): Fields {
-  const places = placesOf(environment, directory);
-  const clouds = findFile('clouds', environment.OS_CLIENT_CONFIG_FILE, places);
+  const folders = foldersOf(environment, directory);
+  const clouds = findFile('clouds', environment.OS_CLIENT_CONFIG_FILE, folders);
   if (clouds === null) {
-    throw wrong(
+    throw credentialsError(
       'clouds.yaml',
-      `is in none of ${places.join(', ')}`,
-      'put it there, or set OS_CLIENT_CONFIG_FILE',
+      `is in none of ${folders.join(', ')}`,
+      'put it into one of these folders, or set OS_CLIENT_CONFIG_FILE',
     );
   }
-  const secure = findFile('secure', environment.OS_CLIENT_SECURE_FILE, places);
+  const secure = findFile('secure', environment.OS_CLIENT_SECURE_FILE, folders);
   const all = mapping(clouds, 'clouds');
   const chosen = name ?? environment.OS_CLOUD ?? onlyOf(clouds.path, all);
   const own = all[chosen];
   if (!isMapping(own)) {
     const known = Object.keys(all).slice(0, 20).join(', ') || 'none';
-    throw wrong(clouds.path, `has no cloud ${chosen}; it has: ${known}`, 'correct the name of the cloud');
+    throw credentialsError(
+      clouds.path,
+      `has no cloud ${chosen}; it has: ${known}`,
+      'correct the name of the cloud',
+    );
   }
   const key = `clouds.${chosen}`;
   const secret = secure === null ? {} : mapping(secure, 'clouds')[chosen];
   const values = new Map<string, Field>();
   const profile = text(own.profile ?? own.cloud);
   if (profile !== '') {
-    const found = readProfile(profile, environment, places, `${clouds.path}: ${key}.profile`);
+    const found = readProfile(profile, environment, folders, `${clouds.path}: ${key}.profile`);
     collect(found.cloud, found.where, values);
   }
   collect(own, `${clouds.path}: ${key}`, values);
@@ -55,22 +59,23 @@ export function readCloud(name: string | null, environment: Environment, directo
   return { source: `${clouds.path}: ${key}`, values, environment };
 }
 
-function placesOf({ HOME, XDG_CONFIG_HOME }: Environment, directory: string): readonly string[] {
+function foldersOf({ HOME, XDG_CONFIG_HOME }: Environment, directory: string): readonly string[] {
   const home = join(HOME ?? homedir(), '.config');
   const user = XDG_CONFIG_HOME ? [join(XDG_CONFIG_HOME, 'openstack')] : [];
   return [...new Set([directory, ...user, join(home, 'openstack'), '/etc/xdg/openstack', '/etc/openstack'])];
 }
 
-/** The first that exists and may be read, as OpenStack's tools choose it. */
-function findFile(base: string, named: string | undefined, places: readonly string[]): YamlFile | null {
+/** The first file that exists and is readable, as in OpenStack's tools. */
+function findFile(base: string, named: string | undefined, folders: readonly string[]): YamlFile | null {
   if (named) {
     const file = readYaml(named);
-    if (file === null) throw wrong(named, 'does not exist', 'correct or unset the OS_CLIENT_*_FILE variable');
+    if (file === null)
+      throw credentialsError(named, 'does not exist', 'correct or unset the OS_CLIENT_*_FILE variable');
     return file;
   }
-  for (const place of places) {
+  for (const folder of folders) {
     for (const suffix of ['yaml', 'yml', 'json']) {
-      const file = readYaml(join(place, `${base}.${suffix}`));
+      const file = readYaml(join(folder, `${base}.${suffix}`));
       if (file !== null) return file;
     }
   }
@@ -88,7 +93,12 @@ function readYaml(path: string): YamlFile | null {
     const code = error instanceof Error && 'code' in error ? error.code : null;
     if (code === null) throw error;
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES') return null;
-    throw wrong(path, `cannot be read: ${errorText(error)}`, 'correct the file, or its owner or mode', error);
+    throw credentialsError(
+      path,
+      `cannot be read: ${errorText(error)}`,
+      'correct the file, or its owner or mode',
+      error,
+    );
   }
   const lineCounter = new LineCounter();
   const options = { schema: 'failsafe', merge: true, prettyErrors: false, lineCounter } as const;
@@ -96,41 +106,45 @@ function readYaml(path: string): YamlFile | null {
   const [problem] = document.errors;
   if (problem !== undefined) {
     const { line, col } = lineCounter.linePos(problem.pos[0]);
-    throw wrong(`${path}:${line}:${col}`, `is not valid YAML: ${problem.code}`, 'correct the syntax');
+    throw credentialsError(
+      `${path}:${line}:${col}`,
+      `is not valid YAML: ${problem.code}`,
+      'correct the syntax',
+    );
   }
   try {
-    const root: unknown = document.toJS({ maxAliasCount: LONGEST_ALIASES });
+    const root: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
     return { path, root: isMapping(root) ? root : {} };
   } catch (error) {
-    throw wrong(path, 'has too many aliases', 'write the values out where they are used', error);
+    throw credentialsError(path, 'has too many aliases', 'write the values out where they are used', error);
   }
 }
 
 function mapping({ path, root }: YamlFile, key: string): Mapping {
   const value = root[key] ?? {};
   if (isMapping(value)) return value;
-  throw wrong(`${path}: ${key}`, 'is not a mapping', `write ${key}: {NAME: {auth: {...}}}`);
+  throw credentialsError(`${path}: ${key}`, 'is not a mapping', `write ${key}: {NAME: {auth: {...}}}`);
 }
 
 function onlyOf(path: string, clouds: Mapping): string {
   const names = Object.keys(clouds);
   const [only] = names;
   if (only !== undefined && names.length === 1) return only;
-  throw wrong(path, `has ${names.length} clouds`, `name one: ${names.slice(0, 20).join(', ')}`);
+  throw credentialsError(path, `has ${names.length} clouds`, `choose one: ${names.slice(0, 20).join(', ')}`);
 }
 
-/** Profiles that ship with OpenStack's own tools are not known here. */
+/** Profiles that ship with OpenStack's own tools are not supported. */
 function readProfile(
   profile: string,
   environment: Environment,
-  places: readonly string[],
+  folders: readonly string[],
   where: string,
 ): { readonly cloud: Mapping; readonly where: string } {
-  const file = findFile('clouds-public', environment.OS_CLIENT_VENDOR_FILE, places);
+  const file = findFile('clouds-public', environment.OS_CLIENT_VENDOR_FILE, folders);
   const cloud = file === null ? undefined : mapping(file, 'public-clouds')[profile];
   if (file !== null && isMapping(cloud)) return { cloud, where: `${file.path}: public-clouds.${profile}` };
   const missing = file === null ? 'there is no clouds-public.yaml' : `${file.path} does not have it`;
-  throw wrong(
+  throw credentialsError(
     where,
     `names the profile ${profile}, but ${missing}`,
     'write auth_url and region_name in the cloud itself',
@@ -161,7 +175,9 @@ function put(values: Map<string, Field>, name: string, value: string, where: str
     values.set(OLD_NAMES[plain] ?? plain, { value, where });
 }
 
-/** `regions` is a list of names, or of a name and values that differ there. Without region_name the first one counts. */
+/**
+ * `regions` is a list of names, or of a name and values that differ there. Without region_name the first one is used.
+ */
 function applyRegions(regions: unknown, where: string, values: Map<string, Field>): void {
   if (!Array.isArray(regions) || regions.length === 0) return;
   const named = regions.map((region: unknown) =>
@@ -173,7 +189,11 @@ function applyRegions(regions: unknown, where: string, values: Map<string, Field
   const region = wanted === undefined ? named[0] : named.find(({ name }) => name === wanted.value);
   if (region === undefined) {
     const known = named.map(({ name }) => name).join(', ');
-    throw wrong(where, `does not list ${wanted?.value}; it lists: ${known}`, 'correct region_name');
+    throw credentialsError(
+      where,
+      `does not list ${wanted?.value}; it lists: ${known}`,
+      'correct region_name',
+    );
   }
   values.set('region_name', { value: region.name, where });
   collect(region.values, `${where}.${region.name}`, values);

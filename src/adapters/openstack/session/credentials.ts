@@ -5,11 +5,11 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { readCloud } from './clouds-yaml.ts';
-import { type Environment, type Fields, fieldsOf, wrong } from './fields.ts';
+import { credentialsError, type Environment, type Fields, fieldsOf } from './fields.ts';
 import { readOpenrc } from './openrc.ts';
 
 export type CredentialSource =
-  /** A cloud of clouds.yaml; null: OS_CLOUD, or the only one of the file. */
+  /** A cloud of clouds.yaml; null: OS_CLOUD, or the only cloud in the file. */
   | { readonly cloud: string | null }
   /** An absolute path. */
   | { readonly openrc: string }
@@ -35,7 +35,7 @@ export interface Credentials {
   readonly environment: Environment;
 }
 
-export interface Surroundings {
+export interface CredentialContext {
   readonly environment: Environment;
   readonly directory: string;
 }
@@ -43,7 +43,7 @@ export interface Surroundings {
 /** @throws OperationError that names the file or field and contains no secret */
 export function readCredentials(
   source: CredentialSource,
-  { environment, directory }: Surroundings = { environment: process.env, directory: process.cwd() },
+  { environment, directory }: CredentialContext = { environment: process.env, directory: process.cwd() },
 ): Credentials {
   return credentialsOf(readFields(source, environment, directory));
 }
@@ -78,10 +78,10 @@ function text({ values }: Fields, name: string): string | null {
   return values.get(name)?.value ?? null;
 }
 
-function needed(fields: Fields, name: string): string {
+function required(fields: Fields, name: string): string {
   const value = text(fields, name);
   if (value !== null) return value;
-  throw wrong(
+  throw credentialsError(
     fields.source,
     `has no ${name}`,
     `add ${name} (in an openrc file or the environment: OS_${name.toUpperCase()})`,
@@ -92,7 +92,7 @@ function isTrue(value: string): boolean {
   return ['true', 'yes', 'on', '1'].includes(value.toLowerCase());
 }
 
-/** What would be ignored silently, and would then do something else than the file says. */
+/** Rejects settings that sos-ci would otherwise ignore silently. */
 function refuseUnsupported({ values }: Fields): void {
   const verify = values.get('verify');
   const insecure = values.get('insecure');
@@ -103,24 +103,24 @@ function refuseUnsupported({ values }: Fields): void {
         ? insecure
         : null;
   if (unverified !== null) {
-    throw wrong(
+    throw credentialsError(
       unverified.where,
-      'turns the verification of certificates off',
-      'remove it, and name the CA of the cloud: cacert: FILE',
+      'turns off the verification of certificates',
+      'remove it, and set the CA of the cloud: cacert: FILE',
     );
   }
   for (const name of ['cert', 'key', 'system_scope', 'trust_id']) {
     const field = values.get(name);
     if (field !== undefined)
-      throw wrong(field.where, 'is not supported', 'use an application credential of the project');
+      throw credentialsError(field.where, 'is not supported', 'use an application credential of the project');
   }
   const version = values.get('identity_api_version');
   if (version !== undefined && !/^v?3(\.\d+)?$/.test(version.value)) {
-    throw wrong(version.where, `is ${version.value}`, 'sos-ci needs Keystone v3: set it to 3');
+    throw credentialsError(version.where, `is ${version.value}`, 'sos-ci needs Keystone v3: set it to 3');
   }
   for (const [name, { where }] of values) {
     if (name.endsWith('_endpoint_override') || (name.endsWith('_endpoint') && name !== 'endpoint')) {
-      throw wrong(
+      throw credentialsError(
         where,
         'overrides an endpoint, which is not supported',
         'correct the endpoint in the catalogue of the cloud',
@@ -130,11 +130,15 @@ function refuseUnsupported({ values }: Fields): void {
 }
 
 function authUrlOf(fields: Fields): string {
-  const value = needed(fields, 'auth_url');
+  const value = required(fields, 'auth_url');
   const url = URL.canParse(value) ? new URL(value) : null;
   const { where = fields.source } = fields.values.get('auth_url') ?? {};
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '') {
-    throw wrong(where, 'is not an http or https URL', 'write the address of Keystone: https://HOST:5000/v3');
+    throw credentialsError(
+      where,
+      'is not an http or https URL',
+      'write the address of Keystone: https://HOST:5000/v3',
+    );
   }
   return `${url.origin}${url.pathname.replace(/\/+$/, '').replace(/\/v(2\.0|3)$/, '')}/v3`;
 }
@@ -143,13 +147,17 @@ function interfaceOf({ values }: Fields): Credentials['interface'] {
   const field = values.get('interface');
   const name = field?.value.replace(/URL$/, '') ?? 'public';
   if (name === 'public' || name === 'internal' || name === 'admin') return name;
-  throw wrong(field?.where ?? '', `is ${name}`, 'write public, internal or admin');
+  throw credentialsError(field?.where ?? '', `is ${name}`, 'write public, internal or admin');
 }
 
 function pathOf(path: string, where: string, { HOME }: Environment): string {
   if (path.startsWith('~/')) return join(HOME ?? homedir(), path.slice(2));
   if (isAbsolute(path)) return path;
-  throw wrong(where, 'is not an absolute path', 'a daemon has no directory of its own: write the whole path');
+  throw credentialsError(
+    where,
+    'is not an absolute path',
+    'write the absolute path: a daemon has no fixed working directory',
+  );
 }
 
 type Auth = Pick<Credentials, 'method' | 'request' | 'secrets'>;
@@ -171,7 +179,7 @@ function authOf(fields: Fields): Auth {
     case 'application-credential':
       return applicationCredentialAuth(fields);
     case 'token': {
-      const id = needed(fields, 'token');
+      const id = required(fields, 'token');
       return {
         method,
         request: { identity: { methods: ['token'], token: { id } }, ...scopeOf(fields) },
@@ -179,9 +187,9 @@ function authOf(fields: Fields): Auth {
       };
     }
     default:
-      throw wrong(
+      throw credentialsError(
         type?.where ?? fields.source,
-        `names the auth type ${type?.value}`,
+        `has the auth type ${type?.value}`,
         'use v3applicationcredential (recommended), password or token',
       );
   }
@@ -193,7 +201,7 @@ function guessMethod({ values }: Fields): Credentials['method'] {
 }
 
 function passwordAuth(fields: Fields): Auth {
-  const password = needed(fields, 'password');
+  const password = required(fields, 'password');
   const user = { ...userOf(fields), password };
   const identity = { methods: ['password'], password: { user } };
   return { method: 'password', request: { identity, ...scopeOf(fields) }, secrets: [password] };
@@ -201,10 +209,10 @@ function passwordAuth(fields: Fields): Auth {
 
 /** The credential itself determines the project: Keystone refuses a request that names one as well. */
 function applicationCredentialAuth(fields: Fields): Auth {
-  const secret = needed(fields, 'application_credential_secret');
+  const secret = required(fields, 'application_credential_secret');
   const id = text(fields, 'application_credential_id');
   const which =
-    id === null ? { name: needed(fields, 'application_credential_name'), user: userOf(fields) } : { id };
+    id === null ? { name: required(fields, 'application_credential_name'), user: userOf(fields) } : { id };
   const identity = { methods: ['application_credential'], application_credential: { ...which, secret } };
   return { method: 'application-credential', request: { identity }, secrets: [secret] };
 }
@@ -212,10 +220,10 @@ function applicationCredentialAuth(fields: Fields): Auth {
 function userOf(fields: Fields): object {
   const id = text(fields, 'user_id');
   if (id !== null) return { id };
-  return { name: needed(fields, 'username'), domain: domainOf(fields, 'user_domain') };
+  return { name: required(fields, 'username'), domain: domainOf(fields, 'user_domain') };
 }
 
-/** Without a project the user's default project counts. */
+/** Without a project, the user's default project is used. */
 function scopeOf(fields: Fields): object {
   const id = text(fields, 'project_id');
   if (id !== null) return { scope: { project: { id } } };

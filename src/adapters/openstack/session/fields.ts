@@ -23,14 +23,15 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Where a DevStack host keeps the credentials of its cloud. */
 export const DEVSTACK_CLOUDS = '/etc/openstack/clouds.yaml';
 
-const LONGEST_BYTES = 1024 * 1024;
+const MAX_BYTES = 1024 * 1024;
 
-/** Sizes are bounded before a file is read. */
+/** Limits the size of a file before it is read. */
 export function checkSize(file: string, bytes: number): void {
-  if (bytes > LONGEST_BYTES) throw wrong(file, 'is larger than 1 MB', 'name the file with the credentials');
+  if (bytes > MAX_BYTES)
+    throw credentialsError(file, 'is larger than 1 MB', 'use the file with the credentials');
 }
 
-export function wrong(where: string, what: string, hint: string, cause?: unknown): OperationError {
+export function credentialsError(where: string, what: string, hint: string, cause?: unknown): OperationError {
   return new OperationError({
     operation: 'read OpenStack credentials',
     target: where,
@@ -48,7 +49,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   OS_ENDPOINT_TYPE: 'interface',
 };
 
-/** The fields of `OS_*` variables. @param origin says where a variable was set */
+/** The fields of `OS_*` variables. @param origin returns where a variable was set */
 export function fieldsOf(variables: Environment, source: string, origin: (name: string) => string): Fields {
   const values = new Map<string, Field>();
   for (const [name, value] of Object.entries(variables)) {

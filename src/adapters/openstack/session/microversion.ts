@@ -7,7 +7,7 @@ const VERSION = z.object({
   version: z.string().optional(),
   min_version: z.string().optional(),
 });
-/** Of one version (200), or of all (200 or 300). */
+/** The document of one version (200), or of all versions (200 or 300). */
 const DOCUMENT = z.union([z.object({ version: VERSION }), z.object({ versions: z.array(VERSION) })]);
 
 export interface Microversions {

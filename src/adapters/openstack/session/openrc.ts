@@ -1,11 +1,19 @@
 /**
  * Reads an openrc file as data: assignments, quotes, and references to variables that were assigned before. Nothing is
- * executed. The lines that Horizon, Kolla and TripleO generate beside assignments are understood: unsetting empty or old
- * variables, and messages. A file that asks for a password, or that is a program such as DevStack's openrc, is refused.
+ * executed. The lines that Horizon, Kolla and TripleO generate beside assignments are understood: unsetting empty or
+ * old variables, and messages. A file that prompts for a password, or that is a program such as DevStack's openrc, is
+ * refused.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { errorText } from '../../../errors.ts';
-import { checkSize, DEVSTACK_CLOUDS, type Environment, type Fields, fieldsOf, wrong } from './fields.ts';
+import {
+  checkSize,
+  credentialsError,
+  DEVSTACK_CLOUDS,
+  type Environment,
+  type Fields,
+  fieldsOf,
+} from './fields.ts';
 
 const NAME = '[A-Za-z_][A-Za-z0-9_]*';
 const ASSIGNMENT = new RegExp(`^(?:export\\s+)?${NAME}=`);
@@ -18,9 +26,9 @@ const UNSET_OLD = new RegExp(
 const UNSET = new RegExp(`^unset((?:\\s+${NAME})+)$`);
 const EXPORTED = new RegExp(`^export((?:\\s+${NAME})+)$`);
 const MESSAGE = /^(?:echo|printf)\b/;
-const ASKS = /(?:^|[\s;|&(])read\b/;
+const PROMPTS = /(?:^|[\s;|&(])read\b/;
 
-const DEVSTACK_HINT = `on a DevStack host, name a cloud of ${DEVSTACK_CLOUDS} instead`;
+const DEVSTACK_HINT = `on a DevStack host, use a cloud of ${DEVSTACK_CLOUDS} instead`;
 
 /** @param environment only for references to its variables, such as HOME, and for proxies @throws OperationError */
 export function readOpenrc(file: string, environment: Environment): Fields {
@@ -30,7 +38,12 @@ export function readOpenrc(file: string, environment: Environment): Fields {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     if (error instanceof Error && !('code' in error)) throw error;
-    throw wrong(file, `cannot be read: ${errorText(error)}`, 'correct the path, or its owner or mode', error);
+    throw credentialsError(
+      file,
+      `cannot be read: ${errorText(error)}`,
+      'correct the path, or its owner or mode',
+      error,
+    );
   }
   return parseOpenrc(text, file, environment);
 }
@@ -62,14 +75,14 @@ function readLine(line: string, variables: Map<string, string | null | undefined
     for (const name of variables.keys()) if (name.startsWith('OS_')) variables.delete(name);
   } else if (names !== undefined) {
     for (const name of names.trim().split(/\s+/)) variables.delete(name);
-  } else if (ASKS.test(line)) {
-    throw wrong(
+  } else if (PROMPTS.test(line)) {
+    throw credentialsError(
       where,
-      'asks for a password, which a daemon cannot answer',
+      'prompts for a password, which a daemon cannot enter',
       `use the openrc file of an application credential, or clouds.yaml; ${DEVSTACK_HINT}`,
     );
   } else if (!MESSAGE.test(line)) {
-    throw wrong(
+    throw credentialsError(
       where,
       'is not an assignment: the file is a shell program, and sos-ci executes none',
       `use a file of plain "export OS_...=..." lines, or clouds.yaml; ${DEVSTACK_HINT}`,
@@ -84,12 +97,16 @@ function assign(line: string, variables: Map<string, string | null | undefined>,
   while (rest !== '' && !rest.startsWith('#')) {
     const name = new RegExp(`^(${NAME})=`).exec(rest)?.[1];
     if (name === undefined) {
-      throw wrong(where, 'holds more than assignments', `write one assignment a line; ${DEVSTACK_HINT}`);
+      throw credentialsError(
+        where,
+        'contains more than assignments',
+        `write one assignment per line; ${DEVSTACK_HINT}`,
+      );
     }
     const word = readWord(rest.slice(name.length + 1), variables);
     if (word.value === null && /^OS_|_proxy$/i.test(name)) {
       const next = `write the value itself, in single quotes; ${DEVSTACK_HINT}`;
-      throw wrong(where, `sets ${name} to something that only a shell can compute`, next);
+      throw credentialsError(where, `sets ${name} to a value that only a shell can compute`, next);
     }
     variables.set(name, word.value);
     names.push(name);

@@ -1,18 +1,18 @@
 /**
- * The HTTP proxy of a request, from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, and connections through it.
- * TLS goes through the proxy end to end: it sees the host's name only.
+ * The HTTP proxy of a request, from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, and connections through
+ * it. TLS goes through the proxy end to end: the proxy sees only the host's name.
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { BlockList, isIP, isIPv6, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
-import { type Environment, wrong } from './fields.ts';
+import { credentialsError, type Environment } from './fields.ts';
 
-/** For the answer to CONNECT: a request that was given up leaves no connection to a silent proxy behind. */
+/** Timeout for the answer to CONNECT, so that an aborted request leaves no connection to a silent proxy. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** The proxy for a URL; null: a direct connection. @throws OperationError when the variable holds no usable URL */
+/** The proxy for a URL; null: a direct connection. @throws OperationError when the variable contains no usable URL */
 export function proxyFor(url: URL, environment: Environment): URL | null {
   const variable = [`${url.protocol.slice(0, -1)}_proxy`, 'all_proxy']
     .flatMap((name) => [name, name.toUpperCase()])
@@ -23,7 +23,11 @@ export function proxyFor(url: URL, environment: Environment): URL | null {
   const text = value.includes('://') ? value : `http://${value}`;
   const proxy = URL.canParse(text) ? new URL(text) : null;
   if (proxy?.protocol === 'http:') return proxy;
-  throw wrong(variable, 'is not an http:// URL of a proxy', 'set it to http://HOST:PORT, or unset it');
+  throw credentialsError(
+    variable,
+    'is not an http:// URL of a proxy',
+    'set it to http://HOST:PORT, or unset it',
+  );
 }
 
 /** `no_proxy` is a list of names with their subdomains, of addresses and networks, or `*`. */
@@ -52,7 +56,7 @@ function isInNetwork(address: string, entry: string): boolean {
   return list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }
 
-/** What a plain HTTP request needs to go through a proxy: the proxy gets the whole URL. */
+/** The options of a plain HTTP request through a proxy, which gets the whole URL. */
 export function throughProxy(url: URL, proxy: URL): https.RequestOptions {
   return {
     host: proxy.hostname,

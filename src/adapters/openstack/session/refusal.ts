@@ -11,83 +11,83 @@ import {
 } from '../../run/http-exchange.ts';
 import { CloudError, type CloudErrorKind, type CloudRequest } from './session.ts';
 
-const LONGEST_MESSAGE = 300;
-/** A proxy or a service that asks for a longer wait gets the next try earlier. */
-const LONGEST_RETRY_AFTER_MS = 60_000;
+const MAX_MESSAGE = 300;
+/** The upper limit for Retry-After. */
+const MAX_RETRY_AFTER_MS = 60_000;
 
-export interface Asked {
+export interface RequestContext {
   readonly method: CloudRequest['method'];
   /** Names the target: the service, and host and path without a query. */
   readonly target: string;
   readonly operation: string;
-  /** Where the credentials are from. */
+  /** The origin of the credentials. */
   readonly source: string;
   readonly caFileField: string;
   readonly secrets: readonly string[];
-  /** What 404 means where nothing is asked for by its id; by default `not-found`. */
+  /** The kind of a 404 for a request that names no resource; by default `not-found`. */
   readonly notFound?: CloudErrorKind;
 }
 
-export function refusalOf(asked: Asked, answer: HttpAnswer, now: number): CloudError {
+export function refusalOf(context: RequestContext, answer: HttpAnswer, now: number): CloudError {
   const { status, headers } = answer;
-  const spoken = wordsOf(answer);
-  const usual = kindOf(status, spoken);
-  const kind = usual === 'not-found' ? (asked.notFound ?? usual) : usual;
-  const said =
+  const details = detailsOf(answer);
+  const usual = kindOf(status, details);
+  const kind = usual === 'not-found' ? (context.notFound ?? usual) : usual;
+  const detail =
     status >= 300 && status < 400
       ? ` to ${headers.location ?? 'nowhere'}`
-      : spoken.text === ''
+      : details.text === ''
         ? ''
-        : `: ${spoken.text}`;
-  const asks = retryAfterMs(headers['retry-after'], now);
+        : `: ${details.text}`;
+  const requestedMs = retryAfterMs(headers['retry-after'], now);
   return new CloudError({
     kind,
-    ...namesOf(asked),
-    message: clean(`answers ${status}${said}`, asked.secrets),
-    hint: hintOf(kind, status, asked),
+    ...namesOf(context),
+    message: clean(`answers ${status}${detail}`, context.secrets),
+    hint: hintOf(kind, status, context),
     status,
-    mayHaveHappened: asked.method !== 'GET' && (status >= 500 || status === 429 || status === 408),
-    retryAfterMs: headers['retry-after'] === undefined ? null : Math.min(asks, LONGEST_RETRY_AFTER_MS),
-    // A redirect is the same the next time.
+    mayHaveHappened: context.method !== 'GET' && (status >= 500 || status === 429 || status === 408),
+    retryAfterMs: headers['retry-after'] === undefined ? null : Math.min(requestedMs, MAX_RETRY_AFTER_MS),
+    // A repeated request would be redirected again.
     ...(status >= 300 && status < 400 ? { retryable: false } : {}),
   });
 }
 
-/** A 2xx answer whose body is not what the API promises. */
-export function badAnswer(asked: Asked, status: number, what: string, text: string): CloudError {
+/** A 2xx answer whose body does not have the form of the API. */
+export function badAnswer(context: RequestContext, status: number, what: string, text: string): CloudError {
   const start = text.trimStart();
   const shown = start.startsWith('<') ? pageText(start) : start;
   return new CloudError({
     kind: 'bad-answer',
-    ...namesOf(asked),
-    message: clean(`answers ${status} with ${what}${shown === '' ? '' : `: ${shown}`}`, asked.secrets),
-    hint: 'check that the endpoint in the catalogue is this service, and no login page or proxy is before it',
+    ...namesOf(context),
+    message: clean(`answers ${status} with ${what}${shown === '' ? '' : `: ${shown}`}`, context.secrets),
+    hint: 'check that the endpoint in the catalogue is this service, not a login page or a proxy',
     status,
-    mayHaveHappened: asked.method !== 'GET',
+    mayHaveHappened: context.method !== 'GET',
   });
 }
 
-/** @param error never `stopped`, which is the caller's own doing */
-export function transportRefusal(asked: Asked, error: ExchangeError): CloudError {
+/** @param error never `stopped`, which the caller caused */
+export function transportRefusal(context: RequestContext, error: ExchangeError): CloudError {
   const { code, sent } = error;
   const cut = code === 'answer-cut' || code === 'answer-too-long';
   const refused = isCertificateCode(code);
   return new CloudError({
     kind: cut ? 'bad-answer' : 'unreachable',
-    ...namesOf(asked),
+    ...namesOf(context),
     message: clean(
       refused ? `the server's certificate was refused: ${code}` : transportText(error),
-      asked.secrets,
+      context.secrets,
     ),
-    hint: refused ? certificateHint(code, asked) : transportHint(code, asked),
+    hint: refused ? certificateHint(code, context) : transportHint(code, context),
     status: null,
-    mayHaveHappened: sent && asked.method !== 'GET',
+    mayHaveHappened: sent && context.method !== 'GET',
     ...(refused || code === 'answer-too-long' ? { retryable: false } : {}),
     cause: error,
   });
 }
 
-function namesOf({ operation, target }: Asked): Pick<Asked, 'operation' | 'target'> {
+function namesOf({ operation, target }: RequestContext): Pick<RequestContext, 'operation' | 'target'> {
   return { operation, target };
 }
 
@@ -100,7 +100,7 @@ function transportText({ code, message }: ExchangeError): string {
     case 'answer-too-long':
       return 'the answer is too long';
     case 'answer-cut':
-      return 'the answer ended in its middle';
+      return 'the answer was cut off';
     case 'ECONNREFUSED':
       return 'connection refused';
     case 'ENOTFOUND':
@@ -111,30 +111,31 @@ function transportText({ code, message }: ExchangeError): string {
   }
 }
 
-function transportHint(code: string, { source }: Asked): string {
+function transportHint(code: string, { source }: RequestContext): string {
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
     return `check auth_url in ${source}, the endpoints of the catalogue, and DNS`;
-  if (code === 'answer-too-long') return 'no call of sos-ci needs so much: see what answers at this address';
+  if (code === 'answer-too-long')
+    return 'sos-ci needs no answer of this size: check what answers at this address';
   return 'check network, firewall and proxy, and that the service runs';
 }
 
-function certificateHint(code: string, { source, caFileField }: Asked): string {
+function certificateHint(code: string, { source, caFileField }: RequestContext): string {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return 'the certificate is for another host: check auth_url and the catalogue';
   if (code === 'CERT_HAS_EXPIRED') return "renew the server's certificate, or correct this host's clock";
   return caFileField === 'cacert'
-    ? `a cloud with a CA of the lab: add cacert: FILE to ${source}`
+    ? `for a cloud with its own CA, add cacert: FILE to ${source}`
     : `the CA of ${caFileField} did not sign it`;
 }
 
-interface Words {
-  /** The service's own words, on one line. */
+interface ErrorDetails {
+  /** The service's message, on one line. */
   readonly text: string;
   /** Neutron's type of error, such as OverQuota; the key of the error for the others. */
   readonly type: string;
 }
 
-function kindOf(status: number, { text, type }: Words): CloudErrorKind {
+function kindOf(status: number, { text, type }: ErrorDetails): CloudErrorKind {
   if (status >= 500 || status === 408) return 'unavailable';
   switch (status) {
     case 401:
@@ -157,21 +158,21 @@ function kindOf(status: number, { text, type }: Words): CloudErrorKind {
   }
 }
 
-function hintOf(kind: CloudErrorKind, status: number, { source }: Asked): string {
+function hintOf(kind: CloudErrorKind, status: number, { source }: RequestContext): string {
   switch (kind) {
     case 'quota':
-      return "free something of this project, or have the project's quota raised";
+      return 'free resources of this project, or have its quota raised';
     case 'unauthorized':
       return `check user, password, project and domains, or the application credential, in ${source}`;
     case 'forbidden':
       return `give the user of ${source} a role that may do this: usually member`;
     case 'rate-limited':
     case 'unavailable':
-      return "sos-ci tries again; see the service's log";
+      return "sos-ci retries automatically; check the service's log";
     case 'not-found':
       return 'it may be deleted; if all calls fail, check the endpoints of the catalogue';
     case 'conflict':
-      return "see the service's message; the resource is in use, or changes its state";
+      return "see the service's message; the resource is in use, or its state is changing";
     default:
       return status < 400
         ? 'redirects are not followed: correct auth_url, or the endpoint in the catalogue'
@@ -179,7 +180,7 @@ function hintOf(kind: CloudErrorKind, status: number, { source }: Asked): string
   }
 }
 
-function wordsOf({ text, headers }: HttpAnswer): Words {
+function detailsOf({ text, headers }: HttpAnswer): ErrorDetails {
   const body = headers['content-type']?.includes('json') === false ? null : parse(text);
   if (typeof body !== 'object' || body === null) return { text: pageText(text), type: '' };
   const record = body as Readonly<Record<string, unknown>>;
@@ -206,7 +207,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** The words of an HTML page or of plain text. */
+/** The text of an HTML page or of plain text. */
 function pageText(text: string): string {
   return text
     .slice(0, 4_096)
@@ -222,5 +223,5 @@ function clean(text: string, secrets: readonly string[]): string {
     text,
   );
   const line = plainText(safe.replace(/\s+/g, ' '));
-  return line.length <= LONGEST_MESSAGE ? line : `${line.slice(0, LONGEST_MESSAGE)}...`;
+  return line.length <= MAX_MESSAGE ? line : `${line.slice(0, MAX_MESSAGE)}...`;
 }

@@ -1,6 +1,6 @@
 /**
- * What the typed calls of Nova, Neutron, Glance and Cinder need of a cloud: an authenticated session that sends one
- * request to one service, and an error that says by kind what the service refused.
+ * The session for calls of Nova, Neutron, Glance and Cinder: it authenticates and sends one request to one service. Its
+ * errors have a kind that says why the service refused a request.
  */
 import { OperationError } from '../../../errors.ts';
 
@@ -42,10 +42,10 @@ export interface CloudSession {
 
 /**
  * - `quota`: the project's limit is reached.
- * - `rate-limited`: asked to wait (429).
- * - `unauthorized`: the credentials are refused, also with a new token.
+ * - `rate-limited`: the service requires a delay (429).
+ * - `unauthorized`: the credentials are refused, even with a new token.
  * - `unavailable`: 5xx.
- * - `bad-answer`: not what the API promises: HTML, half an answer, an answer that is too long.
+ * - `bad-answer`: not in the form of the API: HTML, a truncated answer, an answer that is too long.
  * - `unreachable`: no answer: name, network, TLS, deadline.
  */
 export type CloudErrorKind =
@@ -66,7 +66,7 @@ export interface CloudErrorFields {
   readonly operation: string;
   /** The service and its address. */
   readonly target: string;
-  /** The service's own words, bounded and cleaned. */
+  /** The service's message, bounded and without secrets. */
   readonly message: string;
   readonly hint: string;
   /** HTTP status; null when no answer came. */

@@ -36,7 +36,7 @@ export interface Endpoint {
 
 export interface Token {
   readonly value: string;
-  /** Time between issue and end, by the server's clock; null: it does not end. */
+  /** Time between issue and end, by the server's clock; null: it does not expire. */
   readonly lifetimeMs: number | null;
   readonly projectId: string | null;
   readonly userId: string;

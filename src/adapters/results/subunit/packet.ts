@@ -1,6 +1,6 @@
 /**
- * Decodes one packet of subunit v2 whose checksum is right. All numbers are big-endian; lengths and counts are one to
- * four bytes, of which the first two bits tell how many. Accepts and rejects what python-subunit does, so the version
+ * Decodes one packet of subunit v2 whose checksum is correct. All numbers are big-endian; lengths and counts are one to
+ * four bytes; the first two bits give the number of bytes. Accepts and rejects what python-subunit does, so the version
  * and the reserved flag are ignored.
  */
 import { isUtf8 } from 'node:buffer';
@@ -42,7 +42,7 @@ export interface Timestamp {
   readonly nanoseconds: number;
 }
 
-/** The packet's checksum is right, and yet it makes no sense. Thrown in this folder only. */
+/** A packet with a correct checksum has invalid content. Thrown in this folder only. */
 export class BadPacket extends Error {
   override readonly name = 'BadPacket';
   /** True: python-subunit reads nothing after this packet. */
@@ -65,9 +65,9 @@ const FLAG = {
   eof: 0x0010,
 } as const;
 
-/** Real packets have a handful; the rest is checked and dropped. */
+/** Real packets have a few; further tags are checked and dropped. */
 const MAX_TAGS = 1_000;
-const NOTHING = Buffer.alloc(0);
+const EMPTY = Buffer.alloc(0);
 
 /** @param from the first byte after the packet's length; @param to the first byte of its checksum */
 export function decodePacket(bytes: Buffer, flags: number, from: number, to: number): Packet {
@@ -77,7 +77,7 @@ export function decodePacket(bytes: Buffer, flags: number, from: number, to: num
   const tags = flags & FLAG.tags ? body.tags() : [];
   const mimeType = flags & FLAG.mimeType ? body.text() : null;
   const fileName = flags & FLAG.file ? body.text() : null;
-  const content = flags & FLAG.file ? body.bytes() : NOTHING;
+  const content = flags & FLAG.file ? body.bytes() : EMPTY;
   const routeCode = flags & FLAG.routeCode ? body.text() : null;
   const status = STATUSES[flags & 7] ?? null;
   const [runnable, eof] = [(flags & FLAG.runnable) !== 0, (flags & FLAG.eof) !== 0];
@@ -104,7 +104,7 @@ class Body {
     const length = this.#number();
     const at = this.#take(length);
     const text = this.#bytes.toString('utf8', at, at + length);
-    if (text.includes('\0')) throw new BadPacket('a text holds a NUL');
+    if (text.includes('\0')) throw new BadPacket('a text contains a NUL');
     // The replacement character may also be a part of the text.
     if (text.includes('\ufffd') && !isUtf8(this.#bytes.subarray(at, at + length)))
       throw new BadPacket('a text is not UTF-8');
@@ -137,7 +137,7 @@ class Body {
     return number;
   }
 
-  /** The position of the next bytes, which are then done. */
+  /** Consumes the next bytes and returns their position. */
   #take(length: number, isNumber = false): number {
     const at = this.#at;
     if (length > this.#end - at)

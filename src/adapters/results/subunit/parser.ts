@@ -1,12 +1,11 @@
 /**
- * Finds the packets of subunit v2 in a byte stream that comes in chunks of any size. At most one packet is held, which
- * the format limits to 4 MiB.
- *
- * After damage it goes on where python-subunit would: behind the length that a packet with a wrong checksum claims. An
- * attachment may hold packets of other tests, so a search inside of a damaged packet could find tests that never ran. It
- * stops where python-subunit stops: at a length below the header's, and at a number that is cut off in spite of a right
- * checksum.
- * Text between packets, such as a warning of the test runner, is skipped; other bytes there are damage.
+ * Finds the packets of subunit v2 in a byte stream that comes in chunks of any size. At most one packet is buffered,
+ * which the format limits to 4 MiB.
+ * After damage it continues where python-subunit would: after the length that a packet with a wrong checksum claims. An
+ * attachment may contain packets of other tests, so a search inside a damaged packet could find tests that never ran.
+ * It stops where python-subunit stops: at a length below the header's, and at a number that is cut off although the
+ * checksum is correct. Text between packets, such as a warning of the test runner, is skipped; other bytes there are
+ * damage.
  */
 import { crc32 } from 'node:zlib';
 import { BadPacket, decodePacket, type Packet } from './packet.ts';
@@ -14,12 +13,12 @@ import { TextScanner } from './text-scanner.ts';
 
 export interface PacketSink {
   packet(packet: Packet): void;
-  /** Part of the stream is not what was sent, for this reason. Called at most once for each damaged part. */
+  /** Reports why a part of the stream is damaged. Called at most once for each damaged part. */
   damage(why: string): void;
 }
 
 const SIGNATURE = 0xb3;
-/** Signature, flags and the longest length. A packet is read only when these are there. */
+/** Signature, flags and the longest length. A packet is read only when all of these have arrived. */
 const HEADER_BYTES = 6;
 const CHECKSUM_BYTES = 4;
 
@@ -38,7 +37,7 @@ export class SubunitParser {
   /** The bytes since the last packet were already reported as damage. */
   #inDamage = false;
   /** python-subunit reads nothing after this. */
-  #lost = false;
+  #stopped = false;
 
   constructor(sink: PacketSink) {
     this.#sink = sink;
@@ -46,12 +45,12 @@ export class SubunitParser {
 
   push(chunk: Buffer): void {
     let at = 0;
-    while (at < chunk.length && !this.#lost)
+    while (at < chunk.length && !this.#stopped)
       at = this.#heldBytes > 0 ? this.#fill(chunk, at) : this.#next(chunk, at);
   }
 
   end(): void {
-    if (this.#heldBytes > 0 && !this.#lost) this.#sink.damage('it ends in the middle of a packet');
+    if (this.#heldBytes > 0 && !this.#stopped) this.#sink.damage('it ends in the middle of a packet');
   }
 
   /** Reads the packet or the byte at `at`, and returns the position after it. */
@@ -59,15 +58,16 @@ export class SubunitParser {
     const byte = chunk[at] ?? 0;
     if (byte !== SIGNATURE || this.#text.midCharacter) {
       const isText = this.#text.take(byte);
-      if (!isText && !this.#inDamage) this.#sink.damage('it holds bytes that are neither a packet nor text');
+      if (!isText && !this.#inDamage)
+        this.#sink.damage('it contains bytes that are neither a packet nor text');
       this.#inDamage ||= !isText;
       return at + 1;
     }
     this.#inDamage = false;
-    const there = chunk.length - at;
-    if (there < HEADER_BYTES) return this.#hold(chunk, at, chunk.length);
+    const available = chunk.length - at;
+    if (available < HEADER_BYTES) return this.#hold(chunk, at, chunk.length);
     const frame = frameAt(chunk, at);
-    if (frame !== null && frame.size > there) return this.#hold(chunk, at, chunk.length);
+    if (frame !== null && frame.size > available) return this.#hold(chunk, at, chunk.length);
     return at + this.#read(chunk, at, frame);
   }
 
@@ -97,7 +97,7 @@ export class SubunitParser {
     return to;
   }
 
-  /** Reads a packet that is there as a whole, and returns its size. */
+  /** Reads a complete packet, and returns its size. */
   #read(bytes: Buffer, at: number, frame: Frame | null): number {
     if (frame === null) {
       this.#sink.damage('a packet is too long');
@@ -106,17 +106,17 @@ export class SubunitParser {
     const { size, head } = frame;
     if (size < head + CHECKSUM_BYTES) {
       this.#sink.damage('a packet is too short');
-      // A length of three bytes leaves nothing of the checksum in what python-subunit reads before.
-      this.#lost = size < HEADER_BYTES || head === HEADER_BYTES;
+      // With a length of three bytes, python-subunit has already read past the checksum.
+      this.#stopped = size < HEADER_BYTES || head === HEADER_BYTES;
     } else this.#decode(bytes, at, head, size - CHECKSUM_BYTES);
     return size;
   }
 
   #decode(bytes: Buffer, at: number, head: number, end: number): void {
-    const isWhole = crc32(bytes.subarray(at, at + end)) === bytes.readUInt32BE(at + end);
-    const packet = isWhole ? this.#packetIn(bytes, at, head, end) : null;
+    const isIntact = crc32(bytes.subarray(at, at + end)) === bytes.readUInt32BE(at + end);
+    const packet = isIntact ? this.#packetIn(bytes, at, head, end) : null;
     if (packet !== null) this.#sink.packet(packet);
-    else if (!isWhole) this.#sink.damage('a packet has a wrong checksum');
+    else if (!isIntact) this.#sink.damage('a packet has a wrong checksum');
   }
 
   #packetIn(bytes: Buffer, at: number, head: number, end: number): Packet | null {
@@ -124,7 +124,7 @@ export class SubunitParser {
       return decodePacket(bytes, bytes.readUInt16BE(at + 1), at + head, at + end);
     } catch (error) {
       if (!(error instanceof BadPacket)) throw error;
-      this.#lost = error.isLast;
+      this.#stopped = error.isLast;
       this.#sink.damage(error.message);
       return null;
     }

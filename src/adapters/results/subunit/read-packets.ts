@@ -6,8 +6,8 @@ import { type PacketSink, SubunitParser } from './parser.ts';
 const GZIP_MAGIC = [0x1f, 0x8b] as const;
 
 /**
- * Errors of the chunks reject. A damaged gzip file and one that unpacks to more than `maxBytes` are damage, after the
- * packets before it.
+ * Rejects with errors of the chunks. A damaged gzip file, or one that unpacks to more than `maxBytes`, is reported as
+ * damage after the packets before it.
  */
 export async function readPackets(
   chunks: AsyncIterable<Uint8Array>,
@@ -19,7 +19,7 @@ export async function readPackets(
   try {
     for await (const chunk of unpacked(chunks)) {
       bytes += chunk.length;
-      if (bytes > maxBytes) return sink.damage(`it holds more than ${maxBytes} bytes`);
+      if (bytes > maxBytes) return sink.damage(`it contains more than ${maxBytes} bytes`);
       parser.push(chunk);
     }
   } catch (error) {
@@ -55,9 +55,9 @@ async function* withHead(head: Buffer, source: AsyncIterator<Uint8Array>): Async
 
 async function* gunzipped(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const gunzip = createGunzip();
-  // A source may reuse a chunk once the next one is asked for, and a stream reads ahead.
+  // A source may reuse a chunk once the next one is requested, and a stream reads ahead.
   const source = Readable.from(copies(chunks), { objectMode: false });
-  // `pipe` passes on no error.
+  // `pipe` does not forward errors.
   source.on('error', (error) => gunzip.destroy(error));
   try {
     for await (const chunk of source.pipe(gunzip)) yield chunk as Buffer;

@@ -1,6 +1,6 @@
 /**
- * The tests of a subunit v2 file with what they left behind: tracebacks and logs of those that failed, reasons of those
- * that were skipped. Memory is bounded for any content: of what is too long the end is kept.
+ * Collects the tests of a subunit v2 file with their attachments: tracebacks and logs of failed tests, reasons of
+ * skipped ones. Memory is bounded for any content: only the end of a long attachment is kept.
  */
 import type { TestRecord, TestReport } from '../../../engine/ports/adapters.ts';
 import type { Packet, Timestamp } from './packet.ts';
@@ -8,13 +8,13 @@ import type { PacketSink } from './parser.ts';
 import { readPackets } from './read-packets.ts';
 import { OUTCOME_OF, SUBUNIT_LIMITS, Tests } from './subunit.ts';
 
-/** A traceback is a few kilobytes. A test of Tempest logs up to 300 KB, of which the end tells why it failed. */
+/** A traceback is a few kilobytes. A test of Tempest logs up to 300 KB, of which the end shows why it failed. */
 const MAX_ATTACHMENT_BYTES = 128 * 1024;
-/** All attachments together that are held at a time. */
+/** The limit for all attachments in memory. */
 const MAX_HELD_BYTES = 32 * 1024 ** 2;
-/** Attachments of one test. Tempest writes one to four. */
+/** The limit for one test. Tempest writes one to four. */
 const MAX_ATTACHMENTS = 20;
-/** Tests that run at a time or did not pass, and are kept with their attachments. */
+/** The limit for tests that are kept with their attachments: those that are running or did not pass. */
 const MAX_KEPT_TESTS = 10_000;
 
 interface Attachment {
@@ -29,7 +29,7 @@ interface Running {
   readonly attachments: Map<string, Attachment>;
 }
 
-/** Errors of the stream reject. */
+/** Rejects with errors of the stream. */
 export async function reportSubunit(chunks: AsyncIterable<Uint8Array>): Promise<TestReport> {
   const collector = new Collector();
   await readPackets(chunks, SUBUNIT_LIMITS.bytes, collector);
@@ -39,7 +39,7 @@ export async function reportSubunit(chunks: AsyncIterable<Uint8Array>): Promise<
 class Collector implements PacketSink {
   readonly #tests = new Tests(SUBUNIT_LIMITS);
   readonly #running = new Map<string, Running>();
-  /** Of tests that did not pass. */
+  /** The tests that did not pass. */
   readonly #kept = new Map<string, Running>();
   readonly #durations = new Map<string, number>();
   #heldBytes = 0;
@@ -63,8 +63,8 @@ class Collector implements PacketSink {
       this.#drop(running);
       return;
     }
-    const before = this.#kept.get(testId);
-    if (before !== undefined) this.#drop(before);
+    const previous = this.#kept.get(testId);
+    if (previous !== undefined) this.#drop(previous);
     this.#kept.set(testId, running);
   }
 
@@ -105,7 +105,7 @@ class Collector implements PacketSink {
     attachment.chunks.push(Buffer.from(part));
     attachment.bytes += part.length;
     this.#heldBytes += part.length;
-    // Joined once it is twice too long, so that many small parts cost little.
+    // Truncated once it is twice the limit, so that many small parts cost little.
     if (attachment.bytes > 2 * MAX_ATTACHMENT_BYTES || attachment.chunks.length > 1_000)
       this.#shorten(attachment);
   }

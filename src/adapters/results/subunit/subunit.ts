@@ -1,8 +1,8 @@
 /**
  * Reads a subunit v2 file, plain or gzip, and summarizes its tests. Memory is bounded for any content. A test whose
- * setUpClass or tearDownClass failed, and one that passed against expectation, has failed; an expected failure has
- * passed. A test that is reported several times counts once, with its worst outcome. A file that is damaged, or in which
- * a test has begun but not ended, is unreadable, with the reason; if a test failed, the failure is the result.
+ * setUpClass or tearDownClass failed, and one that passed unexpectedly, has failed; an expected failure has passed. A
+ * test that is reported several times counts once, with its worst outcome. A file that is damaged, or in which a test
+ * has begun but not ended, is unreadable, with the reason; if a test failed, the failure is the result.
  */
 import type { TestRecord } from '../../../engine/ports/adapters.ts';
 import type { ResultsSummary } from '../../../machines/model/domain.ts';
@@ -22,7 +22,7 @@ export interface SubunitLimits {
   readonly nameLength: number;
 }
 
-/** What a map keeps besides the id. It bounds memory also when all ids are short. */
+/** The size of a map entry besides the id, so that memory is bounded even if all ids are short. */
 const ID_OVERHEAD = 64;
 
 /** A full run of Tempest has 2,000 tests, 400,000 characters of ids, and 100 MB with its logs. */
@@ -33,7 +33,7 @@ export const SUBUNIT_LIMITS: SubunitLimits = {
   nameLength: 200,
 };
 
-/** By rising weight: of two outcomes of one test the later in this list counts. */
+/** By increasing severity: of two outcomes of one test, the later one in this list counts. */
 const OUTCOMES = ['passed', 'skipped', 'failed'] as const satisfies readonly TestRecord['outcome'][];
 type Outcome = TestRecord['outcome'];
 
@@ -45,7 +45,7 @@ export const OUTCOME_OF: Readonly<Partial<Record<NonNullable<Packet['status']>, 
   uxsuccess: 'failed',
 };
 
-/** What test runners report in the form of a failed test that is none. */
+/** Problems that test runners report as a failed test. */
 const NOT_TESTS: ReadonlyMap<string, string> = new Map([
   ['process-returncode', 'a worker process of the test runner died'],
   ['subunit.parser', 'the test runner could not read the output of its workers'],
@@ -54,7 +54,7 @@ const NOT_TESTS: ReadonlyMap<string, string> = new Map([
 /** Tempest appends the id of the idempotent test and its attributes to the name of the method. */
 const TEMPEST_SUFFIX = /\[id-[0-9a-f-]{36}[^\]]*\]$/;
 
-/** Errors of the stream reject; any invalid content results in `unreadable`. */
+/** Rejects with errors of the stream; any invalid content results in `unreadable`. */
 export async function readSubunit(
   chunks: AsyncIterable<Uint8Array>,
   limits: SubunitLimits = SUBUNIT_LIMITS,
@@ -96,16 +96,16 @@ export class Tests implements PacketSink {
       if (status === 'fail') this.#doubt ??= notTest;
       return;
     }
-    // No text of a packet holds a NUL.
+    // No text of a packet contains a NUL.
     const run = routeCode === null ? testId : `${routeCode}\0${testId}`;
     const outcome = OUTCOME_OF[status];
     if (outcome === undefined) {
-      if (!this.#open.has(run) && this.#hasRoom(run)) this.#open.set(run, testId);
+      if (!this.#open.has(run) && this.#reserve(run)) this.#open.set(run, testId);
       return;
     }
     if (this.#open.delete(run)) this.#characters -= run.length + ID_OVERHEAD;
     const known = this.#outcomes.get(testId);
-    if (known === undefined && !this.#hasRoom(testId)) return;
+    if (known === undefined && !this.#reserve(testId)) return;
     if (known === undefined || OUTCOMES.indexOf(outcome) > OUTCOMES.indexOf(known))
       this.#outcomes.set(testId, outcome);
   }
@@ -125,7 +125,7 @@ export class Tests implements PacketSink {
     return problem === null || counts.failed > 0 ? { ...counts, failures } : { unreadable: problem };
   }
 
-  #hasRoom(id: string): boolean {
+  #reserve(id: string): boolean {
     const characters = this.#characters + id.length + ID_OVERHEAD;
     if (characters > this.#limits.idCharacters) {
       this.#doubt ??= 'it names too many tests';

@@ -11,19 +11,19 @@ const TEXT_CONTROLS: readonly number[] = [0x09, 0x0a, 0x0c, 0x0d, 0x1b];
 export class TextScanner {
   /** The next byte belongs to the same character. */
   midCharacter = false;
-  /** The beginning of a character. */
-  readonly #begun: number[] = [];
+  /** The first bytes of an incomplete character. */
+  readonly #partial: number[] = [];
 
   /** False: the byte is not text. */
   take(byte: number): boolean {
-    if (this.#begun.length === 0 && byte < 0x80) {
+    if (this.#partial.length === 0 && byte < 0x80) {
       this.midCharacter = false;
       return byte >= LOWEST_PRINTABLE ? byte !== DELETE : TEXT_CONTROLS.includes(byte);
     }
-    const missing = missingAfter([...this.#begun, byte]);
+    const missing = missingAfter([...this.#partial, byte]);
     this.midCharacter = missing !== null && missing > 0;
-    if (missing === 0) this.#begun.length = 0;
-    else if (missing !== null) this.#begun.push(byte);
+    if (missing === 0) this.#partial.length = 0;
+    else if (missing !== null) this.#partial.push(byte);
     return missing !== null;
   }
 }
@@ -34,7 +34,7 @@ function missingAfter(bytes: readonly number[]): number | null {
   const length = characterLength(first);
   if (length === null) return null;
   if (second !== undefined && !isSecond(first, second)) return null;
-  // Python waits for the last byte of a surrogate, and then rejects each.
+  // Python waits for the last byte of a surrogate, and then rejects it.
   if (first === 0xed && second !== undefined && second >= 0xa0 && rest.length > 0) return null;
   return rest.every(continues) ? length - bytes.length : null;
 }
@@ -45,7 +45,7 @@ function characterLength(first: number): number | null {
   return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 }
 
-/** Excludes what can be written shorter, and what is beyond the last character. */
+/** Excludes overlong encodings, and code points beyond the last one. */
 function isSecond(first: number, second: number): boolean {
   if (!continues(second)) return false;
   switch (first) {

@@ -98,8 +98,8 @@ export class SshClient {
    */
   exec(line: string, attach: (channel: SshChannel) => void, bounds: ChannelBounds): Promise<void> {
     return this.#openChannel<SshChannel, void>(bounds, {
-      ask: (done) => this.#client.exec(line, done),
-      take: bindContext(attach),
+      open: (done) => this.#client.exec(line, done),
+      accept: bindContext(attach),
       discard: (channel) => channel.close(),
       refused: () => 'lost',
     });
@@ -107,8 +107,8 @@ export class SshClient {
 
   openSftp(bounds: ChannelBounds): Promise<Sftp> {
     return this.#openChannel<Sftp, Sftp>(bounds, {
-      ask: (done) => this.#client.sftp(done),
-      take: (sftp) => sftp,
+      open: (done) => this.#client.sftp(done),
+      accept: (sftp) => sftp,
       discard: (sftp) => sftp.end(),
       refused: sftpFailureKind,
     });
@@ -146,7 +146,7 @@ export class SshClient {
     if (signal.aborted) return Promise.reject(this.#failure('stopped', 'connect', null));
     const { connectTimeoutMs, host, port } = this.#access;
     return new Promise((resolve, reject) => {
-      const seen: SeenKey = { refusal: null, shown: false };
+      const hostKeyState: HostKeyState = { refusal: null, shown: false };
       let settled = false;
       const finish = (error: OperationError | null): void => {
         if (settled) return;
@@ -162,20 +162,20 @@ export class SshClient {
         this.onClosed(() => reject(error));
       };
       const failed = (kind: SshFailureKind, cause: unknown) =>
-        finish(seen.refusal ?? this.#failure(kind, 'connect', cause));
+        finish(hostKeyState.refusal ?? this.#failure(kind, 'connect', cause));
       const abort = (): void => finish(this.#failure('stopped', 'connect', null));
       const cancel = this.after(connectTimeoutMs, () => failed('connect-timeout', null));
-      this.#client.on('error', (error) => failed(connectFailureKind(error, seen.shown), error));
+      this.#client.on('error', (error) => failed(connectFailureKind(error, hostKeyState.shown), error));
       this.#client.once('close', () => failed('unreachable', null));
       this.#client.once('ready', () => finish(null));
       signal.addEventListener('abort', abort, { once: true });
       this.#socket.setNoDelay(true);
       this.#socket.connect({ host, port });
-      this.#client.connect(this.#options(seen));
+      this.#client.connect(this.#options(hostKeyState));
     });
   }
 
-  #options(seen: SeenKey): ssh2.ConnectConfig {
+  #options(hostKeyState: HostKeyState): ssh2.ConnectConfig {
     const { user, privateKey, hostKeys, keepaliveMs, keepaliveMax } = this.#access;
     return {
       sock: this.#socket,
@@ -187,9 +187,9 @@ export class SshClient {
       keepaliveCountMax: keepaliveMax,
       algorithms: { serverHostKey: [...hostKeys.algorithms] as ServerHostKeyAlgorithm[] },
       hostVerifier: (presented: Buffer, verify: (permitted: boolean) => void) => {
-        seen.shown = true;
+        hostKeyState.shown = true;
         const settle = (refusal: OperationError | null): void => {
-          seen.refusal = refusal;
+          hostKeyState.refusal = refusal;
           verify(refusal === null);
         };
         // ssh2 reuses the buffer once this returns.
@@ -203,9 +203,9 @@ export class SshClient {
 
   #openChannel<T, R>({ timeoutMs, signal }: ChannelBounds, channel: ChannelType<T, R>): Promise<R> {
     return new Promise((resolve, reject) => {
-      let over = false;
+      let finished = false;
       const finish = (): void => {
-        over = true;
+        finished = true;
         cancel();
         signal.removeEventListener('abort', abort);
         unsubscribe();
@@ -223,7 +223,7 @@ export class SshClient {
       let unsubscribe = (): void => {};
       unsubscribe = this.onClosed(() => fail('stopped', null));
       signal.addEventListener('abort', abort, { once: true });
-      if (over) return finish();
+      if (finished) return finish();
       if (signal.aborted) return abort();
       const refused = (error: Error): void => {
         fail(channel.refused(error), error);
@@ -232,14 +232,14 @@ export class SshClient {
         if (!('reason' in error)) this.#stuck(error);
       };
       try {
-        channel.ask((error, opened) => {
-          if (over) {
+        channel.open((error, opened) => {
+          if (finished) {
             if (error === undefined) channel.discard(opened);
           } else if (error !== undefined) {
             refused(error);
           } else {
             finish();
-            resolve(channel.take(opened));
+            resolve(channel.accept(opened));
           }
         });
       } catch (error) {
@@ -259,15 +259,15 @@ export class SshClient {
   }
 }
 
-interface SeenKey {
+interface HostKeyState {
   refusal: OperationError | null;
   shown: boolean;
 }
 
 interface ChannelType<T, R> {
-  readonly ask: (done: (error: Error | undefined, channel: T) => void) => void;
+  readonly open: (done: (error: Error | undefined, channel: T) => void) => void;
   /** Called in the same tick in which the channel opens. */
-  readonly take: (channel: T) => R;
+  readonly accept: (channel: T) => R;
   /** Called when the channel opens after its caller has given up. */
   readonly discard: (channel: T) => void;
   readonly refused: (error: Error) => SshFailureKind;

@@ -68,7 +68,7 @@ export async function runCommand(
   const { timeoutMs } = command;
   const output = new Output(command);
   let sent = false;
-  let over = false;
+  let finished = false;
   let channel: SshChannel | null = null;
   let undo: (() => void)[] = [];
   try {
@@ -85,7 +85,7 @@ export async function runCommand(
       if (signal.aborted) return abort();
       const attach = (opened: SshChannel): void => {
         // The caller already knows that nothing was sent, and may have retried by now.
-        if (over) {
+        if (finished) {
           opened.close();
           return;
         }
@@ -101,7 +101,7 @@ export async function runCommand(
         );
     });
   } finally {
-    over = true;
+    finished = true;
     for (const step of undo) step();
     (channel as SshChannel | null)?.close();
   }

@@ -56,7 +56,7 @@ export function sftpFailureKind(error: Error): SshFailureKind {
 export function socketHint(cause: unknown, port: number): string {
   switch (levelAndCode(cause).code) {
     case 'ECONNREFUSED':
-      return `nothing listens on port ${port}: is the SSH server up, and is the port right?`;
+      return `nothing listens on port ${port}: check that the SSH server is running, and check the port`;
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return 'check the host name and this host’s DNS';
@@ -64,6 +64,6 @@ export function socketHint(cause: unknown, port: number): string {
     case 'ENETUNREACH':
       return 'check the network, and whether the host is up';
     default:
-      return 'it is tried again automatically';
+      return 'sos-ci retries automatically';
   }
 }

@@ -85,7 +85,7 @@ describe('a hostile work tree', () => {
       'worktree/../outside': 'the path leads out of the work tree',
       'worktree/a/../../outside': 'the path leads out of the work tree',
       'worktree/': 'the path is empty',
-      'worktree/no\0': 'the path holds a NUL character',
+      'worktree/no\0': 'the path contains a NUL character',
       [`worktree/${canary}`]: 'the path is not relative to the work tree',
       'worktree//etc/passwd': 'the path is not relative to the work tree',
       'worktree/missing/file': 'not there',
@@ -214,7 +214,7 @@ describe('a hostile work tree', () => {
     for (let number = 10; number < 30; number++) await rig.writeTreeFile(JOB, `logs/${number}`, 'x');
     const few = await publish(['logs', 'other'], { limitFiles: 5 });
     expect(few.paths.length).toBe(5);
-    expect(few.why['worktree/logs/15']).toBe('and what follows: over the limit of files');
+    expect(few.why['worktree/logs/15']).toBe('and everything after it: over the limit of files');
   });
 
   test('limits the number of directory entries that are read', async () => {

@@ -97,7 +97,7 @@ describe('a missing change', () => {
     const by = changes({ indexLagMs: 10_000 });
     await expect(lookUp(by)).rejects.toMatchObject({
       retryable: true,
-      message: '127.0.0.1 does not show yet what 912345,3 depends on',
+      message: '127.0.0.1 does not show all dependencies of 912345,3 yet',
     });
     await lookupClock.advance(2_999);
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });

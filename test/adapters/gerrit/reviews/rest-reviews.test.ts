@@ -153,7 +153,7 @@ describe('statuses', () => {
     const restReviewer = embedded.rest();
     await expect(restReviewer.post(request(), NEVER)).rejects.toMatchObject({
       retryable: true,
-      message: "the answer is not Gerrit's",
+      message: 'the answer does not come from Gerrit',
     });
     expect(await restReviewer.post(request(), NEVER)).toEqual(posted);
     expect(embedded.texts(patchset)).toHaveLength(1);
@@ -164,7 +164,7 @@ describe('an error that an operator can fix loses no review', () => {
   test.each([
     ['a wrong password', { password: () => 'wrong' }, /settings page/],
     ['a certificate', { caFile: '/nonexistent/ca.pem' }, /caFile/],
-    ['nobody listens', { url: 'http://127.0.0.1:1' }, /is Gerrit up/],
+    ['nobody listens', { url: 'http://127.0.0.1:1' }, /check that Gerrit is running/],
   ])('%s', async (_what, more, hint) => {
     await expect(embedded.rest(more).post(request(), NEVER)).rejects.toMatchObject({
       retryable: true,

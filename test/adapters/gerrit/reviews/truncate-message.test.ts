@@ -47,6 +47,6 @@ describe('a message that is too long', () => {
   });
 
   test('a message without its run is a programming error', () => {
-    expect(() => truncateMessage('Build failed', 'run-1')).toThrow(/does not hold its run/);
+    expect(() => truncateMessage('Build failed', 'run-1')).toThrow(/does not contain its run/);
   });
 });

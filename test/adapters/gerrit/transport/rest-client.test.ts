@@ -176,7 +176,7 @@ describe('a request without an answer', () => {
     const error = await failure(client({ answerLimitBytes: 1_000 }).request(get(), NEVER));
     expect(error).toMatchObject({
       retryable: false,
-      hint: expect.stringContaining('no query of ours needs so much'),
+      hint: expect.stringContaining('sos-ci needs no answer of this size'),
     });
   });
 
@@ -187,7 +187,7 @@ describe('a request without an answer', () => {
     expect(error).toMatchObject({
       sent: false,
       retryable: true,
-      hint: expect.stringContaining('is Gerrit up'),
+      hint: expect.stringContaining('check that Gerrit is running'),
     });
     server = await WebServer.start();
   });

@@ -30,7 +30,7 @@ afterEach(async () => {
 });
 
 function ask(name = 'version', until = signal): Promise<string> {
-  return shared.ask(until, async (connection) => {
+  return shared.run(until, async (connection) => {
     const argv = ['gerrit', name];
     const command = { argv, stdin: null, timeoutMs: 20_000, maxStdoutBytes: 1_000 };
     return (await runGerrit(connection, command, until)).stdout.trim();
@@ -135,7 +135,7 @@ test('callbacks run in the async context of the caller, not of the one that open
   const record = (name: string) => (): void => void calls.push([name, work.getStore()]);
   const asking = (name: string) =>
     work.run(name, () =>
-      shared.ask(signal, async (connection) => {
+      shared.run(signal, async (connection) => {
         connection.onClosed(record(`${name}: gone`));
         await new Promise<void>((resolve, reject) => {
           const attach = (channel: ClientChannel): void => {
@@ -163,12 +163,12 @@ test('queries use the stream’s connection while it is open, and its own is clo
   const options = site.options(server.port);
   let lent: SshClient | null = null;
   const borrowing = new SharedConnection(options, clock, () => lent);
-  const query = () => borrowing.ask(signal, async (connection) => connection.target);
+  const query = () => borrowing.run(signal, async (connection) => connection.target);
   try {
     await query();
     expect([server.connections, borrowing.isOpen]).toEqual([1, true]);
     lent = await connectToGerrit(options, realClock, signal);
-    const used = await borrowing.ask(signal, async (connection) => connection);
+    const used = await borrowing.run(signal, async (connection) => connection);
     expect(used).toBe(lent);
     expect(await borrowing.freeConnection()).toBe(true);
     expect([server.connections, borrowing.isOpen]).toEqual([2, false]);
@@ -189,7 +189,7 @@ test('a query whose stream connection is lost is repeated once on its own connec
   const borrowing = new SharedConnection(options, clock, () => kept);
   try {
     const seen: SshClient[] = [];
-    const answer = await borrowing.ask(signal, async (connection) => {
+    const answer = await borrowing.run(signal, async (connection) => {
       seen.push(connection);
       if (connection === lent) {
         await lent.close();

@@ -101,7 +101,7 @@ describe('a login', () => {
   test('without a project is refused', async () => {
     fixture.project = undefined;
     expect(await failure(fixture.session.login(NEVER))).toMatchObject({
-      message: 'the token belongs to no project',
+      message: 'the token is not scoped to a project',
       hint: expect.stringContaining('OS_PROJECT_NAME'),
     });
   });
@@ -123,7 +123,7 @@ describe('a login', () => {
     fixture.logIn = ({ response }) => response.end('<html><title>Welcome</title></html>');
     expect(await failure(fixture.session.login(NEVER))).toMatchObject({
       kind: 'bad-answer',
-      message: 'answers 200 with something that is not JSON: Welcome',
+      message: 'answers 200 with a body that is not JSON: Welcome',
     });
   });
 });
@@ -384,7 +384,7 @@ describe('TLS', () => {
     expect(await failure(secure.session.login(NEVER))).toMatchObject({
       kind: 'unreachable',
       retryable: false,
-      hint: 'a cloud with a CA of the lab: add cacert: FILE to clouds.lab',
+      hint: 'for a cloud with its own CA, add cacert: FILE to clouds.lab',
     });
     secure.fields.set('cacert', join(directory, 'ca.pem'));
     expect(await failure(secure.session.login(NEVER))).toMatchObject({

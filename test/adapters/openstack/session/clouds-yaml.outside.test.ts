@@ -95,7 +95,7 @@ describe('a cloud', () => {
 
   test.each([
     [cloud(LOGIN.replace('password: 0123, ', '')), /has no password/, /OS_PASSWORD/],
-    [cloud(LOGIN, '    verify: false\n'), /clouds\.lab\.verify turns the verification/, /cacert: FILE/],
+    [cloud(LOGIN, '    verify: false\n'), /clouds\.lab\.verify turns off the verification/, /cacert: FILE/],
     [cloud(LOGIN, '    insecure: "True"\n'), /clouds\.lab\.insecure turns/, /cacert/],
     [cloud(LOGIN, '    auth_type: v3oidcpassword\n'), /v3oidcpassword/, /v3applicationcredential/],
     [cloud(`${LOGIN}, system_scope: all`), /system_scope is not supported/, /application credential/],
@@ -106,7 +106,7 @@ describe('a cloud', () => {
       /catalogue/,
     ],
     [cloud(LOGIN, '    interface: private\n'), /interface is private/, /public, internal or admin/],
-    [cloud(LOGIN, '    cacert: ca.pem\n'), /cacert is not an absolute path/, /whole path/],
+    [cloud(LOGIN, '    cacert: ca.pem\n'), /cacert is not an absolute path/, /absolute path/],
     [cloud(LOGIN, '    profile: ovh\n'), /names the profile ovh/, /auth_url/],
     [cloud(LOGIN.replace('http://h:5000', 'ftp://h')), /auth_url is not an http/, /5000/],
     ['clouds: {other: {}}', /has no cloud lab; it has: other/, /name/],

@@ -87,7 +87,7 @@ describe('an openrc file', () => {
     [
       'echo "Please enter your password: "\nread -sr OS_PASSWORD_INPUT\nexport OS_PASSWORD=$OS_PASSWORD_INPUT',
       2,
-      /asks/,
+      /prompts for a password/,
     ],
     ['source $(dirname "$0")/stackrc', 1, /executes none/],
     ['RC_DIR=$(cd $(dirname "$BASH_SOURCE") && pwd)\nsource $RC_DIR/functions', 2, /executes none/],

@@ -96,7 +96,7 @@ describe('the reader', () => {
     [
       'a packet without its signature',
       encodePacket({ testId: 'a' }).subarray(1),
-      'it holds bytes that are neither a packet nor text',
+      'it contains bytes that are neither a packet nor text',
     ],
     ['a length of four bytes', Buffer.from([0xb3, 0x20, 0, 0xff, 0xff, 0xff]), 'a packet is too long'],
     ['a length of zero', Buffer.from([0xb3, 0x20, 0, 0, 0, 0, 0, 0, 0]), 'a packet is too short'],
@@ -111,7 +111,7 @@ describe('the reader', () => {
       seal(0x2800, Buffer.from([0xc0])),
       'a value reaches beyond the end of its packet',
     ],
-    ['a NUL in a name', encodePacket({ testId: 'a\0b' }), 'a text holds a NUL'],
+    ['a NUL in a name', encodePacket({ testId: 'a\0b' }), 'a text contains a NUL'],
     ['a name that is not UTF-8', encodePacket({ testId: Buffer.from([0xff]) }), 'a text is not UTF-8'],
     [
       'more tags than there are',

@@ -103,7 +103,7 @@ describe('readSubunit', () => {
     [
       'another format',
       Buffer.from([0, 1, 2]),
-      'the file is damaged: it holds bytes that are neither a packet nor text',
+      'the file is damaged: it contains bytes that are neither a packet nor text',
     ],
   ])('reports a file with %s as unreadable, unless a test failed', async (_what, stream, unreadable) => {
     expect(await read(stream)).toEqual({ unreadable });
@@ -150,7 +150,7 @@ describe('readSubunit', () => {
   it('unpacks no more than the limit', async () => {
     const bomb = gzipSync(Buffer.alloc(10_000_000, 'x'));
     expect(await read(bomb, { ...SUBUNIT_LIMITS, bytes: 1_000_000 })).toEqual({
-      unreadable: 'the file is damaged: it holds more than 1000000 bytes',
+      unreadable: 'the file is damaged: it contains more than 1000000 bytes',
     });
   });
 

@@ -1,6 +1,6 @@
 /**
  * Copies the operator's script into a server's directory. Processes of an earlier stage may still run there and own
- * that directory, so each copy gets a new folder of the daemon's, which they can neither write to nor replace.
+ * that directory, so each copy goes to a new folder that the daemon owns, which they can neither write to nor replace.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -13,14 +13,14 @@ import type { ScriptSnapshot } from '../run/script-snapshot.ts';
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /** @returns the absolute path of the program's copy */
-export async function placeScript(server: string, stage: Stage, script: ScriptSnapshot): Promise<string> {
+export async function copyScript(server: string, stage: Stage, script: ScriptSnapshot): Promise<string> {
   const folder = join(server, `script-${stage}-${randomBytes(4).toString('hex')}`);
   await mkdir(folder, { mode: 0o700 });
   const handle = await open(folder, DIRECTORY);
   try {
     const { uid, mode } = await handle.stat();
     if (uid !== process.getuid?.() || (mode & 0o077) !== 0) throw replaced(folder);
-    // The open folder stays the same one when another is put in its place.
+    // The open handle still refers to this folder when another one replaces it.
     const root = `/proc/self/fd/${handle.fd}`;
     for (const { path, content, executable } of script.files) {
       await mkdir(join(root, dirname(path)), { recursive: true, mode: 0o755 });
@@ -40,6 +40,6 @@ function replaced(target: string): OperationError {
     target,
     message: 'a process of the job has replaced the folder for the script',
     retryable: true,
-    hint: 'look at what the stage before this one leaves running',
+    hint: 'check which processes the previous stage leaves running',
   });
 }

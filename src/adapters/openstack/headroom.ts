@@ -1,10 +1,10 @@
-/** How many more servers the project's quotas allow. */
+/** Computes how many more servers the project's quotas allow. */
 import type { OpenStackProviderConfig } from '../../config/config.ts';
 import type { Calls } from './calls.ts';
 import { COMPUTE_LIMITS, type Flavor, NETWORK_QUOTA, VOLUME_LIMITS } from './resources.ts';
 import { CloudError } from './session/session.ts';
 
-export interface Room {
+export interface Headroom {
   /** Infinity: no quota limits them. */
   readonly servers: number;
   /** The quota that limits them: `cores: 18 of 20 used`; empty without one. */
@@ -16,17 +16,17 @@ interface Quota {
   /** -1: no limit. */
   readonly limit: number;
   readonly used: number;
-  /** Of one server. */
+  /** The need of one server. */
   readonly need: number;
 }
 
-/** Services that do not show their quotas to this user count as without one. */
-export async function roomFor(
+/** A service that does not show its quotas to this user counts as unlimited. */
+export async function readHeadroom(
   calls: Calls,
   { networks, floatingNetwork, bootVolumeGb }: OpenStackProviderConfig,
   { vcpus, ram }: Flavor,
   signal: AbortSignal,
-): Promise<Room> {
+): Promise<Headroom> {
   const { projectId } = await calls.session.login(signal);
   const details = `quotas/${encodeURIComponent(projectId)}/details.json`;
   const [compute, network, volume] = await Promise.all([
@@ -57,14 +57,14 @@ export async function roomFor(
   return smallest(quotas);
 }
 
-function smallest(quotas: readonly Quota[]): Room {
-  let room: Room = { servers: Number.POSITIVE_INFINITY, limitedBy: '' };
+function smallest(quotas: readonly Quota[]): Headroom {
+  let headroom: Headroom = { servers: Number.POSITIVE_INFINITY, limitedBy: '' };
   for (const { name, limit, used, need } of quotas) {
     if (limit < 0 || need <= 0) continue;
     const servers = Math.max(0, Math.floor((limit - used) / need));
-    if (servers < room.servers) room = { servers, limitedBy: `${name}: ${used} of ${limit} used` };
+    if (servers < headroom.servers) headroom = { servers, limitedBy: `${name}: ${used} of ${limit} used` };
   }
-  return room;
+  return headroom;
 }
 
 async function orHidden<T>(quotas: Promise<T>): Promise<T | null> {
