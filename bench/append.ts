@@ -10,12 +10,12 @@ import { silentAdapters } from './adapters.ts';
 import { type Fact, factsOf, recordJob } from './facts.ts';
 import { BareFile, BareLog } from './limits.ts';
 import { median, ms, pooled, type Result, type Round, ratioOf, timed } from './measure.ts';
-import { createSystem, inScratch, timerlessClock } from './system.ts';
+import { createSystem, timerlessClock, withScratchFolder } from './system.ts';
 
 export async function append(smoke: boolean): Promise<readonly Result[]> {
   const job = await recordJob();
   const [blocks, newDatabases] = smoke ? [2, 1] : [30, 5];
-  return inScratch(async (folder) => {
+  return withScratchFolder(async (folder) => {
     const onUsed = await measure(makeFolder(folder, 'onUsed'), job, blocks, smoke ? 1 : 8);
     const onNew: Round[] = [];
     for (let round = 0; round < newDatabases; round += 1) {

@@ -7,13 +7,13 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore } from '../src/adapters/sqlite/store.ts';
 import { inTurns, median, ms, pooled, type Result, ratioOf, timedSync } from './measure.ts';
-import { inScratch } from './system.ts';
+import { withScratchFolder } from './system.ts';
 
 const PROGRAM = join('dist', 'cli', 'main.js');
 
 export async function cliStart(smoke: boolean): Promise<readonly Result[]> {
   if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is not built: npm run build`);
-  return inScratch(async (folder) => {
+  return withScratchFolder(async (folder) => {
     const empty = join(folder, 'empty.mjs');
     writeFileSync(empty, '');
     openStore(join(folder, 'sos-ci.db')).close();

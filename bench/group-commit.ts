@@ -8,14 +8,14 @@ import { silentAdapters } from './adapters.ts';
 import { type Fact, factsOf, recordJob } from './facts.ts';
 import { BareLog } from './limits.ts';
 import { median, ms, quantile, type Result, spread, timed } from './measure.ts';
-import { createSystem, inScratch, timerlessClock } from './system.ts';
+import { createSystem, timerlessClock, withScratchFolder } from './system.ts';
 
 const PRODUCERS = 64;
 
 export async function groupCommit(smoke: boolean): Promise<readonly Result[]> {
   const recorded = await recordJob();
   const facts = factsOf(recorded).length;
-  return inScratch(async (folder) => {
+  return withScratchFolder(async (folder) => {
     const store = openStore(join(folder, 'sos-ci.db'));
     const bare = new BareLog(folder);
     const stalls: number[] = [];

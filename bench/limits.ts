@@ -1,4 +1,4 @@
-/** The lower limits on this disk: a bare SQLite table with synchronous=FULL, and a file with write and fdatasync. */
+/** The minimum work on this disk: a bare SQLite table with synchronous=FULL, and a file with write and fdatasync. */
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';

@@ -10,7 +10,7 @@ import { recover } from '../src/engine/loop/recover.ts';
 import { instantAdapters, silentAdapters } from './adapters.ts';
 import { factsOf, recordJob } from './facts.ts';
 import { inTurns, median, ms, pooled, type Result, ratioOf, timed, timedSync } from './measure.ts';
-import { createSystem, inScratch, timerlessClock } from './system.ts';
+import { createSystem, timerlessClock, withScratchFolder } from './system.ts';
 
 export async function restart(smoke: boolean): Promise<readonly Result[]> {
   return [smoke ? await measureRecovery(50, 2) : await measureRecovery(1_000, 9)];
@@ -22,7 +22,7 @@ export async function restartLarge(smoke: boolean): Promise<readonly Result[]> {
 }
 
 async function measureRecovery(jobs: number, rounds: number): Promise<Result> {
-  return inScratch(async (folder) => {
+  return withScratchFolder(async (folder) => {
     const crashed = join(folder, 'crashed.db');
     const rows = await createCrashed(folder, crashed, jobs);
     const file = join(folder, 'sos-ci.db');

@@ -10,7 +10,7 @@ import { openResults } from '../src/adapters/local/results-file.ts';
 import { readSubunit } from '../src/adapters/results/subunit/subunit.ts';
 import { findProgram } from '../test/fixtures/programs.ts';
 import { inTurns, median, pooled, processorTime, type Result, ratioOf, spread } from './measure.ts';
-import { inScratch } from './system.ts';
+import { withScratchFolder } from './system.ts';
 
 const SAMPLES = ['devstack-broken.subunit.gz', 'tempest-fail.subunit', 'tempest-pass.subunit'];
 const SCRIPT = join('bench', 'python-subunit.py');
@@ -23,7 +23,7 @@ export async function subunit(smoke: boolean): Promise<readonly Result[]> {
     return [];
   }
   const bytes = (smoke ? 2 : 100) * MEGABYTES;
-  return inScratch(async (folder) => {
+  return withScratchFolder(async (folder) => {
     const [small, large] = [join(folder, 'small'), join(folder, 'large')];
     const runs = realRuns();
     const repeat = (size: number) => Buffer.concat(Array(Math.ceil(size / runs.length)).fill(runs));

@@ -66,7 +66,7 @@ export function createSystem(
 }
 
 /** Runs `work` with a folder below the checkout: /tmp may be a RAM disk, where syncing costs nothing. */
-export async function inScratch<T>(work: (folder: string) => Promise<T>): Promise<T> {
+export async function withScratchFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const root = join(process.cwd(), '.cache');
   mkdirSync(root, { recursive: true });
   const folder = mkdtempSync(join(root, 'bench-'));

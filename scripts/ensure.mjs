@@ -27,7 +27,7 @@ const NATIVE = 'better-sqlite3';
 /** Brings everything under `root` up to date. Throws an Error with a readable message if that fails. */
 export async function ensure(root, say) {
   const stale = () => packagesReason(root) ?? nativeReason(root) ?? distReason(root);
-  refuseOldNode();
+  checkNodeVersion();
   if (stale() === null) return;
   const unlock = await lock(root, say);
   try {
@@ -55,7 +55,7 @@ async function ensurePackages(root, say) {
 async function ensureNative(root, say) {
   const reason = nativeReason(root);
   if (reason === null) return;
-  if (reason === UNPROVEN && (await loads(root))) {
+  if (reason === UNPROVEN && (await canLoadNative(root))) {
     writeFileSync(nativeStamp(root), nativeWanted(root));
     return;
   }
@@ -65,7 +65,7 @@ async function ensureNative(root, say) {
   await run(root, say, 'native', argv, { ...process.env, JOBS: 'max', ...headers() }).catch((error) => {
     throw new Error(`${error.message}\n${missingTools()}`);
   });
-  if (!(await loads(root)))
+  if (!(await canLoadNative(root)))
     throw new Error(`${NATIVE} was built but does not load. Delete node_modules and try again.`);
   writeFileSync(nativeStamp(root), nativeWanted(root));
 }
@@ -150,9 +150,9 @@ async function lock(root, say) {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(own, String(process.pid));
   try {
-    for (let reported = false; !linked(own, file); reported = true) {
+    for (let reported = false; !tryLink(own, file); reported = true) {
       const holder = readText(file);
-      if (holder !== null && !alive(Number(holder))) breakLock(file, holder, `${own}.dead`);
+      if (holder !== null && !isAlive(Number(holder))) breakLock(file, holder, `${own}.dead`);
       else if (!reported)
         say(`sos-ci: waiting for another install or build (process ${holder} holds .cache/ensure.lock)`);
       await new Promise((resolve) => setTimeout(resolve, 200));
@@ -164,7 +164,7 @@ async function lock(root, say) {
 }
 
 /** link() is atomic, so no process reads a lock that does not name its holder yet. */
-function linked(own, file) {
+function tryLink(own, file) {
   try {
     linkSync(own, file);
     return true;
@@ -178,14 +178,14 @@ function linked(own, file) {
 function breakLock(file, holder, aside) {
   try {
     renameSync(file, aside);
-    if (readText(aside) !== holder) linked(aside, file);
+    if (readText(aside) !== holder) tryLink(aside, file);
   } catch (error) {
     if (error.code !== 'ENOENT') throw error;
   }
   rmSync(aside, { force: true });
 }
 
-function alive(pid) {
+function isAlive(pid) {
   try {
     process.kill(pid, 0);
     return true;
@@ -237,7 +237,7 @@ function headers() {
   return { npm_package_config_node_gyp_nodedir: prefix, ...(major < 11 && { npm_config_nodedir: prefix }) };
 }
 
-async function loads(root) {
+async function canLoadNative(root) {
   const probe = `new (require('${NATIVE}'))(':memory:').close()`;
   return (await exitOf(spawn(process.execPath, ['-e', probe], { cwd: root, stdio: 'ignore' }))) === 0;
 }
@@ -252,7 +252,7 @@ function missingTools() {
     : `python3, make and g++ are installed; the log says why ${NATIVE} did not build.`;
 }
 
-function refuseOldNode() {
+function checkNodeVersion() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) return;
   throw new Error(`sos-ci needs Node ${OLDEST_NODE.join('.')} or newer; this is ${process.version}.`);

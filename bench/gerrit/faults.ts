@@ -23,8 +23,8 @@ async function pushedWhileDown(testbed: Testbed, runs: number): Promise<readonly
     const change = await setup.case.checkout().push();
     const started = Date.now();
     const daemon = setup.case.spawnDaemon();
-    times.push((await setup.stamp(change, 'at')) - started);
-    await setup.visible(change);
+    times.push((await setup.eventTime(change, 'at')) - started);
+    await setup.reviewTime(change);
     await setup.untilIdle();
     await daemon.stop();
   }
@@ -40,15 +40,15 @@ async function killedWhileRunning(testbed: Testbed, runs: number): Promise<reado
   let daemon = await setup.case.startDaemon();
   for (let run = 0; run < runs; run += 1) {
     const running = await setup.pushHeld();
-    await setup.stamp(running, 'at');
+    await setup.eventTime(running, 'at');
     await daemon.kill();
     const pushed = await setup.case.checkout().push();
     daemon = setup.case.spawnDaemon();
     setup.case.go();
-    await setup.visible(running);
-    await setup.visible(pushed);
+    await setup.reviewTime(running);
+    await setup.reviewTime(pushed);
     await setup.untilIdle();
-    resumed += setup.stamps(running, 'at').length === 1 ? 1 : 0;
+    resumed += setup.eventTimes(running, 'at').length === 1 ? 1 : 0;
     voted += (await hasOneCorrectVote(setup, running)) ? 1 : 0;
     tested += (await hasOneCorrectVote(setup, pushed)) ? 1 : 0;
   }
@@ -79,8 +79,8 @@ async function gerritUnavailable(testbed: Testbed, runs: number): Promise<readon
     for (let pushes = 0; pushes < PUSHES_AFTER; pushes += 1) changes.push(await setup.case.checkout().push());
     const [first] = changes;
     const back = Date.now();
-    if (first !== undefined) delays.push(Math.max(0, (await setup.stamp(first, 'at')) - back));
-    for (const change of changes) await setup.visible(change);
+    if (first !== undefined) delays.push(Math.max(0, (await setup.eventTime(first, 'at')) - back));
+    for (const change of changes) await setup.reviewTime(change);
     await setup.untilIdle();
     for (const change of changes) lost += (await hasOneCorrectVote(setup, change)) ? 0 : 1;
   }
@@ -97,13 +97,13 @@ async function gerritUnavailableAtTheEnd(testbed: Testbed, runs: number): Promis
   const daemon = await setup.case.startDaemon();
   for (let run = 0; run < runs; run += 1) {
     const change = await setup.pushHeld();
-    await setup.stamp(change, 'at');
+    await setup.eventTime(change, 'at');
     await testbed.gerrit.stop();
     setup.case.go();
-    await setup.stamp(change, 'end');
+    await setup.eventTime(change, 'end');
     await testbed.gerrit.start();
     const back = Date.now();
-    times.push((await setup.visible(change)) - back);
+    times.push((await setup.reviewTime(change)) - back);
     await setup.untilIdle();
     once += (await hasOneCorrectVote(setup, change)) ? 1 : 0;
   }
@@ -126,7 +126,7 @@ async function programMissing(testbed: Testbed, runs: number): Promise<readonly 
   let withoutVote = 0;
   for (let run = 0; run < runs; run += 1) {
     const change = await benchCase.checkout().push();
-    await setup.visible(change);
+    await setup.reviewTime(change);
     await setup.untilIdle();
     withoutVote +=
       (await benchCase.vote(change)) === 0 && (await benchCase.messages(change)).length === 1 ? 1 : 0;

@@ -22,7 +22,7 @@ async function idleMemory(testbed: Parameters<Bench>[0], runs: number): Promise<
   const samples: { readonly jobs: number; readonly mebibytes: number }[] = [];
   for (let jobs = 1; jobs <= runs; jobs += 1) {
     const change = await setup.case.checkout().push();
-    await setup.visible(change);
+    await setup.reviewTime(change);
     if (jobs % every > 0) continue;
     await setup.untilIdle();
     await new Promise((resolve) => setTimeout(resolve, IDLE_MS));

@@ -58,11 +58,11 @@ ${node ? `providers: ${JSON.stringify({ nodes })}\n` : ''}jobs:
   }
 
   /** Waits until the job of this change has recorded this event. Resolves with its time in ms since the epoch. */
-  stamp(change: number, event: 'at' | 'end'): Promise<number> {
-    return pollClosely(`${event} of change ${change}`, () => this.stamps(change, event)[0] ?? null);
+  eventTime(change: number, event: 'at' | 'end'): Promise<number> {
+    return pollClosely(`${event} of change ${change}`, () => this.eventTimes(change, event)[0] ?? null);
   }
 
-  stamps(change: number, event: 'at' | 'end'): readonly number[] {
+  eventTimes(change: number, event: 'at' | 'end'): readonly number[] {
     const lines = readFileSync(this.case.ledgerFile, 'utf8').split('\n');
     return lines.flatMap((line) => {
       const [, patchset, , recorded, nanoseconds] = line.split(' ');
@@ -71,7 +71,7 @@ ${node ? `providers: ${JSON.stringify({ nodes })}\n` : ''}jobs:
   }
 
   /** Waits until our message is visible to others. Resolves with that time in ms since the epoch. */
-  visible(change: number): Promise<number> {
+  reviewTime(change: number): Promise<number> {
     return pollClosely(`the review of ${change}`, async () =>
       (await this.case.messages(change)).length > 0 ? Date.now() : null,
     );

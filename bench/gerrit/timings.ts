@@ -32,12 +32,12 @@ async function push(testbed: Testbed, runs: number, node: boolean): Promise<read
   for (let run = -WARM_UP; run < runs; run += 1) {
     const change = await setup.case.checkout().push();
     const pushed = Date.now();
-    const [at, end] = [await setup.stamp(change, 'at'), await setup.stamp(change, 'end')];
-    const visible = await setup.visible(change);
+    const [at, end] = [await setup.eventTime(change, 'at'), await setup.eventTime(change, 'end')];
+    const reviewTime = await setup.reviewTime(change);
     await setup.untilIdle();
     if (run < 0) continue;
     begins.push(at - pushed);
-    ends.push(visible - end);
+    ends.push(reviewTime - end);
   }
   const busy = proportionalMebibytes(daemon.pid);
   await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
@@ -83,8 +83,8 @@ async function coldStart(testbed: Testbed, runs: number): Promise<readonly Row[]
     const daemon = setup.case.spawnDaemon();
     const change = await checkout.send();
     const pushed = Date.now();
-    const at = await setup.stamp(change, 'at');
-    await setup.visible(change);
+    const at = await setup.eventTime(change, 'at');
+    await setup.reviewTime(change);
     await setup.untilIdle();
     const memory = proportionalMebibytes(daemon.pid);
     await daemon.stop();

@@ -25,7 +25,7 @@ import { CiHarness } from '../scenarios/ci-harness.ts';
 const BEGIN = Date.UTC(2026, 0, 2, 3, 4, 5);
 const SECOND = 1_000;
 
-/** Without the numbers that distinguish equal comments: the daemon counts events, the command counts lines. */
+/** Omits the numbers that distinguish equal comments: the daemon counts events, the command counts lines. */
 function decisionText(decision: Decision): string {
   const start = decision.do === 'defer' ? decision.start : decision;
   if (start.do !== 'start') return `${decision.do} ${decision.rule} ${decision.why}`;
@@ -77,7 +77,7 @@ const rulesFor = (limits: TriggerRules['limits']) =>
 const limit = fc.integer({ min: 1, max: 4 });
 const limits = fc.record({ change: limit, author: limit, project: limit, total: limit });
 
-/** In order of time, each long after the jobs of the previous one have ended. */
+/** The events in order of time, each long after the jobs of the previous one have ended. */
 function eventsOf(steps: readonly Step[]): readonly GerritEvent[] {
   let at = BEGIN;
   return steps.map(({ afterSeconds, change, patchset, branch, by, what }) => {

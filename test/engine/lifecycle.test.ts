@@ -176,8 +176,8 @@ test('monitor-only: events are counted and decided, and nothing starts', async (
   const ci = new CiHarness({ starts: false });
   await ci.start();
   ci.emit(created());
-  ci.daemon.stream?.sayNonsense({ reason: 'not-json', sample: '{' });
-  ci.daemon.stream?.sayNoise();
+  ci.daemon.stream?.sendInvalidLine({ reason: 'not-json', sample: '{' });
+  ci.daemon.stream?.sendIrrelevantLine();
   await ci.run();
   expect([ci.jobs(), ci.provider.created, ci.undelivered]).toEqual([[], 0, 0]);
   expect(ci.store.intake()).toEqual({

@@ -30,7 +30,7 @@ export class CallController<Call extends string> {
     this.#failures.push({ call, failure });
   }
 
-  /** The next call (of this name, when given) hangs until `release`. */
+  /** The next call (of this name, if given) hangs until `release`. */
   holdNext(hold: Hold, call: Call | null = null): void {
     this.#holds.push({ call, hold });
   }

@@ -18,7 +18,7 @@ const OID = {
 
 const DAY_MS = 86_400_000;
 
-/** @param host an IPv4 address or a name; `days` from now until it expires, negative: it has */
+/** @param host an IPv4 address or a name; `days` from now until it expires; negative: it has expired */
 export function makeCertificate(host = '127.0.0.1', days = 1): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = sequence(oid(OID.ecdsaWithSha256));

@@ -72,7 +72,7 @@ export class FakeChanges implements Changes {
     const shown = this.#shown.get(patchset.change) ?? defaultChange(patchset);
     if (shown.status === 'missing') return MISSING;
     const { patchset: current, branch } = shown.patchset;
-    if (current < patchset.patchset) throw notYet(patchset);
+    if (current < patchset.patchset) throw notVisibleYet(patchset);
     const { status, wip, private: hidden, files, votes } = shown;
     const needs = this.#dependencies(shown, dependencyLimit);
     return { status, current, branch, wip, private: hidden, files, votes, ...needs };
@@ -126,7 +126,7 @@ function dependencyOf({ project, branch, change, patchset, revision, ref }: Patc
   return { project, branch, change, patchset, revision, ref };
 }
 
-function notYet({ change, patchset }: Patchset): OperationError {
+function notVisibleYet({ change, patchset }: Patchset): OperationError {
   return new OperationError({
     operation: 'look up change',
     target: `${change},${patchset}`,

@@ -57,17 +57,17 @@ export class FakeGerritStream implements EventSource {
   }
 
   /** Gerrit sends an invalid line. */
-  sayNonsense(rejection: Rejection): void {
+  sendInvalidLine(rejection: Rejection): void {
     if (this.#running) this.#listener.rejected(rejection);
   }
 
   /** Gerrit sends an irrelevant line. */
-  sayNoise(name = 'meta-ref-updated'): void {
+  sendIrrelevantLine(name = 'meta-ref-updated'): void {
     if (this.#running) this.#listener.dropped(name);
   }
 
   /** The server is alive, and its stream is silent. */
-  staySilent(): void {
+  reportSilence(): void {
     if (this.#running) this.#listener.silent();
   }
 

@@ -16,7 +16,7 @@ export class FakeHostMetrics implements HostMetrics {
   }
 
   /** The free space on the one disk; null: unknown. */
-  leave(freeBytes: number | null): void {
+  setFreeBytes(freeBytes: number | null): void {
     this.snapshot = {
       ...this.snapshot,
       disks: this.snapshot.disks.map((disk) => ({ ...disk, freeBytes })),

@@ -1,4 +1,4 @@
-/** A terminal that remembers what was printed. */
+/** A terminal that records its output. */
 import type { Io } from '../../src/cli/output/terminal.ts';
 
 export interface FakeIo extends Io {

@@ -58,7 +58,7 @@ export class FakeMerger implements Merger {
     else this.#conflicts.set(change, files);
   }
 
-  /** The next call (of this name, when given) rejects. */
+  /** The next call (of this name, if given) rejects. */
   failNext(failure: Failure, call: Call | null = 'merge'): void {
     this.calls.failNext(failure, call);
   }

@@ -56,7 +56,7 @@ export class FakeProvider implements Provider {
     );
   }
 
-  /** The next call (of this name, when given) rejects with this failure. */
+  /** The next call (of this name, if given) rejects with this failure. */
   failNext(failure: Failure, call: Call | null = null): void {
     this.calls.failNext(failure, call);
   }
@@ -93,7 +93,7 @@ export class FakeProvider implements Provider {
     return owned;
   }
 
-  /** Somebody else deletes the server, and its runs show no end. */
+  /** Another program deletes the server. Its runs never report an end. */
   vanish({ id }: Server): void {
     this.#servers = this.#servers.filter(({ server }) => server.id !== id);
   }

@@ -87,7 +87,7 @@ export class FakeReviewer implements Reviewer {
     this.#votes.set(nameOf({ change, patchset }), { ...votes, [label]: value });
   }
 
-  /** The next call (of this name, when given) rejects, and nothing is posted. */
+  /** The next call (of this name, if given) rejects, and nothing is posted. */
   failNext(failure: Failure, call: Call | null = null): void {
     this.calls.failNext(failure, call);
   }

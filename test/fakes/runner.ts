@@ -78,7 +78,7 @@ export class FakeRunner implements Runner {
     });
   }
 
-  /** The next call (of this name, when given) rejects with this failure. */
+  /** The next call (of this name, if given) rejects with this failure. */
   failNext(failure: Failure, call: Call | null = null): void {
     this.calls.failNext(failure, call);
   }
@@ -92,7 +92,7 @@ export class FakeRunner implements Runner {
     return this.calls.release();
   }
 
-  /** Ends a run: its command exited, was killed or vanished. False: there is no such running run. */
+  /** Ends a run: its command exited, was killed or vanished. False: the run does not exist or has ended. */
   end(owner: RunOwner, stage: Stage, outcome: RunOutcome): boolean {
     const run = this.#runs.get(keyOf(owner, stage));
     return run !== undefined && settle(run, outcome);
@@ -106,7 +106,7 @@ export class FakeRunner implements Runner {
     for (const listener of run.listeners) listener(contact);
   }
 
-  /** Somebody else has deleted this server, which therefore does not answer. */
+  /** Another program has deleted this server, so it does not answer. */
   vanish({ id }: Server): void {
     for (const run of this.#runs.values()) {
       if (run.request.run.server.id !== id || run.outcome !== null) continue;

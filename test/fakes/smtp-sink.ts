@@ -156,7 +156,7 @@ class Session {
     const [verb = '', ...words] = line.split(' ');
     switch (verb.toUpperCase()) {
       case 'EHLO':
-        this.#reply('EHLO', this.#offers());
+        this.#reply('EHLO', this.#capabilities());
         break;
       case 'STARTTLS':
         this.#encrypt();
@@ -184,7 +184,7 @@ class Session {
     }
   }
 
-  #offers(): string {
+  #capabilities(): string {
     const { tls, login } = this.#host.options;
     const offers = ['8BITMIME', ...(login === undefined ? [] : ['AUTH PLAIN'])];
     if (tls === 'starttls' && !this.#encrypted) offers.push('STARTTLS');

@@ -47,7 +47,7 @@ export class SshServer {
     self = started;
     // Only the TCP server inside ssh2's server has the sockets, and ssh2 does not expose them.
     (server as unknown as { readonly _srv: NodeJS.EventEmitter })._srv.on('connection', (socket: Socket) =>
-      started.#admit(socket),
+      started.#accept(socket),
     );
     return started;
   }
@@ -99,7 +99,7 @@ export class SshServer {
     await closed;
   }
 
-  #admit(socket: Socket): void {
+  #accept(socket: Socket): void {
     this.connections++;
     this.#sockets.add(socket);
     this.maxOpen = Math.max(this.maxOpen, this.#sockets.size);

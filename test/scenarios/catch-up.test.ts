@@ -22,11 +22,11 @@ function happens(ci: CiHarness, event: ReturnType<typeof created>): void {
 test('a patchset whose line exceeded the limit is tested, once', async () => {
   const ci = await listening();
   happens(ci, created());
-  ci.daemon.stream?.sayNonsense({ reason: 'not-json', sample: '' });
+  ci.daemon.stream?.sendInvalidLine({ reason: 'not-json', sample: '' });
   await ci.run();
   expect(verdicts(ci)).toEqual([]);
   for (let lines = 0; lines < 3; lines += 1) {
-    ci.daemon.stream?.sayNonsense({ reason: 'overlong', sample: '{"type', unread: true });
+    ci.daemon.stream?.sendInvalidLine({ reason: 'overlong', sample: '{"type', unread: true });
     await ci.run();
   }
   expect(verdicts(ci)).toEqual(['SUCCESS']);
@@ -38,7 +38,7 @@ test('a daemon that dies before it has queried for an overlong line does so afte
   const ci = await listening();
   happens(ci, created());
   ci.past.calls.holdNext('answer', 'read');
-  ci.daemon.stream?.sayNonsense({ reason: 'overlong', sample: '{"type', unread: true });
+  ci.daemon.stream?.sendInvalidLine({ reason: 'overlong', sample: '{"type', unread: true });
   ci.emit(created(FIRST + 1));
   await ci.untilIdle();
   expect(ci.past.calls.held).toBe(1);

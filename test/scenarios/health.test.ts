@@ -55,15 +55,15 @@ async function othersReport(ci: CiHarness, hours: number, who = 'zuul'): Promise
 
 describe('a disk that fills up', () => {
   async function story(ci: CiHarness): Promise<void> {
-    ci.metrics.leave(500);
+    ci.metrics.setFreeBytes(500);
     await pass(ci, 2 * INTERVAL);
     // A little more free space does not clear the alarm.
-    ci.metrics.leave(1_100);
+    ci.metrics.setFreeBytes(1_100);
     await pass(ci, 2 * INTERVAL);
-    ci.metrics.leave(null);
+    ci.metrics.setFreeBytes(null);
     await pass(ci, 2 * INTERVAL);
     expect(problems(ci)).toBe(1);
-    ci.metrics.leave(5_000);
+    ci.metrics.setFreeBytes(5_000);
     await pass(ci, 2 * INTERVAL);
     expect(problems(ci)).toBe(0);
   }
@@ -96,7 +96,7 @@ describe('a disk that fills up', () => {
   test('is detected by the next daemon', async () => {
     const ci = await started();
     ci.daemon.life.end();
-    ci.metrics.leave(1);
+    ci.metrics.setFreeBytes(1);
     await ci.restart();
     await ci.run();
     expect(alarmsOf(ci)).toEqual(['disk-low']);
@@ -158,7 +158,7 @@ describe('missing reports', () => {
 
 test('changed limits apply right after a restart', async () => {
   const ci = await started();
-  ci.metrics.leave(1_500);
+  ci.metrics.setFreeBytes(1_500);
   await pass(ci, INTERVAL);
   expect(alarmsOf(ci)).toEqual([]);
   ci.daemon.life.end();

@@ -49,7 +49,7 @@ const files = () => readdirSync(dir).sort();
 const text = () => files().map((name) => readFileSync(join(dir, name), 'utf8'));
 
 /** Waits until each line is written before the next one is added. */
-async function keepSlowly(kept: EventSegments, lines: readonly string[]): Promise<void> {
+async function keepOneByOne(kept: EventSegments, lines: readonly string[]): Promise<void> {
   for (const [index, one] of lines.entries()) {
     kept.keep(line(one));
     const length = lines.slice(0, index + 1).join('\n').length + 1;
@@ -79,16 +79,16 @@ describe('lines', () => {
 
   test('go into a new file when one is full', async () => {
     const kept = segments({ segmentBytes: 25 });
-    await keepSlowly(kept, ['a'.repeat(11), 'b'.repeat(11), 'c'.repeat(11)]);
+    await keepOneByOne(kept, ['a'.repeat(11), 'b'.repeat(11), 'c'.repeat(11)]);
     await kept.close();
     expect(text()).toEqual([`${'a'.repeat(11)}\n${'b'.repeat(11)}\n`, `${'c'.repeat(11)}\n`]);
   });
 
   test('go into a new file when one is old, and when a daemon starts', async () => {
     const first = segments();
-    await keepSlowly(first, ['one']);
+    await keepOneByOne(first, ['one']);
     clock.jump(DAY + 1);
-    await keepSlowly(first, []);
+    await keepOneByOne(first, []);
     first.keep(line('two'));
     await first.close();
     clock.jump(1);

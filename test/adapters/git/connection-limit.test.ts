@@ -7,10 +7,10 @@ import { NEVER } from '../../fixtures/never.ts';
 const signal = NEVER;
 
 /** A Gerrit that only counts connections. */
-class Counting {
+class CountingGerrit {
   limit = 1;
   open = 0;
-  most = 0;
+  maxOpen = 0;
   refused = 0;
 
   async connect(): Promise<string> {
@@ -25,19 +25,19 @@ class Counting {
       });
     }
     this.open += 1;
-    this.most = Math.max(this.most, this.open);
+    this.maxOpen = Math.max(this.maxOpen, this.open);
     await new Promise((resolve) => setImmediate(resolve));
     this.open -= 1;
     return 'fetched';
   }
 }
 
-let gerrit: Counting;
+let gerrit: CountingGerrit;
 let reported: (string | null)[];
 let queryOpen: boolean;
 let connectionLimit: ConnectionLimit;
 beforeEach(() => {
-  gerrit = new Counting();
+  gerrit = new CountingGerrit();
   reported = [];
   queryOpen = false;
   connectionLimit = new ConnectionLimit({
@@ -58,7 +58,7 @@ const fetches = (count: number) =>
 test.each([1, 2, 3])('five concurrent fetches all succeed with a limit of %d', async (limit) => {
   gerrit.limit = limit;
   expect(await fetches(5)).toEqual(Array.from({ length: 5 }, () => 'fetched'));
-  expect([gerrit.most <= limit, connectionLimit.taken, reported]).toEqual([true, 0, []]);
+  expect([gerrit.maxOpen <= limit, connectionLimit.taken, reported]).toEqual([true, 0, []]);
   expect(await fetches(5)).toHaveLength(5);
 });
 

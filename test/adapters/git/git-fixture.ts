@@ -52,7 +52,7 @@ export class GitFixture {
     this.git(this.work, 'init', '--quiet', '--template=', '.');
   }
 
-  /** A repository as Gerrit has it, empty at first. */
+  /** A repository like those of Gerrit, initially empty. */
   project(name: string): string {
     const bare = join(this.root, 'git', name);
     if (existsSync(join(bare, 'HEAD'))) return bare;
@@ -147,7 +147,7 @@ export class GitFixture {
     rmSync(this.root, { recursive: true, force: true });
   }
 
-  /** One commit on top of `on`, made by one process. `ref` then points to it. */
+  /** Creates a commit on top of `on` with one process, and points `ref` to it. */
   #commit(
     project: string,
     ref: string,

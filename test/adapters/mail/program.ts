@@ -49,7 +49,7 @@ export class MailProgram {
   }
 
   /** The received mails, oldest first. */
-  get taken(): readonly ReceivedMail[] {
+  get received(): readonly ReceivedMail[] {
     return readdirSync(this.directory)
       .filter((name) => name.endsWith('.mail'))
       .sort()

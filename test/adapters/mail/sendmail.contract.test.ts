@@ -9,7 +9,7 @@ mailerContract('a program', async () => {
   return {
     mailer: new SendmailMailer({ argv: program.argv, from, graceMs: 1_000 }),
     delivered: async () =>
-      program.taken.map(({ argv, data }) => delivered(argv.slice(argv.indexOf('--') + 1), data)),
+      program.received.map(({ argv, data }) => delivered(argv.slice(argv.indexOf('--') + 1), data)),
     rejectNext: (permanently) => program.next(permanently ? 67 : 75),
     stop: async () => program.remove(),
   };

@@ -23,7 +23,7 @@ test('passes our arguments after the user’s, no secret of ours, and Unix line 
   process.env.SOS_CI_TEST_SECRET = 'correct horse';
   await mailer().send(mail, NEVER);
   delete process.env.SOS_CI_TEST_SECRET;
-  const [{ argv, environment, data } = { argv: [], environment: {}, data: '' }] = program.taken;
+  const [{ argv, environment, data } = { argv: [], environment: {}, data: '' }] = program.received;
   expect(argv).toEqual(['-i', '-f', 'ci@acme.example', '--', 'dev@acme.example', 'ops@acme.example']);
   expect(Object.keys(environment).sort()).toEqual(['HOME', 'LANG', 'PATH']);
   expect(data).toContain('\nSubject: FAILURE\n');

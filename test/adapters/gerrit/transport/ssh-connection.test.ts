@@ -196,7 +196,7 @@ describe('a command', () => {
     const ssh = await start();
     ssh.on('gerrit review', async ({ channel, stdin }) => {
       await stdin;
-      // By the second of the client's next two commands the end of file was read and answered.
+      // When the client sends its second next command, it has read and answered the end of file.
       const nextCommands = ssh.until(() => ssh.commands.length === 3);
       await replyStatusLast(channel, 7, nextCommands);
     });
