@@ -4,27 +4,27 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { importBreaches } from './house/imports.ts';
-import { pureBreaches } from './house/pure.ts';
+import { importViolations } from './house/imports.ts';
+import { pureViolations } from './house/pure.ts';
 import {
-  mapBreaches,
-  migrationBreaches,
-  pinBreaches,
-  scriptBreaches,
-  strayBreaches,
-  testBreaches,
+  environmentViolations,
+  mapViolations,
+  migrationViolations,
+  pinViolations,
+  scriptViolations,
+  testViolations,
 } from './house/repository.ts';
 import { filesUnder, importsOf, ROOT, source, sourcesUnder } from './house/source.ts';
-import { stateBreaches } from './house/states.ts';
+import { stateViolations } from './house/states.ts';
 import {
-  constructBreaches,
-  LONGEST_FILE,
-  LONGEST_FUNCTION,
-  lengthBreaches,
-  nameBreaches,
-  paragraphBreaches,
-  purityBreaches,
-  timerBreaches,
+  constructViolations,
+  lengthViolations,
+  MAX_FILE_LINES,
+  MAX_FUNCTION_LINES,
+  nameViolations,
+  paragraphViolations,
+  purityViolations,
+  timerViolations,
 } from './house/style.ts';
 
 const files = filesUnder('');
@@ -35,13 +35,13 @@ const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const manifest = JSON.parse(read('package.json'));
 const lock = JSON.parse(read('package-lock.json'));
 
-/** A source file with this content. */
+/** A source file with the given content. */
 const sample = (path: string, text: string) => source(path, text);
 
 describe('the import table of ARCHITECTURE.md', () => {
-  test('holds', () => {
+  test('is followed by every file', () => {
     expect(src.length).toBeGreaterThan(0);
-    expect(src.flatMap(importBreaches)).toEqual([]);
+    expect(src.flatMap(importViolations)).toEqual([]);
   });
 
   test.each([
@@ -81,7 +81,7 @@ describe('the import table of ARCHITECTURE.md', () => {
     ['src/app/daemon.ts', "const { z } = require('zod');"],
     ['src/attic/old.ts', ''],
   ])('catches %s: %s', (path, text) => {
-    expect(importBreaches(sample(path, text))).toHaveLength(1);
+    expect(importViolations(sample(path, text))).toHaveLength(1);
   });
 
   test.each([
@@ -102,7 +102,7 @@ describe('the import table of ARCHITECTURE.md', () => {
     ],
     ['src/demo/gerrit/ssh-server.ts', "import ssh2 from 'ssh2';"],
   ])('allows %s: %s', (path, text) => {
-    expect(importBreaches(sample(path, text))).toEqual([]);
+    expect(importViolations(sample(path, text))).toEqual([]);
   });
 
   test('detects every kind of import', () => {
@@ -114,15 +114,15 @@ describe('the import table of ARCHITECTURE.md', () => {
 describe('lengths', () => {
   test('no file and no function is longer than the limit', () => {
     expect(
-      [...src, ...tests, ...bench].flatMap((file) => lengthBreaches(file, file.path.startsWith('src/'))),
+      [...src, ...tests, ...bench].flatMap((file) => lengthViolations(file, file.path.startsWith('src/'))),
     ).toEqual([]);
   });
 
   test('catches a long file', () => {
-    const [fits, tooLong] = [LONGEST_FILE, LONGEST_FILE + 1].map((lines) =>
+    const [fits, tooLong] = [MAX_FILE_LINES, MAX_FILE_LINES + 1].map((lines) =>
       sample('src/a.ts', 'f();\n'.repeat(lines)),
     );
-    expect([fits, tooLong].map((file) => file && lengthBreaches(file, true).length)).toEqual([0, 1]);
+    expect([fits, tooLong].map((file) => file && lengthViolations(file, true).length)).toEqual([0, 1]);
   });
 
   test.each(['function f() {', 'const f = () => {', 'class A { f() {', 'const f = function () {'])(
@@ -131,15 +131,15 @@ describe('lengths', () => {
       const tail = head.startsWith('class') ? '}}' : '}';
       const ofLength = (lines: number) =>
         sample('src/a.ts', `${head}\n${'  f();\n'.repeat(lines - 2)}${tail}\n`);
-      expect(lengthBreaches(ofLength(LONGEST_FUNCTION), true)).toEqual([]);
-      expect(lengthBreaches(ofLength(LONGEST_FUNCTION + 1), true)).toHaveLength(1);
+      expect(lengthViolations(ofLength(MAX_FUNCTION_LINES), true)).toEqual([]);
+      expect(lengthViolations(ofLength(MAX_FUNCTION_LINES + 1), true)).toHaveLength(1);
     },
   );
 });
 
 describe('style of one file', () => {
-  test('no file has a name that says nothing', () => {
-    expect(files.filter((path) => /^(src|test|scripts|bench)\//.test(path)).flatMap(nameBreaches)).toEqual(
+  test('every file name describes its content', () => {
+    expect(files.filter((path) => /^(src|test|scripts|bench)\//.test(path)).flatMap(nameViolations)).toEqual(
       [],
     );
   });
@@ -150,16 +150,16 @@ describe('style of one file', () => {
     'src/engine/types.ts',
     'src/demo/index.ts',
     'src/EngineLoop.ts',
-  ])('catches the name %s', (path) => expect(nameBreaches(path)).toHaveLength(1));
+  ])('catches the name %s', (path) => expect(nameViolations(path)).toHaveLength(1));
 
   test('every file begins with a comment', () => {
-    expect([...src, ...bench].flatMap(paragraphBreaches)).toEqual([]);
-    expect(paragraphBreaches(sample('src/a.ts', "import { b } from './b.ts';\n"))).toHaveLength(1);
-    expect(paragraphBreaches(sample('src/a.ts', '/** A file. */\n'))).toHaveLength(1);
+    expect([...src, ...bench].flatMap(paragraphViolations)).toEqual([]);
+    expect(paragraphViolations(sample('src/a.ts', "import { b } from './b.ts';\n"))).toHaveLength(1);
+    expect(paragraphViolations(sample('src/a.ts', '/** A file. */\n'))).toHaveLength(1);
   });
 
   test('nothing bypasses the compiler', () => {
-    expect(src.flatMap(constructBreaches)).toEqual([]);
+    expect(src.flatMap(constructViolations)).toEqual([]);
   });
 
   test.each([
@@ -173,11 +173,11 @@ describe('style of one file', () => {
     'export default class {}',
     'const here = import.meta.dirname;',
   ])('catches %s', (text) => {
-    expect(constructBreaches(sample('src/a.ts', text))).toHaveLength(1);
+    expect(constructViolations(sample('src/a.ts', text))).toHaveLength(1);
   });
 
-  test('machines are pure, the engine uses its clock, only the CLI uses the console', () => {
-    expect(src.flatMap(purityBreaches)).toEqual([]);
+  test('machines are pure, the engine uses its clock, and only the CLI and the demo use the console', () => {
+    expect(src.flatMap(purityViolations)).toEqual([]);
   });
 
   test.each([
@@ -192,29 +192,31 @@ describe('style of one file', () => {
     ['src/engine/loop/engine.ts', 'const signal = AbortSignal.timeout(5);'],
     ['src/adapters/local/run.ts', 'console.error(1);'],
   ])('catches %s: %s', (path, text) => {
-    expect(purityBreaches(sample(path, text))).toHaveLength(1);
+    expect(purityViolations(sample(path, text))).toHaveLength(1);
   });
 
   test('timers are set in one file only', () => {
-    expect(src.flatMap(timerBreaches)).toEqual([]);
+    expect(src.flatMap(timerViolations)).toEqual([]);
   });
 
   test.each([
     'setTimeout(f, 1);',
     'const timer = setInterval(f, 1);',
     "import { setTimeout as pause } from 'node:timers/promises';",
-  ])('catches %s', (text) => expect(timerBreaches(sample('src/adapters/local/a.ts', text))).toHaveLength(1));
+  ])('catches %s', (text) =>
+    expect(timerViolations(sample('src/adapters/local/a.ts', text))).toHaveLength(1),
+  );
 
   test('allows a property with the name of a global', () => {
     const text =
       'interface A { Date: string } const b = { process: 1 }; f(a.Date, b.process, a.console.log);';
-    expect(purityBreaches(sample('src/machines/job/job.ts', text))).toEqual([]);
+    expect(purityViolations(sample('src/machines/job/job.ts', text))).toEqual([]);
   });
 });
 
 describe('states and versions', () => {
   test('are named by machines only', () => {
-    expect(src.flatMap(stateBreaches)).toEqual([]);
+    expect(src.flatMap(stateViolations)).toEqual([]);
   });
 
   test.each([
@@ -226,40 +228,42 @@ describe('states and versions', () => {
     "switch (stored.state) { case 'stopped': f(); }",
     "prepare('SELECT * FROM job_view WHERE state = ?');",
   ])('catches %s', (text) => {
-    expect(stateBreaches(sample('src/engine/a.ts', text))).toHaveLength(/rests/.test(text) ? 2 : 1);
-    expect(stateBreaches(sample('src/machines/a.ts', text))).toEqual([]);
+    expect(stateViolations(sample('src/engine/a.ts', text))).toHaveLength(/rests/.test(text) ? 2 : 1);
+    expect(stateViolations(sample('src/machines/a.ts', text))).toEqual([]);
   });
 
   test.each(["const mode = daemon.mode === 'stopped';", "const top = row.state.split('.')[0];"])(
     'allows %s',
     (text) => {
-      expect(stateBreaches(sample('src/engine/a.ts', text))).toEqual([]);
+      expect(stateViolations(sample('src/engine/a.ts', text))).toEqual([]);
     },
   );
 });
 
 describe('the repository', () => {
   test('every dependency is pinned, and every install script is allowed or denied', () => {
-    expect(pinBreaches(manifest, lock)).toEqual([]);
-    expect(scriptBreaches(manifest, lock)).toEqual([]);
+    expect(pinViolations(manifest, lock)).toEqual([]);
+    expect(scriptViolations(manifest, lock)).toEqual([]);
     expect(read('.npmrc')).toMatch(/^ignore-scripts=true$/m);
   });
 
   test('catches a loose version, another one in the lock file, and an undecided script', () => {
     const packages = { 'node_modules/a': { version: '1.0.1', hasInstallScript: true } };
     const bad = { dependencies: { a: '1.0.0' }, devDependencies: { b: '^1.0.0' }, allowScripts: { c: true } };
-    expect(pinBreaches(bad, { packages })).toHaveLength(2);
-    expect(scriptBreaches(bad, { packages })).toHaveLength(2);
+    expect(pinViolations(bad, { packages })).toHaveLength(2);
+    expect(scriptViolations(bad, { packages })).toHaveLength(2);
   });
 
   test('migrations are numbered', () => {
     const names = filesUnder('migrations').map((path) => basename(path));
-    expect(migrationBreaches(names)).toEqual([]);
-    expect(migrationBreaches(['0001_log.sql', '0003_views.sql', '0003-x.sql', 'notes.txt'])).toHaveLength(3);
+    expect(migrationViolations(names)).toEqual([]);
+    expect(migrationViolations(['0001_log.sql', '0003_views.sql', '0003-x.sql', 'notes.txt'])).toHaveLength(
+      3,
+    );
   });
 
   test('tests run and assert', () => {
-    expect(tests.filter((file) => file.path !== 'test/house.test.ts').flatMap(testBreaches)).toEqual([]);
+    expect(tests.filter((file) => file.path !== 'test/house.test.ts').flatMap(testViolations)).toEqual([]);
     const lines = [
       "it.skip('a', f); expect(1)",
       "describe.concurrent.only('a', f); expect(1)",
@@ -267,40 +271,40 @@ describe('the repository', () => {
       "it('a', f)",
       "import { Sshd } from './sshd.ts'; expect(1)",
     ];
-    for (const line of lines) expect(testBreaches(sample('test/a.test.ts', line))).toHaveLength(1);
+    for (const line of lines) expect(testViolations(sample('test/a.test.ts', line))).toHaveLength(1);
   });
 
-  test('tests in threads use nothing outside the process', () => {
+  test('tests that run in threads use nothing outside their process', () => {
     const sources = new Map([...src, ...tests].map((file) => [file.path, file]));
-    expect(tests.flatMap((file) => pureBreaches(file, sources))).toEqual([]);
+    expect(tests.flatMap((file) => pureViolations(file, sources))).toEqual([]);
     const through = new Map([['test/a.ts', sample('test/a.ts', "import ssh2 from 'ssh2';")]]);
-    const breaches = (path: string, line: string) => pureBreaches(sample(path, line), through);
+    const violations = (path: string, line: string) => pureViolations(sample(path, line), through);
     const direct = "import { readFileSync } from 'node:fs';";
-    expect(breaches('test/machines/a.test.ts', direct)).toHaveLength(1);
-    expect(breaches('test/machines/a.test.ts', "import { a } from '../a.ts';")).toHaveLength(1);
-    expect(breaches('test/machines/a.test.ts', "import type { A } from '../a.ts';")).toEqual([]);
-    expect(breaches('test/machines/a.outside.test.ts', direct)).toEqual([]);
+    expect(violations('test/machines/a.test.ts', direct)).toHaveLength(1);
+    expect(violations('test/machines/a.test.ts', "import { a } from '../a.ts';")).toHaveLength(1);
+    expect(violations('test/machines/a.test.ts', "import type { A } from '../a.ts';")).toEqual([]);
+    expect(violations('test/machines/a.outside.test.ts', direct)).toEqual([]);
   });
 
   test('no file mentions the environment where it was written', () => {
     const words = [join('..', 'shared'), join('/work', 'main'), join('/work', 'shared')];
     const texts = files.filter((path) => !path.endsWith('package-lock.json'));
-    expect(texts.flatMap((path) => strayBreaches(path, read(path), words))).toEqual([]);
-    expect(strayBreaches('README.md', `see ${words[0]}/x`, words)).toHaveLength(1);
+    expect(texts.flatMap((path) => environmentViolations(path, read(path), words))).toEqual([]);
+    expect(environmentViolations('README.md', `see ${words[0]}/x`, words)).toHaveLength(1);
   });
 });
 
 describe('the code map in ARCHITECTURE.md', () => {
   test('names every folder, and no missing path', () => {
-    expect(mapBreaches(read('ARCHITECTURE.md'), files)).toEqual([]);
+    expect(mapViolations(read('ARCHITECTURE.md'), files)).toEqual([]);
     expect(read('ARCHITECTURE.md').split('\n').length).toBeLessThanOrEqual(200);
   });
 
   test('catches a missing folder and a missing path', () => {
     const have = ['src/engine/engine.ts', 'src/engine/loop/step.ts', 'docs/cli.md'];
-    expect(mapBreaches('`src/engine/`, `src/engine/loop/`, `docs/`', have)).toEqual([]);
-    expect(mapBreaches('`src/engine/`, `docs/`', have)).toEqual(['add src/engine/loop/']);
-    expect(mapBreaches('`src/engine/`, `src/engine/loop/`, `docs/`, `src/old.ts`', have)).toEqual([
+    expect(mapViolations('`src/engine/`, `src/engine/loop/`, `docs/`', have)).toEqual([]);
+    expect(mapViolations('`src/engine/`, `docs/`', have)).toEqual(['add src/engine/loop/']);
+    expect(mapViolations('`src/engine/`, `src/engine/loop/`, `docs/`, `src/old.ts`', have)).toEqual([
       'remove src/old.ts',
     ]);
   });

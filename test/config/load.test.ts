@@ -25,7 +25,7 @@ function load(text: string, environment: Record<string, string> = {}) {
   return loadConfig(file, { home: join(dir, 'home'), environment });
 }
 
-/** The errors, one line each, without the directory. */
+/** The errors, one per line, without the directory. */
 function mistakes(text: string, environment: Record<string, string> = {}): readonly string[] {
   try {
     load(text, environment);
@@ -187,7 +187,7 @@ monitoring: {quiet: 1d}
       'sos-ci.yaml:3:10: report.<<: merge keys are not supported; use an alias for a whole value (limits: *common), or write the keys out',
     ],
     [
-      'no top keys at all',
+      'none of the required keys',
       'log: {}\n',
       'sos-ci.yaml:1:1: gerrit: is missing; add it: gerrit: {host: HOST, user: USER, key: PATH}\nsos-ci.yaml:1:1: jobs: is missing; add at least one job: docs/configuration.md shows how',
     ],
@@ -217,12 +217,12 @@ monitoring: {quiet: 1d}
       'sos-ci.yaml:5:24: jobs.acme.stacking.script: key is not executable; chmod +x key\nsos-ci.yaml:6:43: jobs.acme.testing.folder: does not contain run.sh; name the folder that it is in, or one above',
     ],
     [
-      'a playbook on this host, one among the patches, and keys of another kind of stage',
+      'a playbook on this host, a playbook below stateDir, and keys of another kind of stage',
       `${GERRIT}\njobs:\n  acme:\n    project: p\n    stacking: {playbook: ./state/play.yml, variables: {sos_ci: 1}}\n    testing: {command: [a], confine: bubblewrap, exitCodeIsResult: true}\n`,
       'sos-ci.yaml:5:26: jobs.acme.stacking.playbook: needs a node, and local is this host; use another provider, or a script\nsos-ci.yaml:5:26: jobs.acme.stacking.playbook: state/play.yml is in stateDir, where patches are checked out; move it elsewhere\nsos-ci.yaml:5:55: jobs.acme.stacking.variables: holds sos_ci, which describes the job itself; remove it\nsos-ci.yaml:6:38: jobs.acme.testing.confine: belongs to a playbook; add playbook: PATH, or remove it',
     ],
     [
-      "strangers' code on this host",
+      "other people's code on this host",
       `${GERRIT.replace('localhost', 'review.opendev.org')}\n${JOB}\n`,
       'sos-ci.yaml:1:1: providers.local: would run patchsets of review.opendev.org as this user, on this host; name an account that runs their code: providers.local.user; or, if anyone who can upload there may run code as this user, say so: providers.local.allowUntrustedCode: true',
     ],
@@ -237,7 +237,7 @@ monitoring: {quiet: 1d}
       'sos-ci.yaml:3:12: providers: names no provider; add one, or remove the key: providers: {local: {slots: 1}}',
     ],
     [
-      'a key itself in place of its file',
+      'a private key instead of its path',
       `gerrit:\n  host: localhost\n  user: u\n  key: "-----BEGIN OPENSSH PRIVATE KEY----- b3Blb"\n${JOB}\n`,
       'sos-ci.yaml:4:8: gerrit.key: holds a key itself; secrets do not belong in this file; save it in a separate file (mode 0600), name that file here, and replace the key: it has been shown',
     ],
@@ -269,7 +269,7 @@ monitoring: {quiet: 1d}
     ]);
   });
 
-  test('a billion laughs are rejected at once', () => {
+  test('nested aliases that expand exponentially are rejected quickly', () => {
     const levels = Array.from({ length: 12 }, (_, i) => {
       const refs = Array.from({ length: 10 }, () => `*a${i}`).join(', ');
       return `a${i + 1}: &a${i + 1} [${refs}]`;
@@ -311,7 +311,7 @@ describe('a file that cannot be read', () => {
       /: is larger than 1 MB \(1048577 bytes\)/,
     ],
     [
-      'is no text',
+      'is not text',
       () => {
         writeFileSync(file, Buffer.from([0x67, 0xff, 0xfe]));
         return file;

@@ -31,7 +31,7 @@ describe('ticks', () => {
   const complete = '1 7 0\n2 7 101\n3 7 250\n';
 
   test.each([
-    ['whole', complete, ''],
+    ['complete', complete, ''],
     ['cut in its last line', `${complete}4 7`, ''],
     ['none', '', 'no ticks'],
     ['one is missing', '1 7 0\n3 7 200\n', 'line 2 is tick 3'],

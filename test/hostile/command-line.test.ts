@@ -1,4 +1,6 @@
-/** Texts on their way through a shell on a node, through Gerrit's own splitting of words, and into a program's JSON. */
+/**
+ * Hostile texts passed through a shell on a node, through the splitting of words in Gerrit, and as JSON to a program.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,14 +20,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-/** What becomes of a text when it is written as UTF-8: half a character becomes U+FFFD. */
-const written = (text: string) => Buffer.from(text, 'utf8').toString('utf8');
+/** A text after encoding and decoding as UTF-8: a lone surrogate becomes U+FFFD. */
+const throughUtf8 = (text: string) => Buffer.from(text, 'utf8').toString('utf8');
 
 describe('hostile texts', () => {
-  test('as arguments and environment of a stage: a real shell passes each on, byte for byte', () => {
-    const shown = 'shift 6; printf "%s\\0" "$@"; printf "=\\0"; env -0';
-    writeFileSync(join(directory, 'runner.sh'), shown);
-    // A NUL is refused before this file is made.
+  test('as arguments and environment of a stage: a real shell passes each on unchanged', () => {
+    const script = 'shift 6; printf "%s\\0" "$@"; printf "=\\0"; env -0';
+    writeFileSync(join(directory, 'runner.sh'), script);
+    // A text with a NUL is rejected before the launch file is written.
     const texts = HOSTILE_TEXTS.filter((text) => !text.includes('\0'));
     expect(texts.length).toBeGreaterThan(HOSTILE_TEXTS.length * 0.9);
     for (const batch of inBatches(texts, 400)) {
@@ -36,15 +38,15 @@ describe('hostile texts', () => {
       const argv = [join(directory, 'launch'), join(directory, 'pid')];
       const { stdout, stderr, status } = spawnSync('sh', argv, { maxBuffer: 64 * 1024 * 1024 });
       expect([status, String(stderr)]).toEqual([0, '']);
-      const [words = '', facts = ''] = stdout.toString('utf8').split('\0=\0');
-      expect(words.split('\0')).toEqual(batch.map(written));
-      const facts_ = new Map(facts.split('\0').map((fact) => splitOnce(fact)));
-      expect(batch.map((_, index) => facts_.get(`SOS_CI_FACT_${index}`))).toEqual(batch.map(written));
+      const [printed = '', variables = ''] = stdout.toString('utf8').split('\0=\0');
+      expect(printed.split('\0')).toEqual(batch.map(throughUtf8));
+      const values = new Map(variables.split('\0').map((variable) => splitOnce(variable)));
+      expect(batch.map((_, index) => values.get(`SOS_CI_FACT_${index}`))).toEqual(batch.map(throughUtf8));
     }
   });
 
-  test('as arguments of a Gerrit command: each arrives unchanged, or is refused', () => {
-    let refused = 0;
+  test('as arguments of a Gerrit command: each arrives unchanged, or is rejected', () => {
+    let rejected = 0;
     for (const text of HOSTILE_TEXTS) {
       const words = ['gerrit', 'query', '--', text, 'last'];
       try {
@@ -52,15 +54,15 @@ describe('hostile texts', () => {
       } catch (thrown) {
         if (!(thrown instanceof OperationError)) throw thrown;
         expect(text).toMatch(/\p{Cc}/u);
-        refused += 1;
+        rejected += 1;
       }
     }
-    expect(refused).toBeGreaterThan(HOSTILE_TEXTS.length / 100);
-    expect(refused).toBeLessThan(HOSTILE_TEXTS.length / 2);
+    expect(rejected).toBeGreaterThan(HOSTILE_TEXTS.length / 100);
+    expect(rejected).toBeLessThan(HOSTILE_TEXTS.length / 2);
   });
 
   needs('python3').test(
-    "as JSON for a user's program: another language reads one line and the same texts",
+    "as JSON for a user's program: a Python program reads one line with the same texts",
     async () => {
       const echo =
         'import json,sys; lines = sys.stdin.buffer.read().split(b"\\n"); ' +
@@ -79,7 +81,7 @@ describe('hostile texts', () => {
   );
 });
 
-function splitOnce(fact: string): [string, string] {
-  const at = fact.indexOf('=');
-  return [fact.slice(0, at), fact.slice(at + 1)];
+function splitOnce(variable: string): [string, string] {
+  const at = variable.indexOf('=');
+  return [variable.slice(0, at), variable.slice(at + 1)];
 }

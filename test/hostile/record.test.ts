@@ -1,4 +1,4 @@
-/** Texts on their way into the database and onto a terminal: kept as they are, shown as what they are. */
+/** Hostile texts in the database and on a terminal: stored unchanged, printed without control characters. */
 import { describe, expect, test } from 'vitest';
 import { oneLine } from '../../src/adapters/gerrit/json-schemas.ts';
 import { openStore } from '../../src/adapters/sqlite/store.ts';
@@ -15,7 +15,7 @@ import { HOSTILE_TEXTS, inBatches } from './strings.ts';
 
 describe('hostile texts', () => {
   test(
-    'as data of patchsets: the log stores them, its hashes hold, and they cannot control a terminal',
+    'as data of patchsets: the log stores them, its hashes are valid, and they cannot control a terminal',
     LONG,
     async () => {
       const [store, scratch] = [openStore(':memory:'), openStore(':memory:')];
@@ -55,7 +55,7 @@ describe('hostile texts', () => {
   );
 });
 
-/** As an event brings it: the subject is one line for people, the rest as the stranger wrote it. */
+/** A patchset as an event delivers it: the subject is reduced to one line, all other texts are unchanged. */
 function patchsetOf(change: number, text: string): Patchset {
   const subject = oneLine(text, 1_000);
   return { ...PATCHSET, change, project: text, branch: text, topic: text, owner: text, subject };

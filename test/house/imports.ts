@@ -1,10 +1,10 @@
-/** Who may import whom, and which folder is home to which library: the table of ARCHITECTURE.md, as code. */
+/** Which folder may import which, and which folders may use which library: the table of ARCHITECTURE.md as code. */
 import { importsOf, type Source } from './source.ts';
 
-/** Every folder but machines may use these. */
+/** Every folder except machines may import these. */
 const EVERYWHERE = ['errors', 'log', 'semaphore', 'terminal-text', 'timer'].map((name) => `src/${name}.ts`);
 
-/** What others may know of the machines: domain words, and the events, effects and rows of the log. */
+/** The parts of the machines that others may import: domain types, and the events, effects and rows of the log. */
 const VOCABULARY = ['src/machines/model/', 'src/machines/protocol/'];
 
 /** The one SSH client, for Gerrit and for nodes. */
@@ -13,7 +13,7 @@ const SSH_CLIENT = 'src/adapters/ssh/client/';
 /** Logs in to an OpenStack cloud and sends it requests. */
 const OPENSTACK_SESSION = 'src/adapters/openstack/session/';
 
-/** What several adapters share. */
+/** Code that several adapters share. */
 const SHARED_ADAPTERS = [
   'src/adapters/run/',
   'src/adapters/openssh/',
@@ -23,22 +23,22 @@ const SHARED_ADAPTERS = [
   'src/adapters/timeout.ts',
 ];
 
-/** The store keeps what deduplication works on. */
+/** The store saves the data of deduplication. */
 const DEDUPLICATION = 'src/machines/trigger/deduplication.ts';
 
-/** Loads its library with the first pattern, so that the commands that need none start sooner. */
-const LOADS_ON_USE = 'src/machines/trigger/rules/regex.ts';
+/** Loads its library with the first pattern, so that commands without patterns start faster. */
+const LAZY_LOADER = 'src/machines/trigger/rules/regex.ts';
 
 /** The shape of the configuration: adapters may name it as a type only. */
 const CONFIG_SHAPE = 'src/config/config.ts';
 
-/** The command line reads the store, and asks the daemon. It starts nothing else outside of app. */
+/** The command line reads the store and sends requests to the daemon. It uses no other adapter directly. */
 const CLI_ADAPTERS = ['src/adapters/sqlite/reader.ts', 'src/adapters/control/client.ts'];
 
 const FOLDERS = ['machines', 'engine', 'adapters', 'config', 'app', 'cli', 'demo'];
 
-/** One library has one home. */
-const HOMES: Readonly<Record<string, readonly string[]>> = {
+/** The folders and files that may import a library. */
+const LIBRARY_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   xstate: ['src/machines/'],
   re2js: ['src/machines/'],
   'better-sqlite3': ['src/adapters/sqlite/'],
@@ -66,7 +66,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   commander: ['src/cli/'],
 };
 
-/** What a file may import of ours: paths, or folders that end in a slash. */
+/** The files of this repository that a file may import: paths, or folders that end in a slash. */
 function allowed(path: string, typeOnly: boolean): readonly string[] {
   const [, folder = '', name = ''] = path.split('/');
   switch (folder) {
@@ -75,22 +75,22 @@ function allowed(path: string, typeOnly: boolean): readonly string[] {
     case 'engine':
       return ['src/machines/', 'src/engine/', ...EVERYWHERE];
     case 'adapters': {
-      const room = SHARED_ADAPTERS.find((shared) => path.startsWith(shared));
-      const own = room ?? (name.endsWith('.ts') ? path : `src/adapters/${name}/`);
-      // The host key of a server is asked for by the client, which knows nothing of OpenSSH's files.
+      const sharedFolder = SHARED_ADAPTERS.find((shared) => path.startsWith(shared));
+      const own = sharedFolder ?? (name.endsWith('.ts') ? path : `src/adapters/${name}/`);
+      // The OpenSSH files get the host key of a server through the SSH client, which must not import them.
       const below =
-        room === 'src/adapters/openssh/'
+        sharedFolder === 'src/adapters/openssh/'
           ? [SSH_CLIENT]
-          : room === OPENSTACK_SESSION
+          : sharedFolder === OPENSTACK_SESSION
             ? ['src/adapters/run/', 'src/adapters/tls/']
             : [];
-      const shared = room === undefined ? SHARED_ADAPTERS : below;
+      const shared = sharedFolder === undefined ? SHARED_ADAPTERS : below;
       const store = own === 'src/adapters/sqlite/' ? [DEDUPLICATION] : [];
       const shape = typeOnly ? [CONFIG_SHAPE] : [];
       return [own, ...shared, 'src/engine/ports/', ...VOCABULARY, ...store, ...shape, ...EVERYWHERE];
     }
     case 'config':
-      // The configuration tries each pattern and template with the code that will use it.
+      // The configuration validates each pattern and template with the code that later uses it.
       return ['src/config/', ...VOCABULARY, 'src/machines/trigger/', 'src/machines/comment/', ...EVERYWHERE];
     case 'app':
       return allBut('cli', 'demo');
@@ -114,26 +114,26 @@ function allBut(...folders: readonly string[]): readonly string[] {
 }
 
 /** Files that belong to no folder, and imports that the table does not allow. */
-export function importBreaches(file: Source): string[] {
+export function importViolations(file: Source): string[] {
   const [, folder = ''] = file.path.split('/');
   if (!FOLDERS.includes(folder) && !EVERYWHERE.includes(file.path))
     return [`${file.path} belongs to no folder`];
   return importsOf(file).flatMap(({ target, typeOnly, line }) => {
-    const reason = objection(file.path, target, typeOnly);
+    const reason = reasonAgainst(file.path, target, typeOnly);
     return reason === null ? [] : [`${file.path}:${line} imports ${target}: ${reason}`];
   });
 }
 
-function objection(from: string, target: string, typeOnly: boolean): string | null {
+function reasonAgainst(from: string, target: string, typeOnly: boolean): string | null {
   if (target.startsWith('node:')) {
-    if (target === 'node:module' && from === LOADS_ON_USE) return null;
-    return from.startsWith('src/machines/') ? 'machines know nothing of the system they run on' : null;
+    if (target === 'node:module' && from === LAZY_LOADER) return null;
+    return from.startsWith('src/machines/') ? 'machines use no module of Node' : null;
   }
   if (target.startsWith('src/') || target === 'package.json') {
     const fits = (rule: string) => target === rule || (rule.endsWith('/') && target.startsWith(rule));
     return allowed(from, typeOnly).some(fits) ? null : 'not in the import table';
   }
-  const homes = HOMES[target];
-  if (homes === undefined) return 'a library without a home';
-  return homes.some((home) => from.startsWith(home)) ? null : `its home is ${homes.join(' or ')}`;
+  const users = LIBRARY_FOLDERS[target];
+  if (users === undefined) return 'no folder may use this library';
+  return users.some((user) => from.startsWith(user)) ? null : `only ${users.join(' and ')} may import it`;
 }

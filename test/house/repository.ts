@@ -17,8 +17,8 @@ interface LockFile {
   >;
 }
 
-/** Every version is one version, and the lock file holds the same. */
-export function pinBreaches(manifest: Manifest, lock: LockFile): string[] {
+/** Every dependency is pinned to one exact version, and the lock file has the same version. */
+export function pinViolations(manifest: Manifest, lock: LockFile): string[] {
   return Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }).flatMap(
     ([name, version]) => {
       if (!/^\d+\.\d+\.\d+$/.test(version)) return [`${name} ${version} is not one exact version`];
@@ -28,8 +28,8 @@ export function pinBreaches(manifest: Manifest, lock: LockFile): string[] {
   );
 }
 
-/** Every package that has an install script is named, allowed or not, and nothing else is. */
-export function scriptBreaches(manifest: Manifest, lock: LockFile): string[] {
+/** `allowScripts` lists exactly the packages that have an install script. */
+export function scriptViolations(manifest: Manifest, lock: LockFile): string[] {
   const having = Object.entries(lock.packages).filter(([, entry]) => entry.hasInstallScript === true);
   // Fine-grained file watching on macOS: npm leaves it out everywhere else.
   const names = having
@@ -39,15 +39,15 @@ export function scriptBreaches(manifest: Manifest, lock: LockFile): string[] {
   return [
     ...names
       .filter((name) => !decided.includes(name))
-      .map((name) => `${name} has an install script, and allowScripts is silent`),
+      .map((name) => `${name} has an install script, but is not in allowScripts`),
     ...decided
       .filter((name) => !names.includes(name))
-      .map((name) => `${name} is in allowScripts, and has no script`),
+      .map((name) => `${name} is in allowScripts, but has no install script`),
   ];
 }
 
 /** NNNN_what_it_does.sql, numbered from 0001 without a gap. */
-export function migrationBreaches(names: readonly string[]): string[] {
+export function migrationViolations(names: readonly string[]): string[] {
   return names.flatMap((name, index) => {
     const number = String(index + 1).padStart(4, '0');
     return new RegExp(`^${number}_[a-z0-9]+(_[a-z0-9]+)*\\.sql$`).test(name)
@@ -59,30 +59,30 @@ export function migrationBreaches(names: readonly string[]): string[] {
 /** The only file that skips tests: those that need a missing program. */
 const NEEDS = 'test/fixtures/needs.ts';
 
-/** Tests that do not run, and doubles made by a library. */
-export function testBreaches(file: Source): string[] {
-  const idle = /\b(it|test|describe|suite)(\.\w+)*\.(skip|only|todo|fails|skipIf|runIf)\b/;
+/** Tests that never run or assert nothing, mocks made by a library, and uses of sshd that do not declare it. */
+export function testViolations(file: Source): string[] {
+  const disabled = /\b(it|test|describe|suite)(\.\w+)*\.(skip|only|todo|fails|skipIf|runIf)\b/;
   const mocked = /\bvi\.\w+/;
   const lines = file.text.split('\n').flatMap((line, index) => {
-    const found = idle.exec(line) ?? mocked.exec(line);
+    const found = disabled.exec(line) ?? mocked.exec(line);
     return found === null || file.path === NEEDS ? [] : [`${file.path}:${index + 1} ${found[0]}`];
   });
   const asserts = /\b(expect|assert|fc|storyTests)\b|contracts\//.test(file.text);
-  const silent = file.path.endsWith('.test.ts') && !asserts ? [`${file.path} asserts nothing`] : [];
-  const unasked =
+  const withoutAssertion = file.path.endsWith('.test.ts') && !asserts ? [`${file.path} asserts nothing`] : [];
+  const undeclared =
     file.path.endsWith('.test.ts') && /\/sshd\.ts'/.test(file.text) && !/\bneeds\('sshd'/.test(file.text)
       ? [`${file.path} starts sshd without needs('sshd')`]
       : [];
-  return [...lines, ...silent, ...unasked];
+  return [...lines, ...withoutAssertion, ...undeclared];
 }
 
-/** Words of the place where a file was written, which mean nothing to its reader. */
-export function strayBreaches(path: string, text: string, words: readonly string[]): string[] {
+/** Paths of the environment where a file was written, which mean nothing to its readers. */
+export function environmentViolations(path: string, text: string, words: readonly string[]): string[] {
   return words.filter((word) => text.includes(word)).map((word) => `${path} mentions ${word}`);
 }
 
 /** Folders that the code map does not name, and paths in the document that do not exist. */
-export function mapBreaches(markdown: string, files: readonly string[]): string[] {
+export function mapViolations(markdown: string, files: readonly string[]): string[] {
   const named = [
     ...markdown.matchAll(
       /`((?:src|test|migrations|scripts|\.ci|bench|docs|examples|ansible)\/[A-Za-z0-9_./-]*)`/g,
@@ -100,7 +100,7 @@ export function mapBreaches(markdown: string, files: readonly string[]): string[
   ].sort();
 }
 
-/** A folder outside src is named together with what is below it. */
+/** The name of a folder outside src covers its subfolders as well. */
 function covers(name: string, folder: string): boolean {
   return name === folder || (!folder.startsWith('src/') && folder.startsWith(name)) || folder === 'src/';
 }

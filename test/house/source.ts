@@ -1,6 +1,6 @@
 /**
- * A source file as the house rules see it: its path from the root of the repository, its text, its syntax tree, and
- * everything that it imports, in whatever way. Files are found on disk, not in git, so that a new one counts at once.
+ * A source file as the house rules see it: its path from the root of the repository, its text, its syntax tree, and all
+ * its imports of any kind. Files are found on disk, not in git, so that new files are checked before they are added.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
@@ -9,8 +9,8 @@ import ts from 'typescript';
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
-/** Made by tools, or somebody's own: never part of the repository. */
-const NOT_OURS = /^(node_modules|dist|dist\.[^/]*|state|sos-ci\.yaml|\.git|\.cache)$/;
+/** Made by tools, or private files of a developer: not part of the repository. */
+const IGNORED = /^(node_modules|dist|dist\.[^/]*|state|sos-ci\.yaml|\.git|\.cache)$/;
 
 export interface Source {
   readonly path: string;
@@ -44,12 +44,12 @@ export function filesUnder(folder: string): string[] {
 function walk(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    if (NOT_OURS.test(relative(ROOT, path))) return [];
+    if (IGNORED.test(relative(ROOT, path))) return [];
     return entry.isDirectory() ? walk(path) : entry.isFile() ? [relative(ROOT, path)] : [];
   });
 }
 
-/** A file is asked about once for each file that imports it. */
+/** A cache: the imports of a file are needed once for each file that imports it. */
 const imports = new WeakMap<Source, Import[]>();
 
 /** Static and dynamic imports, re-exports, `import('x')` as a type and `require`. */
@@ -70,9 +70,9 @@ export function importsOf(file: Source): readonly Import[] {
   return found;
 }
 
-export function visit(node: ts.Node, see: (node: ts.Node) => void): void {
-  see(node);
-  node.forEachChild((child) => visit(child, see));
+export function visit(node: ts.Node, onNode: (node: ts.Node) => void): void {
+  onNode(node);
+  node.forEachChild((child) => visit(child, onNode));
 }
 
 export function lineOf(file: Source, node: ts.Node): number {
@@ -90,7 +90,7 @@ function specifierOf(node: ts.Node): string | undefined {
   return loads ? textOf(node.arguments[0]) : undefined;
 }
 
-/** An import that cannot be read here is one that no rule allows. */
+/** The specifier of an import; one that is computed at run time is replaced by a text that no rule allows. */
 function textOf(node: ts.Node | undefined): string {
   return node !== undefined && ts.isStringLiteralLike(node) ? node.text : 'computed at run time';
 }

@@ -1,4 +1,6 @@
-/** The engine asks machines: outside of src/machines no file names a machine's version, or compares a state's text. */
+/**
+ * Only files in src/machines name versions of machines or compare states; the engine calls functions of the machines.
+ */
 
 import ts from 'typescript';
 import type { StateNode } from 'xstate';
@@ -8,10 +10,10 @@ import { lineOf, type Source, visit } from './source.ts';
 const VERSION = /^(job|review|publication|stream|voting|verdicts)@\d+$/;
 const SQL_ON_STATE = /\bstate\s*(=|==|<>|!=|IS|IN|LIKE|GLOB)\s/;
 
-/** Another system's states. */
+/** Has states of Gerrit, not of machines. */
 const GERRIT = 'src/demo/gerrit/';
 
-/** Every state of every version, dotted, and the names that they are made of. */
+/** The dotted path of every state of every version, and the single names in these paths. */
 const dotted = new Set(Object.values(versions).flatMap(({ machine }) => pathsOf(machine.root)));
 const names = new Set([...dotted].flatMap((path) => path.split('.')));
 
@@ -20,14 +22,14 @@ function pathsOf(node: Pick<StateNode, 'path' | 'states'>): readonly string[] {
   return node.path.length === 0 ? inner : [node.path.join('.'), ...inner];
 }
 
-/** Literals of versions and of states in a file that may hold none. */
-export function stateBreaches(file: Source): string[] {
+/** Literals of versions and states in a file outside of src/machines. */
+export function stateViolations(file: Source): string[] {
   if (file.path.startsWith('src/machines/') || file.path.startsWith(GERRIT)) return [];
   const found: string[] = [];
   visit(file.tree, (node) => {
     const text = textOf(node);
     if (text === null) return;
-    const what = breachOf(node, text);
+    const what = violationOf(node, text);
     if (what !== null) found.push(`${file.path}:${lineOf(file, node)} ${what}: ${text}`);
   });
   return found;
@@ -39,7 +41,7 @@ function textOf(node: ts.Node): string | null {
   return ts.isTemplateHead(node) || ts.isTemplateMiddle(node) || ts.isTemplateTail(node) ? node.text : null;
 }
 
-function breachOf(node: ts.Node, text: string): string | null {
+function violationOf(node: ts.Node, text: string): string | null {
   if (VERSION.test(text)) return 'names a version of a machine';
   if (SQL_ON_STATE.test(text)) return 'queries by state';
   if (text.includes('.') && dotted.has(text)) return 'names a state';
@@ -47,12 +49,14 @@ function breachOf(node: ts.Node, text: string): string | null {
   return words.length > 0 && isComparedWithState(node) ? 'compares a state' : null;
 }
 
-/** `state === 'x'`, `job.state.startsWith('x')`, `['x'].includes(row.state)`, `/x/.test(state)`, `case 'x'` of a state. */
+/**
+ * `state === 'x'`, `job.state.startsWith('x')`, `['x'].includes(row.state)`, `/x/.test(state)`, `case 'x'` of a state.
+ */
 function isComparedWithState(node: ts.Node): boolean {
   for (let outer = node.parent; outer !== undefined && !ts.isStatement(outer); outer = outer.parent) {
-    if (ts.isCaseClause(outer)) return speaksOfState(outer.parent.parent.expression);
-    if (ts.isBinaryExpression(outer) && isComparison(outer) && speaksOfState(outer)) return true;
-    if (ts.isCallExpression(outer) && isTest(outer) && speaksOfState(outer)) return true;
+    if (ts.isCaseClause(outer)) return mentionsState(outer.parent.parent.expression);
+    if (ts.isBinaryExpression(outer) && isComparison(outer) && mentionsState(outer)) return true;
+    if (ts.isCallExpression(outer) && isTest(outer) && mentionsState(outer)) return true;
   }
   return false;
 }
@@ -68,7 +72,7 @@ function isTest({ expression }: ts.CallExpression): boolean {
   );
 }
 
-function speaksOfState(expression: ts.Node): boolean {
+function mentionsState(expression: ts.Node): boolean {
   let found = false;
   const visit = (node: ts.Node): void => {
     if (ts.isIdentifier(node) && node.text === 'state') found = true;

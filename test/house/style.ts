@@ -1,51 +1,52 @@
 /**
- * Rules for one file: its length and the length of its functions, its name, its first paragraph, and the constructs
- * that the house does without. Each rule gives its breaches as lines for people.
+ * Rules for one file: its length and the length of its functions, its name, its first comment, and constructs that this
+ * repository forbids. Each rule returns its violations as lines for people.
  */
 import { posix } from 'node:path';
 import ts from 'typescript';
 import { lineOf, type Source, visit } from './source.ts';
 
-export const LONGEST_FILE = 400;
-export const LONGEST_FUNCTION = 60;
-const SHORTEST_PARAGRAPH = 40;
+export const MAX_FILE_LINES = 400;
+export const MAX_FUNCTION_LINES = 60;
+const MIN_COMMENT_LENGTH = 40;
 
-/** Functions are measured in the program itself: the body of a `describe` is a list, not a thought. */
-export function lengthBreaches(file: Source, functionsToo: boolean): string[] {
+/** Functions are measured only in src: in tests, the body of a `describe` is a list of tests and may be long. */
+export function lengthViolations(file: Source, functionsToo: boolean): string[] {
   const lines = file.text.trimEnd().split('\n').length;
-  const tooLong = lines > LONGEST_FILE ? [`${file.path} has ${lines} lines, more than ${LONGEST_FILE}`] : [];
+  const tooLong =
+    lines > MAX_FILE_LINES ? [`${file.path} has ${lines} lines, more than ${MAX_FILE_LINES}`] : [];
   visit(file.tree, (node) => {
     if (!functionsToo || !ts.isFunctionLike(node) || !('body' in node) || node.body === undefined) return;
     const from = lineOf(file, node);
     const length = file.tree.getLineAndCharacterOfPosition(node.getEnd()).line + 2 - from;
-    if (length > LONGEST_FUNCTION)
-      tooLong.push(`${file.path}:${from} a function of ${length} lines, more than ${LONGEST_FUNCTION}`);
+    if (length > MAX_FUNCTION_LINES)
+      tooLong.push(`${file.path}:${from} a function of ${length} lines, more than ${MAX_FUNCTION_LINES}`);
   });
   return tooLong;
 }
 
-/** A name that says nothing collects everything. */
-export function nameBreaches(path: string): string[] {
+/** File names that do not describe the content, because such files collect unrelated code. */
+export function nameViolations(path: string): string[] {
   if (!/\.(ts|mjs|sh)$/.test(path)) return [];
   const vague = /(^|\/)(utils?|helpers?|common|types?|index|misc|shared|lib)(\/|\.[a-z]+$)/;
   const words = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+)*\.[a-z]+$/;
   return [
-    ...(vague.test(path) ? [`${path} is named after no one thing`] : []),
+    ...(vague.test(path) ? [`${path} has a name that does not describe its content`] : []),
     ...(words.test(posix.basename(path)) ? [] : [`${path} is not in lower case with hyphens`]),
   ];
 }
 
 /** Every file begins with its purpose. */
-export function paragraphBreaches(file: Source): string[] {
+export function paragraphViolations(file: Source): string[] {
   const text = file.text.replace(/^#!.*\n/, '');
   const comment = /^\/\*\*[\s\S]*?\*\//.exec(text)?.[0] ?? '';
-  return comment.length < SHORTEST_PARAGRAPH
-    ? [`${file.path} does not open with a paragraph about itself`]
+  return comment.length < MIN_COMMENT_LENGTH
+    ? [`${file.path} does not begin with a comment about its purpose`]
     : [];
 }
 
-/** Ways around the compiler, re-exports, and forms that the build does not carry over. */
-export function constructBreaches(file: Source): string[] {
+/** Constructs that bypass the compiler, re-exports, and expressions that a bundle does not support. */
+export function constructViolations(file: Source): string[] {
   const found = [...file.text.matchAll(/@ts-(ignore|expect-error|nocheck)/g)].map(
     (match) => `${file.path}: ${match[0]}`,
   );
@@ -65,13 +66,15 @@ function forbiddenConstruct(node: ts.Node): string | null {
   return node.name.text === 'url' ? null : `import.meta.${node.name.text}: bundles keep only import.meta.url`;
 }
 
-/** Node's own timers fire at once when they are set for more than 24.8 days; one file knows how to wait longer. */
-export function timerBreaches(file: Source): string[] {
+/**
+ * Timers of Node fire at once if set for more than 24.8 days; only src/timer.ts, which can wait longer, may set them.
+ */
+export function timerViolations(file: Source): string[] {
   if (file.path === 'src/timer.ts') return [];
   return uses(file, ['setTimeout', 'setInterval', 'globalThis.setTimeout', 'globalThis.setInterval']);
 }
 
-/** Words that bring time, chance or the outside into a file; in machines not one, in the engine only through ports. */
+/** Names that give access to time, randomness or the environment: forbidden in machines; the engine must use ports. */
 const TIMERS = ['setTimeout', 'setInterval', 'AbortSignal.timeout'];
 const OUTSIDE = [...TIMERS, 'Date', 'performance.now', 'setImmediate', 'queueMicrotask'];
 const AMBIENT = [
@@ -85,7 +88,7 @@ const AMBIENT = [
   'structuredClone',
 ];
 
-export function purityBreaches(file: Source): string[] {
+export function purityViolations(file: Source): string[] {
   if (file.path.startsWith('src/machines/'))
     return uses(file, [...OUTSIDE, ...AMBIENT, 'Math.random', 'Intl']);
   if (file.path.startsWith('src/engine/')) {
@@ -103,7 +106,9 @@ function uses(file: Source, names: readonly string[]): string[] {
   return found;
 }
 
-/** `x`, `x.y` or `new x()` where it is read as a value; not the y of x.y, a property's name or a type. */
+/**
+ * `x`, `x.y` or `new x()` if the node reads it as a value; null for the y of x.y, the name of a property, or a type.
+ */
 function readName(node: ts.Node): string | null {
   if (ts.isNewExpression(node) && node.arguments?.length === 0) return `new ${node.expression.getText()}()`;
   if (ts.isPropertyAccessExpression(node) && ts.isIdentifier(node.expression)) {

@@ -43,7 +43,7 @@ function load(job: string, { providers = NODES, more = '' } = {}) {
   });
 }
 
-/** The errors, without their lines and the directory. */
+/** The errors, without the position in the file and the directory. */
 function mistakes(...how: Parameters<typeof load>): readonly string[] {
   try {
     load(...how);
@@ -77,17 +77,17 @@ describe('secrets of a job', () => {
 
   test.each([
     [
-      'no word on who can read them',
+      'nothing declared about who can read them',
       LIST,
       'jobs.acme.secrets: can be read by every change that this job tests; declare who uploads them: add exposesSecretsTo: anyone | requireVote | authors',
     ],
     [
-      'a misspelt word',
+      'a misspelt audience',
       `${LIST}\n    exposesSecretsTo: author`,
       'jobs.acme.exposesSecretsTo: must be one of anyone, requireVote, authors, not "author"; did you mean "authors"?',
     ],
     [
-      'a word without secrets',
+      'an audience, but no secrets',
       'exposesSecretsTo: anyone',
       'jobs.acme.exposesSecretsTo: belongs to secrets; add secrets, or remove it',
     ],
@@ -97,12 +97,12 @@ describe('secrets of a job', () => {
       'jobs.acme.exposesSecretsTo: is not guaranteed: a recheck, or the end of requireVoteTimeout, starts the job without a vote; add triggers: [vote] and votes: [{label, min, by}]',
     ],
     [
-      "anybody's vote",
+      "anyone's vote",
       `${LIST}\n    exposesSecretsTo: requireVote\n    triggers: [vote]\n    votes: [{label: Code-Review, min: 1, by: '*'}]`,
       'jobs.acme.exposesSecretsTo: is not enough: anyone may cast the vote; name the voters: votes: [{by: [NAME]}]',
     ],
     [
-      'authors, but the uploader is anybody',
+      'authors, while anyone may upload',
       `${LIST}\n    exposesSecretsTo: authors\n    authors: {include: [alice]}`,
       'jobs.acme.exposesSecretsTo: is not enough: anyone may upload a change for this job; add uploaders: {include: [NAME]}; the author of a commit can be forged, the uploader cannot',
     ],
@@ -117,7 +117,7 @@ describe('secrets of a job', () => {
       'jobs.acme.secrets.0: holds a credential of this CI (a password of this file); tests could act as this CI: create a separate account',
     ],
     [
-      'two of one name',
+      'two secrets of the same name',
       'secrets: [{file: ./array}, {file: ../array}]\n    exposesSecretsTo: anyone',
       'jobs.acme.secrets.1: there are two secrets named array; rename one: they share a folder',
     ],
@@ -126,7 +126,7 @@ describe('secrets of a job', () => {
       'secrets: [{env: NOTHING}]\n    exposesSecretsTo: anyone',
       'jobs.acme.secrets.0: the environment variable NOTHING is not set; set it for the daemon, or remove the entry',
     ],
-  ])('are refused with %s', (_what, job, expected) => {
+  ])('are rejected with %s', (_what, job, expected) => {
     write('copy', `${KEY_LINE}\n`);
     const more =
       'mail: {from: ci@acme.example, to: [a@acme.example], smtp: {host: localhost, user: u, password: {file: ./smtp}}}';
@@ -140,16 +140,16 @@ describe('secrets of a job', () => {
       'clouds:\n  lab:\n    auth:\n      password: cloudy cloudy\n',
       'cloud: lab',
     ],
-  ])('are refused with the password of a cloud in %s, or the file itself', (file, text, key) => {
+  ])('are rejected if they hold the password of a cloud in %s, or are that file', (file, text, key) => {
     mkdirSync(join(dir, dirname(file)), { recursive: true });
     write(file, text);
     write('array', 'cloudy cloudy\n');
     const providers = `providers: {vm: {type: openstack, ssh: {key: ./node, user: u}, ${key}, image: a, flavor: b, networks: [{name: c}]}}`;
-    const said =
+    const problem =
       'holds a credential of this CI (the cloud of providers.vm); tests could act as this CI: create a separate account';
     for (const secret of ['./array', `./${file}`])
       expect(mistakes(`secrets: [{file: ${secret}}]\n    exposesSecretsTo: anyone`, { providers })).toContain(
-        `jobs.acme.secrets.0: ${said}`,
+        `jobs.acme.secrets.0: ${problem}`,
       );
   });
 
@@ -160,7 +160,7 @@ describe('secrets of a job', () => {
       'providers: {lab: {type: static, ssh: {key: ./node, user: u}, hosts: {a: {host: a}}}}',
       'on which processes of an earlier job may still run; add providers.lab.reset',
     ],
-  ])('are refused on %s', (_what, providers, expected) => {
+  ])('are rejected on %s', (_what, providers, expected) => {
     const found = mistakes(`${LIST}\n    exposesSecretsTo: anyone`, { providers });
     expect(found).toEqual([expect.stringContaining(expected)]);
   });

@@ -1,4 +1,4 @@
-/** A preset is replaced by ordinary keys; what is wrong with it has its place in the file. */
+/** A preset is expanded to ordinary keys; an error in a preset names its position in the file. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,30 +62,30 @@ test('show --expand prints the job with its preset expanded', async () => {
   expect(code).toBe(0);
 });
 
-test('what show --expand prints means the same', () => {
+test('the output of show --expand is an equivalent configuration', () => {
   const { out } = show(FULL, { expand: true });
   const short = loadConfig(file).jobs;
   writeFileSync(file, `${HEAD}${out}`);
   expect(loadConfig(file).jobs).toEqual(short);
 });
 
-test('show prints the job as it is written', () => {
+test('show prints the job as the file has it', () => {
   expect(show(FULL, {}).out).toContain('preset: devstack-tempest\n');
   expect(JSON.parse(show(FULL, { json: true }).out)).toMatchObject({ preset: 'devstack-tempest' });
 });
 
-test('show names the jobs that there are', () => {
+test('show rejects a job that does not exist', () => {
   writeFileSync(file, FULL);
   expect(() => configShowCommand(fakeIo(), file, 'acme', {})).toThrow('has no job acme');
 });
 
-test('a short preset is enough', () => {
+test('a preset needs only a project', () => {
   const { out } = show(`${HEAD}jobs: {acme-iscsi: {preset: devstack-tempest, project: p}}`, { expand: true });
   expect(out).toContain('playbook: sos_ci.openstack.stacking\n');
   expect(out).toContain('format: subunit\n');
 });
 
-test('each mistake has its line', () => {
+test('each error names its position', () => {
   expect(
     mistakes(`${HEAD}jobs:
   a:

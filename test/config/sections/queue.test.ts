@@ -1,4 +1,4 @@
-/** The keys of the queue: meaning, defaults, and limits without effect. */
+/** The keys of the queue: meaning, defaults, and limits that would have no effect. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,7 +40,7 @@ test('by default projects take turns, a recheck has a head start, and newer patc
   expect(config.triggers.supersede).toBe('running');
 });
 
-test('with all of them', () => {
+test('all keys together', () => {
   const config = load(
     `projects:
   openstack/cinder: {concurrency: 2, priority: 1h}

@@ -65,6 +65,6 @@ test.each([
     'file: "../a" leads out of the work tree; name it relative to the work tree, without ..',
   ],
   ['{format: subunit, file: a, expected: 0}', 'expected: must be from 1 to 1000000, not 0'],
-])('%s is refused', (text, expected) => {
+])('%s is rejected', (text, expected) => {
   expect(mistake(text)).toBe(expected);
 });

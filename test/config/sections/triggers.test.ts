@@ -29,7 +29,7 @@ function job(keys: string, top = '') {
   ).jobs;
   return rules;
 }
-/** Without file and line. */
+/** The errors, without file and line. */
 function mistakes(jobs: string, top = ''): readonly string[] {
   try {
     load(jobs, top);
