@@ -24,7 +24,7 @@ describe('an idle daemon', () => {
     expect(collected).toBe(1);
   });
 
-  it('really frees unreachable objects', async () => {
+  it('frees unreachable objects', async () => {
     const garbage = new WeakRef(new Array(1_000).fill('x'));
     await collectGarbage();
     expect(garbage.deref()).toBeUndefined();

@@ -80,7 +80,8 @@ class CommandSetup {
   }
 }
 
-describe('on the examples', () => providerContract('command, with the pool of the examples', start));
+describe('with the pool of the examples', () =>
+  providerContract('command, with the pool of the examples', start));
 
 async function start() {
   const setup = new CommandSetup();

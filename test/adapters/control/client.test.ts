@@ -50,7 +50,7 @@ test('no daemon: the error says so, and how to start one', async () => {
   await expect(ask()).rejects.toMatchObject(none);
 });
 
-test('a socket that belongs to another user', async () => {
+test('a socket of another user: the error says so', async () => {
   await listening(() => {});
   chmodSync(join(folder, 'control.sock'), 0);
   const request = ask(200);
@@ -72,7 +72,7 @@ test('accepts a timeout of a month', async () => {
   });
 });
 
-test('a daemon that closes the connection', async () => {
+test('a daemon that closes the connection is reported', async () => {
   await listening((socket) => socket.destroy());
   await expect(ask()).rejects.toMatchObject(
     errorWith('the daemon exited before it answered', /sos-ci status/),
@@ -84,12 +84,12 @@ test.each([
   ['{"ok":true}\n'],
   ['{"ok":true,"result":{"pid":"42","version":"1"}}\n'],
   ['{"ok":false}\n'],
-])('an invalid answer: %j', async (text) => {
+])('an invalid answer is reported: %j', async (text) => {
   await listening((socket) => socket.end(text));
   await expect(ask()).rejects.toMatchObject(errorWith('the answer cannot be parsed', /same release/));
 });
 
-test('an endless answer', async () => {
+test('an endless answer is cut off', async () => {
   await listening((socket) => {
     const more = () => {
       while (socket.writable && socket.write('x'.repeat(65_536)));

@@ -52,7 +52,7 @@ const inCache = (project: string, ...argv: string[]) =>
   fixture.git(cache.project(project).directory, ...argv);
 
 describe('a merge', () => {
-  it('shows what only the branch and the patch together contain', async () => {
+  it('contains the changes of both the branch and the patch', async () => {
     const patchset = fixture.upload(CINDER, { a: 'patched\n' });
     fixture.land(CINDER, { b: 'moved on\n' });
     const [tree] = await trees(patchset);
@@ -145,7 +145,7 @@ describe('a ref that Gerrit does not have', () => {
     expect(cache.project(CINDER).generation).toBe(generation);
   });
 
-  it('or that is a different commit is refused', async () => {
+  it('with a different commit is refused', async () => {
     const [one, two] = [fixture.upload(CINDER, { a: 'x\n' }), fixture.upload(CINDER, { a: 'y\n' })];
     const mixed = { ...one, revision: two.revision };
     await expect(merge(mixed)).rejects.toMatchObject({ retryable: false });

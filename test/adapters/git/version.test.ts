@@ -21,13 +21,13 @@ test.each([
   ['git version 3.0.rc1', true],
   ['git version 1.99 (Vendor 9.9)', false],
   ['something else', false],
-])('%s', async (says, enough) => {
+])('reads %s', async (says, enough) => {
   writeFileSync(join(dir, 'git'), `#!/bin/sh\necho '${says}'\n`, { mode: 0o755 });
   process.env.PATH = `${dir}:${PATH}`;
   expect(await gitVersion(NEVER)).toEqual({ text: says, enough, needed: '2.38' });
 });
 
-test('no git at all', async () => {
+test('reports missing git', async () => {
   process.env.PATH = dir;
   await expect(gitVersion(NEVER)).rejects.toThrow('the program git is not installed');
 });

@@ -54,7 +54,7 @@ describe('a process that hides', () => {
     expect([group === '', existsSync(group)]).toEqual([false, false]);
   });
 
-  it('does not exist: the cgroup is removed with the command', async (context) => {
+  it('without one, the cgroup is removed with the command', async (context) => {
     await needCgroups(context);
     const request = await scratch.script('sed -n s/^0:://p /proc/self/cgroup');
     await (await scratch.runner().start(request, NEVER)).ended;

@@ -46,7 +46,7 @@ describe('processes', () => {
   const found = async (membership: Parameters<typeof findProcesses>[0]) =>
     (await findProcesses(membership)).map(({ pid }) => pid);
 
-  it('finds the whole marker only', async () => {
+  it('matches only the complete marker', async () => {
     const [name, value] = marker.split('=') as [string, string];
     const pid = await start(['sleep', FOR_EVER], { A: 'b', [name]: value });
     await start(['sleep', FOR_EVER], { [name]: `${value}0` });

@@ -96,7 +96,7 @@ describe('stop', () => {
     await noProcessLeft();
   });
 
-  it('does not wait forever for a stopped runner', async () => {
+  it('does not wait forever for a suspended runner', async () => {
     const { request, handle } = await started(STUBBORN);
     for (const pid of [handle.pid, await guardOf(request)]) kill(pid, 'SIGSTOP');
     await scratch.runner({ graceMs: 300, killTimeoutMs: 1_000 }).stop(request.run, NEVER);

@@ -158,7 +158,7 @@ describe('failures', () => {
     expect(await refusal(smtpMailer.send(mail, NEVER))).toMatchObject({ retryable: true });
   });
 
-  test('no listener', async () => {
+  test('no listener: retryable', async () => {
     const smtpMailer = await mailer({});
     await sink.close();
     expect(await refusal(smtpMailer.send(mail, NEVER))).toMatchObject({
@@ -182,7 +182,7 @@ describe('failures', () => {
     expect(sink.mails).toEqual([]);
   });
 
-  test('unreadable certificates', async () => {
+  test('reports unreadable certificates', async () => {
     const smtpMailer = await mailer({}, { caFile: '/nonexistent/ca.pem' });
     expect(await refusal(smtpMailer.send(mail, NEVER))).toMatchObject({ operation: 'read certificates' });
   });

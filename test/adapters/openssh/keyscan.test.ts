@@ -24,7 +24,7 @@ test('returns the host key of the server, and offers no key of ours', async () =
   }
 });
 
-test('no listener, a silent server, and an abort', async () => {
+test('fails without a listener, with a silent server, and on abort', async () => {
   const silent = createServer((socket) => socket.resume());
   const port = await new Promise<number>((resolve) => {
     silent.listen(0, '127.0.0.1', () => resolve((silent.address() as { port: number }).port));

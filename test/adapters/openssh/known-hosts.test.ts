@@ -63,7 +63,7 @@ describe('findKnownHost', () => {
     expect(types(`${'*a'.repeat(2_000)} ${ed}`, 'a'.repeat(250), 22)).toEqual([]);
   });
 
-  test('a missing file knows no hosts, a directory is an error with a hint', async () => {
+  test('finds no host in a missing file, and reports a directory with a hint', async () => {
     expect((await readKnownHost(`${site.directory}/none`, 'h', 22)).keys).toEqual([]);
     await expect(readKnownHost(site.directory, 'h', 22)).rejects.toMatchObject({
       operation: 'read known_hosts',
@@ -93,7 +93,7 @@ describe('judgeHostKey', () => {
     expect(hostKeyAlgorithms(find(''))).toEqual([]);
   });
 
-  test('known, changed, unknown, revoked', () => {
+  test('distinguishes known, changed, unknown and revoked keys', () => {
     expect(judgeHostKey(known, blobOf(ed))).toBe('known');
     expect(judgeHostKey(known, blobOf(keys.account.public))).toBe('changed');
     expect(judgeHostKey(known, blobOf(keys.otherEd25519.public))).toBe('revoked');

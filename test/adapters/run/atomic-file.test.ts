@@ -47,7 +47,7 @@ test('a file that is being written is left alone, even if its target is removed 
   expect(readdirSync(directory)).toEqual(['node-1']);
 });
 
-test('a missing file is a success', async () => {
+test('removing a missing file succeeds', async () => {
   await removeWithTemporaries(join(directory, 'nowhere', 'node-1'));
   expect(readdirSync(directory)).toEqual([]);
 });

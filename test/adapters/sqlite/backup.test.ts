@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => folder.remove());
 
-test('of a database that another process writes to: complete, and verify passes', {
+test('copies a database completely while another process writes to it', {
   timeout: 120_000,
 }, async () => {
   const other = await program.start('write', file);
@@ -40,13 +40,13 @@ test('of a database that another process writes to: complete, and verify passes'
   expect(readdirSync(folder.path).filter((name) => name.includes('.part'))).toEqual([]);
 });
 
-test('is readable by its owner only', async () => {
+test('creates a copy that only its owner can read', async () => {
   openStore(file).close();
   await backupStore(file, target, () => {});
   expect((statSync(target).mode & 0o777).toString(8)).toBe('600');
 });
 
-test('writes between its steps do not restart it', { timeout: 60_000 }, async () => {
+test('is not restarted by writes between its steps', { timeout: 60_000 }, async () => {
   const store = openStore(file);
   const { database } = store as unknown as { readonly database: import('better-sqlite3').Database };
   // More pages than one step copies.

@@ -32,7 +32,7 @@ test('a second daemon is refused, with the pid and start time of the first', asy
   await other.kill();
 });
 
-test('one process cannot take it twice either, and can release it', () => {
+test('one process cannot take the lock twice, and can release it', () => {
   const lock = takeLock(file, STARTED);
   expect(() => takeLock(file, STARTED)).toThrow(`pid ${process.pid}`);
   lock.release();
@@ -48,7 +48,7 @@ test('the lock of a killed process is taken over at once', async () => {
   lock.release();
 });
 
-test('of several concurrent starts exactly one gets it', {
+test('exactly one of several concurrent starts gets the lock', {
   timeout: 120_000,
 }, async () => {
   const others = await Promise.all([1, 2, 3, 4, 5, 6].map(() => program.start('lock', file)));
@@ -77,7 +77,7 @@ test('the last holder is shown only while it lives', async () => {
   await other.kill();
 });
 
-test('a missing folder, and a file that is not a lock', () => {
+test('reports a missing folder, and a file that is not a lock', () => {
   expect(() => takeLock(join(folder.path, 'no', 'daemon.lock'), 1)).toThrow(
     expect.objectContaining({ name: 'OperationError', hint: 'check that stateDir exists and is writable' }),
   );
@@ -87,7 +87,7 @@ test('a missing folder, and a file that is not a lock', () => {
   );
 });
 
-test('start time of a process', () => {
+test('reads the start time of a process', () => {
   expect(processStartTicks(process.pid)).toBeGreaterThan(0);
   expect(processStartTicks(2 ** 22 + 1)).toBe(0);
 });

@@ -26,12 +26,12 @@ const versionOf = (path: string) => {
   return version;
 };
 
-test('a fresh database gets everything', () => {
+test('migrates a new database to the current schema', () => {
   openStore(file).close();
   expect(versionOf(file)).toBe(NEWEST);
 });
 
-test('an up-to-date one is unchanged', async () => {
+test('does not change an up-to-date database', async () => {
   const store = openStore(file);
   await addJobs(store, 1);
   const rows = [...store.log()];
@@ -52,7 +52,7 @@ function later(...extra: readonly string[]): string {
   return migrations;
 }
 
-test('an older one gets the missing migrations, in order', () => {
+test('applies the missing migrations to an older database, in order', () => {
   const database = openWritable(file);
   migrate(database);
   const migrations = later(
@@ -69,7 +69,7 @@ test('an older one gets the missing migrations, in order', () => {
   database.close();
 });
 
-test('a newer one is refused with both versions, by the daemon and by readers', () => {
+test('refuses a newer database with both versions, for the daemon and for readers', () => {
   openStore(file).close();
   const database = openWritable(file);
   database.pragma(`user_version = ${NEWEST + 1}`);

@@ -32,7 +32,7 @@ const othersSee = (): Readonly<Record<string, number>> => {
   }
 };
 
-test('the next append includes them, each once', async () => {
+test('writes the counts with the next append, once', async () => {
   store.count('patchset-created', 2);
   store.count('patchset-created', 1);
   expect(othersSee()).toEqual({});
@@ -42,7 +42,7 @@ test('the next append includes them, each once', async () => {
   expect(othersSee()).toEqual({ 'patchset-created': 3 });
 });
 
-test('an append that is refused leaves them to the next one', async () => {
+test('keeps the counts for the next append if one is refused', async () => {
   const append = store.append.bind(store);
   let batch: readonly LogEntry[] = [];
   store.append = (appends) => {
@@ -57,7 +57,7 @@ test('an append that is refused leaves them to the next one', async () => {
   expect(othersSee()).toEqual({ 'comment-added': 1 });
 });
 
-test('without an append they are written after a delay, and on close', async () => {
+test('writes the counts without an append after a delay, and on close', async () => {
   store.count('ref-updated', 1);
   await expect.poll(othersSee, { timeout: 20_000 }).toEqual({ 'ref-updated': 1 });
   store.count('ref-updated', 1);

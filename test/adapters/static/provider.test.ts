@@ -109,7 +109,7 @@ describe('a leased host', () => {
     expect(setup.disk('a')).not.toContain(server.id);
   });
 
-  it('refuses to guess when a lease cannot be read', async () => {
+  it('reports a lease that cannot be read', async () => {
     const provider = setup.provider();
     await provider.create(serverRequest(), signal);
     writeFileSync(join(setup.scratch.stateDir, 'leases', 'lab', 'a.json'), '{"host":');

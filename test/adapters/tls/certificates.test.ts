@@ -7,13 +7,13 @@ import { readCertificates } from '../../../src/adapters/tls/certificates.ts';
 const folder = mkdtempSync(join(tmpdir(), 'sos-ci-tls-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test('the text of the file', async () => {
+test('reads the text of the file', async () => {
   const file = join(folder, 'ca.pem');
   writeFileSync(file, '-----BEGIN CERTIFICATE-----\n');
   expect(await readCertificates(file, 'mail.smtp.caFile')).toBe('-----BEGIN CERTIFICATE-----\n');
 });
 
-test('a missing file: not retryable, and which key to correct', async () => {
+test('reports a missing file as not retryable, with the key to correct', async () => {
   const file = join(folder, 'missing.pem');
   await expect(readCertificates(file, 'gerrit.rest.caFile')).rejects.toMatchObject({
     name: 'OperationError',

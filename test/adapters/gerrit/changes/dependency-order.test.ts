@@ -37,7 +37,7 @@ describe('dependencies', () => {
     expect(order({ 1: { needs: [2, 3] }, 2: { needs: [3] }, 3: {} })).toEqual([3, 2]);
   });
 
-  it('of the commits below count too, and those commits only when they are named', () => {
+  it('include those of parent commits, but parent commits only if they are named', () => {
     expect(order({ 1: { parents: [2] }, 2: { needs: [3] }, 3: {} })).toEqual([3]);
     expect(order({ 1: { parents: [2], needs: [2] }, 2: { parents: [4] }, 4: { needs: [3] }, 3: {} })).toEqual(
       [3, 2],

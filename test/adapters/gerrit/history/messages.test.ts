@@ -90,7 +90,7 @@ describe('ignored messages', () => {
       ({ text, kind, moot: is }) => `${kind === 'comment' ? text.slice(14) : kind} ${is}`,
     );
 
-  test('are those from while the change was abandoned', () => {
+  test('include those while the change was abandoned', () => {
     expect(
       moot(
         ['dev', 'Patch Set 1:\n\nbefore'],
@@ -102,7 +102,7 @@ describe('ignored messages', () => {
     ).toEqual(['before false', 'meanwhile true', 'restored false', 'after false']);
   });
 
-  test('are those from before the change was shown', () => {
+  test('include those before the change was shown', () => {
     expect(
       moot(
         ['dev', 'Patch Set 1:\n\nbefore'],

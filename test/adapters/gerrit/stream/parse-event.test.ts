@@ -43,7 +43,7 @@ describe('events of real servers', () => {
     });
   });
 
-  test('a complete patchset', () => {
+  test('parses a complete patchset', () => {
     expect(event(created)).toEqual({
       type: 'patchset-created',
       at: 1795354825000,
@@ -69,7 +69,7 @@ describe('events of real servers', () => {
     });
   });
 
-  test('a comment with the votes that were cast and those that are only repeated', () => {
+  test('parses a comment with new and repeated votes', () => {
     expect(event(comment)).toMatchObject({
       type: 'comment-added',
       comment: comment.comment,
@@ -81,7 +81,7 @@ describe('events of real servers', () => {
     });
   });
 
-  test('work in progress and private', () => {
+  test('parses work in progress and private', () => {
     const result = on({ ...created, change: { ...change, wip: true, private: true } });
     expect([result.wip, result.private]).toEqual([true, true]);
   });

@@ -163,7 +163,7 @@ describe('a request without an answer', () => {
     expect(error).toMatchObject({ sent: true, message: 'no answer within 200ms' });
   });
 
-  test('halfway', async () => {
+  test('with half an answer may have been sent', async () => {
     server.answer = ({ response, cut }) => {
       response.writeHead(200, { 'content-length': 100 });
       response.write('half', () => cut());
@@ -171,7 +171,7 @@ describe('a request without an answer', () => {
     expect(await failure(client().request(post(), NEVER))).toMatchObject({ sent: true, retryable: true });
   });
 
-  test('endless', async () => {
+  test('with an endless answer is not retryable', async () => {
     server.answer = ({ response }) => response.end('x'.repeat(2_000));
     const error = await failure(client({ answerLimitBytes: 1_000 }).request(get(), NEVER));
     expect(error).toMatchObject({
