@@ -138,6 +138,7 @@ export class Daemon implements RunningDaemon {
         store: this.store,
         alarms: adapters.alarms,
         log,
+        hide: adapters.hide,
         deployment,
         clock: systemClock,
         callTimeoutMs: config.limits.sweepTimeoutMs,

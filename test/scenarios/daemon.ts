@@ -125,6 +125,7 @@ export class Daemon {
         store,
         alarms: adapters.alarms,
         log,
+        hide: adapters.hide,
         deployment: DEPLOYMENT,
         clock,
         callTimeoutMs: 300_000,

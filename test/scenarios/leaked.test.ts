@@ -83,6 +83,7 @@ test('on a real disk its runs and its evidence are removed, and those of other j
     store: ci.store,
     alarms: ci.alarms,
     log: ci.log,
+    hide: (text: string) => text,
     deployment: DEPLOYMENT,
     clock: ci.clock,
     callTimeoutMs: 60_000,

@@ -9,7 +9,7 @@ import type { Log } from '../../log.ts';
 import { publicationOf } from '../../machines/job/publication.ts';
 import type { Alarm } from '../../machines/model/alarm.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
-import type { Alarms, Clock, Evidence, Merger, OwnedServer, Provider } from '../ports/adapters.ts';
+import type { Adapters, Alarms, Clock, Evidence, Merger, OwnedServer, Provider } from '../ports/adapters.ts';
 import type { OutboxEntry, Store } from '../ports/store.ts';
 
 export interface SweepOptions {
@@ -19,6 +19,8 @@ export interface SweepOptions {
   readonly store: Store;
   readonly alarms: Alarms;
   readonly log: Log;
+  /** Removes secrets from the messages of providers. */
+  readonly hide: Adapters['hide'];
   readonly deployment: string;
   readonly clock: Clock;
   /** Timeout of one provider call: a hanging call must not stop all later sweeps. */
@@ -86,7 +88,8 @@ export class Sweep {
     } catch (thrown) {
       if (!(thrown instanceof OperationError)) throw thrown;
       if (this.stopping.signal.aborted) return false;
-      this.options.log.warn({ part, hint: thrown.hint }, `sweep: ${errorText(thrown)}`);
+      const { log, hide } = this.options;
+      log.warn({ part, hint: thrown.hint }, `sweep: ${hide(errorText(thrown))}`);
       return false;
     }
   }

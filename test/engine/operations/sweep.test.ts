@@ -24,6 +24,7 @@ beforeEach(async () => {
     store: ci.store,
     alarms: ci.alarms,
     log: ci.log,
+    hide: (text: string) => text,
     deployment: DEPLOYMENT,
     clock: ci.clock,
     callTimeoutMs: 60_000,

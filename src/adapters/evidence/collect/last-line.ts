@@ -1,12 +1,13 @@
 /**
- * The last line that a stage printed, for a review comment. Secrets are removed first. When a secret may have been cut
- * in half, it returns no line.
+ * The last line that a stage printed, for a review comment. Secrets are removed first, also those that nobody named and that
+ * the end of the log shows with their key. When a secret may have been cut in half, it returns no line.
  */
 import { Directory, errorCode } from '../files/dir-handle.ts';
+import { secretsIn } from '../redact/found-secrets.ts';
 import type { SecretSet } from '../redact/redact.ts';
 
-/** How much of the end of the log is read. */
-const TAIL_BYTES = 16 * 1024;
+/** How much of the end of the log is read. A secret may be shown with its key long before the last line. */
+const TAIL_BYTES = 256 * 1024;
 /** The maximum length of the line in characters. */
 const LINE_LIMIT = 200;
 /** Control sequences, which a terminal does not show, and the runner's own notes in the log. */
@@ -20,7 +21,7 @@ const RUNNER_NOTE = /^\[sos-ci: /;
 export async function lastLine(runs: string, stage: string, secrets: SecretSet): Promise<string | null> {
   try {
     const tail = await readTail(runs, stage);
-    return tail === null ? null : lastOf(secrets.text(tail));
+    return tail === null ? null : lastOf(secrets.with(secretsIn(tail)).text(tail));
   } catch (error) {
     if (errorCode(error) === '') throw error;
     return null;

@@ -44,20 +44,46 @@ const MAX_KEY_LINES = 200;
 const NO_SECRET =
   /^(?:none|null|true|false|yes|no|\d{1,5}|\*+|x+|\$.*|<.*>|%\(.*|\{\{.*|\[redacted\].*|keep-alive|close|password|secret|token)$/i;
 
+/**
+ * The secrets in a short text, such as a message of a program. A plain word in the middle of a line is prose and stays:
+ * `check the password: it has ended`.
+ */
+export function secretsIn(text: string): ReadonlySet<string> {
+  const finder = new SecretFinder(false);
+  finder.searchText('', text);
+  return finder.values;
+}
+
 export class SecretFinder implements FoundSecrets {
   readonly values = new Set<string>();
   readonly keys = new Map<string, Set<string>>();
   isFull = false;
+  readonly #prose: boolean;
+
+  /** @param prose whether a plain word after a key in the middle of a line is removed, with its key */
+  constructor(prose = true) {
+    this.#prose = prose;
+  }
+
+  searchText(path: string, text: string): void {
+    const lines = this.#linesOf(path);
+    lines.push(Buffer.from(text, 'utf8').toString('latin1'));
+    lines.end();
+  }
 
   /** Searches one file. Bytes are read as Latin-1, so a value in UTF-8 is converted at the end. */
   async search(path: string, chunks: AsyncIterable<Buffer>): Promise<void> {
-    const lines = new LineSplitter((line) => this.#line(path, line));
-    this.#keyLinesLeft = 0;
+    const lines = this.#linesOf(path);
     for await (const chunk of chunks) lines.push(chunk.toString('latin1'));
     lines.end();
   }
 
   #keyLinesLeft = 0;
+
+  #linesOf(path: string): LineSplitter {
+    this.#keyLinesLeft = 0;
+    return new LineSplitter((line) => this.#line(path, line));
+  }
 
   #line(path: string, line: string): void {
     this.#privateKey(path, line);
@@ -83,7 +109,9 @@ export class SecretFinder implements FoundSecrets {
     if (value === '' || NO_SECRET.test(value)) return;
     if (/(?:connection|transport_url)$/i.test(key) && !value.includes('://')) return;
     // In the middle of a line a plain word may be prose: `password: authentication failed`.
-    const isOwn = value.length >= MIN_ALONE && (isAlone || /[^a-z]/i.test(value) || /[a-z][A-Z]/.test(value));
+    const isProse = !isAlone && !/[^a-z]/i.test(value) && !/[a-z][A-Z]/.test(value);
+    const isOwn = value.length >= MIN_ALONE && !isProse;
+    if (isProse && !this.#prose) return;
     this.#add(path, key, isOwn ? value : text);
   }
 

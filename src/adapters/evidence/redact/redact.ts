@@ -5,6 +5,7 @@
  * binary files are unchanged except for the secrets in them.
  */
 import type { SecretValues } from '../../../log.ts';
+import { secretsIn } from './found-secrets.ts';
 import { secretForms } from './secret-encodings.ts';
 
 /** The mark that replaces a secret. */
@@ -95,10 +96,10 @@ export function current(secrets: SecretValues): () => SecretSet {
   };
 }
 
-/** Removes the secrets from short texts, in all the forms that evidence is searched for. */
+/** Removes these secrets, in all the forms that evidence is searched for, and those that nobody named, from short texts. */
 export function hider(secrets: SecretValues): (text: string) => string {
   const set = current(secrets);
-  return (text) => set().text(text);
+  return (text) => set().with(secretsIn(text)).text(text);
 }
 
 /** Redacts one stream. */

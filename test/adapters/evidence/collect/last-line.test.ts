@@ -33,6 +33,12 @@ describe('the last line', () => {
       'login --password "[redacted]" failed',
     ],
     ['with a secret at its end', 'the password is correct horse battery', 'the password is [redacted]'],
+    ['with a secret that nobody named', 'san_password = k3fjw8s9\n', 'san_password = [redacted]'],
+    [
+      'with a secret that only an earlier line names',
+      `+ export OS_PASSWORD=k3fjw8s9\n${'x\n'.repeat(20_000)}curl -u admin k3fjw8s9: refused\n`,
+      'curl -u admin [redacted]: refused',
+    ],
     ['of a long log', `${'x\n'.repeat(100_000)}the end\n`, 'the end'],
     ['that is long', 'y'.repeat(10_000), `${'y'.repeat(197)}...`],
   ])('%s', async (_, log, line) => {
@@ -44,7 +50,7 @@ describe('the last line', () => {
     ['a log of empty lines', '\n \n'],
     [
       'a last line too long to read from its start, because it may contain part of a secret',
-      `x\n${'y'.repeat(20_000)}`,
+      `x\n${'y'.repeat(300_000)}`,
     ],
   ])('is unknown for %s', async (_, log) => {
     expect(await lastLineOf(log)).toBeNull();

@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { REDACTED, Redactor, SecretSet } from '../../../../src/adapters/evidence/redact/redact.ts';
+import { hider, REDACTED, Redactor, SecretSet } from '../../../../src/adapters/evidence/redact/redact.ts';
 import { secretForms } from '../../../../src/adapters/evidence/redact/secret-encodings.ts';
 import { runs } from '../../../fixtures/effort.ts';
 
@@ -163,3 +163,33 @@ function byDefinition(text: Buffer, secrets: readonly string[]): Buffer {
   }
   return Buffer.concat(out);
 }
+
+describe('short texts', () => {
+  const hide = hider({ values: ['hunter22'] });
+
+  test.each([
+    ['a configured secret', 'login with hunter22 failed', 'login with [redacted] failed'],
+    ['the value of a key', 'refused: san_password=k3fjw8s9 (403)', 'refused: san_password=[redacted] (403)'],
+    [
+      'a password in a URL',
+      'clone https://ci:s3same@git/x failed',
+      'clone https://ci:[redacted]@git/x failed',
+    ],
+    [
+      'a value wherever it occurs again',
+      'got "token": "abcdef123456" for /abcdef123456/x',
+      'got "token": "[redacted]" for /[redacted]/x',
+    ],
+    ['a short value with its key', 'set admin_password=abc1 first', 'set [redacted] first'],
+    [
+      'prose stays',
+      'check gerrit.rest.password: it is the HTTP password',
+      'check gerrit.rest.password: it is the HTTP password',
+    ],
+    [
+      'nothing else is changed',
+      'test_login[id-1]: expected 200, got 401',
+      'test_login[id-1]: expected 200, got 401',
+    ],
+  ])('%s', (_name, text, hidden) => expect(hide(text)).toBe(hidden));
+});
