@@ -5,6 +5,7 @@
 import { systemClock } from '../adapters/clock/system.ts';
 import { LocalProvider } from '../adapters/local/provider.ts';
 import { OpenStackProvider } from '../adapters/openstack/provider.ts';
+import { writeConsole } from '../adapters/run/run-directory.ts';
 import { NodeMaintenance } from '../adapters/ssh/node-maintenance.ts';
 import { NodePool } from '../adapters/ssh/node-pool.ts';
 import { StaticProvider } from '../adapters/static/provider.ts';
@@ -15,7 +16,7 @@ import {
   type ReportCapacity,
 } from '../engine/operations/provider-registry.ts';
 import type { Alarms, Provider } from '../engine/ports/adapters.ts';
-import { assertNever } from '../machines/model/domain.ts';
+import { assertNever, type Ownership } from '../machines/model/domain.ts';
 import type { Wrappers } from './build-adapters.ts';
 import { createCommandProvider } from './command-provider.ts';
 import { openStackSession } from './openstack-session.ts';
@@ -64,7 +65,9 @@ export function buildProviders(
         const session = openStackSession(provider);
         const access = maintenance;
         const clock = systemClock;
-        return new OpenStackProvider({ config: provider, session, access, clock, onStep, onCapacity });
+        const keepConsole = (owner: Ownership, text: string) => writeConsole(stateDir, owner, text);
+        const options = { config: provider, session, access, clock, onStep, onCapacity, keepConsole };
+        return new OpenStackProvider(options);
       }
       default:
         return assertNever(type);

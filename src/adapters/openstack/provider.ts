@@ -5,7 +5,7 @@
 import type { OpenStackProviderConfig } from '../../config/config.ts';
 import type { Clock, EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
 import { AbortedError, OperationError, throwIfAborted } from '../../errors.ts';
-import type { Server } from '../../machines/model/domain.ts';
+import type { Ownership, Server } from '../../machines/model/domain.ts';
 import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { readPublicKey } from '../openssh/key-file.ts';
@@ -30,6 +30,8 @@ export interface OpenStackProviderOptions {
   readonly clock: Clock;
   /** Called while a server boots, with each step that succeeded. */
   readonly onStep?: (step: string) => void;
+  /** Called with the whole console of a server that was not ready in time. */
+  readonly keepConsole?: (owner: Ownership, log: string) => Promise<void>;
   /**
    * Called with the number of servers that the quotas allow, ours included, and why. Returns false to stop the reports.
    */
@@ -39,6 +41,7 @@ export interface OpenStackProviderOptions {
 /** The address of a server that was never ready. The domain is reserved and never resolves. */
 const NO_HOST = 'none.invalid';
 const NO_USER = 'nobody';
+/** Enough for the host keys. Nova returns the last lines; without a number, all that it keeps. */
 const CONSOLE_LINES = 200;
 const MAX_CONSOLE_QUOTE = 300;
 /** How often Nova is queried whether the server still runs, while we wait for the node. */
@@ -58,11 +61,13 @@ export class OpenStackProvider implements Provider {
   readonly #access: BootAccess;
   readonly #clock: Clock;
   readonly #onStep: (step: string) => void;
+  readonly #keepConsole: (owner: Ownership, log: string) => Promise<void>;
   readonly #quota: QuotaWatch | null;
   /** The deployment of our servers; known from the first call on. */
   #deployment: string | null = null;
 
-  constructor({ config, session, access, clock, onStep = () => {}, onCapacity }: OpenStackProviderOptions) {
+  constructor(options: OpenStackProviderOptions) {
+    const { config, session, access, clock, onStep = () => {}, onCapacity } = options;
     this.name = config.name;
     this.slots = config.slots;
     this.#config = config;
@@ -70,6 +75,7 @@ export class OpenStackProvider implements Provider {
     this.#access = access;
     this.#clock = clock;
     this.#onStep = onStep;
+    this.#keepConsole = options.keepConsole ?? (async () => {});
     const read = () => this.#readQuota();
     this.#quota = onCapacity === undefined ? null : new QuotaWatch({ read, changed: onCapacity });
     void this.#quota?.check();
@@ -100,7 +106,9 @@ export class OpenStackProvider implements Provider {
       return server;
     } catch (error) {
       if (!(error instanceof OperationError) || error instanceof AbortedError) throw error;
-      throw withConsole(error, await this.#console(server.id, signal));
+      const log = await this.#console(server.id, signal);
+      if (log !== '') await this.#keepConsole(owner, log);
+      throw withConsole(error, log);
     }
   }
 
@@ -215,7 +223,7 @@ export class OpenStackProvider implements Provider {
 
   /** Resolves to whether the console shows a host key. */
   async #pinFromConsole(server: Server, signal: AbortSignal): Promise<boolean> {
-    const hostKey = hostKeyIn(await this.#console(server.id, signal));
+    const hostKey = hostKeyIn(await this.#console(server.id, signal, CONSOLE_LINES));
     if (hostKey !== null) await this.#access.pin(server, hostKey);
     return hostKey !== null;
   }
@@ -255,9 +263,9 @@ export class OpenStackProvider implements Provider {
     }
   }
 
-  /** Empty when the cloud has no console output yet, or refuses the request. */
-  async #console(id: string, signal: AbortSignal): Promise<string> {
-    const body = { 'os-getConsoleOutput': { length: CONSOLE_LINES } };
+  /** Empty when the cloud has no console output yet, or refuses the request. @param length in lines; default: all */
+  async #console(id: string, signal: AbortSignal, length?: number): Promise<string> {
+    const body = { 'os-getConsoleOutput': length === undefined ? {} : { length } };
     try {
       const { output } = await this.#calls.post('compute', `servers/${id}/action`, body, CONSOLE, signal);
       return output;

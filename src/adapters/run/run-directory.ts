@@ -2,11 +2,12 @@
  * The directory for the state of a run that must outlive the daemon, and the readers of its files. runner.sh writes the
  * files; its header documents each of them.
  */
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { RunOutcome } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
 import type { Ownership, Stage } from '../../machines/model/domain.ts';
+import { writeAtomically } from './atomic-file.ts';
 import { errorCode, fileError } from './fs-error.ts';
 
 type RunOwner = Pick<Ownership, 'job' | 'attempt'>;
@@ -23,6 +24,20 @@ export function attemptDirectory(stateDir: string, owner: RunOwner): string {
     });
   }
   return resolve(stateDir, 'runs', owner.job, String(owner.attempt));
+}
+
+/** The console of the attempt's server, if the server was not ready in time. */
+export const CONSOLE_LOG = 'console.log';
+/** Nova keeps 100 KB. Of more, the end is kept. */
+const MAX_CONSOLE_CHARACTERS = 1024 ** 2;
+
+/** Keeps the console for the job's evidence. Never rejects: why the server was not ready is the error that counts. */
+export async function writeConsole(stateDir: string, owner: RunOwner, text: string): Promise<void> {
+  const directory = attemptDirectory(stateDir, owner);
+  const end = text.slice(-MAX_CONSOLE_CHARACTERS);
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+    .then(() => writeAtomically(join(directory, CONSOLE_LOG), end))
+    .catch(() => undefined);
 }
 
 export function runDirectory(stateDir: string, owner: RunOwner, stage: Stage): string {

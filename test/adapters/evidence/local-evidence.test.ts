@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { writeConsole } from '../../../src/adapters/run/run-directory.ts';
 import {
   collectRequest,
   evidenceContract,
@@ -93,6 +94,27 @@ describe('evidence on this host', () => {
     const page = await rig.page(url);
     expect(page).toContain('2026-01-02 03:04:05 UTC');
     expect(page).toContain('href="./attempt-2/testing.log"');
+  });
+
+  test('has the console of a server that was never ready, without secrets and within the limit', async () => {
+    const owner = { deployment: 'ours', job: JOB, attempt: 2 };
+    const long = 'x'.repeat(2 * 1024 ** 2);
+    await writeConsole(
+      rig.stateDir,
+      { ...owner, attempt: 1 },
+      `${long}\ncloud-init: san_password=k3fjw8s9\n`,
+    );
+    const evidence = rig.start();
+    await evidence.collect(collectRequest({ owner, server: null }), signal);
+    const url = await evidence.publish(publishRequest({ owner, verdict: 'NODE_FAILURE' }), signal);
+    const log = (await rig.read(url, 'attempt-1/console.log')) ?? '';
+    expect(log).toContain('cloud-init: san_password=[redacted]\n');
+    expect(log.length).toBeLessThan(1024 ** 2 + 100);
+    const { files, skipped } = await rig.manifest(url);
+    expect(files.map(({ path }) => path)).toEqual(['attempt-1/console.log']);
+    expect(skipped).toBe(0);
+    await evidence.discard(JOB, 'all');
+    expect(await readdir(join(rig.stateDir, 'runs'))).toEqual([]);
   });
 
   test('shows the end of the failed stage without secrets, and no output for a success', async () => {

@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { readPublicKey } from '../../../src/adapters/openssh/key-file.ts';
 import { Calls } from '../../../src/adapters/openstack/calls.ts';
 import { planServer } from '../../../src/adapters/openstack/plan.ts';
-import { OpenStackProvider } from '../../../src/adapters/openstack/provider.ts';
+import {
+  OpenStackProvider,
+  type OpenStackProviderOptions,
+} from '../../../src/adapters/openstack/provider.ts';
 import { KeystoneSession } from '../../../src/adapters/openstack/session/cloud-session.ts';
 import { credentialsOf } from '../../../src/adapters/openstack/session/credentials.ts';
 import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
@@ -56,10 +59,9 @@ export class CloudSetup {
 
   provider(
     change: Partial<OpenStackProviderConfig> = {},
-    onCapacity?: (servers: number, why: string) => boolean,
+    observers: Pick<OpenStackProviderOptions, 'onCapacity' | 'keepConsole'> = {},
   ): OpenStackProvider {
-    const options = { ...this.#parts(change), clock: realClock };
-    return new OpenStackProvider(onCapacity === undefined ? options : { ...options, onCapacity });
+    return new OpenStackProvider({ ...this.#parts(change), clock: realClock, ...observers });
   }
 
   /** Writes a file with this text. */

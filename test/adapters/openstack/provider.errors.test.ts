@@ -245,11 +245,25 @@ describe('a server is not created, and nothing is left', () => {
     expect(setup.left).toEqual(EMPTY);
   });
 
-  it('after SSH never answers; the end of the console is quoted', async () => {
+  it('after SSH never answers; the end of the console is quoted, and all of it is kept', async () => {
     setup.cloud.guests.faults.push('no-ssh');
-    const provider = setup.provider();
+    const kept: string[] = [];
+    const provider = setup.provider(
+      {},
+      {
+        keepConsole: async ({ job, attempt }, log) => {
+          kept.push(`${job} ${attempt}: ${log}`);
+        },
+      },
+    );
+    const boot = 'systemd[1]: Started something.\n'.repeat(1_000);
     const creating = provider.create(request({ timeoutMs: 6_000 }), NEVER);
+    await expect.poll(() => setup.cloud.state.servers.size).toBe(1);
+    for (const server of setup.cloud.state.servers.values()) server.console = `first line\n${boot}`;
     await expect(creating).rejects.toThrow(/ECONNREFUSED.*the console ends with: .* login:/);
+    expect(kept).toHaveLength(1);
+    expect(kept[0]).toMatch(/^job-1 1: first line\n/);
+    expect(kept[0]).toContain(boot);
     await removeAll(provider);
     expect(setup.left).toEqual(EMPTY);
   });

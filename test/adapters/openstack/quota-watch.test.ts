@@ -45,10 +45,10 @@ describe('the quota of a cloud', () => {
       reports.push([servers, why]);
       return true;
     };
-    const first = setup.provider({}, report);
+    const first = setup.provider({}, { onCapacity: report });
     await expect.poll(() => reports).toEqual([[2, 'cores: 0 of 2 used']]);
     await first.create(request(), NEVER);
-    const second = setup.provider({}, report);
+    const second = setup.provider({}, { onCapacity: report });
     await second.list({ deployment: 'ours' }, NEVER);
     await second.create(request(), NEVER);
     // The refused third server triggers a report before the next minute.

@@ -1,9 +1,10 @@
 /**
- * The logs of a job's stages, from the run directories of its attempts on this host. They outlive the server, so the
+ * The logs of a job's stages and the consoles of servers that were never ready, from the run directories of its attempts on this host. They outlive the server, so the
  * log of an attempt that failed an hour ago is available too. The test itself may have tampered with a run directory,
  * so it is read with the same care as the work tree.
  */
 import type { FileHandle } from 'node:fs/promises';
+import { CONSOLE_LOG } from '../../run/run-directory.ts';
 import { Directory, ifExists } from '../files/dir-handle.ts';
 import type { StageEntry } from './collected.ts';
 import { asUnreadable, type Staging, Unreadable } from './staging.ts';
@@ -20,8 +21,18 @@ export async function collectStages(runs: string, attempts: number, staging: Sta
   if (job === null) return;
   await job.using(async () => {
     for (let attempt = 1; attempt <= attempts; attempt++) {
+      await collectConsole(job, attempt, staging);
       for (const stage of STAGES) await collectStage(job, attempt, stage, staging);
     }
+  });
+}
+
+async function collectConsole(job: Directory, attempt: number, staging: Staging): Promise<void> {
+  const shown = `attempt-${attempt}/${CONSOLE_LOG}`;
+  const runs = await readable(job.enter(String(attempt)), shown, staging);
+  await runs?.using(async () => {
+    if ((await peek(runs, CONSOLE_LOG)) === null) return;
+    await staging.take(runs, CONSOLE_LOG, { shown, path: shown, always: true });
   });
 }
 
