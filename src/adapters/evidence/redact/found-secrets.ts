@@ -27,9 +27,9 @@ const MIN_ALONE = 8;
 const WORD =
   '(?:password|passwd|passphrase|secret|token|(?:secret|api|access|private|encryption|shared|fixed)[_-]?key|credentials?)';
 const KEY = `(?:[\\w.-]{0,60}${WORD}|san_\\w{1,60}|(?:\\w{1,40}_)?(?:connection|transport_url))`;
-/** Key, quotes around it, separator, and a value: quoted, or up to the next space. */
+/** Key, quotes around it, separator, and a value: quoted, also with escaped quotes as in JSON within JSON, or up to the next space. */
 const ASSIGNMENT = new RegExp(
-  `(?<![\\w.-])(${KEY})(\\\\?["']?\\s{0,20}(?:=>|[:=])\\s{0,20}[ub]?)("(?:[^"\\\\]|\\\\.){0,${MAX_VALUE}}"|'[^']{0,${MAX_VALUE}}'|[^\\s"',;]{1,${MAX_VALUE}})`,
+  `(?<![\\w.-])(${KEY})(\\\\?["']?\\s{0,20}(?:=>|[:=])\\s{0,20}[ub]?)("(?:[^"\\\\]|\\\\.){0,${MAX_VALUE}}"|\\\\"(?:\\\\{3}"|[^"\\\\]|\\\\[^"]){0,${MAX_VALUE}}\\\\"|'[^']{0,${MAX_VALUE}}'|[^\\s"',;]{1,${MAX_VALUE}})`,
   'gi',
 );
 /** A line that is only an assignment: the value may contain spaces. */
@@ -92,8 +92,11 @@ export class SecretFinder implements FoundSecrets {
       this.#add(path, 'password in a URL', password);
     const whole = WHOLE_LINE.exec(line);
     if (whole !== null) this.#assigned(path, whole[1] ?? '', unquoted(whole[2] ?? ''), line.trim(), true);
-    for (const [text, key = '', , value = ''] of line.matchAll(ASSIGNMENT))
+    for (const [text, key = '', , value = ''] of line.matchAll(ASSIGNMENT)) {
       this.#assigned(path, key, unquoted(value), text, false);
+      // Quotes in it are escaped twice, which no form of the value has.
+      if (value.startsWith('\\"')) this.#assigned(path, key, value.slice(2, -2), text, false);
+    }
   }
 
   #privateKey(path: string, line: string): void {
@@ -129,6 +132,8 @@ export class SecretFinder implements FoundSecrets {
 }
 
 function unquoted(value: string): string {
+  const escaped = /^\\"(.*)\\"$/s.exec(value);
+  if (escaped !== null) return unquoted(`"${(escaped[1] ?? '').replace(/\\(["\\])/g, '$1')}"`);
   const quote = /^(["'])(.*)\1$/s.exec(value);
   if (quote === null) return value.replace(/\s+#.*$/, '');
   const inner = quote[2] ?? '';

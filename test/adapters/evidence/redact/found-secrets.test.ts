@@ -42,6 +42,8 @@ const FORMS = [
   "  password: 'X'",
   '- password: X',
   '{"password": "X", "user": "admin"}',
+  'body "{\\"name\\": \\"a\\", \\"password\\": \\"X\\"}"',
+  'body "{\\"password\\":\\"one \\\\\\" two X\\"}"',
   '{"auth":{"identity":{"password":{"user":{"name":"admin","password":"X"}}}}}',
   "{'adminPass': 1, 'password': u'X'}",
   "body: {'access_token': 'X'}",
