@@ -8,6 +8,8 @@ import { formatLimit } from '../../machines/model/duration.ts';
 import { type NodeAddress, nodeName } from './address.ts';
 import { type SshFailure, socketHint } from './client/failure.ts';
 
+const CONNECT = 'connect to node';
+
 /** The node cannot be reached now, or its connection was cut. The operation may be retried. */
 export class NodeUnreachable extends OperationError {}
 
@@ -21,43 +23,35 @@ export function nodeError(
 ): OperationError {
   const target = nodeName(address);
   const why = cause === null ? 'closed by the node' : errorText(cause);
-  const unreachable = (operation: string, message: string, hint: string) =>
+  const failure = (operation: string, message: string, hint: string) =>
     new NodeUnreachable({ operation, target, message, retryable: true, hint, unreachable: true, cause });
   const noSftp = (message: string, hint: string) =>
     new OperationError({ operation: 'open SFTP', target, message, retryable: false, hint, cause });
   switch (kind) {
     case 'key-refused':
-      return unreachable(
+      return failure(
         'log in to node',
         `${target} does not accept the key ${limits.keyFile}`,
         `add ${limits.keyFile}.pub to ~/.ssh/authorized_keys of ${address.user} on the node`,
       );
     case 'no-common-algorithm':
-      return unreachable(
-        'connect to node',
+      return failure(
+        CONNECT,
         `no agreement with ${target}: ${why}`,
         'its SSH server supports none of the algorithms of this client, or has no key of the pinned type',
       );
     case 'connect-timeout':
-      return unreachable(
-        'connect to node',
+      return failure(
+        CONNECT,
         `no connection to ${target} within ${formatLimit(limits.connectTimeoutMs)}`,
         'check network and firewall, and whether the node is up',
       );
     case 'too-many-connections':
-      return unreachable(
-        'connect to node',
-        `${target} has too many connections`,
-        'check what else logs in to it',
-      );
+      return failure(CONNECT, `${target} has too many connections`, 'check what else logs in to it');
     case 'unreachable':
-      return unreachable(
-        'connect to node',
-        `no connection to ${target}: ${why}`,
-        socketHint(cause, address.port),
-      );
+      return failure(CONNECT, `no connection to ${target}: ${why}`, socketHint(cause, address.port));
     case 'stopped':
-      return new AbortedError(during === 'connect' ? 'connect to node' : 'open channel', target);
+      return new AbortedError(during === 'connect' ? CONNECT : 'open channel', target);
     case 'sftp-protocol':
       return noSftp(
         `the SFTP server of ${target} sends something other than SFTP: ${why}`,
@@ -74,7 +68,7 @@ export function nodeError(
         'put `Subsystem sftp internal-sftp` into sshd_config on the node',
       );
     case 'lost':
-      return unreachable(
+      return failure(
         'keep connection to node',
         `connection to ${target} lost: ${why}`,
         'sos-ci reconnects automatically',

@@ -178,7 +178,7 @@ export class Node {
     const what =
       since === null
         ? `not done within ${limit}`
-        : `the server cannot be reached since ${new Date(since).toISOString().slice(0, 19)}Z`;
+        : `the server has been unreachable since ${new Date(since).toISOString().slice(0, 19)}Z`;
     const fields = {
       operation,
       target,

@@ -183,7 +183,7 @@ describe('readTap', () => {
     ['a number twice', 'ok 1\nok 1 - b\n1..2\n', 'number 1 is given twice, the second time to b'],
     ['a bail out', 'ok 1\nBail out! no \x1b[31mdisk\n1..1\n', 'the tests bailed out: no \\x1b[31mdisk'],
     ['a bail out in a subtest', '    Bail out!\nok 1\n1..1\n', 'the tests bailed out'],
-    ['a strange version', 'TAP version 15\n1..1\nok 1\n', 'TAP version 15 is not known'],
+    ['a strange version', 'TAP version 15\n1..1\nok 1\n', 'TAP version 15 is not supported'],
     ['unfinished details', '1..1\nok 1\n  ---\n  a: 1\n', 'cut short inside the details of a test'],
     ['subtests without a plan', '    ok 1\nok 1 - a\n1..1\n', 'cut short: no plan in a'],
     [

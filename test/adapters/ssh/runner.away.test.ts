@@ -182,7 +182,7 @@ describe('a node that goes down', () => {
     expect(await handle.ended).toEqual({
       how: 'lost',
       why: expect.stringMatching(
-        /^the server cannot be reached since \d{4}-.*Z; last error: no connection to /,
+        /^the server has been unreachable since \d{4}-.*Z; last error: no connection to /,
       ),
     });
   });

@@ -81,7 +81,7 @@ describe('deadlines', () => {
     });
     const away = jobIn('testing.running');
     away.fire(JOB);
-    const message = 'the server cannot be reached since 2026-01-02T03:04:05Z';
+    const message = 'the server has been unreachable since 2026-01-02T03:04:05Z';
     expect(away.answerType(JOB, 'stopStage', failedStop({ message, unreachable: true })).state).toBe(
       'testing.stopping',
     );

@@ -43,6 +43,6 @@ function notConnected({ host, port }: GerritOptions): OperationError {
     target: `${host}:${port}`,
     message: 'there is no connection for the query',
     retryable: true,
-    hint: 'the query runs as soon as there is one',
+    hint: 'the query runs as soon as Gerrit is connected',
   });
 }
