@@ -139,7 +139,7 @@ export function streamTests(at: () => GerritFixture): void {
     expect(await next(output, 'hashtags-changed')).toMatchObject({ editor: DEV, added: ['acme'] });
   });
 
-  test('is refused to accounts without the permission', async () => {
+  test('is denied to accounts without the permission', async () => {
     expect(await at().ssh('deaf-ci', 'gerrit stream-events')).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/^(fatal: )?stream events not permitted\n$/),

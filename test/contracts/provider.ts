@@ -75,7 +75,7 @@ export function providerContract(
       expect((await list({ deployment: 'ours' })).map(({ server }) => server.id)).toEqual([second.id]);
     });
 
-    test('knows whether a server is gone', async () => {
+    test('reports whether a server no longer exists', async () => {
       const server = await harness.provider.create(request(), signal);
       expect(await harness.provider.whyGone(server, NEVER)).toBeNull();
       await harness.provider.delete(server, 'ours', NEVER);

@@ -40,13 +40,13 @@ export class TestCase {
   readonly stateDir: string;
   readonly config: string;
   readonly ledgerFile: string;
-  readonly #rig: Testbed;
+  readonly #testbed: Testbed;
   readonly #options: CaseOptions;
   readonly #daemons: DaemonProcess[] = [];
   #developer: Developer | null = null;
 
   constructor(testbed: Testbed, name: string, options: CaseOptions) {
-    this.#rig = testbed;
+    this.#testbed = testbed;
     this.name = name;
     this.directory = join(testbed.directory, name);
     this.stateDir = join(this.directory, 'state');
@@ -65,13 +65,13 @@ export class TestCase {
       'test.sh': script(this.#options.testing ?? PASSING_TEST),
       README: 'a project\n',
     };
-    await this.#rig.gerrit.createProject(this.name, files);
+    await this.#testbed.gerrit.createProject(this.name, files);
     this.#developer = new Developer(
       {
         directory: join(this.directory, 'clone'),
-        url: `ssh://dev@127.0.0.1:${this.#rig.gerrit.port}/${this.name}`,
-        keyFile: join(this.#rig.directory, 'dev.key'),
-        knownHostsFile: join(this.#rig.directory, 'known_hosts'),
+        url: `ssh://dev@127.0.0.1:${this.#testbed.gerrit.port}/${this.name}`,
+        keyFile: join(this.#testbed.directory, 'dev.key'),
+        knownHostsFile: join(this.#testbed.directory, 'known_hosts'),
       },
       files,
     );
@@ -81,7 +81,7 @@ export class TestCase {
 
   /** Pushes a change and returns its number. */
   async push(text = 'more\n'): Promise<number> {
-    const { changes } = this.#rig.gerrit.state;
+    const { changes } = this.#testbed.gerrit.state;
     const before = new Set(changes.keys());
     const subject = `${this.name}: ${text.trim()}`;
     await this.#developer?.push({ subject, edit: () => ({ README: text }) });
@@ -102,7 +102,7 @@ export class TestCase {
 
   /** Starts the only daemon; resolves when it listens, is suspended at its fault point, or has ended. */
   async startDaemon(fault: string | null = null): Promise<DaemonProcess> {
-    const { gerrit } = this.#rig;
+    const { gerrit } = this.#testbed;
     // The stream of a daemon that was just killed may still be open.
     await gerrit.until(() => gerrit.streams === 0);
     const daemon = this.spawnDaemon(fault);
@@ -112,7 +112,7 @@ export class TestCase {
 
   spawnDaemon(fault: string | null = null): DaemonProcess {
     const faultFile = join(this.directory, `fault-${this.#daemons.length + 1}`);
-    const program = fault === null ? [PROGRAM] : [this.#rig.faultyProgram, fault, faultFile];
+    const program = fault === null ? [PROGRAM] : [this.#testbed.faultyProgram, fault, faultFile];
     const child = spawn(process.execPath, [...program, 'daemon', '--config', this.config], {
       cwd: this.directory,
       detached: true,
@@ -151,11 +151,11 @@ export class TestCase {
   }
 
   messages(change: number): readonly string[] {
-    return this.#rig.gerrit.messages(change, ACCOUNT).map((message) => message.text);
+    return this.#testbed.gerrit.messages(change, ACCOUNT).map((message) => message.text);
   }
 
   until(test: () => boolean): Promise<void> {
-    return this.#rig.gerrit.until(test);
+    return this.#testbed.gerrit.until(test);
   }
 
   jobs(): readonly JobView[] {
@@ -250,11 +250,11 @@ export class TestCase {
   }
 
   #yaml(): string {
-    const { port } = this.#rig.gerrit;
+    const { port } = this.#testbed.gerrit;
     const { job = '', top = '', testTimeout = '30s', results = 'results.tap' } = this.#options;
     return `stateDir: ${this.stateDir}
-gerrit: {host: 127.0.0.1, port: ${port}, user: ${ACCOUNT}, key: ${this.#rig.directory}/ci.key,
-  knownHosts: ${this.#rig.directory}/known_hosts, postSettleTimeout: 300ms}
+gerrit: {host: 127.0.0.1, port: ${port}, user: ${ACCOUNT}, key: ${this.#testbed.directory}/ci.key,
+  knownHosts: ${this.#testbed.directory}/known_hosts, postSettleTimeout: 300ms}
 report: {label: Verified, success: 1, failure: -1}
 jobs:
   unit:

@@ -46,7 +46,7 @@ test('SIGTERM leaves the stage running and closes within 5 s; the next start ado
   await testCase.close();
 });
 
-test('a second daemon is refused with pid and start time of the first; SIGKILL leaves no lock behind', async () => {
+test('a second daemon exits and names pid and start time of the first; SIGKILL leaves no lock', async () => {
   const testCase = await testbed.newCase({});
   const first = await testCase.startDaemon();
   const second = testCase.spawnDaemon();

@@ -166,7 +166,7 @@ test('an event that a stop interrupts is not acknowledged, is not an error, and 
   expect(endOf(ci).verdicts).toEqual(['SUCCESS']);
 });
 
-test('refuses a second start', async () => {
+test('rejects a second start', async () => {
   const ci = new CiHarness();
   await ci.start();
   await expect(ci.daemon.service.start()).rejects.toThrow('the daemon was already started');

@@ -102,7 +102,7 @@ export class Cloud {
   /** Releases a test stage that waits for the file /tmp/go. */
   go(id: string): void {
     const file = this.guestFile(id, '/tmp/go');
-    if (file === null) throw new Error(`the server ${id} is gone`);
+    if (file === null) throw new Error(`the server ${id} does not run`);
     writeFileSync(file, '');
   }
 

@@ -62,12 +62,12 @@ export class LookAlikes {
     return new LookAlikes(cloud, await cloud.resourceLines());
   }
 
-  /** Resources that are left in the project, and look-alikes that are gone. */
+  /** Other resources that remain in the project, and look-alikes that no longer exist. */
   async differences(): Promise<readonly string[]> {
     const now = await this.#cloud.resourceLines();
     return [
       ...now.filter((line) => !this.#before.includes(line)).map((line) => `left: ${line}`),
-      ...this.#before.filter((line) => !now.includes(line)).map((line) => `gone: ${line}`),
+      ...this.#before.filter((line) => !now.includes(line)).map((line) => `missing: ${line}`),
     ];
   }
 }

@@ -1,12 +1,12 @@
 /**
- * `npm run e2e:openstack`: jobs on servers of a real OpenStack, which it installs. `--keep` leaves the cloud running for
- * inspection.
+ * `npm run e2e:openstack`: jobs on servers of a real OpenStack, which it installs. `--keep` leaves the cloud running
+ * for inspection.
  */
 import { runInCloud } from './namespace.ts';
 
 process.exitCode = await runInCloud({
   directory: process.env.SOS_CI_CLOUD ?? '/var/tmp/sos-ci-cloud',
-  // It takes half a minute to create.
+  // Creating it takes half a minute.
   kept: ['rootfs'],
   config: 'vitest.openstack.config.ts',
 });

@@ -14,23 +14,29 @@ const DOWN_LIMIT_MS = 60_000;
 const SUITE_LIMIT_MS = 20 * 60_000;
 
 export interface CloudSuite {
-  /** The cloud's directory. Outside of the checkout, because the users of the services must be able to read it. */
+  /**
+   * The directory of the cloud. It is outside of the checkout, because the users of the services must be able to read
+   * it.
+   */
   readonly directory: string;
   /** Names in the directory that later runs reuse, such as `rootfs`, the root file system of the servers. */
   readonly kept: readonly string[];
-  /** Vitest's configuration. */
+  /** The configuration file of Vitest. */
   readonly config: string;
-  /** For the cloud's scripts and the suite. `CLOUD_ROOT_PACKAGES`: more packages for the servers. */
+  /** Variables for the scripts of the cloud and for the suite. `CLOUD_ROOT_PACKAGES`: more packages for the servers. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Fetches what else the suite needs, after the cloud's packages are installed: the namespace has no outside network. */
+  /**
+   * Downloads more files for the suite after the packages of the cloud, because the namespace has no outside network.
+   */
   readonly prepare?: () => void;
-  /** Whether the servers reach the outside, through an HTTP proxy at 192.0.2.1:3128. */
+  /** Whether the servers have an HTTP proxy to outside networks, at 192.0.2.1:3128. */
   readonly proxy?: boolean;
   readonly limitMs?: number;
 }
 
 /**
- * @returns the exit code. `--keep` on the command line leaves the cloud running; `args` and the other words are Vitest's
+ * @param args `--keep` leaves the cloud running; all others are passed to Vitest
+ * @returns the exit code
  */
 export async function runInCloud(
   suite: CloudSuite,
@@ -60,11 +66,11 @@ export async function runInCloud(
   }
   if (run('ip', ['netns', 'add', NAMESPACE], DOWN_LIMIT_MS) !== 0) return 1;
   const keep = args.includes('--keep');
-  const words = args.filter((word) => word !== '--keep');
+  const vitestArgs = args.filter((word) => word !== '--keep');
   const proxy = suite.proxy === true ? startProxy(NAMESPACE) : null;
   try {
     if (inside([`${SCRIPTS}/up.sh`], UP_LIMIT_MS) !== 0) return 1;
-    const vitest = ['node_modules/.bin/vitest', 'run', '--config', suite.config, ...words];
+    const vitest = ['node_modules/.bin/vitest', 'run', '--config', suite.config, ...vitestArgs];
     return inside(vitest, suite.limitMs ?? SUITE_LIMIT_MS);
   } finally {
     proxy?.kill();
@@ -73,19 +79,21 @@ export async function runInCloud(
       run('ip', ['netns', 'del', NAMESPACE], DOWN_LIMIT_MS);
     } else {
       const up = `ip netns exec ${NAMESPACE} env CLOUD=${suite.directory} ${SCRIPTS}/up.sh`;
-      console.log(`the cloud is still up: ${up}`);
+      console.log(`the cloud is still running; to start its services again: ${up}`);
     }
   }
 }
 
-/** An HTTP proxy at 192.0.2.1:3128 of the namespace, which connects from this process's namespace. */
+/**
+ * Starts an HTTP proxy that listens at 192.0.2.1:3128 in `namespace` and connects from the namespace of this process.
+ */
 function startProxy(namespace: string): ChildProcess {
   return spawn('/usr/bin/python3', [`${SCRIPTS}/proxy.py`, namespace], {
     stdio: ['ignore', 'ignore', 'ignore'],
   });
 }
 
-/** The first requirement of the cloud that this host does not meet; null: it meets all. */
+/** The first requirement of the cloud that this host does not meet, or null. */
 function missingRequirement(directory: string): string | null {
   if (process.getuid?.() !== 0) return 'the cloud needs root, for network namespaces and the servers in them';
   if (!/^VERSION_CODENAME=bookworm$/m.test(readFileSync('/etc/os-release', 'utf8')))

@@ -1,4 +1,4 @@
-/** A stage whose server does not answer: its provider says whether the server still exists. */
+/** A stage whose server does not respond: the engine asks the provider whether the server still exists. */
 import { beforeEach, expect, test } from 'vitest';
 import { perform } from '../../../src/engine/loop/perform.ts';
 import type { Adapters, EffectOf } from '../../../src/engine/ports/adapters.ts';
@@ -64,7 +64,7 @@ test('it was deleted: the stage is lost', async () => {
   expect(runner.detached).toBe(1);
 });
 
-test('it exists: the stage goes on, and the provider is asked less and less often', async () => {
+test('if the server exists, the stage continues and the interval between queries grows', async () => {
   const settled = running();
   await begun();
   goAway();
@@ -77,7 +77,7 @@ test('it exists: the stage goes on, and the provider is asked less and less ofte
   expect(clock.pending).toBe(0);
 });
 
-test('the provider cannot be asked: the stage goes on until it can', async () => {
+test('if the query fails, the stage continues and the query is repeated', async () => {
   const settled = running();
   await begun();
   for (let count = 0; count < 4; count += 1) provider.failNext(OUTAGE, 'whyGone');
@@ -89,7 +89,7 @@ test('the provider cannot be asked: the stage goes on until it can', async () =>
   expect(await settled).toEqual(LOST);
 });
 
-test('the provider does not answer: it is asked again', async () => {
+test('if the provider does not respond, the query is repeated', async () => {
   const settled = running();
   await begun();
   provider.holdNext('request', 'whyGone');
@@ -99,7 +99,7 @@ test('the provider does not answer: it is asked again', async () => {
   expect(await settled).toEqual(LOST);
 });
 
-test('it answers again: the provider is not asked any more', async () => {
+test('if the server responds again, the queries stop', async () => {
   const settled = running();
   await begun();
   goAway();
@@ -110,7 +110,7 @@ test('it answers again: the provider is not asked any more', async () => {
   expect(await settled).toMatchObject({ type: 'stage.exited' });
 });
 
-test('it answers again before the provider does: the stage goes on', async () => {
+test('if the server responds before the provider, the stage continues', async () => {
   const settled = running();
   await begun();
   provider.holdNext('answer', 'whyGone');

@@ -77,7 +77,7 @@ With openstack/os-brick as ${MERGED}: merged on stable/2026.1 at ${BASE}.
 sos-ci run`);
   });
 
-  test('without a wiki page the link is the change, and without that there is none', () => {
+  test('without a wiki page the link is the change, and without a change there is no link', () => {
     const reports = [jobReport({ verdict: 'ABORTED', url: null })];
     const lines = (changes: object) =>
       render(reports, { spec: reportSpec({ helpUrl: '' }), ...changes }).split('\n');
@@ -95,7 +95,7 @@ sos-ci run`);
     );
   });
 
-  test('says for each job whose logs are not published yet that they will be', () => {
+  test('announces the logs of each job that are not published yet', () => {
     const text = render([
       jobReport({ evidence: 'pending' }),
       jobReport({ name: 'fc', verdict: 'FAILURE', reason: '1 of 3 tests failed', evidence: 'pending' }),

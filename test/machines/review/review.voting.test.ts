@@ -40,7 +40,7 @@ describe('a review requests permission before it posts', () => {
     expectConsistent(simulator);
   });
 
-  test('and posts without a vote when it is refused', () => {
+  test('and posts without a vote if the account may not vote', () => {
     const simulator = judged({}, { verdict: 'FAILURE' });
     expect(posts(simulator)).toEqual([{}]);
     // There is no vote to read back.
@@ -50,7 +50,7 @@ describe('a review requests permission before it posts', () => {
     expectConsistent(simulator);
   });
 
-  test('and posts without a vote when there is no answer, and says why', () => {
+  test('and posts without a vote if there is no response, and the comment names the reason', () => {
     const simulator = judged({}, {}, false);
     expect(simulator.at(REVIEW).state).toBe('checkingVotePermission');
     simulator.fire(REVIEW);

@@ -88,7 +88,7 @@ describe('a seen event', () => {
     ]);
   });
 
-  test('from long ago keeps its comment, so that a later message with a file comment does not get it', () => {
+  test('keeps the comment of an old message, so that a later message with a file comment does not get it', () => {
     const old = seen(-86_400, 'recheck');
     expect(matched([message(-86_400, 1), message(0, 1)], bySsh('recheck'), [old])).toEqual(['recheck', '']);
   });

@@ -1,6 +1,6 @@
 """
 proxy.py NETNS: an HTTP proxy (absolute URIs, and CONNECT) that listens on 192.0.2.1:3128 inside a network namespace and
-connects outside of it. It is the only way out for the servers, without NAT and without routes. Needs root, and Python 3.11.
+connects outside of it. It is the only access of the servers to outside networks; there is no NAT and no route. Needs root, and Python 3.11.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ def listen(namespace):
     enter(os.open("/run/netns/" + namespace, os.O_RDONLY))
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # The address may come after the proxy.
+    # The address may be added after the proxy starts.
     listener.setsockopt(socket.IPPROTO_IP, 15, 1)  # IP_FREEBIND
     listener.bind((ADDRESS, PORT))
     listener.listen(200)
@@ -54,16 +54,16 @@ async def serve(reader, writer):
         opening = asyncio.open_connection(host, int(port or 80))
         there, onward = await asyncio.wait_for(opening, CONNECT_SECONDS)
     except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-        print("refused:", repr(error), file=sys.stderr, flush=True)
+        print("request failed:", repr(error), file=sys.stderr, flush=True)
         writer.write(b"HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\n")
         writer.close()
         return
     if method == "CONNECT":
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
     else:
-        # One request for each connection.
+        # Each connection serves one request.
         dropped = (b"proxy-", b"connection:")
-        lines = [one for one in rest.split(b"\r\n") if one and not one.lower().startswith(dropped)]
+        lines = [line for line in rest.split(b"\r\n") if line and not line.lower().startswith(dropped)]
         onward.write(b"\r\n".join([f"{method} /{path} {version}".encode(), *lines, b"Connection: close", b"", b""]))
     await asyncio.gather(forward(reader, onward), forward(there, writer))
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# start-systemd.sh NETNS ROOT HOSTNAME: runs systemd as PID 1 of the file system ROOT, in a network namespace that exists and
+# start-systemd.sh NETNS ROOT HOSTNAME: runs systemd as PID 1 of the file system ROOT, in an existing network namespace and
 # in new namespaces of all other kinds. It runs in the foreground until the machine is powered off or this process is killed.
 # The console is ROOT/var/log/console.log. Needs cgroup v2.
 set -euo pipefail
@@ -9,7 +9,7 @@ network=$1 root=$(realpath "$2") name=$3
 groups=/run/sos-ci-cgroup
 mkdir -p "$groups"
 mountpoint -q "$groups" || mount -t cgroup2 none "$groups"
-# A control group outlives its processes. One that has any cannot be removed.
+# A control group remains after its processes end. One that has processes cannot be removed.
 find "$groups/sos-ci-cloud" -mindepth 1 -depth -type d -exec rmdir {} + 2> /dev/null || true
 mkdir -p "$groups/sos-ci-cloud/$network"
 echo $$ > "$groups/sos-ci-cloud/$network/cgroup.procs"

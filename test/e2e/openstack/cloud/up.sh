@@ -10,24 +10,24 @@ mkdir -p "$etc"/{keystone,glance,placement,nova,neutron,cinder,policy.d} "$log" 
   "$CLOUD"/state/{instances,cinder}
 # Readable only by the services and the servers of this cloud.
 chmod 711 "$CLOUD"
-say() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
+progress() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
 
-alive() { [ -s "$run/$1.pid" ] && kill -0 "$(cat "$run/$1.pid")" 2> /dev/null; }
+is_running() { [ -s "$run/$1.pid" ] && kill -0 "$(cat "$run/$1.pid")" 2> /dev/null; }
 
 # start NAME COMMAND...: runs it detached, in a separate session, and writes its pid to a file.
 start() {
   local name=$1
   shift
-  ! alive "$name" || return 0
+  ! is_running "$name" || return 0
   setsid nohup "$@" >> "$log/$name.out" 2>&1 < /dev/null &
   echo $! > "$run/$name.pid"
 }
 
-# answers NAME PORT: waits for any HTTP response, at most 90 s.
-answers() {
+# wait_for_http NAME PORT: waits for any HTTP response, at most 90 s.
+wait_for_http() {
   for ((i = 0; i < 900; i++)); do
     curl -s -o /dev/null --max-time 5 "http://127.0.0.1:$2/" && return 0
-    alive "$1" || { echo "$1 ended:"; tail -20 "$log/$1.out"; return 1; }
+    is_running "$1" || { echo "$1 ended:"; tail -20 "$log/$1.out"; return 1; }
     sleep 0.1
   done
   echo "$1: no HTTP response on port $2"
@@ -277,7 +277,7 @@ fill_databases() {
       --bootstrap-admin-url "$identity/" --bootstrap-internal-url "$identity/" --bootstrap-public-url "$identity/"
   } >> "$log/databases-1.log" 2>&1
   touch "$run/databases"
-  say 'databases are created'
+  progress 'databases are created'
 }
 
 # wsgi NAME PORT FILE VARIABLE=VALUE: one process, because Keystone's cache is in memory.
@@ -319,19 +319,19 @@ write_configuration
 install_drivers
 fill_databases
 start_identity
-answers keystone "$IDENTITY_PORT"
+wait_for_http keystone "$IDENTITY_PORT"
 [ -e "$run/catalogue" ] || { python3 "$here/seed.py" catalogue && touch "$run/catalogue"; }
-say 'Keystone answers'
+progress 'Keystone responds'
 start_placement
 start_image
 start_network
 start_compute
 start_volume
-answers placement "$PLACEMENT_PORT"
-answers glance "$IMAGE_PORT"
-answers neutron "$NETWORK_PORT"
-answers nova "$COMPUTE_PORT"
-answers cinder "$VOLUME_PORT"
+wait_for_http placement "$PLACEMENT_PORT"
+wait_for_http glance "$IMAGE_PORT"
+wait_for_http neutron "$NETWORK_PORT"
+wait_for_http nova "$COMPUTE_PORT"
+wait_for_http cinder "$VOLUME_PORT"
 python3 "$here/seed.py" wait
 [ -e "$run/resources" ] || { python3 "$here/seed.py" resources && touch "$run/resources"; }
-say 'the cloud is ready'
+progress 'the cloud is ready'
