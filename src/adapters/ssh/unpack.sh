@@ -43,7 +43,7 @@ unpack() {
     cd "$in/$number.tree" &&
     isolated_git fetch --quiet --no-auto-gc "$in/$number.bundle" "+$ref:$ref" '+refs/tags/*:refs/tags/*' &&
     isolated_git checkout --quiet --force --detach --no-recurse-submodules "$revision" -- &&
-    [ "$(ours rev-parse --verify HEAD)" = "$revision" ] &&
+    [ "$(isolated_git rev-parse --verify HEAD)" = "$revision" ] &&
     rm -f "$in/$number.bundle"
 } </dev/null
 
