@@ -8,7 +8,8 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { processStartTicks } from '../adapters/sqlite/lock.ts';
 import type { Config, ProviderConfig } from '../config/config.ts';
-import type { Provider } from '../engine/ports/adapters.ts';
+import { deleteServers } from '../engine/loop/delete-servers.ts';
+import type { OwnedServer, Provider } from '../engine/ports/adapters.ts';
 import { OperationError } from '../errors.ts';
 import { buildProviders } from './build-providers.ts';
 
@@ -25,7 +26,7 @@ export interface BootTestOptions {
 /** The timeout when no job uses this provider. */
 const BOOT_TIMEOUT_MS = 900_000;
 /** How often a deletion is requested before the servers count as undeletable. */
-const DELETE_ROUNDS = 3;
+const DELETE_ROUNDS = 4;
 const NEVER = new AbortController().signal;
 
 /** Rejects with the first error. Deletes every server that it created, or names it in the error. */
@@ -68,21 +69,16 @@ async function bootAndDelete(provider: Provider, config: Config, options: BootTe
 }
 
 /** Resolves to the number of deleted servers, once none of these jobs is listed. */
-async function deleteAll(
+function deleteAll(
   provider: Provider,
   deployment: string,
   includes: (job: string) => boolean,
   signal: AbortSignal,
 ): Promise<number> {
-  let deleted = 0;
-  for (let round = 0; ; round += 1) {
-    const all = await provider.list({ deployment }, signal);
-    const ours = all.filter(({ owner }) => includes(owner.job));
-    if (ours.length === 0) return deleted;
-    if (round === DELETE_ROUNDS) throw stillListed(ours.map(({ server }) => server.name));
-    for (const { server } of ours) await provider.delete(server, deployment, signal);
-    deleted += ours.length;
-  }
+  const list = async () =>
+    (await provider.list({ deployment }, signal)).filter(({ owner }) => includes(owner.job));
+  const remove = ({ server }: OwnedServer) => provider.delete(server, deployment, signal);
+  return deleteServers(list, remove, DELETE_ROUNDS);
 }
 
 /** Differs from the daemon's, so that its sweep keeps the server, and from those of other hosts and state folders. */
@@ -108,15 +104,5 @@ function createsNoServers({ name, type }: ProviderConfig): OperationError {
     message: `a provider of type ${type} creates no servers`,
     retryable: false,
     hint: 'check it with: sos-ci doctor',
-  });
-}
-
-function stillListed(names: readonly string[]): OperationError {
-  return new OperationError({
-    operation: 'delete server',
-    target: names.join(', '),
-    message: `still listed after ${DELETE_ROUNDS} deletions`,
-    retryable: true,
-    hint: 'delete them with the tools of the provider, or run boot-test again',
   });
 }

@@ -9,6 +9,7 @@ import type { EffectOf, OwnedServer, Provider } from '../../engine/ports/adapter
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
+import { foreignServerError } from '../run/foreign-server-error.ts';
 import type { NodeAccess } from '../run/node-access.ts';
 import {
   type CreatedServer,
@@ -76,7 +77,7 @@ export class CommandProvider implements Provider {
     const found = (await this.#all(signal)).find((one) => one.server.id === server.id);
     if (found !== undefined) {
       const { name, owner } = found.listed;
-      if (owner.deployment !== deployment) throw foreignServerError(server);
+      if (owner.deployment !== deployment) throw foreignServerError(server, 'its owner in the list');
       const input = { action: 'delete', id: server.id, name, owner };
       const program = this.#program('delete server', argv, input, deleteTimeoutMs, signal);
       this.#read(program, deletedAnswer, await this.#run(program));
@@ -145,14 +146,4 @@ function defined(address: CreatedServer['address']) {
     ...(user === undefined ? {} : { user }),
     ...(directory === undefined ? {} : { directory }),
   };
-}
-
-function foreignServerError(server: Server): OperationError {
-  return new OperationError({
-    operation: 'delete server',
-    target: server.name,
-    message: 'it belongs to another deployment',
-    retryable: false,
-    hint: 'delete it from the deployment that created it',
-  });
 }

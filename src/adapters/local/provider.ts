@@ -9,6 +9,7 @@ import { OperationError, throwIfAborted, unlessAborted } from '../../errors.ts';
 import type { Ownership, Server } from '../../machines/model/domain.ts';
 import { Semaphore } from '../../semaphore.ts';
 import { type Account, accountOf } from '../run/account.ts';
+import { foreignServerError } from '../run/foreign-server-error.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
 import { attemptDirectory } from '../run/run-directory.ts';
 import { serverMarker } from '../run/stage-environment.ts';
@@ -99,7 +100,8 @@ export class LocalProvider implements Provider {
     try {
       throwIfAborted(signal, 'delete server', server.name);
       const found = await this.#find(server);
-      if (found !== null && found.owner.deployment !== deployment) throw foreignServerError(server);
+      if (found !== null && found.owner.deployment !== deployment)
+        throw foreignServerError(server, 'its label');
       await this.#endAll(server, found?.owner ?? null, signal);
       if (found !== null) await this.#remove(found.server.address, limit, signal);
     } catch (error) {
@@ -199,16 +201,6 @@ function nameTaken(address: string): OperationError {
     message: 'a server or a directory with this name exists already',
     retryable: false,
     hint: 'its label, the hidden .json file beside it, names the owner; if it has none, move it away',
-  });
-}
-
-function foreignServerError(server: Server): OperationError {
-  return new OperationError({
-    operation: 'delete server',
-    target: server.name,
-    message: 'its label names another deployment',
-    retryable: false,
-    hint: 'delete it from the deployment that created it',
   });
 }
 

@@ -9,6 +9,7 @@ import type { Ownership, Server } from '../../machines/model/domain.ts';
 import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { readPublicKey } from '../openssh/key-file.ts';
+import { foreignServerError } from '../run/foreign-server-error.ts';
 import type { BootAccess } from '../run/node-access.ts';
 import { Calls } from './calls.ts';
 import { createEverything } from './create.ts';
@@ -126,7 +127,7 @@ export class OpenStackProvider implements Provider {
   async delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
     const found = await findServer(this.#calls, server.id, signal);
     if (found !== null && parseMark(found.metadata[MARK_KEY])?.deployment !== deployment)
-      throw foreignServerError(server);
+      throw foreignServerError(server, 'its mark');
     const wait = this.#wait('delete server', server.name, this.#config.deleteTimeoutMs, signal);
     for (const resources of await this.#listResources(deployment, signal)) {
       if (resources.mark.name !== server.name) continue;
@@ -317,15 +318,5 @@ function failed(server: Server, message: string, hint: string): OperationError {
     message,
     retryable: true,
     hint,
-  });
-}
-
-function foreignServerError(server: Server): OperationError {
-  return new OperationError({
-    operation: 'delete server',
-    target: server.name,
-    message: 'it belongs to another deployment, or has no mark of ours',
-    retryable: false,
-    hint: 'leave it to its owner',
   });
 }

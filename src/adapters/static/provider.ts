@@ -10,6 +10,7 @@ import type { Server } from '../../machines/model/domain.ts';
 import { Semaphore } from '../../semaphore.ts';
 import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
+import { foreignServerError } from '../run/foreign-server-error.ts';
 import type { HostAccess } from '../run/node-access.ts';
 import { Capacity } from './capacity.ts';
 import { HostHealth } from './host-health.ts';
@@ -104,7 +105,8 @@ export class StaticProvider implements Provider {
   async delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
     throwIfAborted(signal, 'delete server', server.name);
     const lease = (await this.#leases.all()).find((lease) => lease.server.id === server.id);
-    if (lease !== undefined && lease.owner.deployment !== deployment) throw foreignServerError(server);
+    if (lease !== undefined && lease.owner.deployment !== deployment)
+      throw foreignServerError(server, 'its lease');
     if (lease !== undefined) await this.#returnHost(lease, true, signal);
     else await this.#access.release(server);
   }
@@ -266,14 +268,4 @@ function hostKeyOf(host: string, written: string): Buffer {
 
 function isoTime(at: number): string {
   return new Date(at).toISOString();
-}
-
-function foreignServerError(server: Server): OperationError {
-  return new OperationError({
-    operation: 'delete server',
-    target: server.name,
-    message: 'its lease names another deployment',
-    retryable: false,
-    hint: 'delete it from the deployment that leased it',
-  });
 }

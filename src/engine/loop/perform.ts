@@ -6,8 +6,9 @@ import { OperationError } from '../../errors.ts';
 import { assertNever, type Server } from '../../machines/model/domain.ts';
 import type { KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
-import type { Adapters, Clock, EffectOf, Provider } from '../ports/adapters.ts';
+import type { Adapters, Clock, EffectOf, OwnedServer, Provider } from '../ports/adapters.ts';
 import type { PerformBounds } from '../ports/bounds.ts';
+import { deleteServers } from './delete-servers.ts';
 import { withTimeout } from './effect-timeout.ts';
 import { failureEvent } from './failure-event.ts';
 import { runStage } from './run-stage.ts';
@@ -196,22 +197,14 @@ async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Perfo
   const { deployment, job } = effect.owner;
   const { deleteRounds } = performance.bounds;
   return withTimeout(effect, performance, async (signal) => {
-    let deleted = 0;
-    for (let round = 0; round < deleteRounds; round += 1) {
+    const list = async () => {
       const left = await provider.list({ deployment, job }, signal);
       // After the effect was abandoned, the listed servers may belong to the next attempt.
       signal.throwIfAborted();
-      if (left.length === 0) return { type: 'server.deleted', deleted };
-      for (const { server } of left) await provider.delete(server, deployment, signal);
-      deleted += left.length;
-    }
-    throw new OperationError({
-      operation: 'delete server',
-      target: `job ${job}`,
-      message: `servers of this job are still listed after ${deleteRounds} rounds`,
-      retryable: true,
-      hint: 'check the provider',
-    });
+      return left;
+    };
+    const remove = ({ server }: OwnedServer) => provider.delete(server, deployment, signal);
+    return { type: 'server.deleted', deleted: await deleteServers(list, remove, deleteRounds) };
   });
 }
 
