@@ -23,7 +23,7 @@ main() {
   shift 2
   index=0 absent=
   for command; do
-    [ -f "$command" ] && [ -x "$command" ] || absent="$absent $place"
+    [ -f "$command" ] && [ -x "$command" ] || absent="$absent $index"
     index=$((index + 1))
   done
   echo "absent$absent"

@@ -236,7 +236,7 @@ describe('a connection', () => {
     const { NodePool } = await import('../../../src/adapters/ssh/node-pool.ts');
     const nodes = new NodePool({ stateDir: scratch.stateDir, configOf: () => undefined });
     await expect(nodes.reach(scratch.server(), options())).rejects.toMatchObject({
-      message: 'the provider of this server is not in the configuration any more',
+      message: 'the provider of this server is no longer in the configuration',
     });
   });
 });

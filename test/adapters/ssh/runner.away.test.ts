@@ -197,7 +197,7 @@ describe('a node that goes down', () => {
     proxy.cut();
     expect(await handle.ended).toEqual({
       how: 'lost',
-      why: expect.stringContaining('pinned for this server is'),
+      why: expect.stringContaining('is pinned for this server'),
     });
     await other.close();
   });
