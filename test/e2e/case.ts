@@ -26,6 +26,8 @@ export interface CaseOptions {
   readonly job?: string;
   readonly top?: string;
   readonly testTimeout?: string;
+  /** A playbook that runs instead of `testing`; it finds the script as test.sh. */
+  readonly playbook?: string;
   /** As in the configuration; by default a TAP file. */
   readonly results?: string;
   /** Lines of the configuration that define the provider; by default this host. */
@@ -251,7 +253,8 @@ export class TestCase {
 
   #yaml(): string {
     const { port } = this.#testbed.gerrit;
-    const { job = '', top = '', testTimeout = '30s', results = 'results.tap' } = this.#options;
+    const { job = '', top = '', testTimeout = '30s', results = 'results.tap', playbook } = this.#options;
+    const tests = playbook === undefined ? 'command: [sh, test.sh]' : `playbook: ${playbook}`;
     return `stateDir: ${this.stateDir}
 gerrit: {host: 127.0.0.1, port: ${port}, user: ${ACCOUNT}, key: ${this.#testbed.directory}/ci.key,
   knownHosts: ${this.#testbed.directory}/known_hosts, postSettleTimeout: 300ms}
@@ -260,7 +263,7 @@ jobs:
   unit:
     project: ${this.name}
     stacking: {command: [sh, stack.sh], timeout: 20s}
-    testing: {command: [sh, test.sh], timeout: ${testTimeout}, results: ${results}}
+    testing: {${tests}, timeout: ${testTimeout}, results: ${results}}
     limits: {setupRetryDelay: 100ms}
 ${job}${top}${this.#options.provider?.(this.name) ?? ''}`;
   }

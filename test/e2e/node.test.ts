@@ -2,13 +2,14 @@
  * Whole jobs of the built program on a node behind a real sshd: the daemon is killed while a stage runs, and the
  * connection is cut during output. Checks Gerrit, the node's disk and /proc.
  */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { makeKeyPair } from '../../src/demo/gerrit/key-pair.ts';
 import { markedProcesses } from '../../src/demo/observer.ts';
 import { CuttingProxy } from '../fixtures/cutting-proxy.ts';
 import { needs } from '../fixtures/needs.ts';
+import { findProgram } from '../fixtures/programs.ts';
 import { Sshd } from '../fixtures/sshd.ts';
 import type { CaseOptions, TestCase } from './case.ts';
 import { Testbed } from './testbed.ts';
@@ -16,6 +17,20 @@ import { Testbed } from './testbed.ts';
 const { test } = needs('sshd');
 
 const TAP = "printf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap\n";
+
+const PLAYBOOK = `- hosts: node
+  gather_facts: false
+  vars: {ansible_python_interpreter: '{{ ansible_playbook_python }}'}
+  tasks:
+    - name: Test
+      sos_ci.openstack.run:
+        name: test
+        argv: [sh, test.sh]
+        chdir: '{{ sos_ci.worktree }}'
+        environment: {SOS_CI_STAGE: '{{ sos_ci.stage }}', SOS_CI_ATTEMPT: '{{ sos_ci.attempt }}'}
+    - name: The last task of the first edition
+      ansible.builtin.command: {argv: ['true']}
+`;
 
 let testbed: Testbed;
 let sshd: Sshd;
@@ -115,6 +130,34 @@ test('the daemon is killed in testing: the same process continues and no line is
   expect(numbered(testCase.published('testing.log'))).toEqual(upTo(400));
   expect(await next.stop()).toBe(0);
 });
+
+needs('sshd', 'ansible-playbook').test(
+  'the daemon is killed in a playbook that is then edited: the same ansible-playbook continues with what it has read',
+  async () => {
+    const playbook = join(testbed.directory, 'test.yml');
+    const go = join(testbed.directory, 'playbook-was-edited');
+    writeFileSync(playbook, PLAYBOOK);
+    const testCase = await newCase({
+      playbook,
+      testing: `while [ ! -e '${go}' ]; do sleep 0.05; done\n${TAP}note ended\n`,
+      testTimeout: '2m',
+    });
+    const ansible = dirname(dirname(findProgram('ansible-playbook') ?? ''));
+    mkdirSync(testCase.stateDir, { recursive: true });
+    symlinkSync(ansible, join(testCase.stateDir, 'ansible'));
+    const first = await testCase.startDaemon();
+    const change = await testCase.push();
+    await testCase.eventually('testing began', () => testCase.ledger('testing').length > 0);
+    await first.kill();
+    writeFileSync(playbook, 'this is no playbook\n');
+    const next = await testCase.startDaemon();
+    writeFileSync(go, '');
+    expect(await finished(testCase, change)).toBe('SUCCESS');
+    expect(testCase.ledger('testing').map((line) => line.split(' ').at(-1))).toEqual(['began', 'ended']);
+    expect(testCase.published('testing.log')).toContain('TASK [The last task of the first edition]');
+    expect(await next.stop()).toBe(0);
+  },
+);
 
 test('the connection is cut again and again during output: every line arrives once, in order', async () => {
   const testCase = await newCase({
