@@ -30,7 +30,7 @@ export class Program {
         entries: { 'cli/main': ${JSON.stringify(join(ROOT, 'src', 'cli', 'main.ts'))} },
         outdir: ${JSON.stringify(this.folder)},
         chunks: 'cli/[name]-[hash]',
-        placeOf: () => 'import.meta.url',
+        urlOf: () => 'import.meta.url',
       });`;
     const built = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' });
     if (built.status !== 0) throw new Error(`the program cannot be bundled: ${built.stderr}`);

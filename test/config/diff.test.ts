@@ -118,7 +118,7 @@ test('every reported key is a key of the file, or a mapping of keys', () => {
   const known = listKeys().map(({ path }) => path.replaceAll('[]', ''));
   const unknown = Object.keys(written).filter((key) => {
     const path = key.replace(/^(jobs|providers|projects)\.[^.]+/, '$1.NAME');
-    return !known.some((one) => `${one}.`.startsWith(`${path}.`));
+    return !known.some((other) => `${other}.`.startsWith(`${path}.`));
   });
   expect(unknown).toEqual([]);
   expect(Object.keys(written).length).toBeGreaterThan(40);

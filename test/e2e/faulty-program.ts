@@ -18,7 +18,7 @@ export class FaultyProgram {
         entries: { main: ${JSON.stringify(join(ROOT, 'test', 'e2e', 'faulty-daemon.ts'))} },
         outdir: ${JSON.stringify(this.#folder)},
         chunks: '[name]-[hash]',
-        placeOf: (path) => JSON.stringify(pathToFileURL(path).href),
+        urlOf: (path) => JSON.stringify(pathToFileURL(path).href),
       });`;
     const built = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' });
     if (built.status !== 0) throw new Error(`the faulty daemon cannot be bundled: ${built.stderr}`);

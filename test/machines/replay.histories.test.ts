@@ -66,5 +66,5 @@ describe('recorded histories contain', () => {
 });
 
 function missing(all: readonly string[], seen: readonly string[]): readonly string[] {
-  return all.filter((one) => !seen.includes(one));
+  return all.filter((name) => !seen.includes(name));
 }

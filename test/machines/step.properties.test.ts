@@ -67,7 +67,7 @@ describe('any sequence of events', () => {
     fc.assert(
       fc.property(story, ({ shape, happenings }) => {
         const simulator = simulatorOf(shape);
-        for (const one of happenings) apply(simulator, one);
+        for (const happening of happenings) apply(simulator, happening);
         simulator.answers = succeed;
         simulator.run(400);
         expect(simulator.ended, simulator.summary()).toBe(true);
@@ -93,10 +93,10 @@ describe('any sequence of events', () => {
           jobReport({ job: `job-${index}`, verdict, reason: 'x' }),
         );
         for (const report of reports) {
-          for (const one of happenings.splice(0, 3)) apply(simulator, one);
+          for (const happening of happenings.splice(0, 3)) apply(simulator, happening);
           simulator.send(REVIEW, { type: 'job.reported', report });
         }
-        for (const one of happenings) apply(simulator, one);
+        for (const happening of happenings) apply(simulator, happening);
         simulator.answers = succeed;
         simulator.run(400);
         for (const row of simulator.log) states.add(row.state);
@@ -123,7 +123,7 @@ describe('any sequence of events', () => {
     fc.assert(
       fc.property(story, ({ shape, happenings }) => {
         const simulator = simulatorOf(shape);
-        for (const one of happenings) apply(simulator, one);
+        for (const happening of happenings) apply(simulator, happening);
         for (const rows of simulator.rows.values()) {
           let memory: HistorySnapshot | null = null;
           for (const row of rows) {

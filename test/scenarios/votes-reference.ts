@@ -146,7 +146,7 @@ function cameInTime(rows: readonly LogRow[], reported: LogRow | undefined): bool
 
 /** Whether a voting job of this review has not ended. */
 function waitsForever({ runs, review, jobs }: ReferenceState): boolean {
-  const voting = new Set(jobs.filter((one) => one.voting).map(({ name }) => name));
+  const voting = new Set(jobs.filter((job) => job.voting).map(({ name }) => name));
   return runs.some((run) => run.review === review && run.verdict === null && voting.has(run.job));
 }
 

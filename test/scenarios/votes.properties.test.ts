@@ -99,7 +99,7 @@ class VoteScenario {
   #needed = 0;
 
   constructor(jobs: readonly Job[], crashAt: readonly number[]) {
-    this.jobs = jobs.map((one) => ({ ...one }));
+    this.jobs = jobs.map((job) => ({ ...job }));
     this.specs = jobs.map(({ voting }, index) =>
       jobSpec({ name: nameOf(index), voting, exitCodeIsResult: true, results: null, stacking: null }),
     );
@@ -212,7 +212,7 @@ class VoteScenario {
     admission.updateSettings({
       ...admission.settings,
       rules: { ...admission.settings.rules, jobs: this.rules() },
-      specs: new Map(this.specs.map((one) => [one.name, one])),
+      specs: new Map(this.specs.map((spec) => [spec.name, spec])),
     });
   }
 

@@ -25,7 +25,7 @@ export function exampleSite(): Example {
   const dev = account('dev', { 'Code-Review': [-1, 1] });
   const ci = account('ci', { Verified: [-2, 2], 'Code-Review': [-1, 1] });
   const admin: GerritAccount = { ...account('admin', { 'Code-Review': [-2, 2] }), admin: true };
-  for (const one of [dev, ci, admin]) site.accounts.set(one.username, one);
+  for (const account of [dev, ci, admin]) site.accounts.set(account.username, account);
   const change = addChange(site, dev, 'openstack/cinder', 2);
   const types: string[] = [];
   site.listen((event) => types.push(event.type));

@@ -285,5 +285,5 @@ function allEnded(reader: StoreReader): boolean {
 function unitEnvironment(): Readonly<Record<string, string>> {
   const unit = readFileSync(new URL('../../../examples/sos-ci.service', import.meta.url), 'utf8');
   const assignments = [...unit.matchAll(/^Environment=(.*)$/gm)].flatMap(([, args = '']) => args.split(' '));
-  return Object.fromEntries(assignments.map((one) => one.split('=', 2)));
+  return Object.fromEntries(assignments.map((assignment) => assignment.split('=', 2)));
 }

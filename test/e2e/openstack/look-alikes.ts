@@ -31,7 +31,7 @@ export class LookAlikes {
     await cloud.clear();
     const find = async (service: 'compute' | 'network' | 'image', path: string, name: string) => {
       const { [path.split('/')[0] ?? '']: all } = await cloud.call(service, 'GET', path);
-      const found = (all as readonly Found[]).find((one) => one.name === name);
+      const found = (all as readonly Found[]).find((resource) => resource.name === name);
       if (found === undefined) throw new Error(`the cloud has no ${name}`);
       return found.id;
     };

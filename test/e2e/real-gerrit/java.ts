@@ -27,8 +27,10 @@ function paths(): readonly string[] {
   const searched = PATH.split(path.delimiter).map((folder) => path.join(folder, 'java'));
   const system = existsSync(SYSTEM_FOLDER) ? readdirSync(SYSTEM_FOLDER) : [];
   const installed = system.map((name) => path.join(SYSTEM_FOLDER, name, 'bin', 'java'));
-  const there = [...named, ...searched, ...installed].filter((one) => one !== undefined && existsSync(one));
-  return [...new Set(there.map((one) => realpathSync(one ?? '')))];
+  const programs = [...named, ...searched, ...installed].filter(
+    (path) => path !== undefined && existsSync(path),
+  );
+  return [...new Set(programs.map((file) => realpathSync(file ?? '')))];
 }
 
 /** `JAVA_VERSION="17.0.15"`. */

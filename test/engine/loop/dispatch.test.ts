@@ -18,7 +18,7 @@ function dispatchEvent(
   const simulator = runUntil(Simulator.reviewWithJobs(), JOB, 'testing.running');
   const options: DispatchOptions = {
     hash: (text) => {
-      const type = failing.find((one) => text.includes(`"type":"${one}"`));
+      const type = failing.find((name) => text.includes(`"type":"${name}"`));
       if (type !== undefined) throw new Error(`a bug at ${type}`);
       return sha256(text);
     },

@@ -21,7 +21,7 @@ const HEALTHY: HealthSnapshot = {
 };
 const disk = (change: object): HealthSnapshot => ({
   ...HEALTHY,
-  disks: HEALTHY.disks.map((one) => ({ ...one, ...change })),
+  disks: HEALTHY.disks.map((disk) => ({ ...disk, ...change })),
 });
 
 /** Runs health checks in sequence, and records the kinds of alarms that they raise. */
@@ -39,7 +39,7 @@ class Checks {
       this.begun.push(...begun);
       this.problems = [
         ...this.problems.filter(({ topic }) => !ended.includes(topic)),
-        ...begun.map((one) => ({ ...one, since: START })),
+        ...begun.map((problem) => ({ ...problem, since: START })),
       ];
     }
     return this;

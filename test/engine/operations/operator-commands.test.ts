@@ -316,7 +316,7 @@ test('an alarm is acknowledged with the operator and the reason', async () => {
   expect(await perform(ci, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 0 });
   expect(await perform(ci, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 1 });
   expect(await perform(ci, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 0 });
-  expect(ci.store.alarms(9).map((one) => [one.acknowledgedBy, one.acknowledgedWhy])).toEqual([
+  expect(ci.store.alarms(9).map((alarm) => [alarm.acknowledgedBy, alarm.acknowledgedWhy])).toEqual([
     [OPERATOR.who, OPERATOR.why],
     [OPERATOR.who, OPERATOR.why],
   ]);

@@ -41,12 +41,12 @@ describe('any sequence of events', () => {
     fc.assert(
       fc.property(fc.array(happening, { maxLength: 60, size: 'max' }), (happenings) => {
         const simulator = new StreamSimulator();
-        for (const one of happenings) {
-          if (one === 'timer') {
+        for (const happening of happenings) {
+          if (happening === 'timer') {
             if (simulator.pendingEffects(STREAM).some(({ type }) => type === 'setTimer'))
               simulator.fire(STREAM);
-          } else if (!one.answers) simulator.receive(one.event);
-          else if (simulator.catchUpEffect !== undefined) simulator.settle(one.event);
+          } else if (!happening.answers) simulator.receive(happening.event);
+          else if (simulator.catchUpEffect !== undefined) simulator.settle(happening.event);
         }
         simulator.receive(started(9), connected).settle(catchUpCompleted()).completeSecondCatchUp();
         expect(simulator.state).toBe('up.listening');

@@ -38,7 +38,7 @@ const matched = (
   known: readonly SeenEvent[] = [],
 ) => {
   const found = matchComments(messages, comments, known, 5_000, sha256);
-  return messages.map((one) => found.get(one)?.comments.join(' | '));
+  return messages.map((message) => found.get(message)?.comments.join(' | '));
 };
 
 describe('without seen events', () => {
@@ -104,7 +104,7 @@ describe('a seen event', () => {
     const messages = [message(0, 1), message(1, 1, { votes: PLUS_ONE })];
     expect(matched(messages, bySsh('LGTM', 'LGTM'), [seen(1, 'LGTM', PLUS_ONE)])).toEqual(['LGTM', 'LGTM']);
     const found = matchComments(messages, bySsh('LGTM', 'LGTM'), [], 5_000, sha256);
-    expect(new Set(messages.map((one) => found.get(one)?.text)).size).toBe(2);
+    expect(new Set(messages.map((message) => found.get(message)?.text)).size).toBe(2);
   });
 
   test('whose text was deleted matches the closest message, and uses no comment', () => {
@@ -134,7 +134,7 @@ test('each comment belongs to at most one message, none has more than its number
         .map(({ seconds, hidden }) => message(seconds, hidden));
       const texts = Array.from({ length: count }, (_, index) => String(index));
       const found = matchComments(messages, bySsh(...texts), [], 5_000, sha256);
-      const shares = messages.map((one) => found.get(one)?.comments ?? []);
+      const shares = messages.map((message) => found.get(message)?.comments ?? []);
       const given = shares.flat().map(Number);
       expect(given).toEqual([...new Set(given)].sort((one, other) => one - other));
       for (const [index, share] of shares.entries()) {
