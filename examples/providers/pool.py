@@ -6,15 +6,15 @@
 POOL.json:
 
     {
-      "records": "/var/lib/pool",                    where is written who has which host
-      "key": "/etc/sos-ci/node-key",                 logs in to the hosts
-      "knownHosts": "/etc/sos-ci/known_hosts",       names their host keys
+      "records": "/var/lib/pool",                    records which server has which host
+      "key": "/etc/sos-ci/node-key",                 private key for the login on the hosts
+      "knownHosts": "/etc/sos-ci/known_hosts",       their host keys
       "directory": "/var/tmp/sos-ci",                on the hosts
       "hosts": {"node1": {"host": "10.0.0.11", "port": 22, "user": "stack"}}
     }
 
-A host that does not let us in is passed over. When a server is deleted, every process that carries its mark is ended and
-its directory is removed; until that has worked, the host stays taken and is listed.
+A host on which the login fails is skipped. When a server is deleted, every process with its mark is killed and its
+directory is removed; until that succeeds, the host stays leased and is listed.
 """
 
 import json
@@ -26,7 +26,7 @@ import sys
 sys.dont_write_bytecode = True
 from records import Records, answer, give_up, request  # noqa: E402
 
-# Ends what carries the server's mark ($1), until two looks find nothing, and removes its directory ($2).
+# Kills the processes with the server's mark ($1) until two searches find none, and removes its directory ($2).
 CLEAR = r"""
 quiet=0 rounds=100
 while [ "$quiet" -lt 2 ] && [ "$rounds" -gt 0 ]; do
@@ -49,7 +49,7 @@ def main():
 
 
 def create(pool, records, wanted):
-    trouble = ["every host is taken"]
+    problems = ["no host is free"]
     for name, host in pool["hosts"].items():
         server = {
             "id": f"{name}-{secrets.token_hex(6)}",
@@ -64,8 +64,8 @@ def create(pool, records, wanted):
             answer({"id": server["id"], "address": server["address"]})
             return
         records.drop(name)
-        trouble.append(f"{name}: {problem}")
-    give_up("; ".join(trouble))
+        problems.append(f"{name}: {problem}")
+    give_up("; ".join(problems))
 
 
 def list_all(_pool, records, _wanted):
@@ -76,16 +76,16 @@ def delete(pool, records, wanted):
     for name, server in records.all():
         if server["id"] != wanted["id"]:
             continue
-        # What ssh is given as a command is read by a shell there: both words are ours, and hold nothing that it minds.
-        words = ["sh", "-s", "--", server["id"], f"{pool['directory']}/{server['id']}"]
-        problem = ssh(pool, server["address"], words, CLEAR)
+        # A shell on the host parses the command of ssh. Neither argument contains characters that are special to it.
+        command = ["sh", "-s", "--", server["id"], f"{pool['directory']}/{server['id']}"]
+        problem = ssh(pool, server["address"], command, CLEAR)
         if problem is not None:
             give_up(f"{name}: {problem}")
         records.drop(name)
 
 
-def ssh(pool, host, words, script):
-    """None when it worked, else what ssh said last."""
+def ssh(pool, host, command, script):
+    """None on success, otherwise the last line of ssh on standard error."""
     options = {
         "BatchMode": "yes",
         "IdentitiesOnly": "yes",
@@ -98,7 +98,7 @@ def ssh(pool, host, words, script):
     for key, value in options.items():
         argv += ["-o", f"{key}={value}"]
     done = subprocess.run(
-        [*argv, "--", host["host"], *words],
+        [*argv, "--", host["host"], *command],
         input=script,
         capture_output=True,
         text=True,
@@ -107,8 +107,8 @@ def ssh(pool, host, words, script):
     )
     if done.returncode == 0:
         return None
-    said = done.stderr.strip().splitlines()
-    return said[-1] if said else f"exit code {done.returncode}"
+    lines = done.stderr.strip().splitlines()
+    return lines[-1] if lines else f"exit code {done.returncode}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the examples remember of the servers that they made: one file for each, on the disk before the server is.
+"""The records of the servers that the examples created: one file for each, on disk before the server exists.
 
 sos-ci starts such a program with one JSON object on standard input and reads one from standard output:
 
@@ -9,7 +9,7 @@ sos-ci starts such a program with one JSON object on standard input and reads on
     delete  {"action": "delete", "id": ..., "name": ..., "owner": {...}}
             -> nothing
 
-Of an address only the host is needed. The last line on standard error is what the operator reads when it failed.
+Only the host of an address is required. On a failure the operator sees the last line of standard error.
 """
 
 import contextlib
@@ -19,36 +19,36 @@ import sys
 
 
 class Records:
-    """Files NAME.json in a directory. A server's record is there from before it is made until after it is gone."""
+    """Files NAME.json in a directory. A server's record exists from before its creation until after its deletion."""
 
     def __init__(self, directory):
         self.directory = os.path.expanduser(directory)
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
 
     def claim(self, name, record):
-        """False when the name is taken. A link is made for exactly one caller, and its record is whole: a full disk takes none."""
-        with self._written(name, record) as making:
+        """False if the name is taken. `link` succeeds for exactly one caller, and the record is complete."""
+        with self._temporary_file(name, record) as temporary:
             try:
-                os.link(making, self._file(name))
+                os.link(temporary, self._file(name))
             except FileExistsError:
                 return False
         self._sync()
         return True
 
     def change(self, name, record):
-        with self._written(name, record) as making:
-            os.replace(making, self._file(name))
+        with self._temporary_file(name, record) as temporary:
+            os.replace(temporary, self._file(name))
         self._sync()
 
     def all(self):
-        """Oldest first, as [name, record]. One that was cut off while it was written names no server yet."""
+        """Oldest first, as [name, record]. A record whose writing was interrupted names no server yet."""
         found = []
         for entry in os.scandir(self.directory):
             if not entry.name.endswith(".json"):
                 continue
             with contextlib.suppress(FileNotFoundError, json.JSONDecodeError), open(entry.path) as file:
                 found.append((entry.stat().st_mtime_ns, entry.name[: -len(".json")], json.load(file)))
-        return [[name, record] for _, name, record in sorted(found, key=lambda one: one[:2])]
+        return [[name, record] for _, name, record in sorted(found, key=lambda entry: entry[:2])]
 
     def drop(self, name):
         with contextlib.suppress(FileNotFoundError):
@@ -56,22 +56,22 @@ class Records:
         self._sync()
 
     @contextlib.contextmanager
-    def _written(self, name, record):
-        """A file of the caller's own with this record, on the disk. What is left of it goes."""
-        making = f"{self._file(name)}.{os.getpid()}.new"
+    def _temporary_file(self, name, record):
+        """A temporary file with this record, synced to disk and removed afterwards."""
+        temporary = f"{self._file(name)}.{os.getpid()}.new"
         try:
-            with open(making, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            with open(temporary, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
                 json.dump(record, file)
                 file.flush()
                 os.fsync(file.fileno())
-            yield making
+            yield temporary
         finally:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(making)
+                os.unlink(temporary)
 
     def _file(self, name):
         if not name or "/" in name or name.startswith("."):
-            raise ValueError(f"no name for a record: {name!r}")
+            raise ValueError(f"invalid name of a record: {name!r}")
         return os.path.join(self.directory, name + ".json")
 
     def _sync(self):
@@ -83,7 +83,7 @@ class Records:
 
 
 def request():
-    """What sos-ci asks for."""
+    """The request of sos-ci."""
     return json.load(sys.stdin)
 
 
@@ -93,6 +93,6 @@ def answer(value):
 
 
 def give_up(why):
-    """75: trying again may help. 78 would say that it is of no use."""
+    """Exit code 75: a retry may help. 78 would mean that it cannot."""
     print(why, file=sys.stderr)
     sys.exit(75)

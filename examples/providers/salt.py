@@ -7,14 +7,14 @@ SALT.json:
 
     {
       "records": "/var/lib/sos-ci-salt",
-      "profile": "devstack-node",                    of /etc/salt/cloud.profiles; lets the nodes' key in, installs git
+      "profile": "devstack-node",                    of /etc/salt/cloud.profiles; authorizes the nodes' key, installs git
       "state": "sos_ci.node",                        applied to the new minion; null: none
       "user": "stack",
-      "host": "10.0.0.11", "port": 22                only for a driver that names no address, such as saltify
+      "host": "10.0.0.11", "port": 22                only for a driver that reports no address, such as saltify
     }
 
-The record is written before the machine is asked for, under the name that the machine gets, so one that was cut off half-way
-is listed and destroyed with the rest.
+The record is written before the machine is requested, under the name that the machine gets. So a machine whose creation
+was interrupted is listed and destroyed with the rest.
 """
 
 import json
@@ -40,14 +40,14 @@ def create(config, records, wanted):
         "id": name,
         "name": wanted["name"],
         "owner": wanted["owner"],
-        # Where it will be is not known yet, but that it is ours must be.
+        # The address is not known yet, but the owner must be recorded.
         "address": {"host": "unknown", "port": config.get("port", 22), "user": config["user"]},
     }
     records.claim(name, server)
-    made = run("salt-cloud", "--out=json", "--profile", config["profile"], name).get(name)
-    if not made:
-        give_up(f"salt-cloud made no {name}")
-    server["address"]["host"] = address(made, config.get("host"))
+    created = run("salt-cloud", "--out=json", "--profile", config["profile"], name).get(name)
+    if not created:
+        give_up(f"salt-cloud created no {name}")
+    server["address"]["host"] = address(created, config.get("host"))
     if config.get("state") is not None:
         applied = run("salt", "--out=json", "--static", name, "state.apply", config["state"]).get(name)
         if not isinstance(applied, dict) or not all(step.get("result") for step in applied.values()):
@@ -61,14 +61,14 @@ def list_all(_config, records, _wanted):
 
 
 def delete(_config, records, wanted):
-    # For a machine that is not there (any more) Salt Cloud says so and ends with 0.
+    # For a machine that does not exist (any more) Salt Cloud reports that and exits with 0.
     run("salt-cloud", "--out=json", "--assume-yes", "--destroy", wanted["id"])
     records.drop(wanted["id"])
 
 
-def address(made, otherwise):
+def address(created, otherwise):
     for key in ("private_ips", "public_ips"):
-        found = made.get(key) if isinstance(made, dict) else None
+        found = created.get(key) if isinstance(created, dict) else None
         if found:
             return found[0] if isinstance(found, list) else found
     if otherwise is None:
@@ -78,15 +78,15 @@ def address(made, otherwise):
 
 def run(*argv):
     done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
     if done.returncode != 0:
-        give_up(f"{argv[0]}: {said[-1] if said else done.returncode}")
-    # Programs that Salt starts may say something before it does.
+        give_up(f"{argv[0]}: {lines[-1] if lines else done.returncode}")
+    # Programs that Salt starts may write something before it does.
     begin = re.search(r"^\{", done.stdout, re.MULTILINE)
     try:
         return json.loads(done.stdout[begin.start() :]) if begin else {}
     except json.JSONDecodeError:
-        give_up(f"{argv[0]} said no JSON: {said[-1]}")
+        give_up(f"{argv[0]} wrote no JSON: {lines[-1]}")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ VAGRANT.json:
     {
       "directory": "/var/lib/sos-ci-vagrant",        records and boxes
       "box": "debian/bookworm64",
-      "publicKey": "/etc/sos-ci/node-key.pub",       goes into ~/.ssh/authorized_keys of the box
+      "publicKey": "/etc/sos-ci/node-key.pub",       added to ~/.ssh/authorized_keys of the box
       "memory": 8192, "cpus": 4
     }
 
-The record is written before the box is made, so a box that was cut off half-way is listed, and deleted with the rest.
+The record is written before the box is created. So a box whose creation was interrupted is listed and deleted with the
+rest.
 """
 
 import glob
@@ -58,16 +59,16 @@ def create(config, records, wanted):
         "id": name,
         "name": wanted["name"],
         "owner": wanted["owner"],
-        # Where it will be is not known yet, but that it is ours must be.
+        # The address is not known yet, but the owner must be recorded.
         "address": {"host": "unknown"},
     }
     records.claim(name, server)
-    place = os.path.join(config["directory"], name)
-    os.makedirs(place, mode=0o700)
-    with open(os.path.join(place, "Vagrantfile"), "w") as file:
+    folder = os.path.join(config["directory"], name)
+    os.makedirs(folder, mode=0o700)
+    with open(os.path.join(folder, "Vagrantfile"), "w") as file:
         file.write(vagrantfile(config))
-    vagrant(place, "up", "--no-color")
-    server["address"] = address(vagrant(place, "ssh-config"))
+    vagrant(folder, "up", "--no-color")
+    server["address"] = address(vagrant(folder, "ssh-config"))
     records.change(name, server)
     answer({"id": name, "address": server["address"]})
 
@@ -77,22 +78,22 @@ def list_all(_config, records, _wanted):
 
 
 def delete(config, records, wanted):
-    place = os.path.join(config["directory"], wanted["id"])
+    folder = os.path.join(config["directory"], wanted["id"])
     # Vagrant keeps the machine's id here; without one there is no machine, and Vagrant may not know how to destroy it.
-    if glob.glob(os.path.join(glob.escape(place), ".vagrant", "machines", "*", "*", "id")):
-        vagrant(place, "destroy", "--force", "--no-color")
-    shutil.rmtree(place, ignore_errors=True)
-    if os.path.exists(place):
-        give_up(f"{place} cannot be removed")
+    if glob.glob(os.path.join(glob.escape(folder), ".vagrant", "machines", "*", "*", "id")):
+        vagrant(folder, "destroy", "--force", "--no-color")
+    shutil.rmtree(folder, ignore_errors=True)
+    if os.path.exists(folder):
+        give_up(f"{folder} cannot be removed")
     records.drop(wanted["id"])
 
 
 def vagrantfile(config):
     with open(config["publicKey"]) as file:
         key = file.read().strip()
-    # JSON texts are Ruby texts as long as nothing in them begins an interpolation; and no shell minds these letters.
+    # A JSON string is a Ruby string unless it begins an interpolation. No shell treats these characters specially.
     if not re.fullmatch(r"[A-Za-z0-9 @%+=:,./_-]+", key + config["box"]):
-        give_up("an odd letter in the box or the key")
+        give_up("a character in the box or the key is not supported")
     return VAGRANTFILE.format(
         box=json.dumps(config["box"]),
         key=f"'{key}'",
@@ -102,17 +103,17 @@ def vagrantfile(config):
 
 
 def address(text):
-    """What `vagrant ssh-config` says, in our words."""
+    """The address in the output of `vagrant ssh-config`."""
     found = dict(line.split(None, 1) for line in text.splitlines() if line.startswith("  "))
     return {"host": found["HostName"].strip(), "port": int(found["Port"]), "user": found["User"].strip()}
 
 
-def vagrant(place, *words):
-    done = subprocess.run(["vagrant", *words], cwd=place, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+def vagrant(folder, *args):
+    done = subprocess.run(["vagrant", *args], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        # Its first words say what is wrong, and the many that follow what one could do about it.
-        said = " ".join((done.stderr.strip() or done.stdout.strip()).split())
-        give_up(f"vagrant {words[0]}: {said[:300] or done.returncode}")
+        # The message begins with the problem; long advice follows.
+        message = " ".join((done.stderr.strip() or done.stdout.strip()).split())
+        give_up(f"vagrant {args[0]}: {message[:300] or done.returncode}")
     return done.stdout
 
 

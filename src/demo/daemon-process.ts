@@ -28,7 +28,7 @@ export class DaemonProcess {
   readonly #options: DaemonProcessOptions;
   #child: ChildProcess | null = null;
   #ended: Promise<ExitStatus> = Promise.resolve({ code: 0, signal: null });
-  #ending: ExitStatus | null = null;
+  #exitStatus: ExitStatus | null = null;
   #endedByUs = false;
 
   constructor(options: DaemonProcessOptions) {
@@ -47,12 +47,12 @@ export class DaemonProcess {
     });
     closeSync(log);
     this.#child = child;
-    this.#ending = null;
+    this.#exitStatus = null;
     this.#endedByUs = false;
     this.#ended = new Promise((resolve, reject) => {
       child.on('error', reject);
       child.on('exit', (code, signal) => {
-        this.#ending = { code, signal };
+        this.#exitStatus = { code, signal };
         resolve({ code, signal });
       });
     });
@@ -66,7 +66,7 @@ export class DaemonProcess {
 
   /** How the daemon ended; null while it runs. */
   get exitStatus(): ExitStatus | null {
-    return this.#ending;
+    return this.#exitStatus;
   }
 
   get exited(): Promise<ExitStatus> {
@@ -75,8 +75,8 @@ export class DaemonProcess {
 
   /** @throws DemoFailure when the daemon ended unexpectedly */
   assertRunning(): void {
-    if (this.#ending === null || this.#endedByUs) return;
-    const { code, signal } = this.#ending;
+    if (this.#exitStatus === null || this.#endedByUs) return;
+    const { code, signal } = this.#exitStatus;
     throw new DemoFailure(`the daemon ended unexpectedly with ${signal ?? `exit code ${code}`}`);
   }
 
@@ -110,7 +110,7 @@ export class DaemonProcess {
   }
 }
 
-/** Puts the demo's own node first in PATH: the sample project's tests need one. */
+/** Puts the Node of the demo first in PATH: the sample project's tests need one. */
 function environment(programFolders: readonly string[]): NodeJS.ProcessEnv {
   const { PATH = '/usr/local/bin:/usr/bin:/bin', HOME, LANG, TMPDIR } = process.env;
   return {

@@ -162,8 +162,8 @@ async function claimNothingLeft({ environment, screen }: SceneContext): Promise<
 /** For `--keep`: prints commands to paste into another terminal. */
 function printKeepHelp({ environment, screen }: SceneContext, program: string, job: JobView): void {
   const config = environment.path('sos-ci.yaml');
-  const command = (words: string): string =>
-    `node ${shellQuoted(program)} ${words} --config ${shellQuoted(config)}`;
+  const command = (args: string): string =>
+    `node ${shellQuoted(program)} ${args} --config ${shellQuoted(config)}`;
   screen.blank();
   screen.note('Still running. In another terminal:');
   screen.blank();
@@ -171,7 +171,7 @@ function printKeepHelp({ environment, screen }: SceneContext, program: string, j
   screen.fact('', "git commit --allow-empty -m 'My change' && git push");
   screen.fact('kill', `kill -9 ${environment.daemon.pid}`);
   screen.fact('start again', command('daemon'));
-  screen.fact('look', command('status'));
+  screen.fact('inspect', command('status'));
   screen.fact('', command('jobs'));
   screen.fact('', command(`job ${job.id.slice(0, 12)}`));
   screen.fact('', command('verify'));

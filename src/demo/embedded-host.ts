@@ -93,7 +93,7 @@ export class EmbeddedHost implements GerritHost {
   }
 
   holdResponse(): HeldResponse {
-    const held = this.#gerrit.faults.hold('after-taken');
+    const held = this.#gerrit.faults.hold('after-applied');
     return { accepted: held.reached, release: () => held.release() };
   }
 }

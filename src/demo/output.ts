@@ -10,7 +10,7 @@ export class Screen {
   readonly #out: (text: string) => void;
   readonly #color: boolean;
   #lineOpen = false;
-  #begun = '';
+  #openName = '';
   #failed = 0;
   #held = 0;
 
@@ -49,13 +49,13 @@ export class Screen {
   /** Starts a line that `finish` ends later. Output in between starts new lines. */
   begin(name: string): void {
     this.#close();
-    this.#begun = name;
+    this.#openName = name;
     this.#out(`   ${this.#paint('dim', name.padEnd(11))} `);
     this.#lineOpen = true;
   }
 
   finish(text: string): void {
-    if (!this.#lineOpen) this.begin(this.#begun);
+    if (!this.#lineOpen) this.begin(this.#openName);
     this.#out(`${plainText(text)}\n`);
     this.#lineOpen = false;
   }
@@ -73,8 +73,8 @@ export class Screen {
     this.#out(text.endsWith('\n') || text === '' ? text : `${text}\n`);
   }
 
-  /** Prints whether a claim holds; `seen` is what was observed instead. */
-  claim(holds: boolean, text: string, seen: string): void {
+  /** Prints whether a claim holds; `observed` describes the actual result. */
+  claim(holds: boolean, text: string, observed: string): void {
     if (holds) {
       this.#held += 1;
       this.#line(`   ${this.#paint('green', 'proved')}      ${plainText(text)}`);
@@ -82,7 +82,7 @@ export class Screen {
     }
     this.#failed += 1;
     this.#line(`   ${this.#paint('red', 'NOT TRUE')}    ${plainText(text)}`);
-    this.#line(`               seen instead: ${plainText(seen)}`);
+    this.#line(`               observed instead: ${plainText(observed)}`);
   }
 
   blank(): void {

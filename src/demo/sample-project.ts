@@ -36,7 +36,7 @@ export async function sampleFiles(mirror: string): Promise<Files> {
 
 export const CHANGES = {
   passes: {
-    subject: 'Say how much of the pool is used',
+    subject: 'Report how much of the pool is used',
     edit: (files) => ({
       'volume.mjs': replaced(
         files['volume.mjs'],
@@ -44,7 +44,7 @@ export const CHANGES = {
         '  get used() {\n    return [...this.#volumes.values()].reduce((sum, size) => sum + size, 0);\n  }\n\n  create(name',
       ),
       'volume.test.mjs': `${files['volume.test.mjs']}
-test('what is used and what is free is all there is', () => {
+test('used and free space add up to the size of the pool', () => {
   pool.create('a', 4);
   assert.equal(pool.used + pool.free, 10);
 });
@@ -67,7 +67,7 @@ test('what is used and what is free is all there is', () => {
   },
   /** Edits the same lines as the first change. */
   conflicts: {
-    subject: 'Say how many volumes there are',
+    subject: 'Report the number of volumes',
     edit: (files) => ({
       'volume.mjs': replaced(
         files['volume.mjs'],
@@ -77,7 +77,7 @@ test('what is used and what is free is all there is', () => {
     }),
   },
   reworded: {
-    subject: 'Say how much is free when the pool is full',
+    subject: 'Report the free space when the pool is full',
     edit: (files) => ({
       'volume.mjs': replaced(
         files['volume.mjs'],

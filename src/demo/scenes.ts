@@ -14,7 +14,7 @@ import { CHANGES, FAILING_TEST, FAILING_TEST_ID, type SampleChange } from './sam
 import { StageWatch } from './stage-watch.ts';
 import { waitForPromise } from './wait.ts';
 
-/** What a scene works with. */
+/** The environment of a scene, its output, and the signal that ends it. */
 export interface SceneContext {
   readonly environment: DemoEnvironment;
   readonly screen: Screen;
@@ -102,14 +102,14 @@ export async function daemonDiesWhileReporting(scene: SceneContext): Promise<Job
   const recorded = environment.reader.review(environment.reader.job(watch.job)?.review ?? '')?.ended ?? false;
   await environment.daemon.kill();
   heldResponse.release();
-  screen.note(`kill -9: Gerrit shows ${atKill} message of ours, the daemon's log has ${recorded ? 1 : 0}`);
+  screen.note(`kill -9: Gerrit shows ${atKill} message of the CI, the daemon's log has ${recorded ? 1 : 0}`);
   const startMs = await waitForPromise('the daemon', REVIEW_TIMEOUT_MS, signal, environment.startDaemon());
   screen.note(`started again as pid ${environment.daemon.pid}, listening after ${formatDuration(startMs)}`);
   const job = await watch.waitForEnd();
   screen.claim(
     atKill === 1 && !recorded,
     'the kill happened between the two',
-    `${atKill} taken, ${recorded}`,
+    `${atKill} accepted, ${recorded}`,
   );
   await claimReview(scene, change, /^Build succeeded/, 1);
   const sent = (await environment.gerrit.reviewsSent()) - reviewsBefore;
@@ -153,7 +153,7 @@ export async function changeConflicts(scene: SceneContext, merged: JobView): Pro
   );
   const fetches = environment.mirror.fetches.get(job.id) ?? 0;
   const nothingBooted = !stages.includes('booting') && fetches === 0;
-  screen.claim(nothingBooted, 'before anything booted', `${stages}; ${fetches} fetches`);
+  screen.claim(nothingBooted, 'before a server booted', `${stages}; ${fetches} fetches`);
   const messages = await environment.gerrit.messages(change);
   const votes = JSON.stringify(await environment.gerrit.votes(change));
   const silent = messages.length === 0 && votes === '{}';
@@ -238,9 +238,9 @@ async function currentTicks(environment: DemoEnvironment): Promise<ReturnType<ty
   return file === null ? [] : readTicks(await readFile(file, 'utf8').catch(() => ''));
 }
 
-async function publishedFile({ environment }: SceneContext, job: JobView, describe: string): Promise<string> {
+async function publishedFile({ environment }: SceneContext, job: JobView, name: string): Promise<string> {
   const path = decodeURIComponent((job.url ?? '').slice(environment.logsUrl.length));
-  const file = await findFile(environment.path('logs', path), describe);
+  const file = await findFile(environment.path('logs', path), name);
   return file === null ? '' : readFile(file, 'utf8');
 }
 

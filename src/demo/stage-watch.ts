@@ -19,7 +19,7 @@ export class StageWatch {
   readonly #change: number;
   readonly #screen: Screen;
   readonly #signal: AbortSignal;
-  readonly #assertHope: () => void;
+  readonly #assertDaemonRuns: () => void;
   #job = '';
   #rowsSeen = 0;
   #stage = '';
@@ -38,7 +38,7 @@ export class StageWatch {
     this.#change = change;
     this.#screen = screen;
     this.#signal = signal;
-    this.#assertHope = assertDaemonRuns;
+    this.#assertDaemonRuns = assertDaemonRuns;
   }
 
   /** The job's id; '' until it is accepted. */
@@ -67,7 +67,7 @@ export class StageWatch {
 
   #until<T>(what: string, test: () => T | null | false | Promise<T | null | false>): Promise<T> {
     return waitFor(what, STAGE_TIMEOUT_MS, this.#signal, () => {
-      this.#assertHope();
+      this.#assertDaemonRuns();
       this.#check();
       return test();
     });
@@ -99,7 +99,7 @@ export class StageWatch {
   }
 }
 
-/** `testing.running` is testing; between two attempts the machine describes what it does. */
+/** The stage of a row: `testing` for `testing.running`; between two attempts, the description of the state. */
 function stageOf({ machine, state }: NumberedRow): string {
   const text = describeState(versionOf({ machine }).machine, state);
   return text === state ? (state.split('.')[0] ?? state) : text;

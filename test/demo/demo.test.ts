@@ -24,7 +24,7 @@ describe('a demo that cannot finish', () => {
     );
     expect(await demo(program)).toBe(1);
     expect(shown).toContain('NOT TRUE    the demo runs to its end\n');
-    expect(shown).toContain('seen instead: the daemon ended unexpectedly with exit code 3\n');
+    expect(shown).toContain('observed instead: the daemon ended unexpectedly with exit code 3\n');
     expect(shown).toContain('no license for daemon --config\n');
     const left = /kept for inspection: (\S+)/.exec(shown)?.[1] ?? '';
     expect(path.basename(left)).toMatch(/^sos-ci-demo-/);

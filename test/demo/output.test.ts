@@ -33,7 +33,7 @@ test('prints scenes, stages, quotes and claims', () => {
    | Build ${shown.match(/Build (.*)failed/)?.[1]}failed
    proved      one message
    NOT TRUE    no server left
-               seen instead: one
+               observed instead: one
 `);
   expect(shown).not.toContain('\u001b');
   expect([screen.held, screen.failed]).toEqual([1, 1]);

@@ -76,7 +76,7 @@ describe('setup', () => {
     await mirror.close();
     const down = await run(directory, './stack.sh');
     expect(down.code).toBe(1);
-    expect(down.text).toContain(`package mirror ${url} does not answer: ECONNREFUSED`);
+    expect(down.text).toContain(`package mirror ${url} does not respond: ECONNREFUSED`);
     await mirror.open();
     expect(mirror.url).toBe(url);
     expect((await fetch(`${url}/no-such-package.mjs`)).status).toBe(404);

@@ -57,7 +57,7 @@ test('proves all of its claims, in this order', async () => {
     '- it says that setup failed',
     '6. A change conflicts with its branch',
     '- the conflict was found, with the file',
-    '- before anything booted',
+    '- before a server booted',
     '- nothing was posted in Gerrit',
     ...cloudClaims(),
     '- every row of the log replays to the same result',

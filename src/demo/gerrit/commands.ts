@@ -83,22 +83,22 @@ async function serveReview(call: Call, args: readonly string[], context: Command
     call.channel.stderr.write(fault.stderr);
     return fault.status;
   }
-  if (fault?.kind === 'answer') throw new Error('this fault is for a review by REST');
-  if (fault?.kind === 'hold' && fault.at === 'before-taken') {
+  if (fault?.kind === 'response') throw new Error('this fault is for a review by REST');
+  if (fault?.kind === 'hold' && fault.at === 'before-applied') {
     fault.reach();
-    await fault.go;
+    await fault.resume;
   }
-  const answer = await runReview(context.state, call.account, args, stdin);
-  if (fault?.kind === 'hold' && fault.at === 'after-taken') {
+  const result = await runReview(context.state, call.account, args, stdin);
+  if (fault?.kind === 'hold' && fault.at === 'after-applied') {
     fault.reach();
-    await fault.go;
+    await fault.resume;
   }
-  if (fault?.kind === 'drop-answer') {
+  if (fault?.kind === 'drop-response') {
     fault.reach();
     throw new Hangup();
   }
-  call.channel.stderr.write(answer.stderr);
-  return answer.status;
+  call.channel.stderr.write(result.stderr);
+  return result.status;
 }
 
 function serveStream(call: Call, args: readonly string[], context: CommandContext): number | null {

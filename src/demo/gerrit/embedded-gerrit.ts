@@ -195,13 +195,13 @@ export class EmbeddedGerrit {
   /** Resolves once the test holds; runs it again after every event and request. */
   until(test: () => boolean): Promise<void> {
     return new Promise((resolve) => {
-      const ask = (): void => {
+      const check = (): void => {
         if (!test()) return;
-        this.#waiters.delete(ask);
+        this.#waiters.delete(check);
         resolve();
       };
-      this.#waiters.add(ask);
-      ask();
+      this.#waiters.add(check);
+      check();
     });
   }
 
@@ -287,6 +287,6 @@ export class EmbeddedGerrit {
   }
 
   #recheckWaiters(): void {
-    for (const ask of [...this.#waiters]) ask();
+    for (const check of [...this.#waiters]) check();
   }
 }

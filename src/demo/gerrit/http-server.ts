@@ -1,6 +1,6 @@
 /**
  * The REST server of the embedded Gerrit: HTTP on loopback with passwords and keep-alive. Simulates failures of servers and
- * proxies: refused, silent or broken connections, and late, missing or foreign responses.
+ * proxies: refused, silent or broken connections, and late, missing or unexpected responses.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -93,38 +93,38 @@ export class HttpServer {
       return reply(response, { status: 401, body: 'Unauthorized' });
     }
     const call: RestCall = { method, path, query: url.searchParams, body, account: named ? account : null };
-    if (!isReview(method, path)) return reply(response, this.#answer(call));
+    if (!isReview(method, path)) return reply(response, this.#result(call));
     await this.#review(call, response);
   }
 
   async #review(call: RestCall, response: ServerResponse): Promise<void> {
     const fault = this.#options.faults.next();
     if (fault?.kind === 'fail') return reply(response, { status: 500, body: fault.stderr });
-    if (fault?.kind === 'answer') {
+    if (fault?.kind === 'response') {
       for (const [name, value] of Object.entries(fault.headers)) response.setHeader(name, value);
-      if (fault.taken) this.#answer(call);
+      if (fault.applied) this.#result(call);
       response.statusCode = fault.status;
       response.end(fault.text);
       return;
     }
-    if (fault?.kind === 'hold' && fault.at === 'before-taken') {
+    if (fault?.kind === 'hold' && fault.at === 'before-applied') {
       fault.reach();
-      await fault.go;
+      await fault.resume;
     }
-    const answer = this.#answer(call);
-    if (fault?.kind === 'hold' && fault.at === 'after-taken') {
+    const result = this.#result(call);
+    if (fault?.kind === 'hold' && fault.at === 'after-applied') {
       fault.reach();
-      await fault.go;
+      await fault.resume;
     }
-    if (fault?.kind === 'drop-answer') {
+    if (fault?.kind === 'drop-response') {
       fault.reach();
       response.socket?.destroy();
       return;
     }
-    reply(response, answer);
+    reply(response, result);
   }
 
-  #answer(call: RestCall): RestReply {
+  #result(call: RestCall): RestReply {
     return handleRequest(this.#options.state, this.#options.version, call);
   }
 

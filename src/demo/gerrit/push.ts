@@ -32,7 +32,7 @@ interface PushTarget {
 }
 
 class PushRejected extends Error {
-  override readonly name = 'Refused';
+  override readonly name = 'PushRejected';
   readonly lines: readonly string[];
   constructor(message: string, lines: readonly string[] = []) {
     super(message);

@@ -1,7 +1,7 @@
 /**
- * `gerrit query --format=JSON`: one line a change, newest first, a row of statistics at the end. What it does not
- * understand is an error row and exit 0, as in Gerrit. Knows: change, project, branch, status, is, owner, topic,
- * after and since, before and until, limit, a bare number, Change-Id or SHA; `-`, NOT, OR, AND and brackets.
+ * `gerrit query --format=JSON`: one line per change, newest first, then a row of statistics. An invalid query yields an
+ * error row and exit 0, as in Gerrit. Supports change, project, branch, status, is, owner, topic, after and since,
+ * before and until, limit, a bare number, Change-Id or SHA; `-`, NOT, OR, AND and brackets.
  */
 import { accountJson, changeJson, patchsetJson, relativesJson, toLine } from './attributes.ts';
 import { parseOptions, UsageError } from './command-line.ts';
@@ -12,7 +12,7 @@ const DEFAULT_LIMIT = 500;
 
 type Test = (change: ChangeRecord) => boolean;
 
-/** Gerrit does not understand what was asked. */
+/** A query that Gerrit rejects. */
 export class QueryError extends Error {
   override readonly name = 'QueryError';
 }
@@ -46,7 +46,7 @@ export function findChanges(
 export function runQuery(state: GerritState, by: GerritAccount, args: readonly string[]): string {
   const { options, operands } = parseOptions(args, OPTIONS);
   if (options.get('--format')?.at(-1)?.toUpperCase() !== 'JSON') {
-    throw new UsageError('the embedded Gerrit answers queries with --format=JSON only');
+    throw new UsageError('the embedded Gerrit supports queries with --format=JSON only');
   }
   if (operands.length === 0) throw new UsageError('Argument "QUERY" is required');
   const started = performance.now();
@@ -149,39 +149,39 @@ class QueryReader {
   }
 
   read(): Test {
-    const test = this.#either();
+    const test = this.#parseOr();
     if (this.#terms.length > 0) throw new QueryError(`line 1:0 no viable alternative at '${this.#terms[0]}'`);
     return test;
   }
 
-  #either(): Test {
-    const tests = [this.#all()];
+  #parseOr(): Test {
+    const tests = [this.#parseAnd()];
     while (this.#terms[0]?.toUpperCase() === 'OR') {
       this.#terms.shift();
-      tests.push(this.#all());
+      tests.push(this.#parseAnd());
     }
     return (change) => tests.some((test) => test(change));
   }
 
-  #all(): Test {
+  #parseAnd(): Test {
     const tests: Test[] = [];
     for (;;) {
       const next = this.#terms[0];
       if (next === undefined || next === ')' || next.toUpperCase() === 'OR') break;
       if (next.toUpperCase() === 'AND') this.#terms.shift();
-      else tests.push(this.#one());
+      else tests.push(this.#parseTerm());
     }
     return (change) => tests.every((test) => test(change));
   }
 
-  #one(): Test {
+  #parseTerm(): Test {
     const term = this.#terms.shift() ?? '';
     if (term === 'NOT' || term === '-') {
-      const test = this.#one();
+      const test = this.#parseTerm();
       return (change) => !test(change);
     }
     if (term === '(') {
-      const test = this.#either();
+      const test = this.#parseOr();
       if (this.#terms.shift() !== ')') throw new QueryError("line 1:0 missing ')'");
       return test;
     }

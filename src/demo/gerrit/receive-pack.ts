@@ -1,6 +1,6 @@
 /**
  * The server side of `git push`: advertises the branches, reads the commands, lets the real git unpack the objects, and
- * reports for each ref. push.ts decides. (https://git-scm.com/docs/pack-protocol)
+ * reports for each ref. push.ts accepts or rejects it. (https://git-scm.com/docs/pack-protocol)
  */
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
@@ -27,11 +27,11 @@ export async function receivePack(
     : 'ok';
   const report = [packet(`unpack ${unpacked}\n`)];
   for (const command of commands) {
-    const answer: PushResult =
+    const result: PushResult =
       unpacked === 'ok' ? await decide(command) : { rejected: 'unpacker error', lines: [] };
-    for (const line of answer.lines) output.write(band(2, `${line}\n`));
+    for (const line of result.lines) output.write(band(2, `${line}\n`));
     report.push(
-      packet(answer.rejected === null ? `ok ${command.ref}\n` : `ng ${command.ref} ${answer.rejected}\n`),
+      packet(result.rejected === null ? `ok ${command.ref}\n` : `ng ${command.ref} ${result.rejected}\n`),
     );
   }
   output.write(band(1, `${report.join('')}0000`));

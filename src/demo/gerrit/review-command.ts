@@ -14,7 +14,7 @@ import {
 import type { ChangeRecord, GerritAccount, GerritState, PatchsetRecord } from './state.ts';
 import { canSee } from './state.ts';
 
-export interface CommandAnswer {
+export interface CommandResult {
   readonly status: number;
   readonly stderr: string;
 }
@@ -50,7 +50,7 @@ export async function runReview(
   by: GerritAccount,
   args: readonly string[],
   stdin: string,
-): Promise<CommandAnswer> {
+): Promise<CommandResult> {
   const { options, operands } = parseOptions(args, OPTIONS);
   const one = (name: string): string => options.get(name)?.at(-1) ?? '';
   refuseContradictions(options);
@@ -65,8 +65,8 @@ export async function runReview(
     }
     input = parsed;
   } else {
-    const moves = options.has('--abandon') || options.has('--restore');
-    const message = moves ? '' : one('--message');
+    const changesStatus = options.has('--abandon') || options.has('--restore');
+    const message = changesStatus ? '' : one('--message');
     input = { message, labels: optionLabels(options), tag: one('--tag'), comments: {} };
   }
   // Real servers prefix errors of options with `fatal:`, and errors of JSON without.
@@ -108,7 +108,7 @@ function findTarget(state: GerritState, by: GerritAccount, operand: string, proj
   const pair = /^(\d+),(\d+)$/.exec(operand);
   if (pair !== null) {
     const change = state.changes.get(Number(pair[1]));
-    // With a project Gerrit does not say that there is no such change.
+    // With a project, Gerrit does not report that the change does not exist.
     if (change === undefined && project === '') throw new UsageError(`"${pair[1]}" no such change`);
     if (change === undefined || (project !== '' && change.project !== project))
       throw new UsageError('database error');

@@ -11,18 +11,23 @@ export interface HeldReview {
   release(): void;
 }
 
-export type HoldPoint = 'before-taken' | 'after-taken';
+export type HoldPoint = 'before-applied' | 'after-applied';
 
 type Fault =
-  | { readonly kind: 'hold'; readonly at: HoldPoint; readonly reach: () => void; readonly go: Promise<void> }
-  | { readonly kind: 'drop-answer'; readonly reach: () => void }
+  | {
+      readonly kind: 'hold';
+      readonly at: HoldPoint;
+      readonly reach: () => void;
+      readonly resume: Promise<void>;
+    }
+  | { readonly kind: 'drop-response'; readonly reach: () => void }
   | { readonly kind: 'fail'; readonly status: number; readonly stderr: string }
   | {
-      readonly kind: 'answer';
+      readonly kind: 'response';
       readonly status: number;
       readonly text: string;
       readonly headers: Readonly<Record<string, string>>;
-      readonly taken: boolean;
+      readonly applied: boolean;
     };
 
 export class ReviewFaults {
@@ -31,15 +36,15 @@ export class ReviewFaults {
   /** Before: Gerrit has the request and has not applied it. After: Gerrit has applied it and has not responded. */
   hold(at: HoldPoint): HeldReview {
     const reached = deferred();
-    const go = deferred();
-    this.#next.push({ kind: 'hold', at, reach: reached.open, go: go.opened });
-    return { reached: reached.opened, release: go.open };
+    const resume = deferred();
+    this.#next.push({ kind: 'hold', at, reach: reached.open, resume: resume.opened });
+    return { reached: reached.opened, release: resume.open };
   }
 
   /** Breaks the connection after the review was applied and before its exit status. Resolves then. */
   dropResponse(): Promise<void> {
     const reached = deferred();
-    this.#next.push({ kind: 'drop-answer', reach: reached.open });
+    this.#next.push({ kind: 'drop-response', reach: reached.open });
     return reached.opened;
   }
 
@@ -48,18 +53,18 @@ export class ReviewFaults {
     this.#next.push({ kind: 'fail', status, stderr });
   }
 
-  /** REST only: responds to the next review like a proxy; `taken` says whether Gerrit applies it. */
+  /** REST only: responds to the next review like a proxy; `applied` says whether Gerrit applies it. */
   respond(
     status: number,
     text: string,
-    more: { readonly headers?: Readonly<Record<string, string>>; readonly taken?: boolean } = {},
+    more: { readonly headers?: Readonly<Record<string, string>>; readonly applied?: boolean } = {},
   ): void {
     this.#next.push({
-      kind: 'answer',
+      kind: 'response',
       status,
       text,
       headers: more.headers ?? {},
-      taken: more.taken ?? false,
+      applied: more.applied ?? false,
     });
   }
 

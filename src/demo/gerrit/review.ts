@@ -11,7 +11,7 @@ const MAX_MESSAGE_CHARACTERS = 16_384;
 
 /** Gerrit rejected the review; the message is its standard error. */
 export class ReviewRejected extends Error {
-  override readonly name = 'ReviewRefused';
+  override readonly name = 'ReviewRejected';
   /** The HTTP status of the REST API. */
   readonly status: number;
 
@@ -223,9 +223,9 @@ function patchsetCommentText(
   { number }: PatchsetRecord,
   comments: readonly { readonly file: string; readonly text: string }[],
 ): string | null {
-  const whole = comments.filter(({ file }) => file === PATCHSET_LEVEL).map(({ text }) => text);
-  if (!publishesPatchsetComments || whole.length === 0) return null;
-  return `Patch Set ${number}:\n\n${whole.join('\n').trim()}`;
+  const patchsetLevel = comments.filter(({ file }) => file === PATCHSET_LEVEL).map(({ text }) => text);
+  if (!publishesPatchsetComments || patchsetLevel.length === 0) return null;
+  return `Patch Set ${number}:\n\n${patchsetLevel.join('\n').trim()}`;
 }
 
 /** Empty input is an empty review; null for input that Gerrit's parser rejects. */

@@ -6,13 +6,13 @@ const name = process.argv[2];
 const url = `${mirror}/${name}?job=${process.env.SOS_CI_JOB}`;
 
 try {
-  const answer = await fetch(url, { signal: AbortSignal.timeout(wait) });
-  if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-  const text = await answer.text();
+  const response = await fetch(url, { signal: AbortSignal.timeout(wait) });
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  const text = await response.text();
   mkdirSync('installed', { recursive: true });
   writeFileSync(`installed/${name}`, text);
   console.log(`installed ${name}, ${text.length} bytes, from ${mirror}`);
 } catch (error) {
-  console.error(`package mirror ${mirror} does not answer: ${error.cause?.code ?? error.message}`);
+  console.error(`package mirror ${mirror} does not respond: ${error.cause?.code ?? error.message}`);
   process.exitCode = 1;
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the test suite, and a ticker beside it that shows whether the whole was ever interrupted.
+# Runs the test suite, and a ticker beside it that shows whether the run was ever interrupted.
 set -u
 mkdir -p logs
 node ticker.mjs logs/ticks.txt &

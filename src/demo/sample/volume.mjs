@@ -1,4 +1,4 @@
-/** Volumes in a pool of a storage array: sizes in whole gigabytes, never more than there is. */
+/** Volumes in a pool of a storage array: sizes in whole gigabytes, in total at most the size of the pool. */
 import { extentOf } from './installed/array-client-1.2.0.mjs';
 
 export class Pool {
@@ -15,7 +15,7 @@ export class Pool {
 
   create(name, gigabytes) {
     if (this.#volumes.has(name)) throw new Error(`volume ${name} exists`);
-    this.#take(gigabytes);
+    this.#allocate(gigabytes);
     this.#volumes.set(name, gigabytes);
     return { name, gigabytes, extents: extentOf(gigabytes) };
   }
@@ -23,7 +23,7 @@ export class Pool {
   extend(name, gigabytes) {
     const size = this.#size(name);
     if (gigabytes < size) throw new Error(`volume ${name} cannot shrink`);
-    this.#take(gigabytes - size);
+    this.#allocate(gigabytes - size);
     this.#volumes.set(name, gigabytes);
   }
 
@@ -38,7 +38,7 @@ export class Pool {
     return size;
   }
 
-  #take(gigabytes) {
+  #allocate(gigabytes) {
     if (gigabytes > this.#free) throw new Error('pool is full');
     this.#free -= gigabytes;
   }

@@ -1,4 +1,4 @@
-/** What a pool promises. */
+/** Tests of the pool. */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { Pool } from './volume.mjs';
@@ -17,12 +17,12 @@ test('a volume is laid out in extents of 256 MB', () => {
   assert.equal(pool.create('a', 4).extents, 16);
 });
 
-test('a full pool refuses', () => {
+test('a full pool rejects a new volume', () => {
   assert.throws(() => pool.create('a', 11), /pool is full/);
   assert.equal(pool.free, 10);
 });
 
-test('a name is used once', () => {
+test('a duplicate name is rejected', () => {
   pool.create('a', 1);
   assert.throws(() => pool.create('a', 1), /volume a exists/);
 });
@@ -38,7 +38,7 @@ test('a volume cannot shrink', () => {
   assert.throws(() => pool.extend('a', 3), /cannot shrink/);
 });
 
-test('a removed volume gives its size back', () => {
+test('removing a volume frees its size', () => {
   pool.create('a', 4);
   pool.remove('a');
   assert.equal(pool.free, 10);

@@ -122,7 +122,7 @@ esac`;
     program('vagrant', 'exit 0');
     const examples = provider('vagrant.py', { ...config(), box: '#{`touch /tmp/evil`}' });
     await expect(examples.create(request, signal)).rejects.toMatchObject({
-      message: 'exit code 75: an odd letter in the box or the key',
+      message: 'exit code 75: a character in the box or the key is not supported',
     });
     expect(existsSync(join(scratch.root, 'calls'))).toBe(false);
   });

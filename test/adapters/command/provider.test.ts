@@ -103,7 +103,7 @@ describe('the pool of the examples', () => {
       `ssh://${sshd.user}@127.0.0.1:${sshd.port}${setup.scratch.disk}/${server.id}`,
     );
     await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({
-      message: 'exit code 75: every host is taken',
+      message: 'exit code 75: no host is free',
       retryable: true,
     });
     const script = 'setsid sh -c "echo \\$\\$ >$1/hidden; while :; do sleep 0.1; done" & sleep 3000';

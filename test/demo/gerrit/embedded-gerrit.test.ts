@@ -135,13 +135,13 @@ describe('faults', () => {
 
   test('a review is held before it is accepted, and another one after', async () => {
     await change();
-    const before = fixture.gerrit.faults.hold('before-taken');
+    const before = fixture.gerrit.faults.hold('before-applied');
     const first = review({ message: 'one' });
     await before.reached;
     expect(texts()).toEqual([]);
     before.release();
     expect((await first).status).toBe(0);
-    const after = fixture.gerrit.faults.hold('after-taken');
+    const after = fixture.gerrit.faults.hold('after-applied');
     const second = review({ message: 'two' });
     await after.reached;
     expect(texts()).toEqual(['Patch Set 1:\n\none', 'Patch Set 1:\n\ntwo']);

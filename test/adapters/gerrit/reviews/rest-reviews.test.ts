@@ -71,7 +71,7 @@ describe('a post', () => {
   });
 
   test('a change that is abandoned between check and post gets the message without votes', async () => {
-    const hold = embedded.gerrit.faults.hold('before-taken');
+    const hold = embedded.gerrit.faults.hold('before-applied');
     const posting = embedded.rest().post(request(), NEVER);
     await hold.reached;
     embedded.gerrit.as('dev').abandon(patchset.change);
@@ -105,7 +105,7 @@ describe('statuses', () => {
   test.each([408, 500, 502, 504])(
     '%i: it may have been accepted, so the next call checks, and it was',
     async (status) => {
-      embedded.gerrit.faults.respond(status, '<html>Bad Gateway</html>', { taken: true });
+      embedded.gerrit.faults.respond(status, '<html>Bad Gateway</html>', { applied: true });
       expect(await embedded.rest().post(request(), NEVER)).toEqual({ ...posted, found: true });
       expect(reviews()).toHaveLength(1);
     },
@@ -183,7 +183,7 @@ describe('a lost answer', () => {
 
   test('of a late review: the next check waits until it can no longer arrive', async () => {
     const clock = new HeldClock();
-    const hold = embedded.gerrit.faults.hold('before-taken');
+    const hold = embedded.gerrit.faults.hold('before-applied');
     const posting = embedded.rest({ requestTimeoutMs: 300, settleMs: 600_000 }, clock).post(request(), NEVER);
     await hold.reached;
     await clock.held();
