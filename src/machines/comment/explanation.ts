@@ -46,7 +46,7 @@ function explanation(report: JobReport): string {
       return sentences(reason, quote(report), logs);
     case 'NODE_FAILURE':
       return sentences(
-        `${report.verdict}, trouble of this CI, not a result of the patch`,
+        `${report.verdict}, a problem of this CI, not a result of the patch`,
         reason,
         quote(report),
         logs,

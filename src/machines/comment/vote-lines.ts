@@ -116,7 +116,7 @@ function reason(explanation: VoteExplanation): Reason {
     }
     case 'dependencies':
       return {
-        text: 'its jobs were tested with different revisions of what the change depends on',
+        text: 'its jobs were tested with different revisions of the dependencies',
         obvious: false,
       };
     case 'incomplete':

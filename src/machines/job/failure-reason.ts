@@ -78,7 +78,7 @@ function describe(event: JobMachineEvent): string {
       return event.why;
     // Ends a cleanup only when the cleanup was given up.
     case 'server.deleted':
-      return 'what was asked for has not answered, and may still appear';
+      return 'a requested resource has not responded, and may still appear';
     default:
       return assertNever(event);
   }

@@ -278,7 +278,7 @@ function evidenceLeaked(context: JobContext, why: string) {
     alarm: {
       kind: 'evidence-leaked',
       target: `job ${context.job}`,
-      message: `what was gathered for this job on this host could not be removed. ${why}`,
+      message: `the evidence of this job on this host could not be removed. ${why}`,
       hint: 'check the disk of the state directory; the sweep tries again',
     },
   } as const;

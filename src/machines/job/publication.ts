@@ -272,7 +272,7 @@ function pendingAlarm({ publish, why }: PublicationContext) {
       kind: 'evidence-pending',
       target: 'logs',
       message: `evidence of job ${publish.owner.job} could not be published and waits. ${why}`,
-      hint: 'does the disk of the published logs have free space? publishing is retried until the evidence is too old',
+      hint: 'check that the disk of the published logs has free space; publishing is retried until the evidence is too old',
     },
   } as const;
 }

@@ -244,5 +244,5 @@ function judge() {
 /** Why there are no results to judge. */
 function missingResultsReason(event: Args['event']): string {
   if (event.type === 'results.read-failed') return event.why;
-  return event.type === 'timer.fired' ? 'reading took longer than allowed' : 'the job keeps none';
+  return event.type === 'timer.fired' ? 'reading took longer than allowed' : 'no results file is configured';
 }

@@ -281,13 +281,13 @@ function alarmText(context: ReviewContext, event: ReviewMachineEvent): { message
       return { message: failureText(event.failure), hint: event.failure.hint };
     case 'votes.read':
       return {
-        message: `Gerrit took the message but not the vote ${JSON.stringify(context.sent?.labels ?? {})}`,
-        hint: 'does the project have this label, and may our account vote this value?',
+        message: `Gerrit accepted the message but dropped the vote ${JSON.stringify(context.sent?.labels ?? {})}`,
+        hint: 'check that the project has this label and that our account may vote this value',
       };
     case 'timer.fired':
       return {
-        message: 'Gerrit did not say whether it took the vote',
-        hint: 'check the change: is our vote there?',
+        message: 'Gerrit did not confirm the vote',
+        hint: 'check whether our vote is on the change',
       };
     case 'machine.failed':
       return {

@@ -131,7 +131,7 @@ function brokenTemplate(complaints: readonly string[]): Effect {
       kind: 'template-invalid',
       target: 'report.template',
       message: `not used, because the comment would not be safe to post: ${complaints.slice(0, 3).join('; ')}`,
-      hint: 'the built-in comment was posted; correct the template, sos-ci config check tries it',
+      hint: 'the built-in comment was posted; correct the template, sos-ci config check renders it',
     },
   };
 }
@@ -143,8 +143,8 @@ function overdueAlarm({ context }: ReviewArgs) {
     alarm: {
       kind: 'review-post-failed',
       target: `change ${context.patchset.change},${context.patchset.patchset}`,
-      message: 'Gerrit has not answered a review for a long time',
-      hint: 'is Gerrit reachable? after a restart the daemon searches for the message and continues',
+      message: 'Gerrit has not responded to a review for a long time',
+      hint: 'check whether Gerrit is reachable; after a restart the daemon searches for the message and continues',
     },
   } as const;
 }

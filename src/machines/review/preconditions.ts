@@ -55,7 +55,7 @@ export function rejectionFor(context: ReviewContext, event: ReviewEvent): Reject
       return { verdict: 'ABORTED', reason: `${account} voted ${label}${value > 0 ? '+' : ''}${value}` };
     }
     case 'timer.fired':
-      return { verdict: 'NODE_FAILURE', reason: 'Gerrit or git did not answer in time' };
+      return { verdict: 'NODE_FAILURE', reason: 'Gerrit or git did not respond in time' };
     default:
       throw new Error(`${event.type} refuses nothing`);
   }
@@ -86,7 +86,7 @@ function whyNotCurrent(
   { patchset, branch }: Patchset,
   plan: Pick<ReviewContext['plan'], 'wip' | 'private'>,
 ): string | null {
-  if (change.status === 'missing') return 'the change is not there any more';
+  if (change.status === 'missing') return 'the change no longer exists';
   if (change.status !== 'open') return `the change was ${change.status}`;
   if (change.current !== patchset) return `patchset ${change.current} is the current one`;
   if (change.branch !== undefined && change.branch !== branch)

@@ -277,7 +277,7 @@ function parked(context: ReviewContext) {
     alarm: {
       kind: 'review-post-failed',
       target: `change ${context.patchset.change},${context.patchset.patchset}`,
-      message: 'this review is parked: internal errors, or it brought the daemon down twice',
+      message: 'this review is parked: internal errors, or it crashed the daemon twice',
       hint: `sos-ci history ${context.review} shows the rows; report a bug`,
     },
   } as const;

@@ -37,7 +37,6 @@ export const checkingVotePermission = reviewSetup.createStateConfig({
 
 function keepRefusal() {
   return update(({ event }) => ({
-    withheld:
-      event.type === 'vote.withheld' ? event.why : 'it was not answered in time whether this CI may vote',
+    withheld: event.type === 'vote.withheld' ? event.why : 'the permission to vote was not confirmed in time',
   }));
 }

@@ -71,7 +71,7 @@ export function voteOf(context: ReviewContext): ReviewVote {
   if (report.label === null) return bare;
   const runs = voteInputs?.runs ?? null;
   if (voteInputs === null || runs === null) {
-    return { ...bare, lines: ['No vote: what the other runs on this change came to could not be read.'] };
+    return { ...bare, lines: ['No vote: the results of the other runs on this change could not be read.'] };
   }
   const { change } = voteInputs;
   if (change !== null && change.status !== 'open') return bare;

@@ -112,13 +112,13 @@ export function clearDownAlarm(
   at: number,
 ): Effect | null {
   if (activeAlarm === null) return null;
-  const message = `connected again after ${formatLimit(at - (downSince ?? at))}; what was missed is looked up`;
+  const message = `connected again after ${formatLimit(at - (downSince ?? at))}; missed events are being looked up`;
   return cleared(activeAlarm, server, message, alarms);
 }
 
 export function clearCatchUpAlarm({ catchUpAlarmActive, server, alarms }: StreamContext): Effect | null {
   if (!catchUpAlarmActive) return null;
-  return cleared('catch-up-failing', server, 'what was missed has been looked up', alarms);
+  return cleared('catch-up-failing', server, 'missed events have been looked up', alarms);
 }
 
 function cleared(kind: Alarm['kind'], target: string, message: string, alarms: number): Effect {

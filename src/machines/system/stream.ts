@@ -128,7 +128,10 @@ const config = {
               countAlarm,
               raise('stream-down', ({ context, event }) => ({
                 message: `no connection for ${formatLimit(event.at - (context.downSince ?? event.at))}: ${context.why}`,
-                hint: context.hint === '' ? 'sos-ci retries automatically; is Gerrit there?' : context.hint,
+                hint:
+                  context.hint === ''
+                    ? 'sos-ci retries automatically; check whether Gerrit is reachable'
+                    : context.hint,
               })),
             ],
           },
@@ -284,15 +287,15 @@ function reopened({ context }: StreamArgs): Partial<StreamContext> {
 function failing({ context, event }: StreamArgs) {
   const { message, hint } = event.type === 'catchup.failed' ? event.failure : { message: '', hint: '' };
   return {
-    message: `what was missed cannot be looked up, tried ${context.failures} times: ${message}`,
-    hint: hint === '' ? 'nothing is lost yet: it is tried until it works' : hint,
+    message: `missed events could not be looked up in ${context.failures} attempts: ${message}`,
+    hint: hint === '' ? 'nothing is lost yet: sos-ci retries until it succeeds' : hint,
   };
 }
 
 function givenUp({ context }: StreamArgs) {
   const from = context.caughtUp === null ? '' : `; sos-ci status shows the last successful catch-up`;
   return {
-    message: `looking up what was missed brought the daemon down twice and is switched off${from}`,
+    message: `looking up missed events crashed the daemon twice and is disabled${from}`,
     hint: 'report a bug; then start once with --since TIME, which catches up from then on',
   };
 }

@@ -134,8 +134,8 @@ function stoppedAlarm({ context }: VotingArgs): Effect {
     alarm: {
       kind: 'voting-stopped',
       target: 'voting',
-      message: `no change succeeded of the last ${context.failed.length} (${newest}): no vote is given any more`,
-      hint: 'see whether it is this CI that fails: sos-ci jobs. When it is fixed: sos-ci resume-voting',
+      message: `none of the last ${context.failed.length} changes succeeded (${newest}): sos-ci no longer votes`,
+      hint: 'check whether this CI is broken: sos-ci jobs. After fixing it: sos-ci resume-voting',
     },
   };
 }
@@ -148,7 +148,7 @@ function resumedAlarm({ context, event }: VotingArgs): Effect {
     alarm: {
       kind: 'voting-stopped',
       target: 'voting',
-      message: `votes are given again: resumed by ${by}`,
+      message: `voting was resumed by ${by}`,
       hint: '',
       cleared: true,
     },

@@ -273,7 +273,7 @@ function holdOf({ kind }: Cause, rules: TriggerRules, names: readonly string[]):
 function bestReason({ patchset }: StartingEvent, found: readonly JobFinding[]): Finding {
   const furthest = [...found].sort((a, b) => b.passed - a.passed)[0];
   if (furthest === undefined || furthest.rule === 'project') {
-    return { rule: 'project', why: `no job is for ${patchset.project}` };
+    return { rule: 'project', why: `no job tests ${patchset.project}` };
   }
   const alike =
     found.every(({ why }) => why === furthest.why) ||

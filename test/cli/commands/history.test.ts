@@ -58,7 +58,11 @@ const health = {
   ],
 } as const;
 
-const lost: AnyEvent = { type: 'stream.disconnected', why: HOSTILE, hint: 'is Gerrit there?' };
+const lost: AnyEvent = {
+  type: 'stream.disconnected',
+  why: HOSTILE,
+  hint: 'check whether Gerrit is reachable',
+};
 const daemon = { pid: 1, startTicks: 1, startedAt: START, version: '0', mode: 'running', stream: 'x' };
 
 describe('status', () => {
@@ -77,7 +81,7 @@ describe('status', () => {
       ].join('\n'),
     );
     expect(show(false, lost)).toMatch(/^stream {4}not connected, retrying since .*: ended \\x1b\[2Jby/m);
-    expect(show(false, lost)).toContain('          -> is Gerrit there?');
+    expect(show(false, lost)).toContain('          -> check whether Gerrit is reachable');
   });
 
   test('shows the same as JSON', () => {
@@ -91,7 +95,7 @@ describe('status', () => {
       state: 'down.backoff',
       upSince: null,
       downSince: '2026-01-02T05:34:05.000Z',
-      hint: 'is Gerrit there?',
+      hint: 'check whether Gerrit is reachable',
       outages: 2,
     });
   });

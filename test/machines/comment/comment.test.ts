@@ -52,7 +52,7 @@ Build failed (check pipeline). How to rerun and whom to ask: https://wiki.exampl
 
 a: 1 of 3 tests failed: test_a
 b: testing ran into its timeout
-c: NODE_FAILURE, trouble of this CI, not a result of the patch. create server: no quota. There are no logs.
+c: NODE_FAILURE, a problem of this CI, not a result of the patch. create server: no quota. There are no logs.
 d: RETRY_LIMIT, could not be set up; this may or may not be caused by the patch. stacking: its command exited with 1. Its last output: E: Unable to locate package foo in https://mirror.example.org/
 e: the tests ended, but no result can be shown. no test was run
 f: not finished. There are no logs.

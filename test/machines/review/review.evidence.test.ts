@@ -113,7 +113,7 @@ describe('a review whose evidence is published after its post', () => {
       expect.objectContaining({
         alarm: expect.objectContaining({
           kind: 'vote-dropped',
-          message: 'Gerrit took the message but not the vote {"Verified":0}',
+          message: 'Gerrit accepted the message but dropped the vote {"Verified":0}',
         }),
       }),
     );

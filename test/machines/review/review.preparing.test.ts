@@ -101,7 +101,7 @@ describe('a patchset that can be tested', () => {
 
 describe('a patchset that is rejected', () => {
   test.each<[Partial<ResolvedChange>, string, string]>([
-    [{ status: 'missing', current: 0 }, 'ABORTED', 'the change is not there any more'],
+    [{ status: 'missing', current: 0 }, 'ABORTED', 'the change no longer exists'],
     [{ status: 'merged' }, 'ABORTED', 'the change was merged'],
     [{ status: 'abandoned' }, 'ABORTED', 'the change was abandoned'],
     [{ current: 4 }, 'ABORTED', 'patchset 4 is the current one'],

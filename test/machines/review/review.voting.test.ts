@@ -58,7 +58,7 @@ describe('a review requests permission before it posts', () => {
     expect(simulator.pendingEffects(REVIEW)).toContainEqual(
       expect.objectContaining({
         type: 'postReview',
-        message: expect.stringContaining('No vote: it was not answered in time whether this CI may vote.'),
+        message: expect.stringContaining('No vote: the permission to vote was not confirmed in time.'),
       }),
     );
     // A late answer changes nothing.

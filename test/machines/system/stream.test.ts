@@ -141,7 +141,7 @@ describe('a suspected gap', () => {
     }
     expect(waits.map((ms) => ms / 1_000)).toEqual([5, 10, 20, 40, 60, 60, 60, 60]);
     expect(simulator.alarms()).toEqual([
-      'catch-up-failing: what was missed cannot be looked up, tried 3 times: it broke',
+      'catch-up-failing: missed events could not be looked up in 3 attempts: it broke',
     ]);
     expect(simulator.settle(catchUpCompleted()).state).toBe('up.awaitingIndex');
     expect(simulator.context.failures).toBe(0);
@@ -165,7 +165,7 @@ describe('an alarm', () => {
     simulator.now += 3 * 3_600_000;
     simulator.receive(lost, { ...lost, why: 'refused' } as AnyEvent, connected);
     expect(simulator.alarms()[1]).toBe(
-      'stream-down: connected again after 3h 10m; what was missed is looked up',
+      'stream-down: connected again after 3h 10m; missed events are being looked up',
     );
     simulator.settle(catchUpCompleted()).receive(lost, connected);
     expect(simulator.alarms()).toHaveLength(2);
@@ -207,9 +207,7 @@ describe('a catch-up that crashes the daemon', () => {
     expect(simulator.state).toBe('up.catchingUp');
     simulator.receive(crashed, started(), connected);
     expect([simulator.state, simulator.catchUpEffect]).toEqual(['up.listening', undefined]);
-    expect(simulator.alarms()[0]).toMatch(
-      /^catch-up-failing: looking up what was missed brought the daemon down/,
-    );
+    expect(simulator.alarms()[0]).toMatch(/^catch-up-failing: looking up missed events crashed the daemon/);
     expect(simulator.receive(gapSuspected(null)).catchUpEffect).toBeUndefined();
     simulator.receive(started(5_000), connected);
     expect(simulator.catchUpEffect).toMatchObject({ changes: null });

@@ -86,7 +86,7 @@ describe('a new patchset', () => {
 
   test('of a project without jobs starts nothing', () => {
     const [decision] = decide(created({ patchset: { ...PATCHSET, project: 'x' } }), RULES, []);
-    expect(decision).toEqual({ do: 'ignore', rule: 'project', why: 'no job is for x' });
+    expect(decision).toEqual({ do: 'ignore', rule: 'project', why: 'no job tests x' });
   });
 
   test('supersedes all older ones', () => {

@@ -41,10 +41,10 @@ export const ALL_FILES: FileRules = { include: [], exclude: [] };
 export function judgeFiles(files: readonly string[] | null, rules: FileRules): FilesFinding {
   const { include, exclude } = rules;
   if (include.length === 0 && exclude.length === 0) return { runs: true, why: 'it runs for every file' };
-  if (files === null) return { runs: true, why: 'the patchset touches more files than are asked for' };
+  if (files === null) return { runs: true, why: 'the patchset touches more files than sos-ci reads' };
   if (files.length === 0) return { runs: true, why: 'the patchset touches no file' };
   const included = files.filter((file) => include.length === 0 || include.some((rule) => finds(rule, file)));
-  if (included.length === 0) return { runs: false, why: 'no file that it is for is touched' };
+  if (included.length === 0) return { runs: false, why: 'the patchset changes none of its files' };
   const unwanted = exclude.flatMap((rule) => (rule === 'docs' ? DOCS : [rule]));
   const wanted = included.find((file) => !unwanted.some((rule) => finds(rule, file)));
   if (wanted !== undefined) return { runs: true, why: `${wanted} is touched` };
@@ -52,6 +52,6 @@ export function judgeFiles(files: readonly string[] | null, rules: FileRules): F
     runs: false,
     why: exclude.every((rule) => rule === 'docs')
       ? 'only documentation is touched'
-      : 'only files that it is not for are touched',
+      : 'the patchset changes only excluded files',
   };
 }

@@ -43,9 +43,9 @@ describe('files', () => {
     expect(judgeFiles([DRIVER], ALL_FILES).why).toBe('it runs for every file');
     expect(why([DRIVER], ['acme'], [])).toBe(`${DRIVER} is touched`);
     expect(why(['a.md'], [], ['docs'])).toBe('only documentation is touched');
-    expect(why(['a.md'], [], ['docs', 'x'])).toBe('only files that it is not for are touched');
-    expect(why(['a.md'], ['\\.py$'], [])).toBe('no file that it is for is touched');
-    expect(why(null, ['\\.py$'], [])).toBe('the patchset touches more files than are asked for');
+    expect(why(['a.md'], [], ['docs', 'x'])).toBe('the patchset changes only excluded files');
+    expect(why(['a.md'], ['\\.py$'], [])).toBe('the patchset changes none of its files');
+    expect(why(null, ['\\.py$'], [])).toBe('the patchset touches more files than sos-ci reads');
     expect(why([], ['\\.py$'], [])).toBe('the patchset touches no file');
   });
 
