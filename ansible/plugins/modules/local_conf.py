@@ -10,7 +10,7 @@ short_description: Write DevStack's local.conf
 description:
   - Writes C(local.conf) from the variables that OpenDev's DevStack jobs use.
   - The localrc section has services first, then variables, then plugins, whose settings may use the variables.
-  - Variables are sorted, each one after those that its value references to.
+  - Variables are sorted, each one after those that its value refers to.
   - Plugins are sorted by name, each one after those that it requires. A plugin's requirements are read from
     C(devstack/settings) of its tree on the node.
 version_added: 1.0.0
