@@ -107,11 +107,10 @@ export class Daemon implements RunningDaemon {
     this.stateDirectory = new StateDirectory(config.stateDir, wrappers, log);
     this.store = this.stateDirectory.store;
     this.idleGc = new IdleGc(systemClock, config.limits.idleGcDelayMs);
-    const alarms = persistentAlarms(this.store, systemClock, log, config.limits, () =>
+    this.alarms = persistentAlarms(this.store, systemClock, log, config.limits, () =>
       this.alarmMailer?.schedule(),
     );
-    this.alarms = alarms;
-    const { adapters, providers, connections, close } = this.buildAdapters(alarms, wrappers);
+    const { adapters, providers, connections, close } = this.buildAdapters(this.alarms, wrappers);
     this.closeAdapters = close;
     this.engine = this.buildEngine(adapters, slotLimits(config, providers.set), onAppend);
     const deployment = config.deployment ?? this.store.deployment();
