@@ -12,7 +12,7 @@ const VISIBLE_MS = 260;
 const COLD_START_MS = 1500;
 const MEMORY_MIB = 100;
 const LINES = 12;
-/** The daemon returns memory 5 s after its last row. */
+/** V8 has collected the garbage of the last job by then. */
 const IDLE_MS = 7_000;
 /** Runs that are not counted: the program and Gerrit are still warming up. */
 const WARM_UP = 3;

@@ -29,7 +29,6 @@ import { admissionSettings, type Overrides, slotLimits } from './admission-setti
 import { type BuiltAdapters, buildAdapters, buildEventSources, type Wrappers } from './build-adapters.ts';
 import { createAlarmMailer } from './build-transports.ts';
 import { sha256 } from './database-admin.ts';
-import { IdleGc } from './idle-gc.ts';
 import { OperatorControl } from './operator-control.ts';
 import type { ReloadOptions } from './reload-config.ts';
 import { logRow } from './row-log.ts';
@@ -82,7 +81,6 @@ export class Daemon implements RunningDaemon {
   private readonly events: EventIntake;
   private readonly service: Lifecycle;
   private readonly control: OperatorControl;
-  private readonly idleGc: IdleGc;
   private readonly closeAdapters: () => Promise<void>;
   private resolveStopped: (code: number) => void = () => {};
   private rejectCrashed: (error: unknown) => void = () => {};
@@ -106,7 +104,6 @@ export class Daemon implements RunningDaemon {
     const { log } = options;
     this.stateDirectory = new StateDirectory(config.stateDir, wrappers, log);
     this.store = this.stateDirectory.store;
-    this.idleGc = new IdleGc(systemClock, config.limits.idleGcDelayMs);
     this.alarms = persistentAlarms(this.store, systemClock, log, config.limits, () =>
       this.alarmMailer?.schedule(),
     );
@@ -254,7 +251,6 @@ export class Daemon implements RunningDaemon {
       this.options.log.error({ err: thrown }, 'closing');
     }
     cancelTimeout();
-    this.idleGc.stop();
     process.off('uncaughtException', this.crash);
     this.stateDirectory.close();
     this.resolveStopped(this.exitCode);
@@ -278,7 +274,6 @@ export class Daemon implements RunningDaemon {
         }
         this.service.appended(batch);
         this.control.onAppended();
-        this.idleGc.reset();
         this.onNextAppend();
       },
       onFatal: this.crash,

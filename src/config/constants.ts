@@ -25,8 +25,6 @@ export interface ServiceLimits {
   /** Maximum number of connected operators, and the timeout to read a request or write an answer. */
   readonly maxControlClients: number;
   readonly controlTimeoutMs: number;
-  /** Idle time (no new row) before a full garbage collection. */
-  readonly idleGcDelayMs: number;
   /** Time after its deadline before an adapter that has not responded counts as failed. */
   readonly adapterGraceMs: number;
   /** Maximum rounds of list and delete in one cleanup attempt. */
@@ -62,7 +60,6 @@ export const SERVICE_LIMITS: Omit<ServiceLimits, 'maxOpenJobs'> = {
   maxAlarms: 1_000,
   maxControlClients: 16,
   controlTimeoutMs: 10_000,
-  idleGcDelayMs: 5_000,
   adapterGraceMs: 5_000,
   deleteRounds: 3,
   /** Together below the job's stopTimeout of 30 s. */

@@ -41,6 +41,8 @@ export class TestCase {
   readonly config: string;
   readonly ledgerFile: string;
   readonly gerrit: RealGerrit;
+  /** NODE_OPTIONS of the daemons. */
+  nodeOptions = '';
   readonly #sshd: Sshd;
   readonly #options: CaseOptions;
   readonly #daemons: DaemonProcess[] = [];
@@ -96,7 +98,11 @@ export class TestCase {
       cwd: this.directory,
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...unitEnvironment(), PATH: process.env.PATH ?? '/usr/bin:/bin' },
+      env: {
+        ...unitEnvironment(),
+        NODE_OPTIONS: this.nodeOptions,
+        PATH: process.env.PATH ?? '/usr/bin:/bin',
+      },
     });
     const daemon = new DaemonProcess(child, '');
     this.#daemons.push(daemon);
