@@ -10,11 +10,12 @@ POOL.json:
       "key": "/etc/sos-ci/node-key",                 private key for the login on the hosts
       "knownHosts": "/etc/sos-ci/known_hosts",       their host keys
       "directory": "/var/tmp/sos-ci",                on the hosts
+      "prepare": ["/etc/sos-ci/salt-ssh/prepare"],   optional: runs here with the name of the host, before a job gets it
       "hosts": {"node1": {"host": "10.0.0.11", "port": 22, "user": "stack"}}
     }
 
-A host on which the login fails is skipped. When a server is deleted, every process with its mark is killed and its
-directory is removed; until that succeeds, the host stays leased and is listed.
+A host on which the login or `prepare` fails is skipped. When a server is deleted, every process with its mark is killed and
+its directory is removed; until that succeeds, the host stays leased and is listed.
 """
 
 import json
@@ -59,13 +60,24 @@ def create(pool, records, wanted):
         }
         if not records.claim(name, server):
             continue
-        problem = ssh(pool, host, ["true"], "")
+        problem = ssh(pool, host, ["true"], "") or prepare(pool, name)
         if problem is None:
             answer({"id": server["id"], "address": server["address"]})
             return
         records.drop(name)
         problems.append(f"{name}: {problem}")
     give_up("; ".join(problems))
+
+
+def prepare(pool, name):
+    """None when it worked, else what the program said last. It ends at the latest when sos-ci ends this program."""
+    if "prepare" not in pool:
+        return None
+    done = subprocess.run([*pool["prepare"], name], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode == 0:
+        return None
+    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return f"prepare: {said[-1] if said else done.returncode}"
 
 
 def list_all(_pool, records, _wanted):

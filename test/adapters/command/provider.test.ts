@@ -116,13 +116,38 @@ describe('the pool of the examples', () => {
     await provider.create(serverRequest(), signal);
   });
 
-  it('skips a host that does not answer', async () => {
-    const provider = setup.pool('a', 'b');
+  const change = (edit: (pool: { hosts: Record<string, { port: number }>; prepare?: string[] }) => void) => {
     const file = join(setup.scratch.root, 'pool.json');
     const pool = JSON.parse(readFileSync(file, 'utf8'));
-    pool.hosts.a.port = 1;
+    edit(pool);
     writeFileSync(file, JSON.stringify(pool));
+  };
+
+  it('skips a host that does not answer', async () => {
+    const provider = setup.pool('a', 'b');
+    change(({ hosts }) => {
+      Object.assign(hosts.a ?? {}, { port: 1 });
+    });
     expect((await provider.create(serverRequest(), signal)).id).toMatch(/^b-/);
+  });
+
+  it('prepares a host before a job gets it, and skips one that cannot be prepared', async () => {
+    const provider = setup.pool('a', 'b');
+    const seen = join(setup.scratch.root, 'prepared');
+    change((pool) => {
+      pool.prepare = [
+        'sh',
+        '-c',
+        'echo "$2" >>"$1"; [ "$2" = b ] || { echo no disk >&2; exit 1; }',
+        'sh',
+        seen,
+      ];
+    });
+    expect((await provider.create(serverRequest(), signal)).id).toMatch(/^b-/);
+    expect(readFileSync(seen, 'utf8')).toBe('a\nb\n');
+    await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({
+      message: 'exit code 75: every host is taken; a: prepare: no disk',
+    });
   });
 });
 
