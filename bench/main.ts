@@ -11,6 +11,7 @@ import { jobDelay } from './job-delay.ts';
 import type { Result } from './measure.ts';
 import { replay } from './replay.ts';
 import { restart, restartLarge } from './restart.ts';
+import { servers } from './servers.ts';
 import { subunit } from './subunit.ts';
 
 const BENCHMARKS: Readonly<Record<string, (smoke: boolean) => Promise<readonly Result[]>>> = {
@@ -22,6 +23,7 @@ const BENCHMARKS: Readonly<Record<string, (smoke: boolean) => Promise<readonly R
   'restart-10000': restartLarge,
   replay,
   subunit,
+  servers,
   'cli-start': cliStart,
 };
 

@@ -146,7 +146,7 @@ describe('the pool of the examples', () => {
     expect((await provider.create(serverRequest(), signal)).id).toMatch(/^b-/);
     expect(readFileSync(seen, 'utf8')).toBe('a\nb\n');
     await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({
-      message: 'exit code 75: every host is taken; a: prepare: no disk',
+      message: 'exit code 75: no host is free; a: prepare: no disk',
     });
   });
 });
