@@ -178,7 +178,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
       repository(tree, { 'fails-to-stack': '' });
       const { codes, log, read } = onNode(job(tree), 'play stacking');
       expect(codes, log).toBe('stacking 2\n');
-      expect(log).toContain('Run stack.sh: ');
+      expect(log).toContain('Run stack.sh: [ERROR] functions-common:709 git call failed (exit code 1');
       expect(read('tree/controller/logs/devstacklog.txt')).toBe('stacked\n');
       expect(read('tree/controller/logs/local_conf.txt')).toContain('LIBS_FROM_GIT=cinder');
     },

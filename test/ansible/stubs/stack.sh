@@ -16,5 +16,10 @@ ln -sf devstacklog.txt.1 ../logs/devstacklog.txt
 touch ../cinder/used-by-stack
 mkdir -p ../tempest/etc
 printf '[auth]\nadmin_password = secretadmin\n' > ../tempest/etc/tempest.conf
-[ ! -e ../cinder/fails-to-stack ] || exit 1
+if [ -e ../cinder/fails-to-stack ]; then
+  # As the functions err and die do, and the exit trap after them.
+  echo '[ERROR] functions-common:709 git call failed' | tee -a ../logs/error.log
+  echo 'sudo: iptables: command not found'
+  exit 1
+fi
 [ ! -e ../cinder/is-replaced ] || git -C ../cinder checkout -q HEAD~1
