@@ -1,0 +1,152 @@
+/**
+ * Two changes of Cinder, from a push to a real Gerrit to its review: each is installed by real DevStack on a server of a
+ * real OpenStack, and tested by real Tempest.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { TestCase } from '../gerrit/case.ts';
+import { Checkout } from '../gerrit/checkout.ts';
+import { sharedGerrit } from '../gerrit/shared-gerrit.ts';
+import { Testbed } from '../gerrit/testbed.ts';
+import { newCloudCase } from '../openstack/case.ts';
+import { Cloud } from '../openstack/cloud.ts';
+
+const PROJECT = 'openstack/cinder';
+const VARIABLES = new URL('variables.json', import.meta.url);
+const LIMIT_MS = 2.5 * 3_600_000;
+const DRIVER = 'cinder/volume/drivers/nfs.py';
+const EXTEND = "def extend_volume(self, volume: 'objects.Volume', new_size: int) -> None:\n";
+const EXTEND_TESTS = ['test_volume_extend', 'test_volume_extend_when_volume_has_snapshot'];
+/** Names of files that readers of DevStack's logs expect. */
+const LOGS = [
+  'controller/logs/local_conf.txt',
+  'controller/logs/screen-c-vol.txt',
+  'controller/logs/tempest_conf.txt',
+];
+
+const cloud = new Cloud();
+let testbed: Testbed;
+let testCase: TestCase;
+let checkout: Checkout;
+
+beforeAll(async () => {
+  testbed = await Testbed.on(sharedGerrit());
+  await cloud.clear();
+  testCase = await newCloudCase(testbed, cloud, {
+    limitMs: LIMIT_MS,
+    provider: { flavor: 'large' },
+    top: { jobs: { 'cinder-nfs': job() } },
+  });
+  checkout = await importCinder(testCase, process.env.CINDER_CHECKOUT ?? '');
+});
+afterAll(() => testbed?.stop());
+
+test('a good change succeeds, and one that breaks extend_volume fails the extend tests', async () => {
+  const daemon = await testCase.startDaemon();
+
+  const good = await checkout.push({ files: {}, subject: 'Change nothing' });
+  const [success] = await testCase.reported(good);
+  console.log(success?.text);
+  await printStages(1);
+  expect(success?.text).toMatch(/cinder-nfs \S+ : SUCCESS/);
+  expect(await testCase.vote(good)).toBe(1);
+  await testCase.settled();
+  expect(await cloud.resourceLines()).toEqual([]);
+  const evidence = evidenceOf(success?.text ?? '');
+  for (const name of ['testr_results.html', ...LOGS]) expect(read(evidence, name), name).not.toBe('');
+  expect(read(evidence, 'controller/logs/local_conf.txt')).not.toContain('secretadmin');
+
+  const source = await checkout.git('show', `${await checkout.tip()}:${DRIVER}`);
+  expect(source).toContain(EXTEND);
+  const broken = source.replace(
+    EXTEND,
+    `${EXTEND}        raise exception.ExtendVolumeError(reason='broken')\n`,
+  );
+  const bad = await checkout.push({ files: { [DRIVER]: broken }, subject: 'Break extend_volume' });
+  const [failure] = await testCase.reported(bad);
+  console.log(failure?.text);
+  await printStages(2);
+  expect(failure?.text).toMatch(/cinder-nfs \S+ : FAILURE/);
+  const named = [...(failure?.text ?? '').matchAll(/VolumesExtendTest\.(\w+)/g)].map(([, name]) => name);
+  expect(named.sort()).toEqual(EXTEND_TESTS);
+  expect(await testCase.vote(bad)).toBe(-1);
+  await testCase.settled(2);
+  expect(await cloud.resourceLines()).toEqual([]);
+  const page = read(evidenceOf(failure?.text ?? ''), 'testr_results.html');
+  for (const name of EXTEND_TESTS) expect(page).toContain(name);
+
+  expect(await daemon.stop()).toBe(0);
+});
+
+/** As docs/devstack.md shows it, with a back end that needs no hardware. */
+function job(): Readonly<Record<string, unknown>> {
+  return {
+    preset: 'devstack-tempest',
+    project: PROJECT,
+    provider: 'lab',
+    backend: { name: 'nfs1', type: 'nfs' },
+    tempest: { regex: String.raw`^tempest\.api\.volume\.test_volumes_(extend|get|list)`, concurrency: 2 },
+    variables: JSON.parse(readFileSync(VARIABLES, 'utf8')),
+    limits: { setupAttempts: 1 },
+  };
+}
+
+/** Adds the tree of a repository as one commit: Gerrit wants special rights for a push of more than 10,000. */
+async function importCinder({ gerrit, directory }: TestCase, repository: string): Promise<Checkout> {
+  const clone = (user: string): Checkout =>
+    new Checkout({
+      directory: join(directory, `cinder-${user}`),
+      url: `ssh://${user}@${gerrit.host}:${gerrit.port}/${PROJECT}`,
+      keyFile: gerrit.keyFile(user),
+      knownHostsFile: gerrit.knownHostsFile,
+    });
+  const [admin, dev] = [clone('admin'), clone('dev')];
+  await admin.make();
+  await admin.git('checkout', '--quiet', '--detach', await admin.tip());
+  await admin.git(
+    '-c',
+    'safe.directory=*',
+    'fetch',
+    '--quiet',
+    '--no-tags',
+    '--depth=1',
+    `file://${repository}`,
+    'HEAD',
+  );
+  await admin.git('read-tree', '--reset', '-u', 'FETCH_HEAD');
+  await admin.git('commit', '--quiet', '--message', 'Import Cinder');
+  await admin.git('push', '--quiet', 'origin', 'HEAD:refs/heads/master');
+  await dev.make();
+  return dev;
+}
+
+/** How long the newest job was in each state. */
+async function printStages(jobs: number): Promise<void> {
+  await testCase.eventually('the job has ended', () => testCase.ended(jobs));
+  const id = testCase.read((reader) => reader.jobs({ limit: 1 })[0]?.id ?? '');
+  const { text } = await testCase.runCli('job', id, '--json');
+  const { stages } = JSON.parse(text) as {
+    readonly stages: readonly { readonly state: string; readonly durationMs: number | null }[];
+  };
+  for (const { state, durationMs } of stages)
+    console.log(`${state.padEnd(24)} ${((durationMs ?? 0) / 1000).toFixed(1).padStart(7)} s`);
+  console.log(`load ${loadavg()[0]?.toFixed(1)}`);
+}
+
+/** The folder that a comment links to. */
+function evidenceOf(comment: string): string {
+  const [url = ''] = /file:\/\/\S+/.exec(comment) ?? [];
+  return fileURLToPath(url);
+}
+
+/** A published file, which may be compressed. */
+function read(folder: string, name: string): string {
+  const file = join(folder, name);
+  return existsSync(file)
+    ? readFileSync(file, 'utf8')
+    : gunzipSync(readFileSync(`${file}.gz`)).toString('utf8');
+}
