@@ -190,7 +190,8 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
     () => {
       const tree = join(shared, 'tree');
       mkdirSync(join(shared, 'venv', 'bin'), { recursive: true });
-      cpSync(join(HERE, 'stubs', 'tempest'), join(shared, 'venv', 'bin', 'tempest'));
+      for (const name of ['tempest', 'stestr'])
+        cpSync(join(HERE, 'stubs', name), join(shared, 'venv', 'bin', name));
       const variables = {
         ...job(tree),
         tempest_venv: join(shared, 'venv'),
@@ -219,9 +220,9 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
       expect(codes, log).toBe('testing 2\n'.repeat(4));
       expect(read('result-never-starts')).toBe('');
       expect(read('result-dies')).toBe('');
-      expect(read('result-fails'), log).toBe('stream of this run\n');
+      expect(read('result-fails'), log).toBe('subunit v2 of: stream of this run\n');
       // A second playbook of the same run finds the tests that ended, and starts none.
-      expect(read('result-again'), log).toBe('stream of this run\n');
+      expect(read('result-again'), log).toBe('subunit v2 of: stream of this run\n');
       expect(read('arguments')).toBe(
         "run\n--regex=volume.*(extend|'get')\n--concurrency=3\n--exclude-regex=slow $HOME\n",
       );

@@ -46,39 +46,36 @@ beforeAll(async () => {
 afterAll(() => testbed?.stop());
 
 test('a good change succeeds, and one that breaks extend_volume fails the extend tests', async () => {
-  const daemon = await testCase.startDaemon();
-
-  const good = await checkout.push({ files: {}, subject: 'Change nothing' });
-  const [success] = await testCase.reported(good);
-  console.log(success?.text);
-  await printStages(1);
-  expect(success?.text).toMatch(/cinder-nfs \S+ : SUCCESS/);
-  expect(await testCase.vote(good)).toBe(1);
-  await testCase.settled();
-  expect(await cloud.resourceLines()).toEqual([]);
-  const evidence = evidenceOf(success?.text ?? '');
-  for (const name of ['testr_results.html', ...LOGS]) expect(read(evidence, name), name).not.toBe('');
-  expect(read(evidence, 'controller/logs/local_conf.txt')).not.toContain('secretadmin');
-
   const source = await checkout.git('show', `${await checkout.tip()}:${DRIVER}`);
   expect(source).toContain(EXTEND);
   const broken = source.replace(
     EXTEND,
     `${EXTEND}        raise exception.ExtendVolumeError(reason='broken')\n`,
   );
+  const daemon = await testCase.startDaemon();
+  const good = await checkout.push({ files: {}, subject: 'Change nothing' });
   const bad = await checkout.push({ files: { [DRIVER]: broken }, subject: 'Break extend_volume' });
+
+  const [success] = await testCase.reported(good);
+  console.log(success?.text);
+  expect(success?.text).toMatch(/cinder-nfs \S+ : SUCCESS/);
+  expect(await testCase.vote(good)).toBe(1);
+  const evidence = evidenceOf(success?.text ?? '');
+  for (const name of ['testr_results.html', ...LOGS]) expect(read(evidence, name), name).not.toBe('');
+  expect(read(evidence, 'controller/logs/local_conf.txt')).not.toContain('secretadmin');
+
   const [failure] = await testCase.reported(bad);
   console.log(failure?.text);
-  await printStages(2);
   expect(failure?.text).toMatch(/cinder-nfs \S+ : FAILURE/);
   const named = [...(failure?.text ?? '').matchAll(/VolumesExtendTest\.(\w+)/g)].map(([, name]) => name);
   expect(named.sort()).toEqual(EXTEND_TESTS);
   expect(await testCase.vote(bad)).toBe(-1);
-  await testCase.settled(2);
-  expect(await cloud.resourceLines()).toEqual([]);
   const page = read(evidenceOf(failure?.text ?? ''), 'testr_results.html');
   for (const name of EXTEND_TESTS) expect(page).toContain(name);
 
+  await testCase.settled(2);
+  await printStages();
+  expect(await cloud.resourceLines()).toEqual([]);
   expect(await daemon.stop()).toBe(0);
 });
 
@@ -124,16 +121,18 @@ async function importCinder({ gerrit, directory }: TestCase, repository: string)
   return dev;
 }
 
-/** How long the newest job was in each state. */
-async function printStages(jobs: number): Promise<void> {
-  await testCase.eventually('the job has ended', () => testCase.ended(jobs));
-  const id = testCase.read((reader) => reader.jobs({ limit: 1 })[0]?.id ?? '');
-  const { text } = await testCase.runCli('job', id, '--json');
-  const { stages } = JSON.parse(text) as {
-    readonly stages: readonly { readonly state: string; readonly durationMs: number | null }[];
-  };
-  for (const { state, durationMs } of stages)
-    console.log(`${state.padEnd(24)} ${((durationMs ?? 0) / 1000).toFixed(1).padStart(7)} s`);
+/** How long each job was in each state. */
+async function printStages(): Promise<void> {
+  for (const { id, subject } of testCase.read((reader) => reader.jobs({ limit: 2 }))) {
+    const { text } = await testCase.runCli('job', id, '--json');
+    const { stages } = JSON.parse(text) as {
+      readonly stages: readonly { readonly state: string; readonly durationMs: number | null }[];
+    };
+    const times = stages.map(
+      ({ state, durationMs }) => `${state} ${((durationMs ?? 0) / 1000).toFixed(1)} s`,
+    );
+    console.log(`${subject}: ${times.join(', ')}`);
+  }
   console.log(`load ${loadavg()[0]?.toFixed(1)}`);
 }
 
