@@ -85,9 +85,12 @@ export class CommandProvider implements Provider {
     await this.#access.release(server);
   }
 
-  async whyGone({ id, name }: Server, signal: AbortSignal): Promise<string | null> {
+  async whyGone(server: Server, signal: AbortSignal): Promise<string | null> {
+    const { id, name } = server;
     const all = await this.#all(signal);
-    return all.some(({ server }) => server.id === id && server.name === name) ? null : 'was deleted';
+    if (all.some((one) => one.server.id === id && one.server.name === name)) return null;
+    await this.#access.release(server);
+    return 'was deleted';
   }
 
   async #all(

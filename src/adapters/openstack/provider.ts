@@ -137,8 +137,10 @@ export class OpenStackProvider implements Provider {
     await this.#access.release(server);
   }
 
-  whyGone({ id }: Server, signal: AbortSignal): Promise<string | null> {
-    return whyGone(this.#calls, id, signal);
+  async whyGone(server: Server, signal: AbortSignal): Promise<string | null> {
+    const why = await whyGone(this.#calls, server.id, signal);
+    if (why !== null) await this.#access.release(server);
+    return why;
   }
 
   #listResources(deployment: string, signal: AbortSignal): Promise<readonly ServerResources[]> {

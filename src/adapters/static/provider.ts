@@ -114,7 +114,9 @@ export class StaticProvider implements Provider {
   async whyGone(server: Server, signal: AbortSignal): Promise<string | null> {
     throwIfAborted(signal, 'look up server', server.name);
     const leases = await this.#leases.all();
-    return leases.some((lease) => lease.server.id === server.id) ? null : 'is no longer leased to the job';
+    if (leases.some((lease) => lease.server.id === server.id)) return null;
+    await this.#access.release(server);
+    return 'is no longer leased to the job';
   }
 
   /** Leases a free host, in memory and on disk; null when there is none. */

@@ -57,7 +57,8 @@ export interface Provider {
   delete(server: Server, deployment: string, signal: AbortSignal): Promise<void>;
   /**
    * Why the server can run nothing any more, as the end of a sentence that begins with "the server": `was deleted`.
-   * Null while it exists. Rejects unless the provider knows for certain.
+   * Null while it exists. Rejects unless the provider knows for certain. Removes what this host keeps of a server that
+   * is gone, such as its host key.
    */
   whyGone(server: Server, signal: AbortSignal): Promise<string | null>;
 }

@@ -1,5 +1,5 @@
 /** The embedded OpenStack, and providers for it like those of successive daemons. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readPublicKey } from '../../../src/adapters/openssh/key-file.ts';
@@ -44,6 +44,12 @@ export class CloudSetup {
 
   get keyFile(): string {
     return join(this.#root, 'key');
+  }
+
+  /** The servers whose host keys are pinned. */
+  get pinned(): readonly string[] {
+    const folders = this.#scratches.map(({ stateDir }) => join(stateDir, 'host-keys'));
+    return folders.filter((folder) => existsSync(folder)).flatMap((folder) => readdirSync(folder));
   }
 
   /** The public half of the provider's `ssh.key`. */

@@ -68,6 +68,15 @@ describe('a server is created', () => {
 });
 
 describe('an unreachable server', () => {
+  it('is lost if it is deleted, and its host key is forgotten', async () => {
+    const provider = setup.provider();
+    const server = await provider.create(request(), NEVER);
+    expect(setup.pinned).toEqual([`${server.provider}-${server.id}`]);
+    setup.cloud.state.servers.clear();
+    expect(await provider.whyGone(server, NEVER)).toBe('was deleted');
+    expect(setup.pinned).toEqual([]);
+  });
+
   it('is lost if it is shut off', async () => {
     const provider = setup.provider();
     const server = await provider.create(request(), NEVER);
