@@ -22,11 +22,7 @@ const DRIVER = 'cinder/volume/drivers/nfs.py';
 const EXTEND = "def extend_volume(self, volume: 'objects.Volume', new_size: int) -> None:\n";
 const EXTEND_TESTS = ['test_volume_extend', 'test_volume_extend_when_volume_has_snapshot'];
 /** Names of files that readers of DevStack's logs expect. */
-const LOGS = [
-  'controller/logs/local_conf.txt',
-  'controller/logs/screen-c-vol.txt',
-  'controller/logs/tempest_conf.txt',
-];
+const LOGS = ['local_conf.txt', 'screen-c-vol.txt', 'tempest_conf.txt'];
 
 const cloud = new Cloud();
 let testbed: Testbed;
@@ -61,8 +57,9 @@ test('a good change succeeds, and one that breaks extend_volume fails the extend
   expect(success?.text).toMatch(/cinder-nfs \S+ : SUCCESS/);
   expect(await testCase.vote(good)).toBe(1);
   const evidence = evidenceOf(success?.text ?? '');
-  for (const name of ['testr_results.html', ...LOGS]) expect(read(evidence, name), name).not.toBe('');
-  expect(read(evidence, 'controller/logs/local_conf.txt')).not.toContain('secretadmin');
+  expect(read(evidence, 'testr_results.html')).toContain('test_volume_extend');
+  for (const name of LOGS) expect(read(evidence, `worktree/controller/logs/${name}`), name).not.toBe('');
+  expect(read(evidence, 'worktree/controller/logs/local_conf.txt')).not.toContain('secretadmin');
 
   const [failure] = await testCase.reported(bad);
   console.log(failure?.text);
