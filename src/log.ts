@@ -92,7 +92,7 @@ function redactor(secrets: readonly string[]): (line: string) => string {
     inLine.some((form) => line.includes(form)) ? `${JSON.stringify(deep(JSON.parse(line), hide))}\n` : line;
 }
 
-/** The same value with `hide` applied to each text in it, including keys and numbers. */
+/** The same value with `hide` applied to each string in it, including keys and numbers. */
 function deep(value: unknown, hide: (text: string) => string): unknown {
   if (typeof value === 'string') return hide(value);
   if (typeof value === 'number') return hide(String(value)) === String(value) ? value : hide(String(value));

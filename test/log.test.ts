@@ -40,7 +40,7 @@ describe('JSON lines', () => {
 describe('secrets', () => {
   const secret = 'p"ss\\w0rd\nline two';
 
-  test('do not appear in fields, keys, messages, JSON inside a text, an error or its cause', () => {
+  test('do not appear in fields, keys, messages, JSON inside a string, an error or its cause', () => {
     const { log, lines } = capture({ secrets: { values: ['w0rd', secret, '', '123456'] } });
     const failed = new Error(`login with ${secret} refused`, { cause: new Error(secret) });
     log.info(

@@ -8,7 +8,7 @@ import { faults } from './faults.ts';
 import { growth } from './growth.ts';
 import { timings } from './timings.ts';
 
-/** One row of the table: figures, or how often a property held. */
+/** One row of the table: figures, or how many times a property held. */
 export interface Row {
   readonly what: string;
   readonly measured: string;

@@ -25,7 +25,7 @@ export interface BootTestOptions {
 
 /** The timeout when no job uses this provider. */
 const BOOT_TIMEOUT_MS = 900_000;
-/** How often a deletion is requested before the servers count as undeletable. */
+/** How many times deletion is requested before the servers count as undeletable. */
 const DELETE_ROUNDS = 4;
 const NEVER = new AbortController().signal;
 
@@ -52,8 +52,8 @@ async function bootAndDelete(provider: Provider, config: Config, options: BootTe
   const jobId = jobIdOf(process.pid, processStartTicks(process.pid));
   const deletedLeftovers = await deleteAll(provider, deployment, (job) => !isRunning(job, alive), signal);
   if (deletedLeftovers > 0) onStep('deleted the servers of an interrupted boot-test');
-  const limits = config.jobs.filter(({ spec }) => spec.provider === provider.name);
-  const timeoutMs = Math.max(...limits.map(({ spec }) => spec.limits.bootTimeoutMs), 0) || BOOT_TIMEOUT_MS;
+  const jobs = config.jobs.filter(({ spec }) => spec.provider === provider.name);
+  const timeoutMs = Math.max(...jobs.map(({ spec }) => spec.limits.bootTimeoutMs), 0) || BOOT_TIMEOUT_MS;
   const owner = { deployment, job: jobId, attempt: 1 };
   const name = `sos-ci-${jobId}`;
   try {
@@ -81,7 +81,10 @@ function deleteAll(
   return deleteServers(list, remove, DELETE_ROUNDS);
 }
 
-/** Differs from the daemon's, so that its sweep keeps the server, and from those of other hosts and state folders. */
+/**
+ * Differs from the daemon's deployment, so that the daemon's sweep leaves the server alone, and from the boot-test
+ * deployments of other hosts and state directories.
+ */
 function deploymentOf({ stateDir }: Config, provider: string): string {
   const text = [hostname(), stateDir, provider].join('\0');
   return `boot-test-${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;

@@ -32,7 +32,7 @@ export function schemaProblems(
     }
     if (value === undefined) return [problem(document, path, 'is missing', missingHint(path))];
     const isList = issue.code === 'invalid_type' && issue.expected === 'array';
-    const what = `must be ${isList ? 'a list' : 'a mapping of keys'}, not ${isSecret(path) ? 'a text' : describe(value)}`;
+    const what = `must be ${isList ? 'a list' : 'a mapping of keys'}, not ${isSecret(path) ? 'a single value' : describe(value)}`;
     return [problem(document, path, what, isSecret(path) ? 'write [{file: PATH}] or [{env: NAME}]' : '')];
   });
 }

@@ -122,7 +122,7 @@ function keyFileProblem(
   const position = { ...document.position(where), path: where.join('.') };
   if (key.includes('PRIVATE KEY')) {
     const next =
-      'save it in a separate file (mode 0600), name that file here, and replace the key: it has been shown';
+      'save it in a separate file (mode 0600), name that file here, and generate a new private key, because this one has been exposed';
     return [{ ...position, what: 'holds a key itself; secrets do not belong in this file', next }];
   }
   const file = path(key);

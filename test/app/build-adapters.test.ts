@@ -73,7 +73,7 @@ async function stage(provider: string): Promise<StageRun & { readonly tree: stri
 }
 
 describe.each(['here', 'there'])('%s', (provider) => {
-  test('a stage runs within the limits, and its results are read up to their limit', async () => {
+  test('a stage runs within the limits, and a results file over its limit is not read', async () => {
     const { runner } = built.adapters;
     const { tree, ...run } = await stage(provider);
     const spec = { argv: ['sleep', FOR_EVER], timeoutMs: 90_000, outputLimitBytes: 4_096 };

@@ -47,7 +47,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   afterSeconds: fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 2_400 })),
   change: fc.integer({ min: 1, max: 3 }),
   patchset: fc.integer({ min: 1, max: 3 }),
-  // Another branch than before: the change was moved.
+  // A different branch than in an earlier step: the change was moved.
   branch: fc.constantFrom('master', 'master', 'stable/1'),
   by: fc.constantFrom('alice', 'bob', 'acme-ci', 'zuul'),
   what: fc.oneof(
@@ -77,7 +77,7 @@ const rulesFor = (limits: TriggerRules['limits']) =>
 const limit = fc.integer({ min: 1, max: 4 });
 const limits = fc.record({ change: limit, author: limit, project: limit, total: limit });
 
-/** The events in order of time, each long after the jobs of the previous one have ended. */
+/** The events in order of time, each after the jobs of the previous one have ended. */
 function eventsOf(steps: readonly Step[]): readonly GerritEvent[] {
   let at = BEGIN;
   return steps.map(({ afterSeconds, change, patchset, branch, by, what }) => {
@@ -166,7 +166,7 @@ test('every kind of decision occurs', () => {
   expect(found).toEqual([[['start']], [['defer']], [['start'], ['defer']], [['drop']]]);
 });
 
-test('a repeated patchset is ignored for the same reason in both', async () => {
+test('explain and the daemon ignore a repeated patchset for the same reason', async () => {
   const rules = rulesFor({ change: 9, author: 9, project: 9, total: 9 });
   const events = [created(), created(), comment('(1 comment)', { at: BEGIN + SECOND })];
   const simulated = new SimulatedFacts(sha256);

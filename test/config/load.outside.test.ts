@@ -71,11 +71,11 @@ describe('gerrit.rest', () => {
     ['{url: https://r.example, password: {}}', 'gerrit.rest.password must have either file or env'],
     [
       '{url: https://r.example, password: hunter2}',
-      'gerrit.rest.password must be a mapping of keys, not a text',
+      'gerrit.rest.password must be a mapping of keys, not a single value',
     ],
     [
       '{url: https://r.example, password: 12345678}',
-      'gerrit.rest.password must be a mapping of keys, not a text',
+      'gerrit.rest.password must be a mapping of keys, not a single value',
     ],
   ])('%s: %s', (rest, mistake) => {
     const found = mistakes(rest);

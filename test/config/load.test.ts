@@ -41,7 +41,7 @@ const GERRIT = 'gerrit: {host: localhost, user: acme-ci, key: ./key}';
 const JOB = "jobs: {acme: {project: p, testing: {command: ['true'], exitCodeIsResult: true}}}";
 
 describe('a whole configuration', () => {
-  test('is at most 12 lines', () => {
+  test('the example is at most 12 lines', () => {
     expect(EXAMPLE.trimEnd().split('\n').length).toBeLessThanOrEqual(12);
   });
 
@@ -93,7 +93,7 @@ describe('secrets to redact', () => {
       'providers: {lab: {type: static, ssh: {key: ./node-key, user: ci}, hosts: {n1: {host: 192.0.2.1}}}}';
     const { redact } = load(`${GERRIT}\n${JOB}\n${nodes}`);
     expect(redact).toEqual([...lines('b'), ...lines('c')]);
-    // Output of a job that prints a key, or links to it.
+    // A job's log: the key for Gerrit, printed by cat, and the key for the nodes, after a time stamp.
     const published = new SecretSet(redact).text(`+ cat key\n${pem('b')}12:00 ${pem('c')}`);
     expect(published).not.toMatch(/bbbb|cccc|b3BlbnNz|c3BlbnNz/);
     expect(published).toContain('+ cat key\n-----BEGIN OPENSSH PRIVATE KEY-----\n[redacted]');
@@ -167,7 +167,7 @@ monitoring: {quiet: 1d}
       'sos-ci.yaml:1:1: must be a mapping of keys at the top level; begin with: sos-ci config check --example',
     ],
     [
-      'a text',
+      'a string',
       'gerrit',
       'sos-ci.yaml:1:1: must be a mapping of keys at the top level; begin with: sos-ci config check --example',
     ],
@@ -239,12 +239,12 @@ monitoring: {quiet: 1d}
     [
       'a private key instead of its path',
       `gerrit:\n  host: localhost\n  user: u\n  key: "-----BEGIN OPENSSH PRIVATE KEY----- b3Blb"\n${JOB}\n`,
-      'sos-ci.yaml:4:8: gerrit.key: holds a key itself; secrets do not belong in this file; save it in a separate file (mode 0600), name that file here, and replace the key: it has been shown',
+      'sos-ci.yaml:4:8: gerrit.key: holds a key itself; secrets do not belong in this file; save it in a separate file (mode 0600), name that file here, and generate a new private key, because this one has been exposed',
     ],
     [
       'a password in an address',
       `${GERRIT}\n${JOB}\nreport: {helpUrl: "https://ci:hunter2@wiki.example.org/"}\n`,
-      'sos-ci.yaml:3:19: report.helpUrl: holds a user or password; secrets do not belong in this file, and this one is published',
+      'sos-ci.yaml:3:19: report.helpUrl: holds a user or password; secrets do not belong in this file, and this URL is posted in public comments',
     ],
     [
       'a mistake inside an alias, at its anchor',
@@ -323,7 +323,7 @@ describe('a file that cannot be read', () => {
     expect(() => loadConfig(make())).toThrow(expected);
   });
 
-  test('is unreadable for this user, except for root', () => {
+  test('is not readable by this user, unless the user is root', () => {
     writeFileSync(file, GERRIT);
     chmodSync(file, 0o000);
     const expected = process.getuid?.() === 0 ? /jobs: is missing/ : /may not be read by this user/;

@@ -110,7 +110,7 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       ]);
     });
 
-    test('its dependencies across projects, each after those that it depends on', async () => {
+    test('the dependencies of a change across projects, each after those that it depends on', async () => {
       const deep = await harness.upload({ project: nova });
       const left = await harness.upload({ project: cinder, dependsOn: [deep] });
       const right = await harness.upload({ project: nova, dependsOn: [deep] });

@@ -19,7 +19,7 @@ export interface ControlledRun {
   readonly request: RunStage;
   /** Ends the command with this exit code. */
   finish(code: number): Promise<void>;
-  /** How often the command has started, as observed from outside. */
+  /** How many times the command has started, as observed from outside. */
   begun(): Promise<number>;
 }
 

@@ -8,7 +8,7 @@ import type { Alarm } from '../../src/machines/model/alarm.ts';
 export class FakeAlarms implements Alarms {
   /** The raised alarms, oldest first. */
   readonly raised: Alarm[] = [];
-  /** How often `raise` was called, failures included. */
+  /** How many times `raise` was called, failures included. */
   calls = 0;
   readonly #failures: Error[] = [];
 

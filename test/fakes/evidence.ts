@@ -19,7 +19,7 @@ export interface FakePublication {
 }
 
 export class FakeEvidence implements Evidence {
-  /** How often each was called, failures included. */
+  /** How many times each was called, failures included. */
   readonly calls: Record<EvidenceCall, number> = { collect: 0, publish: 0, held: 0, discard: 0 };
   readonly collectRequests: CollectRequest[] = [];
   readonly publishRequests: PublishRequest[] = [];

@@ -1,6 +1,6 @@
 /**
  * A small SSH server on loopback with scripted answers for each command. Counts logins and connections, so that tests
- * can check how often a client reconnects. Can be silent, cut connections, or stop reading.
+ * can check how many times a client reconnects. Can be silent, cut connections, or stop reading.
  */
 import type { AddressInfo, Socket } from 'node:net';
 import type { Connection, ServerChannel } from 'ssh2';

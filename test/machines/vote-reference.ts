@@ -20,7 +20,7 @@ export interface ReferenceRun {
   readonly admitted: number;
   /** Null: not ended. */
   readonly verdict: string | null;
-  /** The revisions of the dependencies, as one text. */
+  /** The revisions of the dependencies, as one string. */
   readonly dependencies: string;
   /** Its evidence is not published yet. */
   readonly evidencePending: boolean;

@@ -29,7 +29,7 @@ async function becomesReady(ci: CiHarness): Promise<void> {
   await ci.run();
 }
 
-test('it is started when it is ready, and not again', async () => {
+test('a hidden change is started when it is ready, and not again', async () => {
   const ci = await refused();
   expect([verdicts(ci), ci.reviewer.posted]).toEqual([['ABORTED'], []]);
   await becomesReady(ci);

@@ -31,7 +31,7 @@ async function leakedServer(): Promise<{ readonly ci: CiHarness; readonly fix: (
   return { ci, fix };
 }
 
-test('neither its server nor its files are left after the sweep', async () => {
+test('the sweep leaves neither the server nor the files of the job behind', async () => {
   const { ci, fix } = await leakedServer();
   expect(ci.jobs()).toMatchObject([{ state: 'done', verdict: 'SUCCESS' }]);
   expect(ci.alarms.kinds).toEqual(['server-leaked']);
@@ -45,7 +45,7 @@ test('neither its server nor its files are left after the sweep', async () => {
   ci.store.close();
 });
 
-test('evidence that cannot be removed is not a leaked server, and the sweep removes it', async () => {
+test('evidence that cannot be removed at first raises evidence-leaked, not server-leaked, and a later sweep removes it', async () => {
   let failing = true;
   const ci = new CiHarness({
     wrapAdapters: wrapPort('evidence', (inner) => ({
@@ -66,7 +66,7 @@ test('evidence that cannot be removed is not a leaked server, and the sweep remo
   ci.store.close();
 });
 
-test('on a real disk its runs and its evidence are removed, and those of other jobs are not', async () => {
+test('on a real disk the sweep removes the runs and evidence of that job, and keeps those of other jobs', async () => {
   const { ci } = await leakedServer();
   const rig = await makeRig();
   const { signal } = new AbortController();

@@ -53,7 +53,7 @@ const served = (ci: CiHarness) =>
     .filter(({ type, outcome }) => type === 'slot.granted' && outcome === 'moved')
     .map(({ history }) => ci.store.job(history)?.change);
 
-test('they share the slots, and the views show the same for both', async () => {
+test('jobs on both versions share the slots, and the views show the same for both', async () => {
   const ci = await upgraded();
   expect(machines(ci)).toEqual(['job@1', 'job@1', 'job@2', 'job@2']);
   expect(states(ci)).toEqual(['testing.running', 'queued.waiting', 'pending.waiting', 'pending.waiting']);

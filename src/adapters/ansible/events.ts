@@ -1,5 +1,5 @@
 /**
- * Reads the events that our callback plugin wrote during a run, and finds the failed task. The texts come from the
+ * Reads the events that our callback plugin wrote during a run, and finds the failed task. The strings come from the
  * node: they are bounded, and never used as a path or in a decision.
  */
 import { open } from 'node:fs/promises';
@@ -14,7 +14,7 @@ export interface PlayFailure extends FailedTask {
 
 /** More than the callback plugin ever writes. */
 const MAX_BYTES = 8 * 1024 ** 2;
-/** The callback plugin truncates its texts; this limit is for a damaged file. */
+/** The callback plugin truncates its strings; this limit is for a damaged file. */
 const MAX_TEXT = 1000;
 
 const failure = z.object({

@@ -4,7 +4,7 @@ import { eventsFile } from './workspace.ts';
 
 const PLAY = fileURLToPath(new URL('./play.sh', import.meta.url));
 
-/** @param tries how often it is started if it is killed */
+/** @param tries how many times it is started if it is killed */
 export function playCommand(runDirectory: string, tries: number, argv: readonly string[]): readonly string[] {
   return ['sh', PLAY, eventsFile(runDirectory), String(tries), ...argv];
 }

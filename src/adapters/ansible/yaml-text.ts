@@ -1,12 +1,12 @@
 /**
  * Writes variables as YAML for Ansible. Values come from an operator, who may use templates, or from Gerrit, whose
- * texts Ansible must not evaluate as templates: a template can run programs on this host.
+ * strings Ansible must not evaluate as templates: a template can run programs on this host.
  */
 
 /** Characters that YAML forbids or treats as line ends, and that JSON does not escape. */
 const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
 
-/** @param foreign its texts are never templates; its keys override those of `trusted` */
+/** @param foreign its strings are never templates; its keys override those of `trusted` */
 export function yamlText(
   trusted: Readonly<Record<string, unknown>>,
   foreign: Readonly<Record<string, unknown>>,

@@ -37,7 +37,7 @@ export interface NewCommit {
   readonly committedAt: number;
 }
 
-const LOCAL_HINT = 'it is recreated automatically; check the free space in the state directory';
+const LOCAL_HINT = 'the repository is recreated automatically; check the free space in the state directory';
 const IDENTITY = { name: 'sos-ci', email: 'sos-ci@localhost' };
 const REF_LINE = /^(\S+) ([0-9a-f]{40}) commit (-?\d+)$/;
 /** Maximum number of conflicting files reported. */

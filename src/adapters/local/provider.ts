@@ -200,7 +200,7 @@ function nameTaken(address: string): OperationError {
     target: address,
     message: 'a server or a directory with this name exists already',
     retryable: false,
-    hint: 'its label, the hidden .json file beside it, names the owner; if it has none, move it away',
+    hint: 'the hidden .json file beside the directory names the owner; if there is none, move the directory away',
   });
 }
 

@@ -1,5 +1,5 @@
 /**
- * Alarms: what happened, how often, when each last became new or was cleared, and whether the operator was mailed.
+ * Alarms: what happened, how many times, when each last became new or was cleared, and whether the operator was mailed.
  * Not part of the event log: an alarm that is lost here is still in the daemon's own log.
  */
 import type Sqlite from 'better-sqlite3';

@@ -109,6 +109,6 @@ function refusal(file: string, holder: Holder | null, thrown: unknown): Operatio
   return new LockHeld({
     ...fields,
     message: `another daemon runs on this database${who}`,
-    hint: `stop it first${holder === null ? '' : `: kill ${holder.pid}`}, or give this one its own stateDir`,
+    hint: `stop it first${holder === null ? '' : `: kill ${holder.pid}`}, or give the new daemon its own stateDir`,
   });
 }

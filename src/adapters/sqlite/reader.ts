@@ -255,7 +255,7 @@ export class SqliteReader implements StoreReader {
 
   *views(): Iterable<string> {
     for (const [table, order] of VIEWS) {
-      // Keys are non-empty texts, so every row sorts after ''.
+      // Keys are non-empty strings, so every row sorts after ''.
       const page = `SELECT * FROM ${table} WHERE (${order}) > (${placeholders(order)}) ORDER BY ${order} LIMIT ?`;
       for (let last: readonly unknown[] = order.split(', ').map(() => ''); ; ) {
         const rows = this.rowsOf(page, ...last, VIEW_PAGE_ROWS);

@@ -127,7 +127,7 @@ async function labelFindings(
     return [unchecked(subject, `SSH shows no open change of ${project} with labels`, fix)];
   if (labels.includes(label))
     return [unchecked(subject, 'the label exists; SSH cannot show whether we may vote on it', fix)];
-  const others = `a change of that project has the labels ${labels.join(', ')}, not this one`;
+  const others = `a change of that project has the labels ${labels.join(', ')}, but not ${label}`;
   return [warning(subject, others, `check report.label; ${fix}`)];
 }
 

@@ -26,7 +26,7 @@ async function folderFindings(
   diskCheck: string,
   target: string,
   needed: number,
-  ours: boolean,
+  mustBePrivate: boolean,
 ): Promise<readonly Finding[]> {
   let folder: Folder;
   try {
@@ -37,26 +37,30 @@ async function folderFindings(
   const free = gigabytes(folder.freeBytes);
   const disk = { check: diskCheck, target };
   return [
-    folderFinding({ check, target }, folder, ours),
+    folderFinding({ check, target }, folder, mustBePrivate),
     folder.freeBytes >= needed
       ? ok(disk, `${free} free`)
       : failure(disk, `${free} free, less than ${gigabytes(needed)}`, 'free some space'),
   ];
 }
 
-function folderFinding(subject: Pick<Finding, 'check' | 'target'>, folder: Folder, ours: boolean): Finding {
+function folderFinding(
+  subject: Pick<Finding, 'check' | 'target'>,
+  folder: Folder,
+  mustBePrivate: boolean,
+): Finding {
   const { nearest, exists, isDirectory, writable, mode } = folder;
   if (!isDirectory) return failure(subject, `${nearest} is not a directory`, 'configure another directory');
   if (!writable) {
     return failure(
       subject,
       `this user may not write to ${nearest}`,
-      'run sos-ci as its owner, or change its permissions',
+      "run sos-ci as the owner of that directory, or change the directory's permissions",
     );
   }
   if (!exists) return ok(subject, `does not exist yet; it can be created in ${nearest}`);
   const octal = mode.toString(8);
-  return ours && (mode & 0o077) !== 0
+  return mustBePrivate && (mode & 0o077) !== 0
     ? warning(subject, `other users can read it (mode ${octal})`, `chmod 700 ${subject.target}`)
     : ok(subject, `writable, mode ${octal}`);
 }

@@ -71,8 +71,8 @@ async function readCloudNode(flags: InitFlags, ask: AnswerQuestion): Promise<Ini
     kind: 'openstack',
     cloud,
     image: await named('--image', 'the image of the servers', flags.image, 'ubuntu-24.04'),
-    flavor: await named('--flavor', 'their flavor', flags.flavor, 'm1.large'),
-    network: await named('--network', 'their network', flags.network, 'private'),
+    flavor: await named('--flavor', 'the flavor of the servers', flags.flavor, 'm1.large'),
+    network: await named('--network', 'the network of the servers', flags.network, 'private'),
     keyFile: KEY_FILE,
   };
 }

@@ -181,7 +181,7 @@ function printNextSteps(
   ];
   if (node.kind === 'static' || node.kind === 'command') {
     const where = node.kind === 'static' ? `${node.user}@${node.host}` : `${node.user} on each server`;
-    steps[0] += `\n   and this one to ~/.ssh/authorized_keys of ${where}:\n     ${result.nodeKey}`;
+    steps[0] += `\n   and this SSH key to ~/.ssh/authorized_keys of ${where}:\n     ${result.nodeKey}`;
   }
   for (const unpinnedKey of result.unpinned) steps.push(pinStep(unpinnedKey, knownHostsFile));
   steps.push('check what is still missing:\n     sos-ci doctor');

@@ -8,7 +8,8 @@ import { CliError, EXIT } from '../output/exit-codes.ts';
 export interface Prompt {
   /**
    * The trimmed answer; '' for an empty line. Rejects when the input ends.
-   * @param discardTypedAhead true: only what is typed after the question counts, because it cannot be answered before
+   * @param discardTypedAhead true: only what is typed after the question counts, because nobody can answer the question
+   * before seeing it
    */
   ask(question: string, discardTypedAhead?: boolean): Promise<string>;
   close(): void;

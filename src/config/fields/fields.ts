@@ -64,21 +64,21 @@ interface Described<D = string> {
   readonly default?: D;
 }
 
-/** Checks a text; null when it is valid. */
+/** Checks a string; null when it is valid. */
 export type TextCheck = (text: string) => FieldError | null;
 
 export function text(options: Described & { readonly kind?: string; readonly check?: TextCheck }) {
-  const meta = { title: options.kind ?? 'text', description: options.about, type: 'string' };
+  const meta = { title: options.kind ?? 'string', description: options.about, type: 'string' };
   return field({ ...meta, default: options.default }, (value) => readText(value, options.check));
 }
 
-/** A text that may be absent. */
+/** A string that may be absent. */
 export function optionalText(options: {
   readonly about: string;
   readonly kind?: string;
   readonly check?: TextCheck;
 }) {
-  const meta = { title: options.kind ?? 'text', description: options.about, type: 'string', default: null };
+  const meta = { title: options.kind ?? 'string', description: options.about, type: 'string', default: null };
   return field(meta, (value): string | null | FieldError =>
     value === null ? null : readText(value, options.check),
   );
@@ -154,7 +154,7 @@ export function notOneOf(value: unknown, known: readonly string[]): FieldError {
   return new FieldError(`must be one of ${known.join(', ')}, not ${describe(value)}`, next);
 }
 
-/** A list of texts, each checked. */
+/** A list of strings, each checked. */
 export function texts(options: {
   readonly about: string;
   readonly kind: string;
@@ -170,7 +170,7 @@ export function texts(options: {
   );
 }
 
-/** One text or a list of texts. Required. */
+/** One string or a list of strings. Required. */
 export function textOrTexts(options: {
   readonly about: string;
   readonly kind: string;
@@ -235,7 +235,7 @@ function readCommand(value: unknown): readonly string[] | FieldError {
   if (value.length === 0) return new FieldError('is empty', 'name the program and its arguments');
   const bad = value.findIndex((item) => typeof item !== 'string');
   if (bad >= 0) {
-    const what = `must hold texts only: item ${bad + 1} is ${describe(value[bad])}`;
+    const what = `must hold strings only: item ${bad + 1} is ${describe(value[bad])}`;
     return new FieldError(what, 'put it in quotes');
   }
   const argv = value as readonly string[];
@@ -263,7 +263,7 @@ export function sourceOf(value: unknown): PasswordSource | null {
 function readSource(value: unknown, hint: string): PasswordSource | FieldError {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return new FieldError(
-      `must be a mapping of keys, not ${Array.isArray(value) ? 'a list' : 'a text'}`,
+      `must be a mapping of keys, not ${Array.isArray(value) ? 'a list' : 'a single value'}`,
       hint,
     );
   const { file = null, env = null, ...more } = value as Readonly<Record<string, unknown>>;
@@ -278,7 +278,7 @@ function readSource(value: unknown, hint: string): PasswordSource | FieldError {
 export function readText(value: unknown, check: TextCheck | undefined): string | FieldError {
   if (typeof value !== 'string') {
     const quote = typeof value === 'number' || typeof value === 'boolean' ? 'put it in quotes' : '';
-    return new FieldError(`must be text, not ${describe(value)}`, quote);
+    return new FieldError(`must be a string, not ${describe(value)}`, quote);
   }
   if (/\p{Cc}/u.test(value)) return new FieldError('holds a control character or a line end');
   return check?.(value) ?? value;
@@ -327,7 +327,7 @@ function readMeasure(
     : new FieldError(`must be from ${min} to ${max}, not ${String(value)}`);
 }
 
-/** A short description of a value. Long texts are cut. */
+/** A short description of a value. Long strings are cut. */
 export function describe(value: unknown): string {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';

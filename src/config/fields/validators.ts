@@ -148,7 +148,7 @@ export function webAddress(value: string): FieldError | null {
   return address.username !== '' || address.password !== ''
     ? new FieldError(
         'holds a user or password',
-        'secrets do not belong in this file, and this one is published',
+        'secrets do not belong in this file, and this URL is posted in public comments',
       )
     : null;
 }
@@ -220,7 +220,7 @@ export function namePattern(value: string): FieldError | null {
   return /^\^|\$$|\.\*/.test(value)
     ? new FieldError(
         `${JSON.stringify(value)} looks like a regular expression`,
-        'it is a pattern: only * is special (any text)',
+        'patterns are not regular expressions: only * is special (any text)',
       )
     : null;
 }

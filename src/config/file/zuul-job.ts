@@ -100,7 +100,7 @@ function withParents(
       null,
       ['job', name],
       'is not in the file',
-      known === '' ? 'it has no job' : `its jobs: ${known}`,
+      known === '' ? 'the file has no job' : `its jobs: ${known}`,
     );
   }
   if (typeof next === 'string')

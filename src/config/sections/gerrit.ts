@@ -28,7 +28,8 @@ export const gerrit = z.strictObject({
   user: text({ check: oneWord, about: "the CI account's user name in Gerrit" }),
   name: optionalText({
     kind: 'display name',
-    about: 'its display name, such as Acme CI: a comment run-Acme CI starts its jobs, as run-USER does',
+    about:
+      "the account's display name, such as Acme CI: a comment run-Acme CI starts its jobs, as run-USER does",
   }),
   key: text({ kind: 'path', about: 'the private SSH key of that account, without passphrase' }),
   knownHosts: text({

@@ -349,7 +349,7 @@ function checkHolds(root: unknown, names: readonly string[], add: ReportProblem)
       .find(({ name, vote: otherVote }) => otherVote !== one.vote && canStartTogether(root, name, one.name));
     if (other === undefined) continue;
     const next =
-      'they share one review and start together: give both the same, or different projects or branches';
+      'both jobs share one review and start together: give both the same, or different projects or branches';
     add(['jobs', one.name, 'requireVote'], `differs from that of ${other.name}, for the same changes`, next);
   }
 }

@@ -11,7 +11,7 @@ export const logs = z.strictObject({
     kind: 'web address',
     default: '',
     check: webAddress,
-    about: 'its address for readers; empty: the file:// address of the folder',
+    about: 'the address of logs.dir for readers; empty: its file:// address',
   }),
 });
 

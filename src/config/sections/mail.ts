@@ -16,7 +16,7 @@ import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
 
 const smtp = z.strictObject({
   host: text({ kind: 'host name', check: hostName, about: 'the mail server' }),
-  port: integer({ default: 587, min: 1, max: 65535, about: 'its port' }),
+  port: integer({ default: 587, min: 1, max: 65535, about: "the mail server's port" }),
   tls: choice({
     of: ['starttls', 'tls', 'none'],
     default: 'starttls',

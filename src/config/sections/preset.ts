@@ -24,7 +24,7 @@ const backend = z.strictObject({
     about: "the back end's section in cinder.conf, and its volume_backend_name",
   }),
   type: optionalText({ about: "DevStack's type of back end, such as lvm, nfs or ceph; by default the name" }),
-  driver: optionalText({ about: 'its volume_driver' }),
+  driver: optionalText({ about: "the back end's volume_driver" }),
   options: mapping({
     kind: 'mapping of options',
     maxBytes: MAX_VARIABLES_BYTES,

@@ -147,11 +147,11 @@ const playbooks = z.strictObject({
     ),
     list: playbook('lists all servers that `create` has made and `delete` has not removed'),
     delete: playbook('removes a server'),
-    inventory: optionalText({ kind: 'path', about: 'their inventory; by default localhost' }),
+    inventory: optionalText({ kind: 'path', about: 'the inventory of the playbooks; by default localhost' }),
     variableFiles: texts({
       kind: 'list of paths',
       check: () => null,
-      about: 'files with their variables, such as the credentials for a cloud',
+      about: 'files with variables for the playbooks, such as the credentials for a cloud',
     }),
   }),
 });

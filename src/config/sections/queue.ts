@@ -31,7 +31,7 @@ const project = z.strictObject({
     default: '0s',
     min: '0s',
     about:
-      'projects take turns on each provider; this one counts as if its last turn had been this much longer ago',
+      'projects take turns on each provider; this project counts as if its last turn had been this much longer ago',
   }),
 });
 

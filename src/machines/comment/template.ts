@@ -18,12 +18,12 @@ export const PLACEHOLDERS = {
   status: 'succeeded or failed',
   pipeline: "the pipeline's name",
   project: "the change's project",
-  branch: 'its branch',
-  change: 'its number',
+  branch: "the change's branch",
+  change: "the change's number",
   patchset: "the patchset's number",
   subject: 'the first line of the commit message',
   owner: 'who owns the change',
-  topic: 'its topic',
+  topic: "the change's topic",
   wiki: 'the address in report.helpUrl',
 } as const;
 type Placeholder = keyof typeof PLACEHOLDERS;

@@ -39,7 +39,7 @@ export interface JobContext {
   readonly trees: readonly MergedTree[];
   readonly dependencies: readonly Dependency[];
   readonly siblings: readonly Sibling[];
-  /** How often an operator has moved the job to the head of the queue. */
+  /** How many times an operator has moved the job to the head of the queue. */
   readonly promotions: number;
   readonly server: Server | null;
   /** True while the job counts against its provider's slots. */

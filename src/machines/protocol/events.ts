@@ -168,7 +168,10 @@ export type ReviewEvent =
   /** The answer of the voting history: this CI may vote; it may not, after too many failures in a row. */
   | { readonly type: 'vote.allowed' }
   | { readonly type: 'vote.withheld'; readonly why: string }
-  /** The answer of the change's verdicts history: no other review of the change posts now; the results of the runs. */
+  /**
+   * Answers of the change's verdicts history: no other review of the change is posting now (`turn.granted`); the
+   * results of its runs (`verdicts.listed`).
+   */
   | { readonly type: 'turn.granted' }
   | { readonly type: 'verdicts.listed'; readonly runs: readonly VoteRun[]; readonly prunedUpTo: number }
   /**
@@ -185,12 +188,13 @@ export type ReviewEvent =
       readonly failure: Failure;
       readonly jobs: readonly ActiveJob[];
     }
-  /** Settle `postStartMessage`: Gerrit has accepted it; unknown. */
+  /** Settle `postStartMessage`: Gerrit accepted it; it is unknown whether Gerrit did. */
   | { readonly type: 'start-message.posted' }
   | { readonly type: 'start-message.post-failed'; readonly failure: Failure }
   /**
-   * Settle `postReview`: Gerrit has it (found: it was there already; voted: with the requested vote, if any; why: why
-   * not, '' if the vote was not held back); Gerrit refused the vote; no answer or an error.
+   * Settle `postReview`: Gerrit has it (`found`: it was there already; `voted`: the requested vote, if any, was posted
+   * with it; `why`: the reason the vote was held back, '' if it was not); Gerrit refused the vote; no answer or an
+   * error.
    */
   | {
       readonly type: 'review.posted';
@@ -203,7 +207,7 @@ export type ReviewEvent =
   /** Settle `readVotes`: our account's votes on the patchset, by label. */
   | { readonly type: 'votes.read'; readonly votes: Readonly<Record<string, number>> }
   | { readonly type: 'votes.read-failed'; readonly failure: Failure }
-  /** Settle `sendMail`: another host accepted it; sending failed. */
+  /** Settle `sendMail`: the mail server or the mail program accepted it; sending failed. */
   | { readonly type: 'mail.sent' }
   | { readonly type: 'mail.send-failed'; readonly failure: Failure }
   | { readonly type: 'review.cancelled'; readonly reason: string }
@@ -249,7 +253,7 @@ export type PublicationEvent =
 /** Events of the one history `voting`: whether this CI may vote. */
 export type VotingEvent =
   | CommonEvent
-  /** The first daemon that supports this history uses the database. */
+  /** A daemon that supports this history opened the database for the first time. */
   | { readonly type: 'voting.opened' }
   /** A review that has its result requests the permission to vote. */
   | {
@@ -301,7 +305,7 @@ export type StreamEvent =
   | { readonly type: 'stream.disconnected'; readonly why: string; readonly hint: string }
   /** Gerrit refused access (account, key, host key, missing permission): retried only at long intervals. */
   | { readonly type: 'stream.rejected'; readonly why: string; readonly hint: string }
-  /** Events may have been missed although the connection is up; null: on any change. */
+  /** Events of `changes` (null: of any change) may have been missed although the connection is up. */
   | {
       readonly type: 'stream.gap-suspected';
       readonly why: string;
@@ -318,7 +322,10 @@ export type StreamEvent =
       readonly changes: number;
       /** Number of events that the stream had not delivered. */
       readonly found: number;
-      /** Changes for which the stream delivered equal events during the query: they must be checked again. */
+      /**
+       * Changes for which the stream delivered events during the query that look the same as those found: they must be
+       * checked again.
+       */
       readonly unsure: readonly number[];
       /** Rows of Gerrit's answer that could not be parsed. */
       readonly unread: number;

@@ -49,7 +49,7 @@ export const posting = reviewSetup.createStateConfig({
           { target: '#review.done', actions: finish('posted') },
         ],
         'vote.rejected': [
-          // The attempt had no vote already, so Gerrit refused something else, and a retry would loop forever.
+          // This attempt already carried no vote, so Gerrit refused something else, and retrying would loop forever.
           {
             guard: 'voteRefused',
             target: '#review.raisingAlarm',
@@ -103,16 +103,19 @@ function postReview({ context }: ReviewArgs): readonly Effect[] {
     patchset: target,
     message,
     labels,
-    ...(mayComputeAgain(context) ? { onlyCurrent: true } : {}),
+    ...(mayRecomputeVote(context) ? { onlyCurrent: true } : {}),
     tag: context.report.tag,
     timeoutMs: context.report.postTimeoutMs,
   };
-  const alarmed = complaints.length === 0 || context.postAttempt > 1;
-  return alarmed ? [post] : [brokenTemplate(complaints), post];
+  const needsAlarm = complaints.length > 0 && context.postAttempt === 1;
+  return needsAlarm ? [brokenTemplate(complaints), post] : [post];
 }
 
-/** At most once: a steady stream of new patchsets must not delay the comment. */
-function mayComputeAgain({ sent, postAttempt, report }: ReviewContext): boolean {
+/**
+ * Only the first attempt insists on the current patchset, and the vote is recomputed if there is a newer one: a steady
+ * stream of patchsets must not delay the comment.
+ */
+function mayRecomputeVote({ sent, postAttempt, report }: ReviewContext): boolean {
   return postAttempt === 1 && report.postAttempts > 1 && Object.keys(sent?.labels ?? {}).length > 0;
 }
 
@@ -131,7 +134,7 @@ function brokenTemplate(complaints: readonly string[]): Effect {
       kind: 'template-invalid',
       target: 'report.template',
       message: `not used, because the comment would not be safe to post: ${complaints.slice(0, 3).join('; ')}`,
-      hint: 'the built-in comment was posted; correct the template, sos-ci config check renders it',
+      hint: 'the built-in comment was posted; correct the template, and preview it with: sos-ci config check',
     },
   };
 }
@@ -143,7 +146,7 @@ function overdueAlarm({ context }: ReviewArgs) {
     alarm: {
       kind: 'review-post-failed',
       target: `change ${context.patchset.change},${context.patchset.patchset}`,
-      message: 'Gerrit has not responded to a review for a long time',
+      message: 'Gerrit has not answered the posting of a review for a long time',
       hint: 'check whether Gerrit is reachable; after a restart the daemon searches for the message and continues',
     },
   } as const;

@@ -15,7 +15,7 @@ import type { Selectors, VotingStatus } from '../protocol/version.ts';
 export const VOTING = 'voting';
 
 export interface VotingContext extends VotingStatus {
-  /** How often voting stopped, which makes the keys of its alarms unique. */
+  /** How many times voting has stopped; makes the keys of its alarms unique. */
   readonly stops: number;
 }
 
@@ -46,12 +46,12 @@ const votingSetup = setup({
   },
   guards: {
     tooMany: ({ context, event }) =>
-      event.type === 'vote.requested' && counted(context, event).length >= event.stopAfter,
+      event.type === 'vote.requested' && failedAfter(context, event).length >= event.stopAfter,
   },
 });
 
 const count = update(({ context, event }) =>
-  event.type === 'vote.requested' ? { failed: counted(context, event) } : {},
+  event.type === 'vote.requested' ? { failed: failedAfter(context, event) } : {},
 );
 
 const config = {
@@ -106,7 +106,7 @@ function firstContext(opened: VotingMachineEvent): VotingContext {
 }
 
 /** Repeated failures of one change count once. */
-function counted(
+function failedAfter(
   { failed }: VotingContext,
   event: Extract<VotingEvent, { type: 'vote.requested' }>,
 ): readonly number[] {

@@ -20,7 +20,7 @@ export type VerdictsEvent =
       readonly job: string;
       readonly verdict: Verdict;
       readonly url: string | null;
-      /** The revisions of the open changes that the change depended on, as one text. */
+      /** The revisions of the open changes that the change depended on, as one string. */
       readonly dependencies: string;
       /** Whether its evidence is readable. */
       readonly readable: boolean;

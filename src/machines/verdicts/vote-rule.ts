@@ -32,7 +32,7 @@ export interface VoteRun {
   /** Null: the run has not ended. */
   readonly verdict: Verdict | null;
   readonly url: string | null;
-  /** The revisions of the open changes that the change depended on, as one text. */
+  /** The revisions of the open changes that the change depended on, as one string. */
   readonly dependencies: string;
   /** Whether its evidence is readable. */
   readonly readable: boolean;

@@ -108,7 +108,7 @@ test('each error names its position', () => {
       "sos-ci.yaml:5:13: jobs.a.preset: is not known; write devstack-tempest",
       "sos-ci.yaml:10:14: jobs.b.testing: has command and playbook; a stage runs one of them: remove the other",
       "sos-ci.yaml:11:21: jobs.b.backend.name: must be letters, digits, dashes and underscores, and begin with a letter",
-      "sos-ci.yaml:11:35: jobs.b.backend.driver: must be text, not the number 7; put it in quotes",
+      "sos-ci.yaml:11:35: jobs.b.backend.driver: must be a string, not the number 7; put it in quotes",
       "sos-ci.yaml:12:15: jobs.b.tempest.regexp: unknown key; did you mean "regex"?",
       "sos-ci.yaml:13:16: jobs.b.variables: holds "not a name", which is not the name of a variable; use letters, digits and _",
       "sos-ci.yaml:17:5: jobs.c.tempest: belongs to a preset; add preset: devstack-tempest, or write it under stacking and testing",

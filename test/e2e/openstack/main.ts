@@ -6,7 +6,7 @@ import { runInCloud } from './namespace.ts';
 
 process.exitCode = await runInCloud({
   directory: process.env.SOS_CI_CLOUD ?? '/var/tmp/sos-ci-cloud',
-  // Creating it takes half a minute.
+  // Reused by later runs, because creating the root file system takes half a minute.
   kept: ['rootfs'],
   config: 'vitest.openstack.config.ts',
 });

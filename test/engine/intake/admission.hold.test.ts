@@ -23,7 +23,7 @@ async function holding(): Promise<CiHarness> {
   return ci;
 }
 
-test('they start when it is cast', async () => {
+test('jobs start when the vote is cast', async () => {
   const ci = await holding();
   const before = ci.clock.now();
   ci.emit(verified(1));
@@ -32,7 +32,7 @@ test('they start when it is cast', async () => {
   expect(ci.clock.now() - before).toBeLessThan(HOLD.timeoutMs);
 });
 
-test('they start without it after the timeout', async () => {
+test('jobs start without the vote after the timeout', async () => {
   const ci = await holding();
   await ci.run();
   expect(ci.jobs().map(({ verdict }) => verdict)).toEqual(['SUCCESS']);

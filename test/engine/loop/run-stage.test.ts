@@ -54,7 +54,7 @@ const begun = () => runner.begun(owner, 'testing');
 const goAway = () => runner.setContact(owner, 'testing', 'away');
 const deleteServer = () => provider.delete(effect.run.server, 'lab-1', new AbortController().signal);
 
-test('it was deleted: the stage is lost', async () => {
+test('a stage on a deleted server is lost', async () => {
   const settled = running();
   await begun();
   await deleteServer();

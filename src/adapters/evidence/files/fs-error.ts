@@ -55,7 +55,7 @@ export class Deadline {
       retryable: true,
       hint: this.#expired
         ? 'allow more time in the limits of the job, or collect less'
-        : 'none: it is retried automatically',
+        : 'none: sos-ci retries automatically',
       cause,
     });
   }

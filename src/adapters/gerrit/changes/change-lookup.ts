@@ -137,7 +137,7 @@ function dependencyNotShownYet(patchset: Patchset, host: string): OperationError
     target: formatPatchset(patchset),
     message: `${host} does not show all dependencies of ${formatPatchset(patchset)} yet`,
     retryable: true,
-    hint: 'none: it is retried automatically',
+    hint: 'none: sos-ci retries automatically',
   });
 }
 

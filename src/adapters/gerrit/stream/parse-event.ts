@@ -16,7 +16,7 @@ const LABEL_LIMIT = 100;
 const UNKNOWN_ACCOUNT: Account = { username: '', name: '', email: '' };
 
 export function parseEvent(line: Buffer | string): ParsedLine {
-  // Invalid UTF-8 becomes U+FFFD, which is refused in names and accepted in texts.
+  // Invalid UTF-8 becomes U+FFFD, which is refused in names and accepted in other strings.
   const text = typeof line === 'string' ? line : line.toString('utf8');
   try {
     return { event: toEvent(JSON.parse(text)) };

@@ -42,8 +42,8 @@ export async function connectToGerrit(
   try {
     return await SshClient.open(access(algorithms), signal);
   } catch (error) {
-    // The server has no key of a known type. A connection without that restriction shows a key for the operator to
-    // compare.
+    // The server has no host key of a type that known_hosts lists for it. Connect with all types, so that the error can
+    // show the operator a key to compare.
     if (error instanceof OperationError && error.operation === 'agree on algorithms') {
       return SshClient.open(access(all), signal);
     }

@@ -170,7 +170,7 @@ function hintOf(kind: CloudErrorKind, status: number, { source }: RequestContext
     case 'unavailable':
       return "sos-ci retries automatically; check the service's log";
     case 'not-found':
-      return 'it may be deleted; if all calls fail, check the endpoints of the catalogue';
+      return 'the resource may be deleted; if all calls fail, check the endpoints of the catalogue';
     case 'conflict':
       return "see the service's message; the resource is in use, or its state is changing";
     default:

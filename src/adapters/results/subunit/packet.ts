@@ -104,10 +104,10 @@ class Body {
     const length = this.#number();
     const at = this.#take(length);
     const text = this.#bytes.toString('utf8', at, at + length);
-    if (text.includes('\0')) throw new BadPacket('a text contains a NUL');
+    if (text.includes('\0')) throw new BadPacket('a string contains a NUL');
     // The replacement character may also be a part of the text.
     if (text.includes('\ufffd') && !isUtf8(this.#bytes.subarray(at, at + length)))
-      throw new BadPacket('a text is not UTF-8');
+      throw new BadPacket('a string is not UTF-8');
     return text;
   }
 

@@ -1,5 +1,5 @@
 /**
- * The cireporter scoreboard, which counts how often each job of a CI succeeds and when it last did. It parses every
+ * The cireporter scoreboard, which counts how many times each job of a CI succeeds and when it last did. It parses every
  * line that begins with a dash or a star as a job, and splits it at white space. A line with too few words, or a name
  * that is a URL, breaks the report of the whole account.
  */

@@ -203,7 +203,7 @@ test('a query whose stream connection is lost is repeated once on its own connec
   }
 });
 
-test('its own connection is not closed while a query uses it', async () => {
+test('the shared connection is not closed while a query uses it', async () => {
   const { answer, waiting } = held('slow');
   const query = ask('slow');
   await server.until(() => waiting() === 1);

@@ -102,7 +102,7 @@ describe('the reader', () => {
     ['a length of zero', Buffer.from([0xb3, 0x20, 0, 0, 0, 0, 0, 0, 0]), 'a packet is too short'],
     ['a length below its own header', Buffer.from([0xb3, 0x20, 0, 7, 0, 0, 0]), 'a packet is too short'],
     [
-      'a text beyond its end',
+      'a string beyond its end',
       seal(0x2800, Buffer.from([0x20, 0x61])),
       'a value reaches beyond the end of its packet',
     ],
@@ -111,8 +111,8 @@ describe('the reader', () => {
       seal(0x2800, Buffer.from([0xc0])),
       'a value reaches beyond the end of its packet',
     ],
-    ['a NUL in a name', encodePacket({ testId: 'a\0b' }), 'a text contains a NUL'],
-    ['a name that is not UTF-8', encodePacket({ testId: Buffer.from([0xff]) }), 'a text is not UTF-8'],
+    ['a NUL in a name', encodePacket({ testId: 'a\0b' }), 'a string contains a NUL'],
+    ['a name that is not UTF-8', encodePacket({ testId: Buffer.from([0xff]) }), 'a string is not UTF-8'],
     [
       'more tags than there are',
       seal(0x2080, Buffer.from([0xff, 0xff, 0xff, 0xff])),
