@@ -68,7 +68,7 @@ async function bootAndDelete(provider: Provider, config: Config, options: BootTe
   }
 }
 
-/** Resolves to the number of deleted servers, once none of these jobs is listed. */
+/** Resolves to the number of deleted servers, once no server of the included jobs is listed. */
 function deleteAll(
   provider: Provider,
   deployment: string,
@@ -90,7 +90,7 @@ function deploymentOf({ stateDir }: Config, provider: string): string {
   return `boot-test-${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
 }
 
-/** Contains the process, so that the next boot-test can check whether it still runs. */
+/** Identifies the process, so that the next boot-test can check whether it still runs. */
 function jobIdOf(pid: number, startTicks: number): string {
   return `boot-test-${pid}-${startTicks}`;
 }

@@ -86,7 +86,7 @@ function eventsOf(steps: readonly Step[]): readonly GerritEvent[] {
   });
 }
 
-test('decides the same as the daemon, with any limits', async () => {
+test('explain decides the same as the daemon, with any limits', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 14 }), limits, async (steps, within) => {
       const events = eventsOf(steps);
@@ -136,7 +136,7 @@ async function decidedByDaemon(
   return decided;
 }
 
-test('a change that is moved before it is ready starts for each branch', () => {
+test('a change that is moved before it is ready starts jobs for each branch', () => {
   const simulated = new SimulatedFacts(sha256);
   const rules = rulesFor({ change: 9, author: 9, project: 9, total: 9 });
   const moved = on({ branch: 'stable/1' });

@@ -247,7 +247,7 @@ monitoring: {quiet: 1d}
       'sos-ci.yaml:3:19: report.helpUrl: holds a user or password; secrets do not belong in this file, and this URL is posted in public comments',
     ],
     [
-      'a mistake inside an alias, at its anchor',
+      'a mistake in a value with an anchor',
       `${GERRIT}\njobs:\n  a: {project: p, testing: &t {command: x, exitCodeIsResult: true}}\n`,
       'sos-ci.yaml:3:41: jobs.a.testing.command: must be a list of program and arguments, because it runs without a shell; not a single string; write [x], or for a shell [sh, -c, "x"]',
     ],

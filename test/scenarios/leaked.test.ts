@@ -66,7 +66,7 @@ test('evidence that cannot be removed at first raises evidence-leaked, not serve
   ci.store.close();
 });
 
-test('on a real disk the sweep removes the runs and evidence of that job, and keeps those of other jobs', async () => {
+test('on a real disk the sweep removes runs and evidence of the leaked job, and keeps those of other jobs', async () => {
   const { ci } = await leakedServer();
   const rig = await makeRig();
   const { signal } = new AbortController();

@@ -42,7 +42,7 @@ export function createPrompt(input: NodeJS.ReadableStream, output: NodeJS.Writab
   return {
     ask: async (question, discardTypedAhead = false) => {
       if (discardTypedAhead) typedAhead.length = 0;
-      // readline counts the prompt's columns, so the prompt is only the last line.
+      // readline counts the columns of its prompt, so only the last line of the question is passed to it.
       const cut = question.lastIndexOf('\n') + 1;
       output.write(question.slice(0, cut));
       lines.setPrompt(question.slice(cut));

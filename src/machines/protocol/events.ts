@@ -267,7 +267,7 @@ export type VotingEvent =
   /** An operator resumed voting: the count of failures starts again. */
   | { readonly type: 'voting.resumed'; readonly by: string; readonly why: string };
 
-/** Every wait and retry that the history of the connection to Gerrit's stream decides on. */
+/** The waits and retries of the history `stream`. */
 export interface StreamLimits {
   /** An alarm is raised if the connection is down for longer than this. */
   readonly downAlarmMs: number;

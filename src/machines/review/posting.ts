@@ -1,6 +1,6 @@
 /**
  * posting: posts the comment of the review. If Gerrit refuses the vote, the message is posted again without labels, and
- * an alarm is raised. A cancel during a post waits for its answer.
+ * an alarm is raised. A cancellation during a post waits for Gerrit's answer.
  */
 import { composeComment } from '../comment/compose.ts';
 import type { Effect } from '../protocol/effects.ts';

@@ -1,4 +1,4 @@
-/** Servers from the playbooks of the example, and from playbooks that fail. Nodes are behind a real sshd. */
+/** Servers from the playbooks of examples/providers/ansible and from others that fail. Nodes are behind a real sshd. */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

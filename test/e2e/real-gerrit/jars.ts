@@ -94,7 +94,7 @@ async function fetchJars(folder: string, jars: readonly Jar[]): Promise<void> {
   }
 }
 
-/** Without this file the server reports the version "(dev)", which clients cannot parse. */
+/** A folder with the file Version. Without it the server reports the version "(dev)", which clients cannot parse. */
 async function versionFolder(cache: string, version: GerritVersion): Promise<string> {
   const folder = path.join(cache, `version-${version}`);
   const directory = path.join(folder, 'com', 'google', 'gerrit', 'common');
