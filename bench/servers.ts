@@ -75,7 +75,7 @@ async function measure(setup: CloudSetup, folder: string, smoke: boolean): Promi
       },
       {
         benchmark: 'servers',
-        what: `${many} servers at once, each from the order to the end of its stage`,
+        what: `${many} servers at once, each from the request to the end of its stage`,
         against: 'one alone',
         ...ratioOf(crowds, 'many', 'one'),
         note:

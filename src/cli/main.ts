@@ -227,7 +227,7 @@ function addInit(root: Command): void {
     .description('write a first configuration, create keys, pin host keys')
     .option(
       '--from-zuul <file>',
-      'instead, print a job of this .zuul.yaml as one of ours: init --from-zuul FILE JOB',
+      'instead, print a job of this .zuul.yaml as a job for sos-ci.yaml: init --from-zuul FILE JOB',
     )
     .option('--host <name>', 'the Gerrit server')
     .option('--port <n>', "the Gerrit server's SSH port", parsePositive)

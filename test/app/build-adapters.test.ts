@@ -40,8 +40,10 @@ beforeEach(async () => {
     },
     logs: { ...read.logs, limits: { ...read.logs.limits, maxFileBytes: 1_024 } },
   };
-  const inForce = () => [];
-  built = buildAdapters(config, undefined, new FakeAlarms(), nothingMissed, inForce, null, { values: [] });
+  const noActiveJobs = () => [];
+  built = buildAdapters(config, undefined, new FakeAlarms(), nothingMissed, noActiveJobs, null, {
+    values: [],
+  });
 });
 afterEach(async () => {
   await built.close();

@@ -15,18 +15,18 @@ import { violations } from './violations.ts';
 
 /** A harness whose only job has ended without deleting its server. */
 async function leakedServer(): Promise<{ readonly ci: CiHarness; readonly fix: () => void }> {
-  let locked = true;
+  let failing = true;
   const ci = new CiHarness({
     wrapAdapters: wrapProvider((inner) => ({
       delete: (server, deployment) =>
-        locked ? Promise.reject(outage('delete server')) : inner.delete(server, deployment, NEVER),
+        failing ? Promise.reject(outage('delete server')) : inner.delete(server, deployment, NEVER),
     })),
   });
   await ci.start();
   ci.emit(created());
   await ci.run();
   const fix = () => {
-    locked = false;
+    failing = false;
   };
   return { ci, fix };
 }
