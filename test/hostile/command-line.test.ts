@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runProgram } from '../../src/adapters/command/run-program.ts';
 import { commandLine } from '../../src/adapters/gerrit/transport/ssh-command.ts';
-import { launchText } from '../../src/adapters/ssh/launch-script.ts';
+import { launchText } from '../../src/adapters/ssh/launch.ts';
 import { OperationError } from '../../src/errors.ts';
 import { splitWords } from '../fakes/gerrit-model.ts';
 import { needs } from '../fixtures/needs.ts';
