@@ -18,7 +18,7 @@ mkdir -p ../tempest/etc
 printf '[auth]\nadmin_password = secretadmin\n' > ../tempest/etc/tempest.conf
 if [ -e ../cinder/fails-to-stack ]; then
   # As the functions err and die do, and the exit trap after them.
-  echo '[ERROR] functions-common:709 git call failed' | tee -a ../logs/error.log
+  printf '[ERROR] %s\n' 'lib/cinder:1 no driver' 'functions-common:709 git call failed' | tee -a ../logs/error.log
   echo 'sudo: iptables: command not found'
   exit 1
 fi

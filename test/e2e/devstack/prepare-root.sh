@@ -37,6 +37,8 @@ for ((i = 0; i < 120; i++)); do node true 2> /dev/null && break; sleep 0.5; done
 node systemctl is-system-running --wait
 
 export ANSIBLE_HOME=$work/home ANSIBLE_COLLECTIONS_PATH=$work/collections ANSIBLE_NOCOLOR=1
+# Its sockets are below the home directory, named by an address that machines in other namespaces have too.
+export ANSIBLE_SSH_ARGS='-o ControlMaster=no -o ControlPath=none'
 ansible-galaxy collection install --force -p "$work/collections" "$here/../../../ansible" > /dev/null
 timeout 7200 ip netns exec "$namespace" ansible-playbook -i 127.0.0.1, -u root --private-key "$work/key" \
   --ssh-common-args "-F /dev/null -o StrictHostKeyChecking=no -o UserKnownHostsFile=$work/known_hosts" \
