@@ -114,13 +114,13 @@ needs('ansible-playbook', 'git').describe('local.conf', () => {
     'refuses values that would inject other settings',
     () => {
       const refused: readonly (readonly [object, string])[] = [
-        [{ localrc: { 'A; rm -rf /': 'canary' } }, 'is no name of a shell variable'],
+        [{ localrc: { 'A; rm -rf /': 'canary' } }, 'is not a valid name of a shell variable'],
         [{ localrc: { A: '1\n[[post-config|/etc/sudoers]]' } }, 'would begin another section'],
         [{ local_conf: { p: { f: { s: { k: 'a\nb' } } } } }, 'contains a line break'],
         [{ localrc: { A: '$B', B: '$A' } }, 'depend on each other: A -> B -> A'],
         [{ services: { 'key\nrm': true } }, "devstack_services: 'key"],
-        [{ libs_from_git: ['cinder rm'] }, "libs_from_git: 'cinder rm' is no name"],
-        [{ tempest_plugins: ['../x'] }, "tempest_plugins: '../x' is no name"],
+        [{ libs_from_git: ['cinder rm'] }, "libs_from_git: 'cinder rm' is not a valid name"],
+        [{ tempest_plugins: ['../x'] }, "tempest_plugins: '../x' is not a valid name"],
       ];
       const { output, texts } = write(refused.map(([parameters]) => ({ ...parameters })));
       expect(texts).toEqual(refused.map(() => null));
