@@ -146,7 +146,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
       const change = commit(tree, 'patched');
       const { codes, log } = onNode(job(tree), 'play stacking');
       expect(codes, log).toBe('stacking 2\n');
-      expect(log).toContain(`stack.sh checked out ${tip} in cinder, not ${change}, which was to be`);
+      expect(log).toContain(`stack.sh checked out ${tip} in cinder, not ${change}, the revision under`);
     },
     TIMEOUT,
   );
@@ -164,7 +164,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
       });
       const { codes, log, read } = onNode({}, `${lines.join('\n')}\nls -d /opt/stack > left\n`);
       expect(codes, log).toBe('stacking 2\n'.repeat(names.length));
-      expect(log.match(/Not the names of projects/g)?.length).toBeGreaterThanOrEqual(names.length);
+      expect(log.match(/These project names are not valid/g)?.length).toBeGreaterThanOrEqual(names.length);
       expect(read('left')).toBe('');
     },
     TIMEOUT,
