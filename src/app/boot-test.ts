@@ -3,9 +3,10 @@
  * and its host keys are kept in a temporary directory, so a daemon may run at the same time.
  */
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { environmentFolder } from '../adapters/ansible/find-ansible.ts';
 import { processStartTicks } from '../adapters/sqlite/lock.ts';
 import type { Config, ProviderConfig } from '../config/config.ts';
 import { deleteServers } from '../engine/loop/delete-servers.ts';
@@ -34,6 +35,7 @@ export async function bootTest(config: Config, options: BootTestOptions): Promis
   const { provider: tested, onStep } = options;
   if (tested.type === 'local' || tested.type === 'static') throw createsNoServers(tested);
   const stateDir = await mkdtemp(join(tmpdir(), 'sos-ci-boot-test-'));
+  await symlink(environmentFolder(config.stateDir), environmentFolder(stateDir));
   const testedOnly = { ...config, stateDir, providers: [tested] };
   const { set, nodes } = buildProviders(testedOnly, undefined, { raise: async () => {} }, null, onStep);
   try {

@@ -1,7 +1,11 @@
 /** `sos-ci boot-test` on the embedded OpenStack: its output, and the resources that remain. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
+import { environmentFolder } from '../../../src/adapters/ansible/find-ansible.ts';
 import { bootTestCommand } from '../../../src/cli/commands/boot-test.ts';
 import { CliError } from '../../../src/cli/output/exit-codes.ts';
+import { loadConfig } from '../../../src/config/load.ts';
 import { OperationError } from '../../../src/errors.ts';
 import { CloudSetup, EMPTY } from '../../adapters/openstack/cloud-setup.ts';
 import { fakeIo } from '../../fakes/io.ts';
@@ -70,6 +74,21 @@ describe('boot-test', () => {
     await bootTestCommand({ ...io, alive: () => false }, file, 'lab', {});
     expect(io.stdout()).toContain('deleted the servers of an interrupted boot-test');
     expect(setup.left).toEqual(EMPTY);
+  });
+
+  it('runs playbooks with the Ansible that setup installed', async () => {
+    const root = dirname(setup.configFile());
+    const names = ['create', 'list', 'delete'].map((name) => [name, join(root, `${name}.yml`)] as const);
+    for (const [, playbook] of names) writeFileSync(playbook, '[]');
+    const none = { openrc: undefined, image: undefined, flavor: undefined, networks: undefined };
+    const ssh = { key: setup.keyFile, user: 'stack' };
+    const file = setup.configFile({ type: 'ansible', ...none, ssh, playbooks: Object.fromEntries(names) });
+    const program = join(environmentFolder(loadConfig(file).stateDir), 'bin', 'ansible-playbook');
+    const started = join(root, 'started');
+    mkdirSync(dirname(program), { recursive: true });
+    writeFileSync(program, `#!/bin/sh\ntouch '${started}'\nexit 1\n`, { mode: 0o755 });
+    await expect(bootTestCommand(fakeIo(), file, 'lab', {})).rejects.toBeInstanceOf(OperationError);
+    expect(existsSync(started)).toBe(true);
   });
 
   it('suggests the provider with a similar name', async () => {
