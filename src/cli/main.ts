@@ -68,7 +68,8 @@ Examples:
   sos-ci promote 912345              give the change's jobs the next slots
 
 Exit codes: 0 yes, 1 no, 2 usage, 3 configuration, 4 database, 5 refused or unreachable, 130 interrupted;
-run: 0 SUCCESS, 1 FAILURE, 10 TIMED_OUT, 11 NODE_FAILURE, 12 POST_FAILURE, 13 RETRY_LIMIT, 14 ABORTED
+run: 0 SUCCESS, 1 FAILURE, 10 TIMED_OUT, 11 NODE_FAILURE, 12 POST_FAILURE, 13 RETRY_LIMIT, 14 ABORTED,
+15 MERGER_FAILURE, 16 SKIPPED
 `;
 
 /** The commands that run jobs. */

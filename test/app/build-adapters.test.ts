@@ -28,7 +28,7 @@ beforeEach(async () => {
   root = realpathSync(mkdtempSync(join(tmpdir(), 'sos-ci-world-')));
   sshd = await Sshd.start();
   writeFileSync(join(root, 'key'), 'key');
-  writeFileSync(join(root, 'sos-ci.yaml'), file());
+  writeFileSync(join(root, 'sos-ci.yaml'), configText());
   const read = loadConfig(join(root, 'sos-ci.yaml'));
   const config: Config = {
     ...read,
@@ -52,7 +52,7 @@ afterEach(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-function file(): string {
+function configText(): string {
   return `gerrit: {host: localhost, user: acme-ci, key: ./key}
 providers:
   here: {type: local}

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { sha256 } from '../../src/app/database-admin.ts';
 import { explainEvent } from '../../src/app/explain-trigger.ts';
 import type { Admission } from '../../src/engine/intake/admission.ts';
-import { changeOf, type GerritEvent } from '../../src/machines/model/gerrit-event.ts';
+import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import type { Decision, TriggerRules } from '../../src/machines/trigger/trigger.ts';
 import { SimulatedFacts } from '../../src/machines/trigger/trigger-facts.ts';
 import { runs } from '../fixtures/effort.ts';
@@ -40,7 +40,7 @@ interface Step {
   readonly patchset: number;
   readonly branch: string;
   readonly by: string;
-  readonly what: (changes: object) => GerritEvent;
+  readonly makeEvent: (changes: object) => GerritEvent;
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
@@ -50,7 +50,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   // A different branch than in an earlier step: the change was moved.
   branch: fc.constantFrom('master', 'master', 'stable/1'),
   by: fc.constantFrom('alice', 'bob', 'acme-ci', 'zuul'),
-  what: fc.oneof(
+  makeEvent: fc.oneof(
     fc.constantFrom<(changes: object) => GerritEvent>(
       created,
       (changes) => created({ ...changes, kind: 'TRIVIAL_REBASE' }),
@@ -77,12 +77,12 @@ const rulesFor = (limits: TriggerRules['limits']) =>
 const limit = fc.integer({ min: 1, max: 4 });
 const limits = fc.record({ change: limit, author: limit, project: limit, total: limit });
 
-/** The events in order of time, each after the jobs of the previous one have ended. */
+/** The events, in order of time. */
 function eventsOf(steps: readonly Step[]): readonly GerritEvent[] {
   let at = BEGIN;
-  return steps.map(({ afterSeconds, change, patchset, branch, by, what }) => {
+  return steps.map(({ afterSeconds, change, patchset, branch, by, makeEvent }) => {
     at += afterSeconds * SECOND;
-    return what({ ...on({ change, patchset, branch }), at, by: { ...alice, username: by } });
+    return makeEvent({ ...on({ change, patchset, branch }), at, by: { ...alice, username: by } });
   });
 }
 
@@ -136,7 +136,7 @@ async function decidedByDaemon(
   return decided;
 }
 
-test('a change that is moved before it is ready starts jobs for each branch', () => {
+test('a change that is moved and then becomes ready starts jobs once for each branch', () => {
   const simulated = new SimulatedFacts(sha256);
   const rules = rulesFor({ change: 9, author: 9, project: 9, total: 9 });
   const moved = on({ branch: 'stable/1' });
@@ -149,7 +149,7 @@ test('a change that is moved before it is ready starts jobs for each branch', ()
   expect(decided).toEqual(['start patchset', 'ignore started', 'start ready', 'ignore started']);
 });
 
-test('every kind of decision occurs', () => {
+test('a start that a limit delays starts later, or is dropped when the change is abandoned', () => {
   const rules = rulesFor({ change: 1, author: 9, project: 9, total: 9 });
   const simulated = new SimulatedFacts(sha256);
   const at = (seconds: number) => ({ at: BEGIN + seconds * SECOND });
@@ -162,7 +162,6 @@ test('every kind of decision occurs', () => {
   const found = events.map((event, index) =>
     explainEvent(event, index + 1, rules, simulated).map(({ decisions }) => decisions.map((one) => one.do)),
   );
-  expect(events.map(changeOf)).toHaveLength(4);
   expect(found).toEqual([[['start']], [['defer']], [['start'], ['defer']], [['drop']]]);
 });
 

@@ -249,7 +249,7 @@ monitoring: {quiet: 1d}
     [
       'a mistake in a value with an anchor',
       `${GERRIT}\njobs:\n  a: {project: p, testing: &t {command: x, exitCodeIsResult: true}}\n`,
-      'sos-ci.yaml:3:41: jobs.a.testing.command: must be a list of program and arguments, because it runs without a shell; not a single string; write [x], or for a shell [sh, -c, "x"]',
+      'sos-ci.yaml:3:41: jobs.a.testing.command: must be a list of program and arguments, not a single string, because it runs without a shell; write [x], or for a shell [sh, -c, "x"]',
     ],
   ])('%s', (_name, text, expected) => {
     expect(mistakes(text).join('\n')).toBe(expected);

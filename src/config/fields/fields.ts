@@ -226,7 +226,7 @@ function commandMeta(description: string) {
 function readCommand(value: unknown): readonly string[] | FieldError {
   if (typeof value === 'string') {
     return new FieldError(
-      'must be a list of program and arguments, because it runs without a shell; not a single string',
+      'must be a list of program and arguments, not a single string, because it runs without a shell',
       `write [${value.trim().split(/\s+/).join(', ')}], or for a shell [sh, -c, ${JSON.stringify(value)}]`,
     );
   }

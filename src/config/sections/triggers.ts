@@ -52,7 +52,10 @@ export const triggers = z.strictObject({
   }),
   rateLimits: z
     .strictObject({
-      change: limit(20, 'starts of one change in an hour; further ones wait, and an alarm is raised once'),
+      change: limit(
+        20,
+        'starts of one change in an hour; further ones wait, and an alarm is raised at most once an hour',
+      ),
       author: limit(200, 'starts by one account in an hour'),
       project: limit(400, 'starts of one project in an hour'),
       total: limit(1000, 'starts in an hour'),

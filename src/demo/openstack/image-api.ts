@@ -3,7 +3,7 @@ import type { CloudState, ImageRecord } from './cloud-state.ts';
 import { type ApiCall, type ApiReply, imageError } from './reply.ts';
 
 const DEFAULT_LIMIT = 25;
-const KNOWN = [
+const KNOWN_FILTERS = [
   'limit',
   'marker',
   'name',
@@ -30,7 +30,7 @@ export function answerImage(state: CloudState, call: ApiCall): ApiReply {
 function list(state: CloudState, query: URLSearchParams): ApiReply {
   const names = query.get('name')?.replace(/^in:/, '').split(',');
   // Glance treats an unknown filter as a property, and no image here has one.
-  const unknown = [...query.keys()].some((key) => !KNOWN.includes(key));
+  const unknown = [...query.keys()].some((key) => !KNOWN_FILTERS.includes(key));
   const matching = state.images
     .filter((image) => names === undefined || names.includes(image.name))
     .filter((image) => !query.has('id') || image.id === query.get('id'))

@@ -1,5 +1,5 @@
 /**
- * Events. Every row of the event log is one of these, named `noun.past-participle`. All unions are closed and plain
+ * Events. Every row of the event log is one of these, named after what happened, such as `patchset.merge-failed`. All unions are closed and plain
  * JSON; names and fields are stored forever, so a change of meaning is a new event, not an edit.
  */
 
@@ -112,7 +112,7 @@ export type JobEvent =
       readonly url: string;
     }
   | { readonly type: 'evidence.collect-failed'; readonly failure: Failure }
-  /** Settle `publishEvidence`. The publication history also sends the first without settling anything. */
+  /** Settle `publishEvidence`. The publication history also sends `evidence.published`, which then settles nothing. */
   | { readonly type: 'evidence.published'; readonly url: string }
   | { readonly type: 'evidence.publish-failed'; readonly failure: Failure }
   /** The publication history gave up: the evidence is lost. */
@@ -281,7 +281,7 @@ export interface StreamLimits {
   readonly catchUpRetryMaxMs: number;
   /** Failures in a row before an alarm is raised. */
   readonly catchUpAlarmAttempts: number;
-  /** Wait between the catch-up after a new connection and a second one, for events that Gerrit did not show yet. */
+  /** Wait between the catch-up after a new connection and a second one, for events that Gerrit had not shown yet. */
   readonly catchUpAgainMs: number;
 }
 
@@ -323,8 +323,8 @@ export type StreamEvent =
       /** Number of events that the stream had not delivered. */
       readonly found: number;
       /**
-       * Changes for which the stream delivered events during the query that look the same as those found: they must be
-       * checked again.
+       * Changes for which, during the query, the stream delivered events that look the same as those found: they must
+       * be checked again.
        */
       readonly unsure: readonly number[];
       /** Rows of Gerrit's answer that could not be parsed. */

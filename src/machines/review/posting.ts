@@ -146,7 +146,7 @@ function overdueAlarm({ context }: ReviewArgs) {
     alarm: {
       kind: 'review-post-failed',
       target: `change ${context.patchset.change},${context.patchset.patchset}`,
-      message: 'Gerrit has not answered for a long time since a review was sent',
+      message: 'a review was sent long ago, and Gerrit has not answered',
       hint: 'check whether Gerrit is reachable; after a restart the daemon searches for the message and continues',
     },
   } as const;

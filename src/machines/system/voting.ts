@@ -1,6 +1,6 @@
 /**
  * voting@1: whether this CI may vote. Counts the changes in a row on which our tests did not succeed, because a CI that
- * fails everything is probably broken. Beyond the limit it does not vote until an operator resumes voting. One history
+ * fails everything is probably broken. At the limit it stops voting until an operator resumes voting. One history
  * per database; it never ends. A review requests permission just before it posts, in the same transaction.
  */
 import { assign, setup } from 'xstate';

@@ -99,7 +99,7 @@ describe('a playbook of a provider', LONG, () => {
     }
   });
 
-  it('that fails or answers invalid JSON is reported with its task', async () => {
+  it('that fails is reported with its task, and an answer that is not JSON or is a link is an error', async () => {
     const scratch = new PlaybookScratch(sshd);
     const play = (...tasks: readonly object[]) =>
       JSON.stringify([{ hosts: 'localhost', connection: 'local', gather_facts: false, tasks }]);

@@ -17,7 +17,7 @@ function events(version: string): readonly GerritEvent[] {
 }
 
 /** One line for each decision on an event of a change. */
-function story(version: string, rules: TriggerRules): readonly string[] {
+function decisionLines(version: string, rules: TriggerRules): readonly string[] {
   return events(version).flatMap((event) => {
     if (event.type === 'other') return [];
     const name = 'patchset' in event ? ` ${event.patchset.change},${event.patchset.patchset}` : '';
@@ -29,7 +29,7 @@ function story(version: string, rules: TriggerRules): readonly string[] {
 
 describe.each(['3.9.1', '3.12.0'])('%s', (version) => {
   test('by default', () => {
-    expect(story(version, triggerRules())).toEqual([
+    expect(decisionLines(version, triggerRules())).toEqual([
       'patchset-created 1,1 start patchset',
       'patchset-created 1,2 start patchset',
       'patchset-created 1,3 start patchset',
@@ -51,14 +51,14 @@ describe.each(['3.9.1', '3.12.0'])('%s', (version) => {
 
   test('after the vote of another CI', () => {
     const voted = triggerRules({ jobs: [jobRules({ triggers: ['vote'], votes: [VOTE] })] });
-    expect(story(version, voted).filter((line) => line.includes('start'))).toEqual([
+    expect(decisionLines(version, voted).filter((line) => line.includes('start'))).toEqual([
       'comment-added 1,3 start vote',
     ]);
   });
 
   test('with rules on hashtags, kinds and topics', () => {
     const jobs = [jobRules({ topics: ['acme-*'], kinds: { include: ['REWORK'], exclude: [] } })];
-    const found = story(version, triggerRules({ jobs, wip: true }));
+    const found = decisionLines(version, triggerRules({ jobs, wip: true }));
     expect(found.filter((line) => line.startsWith('patchset-created'))).toEqual([
       'patchset-created 1,1 start patchset',
       'patchset-created 1,2 ignore kind',
@@ -67,7 +67,7 @@ describe.each(['3.9.1', '3.12.0'])('%s', (version) => {
       'patchset-created 3,1 ignore topic',
     ]);
     const tagged = triggerRules({ jobs: [jobRules({ hashtags: ['acme'] })] });
-    expect(story(version, tagged).filter((line) => line.includes('start'))).toEqual([
+    expect(decisionLines(version, tagged).filter((line) => line.includes('start'))).toEqual([
       'change-restored 1,3 start restored',
     ]);
   });
