@@ -37,7 +37,9 @@ const WHOLE_LINE = new RegExp(`^\\s*(?:export\\s+|-\\s+)?["']?(${KEY})["']?\\s*[
 const URL_PASSWORD = /[a-z][a-z0-9+.-]{1,30}:\/\/[^\s:@/'"]{0,200}:([^\s@/'"]{1,500})@/gi;
 const KEY_BEGIN = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----/;
 const KEY_END = /-----END [A-Z ]{0,30}PRIVATE KEY-----/;
-const KEY_LINE = /[A-Za-z0-9+/=]{16,}/g;
+/** Not other fields of a journal in export format, which are between the lines of the key: `_HOSTNAME=devstack-node-1`. */
+const KEY_LINE =
+  /(?<![\w.+/]|(?<!-{5})-|(?<!\b(?:message|msg))=)[A-Za-z0-9+/]{16,}={0,2}(?![\w.]|-(?!-{4}))/gi;
 const MAX_KEY_LINES = 200;
 
 /** Values that are not secrets: placeholders, references to variables, masks, and HTTP keywords. */

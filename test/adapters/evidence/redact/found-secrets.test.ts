@@ -131,6 +131,22 @@ test('removes private keys, and the whole assignment of a short value', async ()
   expect(published).toContain('abc1 tests passed');
 });
 
+test('removes a private key from a journal, and keeps the fields between its lines', async () => {
+  const lines = Array.from({ length: 5 }, () => randomBytes(48).toString('base64'));
+  const key = ['-----BEGIN PRIVATE KEY-----', ...lines, '-----END PRIVATE KEY-----'];
+  const fields = ['_MACHINE_ID=0123456789abcdef0123456789abcdef', '_HOSTNAME=sos-ci-j1m8m2jtjq8sdtns5-1'];
+  const paths = ['_CMDLINE=/usr/lib/python3/distribution/start --log-file=/var/log/syslog'];
+  const entries = key.map((line) => [...fields, ...paths, `MESSAGE=${line}`].join('\n'));
+  await writeAt(`${rig.tree}/logs/journal`, `${entries.join('\n\n')}\n`);
+  await writeAt(
+    `${rig.tree}/logs/one-line`,
+    `key=-----BEGIN PRIVATE KEY-----${lines[0]}-----END PRIVATE KEY-----\n`,
+  );
+  const { published } = await publish(['logs']);
+  for (const line of lines) expect(published).not.toContain(line);
+  for (const field of [...fields, ...paths]) expect(published.split(field)).toHaveLength(key.length + 1);
+});
+
 test('keeps text that is not a secret', async () => {
   const text = `password: authentication failed for admin
 auth_type = password
