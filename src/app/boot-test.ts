@@ -30,7 +30,7 @@ const BOOT_TIMEOUT_MS = 900_000;
 const DELETE_ROUNDS = 4;
 const NEVER = new AbortController().signal;
 
-/** Rejects with the first error. Deletes every server that it created, or names it in the error. */
+/** Deletes every server that it created. Rejects with the error of the boot, or with that of the deletion if it fails. */
 export async function bootTest(config: Config, options: BootTestOptions): Promise<void> {
   const { provider: tested, onStep } = options;
   if (tested.type === 'local' || tested.type === 'static') throw createsNoServers(tested);

@@ -32,7 +32,13 @@ async function folderFindings(
   try {
     folder = await probeFolder(target);
   } catch (error) {
-    return [failure({ check, target }, errorText(error), 'check that every parent directory is readable')];
+    return [
+      failure(
+        { check, target },
+        errorText(error),
+        'check that every parent is a directory that this user may enter',
+      ),
+    ];
   }
   const free = gigabytes(folder.freeBytes);
   const disk = { check: diskCheck, target };

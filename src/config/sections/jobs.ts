@@ -170,7 +170,7 @@ export const job = z.strictObject({
     patchsetKind,
     {
       include: 'kinds of new patchset that start it; empty: all',
-      exclude: "kinds of new patchset that do not. The previous patchset's test continues",
+      exclude: "kinds of new patchset that do not start it; the previous patchset's test continues",
     },
     PATCHSET_KINDS,
   ),

@@ -24,7 +24,7 @@ export const report = z.strictObject({
   }),
   success: vote('the vote for success; 0 means no vote'),
   failure: vote('the vote for a failed test; 0 means no vote. A failed setup never votes'),
-  timedOut: vote('the vote when tests ran into their timeout and none failed; 0 means no vote'),
+  timedOut: vote('the vote when a job is TIMED_OUT and none is FAILURE; 0 means no vote'),
   pipeline: text({ default: 'check', check: pipelineName, about: "the pipeline's name in the comment" }),
   startMessage: flag({
     default: false,

@@ -134,7 +134,7 @@ function brokenTemplate(complaints: readonly string[]): Effect {
       kind: 'template-invalid',
       target: 'report.template',
       message: `not used, because the comment would not be safe to post: ${complaints.slice(0, 3).join('; ')}`,
-      hint: 'the built-in comment was posted; correct the template, and preview it with: sos-ci config check',
+      hint: 'the built-in comment was posted; correct the template, and check it with: sos-ci config check',
     },
   };
 }

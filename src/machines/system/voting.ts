@@ -120,9 +120,9 @@ function allow({ event }: VotingArgs): Effect | null {
   return { type: 'sendEvent', to: event.review, event: { type: 'vote.allowed' } };
 }
 
-function withhold({ context, event }: VotingArgs): Effect | null {
+function withhold({ event }: VotingArgs): Effect | null {
   if (event.type !== 'vote.requested') return null;
-  const why = `voting stopped after failures on ${context.failed.length} changes in a row`;
+  const why = 'voting stopped after failures on too many changes in a row';
   return { type: 'sendEvent', to: event.review, event: { type: 'vote.withheld', why } };
 }
 

@@ -45,7 +45,7 @@ describe('a review requests permission before it posts', () => {
     expect(posts(simulator)).toEqual([{}]);
     // There is no vote to read back.
     simulator.answerType(REVIEW, 'postReview');
-    const withheld = 'voting stopped after failures on 1 changes in a row';
+    const withheld = 'voting stopped after failures on too many changes in a row';
     expect(simulator.at(REVIEW)).toMatchObject({ state: 'done', context: { withheld, outcome: 'posted' } });
     expectConsistent(simulator);
   });
