@@ -21,7 +21,7 @@ import { QuotaWatch } from './quota-watch.ts';
 import { removeResources } from './remove.ts';
 import { CONSOLE, METADATA } from './resources.ts';
 import { CloudError, type CloudSession } from './session/session.ts';
-import { type Wait, type WaitStep, waitFor } from './wait.ts';
+import { timeUp, type Wait, type WaitStep, waitFor } from './wait.ts';
 import { findServer, whyGone } from './why-gone.ts';
 
 export interface OpenStackProviderOptions {
@@ -49,6 +49,8 @@ const MAX_CONSOLE_QUOTE = 300;
 const STATUS_POLL_MS = 15_000;
 /** How long a server without cloud-init may lack a program: something else may be installing it. */
 const UNPREPARED_MS = 60_000;
+/** A shorter call to the server can only time out. */
+const MIN_CALL_MS = 1_000;
 /** Reserved at the end of the time limit for reading the console of a server that did not become ready. */
 const CONSOLE_RESERVE_MS = 10_000;
 
@@ -168,14 +170,23 @@ export class OpenStackProvider implements Provider {
   async #waitUntilReady(server: Server, wait: Wait): Promise<void> {
     const { clock, endsAt } = wait;
     const access = this.#access;
-    const leftMs = () => Math.max(1, endsAt - clock.monotonic());
+    const leftMs = (waiting: string): number => {
+      const left = endsAt - clock.monotonic();
+      if (left >= MIN_CALL_MS) return left;
+      throw timeUp(wait, {
+        waiting,
+        hint: 'check the load of the cloud, or raise the bootTimeout of the job',
+      });
+    };
     await waitFor(wait, () => this.#checkActive(server, wait.signal));
     this.#onStep('ACTIVE');
     const pinned = await this.#pinFromConsole(server, wait.signal);
-    await this.#whileActive(server, wait, (signal) => access.reach(server, leftMs(), signal));
+    await this.#whileActive(server, wait, (signal) =>
+      access.reach(server, leftMs('the login has not been tried'), signal),
+    );
     this.#onStep('login works');
     const finished = await this.#whileActive(server, wait, (signal) =>
-      access.awaitCloudInit(server, leftMs(), signal),
+      access.awaitCloudInit(server, leftMs('cloud-init has not been checked'), signal),
     );
     this.#onStep(finished ? 'cloud-init finished' : 'no cloud-init');
     if (!pinned) {
@@ -183,10 +194,14 @@ export class OpenStackProvider implements Provider {
       await access.release(server);
       await this.#pinFromConsole(server, wait.signal);
     }
-    if (finished) return access.prepare(server, leftMs(), wait.signal);
-    const limitMs = Math.min(UNPREPARED_MS, leftMs());
-    const brief = { ...wait, limitMs, endsAt: clock.monotonic() + limitMs };
-    await waitFor(brief, () => this.#prepare(server, leftMs(), wait.signal));
+    if (finished) return access.prepare(server, leftMs('the server has not been prepared'), wait.signal);
+    const now = clock.monotonic();
+    const brief =
+      leftMs('the server has not been prepared') < UNPREPARED_MS
+        ? wait
+        : { ...wait, limitMs: UNPREPARED_MS, endsAt: now + UNPREPARED_MS };
+    const callMs = () => Math.max(brief.endsAt - clock.monotonic(), MIN_CALL_MS);
+    await waitFor(brief, () => this.#prepare(server, callMs(), wait.signal));
   }
 
   async #prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<WaitStep<true>> {

@@ -26,7 +26,7 @@ export type WaitStep<T> = { readonly done: T } | { readonly waiting: string; rea
 
 /** @throws OperationError at the deadline, with the result of the last check */
 export async function waitFor<T>(wait: Wait, check: () => Promise<WaitStep<T>>): Promise<T> {
-  const { operation, target, clock, endsAt, limitMs, signal, onWaiting = () => {} } = wait;
+  const { operation, target, clock, endsAt, signal, onWaiting = () => {} } = wait;
   let shown = '';
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * GROWTH, MAX_WAIT_MS)) {
     const step = await check();
@@ -34,11 +34,17 @@ export async function waitFor<T>(wait: Wait, check: () => Promise<WaitStep<T>>):
     if (step.waiting !== shown) onWaiting(step.waiting);
     shown = step.waiting;
     const leftMs = endsAt - clock.monotonic();
-    if (leftMs <= 0) {
-      const message = `not done within ${formatLimit(limitMs)}: ${step.waiting}`;
-      throw new OperationError({ operation, target, message, retryable: true, hint: step.hint });
-    }
+    if (leftMs <= 0) throw timeUp(wait, step);
     await sleep(Math.min(waitMs, leftMs), signal, clock);
     throwIfAborted(signal, operation, target);
   }
+}
+
+/** The error of a wait that has reached its deadline. */
+export function timeUp(
+  { operation, target, limitMs }: Wait,
+  { waiting, hint }: { readonly waiting: string; readonly hint: string },
+): OperationError {
+  const message = `not done within ${formatLimit(limitMs)}: ${waiting}`;
+  return new OperationError({ operation, target, message, retryable: true, hint });
 }

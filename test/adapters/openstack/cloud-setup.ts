@@ -65,9 +65,9 @@ export class CloudSetup {
 
   provider(
     change: Partial<OpenStackProviderConfig> = {},
-    observers: Pick<OpenStackProviderOptions, 'onCapacity' | 'keepConsole'> = {},
+    options: Partial<Omit<OpenStackProviderOptions, 'config' | 'session' | 'access'>> = {},
   ): OpenStackProvider {
-    return new OpenStackProvider({ ...this.#parts(change), clock: realClock, ...observers });
+    return new OpenStackProvider({ ...this.#parts(change), clock: realClock, ...options });
   }
 
   /** Writes a file with this text. */

@@ -4,6 +4,7 @@ import type { OpenStackProviderConfig } from '../../../src/config/config.ts';
 import { OperationError } from '../../../src/errors.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
+import { realClock } from '../gerrit/site.ts';
 import { CloudSetup, EMPTY, removeAll, request } from './cloud-setup.ts';
 
 const { describe, it } = needs('sshd');
@@ -273,6 +274,20 @@ describe('a server is not created, and nothing is left', () => {
     expect(kept).toHaveLength(1);
     expect(kept[0]).toMatch(/^job-1 1: first line\n/);
     expect(kept[0]).toContain(boot);
+    await removeAll(provider);
+    expect(setup.left).toEqual(EMPTY);
+  });
+
+  it('after it runs out of time between two steps; the error names the limit', async () => {
+    let late = 0;
+    const clock = { ...realClock, monotonic: () => realClock.monotonic() + late };
+    const onStep = (step: string): void => {
+      if (step === 'login works') late = 60_000;
+    };
+    const provider = setup.provider({}, { clock, onStep });
+    const message = 'not done within 54s: cloud-init has not been checked';
+    const creating = provider.create(request({ timeoutMs: 60_000 }), NEVER);
+    await expect(creating).rejects.toThrow(message);
     await removeAll(provider);
     expect(setup.left).toEqual(EMPTY);
   });
