@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PlaybookStage } from '../../machines/model/domain.ts';
 import { hostKeyLine } from '../openssh/known-hosts.ts';
+import { optionPath } from '../openssh/option-path.ts';
 import { writeAtomically } from '../run/atomic-file.ts';
 import { errorCode } from '../run/fs-error.ts';
 import type { NodeLogin } from '../run/playbook-node.ts';
@@ -138,7 +139,7 @@ function environment(pathOf: (name: string) => string, runDirectory: string) {
 function inventory({ host, port, user, keyFile, hostKeys }: NodeLogin, knownHosts: string) {
   if (hostKeys.length === 0) throw new Error('a node without a pinned host key');
   const settings = [
-    ['UserKnownHostsFile', sshQuoted(knownHosts)],
+    ['UserKnownHostsFile', optionPath('start stage', knownHosts)],
     ['GlobalKnownHostsFile', '/dev/null'],
     ['StrictHostKeyChecking', 'yes'],
     ['HostKeyAlias', ALIAS],
@@ -191,11 +192,6 @@ async function link(target: string, path: string): Promise<void> {
   await symlink(target, path).catch((error: unknown) => {
     if (errorCode(error) !== 'EEXIST') throw error;
   });
-}
-
-/** OpenSSH splits a list of files at spaces, and expands percent signs. */
-function sshQuoted(path: string): string {
-  return `"${path.replaceAll('%', '%%')}"`;
 }
 
 /** The files that every playbook may read: the collections and roles of this host, Ansible, and its Python. */
