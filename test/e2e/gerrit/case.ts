@@ -94,7 +94,19 @@ export class TestCase {
   }
 
   spawnDaemon(...words: string[]): DaemonProcess {
-    const child = spawn(process.execPath, [PROGRAM, 'daemon', '--config', this.config, ...words], {
+    return this.#spawn([PROGRAM], words, '');
+  }
+
+  /** Starts a daemon that blocks at a fault point, and kills it there. @param program see FaultyProgram */
+  async crashAt(program: string, point: string): Promise<void> {
+    const file = join(this.directory, `fault-${this.#daemons.length + 1}`);
+    const daemon = this.#spawn([program, point, file], [], file);
+    await this.eventually(`the daemon is at ${point}`, () => existsSync(file));
+    await daemon.kill();
+  }
+
+  #spawn(program: readonly string[], words: readonly string[], faultFile: string): DaemonProcess {
+    const child = spawn(process.execPath, [...program, 'daemon', '--config', this.config, ...words], {
       cwd: this.directory,
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -104,7 +116,7 @@ export class TestCase {
         PATH: process.env.PATH ?? '/usr/bin:/bin',
       },
     });
-    const daemon = new DaemonProcess(child, '');
+    const daemon = new DaemonProcess(child, faultFile);
     this.#daemons.push(daemon);
     return daemon;
   }

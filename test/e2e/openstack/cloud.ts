@@ -154,6 +154,48 @@ export class Cloud {
     }
   }
 
+  /**
+   * Does what Neutron's L3 agent does, which this cloud lacks: lets a floating address of ours lead to its server. The
+   * result is the address; null while there is none.
+   */
+  async routeFloatingAddress(): Promise<string | null> {
+    const { servers, floatingips } = await this.resources();
+    const found = floatingips.find(({ fixed_ip_address: fixed }) => typeof fixed === 'string');
+    if (found === undefined) return null;
+    const { floating_ip_address: floating, fixed_ip_address: fixed } = found;
+    const server = servers.find(({ addresses }) => JSON.stringify(addresses).includes(`"${fixed}"`));
+    if (server === undefined) return null;
+    ip('-n', `cloud-${`${server.id}`.slice(0, 8)}`, 'address', 'replace', `${floating}/32`, 'dev', 'lo');
+    ip('route', 'replace', `${floating}/32`, 'via', `${fixed}`);
+    return `${floating}`;
+  }
+
+  /** Sets a project's quota of servers; the result undoes it. For an administrator. */
+  async limitServers(project: string, instances: number): Promise<() => Promise<void>> {
+    const path = `os-quota-sets/${project}`;
+    const { quota_set: before } = await this.call('compute', 'GET', path);
+    await this.call('compute', 'PUT', path, { quota_set: { instances } });
+    return async () => {
+      await this.call('compute', 'PUT', path, { quota_set: { instances: (before as Json).instances } });
+    };
+  }
+
+  /** Revokes every token of a user, by a new password that is the old one. For an administrator. */
+  async revokeTokens(user: string): Promise<void> {
+    await this.identity('PATCH', `users/${user}`, { user: { password: PASSWORD } });
+  }
+
+  /** The next call logs in again. */
+  forgetToken(): void {
+    this.#token = null;
+  }
+
+  /** How often a service has refused a token. */
+  refusals(service: 'nova' | 'neutron'): number {
+    const log = readFileSync(join(this.directory, 'log', `${service}.log`), 'utf8');
+    return log.split('\n').filter((line) => / status: 401 /.test(line)).length;
+  }
+
   stop(service: Service): void {
     this.#script('down.sh', service);
   }
@@ -187,6 +229,11 @@ export class Cloud {
     this.#token = { id: headers.get('x-subject-token') ?? '', project: project.id, user: who.id };
     return this.#token;
   }
+}
+
+function ip(...words: readonly string[]): void {
+  const { status, stderr } = spawnSync('/sbin/ip', words, { timeout: CALL_LIMIT_MS, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`ip ${words.join(' ')} ended with ${status}: ${stderr}`);
 }
 
 async function send(method: string, url: string, token: string, body?: Json) {

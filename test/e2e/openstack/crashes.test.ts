@@ -4,30 +4,34 @@
  */
 import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { sharedGerrit } from '../gerrit/shared-gerrit.ts';
-import { Testbed } from '../gerrit/testbed.ts';
-import { newCloudCase, WAIT_FOR_GO } from './case.ts';
+import { afterAll, expect, test } from 'vitest';
+import { FaultyProgram } from '../faulty-program.ts';
+import type { TestCase } from '../gerrit/case.ts';
+import { CloudTestbed, WAIT_FOR_GO } from './case.ts';
 import { Cloud, type Resources } from './cloud.ts';
-import { LOOK_ALIKES_OF_EACH_KIND, LookAlikes } from './look-alikes.ts';
+import { LOOK_ALIKES_OF_EACH_KIND } from './look-alikes.ts';
 
-const cloud = new Cloud();
-let testbed: Testbed;
-let lookAlikes: LookAlikes;
-beforeAll(async () => {
-  testbed = await Testbed.on(sharedGerrit());
-  lookAlikes = await LookAlikes.make(cloud);
-});
-afterAll(() => testbed?.stop());
+const faulty = new FaultyProgram();
+afterAll(() => faulty.remove());
+const testbed = new CloudTestbed();
+const { cloud } = testbed;
 
-test('the daemon is killed after each call that creates something, and in each stage', async () => {
-  const testCase = await newCloudCase(testbed, cloud, {
+test('the daemon is killed after each call that creates something, and twice in each state', async () => {
+  const testCase = await testbed.newCase({
     provider: { networks: ['private', 'storage'] },
     testing: `${WAIT_FOR_GO}pass\n`,
     limits: { setupAttempts: 9 },
   });
-  let daemon = await testCase.startDaemon();
+  const crashAt = async (...points: readonly string[]) => {
+    for (const point of points) await testCase.crashAt(faulty.main, point);
+  };
+  const first = await testCase.startDaemon();
   const change = await testCase.checkout().push();
+  await testCase.eventually('the job is accepted', () => testCase.jobs().length > 0);
+  await first.kill();
+  // Queued, until the patchset is merged.
+  await crashAt('before:mergePatchset#1', 'after:mergePatchset#1');
+  // Booting.
   const more = async (kind: keyof Resources, count: number) =>
     (await cloud.resources())[kind].length >= LOOK_ALIKES_OF_EACH_KIND + count;
   const killPoints = [
@@ -35,22 +39,48 @@ test('the daemon is killed after each call that creates something, and in each s
     () => more('ports', 1),
     () => more('ports', 2),
     () => more('servers', 1),
-    () => testCase.jobs().some((job) => / stacking| testing/.test(job)),
-    async () => (await cloud.testing()) !== null,
   ];
   for (const [index, killPoint] of killPoints.entries()) {
-    await testCase.eventually(`instant ${index}`, killPoint);
+    const daemon = await testCase.startDaemon();
+    await testCase.eventually(`kill point ${index}`, killPoint);
     await daemon.kill();
-    daemon = await testCase.startDaemon();
   }
-  const id = await testCase.eventually('the test still runs', () => cloud.testing());
+  // Stacking.
+  await crashAt('before:fetchPatchset#1', 'after:fetchPatchset#1');
+  // Testing.
+  await crashAt('before:runStage#2', 'after:runStage#1');
+  const id = await testCase.eventually('the test runs', () => cloud.testing());
   cloud.go(id);
+  // Publishing; and reporting, while Nova is down so that cleanup does not get ahead.
+  await crashAt('before:collectEvidence#1', 'after:publishEvidence#1');
+  cloud.stop('nova');
+  await crashAt('before:postReview#1', 'after:postReview#1');
+  cloud.start('nova');
+  // Cleanup.
+  await crashAt('before:deleteServer#1', 'after:deleteServer#1');
+  const daemon = await testCase.startDaemon();
   const [message] = await testCase.reported(change);
   expect(message?.text).toContain('SUCCESS');
   expect(await testCase.vote(change)).toBe(1);
-  await testCase.settled();
+  await testbed.settled(testCase);
   expect(await testCase.messages(change)).toHaveLength(1);
-  expect(await lookAlikes.differences()).toEqual([]);
+  expect(await daemon.stop()).toBe(0);
+});
+
+test('every token ends while the test runs', async () => {
+  const testCase = await testbed.newCase({ testing: `${WAIT_FOR_GO}pass\n` });
+  const daemon = await testCase.startDaemon();
+  const change = await testCase.checkout().push();
+  const id = await testCase.eventually('the test runs', () => cloud.testing());
+  const user = await cloud.userId();
+  const before = cloud.refusals('nova');
+  await new Cloud('admin').revokeTokens(user);
+  cloud.go(id);
+  const [message] = await testCase.reported(change);
+  expect(message?.text).toContain('SUCCESS');
+  cloud.forgetToken();
+  await testbed.settled(testCase);
+  expect(cloud.refusals('nova')).toBeGreaterThan(before);
   expect(await daemon.stop()).toBe(0);
 });
 
@@ -59,14 +89,13 @@ test('Nova answers 500 to the call that creates the server, which exists', async
   const admin = new Cloud('admin');
   const restore = await admin.moveEndpoint('compute', proxy.port);
   try {
-    const testCase = await newCloudCase(testbed, cloud);
+    const testCase = await testbed.newCase();
     const daemon = await testCase.startDaemon();
     const change = await testCase.checkout().push();
     const [message] = await testCase.reported(change);
     expect(message?.text).toContain('SUCCESS');
-    await testCase.settled();
+    await testbed.settled(testCase);
     expect(proxy.creations()).toBe(1);
-    expect(await lookAlikes.differences()).toEqual([]);
     expect(await daemon.stop()).toBe(0);
   } finally {
     await restore();
@@ -75,9 +104,9 @@ test('Nova answers 500 to the call that creates the server, which exists', async
 });
 
 test.each(['keystone', 'neutron', 'nova'] as const)(
-  '%s is down when the job ends, and starts again',
+  '%s is down when the job ends, until two deletions have failed',
   async (service) => {
-    const testCase = await newCloudCase(testbed, cloud, { testing: `${WAIT_FOR_GO}pass\n` });
+    const testCase = await testbed.newCase({ testing: `${WAIT_FOR_GO}pass\n` });
     const daemon = await testCase.startDaemon();
     const change = await testCase.checkout().push();
     const id = await testCase.eventually('the test runs', () => cloud.testing());
@@ -85,15 +114,23 @@ test.each(['keystone', 'neutron', 'nova'] as const)(
     cloud.go(id);
     const [message] = await testCase.reported(change);
     expect(message?.text).toContain('SUCCESS');
+    await testCase.eventually('two failed deletions', () => failedDeletions(testCase) >= 2);
     cloud.start(service);
     await testCase.settled();
     await testCase.eventually(
       'nothing is left',
-      async () => (await lookAlikes.differences().catch(() => ['unknown'])).length === 0,
+      async () => (await testbed.differences().catch(() => ['unknown'])).length === 0,
     );
     expect(await daemon.stop()).toBe(0);
   },
 );
+
+function failedDeletions(testCase: TestCase): number {
+  return testCase.read((reader) => {
+    const rows = reader.jobs({ limit: 10 }).flatMap(({ id }) => reader.rows(id));
+    return rows.filter(({ type }) => type === 'server.delete-failed').length;
+  });
+}
 
 /** Forwards to this port, and replaces the response to the first call that creates a server with a 500. */
 async function losingProxy(port: number) {

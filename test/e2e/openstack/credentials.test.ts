@@ -1,21 +1,12 @@
 /** A job with each kind of credentials; the other tests use a clouds.yaml with a password. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { sharedGerrit } from '../gerrit/shared-gerrit.ts';
-import { Testbed } from '../gerrit/testbed.ts';
-import { newCloudCase } from './case.ts';
-import { Cloud } from './cloud.ts';
-import { LookAlikes } from './look-alikes.ts';
+import { expect, test } from 'vitest';
+import type { TestCase } from '../gerrit/case.ts';
+import { CloudTestbed } from './case.ts';
 
-const cloud = new Cloud();
-let testbed: Testbed;
-let lookAlikes: LookAlikes;
-beforeAll(async () => {
-  testbed = await Testbed.on(sharedGerrit());
-  lookAlikes = await LookAlikes.make(cloud);
-});
-afterAll(() => testbed?.stop());
+const testbed = new CloudTestbed();
+const { cloud } = testbed;
 
 const OPENRC = `#!/usr/bin/env bash
 export OS_AUTH_URL=http://127.0.0.1:5000/v3
@@ -28,7 +19,7 @@ export OS_IDENTITY_API_VERSION=3
 `;
 
 test('an openrc file', async () => {
-  const testCase = await newCloudCase(testbed, cloud, {
+  const testCase = await testbed.newCase({
     provider: { openrc: 'lab-openrc.sh', cloud: undefined },
   });
   writeFileSync(join(testCase.directory, 'lab-openrc.sh'), OPENRC, { mode: 0o600 });
@@ -37,7 +28,7 @@ test('an openrc file', async () => {
 
 test('an application credential', async () => {
   const { id, secret } = await cloud.applicationCredential('sos-ci-e2e');
-  const testCase = await newCloudCase(testbed, cloud);
+  const testCase = await testbed.newCase();
   const auth = {
     auth_url: 'http://127.0.0.1:5000/v3',
     application_credential_id: id,
@@ -50,12 +41,11 @@ test('an application credential', async () => {
   await runsAJob(testCase);
 });
 
-async function runsAJob(testCase: Awaited<ReturnType<typeof newCloudCase>>): Promise<void> {
+async function runsAJob(testCase: TestCase): Promise<void> {
   const daemon = await testCase.startDaemon();
   const change = await testCase.checkout().push();
   const [message] = await testCase.reported(change);
   expect(message?.text).toContain('SUCCESS');
-  await testCase.settled();
-  expect(await lookAlikes.differences()).toEqual([]);
+  await testbed.settled(testCase);
   expect(await daemon.stop()).toBe(0);
 }

@@ -57,6 +57,8 @@ X
 authtoken() {
   login keystone_authtoken
   printf 'www_authenticate_uri = %s\nservice_token_roles = service\nservice_token_roles_required = true\n' "$identity"
+  # A token that is revoked is refused at once.
+  printf 'token_cache_time = -1\n'
 }
 
 # common DATABASE: the settings that all services have.
