@@ -165,8 +165,10 @@ export class Cloud {
     const { floating_ip_address: floating, fixed_ip_address: fixed } = found;
     const server = servers.find(({ addresses }) => JSON.stringify(addresses).includes(`"${fixed}"`));
     if (server === undefined) return null;
-    ip('-n', `cloud-${`${server.id}`.slice(0, 8)}`, 'address', 'replace', `${floating}/32`, 'dev', 'lo');
-    ip('route', 'replace', `${floating}/32`, 'via', `${fixed}`);
+    const leader = readFileSync(join(this.directory, 'guests', `${server.id}`, 'pid'), 'utf8');
+    const network = `--net=/proc/${leader}/ns/net`;
+    run('/usr/bin/nsenter', network, '/sbin/ip', 'address', 'replace', `${floating}/32`, 'dev', 'lo');
+    run('/sbin/ip', 'route', 'replace', `${floating}/32`, 'via', `${fixed}`);
     return `${floating}`;
   }
 
@@ -231,9 +233,9 @@ export class Cloud {
   }
 }
 
-function ip(...words: readonly string[]): void {
-  const { status, stderr } = spawnSync('/sbin/ip', words, { timeout: CALL_LIMIT_MS, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`ip ${words.join(' ')} ended with ${status}: ${stderr}`);
+function run(program: string, ...words: readonly string[]): void {
+  const { status, stderr } = spawnSync(program, words, { timeout: CALL_LIMIT_MS, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${program} ${words.join(' ')} ended with ${status}: ${stderr}`);
 }
 
 async function send(method: string, url: string, token: string, body?: Json) {

@@ -105,12 +105,12 @@ test('a server boots from a volume and is reached at its floating address', asyn
   expect(await daemon.stop()).toBe(0);
 });
 
-test('ten jobs share a quota of three servers', async () => {
+test('ten jobs share a quota of three servers', { timeout: 600_000 }, async () => {
   const admin = new Cloud('admin');
   const room = 3;
   const restore = await admin.limitServers(await cloud.projectId(), LOOK_ALIKES_OF_EACH_KIND + room);
   try {
-    const testCase = await testbed.newCase({ provider: { slots: 10 }, limitMs: 280_000 });
+    const testCase = await testbed.newCase({ provider: { slots: 10 }, limitMs: 560_000 });
     const daemon = await testCase.startDaemon();
     const changes: number[] = [];
     for (let count = 0; count < 10; count += 1) changes.push(await testCase.checkout().push());
