@@ -1,5 +1,5 @@
 /** The contract of providers on the real OpenStack. */
-import { expect } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
 import { buildProviders } from '../../../src/app/build-providers.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { type ProviderHarness, providerContract } from '../../contracts/provider.ts';
@@ -9,6 +9,9 @@ import { CloudTestbed } from './case.ts';
 
 const testbed = new CloudTestbed();
 let testCase: TestCase | null = null;
+// A daemon finds it in its working directory.
+vi.stubEnv('OS_CLIENT_CONFIG_FILE', testbed.cloud.cloudsYaml);
+afterAll(() => vi.unstubAllEnvs());
 
 async function start(): Promise<ProviderHarness> {
   testCase ??= await testbed.newCase();
