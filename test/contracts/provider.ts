@@ -37,7 +37,7 @@ export function providerContract(
         provider,
         name: `sos-ci-${made}`,
         owner: of,
-        timeoutMs: 60_000,
+        timeoutMs,
       };
     }
     const list = (of: { deployment: string; job?: string }) => harness.provider.list(of, NEVER);
