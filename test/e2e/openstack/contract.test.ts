@@ -1,5 +1,5 @@
 /** The contract of providers on the real OpenStack. */
-import { afterAll, expect, vi } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import { buildProviders } from '../../../src/app/build-providers.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { type ProviderHarness, providerContract } from '../../contracts/provider.ts';
@@ -10,8 +10,10 @@ import { CloudTestbed } from './case.ts';
 const testbed = new CloudTestbed();
 let testCase: TestCase | null = null;
 // A daemon finds it in its working directory.
-vi.stubEnv('OS_CLIENT_CONFIG_FILE', testbed.cloud.cloudsYaml);
-afterAll(() => vi.unstubAllEnvs());
+process.env.OS_CLIENT_CONFIG_FILE = testbed.cloud.cloudsYaml;
+afterAll(() => {
+  delete process.env.OS_CLIENT_CONFIG_FILE;
+});
 
 async function start(): Promise<ProviderHarness> {
   testCase ??= await testbed.newCase();
