@@ -5,7 +5,7 @@ import { loadConfig } from '../../../src/config/load.ts';
 import { type ProviderHarness, providerContract } from '../../contracts/provider.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import type { TestCase } from '../gerrit/case.ts';
-import { CloudTestbed } from './case.ts';
+import { CloudTestbed } from './cloud-testbed.ts';
 
 const testbed = new CloudTestbed();
 let testCase: TestCase | null = null;

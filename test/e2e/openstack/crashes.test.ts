@@ -7,8 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, expect, test } from 'vitest';
 import { FaultyProgram } from '../faulty-program.ts';
 import type { TestCase } from '../gerrit/case.ts';
-import { CloudTestbed, WAIT_FOR_GO } from './case.ts';
+import { WAIT_FOR_GO } from './case.ts';
 import { Cloud, type Resources } from './cloud.ts';
+import { CloudTestbed } from './cloud-testbed.ts';
 import { LOOK_ALIKES_OF_EACH_KIND } from './look-alikes.ts';
 
 const faulty = new FaultyProgram();

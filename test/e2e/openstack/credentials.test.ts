@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { TestCase } from '../gerrit/case.ts';
-import { CloudTestbed } from './case.ts';
+import { CloudTestbed } from './cloud-testbed.ts';
 
 const testbed = new CloudTestbed();
 const { cloud } = testbed;

@@ -3,8 +3,9 @@
  * left.
  */
 import { expect, test } from 'vitest';
-import { CloudTestbed, WAIT_FOR_GO } from './case.ts';
+import { WAIT_FOR_GO } from './case.ts';
 import { Cloud } from './cloud.ts';
+import { CloudTestbed } from './cloud-testbed.ts';
 import { LOOK_ALIKES_OF_EACH_KIND } from './look-alikes.ts';
 
 const testbed = new CloudTestbed();
