@@ -22,6 +22,8 @@ export interface CaseOptions {
   /** Shell text of the two stages; `note` writes a line to the ledger. */
   readonly stacking?: string;
   readonly testing?: string;
+  /** The lines of both stages, instead of `stacking` and `testing`; indented by four. */
+  readonly stages?: string;
   /** More lines for the job, indented by four, and for the top level. */
   readonly job?: string;
   readonly top?: string;
@@ -255,6 +257,11 @@ export class TestCase {
     const { port } = this.#testbed.gerrit;
     const { job = '', top = '', testTimeout = '30s', results = 'results.tap', playbook } = this.#options;
     const tests = playbook === undefined ? 'command: [sh, test.sh]' : `playbook: ${playbook}`;
+    const stages =
+      this.#options.stages ??
+      `    stacking: {command: [sh, stack.sh], timeout: 20s}
+    testing: {${tests}, timeout: ${testTimeout}, results: ${results}}
+`;
     return `stateDir: ${this.stateDir}
 gerrit: {host: 127.0.0.1, port: ${port}, user: ${ACCOUNT}, key: ${this.#testbed.directory}/ci.key,
   knownHosts: ${this.#testbed.directory}/known_hosts, postSettleTimeout: 300ms}
@@ -262,9 +269,7 @@ report: {label: Verified, success: 1, failure: -1}
 jobs:
   unit:
     project: ${this.name}
-    stacking: {command: [sh, stack.sh], timeout: 20s}
-    testing: {${tests}, timeout: ${testTimeout}, results: ${results}}
-    limits: {setupRetryDelay: 100ms}
+${stages}    limits: {setupRetryDelay: 100ms}
 ${job}${top}${this.#options.provider?.(this.name) ?? ''}`;
   }
 }
