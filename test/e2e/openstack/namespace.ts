@@ -8,9 +8,9 @@ import { RealGerrit } from '../real-gerrit/real-gerrit.ts';
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const SCRIPTS = fileURLToPath(new URL('cloud', import.meta.url));
 const NAMESPACE = `sos-ci-${process.pid}`;
-const INSTALL_LIMIT_MS = 10 * 60_000;
+const INSTALL_LIMIT_MS = 15 * 60_000;
 const UP_LIMIT_MS = 15 * 60_000;
-const DOWN_LIMIT_MS = 60_000;
+const DOWN_LIMIT_MS = 3 * 60_000;
 const SUITE_LIMIT_MS = 20 * 60_000;
 
 export interface CloudSuite {

@@ -1,0 +1,16 @@
+/** The whole mission, which test/e2e/lab/main.ts brings the cloud up for: minutes, one case after the other. */
+import { defineConfig } from 'vitest/config';
+import { reportersFor } from './test/fixtures/run-reporter.ts';
+
+export default defineConfig({
+  test: {
+    // With the time of each case.
+    reporters: reportersFor('verbose'),
+    pool: 'forks',
+    include: ['test/e2e/lab/**/*.test.ts'],
+    globalSetup: ['test/e2e/gerrit/start-gerrit.ts'],
+    env: { SOS_CI_GERRIT_VERSION: '3.9.1' },
+    testTimeout: 1_800_000,
+    hookTimeout: 300_000,
+  },
+});
