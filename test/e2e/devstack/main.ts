@@ -8,7 +8,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { collectionChecksum } from '../openstack/collection-checksum.ts';
-import { runInCloud } from '../openstack/namespace.ts';
+import { runInCloud, vitest } from '../openstack/namespace.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const DIRECTORY = process.env.SOS_CI_DEVSTACK ?? '/var/tmp/sos-ci-devstack';
@@ -103,7 +103,7 @@ async function main(): Promise<number> {
     {
       directory: DIRECTORY,
       kept: ['rootfs', 'setup'],
-      config: 'vitest.devstack.config.ts',
+      command: vitest('vitest.devstack.config.ts'),
       environment: {
         CLOUD_ROOT_PACKAGES: PACKAGES.join(','),
         CINDER_CHECKOUT: join(directory, 'cinder'),

@@ -17,6 +17,32 @@ const PROJECT = 'openstack/cinder';
 const LIMIT_MS = 1_740_000;
 const NFS = '/opt/stack/data/cinder';
 
+const DRIVER = 'cinder/volume/drivers/nfs.py';
+const EXTENDING = "        LOG.info('Extending volume %s.', volume.id)\n";
+/** In the driver of the broken change. */
+export const REASON = 'this back end does not extend';
+
+/** A change to one file of Cinder. */
+interface Edit {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export const EDITS = {
+  good: { file: 'README.rst', from: 'Cinder', to: 'Cinder for Acme' },
+  broken: {
+    file: DRIVER,
+    from: EXTENDING,
+    to: `${EXTENDING}        raise exception.ExtendVolumeError(reason='${REASON}')\n`,
+  },
+  unstackable: {
+    file: 'cinder/db/migration.py',
+    from: 'import os\n',
+    to: "raise RuntimeError('no migration')\n",
+  },
+} as const satisfies Readonly<Record<string, Edit>>;
+
 export interface LabOptions {
   /** Runs at the end of stack.sh, as in DevStack. */
   readonly localScript: string;
@@ -49,6 +75,13 @@ export class Lab {
     file('array-token', options.secret);
     const mirror = startMirror(join(testCase.directory, 'mirror'), options.localScript);
     return new Lab(testCase, await fillProject(testCase), mirror);
+  }
+
+  /** Pushes a change to Gerrit; the result is its number. */
+  async push({ file, from, to }: Edit): Promise<number> {
+    const before = await this.checkout.git('show', `${await this.checkout.tip()}:${file}`);
+    if (!before.includes(from)) throw new Error(`${file} has no ${from}`);
+    return this.checkout.push({ files: { [file]: before.replace(from, to) } });
   }
 
   stop(): void {
@@ -134,16 +167,4 @@ async function fillProject(testCase: TestCase): Promise<Checkout> {
   await admin.git('push', '--quiet', 'origin', 'HEAD:refs/heads/master');
   await dev.make();
   return dev;
-}
-
-/** A file of the branch with one change in it. */
-export async function edited(
-  checkout: Checkout,
-  name: string,
-  from: string,
-  to: string,
-): Promise<Readonly<Record<string, string>>> {
-  const before = await checkout.git('show', `${await checkout.tip()}:${name}`);
-  if (!before.includes(from)) throw new Error(`${name} has no ${from}`);
-  return { [name]: before.replace(from, to) };
 }

@@ -12,12 +12,9 @@ import { sharedGerrit } from '../gerrit/shared-gerrit.ts';
 import { Testbed } from '../gerrit/testbed.ts';
 import { Cloud } from '../openstack/cloud.ts';
 import { Canaries } from './canaries.ts';
-import { edited, Lab } from './lab.ts';
+import { EDITS, Lab, REASON } from './lab.ts';
 import { tempestOn } from './node.ts';
 
-const DRIVER = 'cinder/volume/drivers/nfs.py';
-const EXTENDING = "        LOG.info('Extending volume %s.', volume.id)\n";
-const REASON = 'this back end does not extend';
 const EXTEND_TESTS = 'tempest.api.volume.test_volumes_extend.VolumesExtendTest';
 
 const cloud = new Cloud();
@@ -25,20 +22,17 @@ const canaries = new Canaries();
 let testbed: Testbed;
 let lab: Lab;
 let daemon: DaemonProcess;
-let changes: Readonly<Record<'good' | 'broken' | 'unstackable', number>>;
+let changes: Readonly<Record<keyof typeof EDITS, number>>;
 
 beforeAll(async () => {
   testbed = await Testbed.on(sharedGerrit());
   await cloud.clear();
   lab = await Lab.make(testbed, cloud, canaries);
   daemon = await lab.case.startDaemon();
-  const push = async (name: string, from: string, to: string): Promise<number> =>
-    lab.checkout.push({ files: await edited(lab.checkout, name, from, to) });
-  const raises = `${EXTENDING}        raise exception.ExtendVolumeError(reason='${REASON}')\n`;
   changes = {
-    broken: await push(DRIVER, EXTENDING, raises),
-    good: await push('README.rst', 'Cinder', 'Cinder for Acme'),
-    unstackable: await push('cinder/db/migration.py', 'import os\n', "raise RuntimeError('no migration')\n"),
+    broken: await lab.push(EDITS.broken),
+    good: await lab.push(EDITS.good),
+    unstackable: await lab.push(EDITS.unstackable),
   };
 });
 afterAll(async () => {
@@ -119,7 +113,7 @@ async function review(change: number): Promise<string> {
 
 async function serverWithBrokenDriver(): Promise<string | null> {
   for (const { id } of (await cloud.resources()).servers) {
-    const file = cloud.guestFile(`${id}`, `opt/stack/cinder/${DRIVER}`);
+    const file = cloud.guestFile(`${id}`, `opt/stack/cinder/${EDITS.broken.file}`);
     try {
       if (file !== null && readFileSync(file, 'utf8').includes(REASON)) return `${id}`;
     } catch {

@@ -21,8 +21,8 @@ export interface CloudSuite {
   readonly directory: string;
   /** Names in the directory that later runs reuse, such as `rootfs`, the root file system of the servers. */
   readonly kept: readonly string[];
-  /** The configuration file of Vitest. */
-  readonly config: string;
+  /** The program that runs in the namespace, and its arguments. */
+  readonly command: readonly string[];
   /** Variables for the scripts of the cloud and for the suite. `CLOUD_ROOT_PACKAGES`: more packages for the servers. */
   readonly environment?: Readonly<Record<string, string>>;
   /**
@@ -34,8 +34,13 @@ export interface CloudSuite {
   readonly limitMs?: number;
 }
 
+/** The command of a suite. @param config its file */
+export function vitest(config: string): readonly string[] {
+  return ['node_modules/.bin/vitest', 'run', '--config', config];
+}
+
 /**
- * @param args `--keep` leaves the cloud running; all others are passed to Vitest
+ * @param args `--keep` leaves the cloud running; all others are passed to the command
  * @returns the exit code
  */
 export async function runInCloud(
@@ -66,12 +71,11 @@ export async function runInCloud(
   }
   if (run('ip', ['netns', 'add', NAMESPACE], DOWN_LIMIT_MS) !== 0) return 1;
   const keep = args.includes('--keep');
-  const vitestArgs = args.filter((word) => word !== '--keep');
+  const passed = args.filter((word) => word !== '--keep');
   const proxy = suite.proxy === true ? startProxy(NAMESPACE) : null;
   try {
     if (inside([`${SCRIPTS}/up.sh`], UP_LIMIT_MS) !== 0) return 1;
-    const vitest = ['node_modules/.bin/vitest', 'run', '--config', suite.config, ...vitestArgs];
-    return inside(vitest, suite.limitMs ?? SUITE_LIMIT_MS);
+    return inside([...suite.command, ...passed], suite.limitMs ?? SUITE_LIMIT_MS);
   } finally {
     proxy?.kill();
     if (!keep) {
