@@ -14,19 +14,28 @@ VAGRANT.json:
 
 The record is written before the box is created. So a box whose creation was interrupted is listed and deleted with the
 rest.
+
+`vagrant up` runs in a session of its own, so it survives this program: killed between the disk of a box and its machine, it
+would leave a disk that nothing finds again. `delete` interrupts it once, and it then removes what it has made.
 """
 
+import contextlib
 import glob
 import json
 import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True
 from records import Records, answer, give_up, request  # noqa: E402
+
+# sos-ci kills `delete` after five minutes, and then calls it again.
+MAX_WAIT_S = 240
 
 VAGRANTFILE = """\
 Vagrant.configure("2") do |config|
@@ -79,6 +88,8 @@ def list_all(_config, records, _wanted):
 
 def delete(config, records, wanted):
     folder = os.path.join(config["directory"], wanted["id"])
+    finish(folder, "up")
+    finish(folder, "destroy")
     # Vagrant keeps the machine's id here; without one there is no machine, and Vagrant may not know how to destroy it.
     if glob.glob(os.path.join(glob.escape(folder), ".vagrant", "machines", "*", "*", "id")):
         vagrant(folder, "destroy", "--force", "--no-color")
@@ -109,12 +120,44 @@ def address(text):
 
 
 def vagrant(folder, *args):
-    done = subprocess.run(["vagrant", *args], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    """Output goes to files: with a pipe, Vagrant would not survive this program."""
+    paths = [os.path.join(folder, name) for name in ("vagrant.out", "vagrant.err")]
+    with open(paths[0], "w") as out, open(paths[1], "w") as err:
+        # The shell becomes Vagrant, and has the same process id.
+        argv = ["sh", "-c", 'echo $$ >"$1.pid" && exec vagrant "$@"', "sh", *args]
+        done = subprocess.run(argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
+    output, errors = (read(path) for path in paths)
     if done.returncode != 0:
         # The message begins with the problem; long advice follows.
-        message = " ".join((done.stderr.strip() or done.stdout.strip()).split())
+        message = " ".join((errors.strip() or output.strip()).split())
         give_up(f"vagrant {args[0]}: {message[:300] or done.returncode}")
-    return done.stdout
+    return output
+
+
+def finish(folder, action):
+    """Waits for the end of `vagrant ACTION` of an interrupted call. Interrupts `up` once: a second time it would not clean up."""
+    pid = read(os.path.join(folder, f"{action}.pid")).strip()
+    end = time.monotonic() + MAX_WAIT_S
+    while runs(pid, folder):
+        if action == "up" and not os.path.exists(os.path.join(folder, "interrupted")):
+            with open(os.path.join(folder, "interrupted"), "w"), contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGINT)
+        if time.monotonic() > end:
+            give_up(f"vagrant {action} still runs in {folder}: process {pid}")
+        time.sleep(0.1)
+
+
+def runs(pid, folder):
+    """Whether this process is still the Vagrant of this folder. Process ids are used again."""
+    with contextlib.suppress(OSError):
+        return pid != "" and os.readlink(f"/proc/{pid}/cwd") == os.path.realpath(folder)
+    return False
+
+
+def read(path):
+    with contextlib.suppress(FileNotFoundError), open(path, errors="replace") as file:
+        return file.read()
+    return ""
 
 
 if __name__ == "__main__":

@@ -118,6 +118,29 @@ esac`;
     expect(calls()).toEqual(['vagrant up --no-color']);
   });
 
+  it('interrupts a creation that outlives its program, and then destroys the box', async () => {
+    // Between the disk and the machine there is no id. An interrupted Vagrant goes on to the machine, and ends then.
+    program(
+      'vagrant',
+      `[ "$1" = up ] || exit 0
+mkdir -p .vagrant/machines/default/libvirt
+trap 'echo interrupted >>"${scratch.root}/calls"; echo 7f >.vagrant/machines/default/libvirt/id; exit 1' INT
+echo >"${scratch.root}/began"
+while :; do sleep 0.05; done`,
+    );
+    const examples = provider('vagrant.py', config());
+    const killed = new AbortController();
+    const created = examples.create(request, killed.signal);
+    while (!existsSync(join(scratch.root, 'began'))) await new Promise(setImmediate);
+    killed.abort();
+    await expect(created).rejects.toThrow();
+    const [left] = await examples.list({ deployment: 'ours' }, NEVER);
+    if (left === undefined) throw new Error('nothing is listed');
+    await examples.delete(left.server, 'ours', NEVER);
+    expect(calls()).toEqual(['vagrant up --no-color', 'interrupted', 'vagrant destroy --force --no-color']);
+    expect(readdirSync(join(scratch.root, 'boxes'))).toEqual(['records']);
+  });
+
   it('refuses a box name that contains more than a name', async () => {
     program('vagrant', 'exit 0');
     const examples = provider('vagrant.py', { ...config(), box: '#{`touch /tmp/evil`}' });
