@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import { needs } from '../fixtures/needs.ts';
 import { findProgram } from '../fixtures/programs.ts';
 import { Sshd } from '../fixtures/sshd.ts';
@@ -142,6 +142,7 @@ providers:
     reset: {command: ['true']}
 `,
   });
+  onTestFinished(() => testCase.close());
   mkdirSync(join(testbed.directory, 'node'));
   const library = await testbed.newCase({});
   expect([testCase.name, library.name]).toEqual([PROJECT, LIBRARY]);
@@ -177,5 +178,4 @@ providers:
   expect(unstackable).not.toContain('Verified');
   expect(readFileSync(join(stack, 'devstack', 'local.conf'), 'utf8')).toContain(`LIBS_FROM_GIT=${PROJECT}\n`);
   expect(await daemon.stop()).toBe(0);
-  await testCase.close();
 });
