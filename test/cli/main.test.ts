@@ -77,34 +77,36 @@ describe('help', () => {
 });
 
 describe('usage', () => {
-  test.each([
-    [['statsu'], /unknown command 'statsu'[\s\S]*Did you mean status\?/],
-    [['status', '--jason'], /unknown option '--jason'[\s\S]*Did you mean --json\?/],
-    [['jobs', '--limit', '0'], /It must be a positive whole number/],
-    [['daemon', '-n', 'two'], /It must be a positive whole number/],
-    [['job'], /missing required argument 'id'/],
-    [['job', 'zzz'], /no job begins with "zzz"\n +list them: sos-ci jobs/],
-    [['replay'], /name one history, or use --all/],
-    [['init', 'elsewhere'], /init needs a terminal, or --yes with options\n +sos-ci init --yes/],
-    [['explain'], /name one change, one job or one file of events\n +sos-ci explain 912345/],
-    [['explain', '912345', '--events', 'key'], /name one change, one job or one file of events/],
-    [
-      ['explain', '912345,3'],
-      /"912345,3" names a patchset; explain uses the current one\n +sos-ci explain 912345/,
-    ],
-    [['explain', 'zzz'], /no job begins with "zzz"/],
-    [['history', 'zzz'], /no history begins with "zzz"\n +stream, voting, or an id/],
-    [['explain', '--events', 'nowhere'], /nowhere cannot be read: ENOENT/],
-    [['explain', '--events', '/dev/zero'], /\/dev\/zero is larger than 64 MiB\n +explain a part of it/],
-    [['run', 'acme', '912345'], /"912345" is not CHANGE,PATCHSET\n +write change and patchset/],
-    [['alarms', 'ack'], /name one alarm by its id, or use --all/],
-    [['alarms', 'ack', 'zz'], /no alarm begins with "zz"/],
-    [['enqueue', 'acme', '912345'], /"acme" is not a change\n +write its number/],
-    [['recheck', '912345,3'], /always uses the current patchset/],
-    [['dequeue', 'zzz'], /no job begins with "zzz"/],
-    [['promote', '1', '--timeout', 'soon'], /Write it as 30s, 5m or 1h/],
-    [['run', 'acmee', '1,2'], /there is no job "acmee"\n +did you mean acme\?/],
-  ])('%j is an error', (args, message) => {
+  test.each(
+    sampled<[string[], RegExp]>([
+      [['statsu'], /unknown command 'statsu'[\s\S]*Did you mean status\?/],
+      [['status', '--jason'], /unknown option '--jason'[\s\S]*Did you mean --json\?/],
+      [['jobs', '--limit', '0'], /It must be a positive whole number/],
+      [['daemon', '-n', 'two'], /It must be a positive whole number/],
+      [['job'], /missing required argument 'id'/],
+      [['job', 'zzz'], /no job begins with "zzz"\n +list them: sos-ci jobs/],
+      [['replay'], /name one history, or use --all/],
+      [['init', 'elsewhere'], /init needs a terminal, or --yes with options\n +sos-ci init --yes/],
+      [['explain'], /name one change, one job or one file of events\n +sos-ci explain 912345/],
+      [['explain', '912345', '--events', 'key'], /name one change, one job or one file of events/],
+      [
+        ['explain', '912345,3'],
+        /"912345,3" names a patchset; explain uses the current one\n +sos-ci explain 912345/,
+      ],
+      [['explain', 'zzz'], /no job begins with "zzz"/],
+      [['history', 'zzz'], /no history begins with "zzz"\n +stream, voting, or an id/],
+      [['explain', '--events', 'nowhere'], /nowhere cannot be read: ENOENT/],
+      [['explain', '--events', '/dev/zero'], /\/dev\/zero is larger than 64 MiB\n +explain a part of it/],
+      [['run', 'acme', '912345'], /"912345" is not CHANGE,PATCHSET\n +write change and patchset/],
+      [['alarms', 'ack'], /name one alarm by its id, or use --all/],
+      [['alarms', 'ack', 'zz'], /no alarm begins with "zz"/],
+      [['enqueue', 'acme', '912345'], /"acme" is not a change\n +write its number/],
+      [['recheck', '912345,3'], /always uses the current patchset/],
+      [['dequeue', 'zzz'], /no job begins with "zzz"/],
+      [['promote', '1', '--timeout', 'soon'], /Write it as 30s, 5m or 1h/],
+      [['run', 'acmee', '1,2'], /there is no job "acmee"\n +did you mean acme\?/],
+    ]),
+  )('%j is an error', (args, message) => {
     const result = runCli(...args);
     expect(result.err).toMatch(message);
     expect(result).toMatchObject({ code: 2, out: '' });

@@ -4,6 +4,7 @@
  */
 
 import { describe, expect, test } from 'vitest';
+import { sampled } from '../fixtures/effort.ts';
 import { NEVER } from '../fixtures/never.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { CiHarness } from './ci-harness.ts';
@@ -46,7 +47,7 @@ const abandon = (ci: CiHarness) => ci.emit(abandoned());
 const supersede = (ci: CiHarness) => ci.emit(created(FIRST, 2));
 
 describe.each(HANGS)('abandoned while a call hangs for %s', (_, ms) => {
-  test.each(WORK.flatMap(([call, stages]) => EDGES.map((edge) => [edge, call, stages] as const)))(
+  test.each(sampled(WORK.flatMap(([call, stages]) => EDGES.map((edge) => [edge, call, stages] as const))))(
     '%s %s',
     async (edge, call, stages) => {
       const ci = await disturbed(`${edge} ${call}`, ms, abandon);
@@ -58,7 +59,7 @@ describe.each(HANGS)('abandoned while a call hangs for %s', (_, ms) => {
     },
   );
 
-  test.each(AFTER.flatMap((call) => EDGES.map((edge) => [edge, call] as const)))(
+  test.each(sampled(AFTER.flatMap((call) => EDGES.map((edge) => [edge, call] as const))))(
     '%s %s',
     async (edge, call) => {
       const ci = await disturbed(`${edge} ${call}`, ms, abandon);
@@ -73,17 +74,20 @@ describe.each(HANGS)('abandoned while a call hangs for %s', (_, ms) => {
 });
 
 describe('superseded while a call hangs', () => {
-  test.each(WORK.flatMap(([call]) => EDGES.map((edge) => `${edge} ${call}`)))('%s', async (point) => {
-    const ci = await disturbed(point, 5_000, supersede);
-    expect(violations(ci)).toEqual([]);
-    expect(endOf(ci)).toMatchObject({
-      verdicts: ['ABORTED', 'SUCCESS'],
-      posts: [`${FIRST},2 succeeded Verified+1`],
-    });
-    ci.store.close();
-  });
+  test.each(sampled(WORK.flatMap(([call]) => EDGES.map((edge) => `${edge} ${call}`))))(
+    '%s',
+    async (point) => {
+      const ci = await disturbed(point, 5_000, supersede);
+      expect(violations(ci)).toEqual([]);
+      expect(endOf(ci)).toMatchObject({
+        verdicts: ['ABORTED', 'SUCCESS'],
+        posts: [`${FIRST},2 succeeded Verified+1`],
+      });
+      ci.store.close();
+    },
+  );
 
-  test.each(AFTER.flatMap((call) => EDGES.map((edge) => `${edge} ${call}`)))('%s', async (point) => {
+  test.each(sampled(AFTER.flatMap((call) => EDGES.map((edge) => `${edge} ${call}`))))('%s', async (point) => {
     const ci = await disturbed(point, 5_000, supersede);
     expect(violations(ci)).toEqual([]);
     expect(endOf(ci)).toMatchObject({

@@ -18,21 +18,22 @@ beforeEach(async () => {
 afterEach(() => fixture.close());
 
 describe('a sequence of all events that a CI receives', () => {
-  test.each(['3.9.1', '3.12.0'])('gives the same stream as Gerrit %s', async (version) => {
+  test('gives the same stream as a real Gerrit', async () => {
+    const samples = ['3.9.1', '3.12.0'].map((version) =>
+      readFileSync(new URL(`../../samples/gerrit-${version}-stream.jsonl`, import.meta.url), 'utf8'),
+    );
     const stream = await fixture.stream('acme-ci');
     await triggerAllEvents(fixture);
-    const sample = readFileSync(
-      new URL(`../../samples/gerrit-${version}-stream.jsonl`, import.meta.url),
-      'utf8',
-    );
-    await stream.lines(sample.trimEnd().split('\n').length);
+    await stream.lines(Math.max(...samples.map((sample) => sample.trimEnd().split('\n').length)));
     const actual = comparable(stream.text);
-    const expected = comparable(sample);
-    expect(actual.map((line) => JSON.parse(line).type)).toEqual(
-      expected.map((line) => JSON.parse(line).type),
-    );
-    // Names, values and order of all fields; only hashes, times and the web URL were replaced.
-    expect(actual).toEqual(expected);
+    for (const sample of samples) {
+      const expected = comparable(sample);
+      expect(actual.map((line) => JSON.parse(line).type)).toEqual(
+        expected.map((line) => JSON.parse(line).type),
+      );
+      // Names, values and order of all fields; only hashes, times and the web URL were replaced.
+      expect(actual).toEqual(expected);
+    }
   });
 });
 

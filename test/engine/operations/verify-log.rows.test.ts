@@ -1,9 +1,9 @@
 /** The audit finds any external change to the rows of the log, and no view is built from such rows. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openSnapshot } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { type LogReport, rebuild, verifyLog } from '../../../src/engine/operations/verify-log.ts';
@@ -12,14 +12,14 @@ import { CiHarness } from '../../scenarios/ci-harness.ts';
 import { comment, created, FIRST } from '../../scenarios/gerrit-events.ts';
 
 const JOB = 'j00002';
+let original: string;
 let folder: string;
 let file: string;
 
 /** Two changes with one job each, and a recheck of one. */
-beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'sos-ci-audit-'));
-  file = join(folder, 'sos-ci.db');
-  const ci = new CiHarness({ store: openStore(file) });
+beforeAll(async () => {
+  original = mkdtempSync(join(tmpdir(), 'sos-ci-audit-'));
+  const ci = new CiHarness({ store: openStore(join(original, 'sos-ci.db')) });
   await ci.start();
   ci.emit(created(FIRST));
   ci.emit(created(FIRST + 1));
@@ -28,8 +28,13 @@ beforeEach(async () => {
   await ci.run();
   ci.store.close();
 });
-
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sos-ci-audit-'));
+  file = join(folder, 'sos-ci.db');
+  copyFileSync(join(original, 'sos-ci.db'), file);
+});
 afterEach(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(original, { recursive: true }));
 
 function alter(sql: string): void {
   const database = new Sqlite(file);
