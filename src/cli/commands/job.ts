@@ -9,7 +9,7 @@ import { findJob } from '../input/resolve-id.ts';
 import { EXIT } from '../output/exit-codes.ts';
 import { eventsJson, pendingJson, printPending, printRows } from '../output/history-table.ts';
 import { type StateSpan, startedAttempt, stateSpans } from '../output/state-spans.ts';
-import { padEnd, padStart, printField } from '../output/table.ts';
+import { columnOf, padEnd, padStart, printField } from '../output/table.ts';
 import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
 
@@ -105,7 +105,7 @@ function printSpans(io: Io, spans: readonly StateSpan[], now: number): void {
     const ms = length(span);
     const blocks = total === 0 || bar < 5 ? 0 : Math.round((bar * ms) / total);
     const line = [
-      `  ${padEnd(span.state, 11)}`,
+      `  ${columnOf(span.state, 11)}`,
       padStart(formatDuration(ms), 12),
       padEnd(span.endedAt === null ? ' so far' : '', 7),
       retried ? ` attempt ${span.attempt} ` : '',

@@ -19,7 +19,7 @@ import { count } from '../output/event.ts';
 import { EXIT } from '../output/exit-codes.ts';
 import { topState } from '../output/state-spans.ts';
 import { streamJson, streamLines } from '../output/stream.ts';
-import { type Column, padEnd, printTable, wrap } from '../output/table.ts';
+import { type Column, columnOf, printTable, wrap } from '../output/table.ts';
 import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
 import { alarmJson, alarmStatus } from './alarms.ts';
@@ -108,7 +108,7 @@ interface Facts {
 function printLine(io: Io, name: string, text: string, color: Paint | null): void {
   for (const [index, part] of wrap(plainText(text), io.width - 10).entries()) {
     const shown = color === null ? part : paint(io, color, part);
-    io.out(`${paint(io, 'dim', padEnd(index === 0 ? name : '', 10))}${shown}\n`);
+    io.out(`${paint(io, 'dim', columnOf(index === 0 ? name : '', 10))}${shown}\n`);
   }
 }
 

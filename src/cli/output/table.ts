@@ -43,6 +43,11 @@ export function padStart(text: string, width: number): string {
   return ' '.repeat(Math.max(0, width - textWidth(text))) + text;
 }
 
+/** A column of `width`, at least one space at its end: text that is too wide moves the next column. */
+export function columnOf(text: string, width: number): string {
+  return `${padEnd(text, width - 1)} `;
+}
+
 /** Lines of at most `width` columns, broken at spaces where that is possible. */
 export function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = [];
@@ -69,7 +74,7 @@ export function wrap(text: string, width: number): readonly string[] {
 export function printField(io: Io, name: string, text: string, color: Paint | null = null): void {
   const lines = wrap(plainText(text), io.width - 12);
   for (const [index, line] of lines.entries()) {
-    const label = padEnd(index === 0 ? name : '', 10);
+    const label = columnOf(index === 0 ? name : '', 10);
     io.out(`  ${paint(io, 'dim', label)}${color === null ? line : paint(io, color, line)}\n`);
   }
 }

@@ -2,11 +2,15 @@
 import { describe, expect, test } from 'vitest';
 import { historyCommand } from '../../../src/cli/commands/history.ts';
 import { statusCommand } from '../../../src/cli/commands/status.ts';
+import { printRows } from '../../../src/cli/output/history-table.ts';
+import { topState } from '../../../src/cli/output/state-spans.ts';
+import { textWidth } from '../../../src/cli/output/table.ts';
 import type { AlarmView, NumberedRow } from '../../../src/engine/ports/store.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { fakeReader } from '../../fakes/reader.ts';
 import { START } from '../../machines/facts.ts';
+import { recorded, rowsOf } from '../../machines/recorded.ts';
 import { Simulator } from '../../machines/simulator.ts';
 
 const MINUTE = 60_000;
@@ -167,4 +171,32 @@ describe('history NAME', () => {
     expect(io.stdout()).toContain('123 rows; the newest 100 are shown, --json prints all');
     expect(io.stdout()).not.toContain('connecting');
   });
+});
+
+describe('the rows of a history', () => {
+  const histories = recorded.flatMap((file) => {
+    const rows = rowsOf(file).map((row, index): NumberedRow => ({ ...row, seq: index + 1 }));
+    return [...new Set(rows.map(({ history }) => history))].map((name) =>
+      rows.filter(({ history }) => history === name),
+    );
+  });
+
+  test.each([40, 60, 100, Number.POSITIVE_INFINITY])(
+    'keep a space after every state at a width of %d',
+    (width) => {
+      for (const rows of histories) {
+        const io = fakeIo({ width });
+        printRows(io, null, rows);
+        const lines = io.stdout().trimEnd().split('\n');
+        const states = new Set(rows.map(({ state }) => topState(state)));
+        const known = (shown: string) =>
+          shown === '' ||
+          states.has(shown) ||
+          (shown.endsWith('…') && [...states].some((state) => state.startsWith(shown.slice(0, -1))));
+        const isWrong = (line: string) =>
+          textWidth(line) > width || !known(/^\d\d-\d\d \d\d:\d\d:\d\d (\S*)/.exec(line)?.[1] ?? '');
+        expect(lines.filter(isWrong)).toEqual([]);
+      }
+    },
+  );
 });

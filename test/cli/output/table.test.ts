@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cut, padStart, printTable, textWidth, wrap } from '../../../src/cli/output/table.ts';
+import { columnOf, cut, padStart, printTable, textWidth, wrap } from '../../../src/cli/output/table.ts';
 import { fakeIo } from '../../fakes/io.ts';
 
 describe('width', () => {
@@ -47,6 +47,14 @@ describe('wrap', () => {
 
 test('padStart pads by columns', () => {
   expect(padStart('北', 4)).toBe('  北');
+});
+
+test.each([
+  ['abc', 'abc  '],
+  ['abcd', 'abcd '],
+  ['abcdef', 'abcdef '],
+])('a column of 5 with %j ends with a space', (text, column) => {
+  expect(columnOf(text, 5)).toBe(column);
 });
 
 describe('a table', () => {
