@@ -9,9 +9,9 @@ export function openStackSession(provider: OpenStackProviderConfig): CloudSessio
   return new KeystoneSession(() => readCredentials(sourceOf(provider)), systemClock);
 }
 
-/** @throws OperationError if this cloud is not in clouds.yaml or its credentials cannot be used */
-export function checkCloud(cloud: string): void {
-  readCredentials({ cloud });
+/** @throws OperationError if the cloud or file is missing or its credentials cannot be used */
+export function checkCredentials(source: CredentialSource): void {
+  readCredentials(source);
 }
 
 /** Uses OS_AUTH_URL only when neither the configuration nor OS_CLOUD names a cloud. */

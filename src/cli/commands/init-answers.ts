@@ -31,6 +31,7 @@ export interface InitFlags {
   readonly program?: string;
   readonly nodeUser?: string;
   readonly cloud?: string;
+  readonly openrc?: string;
   readonly image?: string;
   readonly flavor?: string;
   readonly network?: string;

@@ -3,15 +3,21 @@
  * upload a change.
  */
 import { resolve } from 'node:path';
-import { checkCloud } from '../../app/openstack-session.ts';
+import { checkCredentials } from '../../app/openstack-session.ts';
+import { pathResolver } from '../../config/build.ts';
 import { FieldError } from '../../config/fields/fields.ts';
 import { hostName, isLoopback, portNumber, resourceName, userName } from '../../config/fields/validators.ts';
 import type { InitNode } from '../../config/file/init-template.ts';
+import { OperationError } from '../../errors.ts';
+import { plainText } from '../../terminal-text.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import type { AnswerQuestion, InitFlags } from './init-answers.ts';
 
 const KINDS = ['local', 'static', 'command', 'openstack'] as const;
 const KEY_FILE = './node-key';
+const OPENRC_HINT = 'give an openrc file: --openrc FILE';
+/** The default answer on a terminal to the question for the cloud. */
+const NO_CLOUD = 'none: use an openrc file';
 
 export async function readNode(
   dir: string,
@@ -20,10 +26,11 @@ export async function readNode(
   ask: AnswerQuestion,
 ): Promise<InitNode> {
   const { node, program, nodeUser, allowUntrustedCode } = flags;
+  const implied = impliedKind(flags);
   const kind = await ask({
     flag: '--kind',
     text: 'where jobs run: local (this host), static (a host over SSH), command (servers that your own program creates), openstack (servers in a cloud)',
-    fromFlag: flags.kind ?? impliedKind(flags),
+    fromFlag: flags.kind ?? implied,
     defaultValue: isLoopback(host) ? 'local' : 'static',
     check: (value) =>
       KINDS.some((one) => one === value) ? null : new FieldError(`must be one of ${KINDS.join(', ')}`),
@@ -38,7 +45,7 @@ export async function readNode(
       defaultValue: null,
       check: (value) =>
         parseAddress(value) === null ? new FieldError('is not USER@HOST or USER@HOST:PORT') : null,
-      or: '--cloud NAME (servers in an OpenStack), --program FILE (your own program creates servers), or --allow-untrusted-code (jobs run on this host)',
+      or: '--cloud NAME or --openrc FILE (servers in an OpenStack), --program FILE (your own program creates servers), or --allow-untrusted-code (jobs run on this host)',
     });
     const address = parseAddress(text) ?? { user: '', host: '', port: 0 };
     return { kind, ...address, keyFile: KEY_FILE };
@@ -61,15 +68,13 @@ export async function readNode(
   return { kind: 'command', program: resolve(text), user, keyFile: KEY_FILE };
 }
 
-/** Credentials that cannot be read are refused here; doctor looks the names up in the cloud. */
+/** Doctor looks the names up in the cloud. */
 async function readCloudNode(flags: InitFlags, ask: AnswerQuestion): Promise<InitNode> {
   const named = (flag: string, text: string, fromFlag: string | undefined, defaultValue: string | null) =>
     ask({ flag, text, fromFlag, defaultValue, check: resourceName });
-  const cloud = await named('--cloud', 'the cloud, as it is named in clouds.yaml', flags.cloud, null);
-  checkCloud(cloud);
   return {
     kind: 'openstack',
-    cloud,
+    credentials: await readCredentialSource(flags, ask),
     image: await named('--image', 'the image of the servers', flags.image, 'ubuntu-24.04'),
     flavor: await named('--flavor', 'the flavor of the servers', flags.flavor, 'm1.large'),
     network: await named('--network', 'the network of the servers', flags.network, 'private'),
@@ -77,17 +82,58 @@ async function readCloudNode(flags: InitFlags, ask: AnswerQuestion): Promise<Ini
   };
 }
 
-function impliedKind({ node, program, cloud, allowUntrustedCode }: InitFlags): string | undefined {
+/** Credentials that cannot be used are refused here. Nothing of them is kept. */
+async function readCredentialSource(
+  flags: InitFlags,
+  ask: AnswerQuestion,
+): Promise<{ readonly cloud: string } | { readonly openrc: string }> {
+  if (flags.openrc === undefined) {
+    const cloud = await ask({
+      flag: '--cloud',
+      text: 'the cloud, as it is named in clouds.yaml',
+      fromFlag: flags.cloud,
+      defaultValue: flags.yes === true ? null : NO_CLOUD,
+      check: (value) =>
+        value === NO_CLOUD ? null : (resourceName(value) ?? credentialsError({ cloud: value }, OPENRC_HINT)),
+      or: OPENRC_HINT,
+    });
+    if (cloud !== NO_CLOUD) return { cloud };
+  }
+  const path = pathResolver(resolve('sos-ci.yaml'));
+  const file = await ask({
+    flag: '--openrc',
+    text: 'the openrc file',
+    fromFlag: flags.openrc,
+    defaultValue: null,
+    check: (value) => credentialsError({ openrc: path(value) }),
+  });
+  return { openrc: path(file) };
+}
+
+/** @param or another way, for the hint */
+function credentialsError(source: Parameters<typeof checkCredentials>[0], or = ''): FieldError | null {
+  try {
+    checkCredentials(source);
+    return null;
+  } catch (thrown) {
+    if (!(thrown instanceof OperationError)) throw thrown;
+    const { message, hint } = thrown;
+    return new FieldError(`cannot be used: ${plainText(message)}`, or === '' ? hint : `${hint}, or ${or}`);
+  }
+}
+
+function impliedKind({ node, program, cloud, openrc, allowUntrustedCode }: InitFlags): string | undefined {
   const kinds = [
     ...(node === undefined ? [] : ['static']),
     ...(program === undefined ? [] : ['command']),
     ...(cloud === undefined ? [] : ['openstack']),
+    ...(openrc === undefined ? [] : ['openstack']),
     ...(allowUntrustedCode === true ? ['local'] : []),
   ];
   if (kinds.length > 1) {
     throw new CliError(
       EXIT.usage,
-      '--node, --program, --cloud and --allow-untrusted-code exclude each other',
+      '--node, --program, --cloud, --openrc and --allow-untrusted-code exclude each other',
       'use one of them; add more providers to the file later',
     );
   }

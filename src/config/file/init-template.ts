@@ -47,8 +47,8 @@ export type InitNode =
   | { readonly kind: 'command'; readonly program: string; readonly user: string; readonly keyFile: string }
   | {
       readonly kind: 'openstack';
-      /** Of clouds.yaml. */
-      readonly cloud: string;
+      /** A cloud of clouds.yaml, or the absolute path of an openrc file. */
+      readonly credentials: { readonly cloud: string } | { readonly openrc: string };
       readonly image: string;
       readonly flavor: string;
       readonly network: string;
@@ -120,11 +120,16 @@ function providerLines({ node, knownHostsFile }: InitAnswers): string {
     return `  local:\n    type: local\n    slots: 1${trust}`;
   }
   if (node.kind === 'openstack') {
+    const { credentials } = node;
+    const source =
+      'openrc' in credentials
+        ? `openrc: ${quoted(credentials.openrc)}`
+        : `cloud: ${quoted(credentials.cloud)}   # of clouds.yaml`;
     return `  # A new server for each job: docs/openstack.md. Try it with: sos-ci boot-test nodes
   nodes:
     type: openstack
     slots: 1
-    cloud: ${quoted(node.cloud)}   # of clouds.yaml
+    ${source}
     image: ${quoted(node.image)}
     flavor: ${quoted(node.flavor)}
     networks: [${quoted(node.network)}]

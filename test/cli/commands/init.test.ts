@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { KeyProvisioner } from '../../../src/app/provision-keys.ts';
 import { initCommand } from '../../../src/cli/commands/init.ts';
@@ -115,6 +115,83 @@ describe('init with a cloud', () => {
       'exclude each other',
     );
   });
+
+  test.each([
+    ['is missing', {}, '--cloud is missing and has no default'],
+    ['is in no clouds.yaml', { cloud: 'lab' }, '--cloud: it cannot be used: '],
+  ])('names --openrc when the cloud %s', async (_what, cloud, message) => {
+    clouds(`clouds: {devstack: {${AUTH}}}\n`);
+    const error = await rejection(init({ yes: true, user: 'acme-ci', kind: 'openstack', ...cloud }));
+    expect(error.message).toContain(message);
+    expect(error.hint).toMatch(/or give an openrc file: --openrc FILE$/);
+    expect(error.exitCode).toBe(2);
+  });
+});
+
+describe('init with an openrc file', () => {
+  const OPENRC = `export OS_AUTH_URL=http://192.0.2.1/identity OS_USERNAME=demo OS_PROJECT_NAME=demo
+export OS_PASSWORD='nomoresecret'
+`;
+  const FLAGS: InitFlags = { yes: true, user: 'acme-ci', acceptHostKey: FINGERPRINT };
+  let openrc: string;
+
+  beforeEach(() => {
+    openrc = join(dir, 'lab openrc.sh');
+    writeFileSync(openrc, OPENRC, { mode: 0o600 });
+  });
+
+  test('writes its absolute path into the provider, and nothing of its content', async () => {
+    const given = relative(process.cwd(), openrc);
+    expect(await init({ ...FLAGS, openrc: given, image: 'debian-12', network: 'lab-net' })).toBe(0);
+    const text = readFileSync(file, 'utf8');
+    expect(text).toContain(`    openrc: ${JSON.stringify(openrc)}\n`);
+    expect(text).not.toMatch(/nomoresecret|192\.0\.2\.1|cloud:/);
+    expect(loadConfig(file).providers).toMatchObject([
+      {
+        type: 'openstack',
+        name: 'nodes',
+        cloud: null,
+        openrcFile: openrc,
+        image: 'debian-12',
+        networks: ['lab-net'],
+      },
+    ]);
+    expect(io.stdout()).toContain('sos-ci boot-test nodes');
+  });
+
+  test('refuses a file that is missing or cannot be used, and writes nothing', async () => {
+    const missing = await rejection(init({ ...FLAGS, openrc: join(dir, 'none') }));
+    expect(missing.message).toMatch(/^--openrc: it cannot be used: .*\/none cannot be read: /);
+    expect(missing.exitCode).toBe(2);
+    writeFileSync(openrc, `${OPENRC}read -sr OS_PASSWORD_INPUT\n`);
+    const prompting = await rejection(init({ ...FLAGS, openrc }));
+    expect(prompting.message).toContain(`${openrc}:3 prompts for a password`);
+    expect(prompting.hint).toContain('application credential');
+    expect(existsSync(file)).toBe(false);
+  });
+
+  test.each([{}, { kind: 'openstack' }])('rejects a cloud in addition to the file, with %j', async (kind) => {
+    const error = await rejection(init({ ...FLAGS, ...kind, openrc, cloud: 'devstack' }));
+    expect(error.message).toContain('--cloud, --openrc');
+    expect(error.message).toContain('exclude each other');
+    expect(error.exitCode).toBe(2);
+  });
+
+  test('is asked for when no cloud is named, until it can be used', async () => {
+    const prompt = fakePrompt('unknown', '', join(dir, 'none'), openrc, '', '', '', 'yes');
+    const given = { host: 'g', port: 1, user: 'acme-ci', name: 'n', wiki: '-', project: 'p' };
+    process.env.OS_CLIENT_CONFIG_FILE = join(dir, 'no-clouds.yaml');
+    try {
+      expect(await init({ ...given, kind: 'openstack' }, prompt)).toBe(0);
+    } finally {
+      delete process.env.OS_CLIENT_CONFIG_FILE;
+    }
+    expect(prompt.questions[0]).toBe('the cloud, as it is named in clouds.yaml [none: use an openrc file]: ');
+    expect(prompt.questions[1]).toContain('no-clouds.yaml does not exist');
+    expect(prompt.questions[2]).toBe('the openrc file: ');
+    expect(prompt.questions[3]).toContain('none cannot be read');
+    expect(loadConfig(file).providers).toMatchObject([{ cloud: null, openrcFile: openrc }]);
+  });
 });
 
 describe('init with flags', () => {
@@ -171,7 +248,7 @@ describe('init with flags', () => {
     [{ ...FLAGS, job: 'a b' }, '--job: it has a space'],
     [
       { ...FLAGS, program: './nodes' },
-      '--node, --program, --cloud and --allow-untrusted-code exclude each other',
+      '--node, --program, --cloud, --openrc and --allow-untrusted-code exclude each other',
     ],
   ])('%j is rejected, and nothing is written: %s', async (flags, message) => {
     const error = await rejection(init(flags));
