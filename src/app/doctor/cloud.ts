@@ -76,9 +76,16 @@ async function sshFinding(
     );
   return failure(
     subject,
-    `no rule of the security groups admits TCP port ${node.port} from outside: ${names}`,
-    `openstack security group rule create --protocol tcp --dst-port ${node.port} --remote-ip DAEMON-ADDRESS/32 GROUP`,
+    `no rule of the security groups admits TCP port ${node.port} from outside (${names}); boot-test shows whether this host reaches it`,
+    // Without --remote-ip: the cloud may see this host at another address than this host does.
+    `openstack security group rule create --protocol tcp --dst-port ${node.port} ${groupWord(used[0])}`,
   );
+}
+
+/** The group as one word of a shell command: its name, or its id if a shell would change the name. */
+function groupWord(group: Group | undefined): string {
+  if (group === undefined) return 'default';
+  return /^\w[\w.-]*$/.test(group.name) ? group.name : group.id;
 }
 
 /** Whether a rule admits addresses. Rules for members of a security group do not count: this host is no member. */

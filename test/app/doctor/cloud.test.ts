@@ -66,6 +66,19 @@ describe('the checks of a cloud', () => {
     expect(verdicts(await findings())[2]).toBe('cloud-ssh failure');
   });
 
+  it('fix closed SSH with a command for the first security group, which a shell takes as it is', async () => {
+    const { port } = setup.cloud.guests;
+    const command = `openstack security group rule create --protocol tcp --dst-port ${port}`;
+    expect((await findings())[2]).toMatchObject({
+      found: expect.stringContaining('boot-test shows whether this host reaches it'),
+      fix: `${command} default`,
+    });
+    const { id } = setup.cloud.state.addSecurityGroup('ssh; icmp', '');
+    setup.cloud.state.addSecurityGroup('nodes', '');
+    expect((await findings({ securityGroups: ['nodes', 'default'] }))[2]?.fix).toBe(`${command} nodes`);
+    expect((await findings({ securityGroups: ['ssh; icmp'] }))[2]?.fix).toBe(`${command} ${id}`);
+  });
+
   it.each([{}, { protocol: 'TCP' }, { protocol: 6 }])('pass when SSH is open: %j', async (rule) => {
     addRule(rule);
     expect(verdicts(await findings())[2]).toBe('cloud-ssh ok');
