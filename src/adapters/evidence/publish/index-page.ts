@@ -1,5 +1,5 @@
 /**
- * The page that a comment links to: the verdict and the reason, the stages with their logs, every other file, and the
+ * The page that a comment links to: the verdict, the reason and the test counts, the stages with their logs, every other file, and the
  * missing files with reasons. One file without scripts or external resources, readable on a phone and in dark mode. All
  * of its content is untrusted and is escaped.
  */
@@ -41,6 +41,7 @@ function* head(manifest: Manifest): Generator<string> {
   yield `<header>\n<p class="verdict ${tone}">${html(manifest.verdict)}</p>\n`;
   yield `<h1>${html(manifest.name)}</h1>\n`;
   if (manifest.reason !== '') yield `<p class="reason">${html(manifest.reason)}</p>\n`;
+  yield* testCounts(manifest);
   yield `</header>\n<dl>\n`;
   const number = `${patchset.change},${patchset.patchset}`;
   const change = /^https?:\/\//.test(patchset.url)
@@ -60,6 +61,20 @@ function* head(manifest: Manifest): Generator<string> {
   yield field('Collected', utc(manifest.collectedAt));
   yield field('Published', utc(manifest.publishedAt));
   yield `</dl>\n`;
+}
+
+/** The counts of the test results, with a link to their page; only the link when the results could not be read. */
+function* testCounts({ results, files }: Manifest): Generator<string> {
+  const hasPage = files.some(({ path }) => path === RESULTS_PAGE);
+  if (results === null && !hasPage) return;
+  const text = results === null ? 'results' : countsText(results);
+  yield `<p class="reason">Tests: ${hasPage ? link(RESULTS_PAGE, text) : text}</p>\n`;
+}
+
+/** `22 passed, 2 failed, 1 skipped`, without the zeros of failed and skipped. */
+function countsText({ passed, failed, skipped }: NonNullable<Manifest['results']>): string {
+  const others = [failed > 0 ? [`${failed} failed`] : [], skipped > 0 ? [`${skipped} skipped`] : []];
+  return [`${passed} passed`, ...others.flat()].join(', ');
 }
 
 function field(name: string, value: string): string {

@@ -31,6 +31,27 @@ test('shows the verdict, the reason, the change, and the time in UTC', () => {
   }
 });
 
+const counts = [
+  [{ passed: 24, failed: 0, skipped: 1 }, '24 passed, 1 skipped'],
+  [{ passed: 22, failed: 2, skipped: 1 }, '22 passed, 2 failed, 1 skipped'],
+  [{ passed: 3, failed: 0, skipped: 0 }, '3 passed'],
+  [null, 'results'],
+] as const;
+test.each(counts)('shows the counts of %j beside the verdict, linked to their page', (numbers, text) => {
+  const results = numbers === null ? null : { ...numbers, failures: [] };
+  const files = [{ path: 'testr_results.html', bytes: 1, sha256: 'x' }];
+  const verdict = numbers?.failed === 0 ? 'SUCCESS' : 'FAILURE';
+  const request = publishRequest({ verdict, results });
+  const [head] = page({ ...manifestOf(request, { at: AT, clean: (t) => t }), files }).split('</header>');
+  expect(head).toContain(`<p class="reason">Tests: <a href="./testr_results.html">${text}</a></p>`);
+});
+
+test('shows the counts without a link if there is no page of the tests, and nothing without results', () => {
+  const results = { passed: 2, failed: 0, skipped: 0, failures: [] };
+  expect(page({ results })).toContain('<p class="reason">Tests: 2 passed</p>');
+  expect(page()).not.toContain('Tests:');
+});
+
 test('lists the failed tests, the end of the failed stage, the tested commits and the other jobs', () => {
   const text = page({
     results: { passed: 17, failed: 3, skipped: 0, failures: ['test_attach', 'test_<b>'] },
