@@ -37,9 +37,11 @@ const WHOLE_LINE = new RegExp(`^\\s*(?:export\\s+|-\\s+)?["']?(${KEY})["']?\\s*[
 const URL_PASSWORD = /[a-z][a-z0-9+.-]{1,30}:\/\/[^\s:@/'"]{0,200}:([^\s@/'"]{1,500})@/gi;
 const KEY_BEGIN = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----/;
 const KEY_END = /-----END [A-Z ]{0,30}PRIVATE KEY-----/;
-/** Not other fields of a journal in export format, which are between the lines of the key: `_HOSTNAME=devstack-node-1`. */
-const KEY_LINE =
-  /(?<![\w.+/]|(?<!-{5})-|(?<!\b(?:message|msg))=)[A-Za-z0-9+/]{16,}={0,2}(?![\w.]|-(?!-{4}))/gi;
+/**
+ * Not a part of a longer word, such as a host name, and not a field that a journal in export format has between the lines
+ * of the key: `_MACHINE_ID=...`, `__CURSOR=s=...;b=...`.
+ */
+const KEY_LINE = /(?<![\w.+/]|\w-|\b_\w{1,60}=|;[a-z]=)[A-Za-z0-9+/]{16,}={0,2}(?![\w.]|-\w)/g;
 const MAX_KEY_LINES = 200;
 
 /** Values that are not secrets: placeholders, references to variables, masks, and HTTP keywords. */
