@@ -1,7 +1,7 @@
 /**
- * The page that a comment links to: the verdict, the reason and the test counts, the stages with their logs, every other file, and the
- * missing files with reasons. One file without scripts or external resources, readable on a phone and in dark mode. All
- * of its content is untrusted and is escaped.
+ * The page that a comment links to: the verdict, the reason and the test counts, the stages with their logs, every other
+ * file, and the missing files with reasons. One file without scripts or external resources, readable on a phone and in
+ * dark mode. All of its content is untrusted and is escaped.
  */
 import { formatSeconds } from '../../../machines/model/duration.ts';
 import type { StageEntry } from '../collect/collected.ts';
