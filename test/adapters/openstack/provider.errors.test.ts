@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect } from 'vitest';
 import type { OpenStackProviderConfig } from '../../../src/config/config.ts';
 import { OperationError } from '../../../src/errors.ts';
+import { sampled } from '../../fixtures/effort.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { realClock } from '../gerrit/site.ts';
@@ -25,14 +26,23 @@ describe('a server is created', () => {
     ['sends half an answer', 'cut'],
     ['closes the connection', 'close'],
   ] as const;
-  it.each(lostAnswers)('and found by its mark when Nova %s although it exists', async (_what, answer) => {
-    setup.cloud.faults.add({ service: 'compute', method: 'POST', path: /^servers$/, answer, when: 'after' });
-    const provider = setup.provider();
-    const server = await provider.create(request(), NEVER);
-    expect(setup.cloud.changes.filter((call) => call === 'POST compute servers')).toHaveLength(1);
-    await provider.delete(server, 'ours', NEVER);
-    expect(setup.left).toEqual(EMPTY);
-  });
+  it.each(sampled(lostAnswers))(
+    'and found by its mark when Nova %s although it exists',
+    async (_what, answer) => {
+      setup.cloud.faults.add({
+        service: 'compute',
+        method: 'POST',
+        path: /^servers$/,
+        answer,
+        when: 'after',
+      });
+      const provider = setup.provider();
+      const server = await provider.create(request(), NEVER);
+      expect(setup.cloud.changes.filter((call) => call === 'POST compute servers')).toHaveLength(1);
+      await provider.delete(server, 'ours', NEVER);
+      expect(setup.left).toEqual(EMPTY);
+    },
+  );
 
   const passing = [
     [
@@ -44,7 +54,7 @@ describe('a server is created', () => {
     ['Neutron closes the connection of a GET', 'network', 'close'],
     ['Neutron sends half an answer to a GET', 'network', 'cut'],
   ] as const;
-  it.each(passing)('although %s', async (_what, service, answer) => {
+  it.each(sampled(passing))('although %s', async (_what, service, answer) => {
     setup.cloud.faults.add({ service, method: 'GET', answer });
     await setup.provider().create(request(), NEVER);
     expect(setup.left.servers).toHaveLength(1);
@@ -90,7 +100,7 @@ describe('an unreachable server', () => {
     ['Nova answers 404 with a page to everything', { status: 404, body: HTML }],
     ['Nova closes the connection', 'close'],
   ] as const;
-  it.each(doubtful)('is not lost if %s', async (_what, answer) => {
+  it.each(sampled(doubtful))('is not lost if %s', async (_what, answer) => {
     const provider = setup.provider();
     const server = await provider.create(request(), NEVER);
     setup.cloud.faults.add({ service: 'compute', answer, times: 100 });
@@ -211,7 +221,7 @@ describe('a server is not created, and nothing is left', () => {
       error: { kind: 'bad-request', retryable: false },
     },
   ];
-  it.each(refusals)('after $after', async ({ prepare, config, error }) => {
+  it.each(sampled(refusals))('after $after', async ({ prepare, config, error }) => {
     prepare?.(setup);
     const provider = setup.provider(config);
     const thrown: unknown = await provider.create(request(), NEVER).catch((caught: unknown) => caught);

@@ -6,6 +6,7 @@ import { runNodeScript } from '../../../src/adapters/ssh/command.ts';
 import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
 import { probeNode } from '../../../src/adapters/ssh/probe.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
+import { sampled } from '../../fixtures/effort.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
@@ -35,7 +36,7 @@ const BROKEN = [
   ],
 ] as const;
 
-describe.each(BROKEN)('a node with %s', (_what, line, message, hint) => {
+describe.each(sampled(BROKEN))('a node with %s', (_what, line, message, hint) => {
   const closing: { close(): Promise<void> }[] = [];
   afterEach(async () => {
     for (const one of closing.splice(0)) await one.close();
