@@ -12,6 +12,7 @@ import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
 import type { CommandProviderConfig } from '../../../src/config/config.ts';
 import { providerContract } from '../../contracts/provider.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
+import { EXHAUSTIVE } from '../../fixtures/effort.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
@@ -80,8 +81,10 @@ class CommandSetup {
   }
 }
 
-describe('with the pool of the examples', () =>
-  providerContract('command, with the pool of the examples', start));
+/** Each test starts the program of the pool several times. */
+if (EXHAUSTIVE)
+  describe('with the pool of the examples', () =>
+    providerContract('command, with the pool of the examples', start));
 
 async function start() {
   const setup = new CommandSetup();
