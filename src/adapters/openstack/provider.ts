@@ -194,12 +194,12 @@ export class OpenStackProvider implements Provider {
       await access.release(server);
       await this.#pinFromConsole(server, wait.signal);
     }
-    if (finished) return access.prepare(server, leftMs('the server has not been prepared'), wait.signal);
-    const now = clock.monotonic();
+    const left = leftMs('the server has not been prepared');
+    if (finished) return access.prepare(server, left, wait.signal);
     const brief =
-      leftMs('the server has not been prepared') < UNPREPARED_MS
+      left < UNPREPARED_MS
         ? wait
-        : { ...wait, limitMs: UNPREPARED_MS, endsAt: now + UNPREPARED_MS };
+        : { ...wait, limitMs: UNPREPARED_MS, endsAt: clock.monotonic() + UNPREPARED_MS };
     const callMs = () => Math.max(brief.endsAt - clock.monotonic(), MIN_CALL_MS);
     await waitFor(brief, () => this.#prepare(server, callMs(), wait.signal));
   }
