@@ -1,6 +1,7 @@
 /**
- * Events. Every row of the event log is one of these, named after what happened, such as `patchset.merge-failed`. All unions are closed and plain
- * JSON; names and fields are stored forever, so a change of meaning is a new event, not an edit.
+ * Events. Every row of the event log is one of these, named after what happened, such as `patchset.merge-failed`. All
+ * unions are closed and plain JSON; names and fields are stored forever, so a change of meaning is a new event, not an
+ * edit.
  */
 
 import type {
