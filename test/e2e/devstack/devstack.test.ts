@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestCase } from '../gerrit/case.ts';
-import { Checkout } from '../gerrit/checkout.ts';
+import type { Checkout } from '../gerrit/checkout.ts';
 import { sharedGerrit } from '../gerrit/shared-gerrit.ts';
 import { Testbed } from '../gerrit/testbed.ts';
 import { newCloudCase } from '../openstack/case.ts';
@@ -90,15 +90,8 @@ function job(): Readonly<Record<string, unknown>> {
 }
 
 /** Adds the tree of a repository as one commit: Gerrit wants special rights for a push of more than 10,000. */
-async function importCinder({ gerrit, directory }: TestCase, repository: string): Promise<Checkout> {
-  const clone = (user: string): Checkout =>
-    new Checkout({
-      directory: join(directory, `cinder-${user}`),
-      url: `ssh://${user}@${gerrit.host}:${gerrit.port}/${PROJECT}`,
-      keyFile: gerrit.keyFile(user),
-      knownHostsFile: gerrit.knownHostsFile,
-    });
-  const [admin, dev] = [clone('admin'), clone('dev')];
+async function importCinder(testCase: TestCase, repository: string): Promise<Checkout> {
+  const [admin, dev] = [testCase.cloneOf(PROJECT, 'admin'), testCase.cloneOf(PROJECT, 'dev')];
   await admin.make();
   await admin.git('checkout', '--quiet', '--detach', await admin.tip());
   await admin.git(

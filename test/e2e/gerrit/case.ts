@@ -89,6 +89,16 @@ export class TestCase {
     return checkout;
   }
 
+  /** A user's clone of any project, before it is made. */
+  cloneOf(project: string, user: string): Checkout {
+    return new Checkout({
+      directory: join(this.directory, `${user}-${project.replaceAll('/', '-')}`),
+      url: `ssh://${user}@${this.gerrit.host}:${this.gerrit.port}/${project}`,
+      keyFile: this.gerrit.keyFile(user),
+      knownHostsFile: this.gerrit.knownHostsFile,
+    });
+  }
+
   projectName(other = ''): string {
     return other === '' ? this.name : `${this.name}-${other}`;
   }
@@ -269,14 +279,7 @@ export class TestCase {
 
   async #addProject(project: string): Promise<void> {
     await this.gerrit.as('admin').put(`projects/${encodeURIComponent(project)}`, {});
-    const clone = (user: string): Checkout =>
-      new Checkout({
-        directory: join(this.directory, `${user}-${project.replaceAll('/', '-')}`),
-        url: `ssh://${user}@${this.gerrit.host}:${this.gerrit.port}/${project}`,
-        keyFile: this.gerrit.keyFile(user),
-        knownHostsFile: this.gerrit.knownHostsFile,
-      });
-    const [admin, dev] = [clone('admin'), clone('dev')];
+    const [admin, dev] = [this.cloneOf(project, 'admin'), this.cloneOf(project, 'dev')];
     const head = stageHead(this.ledgerFile, this.#goFile);
     await admin.make();
     await admin.begin({

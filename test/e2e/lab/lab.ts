@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gitEnvironment } from '../../../src/demo/gerrit/repository.ts';
 import type { TestCase } from '../gerrit/case.ts';
-import { Checkout } from '../gerrit/checkout.ts';
+import type { Checkout } from '../gerrit/checkout.ts';
 import type { Testbed } from '../gerrit/testbed.ts';
 import { newCloudCase } from '../openstack/case.ts';
 import type { Cloud } from '../openstack/cloud.ts';
@@ -148,15 +148,7 @@ const IDENTITY = {
 
 /** Pushes the source distribution as the tip of the branch, past review. */
 async function fillProject(testCase: TestCase): Promise<Checkout> {
-  const { gerrit } = testCase;
-  const clone = (user: string): Checkout =>
-    new Checkout({
-      directory: join(testCase.directory, `cinder-${user}`),
-      url: `ssh://${user}@${gerrit.host}:${gerrit.port}/${PROJECT}`,
-      keyFile: gerrit.keyFile(user),
-      knownHostsFile: gerrit.knownHostsFile,
-    });
-  const [admin, dev] = [clone('admin'), clone('dev')];
+  const [admin, dev] = [testCase.cloneOf(PROJECT, 'admin'), testCase.cloneOf(PROJECT, 'dev')];
   await admin.make();
   await admin.git('checkout', '--quiet', '--detach', await admin.tip());
   const archive = process.env.CINDER_SOURCE ?? '';

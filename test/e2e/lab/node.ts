@@ -1,12 +1,13 @@
 /** A server of the lab from outside: its processes as this host sees them, and its files. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { processStartTicks } from '../../../src/adapters/sqlite/lock.ts';
 import type { Cloud } from '../openstack/cloud.ts';
 
 export interface TempestRun {
   readonly pid: number;
   /** Of the kernel: unique together with the pid. */
-  readonly startTicks: string;
+  readonly startTicks: number;
   /** Run directories on the server that are Tempest's. */
   readonly runs: readonly string[];
 }
@@ -26,7 +27,7 @@ export function tempestOn(cloud: Cloud, server: string): TempestRun | null {
       if (run === null) continue;
       const folder = dirname(run);
       const runs = readdirSync(join(root, folder)).filter((name) => name.endsWith('-tempest'));
-      return { pid: Number(pid), startTicks: startTicks(pid), runs };
+      return { pid: Number(pid), startTicks: processStartTicks(Number(pid)), runs };
     }
   } catch {
     // It has ended meanwhile.
@@ -45,9 +46,4 @@ function runOf(pid: string, namespace: string): string | null {
   } catch {
     return null;
   }
-}
-
-function startTicks(pid: string): string {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  return stat.slice(stat.lastIndexOf(')')).split(' ')[20] ?? '';
 }
