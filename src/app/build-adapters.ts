@@ -1,8 +1,10 @@
 /** Creates the configured adapters, through which the engine performs its effects. */
+import { pathToFileURL } from 'node:url';
 import { PlaybookRunner } from '../adapters/ansible/playbook-runner.ts';
 import { systemClock } from '../adapters/clock/system.ts';
 import { EventSegments } from '../adapters/event-archive/segments.ts';
 import { LocalEvidence } from '../adapters/evidence/local-evidence.ts';
+import { DirectoryPublisher } from '../adapters/evidence/publish/directory-publisher.ts';
 import { hider } from '../adapters/evidence/redact/redact.ts';
 import { ChangeLookup } from '../adapters/gerrit/changes/change-lookup.ts';
 import { GerritReviewer } from '../adapters/gerrit/reviews/reviewer.ts';
@@ -94,7 +96,9 @@ export function buildAdapters(
     }),
     evidence: new LocalEvidence({
       stateDir,
-      ...logs,
+      publisher: new DirectoryPublisher(logs.dir),
+      url: logs.url === '' ? pathToFileURL(logs.dir).href : logs.url,
+      limits: logs.limits,
       redact: secrets,
       readReport: reportSubunit,
       fetchTree: (wanted, signal) => fetchTree(nodes, wanted, signal),

@@ -1,12 +1,13 @@
 /**
- * A job's evidence on this host: collected from its run directories and its server's work tree, and published to a
- * directory that a web server serves. All state is in files, so a killed daemon loses nothing: each call can be
- * repeated at any point, with the same result.
+ * A job's evidence on this host: collected from its run directories and its server's work tree, and handed to a
+ * publisher. All state is in files, so a killed daemon loses nothing: each call can be repeated at any point, with the
+ * same result.
  */
 import { mkdir, rename } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { EvidenceLimits } from '../../config/config.ts';
 import type { CollectedSummary, Evidence, TestReport } from '../../engine/ports/adapters.ts';
+import type { Publisher } from '../../engine/ports/publisher.ts';
 import type { SecretValues } from '../../log.ts';
 import type { EvidencePart, Ownership, Server, Stage } from '../../machines/model/domain.ts';
 import type { KeyedEffect } from '../../machines/protocol/effects.ts';
@@ -49,8 +50,8 @@ export type FetchTree = (
 
 export interface LocalEvidenceOptions {
   readonly stateDir: string;
-  /** The root of the published evidence and its URL; with '' as URL, file URLs are used. */
-  readonly dir: string;
+  readonly publisher: Publisher;
+  /** The URL of the publisher's root. */
   readonly url: string;
   readonly redact: SecretValues;
   /** The limits that a job cannot set. */
@@ -80,30 +81,37 @@ export class LocalEvidence implements Evidence {
   }
 
   async collect(request: CollectRequest, signal: AbortSignal): Promise<CollectedSummary> {
-    const { dir, url } = this.#options;
+    const { url } = this.#options;
     const job = checkJobId(request.owner.job);
     const segments = [...parentSegments(request), candidateNames(job)[0]];
     return new Deadline(request.timeoutMs, signal).run('collect evidence', job, async (within) => ({
       ...(await this.#collect(request, within)),
-      url: urlOf(url, dir, segments),
+      url: urlOf(url, segments),
     }));
   }
 
   async publish(request: PublishRequest, signal: AbortSignal): Promise<string> {
-    const { dir, url } = this.#options;
+    const { publisher, url } = this.#options;
     const job = checkJobId(request.owner.job);
-    return new Deadline(request.timeoutMs, signal).run('publish evidence', job, async (within) => {
-      const segments = await publish({
-        request,
-        root: dir,
-        staged: join(this.#stagingRoot, job),
-        secrets: this.#secrets(),
-        now: this.#now,
-        signal: within,
-        beforeStep: this.#beforeStep,
-      });
-      return urlOf(url, dir, segments);
-    });
+    const finished = {
+      job,
+      parent: parentSegments(request),
+      names: candidateNames(job),
+      outgoing: join(this.#outgoingRoot, job),
+      compose: (root: string, within: AbortSignal) =>
+        publish({
+          request,
+          root,
+          staged: join(this.#stagingRoot, job),
+          secrets: this.#secrets(),
+          now: this.#now,
+          signal: within,
+          beforeStep: this.#beforeStep,
+        }),
+    };
+    return new Deadline(request.timeoutMs, signal).run('publish evidence', job, async (within) =>
+      urlOf(url, await publisher.publish(finished, within)),
+    );
   }
 
   async lastLine({ job, attempt }: Pick<Ownership, 'job' | 'attempt'>, stage: Stage): Promise<string | null> {
@@ -116,8 +124,9 @@ export class LocalEvidence implements Evidence {
     try {
       const run = await this.#directoriesIn(join(stateDir, 'runs'));
       const staged = await this.#directoriesIn(this.#stagingRoot);
+      const outgoing = await this.#directoriesIn(this.#outgoingRoot);
       // Includes jobs whose collection was interrupted.
-      const jobs = [...run, ...staged.map((name) => name.replace(/^\./, ''))].filter(isJobId);
+      const jobs = [...run, ...outgoing, ...staged.map((name) => name.replace(/^\./, ''))].filter(isJobId);
       return [...new Set(jobs)].sort();
     } catch (error) {
       throw asFailure('list evidence', stateDir, error);
@@ -128,7 +137,9 @@ export class LocalEvidence implements Evidence {
     checkJobId(job);
     try {
       if (part !== 'collected') await this.#remove(join(this.#options.stateDir, 'runs'), [job]);
-      if (part !== 'runs') await this.#remove(this.#stagingRoot, [job, unfinished(job)]);
+      if (part === 'runs') return;
+      await this.#remove(this.#stagingRoot, [job, unfinished(job)]);
+      await this.#remove(this.#outgoingRoot, [job]);
     } catch (error) {
       throw asFailure('discard evidence', job, error);
     }
@@ -136,6 +147,11 @@ export class LocalEvidence implements Evidence {
 
   get #stagingRoot(): string {
     return join(this.#options.stateDir, 'evidence');
+  }
+
+  /** Finished directories until they are published on another host. */
+  get #outgoingRoot(): string {
+    return join(this.#options.stateDir, 'outgoing');
   }
 
   async #collect(request: CollectRequest, signal: AbortSignal): Promise<Counts> {

@@ -17,7 +17,7 @@ import { EVIDENCE_LIMITS } from '../../fixtures/bounds.ts';
 import { everyByte, type LocalRig, makeRig, writeAt } from '../logs/rig.ts';
 import { encodePacket } from '../results/subunit/streams.ts';
 
-evidenceContract('on this host', makeRig);
+evidenceContract('on this host', () => makeRig());
 
 describe('evidence on this host', () => {
   const { signal } = new AbortController();

@@ -6,11 +6,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { LocalEvidence, type LocalEvidenceOptions } from '../../../src/adapters/evidence/local-evidence.ts';
+import { DirectoryPublisher } from '../../../src/adapters/evidence/publish/directory-publisher.ts';
 import type { Manifest } from '../../../src/adapters/evidence/publish/manifest.ts';
 import { reportSubunit } from '../../../src/adapters/results/subunit/report.ts';
+import type { Publisher } from '../../../src/engine/ports/publisher.ts';
 import type { Server } from '../../../src/machines/model/domain.ts';
 import type { EvidenceRig } from '../../contracts/evidence.ts';
 import { EVIDENCE_LIMITS } from '../../fixtures/bounds.ts';
@@ -29,7 +31,14 @@ export interface LocalRig extends EvidenceRig {
   page(url: string): Promise<string>;
 }
 
-export async function makeRig(): Promise<LocalRig> {
+/**
+ * @param site the root of the published files; by default a new one
+ * @param publisherOf sends files there; by default over the file system
+ */
+export async function makeRig(
+  site?: string,
+  publisherOf: (site: string) => Publisher = (root) => new DirectoryPublisher(root),
+): Promise<LocalRig> {
   const base = await mkdtemp(join(tmpdir(), 'sos-ci-logs-'));
   const stateDir = join(base, 'state');
   const server: Server = {
@@ -39,19 +48,19 @@ export async function makeRig(): Promise<LocalRig> {
     provider: 'local',
   };
   const tree = join(server.address, 'tree');
-  const site = join(base, 'logs');
+  const root = site ?? join(base, 'logs');
   await mkdir(tree, { recursive: true });
   return {
     base,
     stateDir,
     tree,
-    site,
+    site: root,
     server,
     start: ({ redact = [], ...options } = {}) =>
       new LocalEvidence({
         stateDir,
-        dir: site,
-        url: '',
+        publisher: publisherOf(root),
+        url: pathToFileURL(root).href,
         redact: { values: redact },
         limits: EVIDENCE_LIMITS,
         readReport: reportSubunit,

@@ -6,7 +6,6 @@
  */
 import { chmod, mkdir, realpath } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { OperationError } from '../../../errors.ts';
 import { Directory, errorCode } from '../files/dir-handle.ts';
 import { checkJobId, checkSegment } from '../files/safe-names.ts';
@@ -43,10 +42,9 @@ export function candidateNames(job: string): readonly [string, ...string[]] {
   return short === job ? [short] : [short, job];
 }
 
-/** The URL of a published directory; ends with a slash. With '' as root, the directory's file URL. */
-export function urlOf(root: string, dir: string, segments: readonly string[]): string {
-  const base = root === '' ? pathToFileURL(dir).href : root;
-  return `${base.replace(/\/+$/, '')}/${segments.map(encodeURIComponent).join('/')}/`;
+/** The URL of a published directory; ends with a slash. */
+export function urlOf(root: string, segments: readonly string[]): string {
+  return `${root.replace(/\/+$/, '')}/${segments.map(encodeURIComponent).join('/')}/`;
 }
 
 /** Opens the parent of a job's directory and creates missing directories on the way. */

@@ -1,0 +1,15 @@
+/** Publishes to a directory of this host, which a web server serves. The evidence is composed in its final place. */
+import type { FinishedDirectory, Publisher } from '../../../engine/ports/publisher.ts';
+
+export class DirectoryPublisher implements Publisher {
+  readonly #root: string;
+
+  /** @param root the root of all logs; created when it is missing */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  publish(finished: FinishedDirectory, signal: AbortSignal): Promise<readonly string[]> {
+    return finished.compose(this.#root, signal);
+  }
+}

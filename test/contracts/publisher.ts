@@ -1,0 +1,185 @@
+/**
+ * The contract of Publisher, for any destination. A rig is one host whose evidence is published below `site`, a
+ * directory that the test can read and that the publisher reaches in its own way.
+ */
+import { mkdir, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type LocalRig, writeAt } from '../adapters/logs/rig.ts';
+import { NEVER } from '../fixtures/never.ts';
+import { collectRequest, failureOf, JOB, publishRequest } from './evidence.ts';
+
+const OTHER = `${JOB.slice(0, -1)}9`;
+const SHORT = JOB.slice(0, 12);
+/** The folders from the root to those of the jobs. */
+const PARENT = '45/912345/3/check/acme-dsvm';
+/** Names of one folder: the jobs and what is left of earlier calls. */
+const namesIn = async (path: string) => (await readdir(path)).filter((name) => name !== 'index.html').sort();
+
+/** Declares the tests, inside a `describe` that may skip them. `make`: a host, and another one with the same site. */
+export function publisherContract(make: (site?: string) => Promise<LocalRig>): void {
+  let rig: LocalRig;
+  let parent: string;
+  beforeEach(async () => {
+    rig = await make();
+    parent = join(rig.site, PARENT);
+    await collect(rig, JOB);
+  });
+  afterEach(() => rig.close());
+
+  async function collect(host: LocalRig, job: string): Promise<void> {
+    await host.writeStageLog(job, 1, 'testing', `log of ${job}\n`);
+    await host.writeTreeFile(job, 'logs/sub/a.txt', 'a');
+    await host.writeTreeFile(job, 'logs/empty', '');
+    await host
+      .start()
+      .collect(collectRequest({ owner: owner(job), server: host.server, logs: ['logs'] }), NEVER);
+  }
+
+  const owner = (job: string) => ({ deployment: 'd1', job, attempt: 1 });
+  const publish = (host: LocalRig, job = JOB) =>
+    host.start().publish(publishRequest({ owner: owner(job) }), NEVER);
+
+  async function expectPublished(url: string, job = JOB): Promise<void> {
+    expect(await rig.read(url, 'attempt-1/testing.log')).toBe(`log of ${job}\n`);
+    expect(await rig.read(url, 'worktree/logs/sub/a.txt')).toBe('a');
+    expect(await rig.read(url, 'worktree/logs/empty')).toBe('');
+    const { state, files } = await rig.manifest(url);
+    expect(state).toBe('published');
+    for (const file of files) expect((await stat(join(fileURLToPath(url), file.path))).size).toBe(file.bytes);
+    expect(await rig.page(url)).toContain('acme-dsvm');
+  }
+
+  test('publishes a directory whole, and leaves nothing beside it', async () => {
+    const url = await publish(rig);
+    expect(fileURLToPath(url)).toBe(`${join(parent, SHORT)}/`);
+    await expectPublished(url);
+    expect(await namesIn(parent)).toEqual([SHORT]);
+  });
+
+  test('finds a published directory again, also without the evidence on this host', async () => {
+    const url = await publish(rig);
+    const { mtimeMs } = await stat(join(fileURLToPath(url), 'manifest.json'));
+    expect(await publish(rig)).toBe(url);
+    await rig.start().discard(JOB, 'all');
+    expect(await rig.start().held()).toEqual([]);
+    expect(await publish(rig)).toBe(url);
+    expect((await stat(join(fileURLToPath(url), 'manifest.json'))).mtimeMs).toBe(mtimeMs);
+  });
+
+  test('shows readers a complete directory or none', async () => {
+    const seen: string[] = [];
+    let published = false;
+    const watch = async (): Promise<void> => {
+      while (!published) {
+        const names = (await readdir(parent).catch(() => [])).filter((name) => name === SHORT);
+        for (const name of names)
+          seen.push(JSON.parse(await readFile(join(parent, name, 'manifest.json'), 'utf8')).state);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const watching = watch();
+    await publish(rig);
+    published = true;
+    await watching;
+    expect([...new Set(seen)].filter((state) => state !== 'published')).toEqual([]);
+  });
+
+  test.each([
+    ['a file is missing', 'worktree/logs/sub/a.txt'],
+    ['the page is missing', 'index.html'],
+  ])('replaces its own damaged directory: %s', async (_what, path) => {
+    const url = await publish(rig);
+    await rm(join(fileURLToPath(url), path));
+    expect(await publish(rig)).toBe(url);
+    await expectPublished(url);
+    expect(await namesIn(parent)).toEqual([SHORT]);
+  });
+
+  test('takes the next name where another job has the first one, and refuses when both are taken', async () => {
+    await writeAt(join(parent, SHORT, 'precious'), 'of another job');
+    const url = await publish(rig);
+    expect(fileURLToPath(url)).toBe(`${join(parent, JOB)}/`);
+    await expectPublished(url);
+    expect(await readdir(join(parent, SHORT))).toEqual(['precious']);
+    await rm(join(parent, JOB), { recursive: true });
+    await writeAt(join(parent, JOB, 'manifest.json'), '{"version":1,"job":"another","files":[]}');
+    expect(await failureOf(publish(rig))).toMatchObject({ retryable: false, hint: 'move it away' });
+    expect(await readdir(join(parent, JOB))).toEqual(['manifest.json']);
+    expect(await namesIn(parent)).toEqual([SHORT, JOB]);
+  });
+
+  test('writes to no temporary directory without this job’s mark', async () => {
+    const name = (number: number) => `.sos-ci-${JOB}.${number}`;
+    await writeAt(join(parent, name(1), 'precious'), 'foreign');
+    await writeAt(join(parent, name(2), 'manifest.json'), '{"version":1,"job":"x","files":[]}');
+    await writeAt(join(parent, name(3), 'manifest.json'), 'not JSON');
+    await writeAt(join(parent, name(4)), 'a file');
+    await symlink(rig.base, join(parent, name(5)));
+    await expectPublished(await publish(rig));
+    expect(await namesIn(parent)).toEqual([...[1, 2, 3, 4, 5].map(name), SHORT]);
+    expect(await readdir(join(parent, name(1)))).toEqual(['precious']);
+  });
+
+  test('follows no link below the root', async () => {
+    const outside = join(rig.base, 'outside');
+    await mkdir(outside);
+    await mkdir(join(rig.site, '45/912345/3/check'), { recursive: true });
+    await symlink(outside, parent);
+    expect((await failureOf(publish(rig))).retryable).toBe(false);
+    await rm(parent);
+    await mkdir(parent);
+    await symlink(outside, join(parent, SHORT));
+    expect(fileURLToPath(await publish(rig))).toBe(`${join(parent, JOB)}/`);
+    expect(await readdir(outside)).toEqual([]);
+  });
+
+  test('can be read by everyone, whatever the umask', async () => {
+    const before = process.umask(0o077);
+    try {
+      await publish(rig);
+    } finally {
+      process.umask(before);
+    }
+    for (const entry of await readdir(rig.site, { withFileTypes: true, recursive: true })) {
+      const { mode } = await stat(join(entry.parentPath, entry.name));
+      expect([entry.name, mode & 0o777]).toEqual([entry.name, entry.isDirectory() ? 0o755 : 0o644]);
+    }
+  });
+
+  test('publishes two jobs of one change at once', async () => {
+    await collect(rig, OTHER);
+    // Both want the same short name. The one that comes second is told to try again, and takes its next name.
+    const untilPublished = (job: string) =>
+      publish(rig, job).catch((error) => {
+        expect(error).toMatchObject({ retryable: true });
+        return publish(rig, job);
+      });
+    const [one, two] = await Promise.all([untilPublished(JOB), untilPublished(OTHER)]);
+    expect(one).not.toBe(two);
+    await expectPublished(one, JOB);
+    await expectPublished(two, OTHER);
+    expect(await publish(rig, OTHER)).toBe(two);
+  });
+
+  test('shares its root with another daemon', async () => {
+    const second = await make(rig.site);
+    try {
+      const job = `02${JOB.slice(2)}`;
+      await collect(second, job);
+      const [one, two] = await Promise.all([publish(rig), publish(second, job)]);
+      await expectPublished(one);
+      await expectPublished(two, job);
+      expect(await namesIn(parent)).toEqual([SHORT, job.slice(0, 12)]);
+    } finally {
+      await second.close();
+    }
+  });
+
+  test('stops on abort, and works when it is called again', async () => {
+    const failure = await failureOf(rig.start().publish(publishRequest(), AbortSignal.abort()));
+    expect(failure).toMatchObject({ retryable: true, operation: 'publish evidence' });
+    await expectPublished(await publish(rig));
+  });
+}
