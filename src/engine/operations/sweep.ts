@@ -11,6 +11,7 @@ import type { Alarm } from '../../machines/model/alarm.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import type { Adapters, Alarms, Clock, Evidence, Merger, OwnedServer, Provider } from '../ports/adapters.ts';
 import type { OutboxEntry, Store } from '../ports/store.ts';
+import { ownerState } from './owner-state.ts';
 
 export interface SweepOptions {
   readonly providers: ReadonlyMap<string, Provider>;
@@ -127,7 +128,7 @@ export class Sweep {
   private isOver(id: string, { jobsWithServer, unlisted }: Round): boolean {
     const { store, clock, providers } = this.options;
     const job = store.job(id);
-    if (job === null || !job.ended || jobsWithServer.has(id)) return false;
+    if (job === null || ownerState(store, { job: id }) !== 'ended' || jobsWithServer.has(id)) return false;
     if (store.stored(publicationOf(id))?.ended === false) return false;
     // A provider that was removed or does not answer cannot confirm that the job has no server.
     if (!providers.has(job.provider) || unlisted.has(job.provider)) return false;
@@ -192,8 +193,8 @@ export class Sweep {
   }
 
   private async isLeaked({ server, owner }: OwnedServer): Promise<boolean> {
-    const job = this.options.store.job(owner.job);
-    if (job !== null) return job.ended;
+    const state = ownerState(this.options.store, owner);
+    if (state !== 'unknown') return state === 'ended';
     await this.options.alarms.raise({
       kind: 'server-leaked',
       target: server.name,
