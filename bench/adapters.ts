@@ -21,7 +21,7 @@ const RESOLVED: ResolvedChange = {
   trouble: null,
 };
 
-const NOTHING_MISSED = { since: 0, changes: 0, found: 0, unsure: [], unread: 0 };
+const NOTHING_MISSED = { since: 0, changes: 0, found: 0, ambiguous: [], unparsed: 0 };
 
 /** Adapters that answer each call at once from memory. */
 export function instantAdapters({ slots, stagesEnd }: InstantOptions): Adapters {

@@ -33,7 +33,7 @@ const NEVER = new AbortController().signal;
 /** Deletes every server that it created. Rejects with the error of the boot, or with that of the deletion if it fails. */
 export async function bootTest(config: Config, options: BootTestOptions): Promise<void> {
   const { provider: tested, onStep } = options;
-  if (tested.type === 'local' || tested.type === 'static') throw createsNoServers(tested);
+  if (tested.type === 'local' || tested.type === 'static') throw createsNoServersError(tested);
   const stateDir = await mkdtemp(join(tmpdir(), 'sos-ci-boot-test-'));
   await symlink(environmentFolder(config.stateDir), environmentFolder(stateDir));
   const testedOnly = { ...config, stateDir, providers: [tested] };
@@ -102,7 +102,7 @@ function isRunning(job: string, alive: BootTestOptions['alive']): boolean {
   return pid !== undefined && alive(Number(pid), Number(ticks));
 }
 
-function createsNoServers({ name, type }: ProviderConfig): OperationError {
+function createsNoServersError({ name, type }: ProviderConfig): OperationError {
   return new OperationError({
     operation: 'boot server',
     target: name,

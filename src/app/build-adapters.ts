@@ -178,7 +178,7 @@ export function buildEventSources(
 ): Pick<LifecycleOptions, 'listening' | 'monitoring' | 'connections'> {
   const { stateDir, logs, gerrit, catchUp, limits, monitoring, report } = config;
   const { dir, keep } = catchUp.segments;
-  const lost = (lines: number) => store.count('unkept:lines', lines);
+  const lost = (lines: number) => store.count('unarchived:lines', lines);
   const segments = keep ? new EventSegments(catchUp.segments, systemClock, lost) : null;
   const rest = createRestHistory(gerrit);
   const tuning = {

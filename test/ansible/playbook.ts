@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { endAllIn } from '../adapters/local/scratch.ts';
+import { killProcessesIn } from '../adapters/local/scratch.ts';
 import { findProgram } from '../fixtures/programs.ts';
 import type { Sshd } from '../fixtures/sshd.ts';
 
@@ -89,7 +89,7 @@ export class PlaybookScratch {
   }
 
   async close(): Promise<void> {
-    await endAllIn(this.root);
+    await killProcessesIn(this.root);
     rmSync(this.root, { recursive: true, force: true });
   }
 }

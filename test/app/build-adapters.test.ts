@@ -8,7 +8,7 @@ import { type BuiltAdapters, buildAdapters } from '../../src/app/build-adapters.
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { StageRun } from '../../src/machines/protocol/effects.ts';
-import { endAllIn, FOR_EVER, PATCHSET } from '../adapters/local/scratch.ts';
+import { FOR_EVER, killProcessesIn, PATCHSET } from '../adapters/local/scratch.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
 import { nothingMissed } from '../fakes/catch-up.ts';
 import { needs } from '../fixtures/needs.ts';
@@ -47,7 +47,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await built.close();
-  await endAllIn(root);
+  await killProcessesIn(root);
   await sshd.close();
   rmSync(root, { recursive: true, force: true });
 });
@@ -64,7 +64,7 @@ jobs: {acme: {project: p, provider: here, testing: {command: ['true'], exitCodeI
 `;
 }
 
-async function stage(provider: string): Promise<StageRun & { readonly tree: string }> {
+async function createServerAndRun(provider: string): Promise<StageRun & { readonly tree: string }> {
   mkdirSync(join(root, 'node'), { recursive: true });
   const adapter = built.adapters.providers.get(provider);
   if (adapter === undefined) throw new Error(`no provider ${provider}`);
@@ -77,7 +77,7 @@ async function stage(provider: string): Promise<StageRun & { readonly tree: stri
 describe.each(['here', 'there'])('%s', (provider) => {
   test('a stage runs within the limits, and a results file over its limit is not read', async () => {
     const { runner } = built.adapters;
-    const { tree, ...run } = await stage(provider);
+    const { tree, ...run } = await createServerAndRun(provider);
     const spec = { argv: ['sleep', FOR_EVER], timeoutMs: 90_000, outputLimitBytes: 4_096 };
     const request = { type: 'runStage', key: 'r', run, spec, patchset: PATCHSET, name: 'acme' } as const;
     const { pid, ended } = await runner.start(request, NEVER);
@@ -101,7 +101,7 @@ describe.each(['here', 'there'])('%s', (provider) => {
 
   test('a file of the evidence is truncated at its limit', async () => {
     const { evidence } = built.adapters;
-    const { tree, server } = await stage(provider);
+    const { tree, server } = await createServerAndRun(provider);
     writeFileSync(join(tree, 'long.txt'), 'x'.repeat(2_000));
     const bounds = { limitBytes: 1_000_000, limitFiles: 10, timeoutMs: 60_000 };
     const request = { type: 'collectEvidence', key: 'e', owner: OWNER, server, logs: ['long.txt'] } as const;

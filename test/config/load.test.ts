@@ -108,7 +108,7 @@ describe('secrets to redact', () => {
     ).toEqual([
       'sos-ci.yaml:4:5: redact.0: none cannot be read; correct the path or its mode, or remove the entry',
       'sos-ci.yaml:5:5: redact.1: the environment variable TOKEN is not set; set it for the daemon, or remove the entry',
-      'sos-ci.yaml:6:5: redact.2: short holds less than 4 characters; a secret that short cannot be distinguished from other text',
+      'sos-ci.yaml:6:5: redact.2: short has fewer than 4 characters; a secret that short cannot be distinguished from other text',
       'sos-ci.yaml:7:5: redact.3: must have either file or env; write {file: PATH} or {env: NAME}',
       'sos-ci.yaml:8:5: redact.4: must have either file or env; write {file: PATH} or {env: NAME}',
     ]);

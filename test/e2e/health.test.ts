@@ -33,7 +33,7 @@ test('events that cannot be archived harm nothing; later ones can be exported an
       ({ kind }: { kind: string }) => kind === 'event-archive-failing',
     );
   });
-  expect((await status(testCase)).intake['unkept:lines']).toBeGreaterThan(0);
+  expect((await status(testCase)).intake['unarchived:lines']).toBeGreaterThan(0);
   rmSync(blocked);
   const second = await testCase.push('two\n');
   await testCase.eventually('the second is reported', () => testCase.messages(second).length === 1);

@@ -2,5 +2,5 @@
 import type { CatchUp } from '../../src/engine/ports/adapters.ts';
 
 export const nothingMissed: CatchUp = {
-  run: async () => ({ since: 0, changes: 0, found: 0, unsure: [], unread: 0 }),
+  run: async () => ({ since: 0, changes: 0, found: 0, ambiguous: [], unparsed: 0 }),
 };

@@ -64,7 +64,7 @@ export class FakeChangeHistory implements ChangeHistoryReader {
         const updated = since !== null && updatedAt >= since;
         return changes.includes(change) || (updated && matchesAny(projects, project));
       });
-      return { changes: wanted.sort((one, other) => other.updatedAt - one.updatedAt), unread: 0 };
+      return { changes: wanted.sort((one, other) => other.updatedAt - one.updatedAt), unparsed: 0 };
     });
   }
 

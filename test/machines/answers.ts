@@ -45,7 +45,7 @@ export function successEvent(effect: KeyedEffect, votes: Readonly<Record<string,
     case 'publishEvidence':
       return { type: 'evidence.published', url: `https://logs.example.org/${effect.owner.job}/` };
     case 'catchUp':
-      return { type: 'catchup.completed', since: 0, changes: 2, found: 0, unsure: [], unread: 0 };
+      return { type: 'catchup.completed', since: 0, changes: 2, found: 0, ambiguous: [], unparsed: 0 };
     case 'deleteServer':
       return { type: 'server.deleted', deleted: 1 };
     case 'discardEvidence':

@@ -24,7 +24,7 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
   'gerrit-lost-and-found': () => {
     const simulator = new StreamSimulator().receive(lost);
     simulator.fire(STREAM);
-    simulator.receive(connected, gapSuspected([7])).settle(catchUpCompleted({ found: 2, unsure: [8] }));
+    simulator.receive(connected, gapSuspected([7])).settle(catchUpCompleted({ found: 2, ambiguous: [8] }));
     simulator.settle(catchUpCompleted()).completeSecondCatchUp().receive(gapSuspected(null));
     for (let times = 0; times < 3; times += 1) {
       simulator.settle(catchUpFailed);

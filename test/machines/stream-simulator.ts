@@ -32,14 +32,14 @@ export const gapSuspected = (changes: readonly number[] | null, why = 'dropped-o
   changes,
 });
 export const catchUpCompleted = (
-  changes: { readonly found?: number; readonly unsure?: readonly number[] } = {},
+  changes: { readonly found?: number; readonly ambiguous?: readonly number[] } = {},
 ): AnyEvent => ({
   type: 'catchup.completed',
   since: 1_000,
   changes: 4,
   found: 0,
-  unsure: [],
-  unread: 0,
+  ambiguous: [],
+  unparsed: 0,
   ...changes,
 });
 export const catchUpFailed: AnyEvent = { type: 'catchup.failed', failure: failure('query changes') };

@@ -122,7 +122,7 @@ test('operators promote and cancel jobs of both', async () => {
     do: 'promote',
     targets: [{ job: idOf(ci, 4) }, { job: idOf(ci, 1) }],
   });
-  expect(promoted).toMatchObject({ promoted: [{ change: 4 }], passed: [{ change: 1 }] });
+  expect(promoted).toMatchObject({ promoted: [{ change: 4 }], notWaiting: [{ change: 1 }] });
   expect(await perform(ci, { do: 'dequeue', target: { job: idOf(ci, 3) } })).toMatchObject({
     jobs: [{ change: 3 }],
   });

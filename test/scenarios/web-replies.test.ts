@@ -93,8 +93,8 @@ class CommentIntake {
       const changes = this.#pending === 'everything' ? null : this.#pending;
       this.#pending = null;
       const effect = { type: 'catchUp', key: 'catchUp', timeoutMs: 1, changes } as const;
-      const { unsure } = await this.#intake.run(effect, NEVER);
-      if (unsure.length > 0) this.#addPending(unsure);
+      const { ambiguous } = await this.#intake.run(effect, NEVER);
+      if (ambiguous.length > 0) this.#addPending(ambiguous);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
  * Runs the operator's playbooks as the programs of a provider. Each gets one request as its variable `sos_ci`, and
- * writes its answer as JSON to the file `sos_ci.answer`. It runs in a temporary folder.
+ * writes its answer as JSON to the file `sos_ci.answer_file`. It runs in a temporary folder.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -70,7 +70,7 @@ async function play(
   const ansible = await findAnsible(stateDir, searchPath);
   const { options: files, environment } = await writePlainWorkspace(directory, options, {
     ...call.input,
-    answer,
+    answer_file: answer,
   });
   const run = {
     directory,

@@ -79,7 +79,7 @@ const answers: { readonly [K in keyof OperatorAnswers]: z.ZodType<OperatorAnswer
   ping: z.object({ pid: z.number(), version: z.string() }),
   enqueue: started,
   dequeue: z.object({ jobs: z.array(jobReference), reviews: z.array(z.string()) }),
-  promote: z.object({ promoted: z.array(jobReference), passed: z.array(jobReference) }),
+  promote: z.object({ promoted: z.array(jobReference), notWaiting: z.array(jobReference) }),
   recheck: z.object({ begun: z.array(started), decisions: z.array(z.string()) }),
   'resume-voting': z.object({ resumed: z.boolean() }),
   acknowledge: z.object({ acknowledged: z.number() }),

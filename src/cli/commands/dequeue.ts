@@ -42,7 +42,7 @@ export async function promoteCommand(
   }
   io.out(`${count(result.promoted.length, 'job')} moved to the head of the queue\n`);
   for (const job of result.promoted) io.out(`  ${jobText(job)}\n`);
-  for (const job of result.passed) io.out(`  ${jobText(job)} is not queued: ${topState(job.state)}\n`);
+  for (const job of result.notWaiting) io.out(`  ${jobText(job)} is not queued: ${topState(job.state)}\n`);
   return exit;
 }
 

@@ -62,7 +62,7 @@ export function printDryRun(
 ): number {
   const files = new Map(config.jobs.map(({ spec }) => [spec.name, spec.files]));
   const { ignored, ...facts } = local;
-  const outlooks = dryRun(change, {
+  const dryRuns = dryRun(change, {
     rules: triggerRules(config),
     files,
     facts: { ...facts, now: io.now(), queueLength: config.limits.maxOpenJobs },
@@ -70,15 +70,15 @@ export function printDryRun(
   if (json) {
     printJson(io, {
       change: changeJson(change),
-      outlooks,
+      dryRuns,
       waiting: waitingJson(local),
       ignored: ignored.map(ignoredJson),
     });
   } else {
     printChange(io, change, local);
-    for (const outlook of outlooks) printOutlook(io, outlook);
+    for (const outlook of dryRuns) printOutlook(io, outlook);
   }
-  return outlooks.some(({ starts }) => starts) ? EXIT.ok : EXIT.negative;
+  return dryRuns.some(({ starts }) => starts) ? EXIT.ok : EXIT.negative;
 }
 
 async function withLocalState<T>(file: string, change: ChangeNow, use: (local: LocalState) => T): Promise<T> {

@@ -160,10 +160,10 @@ function eventCountsText(intake: Facts['intake']): string {
   const entries = Object.entries(intake);
   const sum = (chosen: typeof entries): number => chosen.reduce((total, [, number]) => total + number, 0);
   const rejected = entries.filter(([name]) => name.startsWith('rejected:'));
-  const accepted = entries.filter(([name]) => !/^(rejected|unkept):/.test(name));
-  const unkept = intake['unkept:lines'] ?? 0;
+  const accepted = entries.filter(([name]) => !/^(rejected|unarchived):/.test(name));
+  const unarchived = intake['unarchived:lines'] ?? 0;
   const bad = rejected.length === 0 ? 'none' : `${sum(rejected)}`;
-  return `${count(sum(accepted), 'event')} from Gerrit since the database was created, ${bad} rejected${unkept === 0 ? '' : `, ${unkept} not archived`}`;
+  return `${count(sum(accepted), 'event')} from Gerrit since the database was created, ${bad} rejected${unarchived === 0 ? '' : `, ${unarchived} not archived`}`;
 }
 
 /** Whether voting is on; prints nothing before the first start of a daemon. */

@@ -35,11 +35,11 @@ export function streamEventText(event: Exclude<StreamEvent, CommonEvent>): strin
 }
 
 function gapText(event: Extract<StreamEvent, { type: 'catchup.completed' }>): string {
-  const { since, changes, found, unsure, unread } = event;
+  const { since, changes, found, ambiguous, unparsed } = event;
   const checkedText = `checked ${changes} ${changes === 1 ? 'change' : 'changes'} since ${utc(since)}`;
-  const again = unsure.length === 0 ? '' : `; checking again: ${unsure.join(', ')}`;
-  const unreadText = unread === 0 ? '' : `; ${unread} could not be read`;
-  return `${checkedText}: ${found === 0 ? 'nothing was missed' : `${found} missed`}${unreadText}${again}`;
+  const again = ambiguous.length === 0 ? '' : `; checking again: ${ambiguous.join(', ')}`;
+  const unparsedText = unparsed === 0 ? '' : `; ${unparsed} could not be read`;
+  return `${checkedText}: ${found === 0 ? 'nothing was missed' : `${found} missed`}${unparsedText}${again}`;
 }
 
 /** The state of the connection, since when and why; and the last catch-up. One line each. */

@@ -29,7 +29,7 @@ export const gerrit = z.strictObject({
   name: optionalText({
     kind: 'display name',
     about:
-      "the account's display name, such as Acme CI: a comment run-Acme CI starts its jobs, as run-USER does",
+      "the account's display name, such as Acme CI: the comment `run-Acme CI` starts its jobs, as does `run-USER`",
   }),
   key: text({ kind: 'path', about: 'the private SSH key of that account, without passphrase' }),
   knownHosts: text({

@@ -20,7 +20,7 @@ export const secretKeys = {
     .array(
       secretSource({
         about:
-          "a secret that the job's servers get, as a file of that name in the folder SOS_CI_SECRETS. Anyone who can upload a change can read it: docs/stages.md",
+          "a secret that the job's servers get, as a file, named after the source file or the variable, in the folder SOS_CI_SECRETS. Anyone who can upload a change can read it: docs/stages.md",
         hint: 'write [{file: PATH}] or [{env: NAME}]',
       }),
     )
@@ -74,7 +74,7 @@ export function readJobSecrets(
       );
     else if (found.length === 0)
       problem(
-        `${read.from} holds less than 4 characters`,
+        `${read.from} has fewer than 4 characters`,
         'a secret that short cannot be distinguished from other text',
       );
     else values.push(...found);

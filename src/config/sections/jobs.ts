@@ -43,7 +43,7 @@ const stacking = z.strictObject(stageKeys);
 const testing = z.strictObject({
   ...stageKeys,
   results: resultsFile({
-    about: 'file of the tests that decides SUCCESS or FAILURE; a path alone is a TAP file',
+    about: 'the results file that the tests write; it decides SUCCESS or FAILURE. A path alone is a TAP file',
   }),
   exitCodeIsResult: flag({
     default: false,

@@ -143,7 +143,7 @@ const playbooks = z.strictObject({
   ssh,
   playbooks: z.strictObject({
     create: playbook(
-      'creates a server, and writes the answer to the file `sos_ci.answer`; docs/providers.md describes it',
+      'creates a server, and writes the response to the file in its variable `sos_ci.answer_file`; docs/providers.md describes it',
     ),
     list: playbook('lists all servers that `create` has made and `delete` has not removed'),
     delete: playbook('removes a server'),

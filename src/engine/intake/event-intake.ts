@@ -123,7 +123,7 @@ export class EventIntake implements CatchUp {
     let succeeded = false;
     try {
       const report = await this.#catchUp(changes, signal);
-      this.#gaps.open(report.unsure);
+      this.#gaps.open(report.ambiguous);
       succeeded = true;
       return report;
     } finally {
@@ -138,8 +138,8 @@ export class EventIntake implements CatchUp {
     const query = this.#query(since);
     const { changes } = await this.#read({ since, changes: [] }, signal);
     return changes.some((past) => {
-      const { missed, unsure } = this.#missedOf(past, query);
-      return !unsure && missed.some(({ event }) => event !== null);
+      const { missed, ambiguous } = this.#missedOf(past, query);
+      return !ambiguous && missed.some(({ event }) => event !== null);
     });
   }
 
@@ -151,14 +151,14 @@ export class EventIntake implements CatchUp {
       changes === null ? { since, changes: this.#changesWithOpenWork() } : { since: null, changes };
     const past = await this.#read(request, signal);
     const shown = endCheck(past.changes, (change) => changes?.includes(change) ?? true);
-    const unsure: number[] = [...shown.missing];
+    const ambiguous: number[] = [...shown.missing];
     const waiting: Promise<void>[] = [];
     const found = await this.#options.admission.runExclusive(async () => {
       const missed: MissedEvent[] = [];
       for (const change of past.changes) {
         const diff = this.#missedOf(change, query);
         if (diff.named.length > 0) waiting.push(this.#assignIds(change.change, diff.named).durable);
-        if (diff.unsure) unsure.push(change.change);
+        if (diff.ambiguous) ambiguous.push(change.change);
         missed.push(...diff.missed);
       }
       for (const one of missed.sort(oldestFirst)) {
@@ -172,7 +172,7 @@ export class EventIntake implements CatchUp {
     if (shown.missing.length > 0) await sleep(BETWEEN_CHECKS_MS, signal, this.#options.clock);
     if (changes === null) this.#checkpoint.observe(newestOf(past.changes));
     this.#checkpoint.prune();
-    return { since, changes: past.changes.length, found, unsure, unread: past.unread };
+    return { since, changes: past.changes.length, found, ambiguous, unparsed: past.unparsed };
   }
 
   #handleOne(event: GerritEvent): Promise<DecidedEvent> {
@@ -309,7 +309,7 @@ export class EventIntake implements CatchUp {
   #missedOf(past: ChangeHistory, query: CatchUpQuery): CatchUpDiff {
     return this.#concerns(past.project)
       ? findMissedEvents(past, this.#seen(past), query)
-      : { missed: [], unsure: false, named: [] };
+      : { missed: [], ambiguous: false, named: [] };
   }
 
   /** A patchset that was rejected as hidden counts as hidden, regardless of its event. */

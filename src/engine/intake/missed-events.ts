@@ -30,7 +30,7 @@ export interface CatchUpDiff {
   /** Oldest first. */
   readonly missed: readonly MissedEvent[];
   /** True: the stream reported the same event during the query, so there may be more. */
-  readonly unsure: boolean;
+  readonly ambiguous: boolean;
   /** Ids that are now known for events decided earlier. */
   readonly named: readonly IdAssignment[];
 }
@@ -61,13 +61,13 @@ export function findMissedEvents(
   );
   const before = seen.filter((one) => one.number <= lastSeen);
   const during = seen.filter((one) => one.number > lastSeen);
-  const { fresh, unsure, named } = matchSeen(entries, before, during, toleranceMs);
+  const { fresh, ambiguous, named } = matchSeen(entries, before, during, toleranceMs);
   const events = fresh
     .filter((one) => one.at >= since)
     .map(({ event, ...fingerprint }): MissedEvent => ({ fingerprint, event }));
   const patchset = missedPatchset(past, seen, since);
   const missed = patchset === null ? events : [...events, patchset];
-  return { missed: missed.sort((one, other) => one.fingerprint.at - other.fingerprint.at), unsure, named };
+  return { missed: missed.sort((one, other) => one.fingerprint.at - other.fingerprint.at), ambiguous, named };
 }
 
 /** The current patchset, when it is new or no longer hidden. */

@@ -166,8 +166,8 @@ export class OperatorCommands implements Operators {
     const event = { type: 'job.promoted', by: who, why } as const;
     // Each promotion moves its job to the head, so the last job is promoted first.
     await this.submit([...waiting].reverse().map(({ id }) => submissionFor(id, event)));
-    const passed = jobs.filter((job) => !waiting.includes(job));
-    return { promoted: waiting.map(referenceOf), passed: passed.map(referenceOf) };
+    const notWaiting = jobs.filter((job) => !waiting.includes(job));
+    return { promoted: waiting.map(referenceOf), notWaiting: notWaiting.map(referenceOf) };
   }
 
   /**

@@ -263,9 +263,9 @@ export interface CaughtUp {
   /** Number of events that the stream did not report. */
   readonly found: number;
   /** Changes that must be checked again. */
-  readonly unsure: readonly number[];
+  readonly ambiguous: readonly number[];
   /** Rows of Gerrit's answer that could not be parsed. */
-  readonly unread: number;
+  readonly unparsed: number;
 }
 
 /** Queries Gerrit for events that its stream may have lost. */

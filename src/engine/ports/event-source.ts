@@ -106,11 +106,11 @@ export interface HistoryRequest {
 
 /** Queries the history of changes from Gerrit, which includes events that its stream may have lost. */
 export interface ChangeHistoryReader {
-  /** @throws OperationError when the query fails as a whole. Changes that cannot be parsed are counted in `unread`. */
+  /** @throws OperationError when the query fails as a whole. Changes that cannot be parsed are counted in `unparsed`. */
   read(
     request: HistoryRequest,
     signal: AbortSignal,
-  ): Promise<{ readonly changes: readonly ChangeHistory[]; readonly unread: number }>;
+  ): Promise<{ readonly changes: readonly ChangeHistory[]; readonly unparsed: number }>;
 }
 
 /** The source of Gerrit's events. */

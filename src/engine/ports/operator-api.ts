@@ -61,7 +61,10 @@ export interface OperatorAnswers {
   readonly ping: { readonly pid: number; readonly version: string };
   readonly enqueue: StartedReview;
   readonly dequeue: { readonly jobs: readonly JobReference[]; readonly reviews: readonly string[] };
-  readonly promote: { readonly promoted: readonly JobReference[]; readonly passed: readonly JobReference[] };
+  readonly promote: {
+    readonly promoted: readonly JobReference[];
+    readonly notWaiting: readonly JobReference[];
+  };
   readonly recheck: { readonly begun: readonly StartedReview[]; readonly decisions: readonly string[] };
   readonly 'resume-voting': { readonly resumed: boolean };
   readonly acknowledge: { readonly acknowledged: number };

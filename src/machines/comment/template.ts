@@ -10,7 +10,7 @@ import { harmless, harmlessLine, harmlessUrl } from './sanitize.ts';
 /** The placeholders and their descriptions, which are also their documentation. */
 export const PLACEHOLDERS = {
   header: 'Build succeeded or failed, with the pipeline: the line that parsers look for',
-  help: 'how to rerun and whom to contact: the address in report.helpUrl',
+  help: 'a sentence: how to rerun and whom to ask, with the address in report.helpUrl',
   jobs: 'one line for each job',
   details: 'what else counts for the vote, and the reason for each verdict',
   tested: 'the commits that were tested',
@@ -24,7 +24,7 @@ export const PLACEHOLDERS = {
   subject: 'the first line of the commit message',
   owner: 'who owns the change',
   topic: "the change's topic",
-  wiki: 'the address in report.helpUrl',
+  wiki: 'the address in report.helpUrl alone',
 } as const;
 type Placeholder = keyof typeof PLACEHOLDERS;
 

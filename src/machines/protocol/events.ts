@@ -81,7 +81,7 @@ export type JobEvent =
   | { readonly type: 'patchset.fetch-failed'; readonly failure: Failure }
   /** Settles nothing: the command runs, with this process id. */
   | { readonly type: 'stage.started'; readonly stage: Stage; readonly pid: number; readonly adopted: boolean }
-  /** Settle `runStage`: the command ended; it vanished without an exit status; it could not be started. */
+  /** Settles `runStage`: the command ended. */
   | {
       readonly type: 'stage.exited';
       readonly stage: Stage;
@@ -89,6 +89,7 @@ export type JobEvent =
       /** Its last line of output, if it failed and the line is known. */
       readonly lastLine?: string;
     }
+  /** Settles `runStage`: the command vanished without an exit status. */
   | {
       readonly type: 'stage.lost';
       readonly stage: Stage;
@@ -96,14 +97,15 @@ export type JobEvent =
       /** The provider says that the server is gone: nothing can be collected from it. */
       readonly serverGone?: true;
     }
+  /** Settles `runStage`: the command could not be started. */
   | { readonly type: 'stage.start-failed'; readonly stage: Stage; readonly failure: Failure }
   /** Settles `stopStage`. */
   | { readonly type: 'stage.stopped'; readonly stage: Stage }
   | { readonly type: 'stage.stop-failed'; readonly stage: Stage; readonly failure: Failure }
-  /** Settle `readResults`. */
+  /** Settles `readResults`. */
   | { readonly type: 'results.read'; readonly results: ResultsSummary }
   | { readonly type: 'results.read-failed'; readonly why: string }
-  /** Settle `collectEvidence`. */
+  /** Settles `collectEvidence`. */
   | {
       readonly type: 'evidence.collected';
       readonly files: number;
@@ -113,17 +115,18 @@ export type JobEvent =
       readonly url: string;
     }
   | { readonly type: 'evidence.collect-failed'; readonly failure: Failure }
-  /** Settle `publishEvidence`. The publication history also sends `evidence.published`, which then settles nothing. */
+  /** Settles `publishEvidence`. The publication history also sends `evidence.published`, which then settles nothing. */
   | { readonly type: 'evidence.published'; readonly url: string }
   | { readonly type: 'evidence.publish-failed'; readonly failure: Failure }
   /** The publication history gave up: the evidence is lost. */
   | { readonly type: 'evidence.abandoned'; readonly why: string }
   /** The review has recorded this job's verdict. */
   | { readonly type: 'verdict.accepted' }
-  /** Settle `deleteServer`: no server of this job is left; the deletion failed. */
+  /** Settles `deleteServer`: no server of this job is left. */
   | { readonly type: 'server.deleted'; readonly deleted: number }
+  /** Settles `deleteServer`: a server may be left. */
   | { readonly type: 'server.delete-failed'; readonly failure: Failure }
-  /** Settle `discardEvidence`. */
+  /** Settles `discardEvidence`. */
   | { readonly type: 'evidence.discarded' }
   | { readonly type: 'evidence.discard-failed'; readonly failure: Failure }
   | { readonly type: 'job.cancelled'; readonly reason: string }
@@ -145,12 +148,12 @@ export type ReviewEvent =
       /** The mail at its end; absent: none. */
       readonly mail?: MailSpec;
     }
-  /** Settle `lookUpChange`: the current state of the change; the look-up failed. */
+  /** Settles `lookUpChange`: the current state of the change. */
   | { readonly type: 'change.looked-up'; readonly change: ResolvedChange }
   | { readonly type: 'change.lookup-failed'; readonly failure: Failure }
   /** A vote on the patchset while the review waits for one. */
   | { readonly type: 'vote.cast'; readonly vote: AccountVote }
-  /** Settle `mergePatchset`: merged; merge conflict; an error. */
+  /** Settles `mergePatchset`. */
   | { readonly type: 'patchset.merged'; readonly trees: readonly MergedTree[] }
   | {
       readonly type: 'patchset.conflicted';
@@ -163,22 +166,19 @@ export type ReviewEvent =
     }
   | { readonly type: 'patchset.merge-failed'; readonly failure: Failure }
   | { readonly type: 'job.reported'; readonly report: JobReport }
-  /** Pending evidence is published; its publication was given up. */
+  /** Evidence that was pending is published. */
   | { readonly type: 'job.evidence-published'; readonly job: string; readonly url: string }
+  /** The publication of pending evidence was given up. */
   | { readonly type: 'job.evidence-abandoned'; readonly job: string; readonly why: string }
-  /** The answer of the voting history: this CI may vote; it may not, after too many failures in a row. */
+  /** The voting history answers that this CI may vote. */
   | { readonly type: 'vote.allowed' }
+  /** The voting history answers that it may not, after too many failures in a row. */
   | { readonly type: 'vote.withheld'; readonly why: string }
-  /**
-   * Answers of the change's verdicts history: no other review of the change is posting now (`turn.granted`); the
-   * results of its runs (`verdicts.listed`).
-   */
+  /** The verdicts history of the change answers that no other review of it is posting now. */
   | { readonly type: 'turn.granted' }
+  /** The verdicts history of the change answers with the results of its runs. */
   | { readonly type: 'verdicts.listed'; readonly runs: readonly VoteRun[]; readonly prunedUpTo: number }
-  /**
-   * Settle `readChangeState`: the change just before the post, and the jobs of the current configuration; the read
-   * failed.
-   */
+  /** Settles `readChangeState`: the change just before the post, and the jobs of the current configuration. */
   | {
       readonly type: 'change-state.read';
       readonly change: ChangeState;
@@ -189,26 +189,28 @@ export type ReviewEvent =
       readonly failure: Failure;
       readonly jobs: readonly ActiveJob[];
     }
-  /** Settle `postStartMessage`: Gerrit accepted it; it is unknown whether Gerrit did. */
+  /** Settles `postStartMessage`: Gerrit accepted it. */
   | { readonly type: 'start-message.posted' }
+  /** Settles `postStartMessage`: it is unknown whether Gerrit accepted it. */
   | { readonly type: 'start-message.post-failed'; readonly failure: Failure }
-  /**
-   * Settle `postReview`: Gerrit has it (`found`: it was there already; `voted`: the requested vote, if any, was posted
-   * with it; `why`: the reason the vote was held back, '' if it was not); Gerrit refused the vote; no answer or an
-   * error.
-   */
+  /** Settles `postReview`: Gerrit has it. */
   | {
       readonly type: 'review.posted';
+      /** It was there already. */
       readonly found: boolean;
+      /** The requested vote, if any, was posted with it. */
       readonly voted: boolean;
+      /** Why the vote was held back; '' if it was not. */
       readonly why: string;
     }
+  /** Settles `postReview`: Gerrit refused the vote. */
   | { readonly type: 'vote.rejected'; readonly failure: Failure }
+  /** Settles `postReview`: no answer, or an error. */
   | { readonly type: 'review.post-failed'; readonly failure: Failure }
-  /** Settle `readVotes`: our account's votes on the patchset, by label. */
+  /** Settles `readVotes`: our account's votes on the patchset, by label. */
   | { readonly type: 'votes.read'; readonly votes: Readonly<Record<string, number>> }
   | { readonly type: 'votes.read-failed'; readonly failure: Failure }
-  /** Settle `sendMail`: the mail server or the mail program accepted it; sending failed. */
+  /** Settles `sendMail`: the mail server or the mail program accepted it. */
   | { readonly type: 'mail.sent' }
   | { readonly type: 'mail.send-failed'; readonly failure: Failure }
   | { readonly type: 'review.cancelled'; readonly reason: string }
@@ -314,7 +316,7 @@ export type StreamEvent =
     }
   /** The daemon stopped listening. */
   | { readonly type: 'stream.stopped' }
-  /** Settle `catchUp`: all missed events are handled; the query failed. */
+  /** Settles `catchUp`: all missed events are handled. */
   | {
       readonly type: 'catchup.completed';
       /** Start of the period that was checked, epoch ms. */
@@ -327,10 +329,11 @@ export type StreamEvent =
        * Changes for which, during the query, the stream delivered events that look the same as those found: they must
        * be checked again.
        */
-      readonly unsure: readonly number[];
+      readonly ambiguous: readonly number[];
       /** Rows of Gerrit's answer that could not be parsed. */
-      readonly unread: number;
+      readonly unparsed: number;
     }
+  /** Settles `catchUp`: the query failed. */
   | { readonly type: 'catchup.failed'; readonly failure: Failure };
 
 export type AnyEvent = JobEvent | ReviewEvent | PublicationEvent | StreamEvent | VotingEvent | VerdictsEvent;

@@ -159,7 +159,7 @@ export const reviewSetup = setup({
     suppressed: ({ context }) => isSuppressed(context.reports, context.conflicted, context.report.suppress),
     /** Also when this review has no result to count: it may vote because of other runs. */
     needsPermission: ({ context }) => context.report.maxConsecutiveFailures > 0 && votes(context),
-    votes: ({ context }) => votes(context),
+    mayVote: ({ context }) => votes(context),
     mayReadAgain: ({ context, event }) =>
       retryMayHelp(event) && context.readAttempt < context.report.postAttempts,
     shadow: ({ context }) => !context.report.enabled,

@@ -82,7 +82,7 @@ export const posting = reviewSetup.createStateConfig({
       on: {
         // The change may be different by now, so the vote is computed again.
         'timer.fired': [
-          { guard: 'votes', target: '#review.computingVote.readingChange' },
+          { guard: 'mayVote', target: '#review.computingVote.readingChange' },
           { target: 'sending' },
         ],
         'alarm.raised': { actions: 'noop' },
@@ -112,8 +112,8 @@ function postReview({ context }: ReviewArgs): readonly Effect[] {
 }
 
 /**
- * Only the first attempt insists on the current patchset, and the vote is recomputed if there is a newer one: a steady
- * stream of patchsets must not delay the comment.
+ * The first attempt requires the patchset to be current; if it is not, the vote is recomputed. Later attempts do not, so
+ * that a steady stream of patchsets cannot delay the comment.
  */
 function mayRecomputeVote({ sent, postAttempt, report }: ReviewContext): boolean {
   return postAttempt === 1 && report.postAttempts > 1 && Object.keys(sent?.labels ?? {}).length > 0;

@@ -170,7 +170,7 @@ const config = {
       always: [
         { guard: 'suppressed', target: 'done', actions: finish('suppressed') },
         { guard: 'shadow', target: 'done', actions: finish('shadow') },
-        { guard: 'votes', target: 'computingVote' },
+        { guard: 'mayVote', target: 'computingVote' },
         { target: 'posting' },
       ],
     },

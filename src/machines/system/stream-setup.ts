@@ -92,7 +92,7 @@ export const streamSetup = setup({
     alarmActive: ({ context }) => context.activeAlarm !== null,
     accessDeniedAlarmActive: ({ context }) => context.activeAlarm === 'stream-access-denied',
     gapLeft: ({ context, event }) =>
-      context.gap !== null || (event.type === 'catchup.completed' && event.unsure.length > 0),
+      context.gap !== null || (event.type === 'catchup.completed' && event.ambiguous.length > 0),
     failedOften: ({ context }) => context.failures + 1 === context.limits.catchUpAlarmAttempts,
   },
 });

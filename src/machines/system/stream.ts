@@ -267,11 +267,15 @@ function firstContext(started: StreamMachineEvent): StreamContext {
 
 function closed({ context, event }: StreamArgs): Partial<StreamContext> {
   if (event.type !== 'catchup.completed') return {};
-  const { at, since, changes, found, unsure } = event;
-  const again = { everything: false, changes: unsure, why: 'the stream reported the same changes meanwhile' };
+  const { at, since, changes, found, ambiguous } = event;
+  const again = {
+    everything: false,
+    changes: ambiguous,
+    why: 'the stream reported the same changes meanwhile',
+  };
   return {
     asked: null,
-    gap: unsure.length === 0 ? context.gap : unionOf(again, context.gap),
+    gap: ambiguous.length === 0 ? context.gap : unionOf(again, context.gap),
     failures: 0,
     crashes: 0,
     catchUpAlarmActive: false,

@@ -97,7 +97,7 @@ export interface Comparison<T> {
   /** Not decided yet, oldest first. */
   readonly fresh: readonly T[];
   /** The stream delivered equal events during the query, so some of the others may be new as well. */
-  readonly unsure: boolean;
+  readonly ambiguous: boolean;
   /** Gerrit ids for events that were decided without one. */
   readonly named: readonly IdAssignment[];
 }
@@ -120,8 +120,8 @@ export function matchSeen<T extends EventFingerprint>(
   toleranceMs: number,
 ): Comparison<T> {
   const { fresh, named } = unmatched(entries, [...before, ...during], toleranceMs);
-  const unsure = during.length > 0 && unmatched(entries, before, toleranceMs).fresh.length > fresh.length;
-  return { fresh: [...fresh].sort((one, other) => one.at - other.at), unsure, named };
+  const ambiguous = during.length > 0 && unmatched(entries, before, toleranceMs).fresh.length > fresh.length;
+  return { fresh: [...fresh].sort((one, other) => one.at - other.at), ambiguous, named };
 }
 
 /**

@@ -1,4 +1,7 @@
-/** Servers from the playbooks of examples/providers/ansible and from others that fail. Nodes are behind a real sshd. */
+/**
+ * The playbook provider, with the playbooks of examples/providers/ansible and with playbooks that fail. Nodes are behind a
+ * real sshd.
+ */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,12 +41,14 @@ function providerOf(
   const { stateDir, nodes, config: ssh } = scratch;
   const bounds = { ...STAGE_BOUNDS, killTimeoutMs: 5_000 };
   const ansible = dirname(findProgram('ansible-playbook') ?? '/nowhere/ansible-playbook');
-  const named = (name: 'create' | 'list' | 'delete') => [playbooks[name] ?? join(EXAMPLE, `${name}.yml`)];
+  const playbookFor = (name: 'create' | 'list' | 'delete') => [
+    playbooks[name] ?? join(EXAMPLE, `${name}.yml`),
+  ];
   return new CommandProvider({
     config: {
       ...{ type: 'command', name: 'lab', slots: 4, ssh, environment: [] },
       node: { user: sshd.user, port: sshd.port, directory: scratch.disk },
-      ...{ create: named('create'), list: named('list'), delete: named('delete') },
+      ...{ create: playbookFor('create'), list: playbookFor('list'), delete: playbookFor('delete') },
       ...{ listTimeoutMs: 60_000, deleteTimeoutMs: 60_000, outputLimitBytes: 100_000 },
     },
     access: new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS }),
@@ -59,7 +64,7 @@ function providerOf(
 
 /** Runs thirty playbooks, which takes a minute. */
 if (EXHAUSTIVE)
-  describe('by playbooks', () =>
+  describe('servers created by playbooks', () =>
     providerContract(
       'ansible',
       async () => {
@@ -69,8 +74,8 @@ if (EXHAUSTIVE)
       LONG.timeout,
     ));
 
-describe('a playbook of a provider', LONG, () => {
-  it('is not started after an abort, and leaves no folder', async () => {
+describe('playbooks of a provider', LONG, () => {
+  it('are not started after an abort, and leave no folder', async () => {
     const scratch = new PlaybookScratch(sshd);
     try {
       const creating = providerOf(scratch).create(serverRequest(), AbortSignal.abort());
@@ -82,7 +87,7 @@ describe('a playbook of a provider', LONG, () => {
     }
   });
 
-  it('creates, lists and deletes a server', async () => {
+  it('create, list and delete a server', async () => {
     const scratch = new PlaybookScratch(sshd);
     try {
       const provider = providerOf(scratch);
@@ -99,15 +104,18 @@ describe('a playbook of a provider', LONG, () => {
     }
   });
 
-  it('that fails is reported with its task, and an answer that is not JSON or is a link is an error', async () => {
+  it('are reported with their task when they fail; an answer that is not JSON or is a link is an error', async () => {
     const scratch = new PlaybookScratch(sshd);
     const play = (...tasks: readonly object[]) =>
       JSON.stringify([{ hosts: 'localhost', connection: 'local', gather_facts: false, tasks }]);
     const fail = { name: 'Log in', 'ansible.builtin.fail': { msg: 'quota exceeded' } };
-    const odd = { name: 'Answer', 'ansible.builtin.copy': { dest: '{{ sos_ci.answer }}', content: '[' } };
+    const odd = {
+      name: 'Answer',
+      'ansible.builtin.copy': { dest: '{{ sos_ci.answer_file }}', content: '[' },
+    };
     const link = {
       name: 'Link',
-      'ansible.builtin.file': { src: '/etc/hostname', dest: '{{ sos_ci.answer }}', state: 'link' },
+      'ansible.builtin.file': { src: '/etc/hostname', dest: '{{ sos_ci.answer_file }}', state: 'link' },
     };
     try {
       const listing = async (text: string) => {

@@ -100,13 +100,13 @@ export class Scratch {
   }
 
   async close(): Promise<void> {
-    await endAllIn(this.root);
+    await killProcessesIn(this.root);
     rmSync(this.root, { recursive: true, force: true });
   }
 }
 
 /** Kills the processes that a test left in a directory. Repeats, because a killed one may have just started another. */
-export async function endAllIn(root: string): Promise<void> {
+export async function killProcessesIn(root: string): Promise<void> {
   await until('the end of all processes of the test', () => {
     const left = [...processesOf(root), ...processesOf(`sleep\0${FOR_EVER}`)];
     for (const pid of left) kill(pid);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DISK_FULL, RUNNER, runnerArguments } from '../../../src/adapters/run/runner-protocol.ts';
 import { mountSmallDisk, type SmallDisk } from '../../fixtures/small-disk.ts';
-import { endAllIn, FOR_EVER, processesOf } from '../local/scratch.ts';
+import { FOR_EVER, killProcessesIn, processesOf } from '../local/scratch.ts';
 
 const FILL = 'dd if=/dev/zero of=big bs=64k 2>/dev/null; dd if=/dev/zero of=more bs=1 2>/dev/null';
 const FILL_NAMES = 'i=0; while : >file$i; do i=$((i + 1)); done 2>/dev/null';
@@ -22,7 +22,7 @@ describe('the runner on a disk of 256 KB', () => {
     mkdirSync(directory);
   });
   afterEach(async () => {
-    await endAllIn(root);
+    await killProcessesIn(root);
     if (typeof disk !== 'string') disk.close();
     rmSync(root, { recursive: true, force: true });
   });

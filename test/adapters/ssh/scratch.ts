@@ -11,7 +11,7 @@ import { SshRunner, type SshRunnerOptions } from '../../../src/adapters/ssh/runn
 import type { SshConfig } from '../../../src/config/config.ts';
 import type { ScriptStage, Server, Stage, StageSpec } from '../../../src/machines/model/domain.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
-import { endAllIn, PATCHSET, type RunStage } from '../local/scratch.ts';
+import { killProcessesIn, PATCHSET, type RunStage } from '../local/scratch.ts';
 
 export interface SshEndpoint {
   readonly port: number;
@@ -130,7 +130,7 @@ export class NodeScratch {
 
   async close(): Promise<void> {
     await this.nodes.close();
-    await endAllIn(this.root);
+    await killProcessesIn(this.root);
     rmSync(this.root, { recursive: true, force: true });
   }
 }

@@ -38,14 +38,14 @@ describe('promote', () => {
   test('lists the jobs at the head of the queue, and those that do not wait', async () => {
     const [running, queued] = JOBS;
     if (running === undefined || queued === undefined) throw new Error('no jobs');
-    const [io, daemon] = [fakeIo(), fakeDaemon<Promote>({ promoted: [queued], passed: [running] })];
+    const [io, daemon] = [fakeIo(), fakeDaemon<Promote>({ promoted: [queued], notWaiting: [running] })];
     expect(await promoteCommand(io, daemon.send, targets, OPTIONS)).toBe(0);
     expect(daemon.requests).toEqual([{ do: 'promote', targets }]);
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/promote.txt');
   });
 
   test('exits with 1 when none waits', async () => {
-    const answer = { promoted: [], passed: JOBS.slice(0, 1) };
+    const answer = { promoted: [], notWaiting: JOBS.slice(0, 1) };
     const [io, json, daemon] = [fakeIo(), fakeIo(), fakeDaemon<Promote>(answer)];
     expect(await promoteCommand(io, daemon.send, targets, OPTIONS)).toBe(1);
     expect(await promoteCommand(json, daemon.send, targets, { ...OPTIONS, json: true })).toBe(1);

@@ -40,7 +40,7 @@ function contentsOf(...more: readonly AnyEvent[]) {
   };
   send('stream', { type: 'stream.started', server: 'review:29418', limits: STREAM_LIMITS, since: null });
   send('stream', { type: 'stream.connected', why: 'connected to Gerrit 3.12' });
-  const closed = { since: START, changes: 2, found: 1, unsure: [], unread: 0 } as const;
+  const closed = { since: START, changes: 2, found: 1, ambiguous: [], unparsed: 0 } as const;
   send('stream', { type: 'catchup.completed', ...closed }, 'catchUp:1');
   simulator.now += 60 * MINUTE;
   for (const event of more) send('stream', event);

@@ -20,7 +20,7 @@ import { PATCHSET } from '../../machines/facts.ts';
 import { sha256 } from '../../machines/simulator.ts';
 
 type Comment = Extract<GerritEvent, { type: 'comment-added' }>;
-type Answer = { readonly changes: readonly ChangeHistory[]; readonly unread: number };
+type Answer = { readonly changes: readonly ChangeHistory[]; readonly unparsed: number };
 
 const step = fc.oneof(
   {
@@ -142,10 +142,10 @@ class IntakeSimulation {
       timeoutMs: 1,
       changes: pending === 'everything' ? null : pending,
     } as const;
-    void this.intake.run(effect, new AbortController().signal).then(({ unsure }) => {
+    void this.intake.run(effect, new AbortController().signal).then(({ ambiguous }) => {
       if (!life.alive || this.#catchUp !== query) return;
       this.#catchUp = null;
-      if (unsure.length > 0) this.#addPending(unsure);
+      if (ambiguous.length > 0) this.#addPending(ambiguous);
     });
   }
 

@@ -218,7 +218,7 @@ describe('promote', () => {
     const targets = [4, 3].map((change) => ({ change, patchset: null }));
     const answer = await perform(ci, { do: 'promote', targets });
     expect(answer.promoted.map(({ change }) => change)).toEqual([4, 3]);
-    expect(answer.passed).toEqual([]);
+    expect(answer.notWaiting).toEqual([]);
     await ci.run();
     expect(violations(ci)).toEqual([]);
     expect(served(ci)).toEqual([1, 4, 3, 2]);
@@ -239,7 +239,7 @@ describe('promote', () => {
     const targets = [{ job: running }, { change: 3, patchset: null }, { job: ci.jobs()[2]?.id ?? '' }];
     const answer = await perform(ci, { do: 'promote', targets });
     expect(answer.promoted.map(({ change }) => change)).toEqual([3]);
-    expect(answer.passed).toMatchObject([{ id: running, state: 'testing.running' }]);
+    expect(answer.notWaiting).toMatchObject([{ id: running, state: 'testing.running' }]);
     await expect(perform(ci, { do: 'promote', targets: [{ change: 9, patchset: null }] })).rejects.toEqual(
       rejection('unknown', 'no job of change 9 is open'),
     );

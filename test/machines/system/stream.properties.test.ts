@@ -30,7 +30,7 @@ describe('any sequence of events', () => {
     { type: 'stream.stopped' } as AnyEvent,
     { type: 'machine.failed', event: 'x', message: 'y' } as AnyEvent,
   );
-  const answer = fc.constantFrom(catchUpCompleted(), catchUpCompleted({ unsure: [7] }), catchUpFailed);
+  const answer = fc.constantFrom(catchUpCompleted(), catchUpCompleted({ ambiguous: [7] }), catchUpFailed);
   const happening = fc.oneof(
     { weight: 3, arbitrary: received.map((event) => ({ event, answers: false })) },
     { weight: 3, arbitrary: answer.map((event) => ({ event, answers: true })) },

@@ -123,8 +123,8 @@ describe('a suspected gap', () => {
     expect(simulator.settle(catchUpCompleted()).state).toBe('up.awaitingIndex');
   });
 
-  test('is caught up again for changes that a catch-up is unsure of', () => {
-    const simulator = new StreamSimulator().receive(connected).settle(catchUpCompleted({ unsure: [7] }));
+  test('is caught up again for changes that a catch-up reports as ambiguous', () => {
+    const simulator = new StreamSimulator().receive(connected).settle(catchUpCompleted({ ambiguous: [7] }));
     expect(simulator.catchUpEffect).toMatchObject({ key: 'catchUp:2', changes: [7] });
     expect(simulator.settle(catchUpCompleted()).state).toBe('up.awaitingIndex');
   });

@@ -29,8 +29,8 @@ const query = (
   before: readonly SeenEvent[],
   during: readonly SeenEvent[] = [],
 ) => {
-  const { fresh, unsure, named } = matchSeen(entries, before, during, 5_000);
-  return { fresh: fresh.map(({ id }) => id), unsure, named };
+  const { fresh, ambiguous, named } = matchSeen(entries, before, during, 5_000);
+  return { fresh: fresh.map(({ id }) => id), ambiguous, named };
 };
 
 describe('a comment with an id', () => {
@@ -54,7 +54,7 @@ describe('a comment from the stream', () => {
   test('gets the id of its counterpart, and matches nothing else', () => {
     expect(query([comment('a', 1)], [seen(1, null)])).toEqual({
       fresh: [],
-      unsure: false,
+      ambiguous: false,
       named: [{ number: 1, id: 'a' }],
     });
   });
@@ -68,10 +68,10 @@ describe('a comment from the stream', () => {
     expect(new Set([...named.map(({ id }) => id), ...fresh]).size).toBe(11);
   });
 
-  test('during the query makes the result unsure, as without ids', () => {
+  test('during the query makes the result ambiguous, as without ids', () => {
     expect(query([comment('a')], [], [seen(1, null)])).toEqual({
       fresh: [],
-      unsure: true,
+      ambiguous: true,
       named: [{ number: 1, id: 'a' }],
     });
   });

@@ -44,8 +44,8 @@ const fresh = (
   before: readonly SeenEvent[],
   during: readonly SeenEvent[] = [],
 ) => {
-  const { fresh: found, unsure } = matchSeen(entries, before, during, TOLERANCE_MS);
-  return { fresh: found, unsure };
+  const { fresh: found, ambiguous } = matchSeen(entries, before, during, TOLERANCE_MS);
+  return { fresh: found, ambiguous };
 };
 
 describe('a fingerprint', () => {
@@ -96,7 +96,7 @@ describe('a fingerprint', () => {
 
 describe('an entry of a query', () => {
   test('is new if no match was seen', () => {
-    expect(fresh([at(2), at(0)], [])).toEqual({ fresh: [at(0), at(2)], unsure: false });
+    expect(fresh([at(2), at(0)], [])).toEqual({ fresh: [at(0), at(2)], ambiguous: false });
   });
 
   test('is known if the stream reported it a second earlier or later', () => {
@@ -138,10 +138,10 @@ describe('an entry of a query', () => {
     expect(samePatchset(at(0, { kind: 'patchset', patchset: 4 }), [seen(patchset(0))])).toBeNull();
   });
 
-  test('is unsure only if events during the query make a difference', () => {
-    expect(fresh([at(0), at(1)], [seen(at(0))], [seen(at(1))])).toEqual({ fresh: [], unsure: true });
-    expect(fresh([at(0)], [seen(at(0))], [seen(at(1))])).toEqual({ fresh: [], unsure: false });
-    expect(fresh([at(0)], [], [seen(at(60))])).toEqual({ fresh: [at(0)], unsure: false });
+  test('is ambiguous only if events during the query make a difference', () => {
+    expect(fresh([at(0), at(1)], [seen(at(0))], [seen(at(1))])).toEqual({ fresh: [], ambiguous: true });
+    expect(fresh([at(0)], [seen(at(0))], [seen(at(1))])).toEqual({ fresh: [], ambiguous: false });
+    expect(fresh([at(0)], [], [seen(at(60))])).toEqual({ fresh: [at(0)], ambiguous: false });
   });
 });
 
@@ -197,7 +197,7 @@ describe('for any comments, of which any were seen, with times off by a second',
         const missed = comments.filter(([{ how }]) => how === 'missed').length;
         const first = fresh(entries, before, during);
         expect(first.fresh.length).toBeLessThanOrEqual(missed);
-        if (!first.unsure) expect(first.fresh).toHaveLength(missed);
+        if (!first.ambiguous) expect(first.fresh).toHaveLength(missed);
         const taken = first.fresh.map((it) => seen(it, { streamed: false }));
         const again = fresh(all, [...before, ...during, ...taken]);
         expect(first.fresh.length + again.fresh.length).toBe(missed);

@@ -22,13 +22,13 @@ function decisionLines(version: string, rules: TriggerRules): readonly string[] 
     if (event.type === 'other') return [];
     const name = 'patchset' in event ? ` ${event.patchset.change},${event.patchset.patchset}` : '';
     return decide(event, rules, factsOf()).map(
-      ({ do: done, rule }) => `${event.type}${name} ${done} ${rule}`,
+      ({ do: action, rule }) => `${event.type}${name} ${action} ${rule}`,
     );
   });
 }
 
-describe.each(['3.9.1', '3.12.0'])('%s', (version) => {
-  test('by default', () => {
+describe.each(['3.9.1', '3.12.0'])('decisions on the stream of Gerrit %s', (version) => {
+  test('with the default rules', () => {
     expect(decisionLines(version, triggerRules())).toEqual([
       'patchset-created 1,1 start patchset',
       'patchset-created 1,2 start patchset',

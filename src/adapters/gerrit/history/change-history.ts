@@ -18,7 +18,7 @@ const PAGE_OVERLAP = 1;
 
 interface Found {
   readonly changes: Map<number, ChangeHistory>;
-  unread: number;
+  unparsed: number;
 }
 
 export class ChangeHistoryQuery implements ChangeHistoryReader {
@@ -31,7 +31,7 @@ export class ChangeHistoryQuery implements ChangeHistoryReader {
   }
 
   async read(request: HistoryRequest, signal: AbortSignal) {
-    const found: Found = { changes: new Map(), unread: 0 };
+    const found: Found = { changes: new Map(), unparsed: 0 };
     const { since, projects, changes } = request;
     if (since !== null) await this.#readPages(sinceTerms(since, projects), found, signal);
     const missing = changes.filter((change) => !found.changes.has(change));
@@ -39,7 +39,7 @@ export class ChangeHistoryQuery implements ChangeHistoryReader {
       const named = missing.slice(from, from + NAMED_AT_ONCE).map((change) => `change:${change}`);
       await this.#readPages(`(${named.join(' OR ')})`, found, signal);
     }
-    return { changes: [...found.changes.values()], unread: found.unread };
+    return { changes: [...found.changes.values()], unparsed: found.unparsed };
   }
 
   async #readPages(terms: string, found: Found, signal: AbortSignal): Promise<void> {
@@ -52,10 +52,10 @@ export class ChangeHistoryQuery implements ChangeHistoryReader {
       }
       for (const row of answer?.rows ?? []) {
         const history = historyOf(row);
-        if (history === null) found.unread += 1;
+        if (history === null) found.unparsed += 1;
         else found.changes.set(history.change, history);
       }
-      if (answer === null) found.unread += 1;
+      if (answer === null) found.unparsed += 1;
       else if (!answer.more || answer.rows.length === 0) return;
       start += answer === null ? 1 : Math.max(1, answer.rows.length - PAGE_OVERLAP);
     }

@@ -17,7 +17,7 @@ import { gerritError } from './ssh-failure.ts';
 /** The configuration that this folder needs. */
 export type GerritOptions = Omit<GerritConfig, 'fetchUrl' | 'rest'>;
 
-const KEY_USE = { setting: 'gerrit.key', addTo: 'in Gerrit' };
+const KEY_USE = { setting: 'gerrit.key', addTo: "to the account's SSH keys in Gerrit" };
 
 /** Rejects with an OperationError; not retryable when an operator must fix the key, host key or account. */
 export async function connectToGerrit(

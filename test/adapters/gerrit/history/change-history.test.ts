@@ -76,9 +76,9 @@ function answerPages(numbers: readonly number[]): void {
 describe('pages', () => {
   test('are read to the end; each repeats the last row of the previous one', async () => {
     answerPages([1, 2, 3, 4, 5]);
-    const { changes, unread } = await (await historyQuery(3)).read(request, NEVER);
+    const { changes, unparsed } = await (await historyQuery(3)).read(request, NEVER);
     expect(changes.map(({ change }) => change)).toEqual([1, 2, 3, 4, 5]);
-    expect(unread).toBe(0);
+    expect(unparsed).toBe(0);
     expect(server.commands.map((line) => /--start=(\d+)/.exec(line)?.[1] ?? '0')).toEqual(['0', '2']);
     expect(server.commands[0]).toMatch(
       /after:\{[\d-]+ [\d:]+ \+0000\} \(project:openstack\/cinder\) limit:3/,
@@ -102,8 +102,8 @@ describe('pages', () => {
       channel.end();
     });
     const reader = await historyQuery(4, { maxResponseBytes: 4_000 });
-    const { changes, unread } = await reader.read(request, NEVER);
-    expect([changes.map(({ change }) => change), unread]).toEqual([[1, 3], 1]);
+    const { changes, unparsed } = await reader.read(request, NEVER);
+    expect([changes.map(({ change }) => change), unparsed]).toEqual([[1, 3], 1]);
   });
 
   test('named changes are queried separately, but not twice', async () => {

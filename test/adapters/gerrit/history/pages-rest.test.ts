@@ -54,9 +54,9 @@ describe('against the embedded Gerrit', () => {
 
   test('reads every page', async () => {
     const changeNumbers = Array.from({ length: 7 }, () => embedded.newPatchset().change);
-    const { changes, unread } = await byRest(3);
+    const { changes, unparsed } = await byRest(3);
     expect(changes.map(({ change }) => change).sort((a, b) => a - b)).toEqual(changeNumbers);
-    expect(unread).toBe(0);
+    expect(unparsed).toBe(0);
     const pageRequests = embedded.gerrit.requests.filter((line) => line.includes('changes/?'));
     expect(pageRequests.map((line) => /&S=(\d+)/.exec(line)?.[1])).toEqual(['0', '2', '4']);
   });
@@ -119,8 +119,8 @@ describe('unexpected answers of a site', () => {
       ],
     };
     server.answer = ({ response }) => response.end(`)]}'\n${JSON.stringify([{ _number: 1 }, good])}`);
-    const { changes, unread } = await read();
-    expect(unread).toBe(1);
+    const { changes, unparsed } = await read();
+    expect(unparsed).toBe(1);
     expect(changes).toMatchObject([
       { change: 5, updatedAt: Date.UTC(2026, 10, 22, 20, 7, 12), entries: [{ id: 'm1', patchset: 1 }] },
     ]);
@@ -129,7 +129,7 @@ describe('unexpected answers of a site', () => {
   test('an answer above the size limit is queried in smaller pages', async () => {
     server.answer = ({ url, response }) =>
       response.end(url.includes('&n=1&') || url.includes('n=1&') ? ")]}'\n[]" : 'x'.repeat(3_000));
-    expect(await read()).toEqual({ changes: [], unread: 0 });
+    expect(await read()).toEqual({ changes: [], unparsed: 0 });
     expect(server.calls.length).toBe(2);
   });
 
