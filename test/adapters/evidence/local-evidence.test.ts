@@ -151,7 +151,7 @@ describe('evidence on this host', () => {
     const url = await evidence.publish(publishRequest({ reason: 'saw hunter22', patchset }), signal);
     expect(await rig.read(url, 'attempt-1/testing.log')).toBe('password [redacted]!\n');
     expect(await rig.read(url, 'worktree/logs/_redacted_.conf')).toBe('x');
-    const packed = await readFile(join(fileURLToPath(url), 'worktree/logs/testr_results.html.gz'));
+    const packed = await readFile(join(fileURLToPath(url), 'worktree/logs/testr_results_html.gz'));
     expect(gunzipSync(packed).toString()).toBe('<p>[redacted]</p>');
     const manifest = await rig.manifest(url);
     expect(manifest.skippedFiles).toEqual([
@@ -166,7 +166,9 @@ describe('evidence on this host', () => {
     expect(await everyByte(fileURLToPath(url))).not.toContain('hunter22');
     expect(await readdir(join(fileURLToPath(url), 'worktree/logs'))).toEqual([
       '_redacted_.conf',
-      'testr_results.html.gz',
+      '_redacted_.conf.html',
+      'testr_results_html.gz',
+      'testr_results_html.gz.html',
     ]);
   });
 
@@ -204,7 +206,7 @@ describe('evidence on this host', () => {
       const found = await modes(rig.site);
       expect(new Set(found.directories)).toEqual(new Set([0o755]));
       expect(new Set(found.files)).toEqual(new Set([0o644]));
-      expect(found.files.length).toBe(3);
+      expect(found.files.length).toBe(4);
       expect(url.startsWith('file:///')).toBe(true);
     } finally {
       process.umask(before);

@@ -79,9 +79,30 @@ export class StoredNames {
   }
 }
 
-/** Sanitizes one name. Two names may map to the same one: `StoredNames` distinguishes them. */
-function storedName(name: string): string {
-  const plain = name.replace(/[^A-Za-z0-9._+@=,~-]/gu, '_').replace(/^\./, '_.');
+/**
+ * Endings that web servers or browsers treat as pages, scripts or programs. Apache looks at each ending of a name, so
+ * `x.php.log` is as dangerous as `x.php`.
+ */
+const ACTIVE_ENDING =
+  /\.(?=(?:[dpsx]?html?|xht|phtm|php\d*|phps|phar|pht|cgi|fcgi|pl|py|rb|lua|asp|aspx|jsp|jspx|svgz?|xml|xslt?|xsd|rdf|rss|atom|xul|xbl|mml|mathml|mht|mhtml|[cm]?js|css|wasm|swf|pdf|hta|htc|shtm|var|map|asis|appcache|webmanifest)(?:[.~]|$))/gi;
+
+/**
+ * Sanitizes one name. What a job wrote is never served as a page: `report.html` is stored as `report_html.txt`, and only
+ * our pages end in `.html`. Two names may map to the same one: `StoredNames` distinguishes them.
+ */
+function storedName(original: string): string {
+  const name = original.replace(ACTIVE_ENDING, '_');
+  const passive = lastEnding(name) === lastEnding(original) ? name : `${name}.txt`;
+  // The page of a log with this name would be the index page of its folder.
+  const free = passive === 'index' ? 'index.txt' : passive;
+  return shortened(original, free.replace(/[^A-Za-z0-9._+@=,~-]/gu, '_').replace(/^\./, '_.'));
+}
+
+function lastEnding(name: string): string {
+  return name.slice(name.lastIndexOf('.') + 1);
+}
+
+function shortened(name: string, plain: string): string {
   if (plain.length <= MAX_SEGMENT && plain !== '') return plain;
   const digest = createHash('sha256').update(name, 'utf8').digest('hex').slice(0, 8);
   const ending = /(\.[A-Za-z0-9]{1,5}){1,2}$/.exec(plain)?.[0] ?? '';

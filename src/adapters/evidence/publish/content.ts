@@ -1,5 +1,5 @@
 /**
- * Writes the content of a publication: every collected file without its secrets, the index page, and last the manifest.
+ * Writes the content of a publication: every collected file without its secrets, the pages, and last the manifest.
  * Files are streamed, so memory does not grow with the evidence; each file and directory is on disk when the call
  * returns.
  */
@@ -14,13 +14,14 @@ import {
   type StageEntry,
 } from '../collect/collected.ts';
 import { Directory } from '../files/dir-handle.ts';
-import { writeAll, writeNew } from '../files/new-file.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { SecretFinder } from '../redact/found-secrets.ts';
 import { NotPublishable, searchSecrets, transfer, type UnpackBudget } from '../redact/redacting-copy.ts';
 import { failedStage } from './failed-stage.ts';
-import { indexPage } from './index-page.ts';
+import { indexPage, RESULTS_PAGE } from './index-page.ts';
+import { writeLogPage } from './log-page.ts';
 import { INDEX, MANIFEST, manifestOf, type PublishedFile } from './manifest.ts';
+import { newPage } from './new-page.ts';
 import { PUBLIC_DIRECTORY, PUBLIC_FILE } from './path.ts';
 import type { Publication } from './transaction.ts';
 
@@ -38,7 +39,9 @@ export async function fill(
   const publication = { ...requested, secrets: requested.secrets.with(found.values) };
   const target = await parent.enter(temporary);
   await target.using(async () => {
-    const copied = await copyFiles(publication, target, collected);
+    const folders = new Set(['.']);
+    const copied = await copyFiles(publication, target, collected, folders);
+    const pages = await writeLogPages(publication, target, copied.files, collected.limitBytes);
     const failed =
       publication.request.verdict === 'SUCCESS'
         ? null
@@ -48,15 +51,17 @@ export async function fill(
       clean: (text) => publication.secrets.text(text),
       collected,
       ...copied,
+      pages,
       failedStage: failed,
       found,
     });
     publication.beforeStep(INDEX);
-    await writeNew(target.path(INDEX), PUBLIC_FILE, async (file) => {
-      for (const piece of indexPage(manifest)) await writeAll(file, Buffer.from(piece, 'utf8'));
-    });
+    const index = await newPage(target, INDEX, indexPage(manifest));
+    publication.beforeStep('sync');
+    for (const path of folders) await (await target.enter(path)).using((directory) => directory.sync());
+    const complete = { ...manifest, pages: [...pages, index] };
     publication.beforeStep(MANIFEST);
-    await writeAtomically(target.path(MANIFEST), `${JSON.stringify(manifest, null, 1)}\n`, {
+    await writeAtomically(target.path(MANIFEST), `${JSON.stringify(complete, null, 1)}\n`, {
       mode: PUBLIC_FILE,
     });
   });
@@ -95,10 +100,10 @@ async function copyFiles(
   publication: Publication,
   target: Directory,
   collected: Collected,
+  created: Set<string>,
 ): Promise<{ readonly files: readonly PublishedFile[]; readonly unpublishable: readonly SkippedFile[] }> {
   const files: PublishedFile[] = [];
   const unpublishable: SkippedFile[] = [];
-  const created = new Set(['.']);
   const budget = { left: collected.limitBytes * UNPACK_FACTOR };
   const staged = await (await Directory.at(publication.staged)).using((directory) =>
     directory.enter(COLLECTED_FILES),
@@ -116,8 +121,6 @@ async function copyFiles(
       }
     }
   });
-  publication.beforeStep('sync');
-  for (const path of created) await (await target.enter(path)).using((directory) => directory.sync());
   return { files, unpublishable };
 }
 
@@ -143,6 +146,27 @@ async function copyFile(
   } finally {
     await from.close();
   }
+}
+
+/** Writes a page for each log, in the order of the files, until the pages are as large as a job's evidence may be. */
+async function writeLogPages(
+  publication: Publication,
+  target: Directory,
+  files: readonly PublishedFile[],
+  limitBytes: number,
+): Promise<readonly PublishedFile[]> {
+  const pages: PublishedFile[] = [];
+  let left = limitBytes;
+  for (const file of files) {
+    if (file.path === RESULTS_PAGE || left <= 0) continue;
+    publication.beforeStep(`page of ${file.path}`);
+    const { signal, secrets } = publication;
+    const page = await writeLogPage({ target, file, signal, clean: (text) => secrets.text(text) });
+    if (page === null) continue;
+    left -= page.bytes;
+    pages.push({ path: page.path, bytes: page.bytes, sha256: page.sha256 });
+  }
+  return pages;
 }
 
 /** Creates the directories of a path, each once, readable by all users regardless of the umask. */

@@ -53,6 +53,8 @@ export interface Manifest {
   readonly publishedAt: string;
   readonly stages: readonly StageEntry[];
   readonly files: readonly PublishedFile[];
+  /** The pages that show the files: of logs, of folders, and the index page. */
+  readonly pages: readonly PublishedFile[];
   readonly skippedFiles: readonly SkippedFile[];
   /** Keys whose values were detected as secrets, by file. Their values are removed from all files. */
   readonly redacted: readonly { readonly path: string; readonly keys: readonly string[] }[];
@@ -68,12 +70,21 @@ export function manifestOf(
     readonly clean: (text: string) => string;
     readonly collected?: Collected;
     readonly files?: readonly PublishedFile[];
+    readonly pages?: readonly PublishedFile[];
     readonly unpublishable?: readonly SkippedFile[];
     readonly failedStage?: FailedStage | null;
     readonly found?: Pick<FoundSecrets, 'keys'>;
   },
 ): Manifest {
-  const { clean, collected, files = [], unpublishable = [], failedStage = null, found } = published;
+  const {
+    clean,
+    collected,
+    files = [],
+    pages = [],
+    unpublishable = [],
+    failedStage = null,
+    found,
+  } = published;
   const { results, trees, dependencies, siblings } = request;
   const { project, branch, change, patchset, revision, subject, url } = request.patchset;
   return {
@@ -96,6 +107,7 @@ export function manifestOf(
     publishedAt: published.at,
     stages: collected?.stages ?? [],
     files,
+    pages,
     skippedFiles: [...(collected?.skippedFiles ?? []), ...unpublishable],
     redacted: [...(found?.keys ?? [])].map(([path, keys]) => ({ path, keys: [...keys].map(clean).sort() })),
     skipped: (collected?.skipped ?? 0) + unpublishable.length,
@@ -113,24 +125,25 @@ export async function readManifest(directory: Directory): Promise<Manifest | nul
     const stat = await file.stat();
     if (!stat.isFile() || stat.size > MAX_MANIFEST_BYTES) return null;
     const value = parseObject(await file.readFile('utf8'));
-    const isValid = value?.version === 1 && typeof value.job === 'string' && Array.isArray(value.files);
+    const isOurs = value?.version === 1 && typeof value.job === 'string';
+    const isValid = isOurs && Array.isArray(value.files) && Array.isArray(value.pages);
     return isValid ? (value as unknown as Manifest) : null;
   } finally {
     await file.close();
   }
 }
 
-/** True when every file in the manifest exists with its size and checksum, and the index page exists. */
+/** True when every file and page in the manifest exists with its size and checksum. */
 export async function verifyFiles(
   directory: Directory,
   manifest: Manifest,
   signal: AbortSignal,
 ): Promise<boolean> {
-  for (const file of manifest.files) {
+  for (const file of [...manifest.files, ...manifest.pages]) {
     const digest = await digestOf(directory, evidencePath(file.path), signal);
     if (digest?.sha256 !== file.sha256 || digest.bytes !== file.bytes) return false;
   }
-  return (await digestOf(directory, [INDEX], signal)) !== null;
+  return true;
 }
 
 async function digestOf(

@@ -4,16 +4,13 @@
  */
 import type { TestRecord, TestReport } from '../../../engine/ports/adapters.ts';
 import { formatSeconds } from '../../../machines/model/duration.ts';
-import { html, STYLE } from './index-page.ts';
+import { html, PAGE_END, pageStart } from './page.ts';
 
 /** Generates the page in pieces: it may have megabytes of logs. */
 export function* resultsPage({ tests, problem }: TestReport): Generator<string> {
   const of = (outcome: TestRecord['outcome']) => tests.filter((test) => test.outcome === outcome);
   const [failed, skipped, passed] = [of('failed'), of('skipped'), of('passed')];
-  yield `<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n`;
-  yield `<meta name="viewport" content="width=device-width, initial-scale=1">\n`;
-  yield `<meta name="robots" content="noindex">\n<title>Test results</title>\n`;
-  yield `<style>${STYLE}</style>\n</head>\n<body>\n<main>\n<h1>Test results</h1>\n`;
+  yield `${pageStart('Test results')}<h1>Test results</h1>\n`;
   yield `<p>${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped.</p>\n`;
   if (problem !== null) yield `<p class="bad">Incomplete: ${html(problem)}</p>\n`;
   if (failed.length > 0) yield '<h2>Failed</h2>\n';
@@ -23,7 +20,7 @@ export function* resultsPage({ tests, problem }: TestReport): Generator<string> 
   if (passed.length > 0) yield '<h2>Passed</h2>\n<ul>\n';
   for (const test of passed) yield `<li>${nameOf(test)}</li>\n`;
   if (passed.length > 0) yield '</ul>\n';
-  yield '<footer>By sos-ci, from the subunit stream.</footer>\n</main>\n</body>\n</html>\n';
+  yield `<footer>By sos-ci, from the subunit stream.</footer>\n${PAGE_END}`;
 }
 
 function* withDetails(test: TestRecord): Generator<string> {

@@ -102,7 +102,7 @@ export async function searchSecrets(
   }
 }
 
-function isDamage(error: unknown): boolean {
+export function isDamage(error: unknown): boolean {
   return ['Z_DATA_ERROR', 'Z_BUF_ERROR', 'Z_NEED_DICT'].includes(errorCode(error));
 }
 
@@ -157,7 +157,7 @@ async function throughGzip(source: AsyncIterable<Buffer>, job: Transfer, sink: S
   }
 }
 
-async function* copies(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+export async function* copies(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   for await (const chunk of chunks) yield Buffer.from(chunk);
 }
 
@@ -172,7 +172,7 @@ async function* withinBudget(chunks: AsyncIterable<Buffer>, budget: UnpackBudget
   }
 }
 
-async function packedAs(file: FileHandle): Promise<string | null> {
+export async function packedAs(file: FileHandle): Promise<string | null> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(LONGEST_MAGIC), 0, LONGEST_MAGIC, 0);
   return formatOf(buffer.subarray(0, bytesRead));
 }

@@ -1,8 +1,9 @@
 /** The first page that a developer sees. All of its text may come from an attacker. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { indexPage, linkTo } from '../../../../src/adapters/evidence/publish/index-page.ts';
+import { indexPage } from '../../../../src/adapters/evidence/publish/index-page.ts';
 import { type Manifest, manifestOf } from '../../../../src/adapters/evidence/publish/manifest.ts';
+import { linkTo } from '../../../../src/adapters/evidence/publish/page.ts';
 import { publishRequest } from '../../../contracts/evidence.ts';
 import { CODE_POINT } from '../../../fixtures/code-point.ts';
 import { runs } from '../../../fixtures/effort.ts';

@@ -1,0 +1,64 @@
+/** The text of a published log, in chunks; gzip is unpacked. */
+import type { FileHandle } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { readChunks } from '../files/new-file.ts';
+import { copies, isDamage, packedAs } from '../redact/redacting-copy.ts';
+
+/** A packed log that unpacks to more has no page: without secrets nothing else limits it. */
+const MAX_UNPACKED_BYTES = 1024 ** 3;
+/** What the decision between text and other data looks at. */
+const HEAD_BYTES = 4096;
+const TEXT_NAME = /\.(?:log|txt|conf|out|err)\b/i;
+
+/** Not a text, or a damaged or too large one. */
+export class NotText extends Error {
+  override readonly name = 'NotText';
+}
+
+/** Calls `use` with the chunks of the file. A chunk is valid only until the next one is requested. @throws NotText */
+export async function readText<T>(
+  path: string,
+  file: FileHandle,
+  signal: AbortSignal,
+  use: (chunks: AsyncIterable<Buffer>) => Promise<T>,
+): Promise<T> {
+  const format = await packedAs(file);
+  const { size } = await file.stat();
+  const chunks = readChunks(file, size, signal);
+  if (format === null) return use(checked(path, chunks));
+  if (format !== 'gzip') throw new NotText(format);
+  try {
+    const unpack = (unpacked: AsyncIterable<Buffer>) => use(checked(path, unpacked));
+    return await pipeline(Readable.from(copies(chunks)), createGunzip(), unpack, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isDamage(error)) throw new NotText('damaged');
+    throw error;
+  }
+}
+
+async function* checked(path: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    if (bytes === 0 && !isText(path, chunk.subarray(0, HEAD_BYTES))) throw new NotText('other data');
+    bytes += chunk.length;
+    if (bytes > MAX_UNPACKED_BYTES) throw new NotText('too large');
+    yield chunk;
+  }
+}
+
+/** No NUL, and UTF-8 unless the name says that it is a text: logs may hold bytes of other programs. */
+function isText(path: string, head: Buffer): boolean {
+  if (head.includes(0)) return false;
+  if (TEXT_NAME.test(path)) return true;
+  try {
+    // With `stream`, a character that is cut at the end is no error.
+    new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true });
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
+}
