@@ -52,6 +52,7 @@ export function instantAdapters({ slots, stagesEnd }: InstantOptions): Adapters 
       lastLine: async () => null,
       held: async () => [],
       discard: async () => {},
+      expire: async () => 0,
     },
     reviewer: {
       post: async ({ labels }) => ({
@@ -89,7 +90,7 @@ export function silentAdapters(): Adapters {
     merger: { merge: never, reviews: never, drop: never },
     source: { fetch: never },
     runner: { start: never, stop: never, readResults: never },
-    evidence: { collect: never, publish: never, lastLine: never, held: never, discard: never },
+    evidence: { collect: never, publish: never, lastLine: never, held: never, discard: never, expire: never },
     reviewer: { post: never, readChangeState: never, readVotes: never },
     alarms: { raise: never },
     mailer: null,

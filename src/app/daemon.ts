@@ -11,13 +11,14 @@ import type { Config } from '../config/config.ts';
 import { Admission } from '../engine/intake/admission.ts';
 import { EventIntake } from '../engine/intake/event-intake.ts';
 import { idMaker } from '../engine/intake/ids.ts';
-import { Lifecycle } from '../engine/lifecycle.ts';
+import { Lifecycle, type LifecycleOptions } from '../engine/lifecycle.ts';
 import { Engine } from '../engine/loop/engine.ts';
 import { recordCrash } from '../engine/loop/record-crash.ts';
 import { workContext } from '../engine/loop/work-context.ts';
 import type { AlarmMailer } from '../engine/operations/alarm-mailer.ts';
 import { persistentAlarms } from '../engine/operations/alarm-sink.ts';
 import { openVoting } from '../engine/operations/open-voting.ts';
+import { Retention } from '../engine/operations/retention.ts';
 import { Sweep } from '../engine/operations/sweep.ts';
 import type { Adapters, Alarms, CatchUp } from '../engine/ports/adapters.ts';
 import type { JobView, LogEntry, Store } from '../engine/ports/store.ts';
@@ -127,18 +128,7 @@ export class Daemon implements RunningDaemon {
     this.service = new Lifecycle({
       engine: this.engine,
       store: this.store,
-      sweep: new Sweep({
-        providers: adapters.providers,
-        merger: adapters.merger,
-        evidence: adapters.evidence,
-        store: this.store,
-        alarms: adapters.alarms,
-        log,
-        hide: adapters.hide,
-        deployment,
-        clock: systemClock,
-        callTimeoutMs: config.limits.sweepTimeoutMs,
-      }),
+      ...this.buildMaintenance(adapters, deployment),
       admission: this.admission,
       clock: systemClock,
       alarms: adapters.alarms,
@@ -285,6 +275,31 @@ export class Daemon implements RunningDaemon {
     const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
     const activeJobsFor: Adapters['activeJobs'] = (change) => activeJobs(this.admission.settings, change);
     return buildAdapters(config, options.slots, alarms, catchUp, activeJobsFor, wrappers, secrets);
+  }
+
+  private buildMaintenance(
+    adapters: Adapters,
+    deployment: string,
+  ): Pick<LifecycleOptions, 'sweep' | 'retention'> {
+    const { config, options, store } = this;
+    const common = {
+      store,
+      log: options.log,
+      hide: adapters.hide,
+      evidence: adapters.evidence,
+      deployment,
+      clock: systemClock,
+    };
+    return {
+      sweep: new Sweep({
+        ...common,
+        providers: adapters.providers,
+        merger: adapters.merger,
+        alarms: adapters.alarms,
+        callTimeoutMs: config.limits.sweepTimeoutMs,
+      }),
+      retention: new Retention({ ...common, keepMs: config.logs.keepMs }),
+    };
   }
 
   private buildControl(

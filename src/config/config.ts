@@ -37,7 +37,13 @@ export interface Config {
   /** Added to a job's waiting time, by what started it. */
   readonly headStartsMs: Readonly<Record<TriggerKind, number>>;
   /** Where evidence is published, and its address for readers; '' is the folder itself as a file:// address. */
-  readonly logs: { readonly dir: string; readonly url: string; readonly limits: EvidenceLimits };
+  readonly logs: {
+    readonly dir: string;
+    readonly url: string;
+    /** For how long published evidence is kept; 0: forever. */
+    readonly keepMs: number;
+    readonly limits: EvidenceLimits;
+  };
   /** Secret values that must not appear in evidence, comments or logs. Never printed. */
   readonly redact: readonly string[];
   readonly limits: ServiceLimits;

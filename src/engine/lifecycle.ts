@@ -11,6 +11,7 @@ import { recover } from './loop/recover.ts';
 import { HealthMonitor, type HealthMonitorOptions } from './operations/health-monitor.ts';
 import { openVoting } from './operations/open-voting.ts';
 import { boundPublications } from './operations/publication-limit.ts';
+import type { Retention } from './operations/retention.ts';
 import type { Sweep } from './operations/sweep.ts';
 import type { Alarms, Clock } from './ports/adapters.ts';
 import type { ConnectionsView, DaemonView, LogEntry, Store } from './ports/store.ts';
@@ -19,6 +20,7 @@ export interface LifecycleOptions {
   readonly engine: Engine;
   readonly store: Store;
   readonly sweep: Sweep;
+  readonly retention: Pick<Retention, 'start' | 'stop'>;
   readonly admission: Pick<Admission, 'begin' | 'pause'>;
   readonly clock: Clock;
   readonly alarms: Alarms;
@@ -91,6 +93,7 @@ export class Lifecycle {
     this.boundPublications();
     if (this.mode === 'stopped') return;
     this.scheduleSweep(0);
+    this.options.retention.start();
     if (this.mode === 'draining') {
       this.listening.recordStopped();
       this.checkDrained();
@@ -128,6 +131,7 @@ export class Lifecycle {
     await this.monitoring?.stop();
     await this.listening.stop();
     await this.options.sweep.stop();
+    await this.options.retention.stop();
     await this.options.engine.stop();
     if (this.started) this.options.engine.served.beat();
     this.stream = 'not connected';

@@ -17,8 +17,8 @@ describe('the list of keys', () => {
     expect(keys.get('gerrit.port')).toBe(29418);
   });
 
-  test('has at most 165 keys', () => {
-    expect(listKeys().length).toBeLessThanOrEqual(165);
+  test('has at most 166 keys', () => {
+    expect(listKeys().length).toBeLessThanOrEqual(166);
   });
 });
 

@@ -2,16 +2,18 @@
  * The contract of Publisher, for any destination. A rig is one host whose evidence is published below `site`, a
  * directory that the test can read and that the publisher reaches in its own way.
  */
-import { mkdir, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Expiry } from '../../src/engine/ports/publisher.ts';
 import { type LocalRig, writeAt } from '../adapters/logs/rig.ts';
 import { NEVER } from '../fixtures/never.ts';
 import { collectRequest, failureOf, JOB, publishRequest } from './evidence.ts';
 
 const OTHER = `${JOB.slice(0, -1)}9`;
 const SHORT = JOB.slice(0, 12);
+const LIMIT_MS = 60_000;
 /** The folders from the root to those of the jobs. */
 const PARENT = '45/912345/3/check/acme-dsvm';
 /** Names of one folder: the jobs and what is left of earlier calls. */
@@ -175,6 +177,58 @@ export function publisherContract(make: (site?: string) => Promise<LocalRig>): v
     } finally {
       await second.close();
     }
+  });
+
+  describe('removes expired directories:', () => {
+    const HOUR = 3_600_000;
+    const expire = (changes: Partial<Expiry> = {}) =>
+      rig
+        .start()
+        .expire(
+          { deployment: 'd1', before: Date.now() + HOUR, isNeeded: () => false, ...changes },
+          LIMIT_MS,
+          NEVER,
+        );
+
+    test('those of this deployment that are old enough and not needed, and empty folders', async () => {
+      await publish(rig);
+      expect(await expire({ before: Date.now() - HOUR })).toBe(0);
+      expect(await expire({ deployment: 'd2' })).toBe(0);
+      expect(await expire({ isNeeded: (job) => job === JOB })).toBe(0);
+      await expectPublished(await publish(rig));
+      expect(await expire()).toBe(1);
+      expect(await readdir(rig.site)).toEqual([]);
+      expect(await expire()).toBe(0);
+      await expectPublished(await publish(rig));
+    });
+
+    test('only one of two', async () => {
+      await collect(rig, OTHER);
+      await publish(rig);
+      const url = await publish(rig, OTHER);
+      expect(await expire({ isNeeded: (job) => job === OTHER })).toBe(1);
+      await expectPublished(url, OTHER);
+      expect(await namesIn(parent)).toEqual([basename(fileURLToPath(url))]);
+    });
+
+    test('nothing that is not a directory of ours at its own path', async () => {
+      const url = fileURLToPath(await publish(rig));
+      const copies = ['45/912345/3/check/acme-dsvm/copy', '45/912345/4/check/acme-dsvm/'];
+      for (const copy of copies)
+        await cp(url, join(rig.site, copy, copy.endsWith('/') ? SHORT : ''), { recursive: true });
+      const outside = join(rig.base, 'outside');
+      await cp(join(rig.site, '45'), outside, { recursive: true });
+      await mkdir(join(rig.site, '46'));
+      await symlink(outside, join(rig.site, '46/912346'));
+      await symlink(join(outside, '912345/3/check/acme-dsvm', SHORT), join(parent, JOB));
+      await writeAt(join(parent, 'x', 'manifest.json'), 'not JSON');
+      await writeAt(join(rig.site, '45/912345/3/notes.txt'), 'of the operator');
+      expect(await expire()).toBe(1);
+      expect(await namesIn(parent)).toEqual([JOB, 'copy', 'x']);
+      expect(await readdir(join(rig.site, '45/912345/4/check/acme-dsvm'))).toEqual([SHORT]);
+      expect(await readdir(join(outside, '912345/3/check/acme-dsvm', SHORT))).toContain('manifest.json');
+      expect(await readdir(join(rig.site, '45/912345/3'))).toContain('notes.txt');
+    });
   });
 
   test('stops on abort, and works when it is called again', async () => {

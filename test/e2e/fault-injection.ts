@@ -81,6 +81,7 @@ function faultyAdapters(adapters: Adapters, around: Around): Adapters {
       lastLine: (owner, stage) => evidence.lastLine(owner, stage),
       held: () => evidence.held(),
       discard: around('discardEvidence', (job, part) => evidence.discard(job, part)),
+      expire: (expiry, timeoutMs, signal) => evidence.expire(expiry, timeoutMs, signal),
     },
     reviewer: {
       post: around('postReview', (request, signal, recovered) => reviewer.post(request, signal, recovered)),

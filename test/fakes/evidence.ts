@@ -3,13 +3,14 @@
  * collected and published files still exist, and a second publish finds the files of the first one.
  */
 import type { CollectedSummary, Evidence } from '../../src/engine/ports/adapters.ts';
+import type { Expiry } from '../../src/engine/ports/publisher.ts';
 import { OperationError } from '../../src/errors.ts';
 import type { EvidencePart } from '../../src/machines/model/domain.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 
 type CollectRequest = Extract<KeyedEffect, { type: 'collectEvidence' }>;
 type PublishRequest = Extract<KeyedEffect, { type: 'publishEvidence' }>;
-export type EvidenceCall = 'collect' | 'publish' | 'held' | 'discard';
+export type EvidenceCall = 'collect' | 'publish' | 'held' | 'discard' | 'expire';
 
 export interface FakePublication {
   readonly url: string;
@@ -20,22 +21,30 @@ export interface FakePublication {
 
 export class FakeEvidence implements Evidence {
   /** How many times each was called, failures included. */
-  readonly calls: Record<EvidenceCall, number> = { collect: 0, publish: 0, held: 0, discard: 0 };
+  readonly calls: Record<EvidenceCall, number> = { collect: 0, publish: 0, held: 0, discard: 0, expire: 0 };
   readonly collectRequests: CollectRequest[] = [];
   readonly publishRequests: PublishRequest[] = [];
   readonly discarded: string[] = [];
+  readonly expiries: Expiry[] = [];
   /** Published files by job. */
   readonly published = new Map<string, FakePublication>();
   /** Files on this host, by job. */
   readonly staged = new Map<string, ReadonlyMap<string, string>>();
   readonly #added = new Map<string, Map<string, string>>();
-  readonly #failures: Record<EvidenceCall, Error[]> = { collect: [], publish: [], held: [], discard: [] };
+  readonly #failures: Record<EvidenceCall, Error[]> = {
+    collect: [],
+    publish: [],
+    held: [],
+    discard: [],
+    expire: [],
+  };
   readonly #lost: Error[] = [];
   readonly #gates: Record<EvidenceCall, Promise<void>[]> = {
     collect: [],
     publish: [],
     held: [],
     discard: [],
+    expire: [],
   };
 
   /** Puts a file where `collect` of the job finds it: `attempt-1/testing.log`, `worktree/logs/a.txt`. */
@@ -113,6 +122,14 @@ export class FakeEvidence implements Evidence {
     this.discarded.push(part === 'all' ? job : `${part} of ${job}`);
     if (part !== 'runs') this.staged.delete(job);
     if (part !== 'collected') this.#added.delete(job);
+  }
+
+  async expire(expiry: Expiry, _timeoutMs: number, signal: AbortSignal): Promise<number> {
+    this.expiries.push(expiry);
+    await this.#enter('expire', signal);
+    const expired = [...this.published.keys()].filter((job) => !expiry.isNeeded(job));
+    for (const job of expired) this.published.delete(job);
+    return expired.length;
   }
 
   #freeUrl(request: PublishRequest): string {

@@ -57,6 +57,8 @@ export interface CiHarnessOptions {
   readonly monitoring?: Omit<NonNullable<LifecycleOptions['monitoring']>, 'metrics'>;
   /** Limit for evidence that waits for publication. */
   readonly pendingEvidenceBytes?: number;
+  /** For how long published evidence is kept; by default forever. */
+  readonly keepEvidenceMs?: number;
   /** Time between a crash and the next start of the daemon. */
   readonly downtimeMs?: number;
   /** Lets a test replace adapters. */

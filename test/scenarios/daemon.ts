@@ -5,6 +5,7 @@ import { Lifecycle } from '../../src/engine/lifecycle.ts';
 import { Engine } from '../../src/engine/loop/engine.ts';
 import { recordCrash } from '../../src/engine/loop/record-crash.ts';
 import { workContext } from '../../src/engine/loop/work-context.ts';
+import { Retention } from '../../src/engine/operations/retention.ts';
 import { Sweep } from '../../src/engine/operations/sweep.ts';
 import type { CaughtUp, EffectOf } from '../../src/engine/ports/adapters.ts';
 import type { LogEntry, Store } from '../../src/engine/ports/store.ts';
@@ -129,6 +130,15 @@ export class Daemon {
         deployment: DEPLOYMENT,
         clock,
         callTimeoutMs: 300_000,
+      }),
+      retention: new Retention({
+        evidence: adapters.evidence,
+        store,
+        clock,
+        log,
+        hide: adapters.hide,
+        deployment: DEPLOYMENT,
+        keepMs: options.keepEvidenceMs ?? 0,
       }),
       admission: this.admission,
       clock,

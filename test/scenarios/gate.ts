@@ -67,6 +67,7 @@ export class Life {
         lastLine: (owner, stage) => evidence.lastLine(owner, stage),
         held: () => evidence.held(),
         discard: (job, part) => this.call('discard', () => evidence.discard(job, part)),
+        expire: (expiry, timeoutMs, signal) => evidence.expire(expiry, timeoutMs, signal),
       },
       reviewer: {
         post: (request, signal, recovered) =>

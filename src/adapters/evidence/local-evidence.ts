@@ -7,7 +7,7 @@ import { mkdir, rename } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { EvidenceLimits } from '../../config/config.ts';
 import type { CollectedSummary, Evidence, TestReport } from '../../engine/ports/adapters.ts';
-import type { Publisher } from '../../engine/ports/publisher.ts';
+import type { Expiry, Publisher } from '../../engine/ports/publisher.ts';
 import type { SecretValues } from '../../log.ts';
 import type { EvidencePart, Ownership, Server, Stage } from '../../machines/model/domain.ts';
 import type { KeyedEffect } from '../../machines/protocol/effects.ts';
@@ -143,6 +143,13 @@ export class LocalEvidence implements Evidence {
     } catch (error) {
       throw asFailure('discard evidence', job, error);
     }
+  }
+
+  expire(expiry: Expiry, timeoutMs: number, signal: AbortSignal): Promise<number> {
+    const { publisher, url } = this.#options;
+    return new Deadline(timeoutMs, signal).run('remove expired evidence', url, (within) =>
+      publisher.expire(expiry, within),
+    );
   }
 
   get #stagingRoot(): string {

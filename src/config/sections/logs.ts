@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Config } from '../config.ts';
-import { optionalText, text } from '../fields/fields.ts';
+import { duration, optionalText, text } from '../fields/fields.ts';
 import { webAddress } from '../fields/validators.ts';
 
 export const logs = z.strictObject({
@@ -12,6 +12,12 @@ export const logs = z.strictObject({
     default: '',
     check: webAddress,
     about: 'the address of logs.dir for readers; empty: its file:// address',
+  }),
+  keep: duration({
+    default: '30d',
+    min: '0s',
+    max: '3650d',
+    about: 'published evidence is removed when it is older, and no review needs it; 0s: never',
   }),
 });
 
@@ -27,13 +33,14 @@ const LIMITS = {
 } as const;
 
 export function buildLogs(
-  { dir, url }: z.output<typeof logs>,
+  { dir, url, keep }: z.output<typeof logs>,
   stateDir: string,
   path: (path: string) => string,
 ): Config['logs'] {
   return {
     dir: dir === null ? join(stateDir, 'logs') : path(dir),
     url,
+    keepMs: keep,
     limits: LIMITS,
   };
 }

@@ -20,6 +20,7 @@ import type { ChangeNow } from '../../machines/model/gerrit-event.ts';
 import type { HealthSnapshot } from '../../machines/model/health-snapshot.ts';
 import type { KeyedEffect, StageRun } from '../../machines/protocol/effects.ts';
 import type { ActiveJob, PatchsetKind } from '../../machines/verdicts/vote-rule.ts';
+import type { Expiry } from './publisher.ts';
 
 export type EffectOf<T extends KeyedEffect['type']> = Extract<KeyedEffect, { type: T }>;
 
@@ -191,6 +192,8 @@ export interface Evidence {
   held(): Promise<readonly string[]>;
   /** Removes all or part of a job's evidence from this host. Published evidence stays. */
   discard(job: string, part: EvidencePart): Promise<void>;
+  /** Removes published evidence that has expired; see Publisher. Resolves to the number of directories. */
+  expire(expiry: Expiry, timeoutMs: number, signal: AbortSignal): Promise<number>;
 }
 
 /** Gerrit's answer to a review. Errors that leave open whether Gerrit has it are thrown, retryable. */

@@ -34,4 +34,20 @@ export interface Publisher {
    * @throws OperationError, retryable if the destination may accept it later
    */
   publish(finished: FinishedDirectory, signal: AbortSignal): Promise<readonly string[]>;
+  /**
+   * Removes published directories that have expired, and then folders that are left empty. Resolves to the number of
+   * directories. A directory is removed only if it is a real directory at the path that its own manifest names, reached
+   * without links, and if that manifest is of this deployment. Readers see it complete or not at all. After a crash, the
+   * next call removes the rest.
+   */
+  expire(expiry: Expiry, signal: AbortSignal): Promise<number>;
+}
+
+/** Which published directories have expired. */
+export interface Expiry {
+  readonly deployment: string;
+  /** Those that were published before this time, epoch ms. */
+  readonly before: number;
+  /** True for a job that still needs its directory. */
+  readonly isNeeded: (job: string) => boolean;
 }

@@ -23,7 +23,9 @@ export type Holder =
 
 /** The path segments from the root to the parent of a job's directory. */
 export function parentSegments(
-  request: Pick<PublishRequest, 'patchset' | 'pipeline' | 'name'>,
+  request: Pick<PublishRequest, 'pipeline' | 'name'> & {
+    readonly patchset: Pick<PublishRequest['patchset'], 'change' | 'patchset'>;
+  },
 ): readonly string[] {
   const { change, patchset } = request.patchset;
   for (const number of [change, patchset]) checkNumber(number);

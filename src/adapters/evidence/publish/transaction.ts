@@ -25,6 +25,11 @@ export interface Publication {
   readonly beforeStep: BeforeStep;
 }
 
+/** What identifies the directories of a job. */
+export type OwnDirectories = Pick<Publication, 'root' | 'beforeStep'> & {
+  readonly request: { readonly owner: { readonly job: string } };
+};
+
 /** The number of names to try: a name is taken only when a directory or file there is not ours. */
 const TEMPORARY_NAMES = 10;
 
@@ -47,7 +52,11 @@ async function carriesMark(publication: Publication, directory: Directory): Prom
 }
 
 /** Removes one of our directories, its mark last. */
-export async function removeMarked(publication: Publication, parent: Directory, name: string): Promise<void> {
+export async function removeMarked(
+  publication: OwnDirectories,
+  parent: Directory,
+  name: string,
+): Promise<void> {
   const directory = await enterDirectory(parent, name);
   if (directory === null) return;
   await directory.using(async () => {
@@ -86,7 +95,7 @@ export async function makeTemporary(publication: Publication, parent: Directory)
 }
 
 /** Returns an unused name. */
-export async function freeTemporaryName(publication: Publication, parent: Directory): Promise<string> {
+export async function freeTemporaryName(publication: OwnDirectories, parent: Directory): Promise<string> {
   const { entries } = await parent.entries(Number.POSITIVE_INFINITY);
   const taken = new Set(entries.map((entry) => entry.name));
   const free = temporaryNames(publication).find((name) => !taken.has(name));
@@ -95,7 +104,7 @@ export async function freeTemporaryName(publication: Publication, parent: Direct
 }
 
 /** The names begin with a dot: web servers neither list nor serve them, and no job's directory has such a name. */
-function temporaryNames(publication: Publication): readonly string[] {
+export function temporaryNames(publication: OwnDirectories): readonly string[] {
   const { job } = publication.request.owner;
   return Array.from({ length: TEMPORARY_NAMES }, (_, index) => `.sos-ci-${job}.${index + 1}`);
 }
@@ -110,7 +119,7 @@ async function enterDirectory(parent: Directory, name: string): Promise<Director
   }
 }
 
-function noName(publication: Publication): OperationError {
+function noName(publication: OwnDirectories): OperationError {
   return new OperationError({
     operation: 'publish evidence',
     target: publication.request.owner.job,

@@ -1,0 +1,132 @@
+/**
+ * Removes published directories that have expired. Each is first renamed to a temporary name of its job, which web servers
+ * do not serve, and its manifest is removed last: the rest of an interrupted removal is found by the next one.
+ */
+import type { Dirent } from 'node:fs';
+import { lstat, realpath, rename, rmdir } from 'node:fs/promises';
+import type { Expiry } from '../../../engine/ports/publisher.ts';
+import { Directory, errorCode, ifExists } from '../files/dir-handle.ts';
+import type { BeforeStep } from '../files/new-file.ts';
+import { isJobId } from '../files/safe-names.ts';
+import { MANIFEST, type Manifest, readManifest } from './manifest.ts';
+import { candidateNames, parentSegments } from './path.ts';
+import { freeTemporaryName, type OwnDirectories, removeMarked, temporaryNames } from './transaction.ts';
+
+/** LAST2, CHANGE, PATCHSET, PIPELINE, JOB. */
+const FOLDERS = 5;
+/** The first three of them are numbers. */
+const NUMBERS = 3;
+
+interface Walk {
+  readonly root: string;
+  readonly expiry: Expiry;
+  readonly signal: AbortSignal;
+  readonly beforeStep: BeforeStep;
+}
+
+/** @param root the root of all logs, which may be a link of the operator's */
+export async function expire(
+  root: string,
+  expiry: Expiry,
+  signal: AbortSignal,
+  beforeStep: BeforeStep = () => undefined,
+): Promise<number> {
+  const real = await ifExists(realpath(root));
+  if (real === null) return 0;
+  const directory = await Directory.at(real);
+  return directory.using(() => expireBelow(directory, [], { root, expiry, signal, beforeStep }));
+}
+
+async function expireBelow(folder: Directory, segments: readonly string[], walk: Walk): Promise<number> {
+  const { entries } = await folder.entries(Number.POSITIVE_INFINITY);
+  let removed = 0;
+  for (const entry of entries) {
+    walk.signal.throwIfAborted();
+    if (!entry.isDirectory()) continue;
+    removed +=
+      segments.length === FOLDERS
+        ? Number(await expireJob(folder, entry.name, segments, walk))
+        : await expireFolder(folder, entry, segments, walk);
+  }
+  return removed;
+}
+
+async function expireFolder(
+  parent: Directory,
+  { name }: Dirent,
+  segments: readonly string[],
+  walk: Walk,
+): Promise<number> {
+  if (segments.length < NUMBERS && !/^\d+$/.test(name)) return 0;
+  const folder = await enterIfThere(parent, name);
+  if (folder === null) return 0;
+  const removed = await folder.using(() => expireBelow(folder, [...segments, name], walk));
+  // Also folders that an interrupted call left empty. A publisher that has just entered one fails, and tries again.
+  const isOld = async () => ((await ifExists(lstat(parent.path(name))))?.mtimeMs ?? 0) < walk.expiry.before;
+  if (removed > 0 || (await isOld())) await rmdir(parent.path(name)).catch(ignoreNotEmpty);
+  return removed;
+}
+
+async function expireJob(
+  parent: Directory,
+  name: string,
+  segments: readonly string[],
+  walk: Walk,
+): Promise<boolean> {
+  const directory = await enterIfThere(parent, name);
+  const manifest =
+    directory === null ? null : await directory.using(() => manifestBefore(directory, walk.expiry));
+  if (manifest === null) return false;
+  const own: OwnDirectories = { ...walk, request: { owner: { job: manifest.job } } };
+  const isTemporary = temporaryNames(own).includes(name);
+  if (!isTemporary && !candidateNames(manifest.job).includes(name)) return false;
+  if (!isAt(manifest, segments) || walk.expiry.isNeeded(manifest.job)) return false;
+  const hidden = isTemporary ? name : await hide(own, parent, name);
+  await removeMarked(own, parent, hidden);
+  return true;
+}
+
+async function hide(own: OwnDirectories, parent: Directory, name: string): Promise<string> {
+  const hidden = await freeTemporaryName(own, parent);
+  own.beforeStep(`hide ${name}`);
+  await rename(parent.path(name), parent.path(hidden));
+  await parent.sync();
+  return hidden;
+}
+
+/** The manifest of a directory that this deployment published early enough; null for every other directory. */
+async function manifestBefore(
+  directory: Directory,
+  { deployment, before }: Expiry,
+): Promise<Manifest | null> {
+  const file = await directory.openFile(MANIFEST).catch(() => null);
+  if (file === null) return null;
+  const { mtimeMs } = await file.stat().finally(() => file.close());
+  // Most directories are recent: their manifests need not be read.
+  if (mtimeMs >= before) return null;
+  const manifest = await readManifest(directory);
+  if (manifest === null || manifest.deployment !== deployment || !isJobId(manifest.job)) return null;
+  return Date.parse(manifest.publishedAt) < before ? manifest : null;
+}
+
+/** True when the manifest names the folders in which its directory is: a copy elsewhere is not ours. */
+function isAt({ patchset, pipeline, name }: Manifest, segments: readonly string[]): boolean {
+  try {
+    return parentSegments({ patchset, pipeline, name }).join('/') === segments.join('/');
+  } catch {
+    return false;
+  }
+}
+
+async function enterIfThere(parent: Directory, name: string): Promise<Directory | null> {
+  try {
+    return await parent.enter(name);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES'].includes(errorCode(error))) return null;
+    throw error;
+  }
+}
+
+function ignoreNotEmpty(error: unknown): void {
+  if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errorCode(error))) throw error;
+}
