@@ -22,6 +22,7 @@ import { asFailure, Deadline } from './files/fs-error.ts';
 import { type BeforeStep, readChunks } from './files/new-file.ts';
 import { removeTree } from './files/remove-tree.ts';
 import { checkJobId, isJobId, StoredNames } from './files/safe-names.ts';
+import { collectedTests } from './publish/failed-tests.ts';
 import { RESULTS_PAGE } from './publish/index-page.ts';
 import type { PublishRequest } from './publish/manifest.ts';
 import { candidateNames, parentSegments, urlOf } from './publish/path.ts';
@@ -214,6 +215,7 @@ export class LocalEvidence implements Evidence {
     try {
       const { size } = await file.stat();
       const report = await this.#options.readReport(readChunks(file, size, staging.options.signal));
+      staging.failedTests = collectedTests(report);
       await staging.write(RESULTS_PAGE, resultsPage(report));
     } finally {
       await file.close();

@@ -130,7 +130,9 @@ describe('evidence on this host', () => {
     expect(failedStage).toMatchObject({ stage: 'testing', end: 'exited 1' });
     expect(failedStage?.lastLines).toHaveLength(25);
     expect(failedStage?.lastLines.slice(-3)).toEqual(['line 4999', 'login [redacted]', '<b>Traceback']);
-    expect(await rig.page(url)).toContain('line 4999\nlogin [redacted]\n&lt;b&gt;Traceback');
+    expect(await rig.page(url)).toMatch(
+      />5000<\/a>line 4999<\/span>\n.*>5001<\/a>login \[redacted\]<\/span>\n.*>5002<\/a>&lt;b&gt;Traceback/,
+    );
     const other = { deployment: 'd1', job: `${JOB.slice(0, -2)}zz`, attempt: 1 };
     await rig.writeStageLog(other.job, 1, 'testing', 'ok\n');
     await evidence.collect(collectRequest({ owner: other }), signal);
@@ -167,6 +169,7 @@ describe('evidence on this host', () => {
     expect(await readdir(join(fileURLToPath(url), 'worktree/logs'))).toEqual([
       '_redacted_.conf',
       '_redacted_.conf.html',
+      'index.html',
       'testr_results_html.gz',
       'testr_results_html.gz.html',
     ]);
@@ -206,7 +209,7 @@ describe('evidence on this host', () => {
       const found = await modes(rig.site);
       expect(new Set(found.directories)).toEqual(new Set([0o755]));
       expect(new Set(found.files)).toEqual(new Set([0o644]));
-      expect(found.files.length).toBe(4);
+      expect(found.files.length).toBe(7);
       expect(url.startsWith('file:///')).toBe(true);
     } finally {
       process.umask(before);

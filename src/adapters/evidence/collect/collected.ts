@@ -27,6 +27,16 @@ export interface CollectedFile {
   readonly original?: string;
   /** The original length, when only the beginning was copied. */
   readonly cutFrom?: number;
+  /** When the original was written, ISO 8601, UTC; for a remote node, when it was copied from there. */
+  readonly modifiedAt?: string;
+}
+
+/** A failed test of a subunit stream. Not redacted. */
+export interface CollectedTest {
+  readonly id: string;
+  /** '' when there is none; with `isCut` only its end. */
+  readonly traceback: string;
+  readonly isCut: boolean;
 }
 
 export interface SkippedFile {
@@ -42,6 +52,8 @@ export interface Collected {
   /** The byte limit for the job's evidence. The limit for its unpacked archives is derived from it. */
   readonly limitBytes: number;
   readonly stages: readonly StageEntry[];
+  /** The first failed tests, the first few of them with their tracebacks. */
+  readonly failedTests: readonly CollectedTest[];
   readonly files: readonly CollectedFile[];
   /** The first skipped files; `skipped` counts all of them. */
   readonly skippedFiles: readonly SkippedFile[];
@@ -53,8 +65,8 @@ export function parseCollected(text: string): Collected | null {
   const value = parseObject(text);
   if (value === null || value.version !== 1 || typeof value.job !== 'string') return null;
   if (![value.attempt, value.limitBytes, value.skipped].every(Number.isFinite)) return null;
-  const { files, stages, skippedFiles } = value;
-  if (!Array.isArray(files) || !Array.isArray(stages) || !Array.isArray(skippedFiles)) return null;
+  const { files, stages, failedTests, skippedFiles } = value;
+  if (![stages, failedTests, skippedFiles].every(Array.isArray) || !Array.isArray(files)) return null;
   const isValid = files.every((file: unknown) => isObject(file) && typeof file.path === 'string');
   return isValid ? (value as unknown as Collected) : null;
 }

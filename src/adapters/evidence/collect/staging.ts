@@ -10,7 +10,7 @@ import { basename, dirname } from 'node:path/posix';
 import { type Directory, errorCode } from '../files/dir-handle.ts';
 import { type BeforeStep, readChunks, writeAll, writeNew } from '../files/new-file.ts';
 import type { StoredNames } from '../files/safe-names.ts';
-import type { Collected, CollectedFile, SkippedFile, StageEntry } from './collected.ts';
+import type { Collected, CollectedFile, CollectedTest, SkippedFile, StageEntry } from './collected.ts';
 
 export interface StagingLimits {
   readonly bytes: number;
@@ -39,6 +39,7 @@ export class Unreadable extends Error {
 export class Staging {
   readonly options: StagingOptions;
   readonly stages: StageEntry[] = [];
+  failedTests: readonly CollectedTest[] = [];
   readonly #files = new Map<string, CollectedFile>();
   readonly #skipped: SkippedFile[] = [];
   readonly #directories = new Set<string>(['.']);
@@ -136,6 +137,7 @@ export class Staging {
       collectedAt,
       limitBytes: this.options.limits.bytes,
       stages: this.stages,
+      failedTests: this.failedTests,
       files: [...this.#files.values()],
       skippedFiles: this.#skipped,
       skipped: this.#skippedCount,
@@ -172,6 +174,7 @@ export class Staging {
       bytes,
       ...(basename(shown) === basename(path) ? {} : { original: this.options.clean(basename(shown)) }),
       ...(size > bytes ? { cutFrom: size } : {}),
+      ...modified(stat),
     });
   }
 
@@ -181,6 +184,12 @@ export class Staging {
     await mkdir(this.options.files.path(path), { mode: 0o700 });
     this.#directories.add(path);
   }
+}
+
+/** Nothing for a time that no calendar has: a test may have set any. */
+function modified({ mtimeMs }: Stats): Pick<CollectedFile, 'modifiedAt'> {
+  const time = new Date(mtimeMs);
+  return time.getUTCFullYear() <= 9999 && mtimeMs >= 0 ? { modifiedAt: time.toISOString() } : {};
 }
 
 /**

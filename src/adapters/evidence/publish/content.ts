@@ -11,17 +11,15 @@ import {
   type Collected,
   type CollectedFile,
   type SkippedFile,
-  type StageEntry,
 } from '../collect/collected.ts';
 import { Directory } from '../files/dir-handle.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { SecretFinder } from '../redact/found-secrets.ts';
 import { NotPublishable, searchSecrets, transfer, type UnpackBudget } from '../redact/redacting-copy.ts';
-import { failedStage } from './failed-stage.ts';
-import { indexPage, RESULTS_PAGE } from './index-page.ts';
-import { writeLogPage } from './log-page.ts';
+import { indexPage } from './index-page.ts';
 import { INDEX, MANIFEST, manifestOf, type PublishedFile } from './manifest.ts';
 import { newPage } from './new-page.ts';
+import { writePages } from './pages.ts';
 import { PUBLIC_DIRECTORY, PUBLIC_FILE } from './path.ts';
 import type { Publication } from './transaction.ts';
 
@@ -41,39 +39,25 @@ export async function fill(
   await target.using(async () => {
     const folders = new Set(['.']);
     const copied = await copyFiles(publication, target, collected, folders);
-    const pages = await writeLogPages(publication, target, copied.files, collected.limitBytes);
-    const failed =
-      publication.request.verdict === 'SUCCESS'
-        ? null
-        : await failedStage(target, publishedStages(collected, copied.files));
+    const written = await writePages(publication, target, collected, copied.files, folders);
     const manifest = manifestOf(publication.request, {
       at: new Date(publication.now()).toISOString(),
       clean: (text) => publication.secrets.text(text),
       collected,
       ...copied,
-      pages,
-      failedStage: failed,
+      ...written,
       found,
     });
     publication.beforeStep(INDEX);
     const index = await newPage(target, INDEX, indexPage(manifest));
     publication.beforeStep('sync');
     for (const path of folders) await (await target.enter(path)).using((directory) => directory.sync());
-    const complete = { ...manifest, pages: [...pages, index] };
+    const complete = { ...manifest, pages: [...manifest.pages, index] };
     publication.beforeStep(MANIFEST);
     await writeAtomically(target.path(MANIFEST), `${JSON.stringify(complete, null, 1)}\n`, {
       mode: PUBLIC_FILE,
     });
   });
-}
-
-/** Removes logs that were not published from the stages, because they have no last lines to show. */
-function publishedStages({ stages }: Collected, files: readonly PublishedFile[]): readonly StageEntry[] {
-  const paths = new Set(files.map(({ path }) => path));
-  return stages.map((entry) => ({
-    ...entry,
-    log: entry.log !== null && paths.has(entry.log) ? entry.log : null,
-  }));
 }
 
 /** Searches everything before anything is published: a secret in a configuration file is removed from logs too. */
@@ -146,27 +130,6 @@ async function copyFile(
   } finally {
     await from.close();
   }
-}
-
-/** Writes a page for each log, in the order of the files, until the pages are as large as a job's evidence may be. */
-async function writeLogPages(
-  publication: Publication,
-  target: Directory,
-  files: readonly PublishedFile[],
-  limitBytes: number,
-): Promise<readonly PublishedFile[]> {
-  const pages: PublishedFile[] = [];
-  let left = limitBytes;
-  for (const file of files) {
-    if (file.path === RESULTS_PAGE || left <= 0) continue;
-    publication.beforeStep(`page of ${file.path}`);
-    const { signal, secrets } = publication;
-    const page = await writeLogPage({ target, file, signal, clean: (text) => secrets.text(text) });
-    if (page === null) continue;
-    left -= page.bytes;
-    pages.push({ path: page.path, bytes: page.bytes, sha256: page.sha256 });
-  }
-  return pages;
 }
 
 /** Creates the directories of a path, each once, readable by all users regardless of the umask. */

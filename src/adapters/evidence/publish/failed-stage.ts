@@ -1,39 +1,57 @@
-/** The stage that a job's page explains: how it ended, how long it took, and the last lines of its published log. */
+/**
+ * What the job's page takes from the log of the stage that it explains: the last lines, and the lines that name the
+ * failed tests. Both are found while the page of the log is written.
+ */
 import type { StageEntry } from '../collect/collected.ts';
-import type { Directory } from '../files/dir-handle.ts';
+import type { LogLine } from './log-lines.ts';
 
-/** How much of the end of the log is read, how many lines are shown, and the maximum length of each line. */
-const TAIL_BYTES = 16 * 1024;
+/** How many lines are shown, and the maximum length of each. */
 const LINES_SHOWN = 25;
 const LINE_LIMIT = 500;
+/** A line of a test's result, in TAP and as stestr prints it; others may name the test when it starts. */
+const RESULT = /\bFAIL|\bnot ok\b|\bERROR\b/;
 
 export interface FailedStage extends StageEntry {
   readonly lastLines: readonly string[];
+  /** The number of the first of them in the log. */
+  readonly firstLine: number;
 }
 
 /** The latest stage that did not exit with 0; when all did (the test results failed the job), the latest stage. */
-export async function failedStage(
-  target: Directory,
-  stages: readonly StageEntry[],
-): Promise<FailedStage | null> {
-  const entry = stages.findLast(({ end }) => end !== 'exited 0') ?? stages.at(-1);
-  if (entry === undefined) return null;
-  return { ...entry, lastLines: entry.log === null ? [] : await lastLines(target, entry.log) };
+export function failedStage(stages: readonly StageEntry[]): StageEntry | null {
+  return stages.findLast(({ end }) => end !== 'exited 0') ?? stages.at(-1) ?? null;
 }
 
-/** Reads the published copy, which contains no secret. */
-async function lastLines(target: Directory, log: string): Promise<readonly string[]> {
-  const file = await target.openFile(log);
-  try {
-    const { size } = await file.stat();
-    const from = Math.max(0, size - TAIL_BYTES);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(TAIL_BYTES), 0, TAIL_BYTES, from);
-    const lines = buffer.toString('utf8', 0, bytesRead).split(/\r?\n/);
-    // The first line may be incomplete.
-    if (from > 0) lines.shift();
-    if (lines.at(-1) === '') lines.pop();
-    return lines.slice(-LINES_SHOWN).map((line) => line.slice(0, LINE_LIMIT));
-  } finally {
-    await file.close();
+/** Watches the lines of one log. */
+export class StageLog {
+  readonly #last: LogLine[] = [];
+  readonly #found = new Map<string, number>();
+  readonly #wanted: Set<string>;
+
+  /** @param tests names of failed tests */
+  constructor(tests: readonly string[]) {
+    this.#wanted = new Set(tests.filter((name) => name !== ''));
+  }
+
+  readonly line = (line: LogLine): void => {
+    this.#last.push(line);
+    if (this.#last.length > LINES_SHOWN) this.#last.shift();
+    for (const name of this.#wanted) {
+      if (!line.text.includes(name)) continue;
+      const isResult = RESULT.test(line.text);
+      if (isResult || !this.#found.has(name)) this.#found.set(name, line.number);
+      if (isResult) this.#wanted.delete(name);
+    }
+  };
+
+  /** The last lines of the log, and the number of the first of them. */
+  get end(): Pick<FailedStage, 'lastLines' | 'firstLine'> {
+    const lastLines = this.#last.map(({ text }) => text.slice(0, LINE_LIMIT));
+    return { lastLines, firstLine: this.#last[0]?.number ?? 1 };
+  }
+
+  /** The line with the result of a test, else the first that names it; null: none does. */
+  lineOf(test: string): number | null {
+    return this.#found.get(test) ?? null;
   }
 }

@@ -6,7 +6,7 @@ import { formatSeconds } from '../../../machines/model/duration.ts';
 import type { StageEntry } from '../collect/collected.ts';
 import { logPagePath } from './log-page.ts';
 import type { Manifest, PublishedFile } from './manifest.ts';
-import { html, link, PAGE_END, pageStart, size, utc } from './page.ts';
+import { html, link, linkTo, PAGE_END, pageStart, size, utc } from './page.ts';
 import { candidateNames } from './path.ts';
 
 /** The page of the tests of a subunit stream. */
@@ -43,8 +43,10 @@ function* head(manifest: Manifest): Generator<string> {
   yield `<dt>Change</dt><dd>${change} ${html(patchset.subject)}</dd>\n`;
   yield field('Project', `${patchset.project}, ${patchset.branch}`);
   yield field('Commit', patchset.revision);
-  for (const { project, branch, base } of manifest.trees)
+  for (const { project, branch, base, revision } of manifest.trees) {
     yield field('Base', `${base}, ${branch} of ${project}`);
+    if (revision !== base) yield field('Tested', `${revision}, merged with the base`);
+  }
   for (const { project, change, patchset: number } of manifest.dependencies)
     yield field('Depends on', `${change},${number} of ${project}`);
   for (const { job, name } of manifest.siblings)
@@ -74,23 +76,45 @@ function field(name: string, value: string): string {
   return `<dt>${name}</dt><dd>${html(value)}</dd>\n`;
 }
 
-function* failedTests({ results, files }: Manifest): Generator<string> {
-  if (results === null || results.failed === 0) return;
+function* failedTests({ results, failedTests, failedStage, files, pages }: Manifest): Generator<string> {
+  if (failedTests.length === 0) return;
+  const hasResults = files.some(({ path }) => path === RESULTS_PAGE);
+  const log = failedStage === null ? null : pageOf(failedStage.log, pathsOf(pages));
   yield `<h2>Failed tests</h2>\n<ul>\n`;
-  for (const name of results.failures) yield `<li><code>${html(name)}</code></li>\n`;
+  for (const { name, anchor, traceback, isCut, line } of failedTests) {
+    const shown = `<code>${html(name)}</code>`;
+    const linked =
+      hasResults && anchor !== null ? `<a href="./${RESULTS_PAGE}#${anchor}">${shown}</a>` : shown;
+    const at =
+      log === null || line === null ? '' : `, <a href="${html(log)}#L${line}">line ${line} of the log</a>`;
+    yield `<li>${linked}${at}`;
+    if (traceback !== '')
+      yield `\n<pre>${isCut ? '...\n' : ''}${traceback.split('\n').map(lineText).join('\n')}</pre>`;
+    yield `</li>\n`;
+  }
   yield `</ul>\n`;
-  const more = results.failed - results.failures.length;
+  const more = (results?.failed ?? 0) - failedTests.length;
   if (more > 0) yield `<p class="note">And ${more} more.</p>\n`;
-  if (files.some(({ path }) => path === RESULTS_PAGE))
-    yield `<p>${link(RESULTS_PAGE, 'Their tracebacks and logs')}</p>\n`;
+  if (hasResults) yield `<p>${link(RESULTS_PAGE, 'All tests, with tracebacks and logs')}</p>\n`;
 }
 
-function* lastLines({ failedStage: stage }: Manifest): Generator<string> {
+function* lastLines({ failedStage: stage, pages }: Manifest): Generator<string> {
   if (stage === null || stage.lastLines.length === 0) return;
   const took = tookText(stage);
+  const log = pageOf(stage.log, pathsOf(pages));
   yield `<h2>The end of ${html(stage.stage)}</h2>\n`;
   yield `<p class="note">${html(stage.end ?? 'unknown')}${took === '' ? '' : ` after ${took}`}</p>\n`;
-  yield `<pre>${stage.lastLines.map(html).join('\n')}</pre>\n`;
+  yield `<pre class="log">\n`;
+  for (const [index, text] of stage.lastLines.entries()) {
+    const number = stage.firstLine + index;
+    const linked = log === null ? '' : `<a href="${html(log)}#L${number}">${number}</a>`;
+    yield `<span>${linked}${lineText(text)}</span>\n`;
+  }
+  yield `</pre>\n`;
+}
+
+function lineText(text: string): string {
+  return html(text.replaceAll('\t', '    '));
 }
 
 /** '' when a time is missing. */
@@ -102,7 +126,7 @@ function tookText({ startedAt, endedAt }: Pick<StageEntry, 'startedAt' | 'endedA
 
 function* stages(manifest: Manifest): Generator<string> {
   if (manifest.stages.length === 0) return;
-  yield `<h2>Stages</h2>\n<div class="wide"><table class="line">\n`;
+  yield `<h2>Stages</h2>\n<div class="wide" tabindex="0"><table class="line">\n`;
   yield `<tr><th>Attempt</th><th>Stage</th><th>Log</th><th>End</th><th>From</th><th>To</th><th>Took</th></tr>\n`;
   const published = new Map(manifest.files.map((file) => [file.path, file]));
   const pages = pathsOf(manifest.pages);
@@ -137,7 +161,7 @@ function* files(manifest: Manifest): Generator<string> {
     yield `<p class="note">None besides the logs of the stages.</p>\n`;
     return;
   }
-  yield `<div class="wide"><table>\n<tr><th>File</th><th class="number">Size</th></tr>\n`;
+  yield `<div class="wide" tabindex="0"><table>\n<tr><th>File</th><th class="number">Size</th></tr>\n`;
   const pages = pathsOf(manifest.pages);
   for (const file of others) {
     const was = file.original === undefined ? '' : ` <span class="note">was ${html(file.original)}</span>`;
@@ -148,7 +172,7 @@ function* files(manifest: Manifest): Generator<string> {
 
 function* skipped(manifest: Manifest): Generator<string> {
   if (manifest.skipped === 0) return;
-  yield `<h2>Not published</h2>\n<div class="wide"><table>\n<tr><th>File</th><th>Why</th></tr>\n`;
+  yield `<h2>Not published</h2>\n<div class="wide" tabindex="0"><table>\n<tr><th>File</th><th>Why</th></tr>\n`;
   for (const file of manifest.skippedFiles) {
     yield `<tr><td><code>${html(file.path)}</code></td><td>${html(file.why)}</td></tr>\n`;
   }
@@ -160,7 +184,7 @@ function* skipped(manifest: Manifest): Generator<string> {
 function* redacted(manifest: Manifest): Generator<string> {
   if (manifest.redacted.length === 0) return;
   yield `<h2>Redacted</h2>\n<p class="note">Values of these keys were removed from all files.</p>\n`;
-  yield `<div class="wide"><table>\n<tr><th>File</th><th>Keys</th></tr>\n`;
+  yield `<div class="wide" tabindex="0"><table>\n<tr><th>File</th><th>Keys</th></tr>\n`;
   for (const { path, keys } of manifest.redacted)
     yield `<tr><td><code>${html(path)}</code></td><td>${html(keys.join(', '))}</td></tr>\n`;
   yield `</table></div>\n`;
@@ -168,6 +192,11 @@ function* redacted(manifest: Manifest): Generator<string> {
 
 function pathsOf(files: readonly PublishedFile[]): ReadonlySet<string> {
   return new Set(files.map(({ path }) => path));
+}
+
+/** The link to the page of a log; null: it has none. */
+function pageOf(log: string | null, pages: ReadonlySet<string>): string | null {
+  return log !== null && pages.has(logPagePath(log)) ? linkTo(logPagePath(log)) : null;
 }
 
 /** A link to the page of a log, and one to the file itself; only the latter if there is no page. */

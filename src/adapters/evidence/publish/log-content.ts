@@ -49,10 +49,10 @@ async function* checked(path: string, chunks: AsyncIterable<Buffer>): AsyncGener
   }
 }
 
-/** No NUL, and UTF-8 unless the name says that it is a text: logs may hold bytes of other programs. */
+/** UTF-8 without NUL, unless the name says that it is a text: logs may hold bytes of other programs. */
 function isText(path: string, head: Buffer): boolean {
-  if (head.includes(0)) return false;
   if (TEXT_NAME.test(path)) return true;
+  if (head.includes(0)) return false;
   try {
     // With `stream`, a character that is cut at the end is no error.
     new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true });

@@ -16,13 +16,13 @@ const WHOLE = { lines: 100_000, bytes: 8 * 1024 ** 2 } as const;
 const BEGINNING = { lines: 10_000, bytes: 1024 ** 2 } as const;
 const END = { lines: 40_000, bytes: 4 * 1024 ** 2 } as const;
 
-export interface LogScan {
+interface LogScan {
   readonly bytes: number;
   readonly lines: number;
   readonly counts: Readonly<Record<Level, number>>;
 }
 
-export interface LogPageRequest {
+interface LogPageRequest {
   /** The directory of the publication. */
   readonly target: Directory;
   readonly file: PublishedFile;
@@ -33,25 +33,20 @@ export interface LogPageRequest {
   readonly onLine?: (line: LogLine) => void;
 }
 
-export interface LogPage extends PublishedFile {
-  readonly scan: LogScan;
-}
-
 export function logPagePath(path: string): string {
   return `${path}.html`;
 }
 
 /** Writes the page of a log. Null when the file is not a text. */
-export async function writeLogPage(request: LogPageRequest): Promise<LogPage | null> {
+export async function writeLogPage(request: LogPageRequest): Promise<PublishedFile | null> {
   const { target, file } = request;
   const from = await target.openFile(file.path);
   try {
     const scan = await scanLog(request, from);
     const path = logPagePath(file.path);
-    const page = await readText(file.path, from, request.signal, (chunks) =>
+    return await readText(file.path, from, request.signal, (chunks) =>
       newPage(target, path, logPage(request, scan, chunks)),
     );
-    return { ...page, scan };
   } catch (error) {
     if (error instanceof NotText) return null;
     throw error;
@@ -176,11 +171,7 @@ header{margin-bottom:.5rem}
 fieldset{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;border:1px solid var(--line);padding:.3rem .8rem;margin:0;
 position:sticky;top:0;background:var(--paper)}
 label{white-space:nowrap}
-.log{border:0;padding:0;line-height:1.45}
-.log>span{display:block;padding-left:8ch;scroll-margin-top:8rem}
-.log a{display:inline-block;width:7ch;margin-left:-8ch;padding-right:1ch;text-align:right;color:var(--dim);
-text-decoration:none;user-select:none;-webkit-user-select:none}
-.log a:hover,.log a:focus{text-decoration:underline}
+.log{border:0;padding:0}
 .log>.gap{padding:1rem 0;color:var(--dim);font-style:italic}
 .log .gap a{all:revert;color:var(--link)}
 .debug{color:var(--dim)}.warning{color:var(--infra)}.error,.critical{color:var(--bad)}.critical{font-weight:700}

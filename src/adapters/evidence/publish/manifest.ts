@@ -11,6 +11,7 @@ import { readChunks } from '../files/new-file.ts';
 import { evidencePath } from '../files/safe-names.ts';
 import type { FoundSecrets } from '../redact/found-secrets.ts';
 import type { FailedStage } from './failed-stage.ts';
+import type { FailedTest } from './failed-tests.ts';
 
 export const MANIFEST = 'manifest.json';
 export const INDEX = 'index.html';
@@ -25,6 +26,7 @@ export interface PublishedFile {
   readonly sha256: string;
   readonly original?: string;
   readonly cutFrom?: number;
+  readonly modifiedAt?: string;
 }
 
 export interface Manifest {
@@ -46,6 +48,8 @@ export interface Manifest {
   readonly trees: PublishRequest['trees'];
   readonly dependencies: PublishRequest['dependencies'];
   readonly siblings: PublishRequest['siblings'];
+  /** The first failed tests. */
+  readonly failedTests: readonly FailedTest[];
   /** Null for a success. */
   readonly failedStage: FailedStage | null;
   /** ISO 8601, UTC. */
@@ -72,19 +76,13 @@ export function manifestOf(
     readonly files?: readonly PublishedFile[];
     readonly pages?: readonly PublishedFile[];
     readonly unpublishable?: readonly SkippedFile[];
+    readonly failedTests?: readonly FailedTest[];
     readonly failedStage?: FailedStage | null;
     readonly found?: Pick<FoundSecrets, 'keys'>;
   },
 ): Manifest {
-  const {
-    clean,
-    collected,
-    files = [],
-    pages = [],
-    unpublishable = [],
-    failedStage = null,
-    found,
-  } = published;
+  const { clean, collected, files = [], pages = [], unpublishable = [], found } = published;
+  const { failedTests = [], failedStage = null } = published;
   const { results, trees, dependencies, siblings } = request;
   const { project, branch, change, patchset, revision, subject, url } = request.patchset;
   return {
@@ -102,6 +100,7 @@ export function manifestOf(
     trees,
     dependencies,
     siblings,
+    failedTests,
     failedStage,
     collectedAt: collected?.collectedAt ?? null,
     publishedAt: published.at,

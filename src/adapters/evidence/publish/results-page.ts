@@ -4,6 +4,7 @@
  */
 import type { TestRecord, TestReport } from '../../../engine/ports/adapters.ts';
 import { formatSeconds } from '../../../machines/model/duration.ts';
+import { anchorOf } from './failed-tests.ts';
 import { html, PAGE_END, pageStart } from './page.ts';
 
 /** Generates the page in pieces: it may have megabytes of logs. */
@@ -14,7 +15,7 @@ export function* resultsPage({ tests, problem }: TestReport): Generator<string> 
   yield `<p>${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped.</p>\n`;
   if (problem !== null) yield `<p class="bad">Incomplete: ${html(problem)}</p>\n`;
   if (failed.length > 0) yield '<h2>Failed</h2>\n';
-  for (const test of failed) yield* withDetails(test);
+  for (const [index, test] of failed.entries()) yield* withDetails(test, anchorOf(index));
   if (skipped.length > 0) yield '<h2>Skipped</h2>\n';
   for (const test of skipped) yield* withDetails(test);
   if (passed.length > 0) yield '<h2>Passed</h2>\n<ul>\n';
@@ -23,8 +24,10 @@ export function* resultsPage({ tests, problem }: TestReport): Generator<string> 
   yield `<footer>By sos-ci, from the subunit stream.</footer>\n${PAGE_END}`;
 }
 
-function* withDetails(test: TestRecord): Generator<string> {
-  yield `<details${test.outcome === 'failed' ? ' open' : ''}><summary>${nameOf(test)}</summary>\n`;
+/** @param anchor of a failed test, whose details are open */
+function* withDetails(test: TestRecord, anchor?: string): Generator<string> {
+  const state = anchor === undefined ? '' : ` id="${anchor}" open`;
+  yield `<details${state}><summary>${nameOf(test)}</summary>\n`;
   for (const { name, text, isCut } of test.details) {
     yield `<p class="note">${html(name)}${isCut ? ', its end' : ''}</p>\n<pre>`;
     for (const line of text.split('\n')) yield `${html(line.replaceAll('\t', '    '))}\n`;

@@ -56,6 +56,12 @@ test('shows the counts without a link if there is no page of the tests, and noth
 test('lists the failed tests, the end of the failed stage, the tested commits and the other jobs', () => {
   const text = page({
     results: { passed: 17, failed: 3, skipped: 0, failures: ['test_attach', 'test_<b>'] },
+    failedTests: [
+      { name: 'test_attach', anchor: 'failed-1', traceback: 'Traceback\n\t<i>', isCut: true, line: 812 },
+      { name: 'test_<b>', anchor: 'failed-2', traceback: '', isCut: false, line: null },
+    ],
+    files: [{ path: 'testr_results.html', bytes: 1, sha256: '' }],
+    pages: [{ path: 'attempt-1/testing.log.html', bytes: 1, sha256: '' }],
     trees: [
       { project: 'openstack/cinder', branch: 'master', base: 'b'.repeat(40), revision: 'c'.repeat(40) },
     ],
@@ -78,18 +84,22 @@ test('lists the failed tests, the end of the failed stage, the tested commits an
       endedAt: '2026-01-02T03:05:07.400Z',
       log: 'attempt-1/testing.log',
       lastLines: ['not ok 3 test_attach', 'E: <script>'],
+      firstLine: 812,
     },
   });
   for (const part of [
-    '<li><code>test_attach</code></li>',
-    '<li><code>test_&lt;b&gt;</code></li>',
+    '<li><a href="./testr_results.html#failed-1"><code>test_attach</code></a>, ' +
+      '<a href="./attempt-1/testing.log.html#L812">line 812 of the log</a>\n<pre>...\nTraceback\n    &lt;i&gt;</pre></li>',
+    '<li><a href="./testr_results.html#failed-2"><code>test_&lt;b&gt;</code></a></li>',
+    `<dt>Tested</dt><dd>${'c'.repeat(40)}, merged with the base</dd>`,
     'And 1 more.',
     `<dt>Base</dt><dd>${'b'.repeat(40)}, master of openstack/cinder</dd>`,
     '<dt>Depends on</dt><dd>912000,2 of openstack/nova</dd>',
     '<a href="./../../acme-fc/j0123456789a/">acme-fc</a>',
     '<h2>The end of testing</h2>',
     'exited 1 after 1m 02s',
-    'not ok 3 test_attach\nE: &lt;script&gt;',
+    '<a href="./attempt-1/testing.log.html#L812">812</a>not ok 3 test_attach</span>',
+    '<a href="./attempt-1/testing.log.html#L813">813</a>E: &lt;script&gt;</span>',
   ]) {
     expect(text).toContain(part);
   }

@@ -82,9 +82,8 @@ test('shows gzip unpacked, and makes no page for other data', async () => {
   expect(linesOf(await read(url, 'worktree/logs/n-cpu.txt.gz.html'))).toEqual(['L1 - one', 'L2 - two']);
   expect(linesOf(await read(url, 'worktree/logs/latin.log.html'))).toEqual(['L1 - \ufffd']);
   expect(await read(url, 'worktree/logs/empty.log.html')).toContain('0 lines, 0 B');
-  const pages = (await readdir(join(fileURLToPath(url), 'worktree/logs'))).filter((name) =>
-    name.endsWith('.html'),
-  );
+  const names = await readdir(join(fileURLToPath(url), 'worktree/logs'));
+  const pages = names.filter((name) => name.endsWith('.log.html') || name.endsWith('.gz.html'));
   expect(pages).toEqual(['empty.log.html', 'latin.log.html', 'n-cpu.txt.gz.html']);
 });
 
@@ -136,14 +135,23 @@ test('stores what a browser or a server would run under a harmless name', async 
 test('makes no more pages when they are as large as the evidence of a job may be', async () => {
   for (const name of ['a', 'b', 'c']) await rig.writeTreeFile(JOB, `logs/${name}.log`, 'x\n'.repeat(100));
   const { pages } = await rig.manifest(await publish([], 4_000));
-  expect(pages.map(({ path }) => path)).toEqual(['worktree/logs/a.log.html', 'index.html']);
+  expect(pages.map(({ path }) => path)).toEqual([
+    'worktree/logs/a.log.html',
+    'worktree/index.html',
+    'worktree/logs/index.html',
+    'index.html',
+  ]);
 });
 
 test('lists each page with its size and checksum, and publishes again when one was changed', async () => {
   await rig.writeStageLog(JOB, 1, 'testing', 'one\n');
   const url = await publish();
   const { pages } = await rig.manifest(url);
-  expect(pages.map(({ path }) => path)).toEqual(['attempt-1/testing.log.html', 'index.html']);
+  expect(pages.map(({ path }) => path)).toEqual([
+    'attempt-1/testing.log.html',
+    'attempt-1/index.html',
+    'index.html',
+  ]);
   const page = join(fileURLToPath(url), 'attempt-1/testing.log.html');
   const before = await readFile(page, 'utf8');
   expect(Buffer.byteLength(before)).toBe(pages[0]?.bytes);
