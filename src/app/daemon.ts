@@ -21,6 +21,7 @@ import { openVoting } from '../engine/operations/open-voting.ts';
 import { Retention } from '../engine/operations/retention.ts';
 import { Sweep } from '../engine/operations/sweep.ts';
 import type { Adapters, Alarms, CatchUp } from '../engine/ports/adapters.ts';
+import type { LeakReport, Operator } from '../engine/ports/operator-api.ts';
 import type { JobView, LogEntry, Store } from '../engine/ports/store.ts';
 import type { Log, SecretValues } from '../log.ts';
 import type { SlotLimits } from '../machines/slot-queue.ts';
@@ -81,6 +82,7 @@ export class Daemon implements RunningDaemon {
   private readonly admission: Admission;
   private readonly events: EventIntake;
   private readonly service: Lifecycle;
+  private readonly sweep: Sweep;
   private readonly control: OperatorControl;
   private readonly closeAdapters: () => Promise<void>;
   private resolveStopped: (code: number) => void = () => {};
@@ -123,12 +125,15 @@ export class Daemon implements RunningDaemon {
       limits: config.catchUp,
       onGap: (why, changes) => this.service.gapped(why, changes),
     });
+    const { sweep, retention } = this.buildMaintenance(adapters, deployment);
+    this.sweep = sweep;
     const who = identity();
     this.control = this.buildControl(providers, who);
     this.service = new Lifecycle({
       engine: this.engine,
       store: this.store,
-      ...this.buildMaintenance(adapters, deployment),
+      sweep,
+      retention,
       admission: this.admission,
       clock: systemClock,
       alarms: adapters.alarms,
@@ -162,6 +167,11 @@ export class Daemon implements RunningDaemon {
   async startJob(patchset: Parameters<Admission['start']>[0], job: string): Promise<void> {
     await openVoting(this.engine, this.store);
     await this.admission.start(patchset, [job], `by-hand:${Date.now()}:${process.pid}`);
+  }
+
+  /** Removes what leaks, as the operator's work. */
+  collectGarbage(operator: Operator): Promise<LeakReport> {
+    return this.sweep.collectGarbage(operator);
   }
 
   /** Open jobs that hold a slot of the provider, and the number of its slots. */
@@ -281,7 +291,7 @@ export class Daemon implements RunningDaemon {
     adapters: Adapters,
     deployment: string,
   ): Pick<LifecycleOptions, 'sweep' | 'retention'> {
-    const { config, options, store } = this;
+    const { config, options, engine, store } = this;
     const common = {
       store,
       log: options.log,
@@ -293,6 +303,7 @@ export class Daemon implements RunningDaemon {
     return {
       sweep: new Sweep({
         ...common,
+        engine,
         providers: adapters.providers,
         merger: adapters.merger,
         alarms: adapters.alarms,
@@ -316,6 +327,7 @@ export class Daemon implements RunningDaemon {
       admission,
       providers,
       store,
+      sweep: this.sweep,
       clock: systemClock,
       identity: who,
       onLimits: () => this.service.refresh(),

@@ -7,12 +7,14 @@ import { ControlServer } from '../adapters/control/server.ts';
 import { lookUpPatchset } from '../adapters/gerrit/changes/patchset-lookup.ts';
 import type { Config } from '../config/config.ts';
 import { OperatorCommands } from '../engine/operations/operator-commands.ts';
+import type { Sweep } from '../engine/operations/sweep.ts';
 import type { Operator, ReloadResult } from '../engine/ports/operator-api.ts';
 import type { Store } from '../engine/ports/store.ts';
 import { ConfigReloader, type ReloadOptions } from './reload-config.ts';
 
 export interface ControlOptions extends ReloadOptions {
   readonly store: Store;
+  readonly sweep: Sweep;
   readonly identity: { readonly pid: number; readonly version: string };
 }
 
@@ -21,12 +23,13 @@ export class OperatorControl {
   private readonly server: ControlServer;
 
   constructor(options: ControlOptions) {
-    const { config, engine, store, admission, identity } = options;
+    const { config, engine, store, sweep, admission, identity } = options;
     this.reloader = new ConfigReloader(options);
     const { pid, version } = identity;
     const operators = new OperatorCommands({
       engine,
       store,
+      sweep,
       admission,
       clock: systemClock,
       findPatchset: patchsetFinder(config),

@@ -13,7 +13,7 @@ import {
   withConfigOption,
   withStoreOptions,
 } from './input/options.ts';
-import { addAlarms, addOperatorCommands } from './operator-commands.ts';
+import { addAlarms, addLeaks, addOperatorCommands } from './operator-commands.ts';
 import { reportFailure, reportOutputFailure } from './output/error.ts';
 import { EXIT } from './output/exit-codes.ts';
 import { terminalIo } from './output/terminal.ts';
@@ -46,6 +46,7 @@ function program(): Command {
   addEvents(root);
   addAlarms(root, io);
   addOperatorCommands(root, io);
+  addLeaks(root, io);
   addMaintenance(root);
   addConfig(root);
   return root;

@@ -1,8 +1,15 @@
 /** Declares the commands that the running daemon carries out. */
 import type { Command } from 'commander';
 import type { Target } from '../engine/ports/operator-api.ts';
+import type { RequestLeaks } from './commands/leaks.ts';
 import type { SendRequest } from './input/daemon-client.ts';
-import { type StoreLocation, stateDirectory, withReader } from './input/open-store.ts';
+import {
+  configFile,
+  daemonRuns,
+  type StoreLocation,
+  stateDirectory,
+  withReader,
+} from './input/open-store.ts';
 import { exitWith, parseTimeout, withStoreOptions } from './input/options.ts';
 import { CliError, EXIT } from './output/exit-codes.ts';
 import type { Io } from './output/terminal.ts';
@@ -50,6 +57,38 @@ export function addOperatorCommands(root: Command, io: Io): void {
     });
 }
 
+/** Removals are performed a few at a time, and each may take minutes. */
+const GC_TIMEOUT_MS = 900_000;
+
+/** Through the daemon if it runs; without one, this process does it. */
+export function addLeaks(root: Command, io: Io): void {
+  withTimeout(withStoreOptions(root.command('leaks')))
+    .description('list resources with our mark that no job uses any more; changes nothing')
+    .action(async (options) => {
+      const { leaksCommand } = await import('./commands/leaks.ts');
+      return exitWith(await leaksCommand(io, await requestLeaks(io, options), options));
+    });
+  withDaemon(root.command('gc'), ['--dry-run', '--reason "the quota is full"'], GC_TIMEOUT_MS)
+    .description('remove resources with our mark that no job uses any more, instead of waiting for the sweep')
+    .option('-n, --dry-run', 'list what would be removed')
+    .action(async (options) => {
+      const { gcCommand } = await import('./commands/leaks.ts');
+      return exitWith(await gcCommand(io, await requestLeaks(io, options), options));
+    });
+}
+
+async function requestLeaks(io: Io, options: DaemonFlags): Promise<RequestLeaks> {
+  if (await withReader(options, (reader) => daemonRuns(reader, io))) return connect(options);
+  if (options.state !== undefined && options.config === undefined)
+    throw new CliError(
+      EXIT.refused,
+      'no daemon runs on this state directory, so the providers are needed',
+      'name the configuration: --config FILE',
+    );
+  const { leaksHere } = await import('./commands/leaks.ts');
+  return leaksHere(configFile(options), options);
+}
+
 export function addAlarms(root: Command, io: Io): void {
   const alarms = withStoreOptions(root.command('alarms').description('list alarms with their ids'))
     .enablePositionalOptions()
@@ -86,11 +125,15 @@ async function parseTargets(args: readonly string[], options: DaemonFlags): Prom
 }
 
 /** @param examples arguments for the examples in the help text */
-function withDaemon(command: Command, examples: readonly string[]): Command {
+function withDaemon(command: Command, examples: readonly string[], timeoutMs?: number): Command {
   const name = command.parent?.parent ? `${command.parent.name()} ${command.name()}` : command.name();
   const lines = examples.map((args) => `  sos-ci ${name} ${args}`.trimEnd());
-  return withStoreOptions(command)
-    .option('-r, --reason <text>', 'why; the log records it with your user name')
-    .option('--timeout <duration>', 'how long to wait for the daemon', parseTimeout, 180_000)
-    .addHelpText('after', `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.join('\n')}\n`);
+  return withTimeout(
+    withStoreOptions(command).option('-r, --reason <text>', 'why; the log records it with your user name'),
+    timeoutMs,
+  ).addHelpText('after', `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.join('\n')}\n`);
+}
+
+function withTimeout(command: Command, defaultMs = 180_000) {
+  return command.option('--timeout <duration>', 'how long to wait for the daemon', parseTimeout, defaultMs);
 }

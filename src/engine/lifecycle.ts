@@ -146,6 +146,7 @@ export class Lifecycle {
   /** Called after each durable batch. */
   appended(batch: readonly LogEntry[]): void {
     this.options.engine.served.check();
+    this.options.sweep.appended(batch);
     if (batch.some(({ row }) => row.type === 'publication.opened')) this.boundPublications();
     if (this.mode === 'draining') this.checkDrained();
   }

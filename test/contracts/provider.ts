@@ -46,7 +46,13 @@ export function providerContract(
       const wanted = request();
       const server = await harness.provider.create(wanted, signal);
       expect(server).toMatchObject({ name: wanted.name, provider: harness.provider.name });
-      expect(await list({ deployment: 'ours' })).toEqual([{ server, owner }]);
+      const [listed, ...others] = await list({ deployment: 'ours' });
+      expect(listed).toMatchObject({ server, owner });
+      expect(listed?.unfinished).toBeUndefined();
+      // A provider that tells what exists of a server names the server too.
+      const { resources = [{ kind: 'server', id: server.id }] } = listed ?? {};
+      expect(resources).toContainEqual(expect.objectContaining({ kind: 'server', id: server.id }));
+      expect(others).toEqual([]);
     });
 
     test('lists nothing before anything was created', async () => {

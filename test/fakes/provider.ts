@@ -78,7 +78,7 @@ export class FakeProvider implements Provider {
   /** Adds a server without a call: one of another deployment, or one that a killed daemon requested. */
   add(
     request: Pick<CreateServer, 'name' | 'owner'>,
-    more: Pick<OwnedServer, 'unfinished'> = {},
+    more: Pick<OwnedServer, 'unfinished' | 'resources'> = {},
   ): OwnedServer {
     this.created += 1;
     const server: Server = {

@@ -50,6 +50,8 @@ export function successEvent(effect: KeyedEffect, votes: Readonly<Record<string,
       return { type: 'server.deleted', deleted: 1 };
     case 'discardEvidence':
       return { type: 'evidence.discarded' };
+    case 'removeLeak':
+      return { type: 'leak.removed', leak: effect.leak, by: effect.by };
     case 'postReview':
       return { type: 'review.posted', found: false, voted: Object.keys(effect.labels).length > 0, why: '' };
     case 'postStartMessage':
@@ -119,6 +121,8 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
       return [{ type: 'server.delete-failed', failure: failure('delete server') }];
     case 'discardEvidence':
       return [{ type: 'evidence.discard-failed', failure: failure('discard evidence') }];
+    case 'removeLeak':
+      return [{ type: 'leak.remove-failed', leak: effect.leak, failure: failure('delete server') }];
     case 'postReview':
       return [
         { type: 'vote.rejected', failure: failure('vote', { retryable: false }) },

@@ -26,6 +26,7 @@ const EFFECTS: Readonly<Record<Effect['type'], true>> = {
   publishEvidence: true,
   deleteServer: true,
   discardEvidence: true,
+  removeLeak: true,
   postReview: true,
   catchUp: true,
   postStartMessage: true,

@@ -123,6 +123,30 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
         : succeed(effect, simulator),
     ).run(),
 
+  'leaks-removed': () => {
+    const simulator = simulate(
+      succeedExcept('deleteServer', { type: 'server.delete-failed', failure: failure('delete server') }),
+    ).run();
+    const leak = {
+      server: { id: 'fake-1', name: 'sos-ci-job-1-1', address: '/fake/1', provider: 'local' },
+      resources: [
+        { kind: 'server', id: 'fake-1' },
+        { kind: 'port', id: 'fake-port-1' },
+      ],
+    } as const;
+    const found = { type: 'leak.found', leak, by: null, why: 'two sweeps found it' } as const;
+    simulator.answers = succeedExcept('removeLeak', {
+      type: 'leak.remove-failed',
+      leak,
+      failure: failure('delete server'),
+    });
+    simulator.send(JOB, found);
+    simulator.run();
+    simulator.answers = succeed;
+    simulator.send(JOB, { ...found, by: 'alice', why: 'the cloud is back' });
+    return simulator.run();
+  },
+
   'evidence-leaked': () =>
     simulate(
       succeedExcept('discardEvidence', {

@@ -40,6 +40,7 @@ export class Daemon {
   readonly admission: Admission;
   readonly events: EventIntake;
   readonly service: Lifecycle;
+  readonly sweep: Sweep;
   stream: FakeGerritStream | null = null;
   readonly #store: Store;
   readonly #ci: CiHarness;
@@ -116,21 +117,23 @@ export class Daemon {
       },
       onGap: (why, changes) => this.service.gapped(why, changes),
     });
+    this.sweep = new Sweep({
+      engine: this.engine,
+      providers: adapters.providers,
+      merger: adapters.merger,
+      evidence: adapters.evidence,
+      store,
+      alarms: adapters.alarms,
+      log,
+      hide: adapters.hide,
+      deployment: DEPLOYMENT,
+      clock,
+      callTimeoutMs: 300_000,
+    });
     this.service = new Lifecycle({
       engine: this.engine,
       store,
-      sweep: new Sweep({
-        providers: adapters.providers,
-        merger: adapters.merger,
-        evidence: adapters.evidence,
-        store,
-        alarms: adapters.alarms,
-        log,
-        hide: adapters.hide,
-        deployment: DEPLOYMENT,
-        clock,
-        callTimeoutMs: 300_000,
-      }),
+      sweep: this.sweep,
       retention: new Retention({
         evidence: adapters.evidence,
         store,

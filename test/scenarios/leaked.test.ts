@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Sweep } from '../../src/engine/operations/sweep.ts';
+import type { Evidence } from '../../src/engine/ports/adapters.ts';
 import { makeRig } from '../adapters/logs/rig.ts';
 import { collectRequest } from '../contracts/evidence.ts';
 import { NEVER } from '../fixtures/never.ts';
@@ -13,14 +14,19 @@ import { outage, wrapPort, wrapProvider } from './faults.ts';
 import { created } from './gerrit-events.ts';
 import { violations } from './violations.ts';
 
-/** A harness whose only job has ended without deleting its server. */
-async function leakedServer(): Promise<{ readonly ci: CiHarness; readonly fix: () => void }> {
+/**
+ * A harness whose only job has ended without deleting its server.
+ * @param disk replaces the fake that discards evidence
+ */
+async function leakedServer(disk: Pick<Evidence, 'discard'> | null = null) {
   let failing = true;
+  const lockedServer = wrapProvider((inner) => ({
+    delete: (server, deployment) =>
+      failing ? Promise.reject(outage('delete server')) : inner.delete(server, deployment, NEVER),
+  }));
+  const onDisk = wrapPort('evidence', () => (disk === null ? {} : { discard: disk.discard.bind(disk) }));
   const ci = new CiHarness({
-    wrapAdapters: wrapProvider((inner) => ({
-      delete: (server, deployment) =>
-        failing ? Promise.reject(outage('delete server')) : inner.delete(server, deployment, NEVER),
-    })),
+    wrapAdapters: (adapters, harness) => onDisk(lockedServer(adapters, harness), harness),
   });
   await ci.start();
   ci.emit(created());
@@ -67,16 +73,18 @@ test('evidence that cannot be removed at first raises evidence-leaked, not serve
 });
 
 test('on a real disk the sweep removes runs and evidence of the leaked job, and keeps those of other jobs', async () => {
-  const { ci } = await leakedServer();
   const rig = await makeRig();
   const { signal } = new AbortController();
   const evidence = rig.start();
+  const { ci, fix } = await leakedServer(evidence);
+  fix();
   const otherJob = 'j-of-another-database';
   for (const job of ['j00002', otherJob]) {
     await rig.writeStageLog(job, 1, 'testing', 'output');
     await evidence.collect(collectRequest({ owner: { deployment: DEPLOYMENT, job, attempt: 1 } }), signal);
   }
   const sweep = new Sweep({
+    engine: ci.daemon.engine,
     providers: new Map([[ci.provider.name, ci.provider]]),
     merger: ci.merger,
     evidence,
@@ -88,6 +96,7 @@ test('on a real disk the sweep removes runs and evidence of the leaked job, and 
     clock: ci.clock,
     callTimeoutMs: 60_000,
   });
+  ci.onDurable = (batch) => sweep.appended(batch);
   try {
     expect([await sweep.run(), await sweep.run()]).toEqual([0, 1]);
     for (let round = 0; round < 2; round += 1) await sweep.run();

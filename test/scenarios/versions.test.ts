@@ -36,6 +36,7 @@ function perform<R extends OperatorRequest>(ci: CiHarness, request: R): Promise<
   const commands = new OperatorCommands({
     engine: ci.daemon.engine,
     store: ci.store,
+    sweep: ci.daemon.sweep,
     admission: ci.daemon.admission,
     clock: ci.clock,
     findPatchset: async () => null,

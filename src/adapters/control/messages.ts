@@ -38,6 +38,8 @@ const request = z.discriminatedUnion('do', [
     alarm: z.strictObject({ kind: id, target: z.string().max(TARGET_MAX) }).nullable(),
   }),
   z.strictObject({ do: z.literal('reload') }),
+  z.strictObject({ do: z.literal('leaks') }),
+  z.strictObject({ do: z.literal('gc'), dryRun: z.boolean() }),
 ]);
 
 const requestMessage = z.strictObject({
@@ -75,6 +77,26 @@ const started = z.object({
   jobs: z.array(jobName),
 });
 
+const time = z.number().nullable();
+const leakReport = z.object({
+  leaks: z.array(
+    z.object({
+      provider: z.string().nullable(),
+      kind: z.enum(['server', 'port', 'floating-address', 'volume', 'key-pair', 'evidence']),
+      id: z.string(),
+      name: z.string().nullable(),
+      job: z.string(),
+      createdAt: time,
+      jobEndedAt: time,
+      firstSeenAt: z.number(),
+      state: z.enum(['first-seen', 'agreed', 'remove-failed', 'unknown-job', 'removed']),
+      why: z.string(),
+    }),
+  ),
+  omitted: z.number(),
+  unlisted: z.array(z.object({ part: z.string(), why: z.string(), hint: z.string() })),
+});
+
 const answers: { readonly [K in keyof OperatorAnswers]: z.ZodType<OperatorAnswers[K]> } = {
   ping: z.object({ pid: z.number(), version: z.string() }),
   enqueue: started,
@@ -88,6 +110,8 @@ const answers: { readonly [K in keyof OperatorAnswers]: z.ZodType<OperatorAnswer
     restart: z.array(z.string()),
     problems: z.array(z.string()),
   }),
+  leaks: leakReport,
+  gc: leakReport,
 };
 
 const answered = z.union([

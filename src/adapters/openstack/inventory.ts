@@ -2,6 +2,8 @@
  * Lists the resources with our mark. Services filter only roughly or not at all (Nova silently ignores a filter by
  * metadata), so each mark is checked here.
  */
+import type { ListedResource } from '../../engine/ports/adapters.ts';
+import type { ResourceKind } from '../../machines/model/domain.ts';
 import { type Calls, orNull } from './calls.ts';
 import { MARK_KEY, type Mark, parseKeyPairName, parseMark, serverTag } from './marks.ts';
 import {
@@ -15,6 +17,7 @@ import {
   VOLUMES,
   type Volume,
 } from './resources.ts';
+import { CloudError } from './session/session.ts';
 
 /** All our resources with one server name. */
 export interface ServerResources {
@@ -28,6 +31,32 @@ export interface ServerResources {
   readonly keyPairs: readonly string[];
 }
 
+/** All of it, as the port reports it. */
+export function resourcesOf({
+  servers,
+  floatings,
+  ports,
+  volumes,
+  keyPairs,
+}: ServerResources): readonly ListedResource[] {
+  const created = servers.map(({ id, created }) => ({ id, created_at: Date.parse(created) || null }));
+  const list = (
+    kind: ResourceKind,
+    items: readonly { readonly id: string; readonly created_at: number | null }[],
+  ) => items.map(({ id, created_at: createdAt }): ListedResource => ({ kind, id, createdAt }));
+  return [
+    ...list('server', created),
+    ...list('floating-address', floatings),
+    ...list('port', ports),
+    ...list('volume', volumes),
+    // Nova lists key pairs without their times.
+    ...list(
+      'key-pair',
+      keyPairs.map((id) => ({ id, created_at: null })),
+    ),
+  ];
+}
+
 interface Found<T> {
   readonly mark: Mark;
   readonly item: T;
@@ -35,24 +64,24 @@ interface Found<T> {
 
 /**
  * All resources with the deployment's mark, one entry for each server name, those with the oldest servers first.
- * @param withVolumes false if no volumes are created: then servers are listed and deleted even if the cloud has no
- * Cinder, or Cinder is down
+ * @param volumes `none` if no volumes are created: then servers are listed and deleted even if the cloud has no Cinder,
+ * or Cinder is down; `if-available`: none in these cases
  */
 export async function listResources(
   calls: Calls,
   deployment: string,
-  withVolumes: boolean,
+  volumes: 'all' | 'if-available' | 'none',
   signal: AbortSignal,
 ): Promise<readonly ServerResources[]> {
   const { projectId } = await calls.session.login(signal);
-  const [servers, floatings, ports, volumes, keyPairs] = await Promise.all([
+  const [servers, floatings, ports, disks, keyPairs] = await Promise.all([
     markedServers(calls, deployment, signal),
     markedFloatings(calls, deployment, projectId, signal),
     markedPorts(calls, deployment, projectId, signal),
-    withVolumes ? markedVolumes(calls, deployment, signal) : [],
+    listVolumes(calls, deployment, volumes, signal),
     markedKeyPairs(calls, deployment, signal),
   ]);
-  const all = [...servers, ...floatings, ...ports, ...volumes, ...keyPairs];
+  const all = [...servers, ...floatings, ...ports, ...disks, ...keyPairs];
   const marks = new Map(all.map(({ mark }) => [mark.name, mark]));
   return [...marks.values()].map((mark): ServerResources => {
     const of = <T>(found: readonly Found<T>[]) =>
@@ -62,7 +91,7 @@ export async function listResources(
       servers: of(servers),
       floatings: of(floatings),
       ports: of(ports),
-      volumes: of(volumes),
+      volumes: of(disks),
       keyPairs: of(keyPairs),
     };
   });
@@ -99,6 +128,21 @@ async function markedPorts(
 ): Promise<readonly Found<Port>[]> {
   const all = await calls.all('network', 'ports', PORTS, ({ id }) => id, signal, { project_id: projectId });
   return ours(all, deployment, ({ description }) => parseMark(description));
+}
+
+async function listVolumes(
+  calls: Calls,
+  deployment: string,
+  which: 'all' | 'if-available' | 'none',
+  signal: AbortSignal,
+): Promise<readonly Found<Volume>[]> {
+  if (which === 'none') return [];
+  try {
+    return await markedVolumes(calls, deployment, signal);
+  } catch (error) {
+    if (which === 'if-available' && error instanceof CloudError) return [];
+    throw error;
+  }
 }
 
 async function markedVolumes(

@@ -14,7 +14,7 @@ import type { BootAccess } from '../run/node-access.ts';
 import { Calls } from './calls.ts';
 import { createEverything } from './create.ts';
 import { type Headroom, readHeadroom } from './headroom.ts';
-import { listResources, markedServers, type ServerResources } from './inventory.ts';
+import { listResources, markedServers, resourcesOf, type ServerResources } from './inventory.ts';
 import { LOGIN_KEY, MARK_KEY, parseMark } from './marks.ts';
 import { findFlavor, planServer } from './plan.ts';
 import { QuotaWatch } from './quota-watch.ts';
@@ -68,6 +68,8 @@ export class OpenStackProvider implements Provider {
   readonly #quota: QuotaWatch | null;
   /** The deployment of our servers; known from the first call on. */
   #deployment: string | null = null;
+  /** Volumes of ours exist, although the configuration may create none any more. */
+  #hasOldVolumes = false;
 
   constructor(options: OpenStackProviderOptions) {
     const { config, session, access, clock, onStep = () => {}, onCapacity } = options;
@@ -120,7 +122,8 @@ export class OpenStackProvider implements Provider {
     signal: AbortSignal,
   ): Promise<readonly OwnedServer[]> {
     this.#deployment = owner.deployment;
-    const all = await this.#listResources(owner.deployment, signal);
+    const all = await this.#listResources(owner.deployment, signal, owner.job === undefined);
+    this.#hasOldVolumes ||= all.some(({ volumes }) => volumes.length > 0);
     return all
       .filter(({ mark }) => owner.job === undefined || mark.job === owner.job)
       .map((resources) => this.#owned(resources));
@@ -145,8 +148,15 @@ export class OpenStackProvider implements Provider {
     return why;
   }
 
-  #listResources(deployment: string, signal: AbortSignal): Promise<readonly ServerResources[]> {
-    return listResources(this.#calls, deployment, this.#config.bootVolumeGb !== null, signal);
+  /** @param everything also lists volumes that an earlier configuration created, if there is a Cinder */
+  #listResources(
+    deployment: string,
+    signal: AbortSignal,
+    everything = false,
+  ): Promise<readonly ServerResources[]> {
+    const configured = this.#config.bootVolumeGb !== null;
+    const volumes = configured || this.#hasOldVolumes ? 'all' : everything ? 'if-available' : 'none';
+    return listResources(this.#calls, deployment, volumes, signal);
   }
 
   /** Counts our servers first, so that a server created meanwhile makes the sum too small, not too large. */
@@ -294,12 +304,14 @@ export class OpenStackProvider implements Provider {
   }
 
   /** Lists the leftovers of a server that was never created or never ready too, so that they are deleted. */
-  #owned({ mark, servers }: ServerResources): OwnedServer {
+  #owned(listed: ServerResources): OwnedServer {
+    const { mark, servers } = listed;
     const { name, ...owner } = mark;
+    const resources = resourcesOf(listed);
     const ready = servers.find(({ metadata }) => metadata[LOGIN_KEY] !== undefined);
     const id = (ready ?? servers[0])?.id ?? `no-server-${name}`;
     const server = this.#server(id, name, ready?.metadata[LOGIN_KEY] ?? `${NO_USER}@${NO_HOST}`);
-    return ready === undefined ? { server, owner, unfinished: true } : { server, owner };
+    return { server, owner, resources, ...(ready === undefined ? { unfinished: true } : {}) };
   }
 
   #server(id: string, name: string, login: string): Server {

@@ -10,6 +10,14 @@ const nullableText = z
   .string()
   .nullish()
   .transform((value) => value ?? '');
+/** Cinder's times have no zone; all are UTC. Epoch ms; null: absent, or not a time. */
+const time = z
+  .string()
+  .nullish()
+  .transform((value) => {
+    const at = Date.parse(/(?:Z|[+-]\d\d:?\d\d)$/.test(value ?? '') ? (value ?? '') : `${value ?? ''}Z`);
+    return Number.isNaN(at) ? null : at;
+  });
 const metadata = z.record(z.string(), z.string()).default({});
 
 const serverFields = z.object({
@@ -27,6 +35,7 @@ const keyPair = z.object({ keypair: z.object({ name: text }) });
 const portFields = z.object({
   id,
   description: nullableText,
+  created_at: time,
   fixed_ips: z.array(z.object({ ip_address: text })).default([]),
 });
 export type Port = z.output<typeof portFields>;
@@ -34,6 +43,7 @@ export type Port = z.output<typeof portFields>;
 const floatingFields = z.object({
   id,
   description: nullableText,
+  created_at: time,
   floating_ip_address: text,
 });
 export type FloatingAddress = z.output<typeof floatingFields>;
@@ -41,6 +51,7 @@ export type FloatingAddress = z.output<typeof floatingFields>;
 const volumeFields = z.object({
   id,
   status: text,
+  created_at: time,
   metadata,
 });
 export type Volume = z.output<typeof volumeFields>;

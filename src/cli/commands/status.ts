@@ -14,6 +14,7 @@ import type { VotingStatus } from '../../machines/protocol/version.ts';
 import { VOTING } from '../../machines/system/voting.ts';
 import { versionOf } from '../../machines/versions.ts';
 import { plainText } from '../../terminal-text.ts';
+import { daemonRuns } from '../input/open-store.ts';
 import { pendingCount } from '../output/effect.ts';
 import { count } from '../output/event.ts';
 import { EXIT } from '../output/exit-codes.ts';
@@ -40,7 +41,7 @@ const DAY_MS = 86_400_000;
 /** Exit code 0 when the daemon runs, 1 when not. */
 export function statusCommand(io: Io, reader: StoreReader, options: StatusOptions): number {
   const daemon = reader.daemon();
-  const running = daemon !== null && daemon.mode !== 'stopped' && io.alive(daemon.pid, daemon.startTicks);
+  const running = daemonRuns(reader, io);
   const exit = running ? EXIT.ok : EXIT.negative;
   const since = new Date(io.now() - 6 * DAY_MS).toISOString().slice(0, 10);
   const jobs = reader.jobs({ open: true, limit: MAX_OPEN });

@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { findStateDir } from '../../config/file/state-dir.ts';
 import type { StoreReader } from '../../engine/ports/store.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
+import type { Io } from '../output/terminal.ts';
 
 export interface StoreLocation {
   /** --config; default: SOS_CI_CONFIG, or sos-ci.yaml in the current directory. */
@@ -45,6 +46,12 @@ export async function withReader<T>(
   } finally {
     reader.close();
   }
+}
+
+/** Whether the daemon of this database runs. */
+export function daemonRuns(reader: Pick<StoreReader, 'daemon'>, { alive }: Pick<Io, 'alive'>): boolean {
+  const daemon = reader.daemon();
+  return daemon !== null && daemon.mode !== 'stopped' && alive(daemon.pid, daemon.startTicks);
 }
 
 export function databaseIn(stateDir: string): string {

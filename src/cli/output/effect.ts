@@ -4,6 +4,7 @@ import { formatLimit } from '../../machines/model/duration.ts';
 import type { Effect, KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import { count, timeLeft } from './event.ts';
+import { leakText } from './leak.ts';
 
 /** Null for effects that are not shown, such as a cancelled timer. */
 export function effectText(effect: Effect): string | null {
@@ -109,6 +110,8 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
       return 'delete every server of this job';
     case 'discardEvidence':
       return 'delete the evidence gathered on this host';
+    case 'removeLeak':
+      return `remove ${leakText(effect.leak)}`;
     case 'postReview': {
       const votes = Object.entries(effect.labels).map(([label, value]) => `${label} ${value}`);
       return `post the review${votes.length === 0 ? ' without a vote' : ` with ${votes.join(', ')}`} to ${effect.patchset.change},${effect.patchset.patchset}`;

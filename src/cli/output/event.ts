@@ -13,6 +13,7 @@ import { formatDuration } from '../../machines/model/duration.ts';
 import type { AnyEvent, CommonEvent, JobEvent, StreamEvent } from '../../machines/protocol/events.ts';
 import type { LogRow } from '../../machines/protocol/row.ts';
 import { evidenceText, isEvidenceEvent } from './evidence.ts';
+import { isLeakEvent, leakEventText } from './leak.ts';
 import { streamEventText } from './stream.ts';
 import { isVoteOrStart, type VoteOrStart, voteText } from './vote.ts';
 
@@ -77,12 +78,15 @@ function isStreamEvent(event: AnyEvent): event is Exclude<StreamEvent, CommonEve
   return event.type.startsWith('stream.') || event.type.startsWith('catchup.');
 }
 
-function otherEventText(event: Parameters<typeof evidenceText>[0] | VoteOrStart | JobOnly): string {
+function otherEventText(event: EvidenceEvent | LeakEvent | VoteOrStart | JobOnly): string {
   if (isEvidenceEvent(event)) return evidenceText(event);
+  if (isLeakEvent(event)) return leakEventText(event);
   return isVoteOrStart(event) ? voteText(event) : jobEventText(event);
 }
 
-type JobOnly = Exclude<JobEvent, CommonEvent | Parameters<typeof evidenceText>[0]>;
+type EvidenceEvent = Parameters<typeof evidenceText>[0];
+type LeakEvent = Parameters<typeof leakEventText>[0];
+type JobOnly = Exclude<JobEvent, CommonEvent | EvidenceEvent | LeakEvent>;
 
 function jobEventText(event: JobOnly): string {
   switch (event.type) {
@@ -166,7 +170,7 @@ function failureEventText(event: {
   return `${what}${FAILURES[event.type]}${reasonSuffix(failureText(event.failure))}`;
 }
 
-function failureText(failure: Failure): string {
+export function failureText(failure: Failure): string {
   const next = failure.hint === '' ? '' : `; next: ${failure.hint}`;
   return `${failure.operation} (${failure.target}): ${failure.message}${next}`;
 }

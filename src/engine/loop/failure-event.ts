@@ -42,6 +42,8 @@ export function failureEvent(
       return { type: 'server.delete-failed', failure };
     case 'discardEvidence':
       return { type: 'evidence.discard-failed', failure };
+    case 'removeLeak':
+      return { type: 'leak.remove-failed', leak: effect.leak, failure };
     case 'postReview':
       return { type: 'review.post-failed', failure };
     case 'postStartMessage':

@@ -66,6 +66,7 @@ const PERFORMED_AFTER_THE_END: readonly OutsideEffect['type'][] = [
   'stopStage',
   'deleteServer',
   'discardEvidence',
+  'removeLeak',
 ];
 
 function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEvent> {
@@ -112,6 +113,8 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
         await adapters.evidence.discard(effect.job, effect.part);
         return { type: 'evidence.discarded' };
       });
+    case 'removeLeak':
+      return removeLeak(effect, performance);
     case 'postReview':
       return postReview(effect, performance);
     case 'postStartMessage':
@@ -205,6 +208,17 @@ async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Perfo
     };
     const remove = ({ server }: OwnedServer) => provider.delete(server, deployment, signal);
     return { type: 'server.deleted', deleted: await deleteServers(list, remove, deleteRounds) };
+  });
+}
+
+async function removeLeak(effect: EffectOf<'removeLeak'>, performance: Performance): Promise<AnyEvent> {
+  const { leak, by, owner } = effect;
+  const { server } = leak;
+  const { adapters } = performance;
+  return withTimeout(effect, performance, async (signal) => {
+    if (server === null) await adapters.evidence.discard(owner.job, 'all');
+    else await providerOf(server.provider, adapters).delete(server, owner.deployment, signal);
+    return { type: 'leak.removed', leak, by };
   });
 }
 

@@ -22,10 +22,12 @@ import {
 } from '../ports/operator-api.ts';
 import type { AlarmView, JobView, Store } from '../ports/store.ts';
 import { resumeVoting } from './open-voting.ts';
+import type { Sweep } from './sweep.ts';
 
 export interface OperatorCommandsOptions {
   readonly engine: Engine;
   readonly store: Store;
+  readonly sweep: Pick<Sweep, 'leaks' | 'collectGarbage'>;
   readonly admission: Admission;
   readonly clock: Clock;
   /** Queries a patchset from Gerrit, the current one with null; null when Gerrit does not show it. */
@@ -50,7 +52,7 @@ export class OperatorCommands implements Operators {
     request: OperatorRequest,
     operator: Operator,
   ): Promise<OperatorAnswers[OperatorRequest['do']]> {
-    const { engine, store, identity, reload } = this.options;
+    const { engine, store, sweep, identity, reload } = this.options;
     switch (request.do) {
       case 'ping':
         return identity;
@@ -68,6 +70,10 @@ export class OperatorCommands implements Operators {
         return this.acknowledge(request.alarm, operator);
       case 'reload':
         return reload(operator);
+      case 'leaks':
+        return sweep.leaks();
+      case 'gc':
+        return request.dryRun ? sweep.leaks() : sweep.collectGarbage(operator);
       default:
         return assertNever(request);
     }

@@ -10,6 +10,7 @@ import type {
   MergedTree,
   Ownership,
   ResolvedChange,
+  Resource,
   ResultsSpec,
   ResultsSummary,
   Server,
@@ -64,9 +65,16 @@ export interface Provider {
   whyGone(server: Server, signal: AbortSignal): Promise<string | null>;
 }
 
+export interface ListedResource extends Resource {
+  /** Epoch ms; null: the provider does not tell. */
+  readonly createdAt: number | null;
+}
+
 export interface OwnedServer {
   readonly server: Server;
   readonly owner: Ownership;
+  /** What exists of it, and is deleted with it; absent: the server alone. */
+  readonly resources?: readonly ListedResource[];
   /** It was never handed out, or only parts of it exist: it can be deleted, not used. */
   readonly unfinished?: true;
 }

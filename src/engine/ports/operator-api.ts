@@ -3,6 +3,8 @@
  * engine answers. Plain JSON, because it crosses a process boundary.
  */
 
+import type { Resource } from '../../machines/model/domain.ts';
+
 /** A job by its id, or every job of a change (of one patchset, or with null of any). */
 export type Target = { readonly job: string } | { readonly change: number; readonly patchset: number | null };
 
@@ -29,7 +31,11 @@ export type OperatorRequest =
   /** Marks this alarm as acknowledged; null: all alarms. */
   | { readonly do: 'acknowledge'; readonly alarm: { readonly kind: string; readonly target: string } | null }
   /** Reloads the configuration. */
-  | { readonly do: 'reload' };
+  | { readonly do: 'reload' }
+  /** Lists what has our mark but no owner that lives. Changes nothing. */
+  | { readonly do: 'leaks' }
+  /** Removes it, or with `dryRun` says what would be removed. */
+  | { readonly do: 'gc'; readonly dryRun: boolean };
 
 /** Who makes the request, and why; the log records both. */
 export interface Operator {
@@ -69,6 +75,46 @@ export interface OperatorAnswers {
   readonly 'resume-voting': { readonly resumed: boolean };
   readonly acknowledge: { readonly acknowledged: number };
   readonly reload: ReloadResult;
+  readonly leaks: LeakReport;
+  readonly gc: LeakReport;
+}
+
+/** A resource with our mark whose owner does not live. */
+export interface LeakView extends Resource {
+  /** Null: this host. */
+  readonly provider: string | null;
+  /** The name that all resources of one server share; null for evidence. */
+  readonly name: string | null;
+  readonly job: string;
+  /** Epoch ms, as the provider says; null: unknown. */
+  readonly createdAt: number | null;
+  /** Null: the job is unknown. */
+  readonly jobEndedAt: number | null;
+  readonly firstSeenAt: number;
+  readonly state: LeakState;
+  /** Why it cannot be removed, or was kept; '' otherwise. */
+  readonly why: string;
+}
+
+/**
+ * `first-seen`: it is removed when the next look finds it too. `agreed`: two looks have found it. `remove-failed`: it
+ * is still there after an attempt. `unknown-job`: it is kept. `removed`: gc removed it.
+ */
+export type LeakState = 'first-seen' | 'agreed' | 'remove-failed' | 'unknown-job' | 'removed';
+
+export interface LeakReport {
+  /** At most `MAX_LEAKS_REPORTED`, the oldest sightings first. */
+  readonly leaks: readonly LeakView[];
+  /** How many more there are. */
+  readonly omitted: number;
+  /** Providers, or `evidence` on this host, that could not be listed: what they have is unknown. */
+  readonly unlisted: readonly Unlisted[];
+}
+
+export interface Unlisted {
+  readonly part: string;
+  readonly why: string;
+  readonly hint: string;
 }
 
 export interface ReloadResult {

@@ -39,6 +39,7 @@ function describe(event: JobMachineEvent): string {
     case 'evidence.publish-failed':
     case 'server.delete-failed':
     case 'evidence.discard-failed':
+    case 'leak.remove-failed':
       return failureText(event.failure);
     case 'stage.exited':
       return stageProblem(event.stage, event.end) ?? '';
@@ -68,6 +69,8 @@ function describe(event: JobMachineEvent): string {
     case 'evidence.collected':
     case 'evidence.published':
     case 'evidence.discarded':
+    case 'leak.found':
+    case 'leak.removed':
     case 'job.ready':
     case 'job.promoted':
     case 'verdict.accepted':

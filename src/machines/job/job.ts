@@ -225,6 +225,7 @@ function firstContext(accepted: JobMachineEvent): JobContext {
     clearings: 0,
     deletions: 0,
     discards: 0,
+    leaks: 0,
     failures: 0,
     crashes: 0,
   };

@@ -3,7 +3,7 @@
  * that was stopped. They settle their effect and change nothing else; only a URL is kept. `server.active` is not
  * included: a server that appears late must be deleted, and each state handles that.
  */
-import { assignFrom } from './machine-setup.ts';
+import { type Args, assignFrom, request, update } from './machine-setup.ts';
 
 const noop = { actions: 'noop' } as const;
 
@@ -40,7 +40,7 @@ export const lateAnswers = {
   'job.rejected': noop,
 } as const;
 
-/** Events that a final state still accepts. They are recorded and change no state. */
+/** Events that a final state still accepts. They change no state. */
 export const terminalEvents = {
   ...lateAnswers,
   'server.active': noop,
@@ -50,4 +50,23 @@ export const terminalEvents = {
   'machine.failed': noop,
   'machine.quarantine-failed': noop,
   'daemon.crashed': noop,
+  // What cleanup could not reach is removed after the end.
+  'leak.found': {
+    actions: [update(({ context }) => ({ leaks: context.leaks + 1 })), request(removeLeak)],
+  },
+  'leak.removed': noop,
+  'leak.remove-failed': noop,
 } as const;
+
+function removeLeak({ context, event }: Args) {
+  if (event.type !== 'leak.found') return null;
+  const { deployment, job, leaks, spec } = context;
+  return {
+    type: 'removeLeak',
+    key: `removeLeak:${leaks}`,
+    owner: { deployment, job },
+    leak: event.leak,
+    by: event.by,
+    timeoutMs: spec.limits.cleanupTimeoutMs,
+  } as const;
+}

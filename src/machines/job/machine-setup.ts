@@ -68,6 +68,8 @@ export interface JobContext {
   readonly deletions: number;
   /** Attempts at removing the job's files from this host. */
   readonly discards: number;
+  /** How many times something that it left behind was found after its end. */
+  readonly leaks: number;
   readonly failures: number;
   readonly crashes: number;
 }

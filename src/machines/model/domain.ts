@@ -174,6 +174,22 @@ export interface Server {
   readonly provider: string;
 }
 
+/** What a provider creates for a server, and a job's files on this host. */
+export type ResourceKind = 'server' | 'port' | 'floating-address' | 'volume' | 'key-pair' | 'evidence';
+
+export interface Resource {
+  readonly kind: ResourceKind;
+  /** The provider's id; the job's id for evidence. */
+  readonly id: string;
+}
+
+/** What an ended job left behind, and what is removed together. */
+export interface Leak {
+  /** Null: the job's files on this host. */
+  readonly server: Server | null;
+  readonly resources: readonly Resource[];
+}
+
 /** Metadata on everything that we create, so that it can be found again and identified as ours. */
 export interface Ownership {
   readonly deployment: string;

@@ -8,6 +8,7 @@ import type { Alarm } from '../model/alarm.ts';
 import type {
   Dependency,
   EvidencePart,
+  Leak,
   MergedTree,
   Ownership,
   Patchset,
@@ -148,6 +149,15 @@ export type KeyedEffect =
       readonly key: string;
       readonly job: string;
       readonly part: EvidencePart;
+      readonly timeoutMs: number;
+    }
+  /** Removes what the ended job left behind. */
+  | {
+      readonly type: 'removeLeak';
+      readonly key: string;
+      readonly owner: Pick<Ownership, 'deployment' | 'job'>;
+      readonly leak: Leak;
+      readonly by: string | null;
       readonly timeoutMs: number;
     }
   | {

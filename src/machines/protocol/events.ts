@@ -11,6 +11,7 @@ import type {
   Failure,
   JobReport,
   JobSpec,
+  Leak,
   MergedTree,
   Patchset,
   PreparePlan,
@@ -129,6 +130,11 @@ export type JobEvent =
   /** Settles `discardEvidence`. */
   | { readonly type: 'evidence.discarded' }
   | { readonly type: 'evidence.discard-failed'; readonly failure: Failure }
+  /** The sweep (`by` null) or an operator found what the ended job left behind, and removes it now. */
+  | { readonly type: 'leak.found'; readonly leak: Leak; readonly by: string | null; readonly why: string }
+  /** Settle `removeLeak`: nothing of it is left; the removal failed. */
+  | { readonly type: 'leak.removed'; readonly leak: Leak; readonly by: string | null }
+  | { readonly type: 'leak.remove-failed'; readonly leak: Leak; readonly failure: Failure }
   | { readonly type: 'job.cancelled'; readonly reason: string }
   | { readonly type: 'job.superseded'; readonly by: string };
 

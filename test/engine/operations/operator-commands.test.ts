@@ -30,6 +30,7 @@ function commandsOf(ci: CiHarness): OperatorCommands {
   return new OperatorCommands({
     engine: ci.daemon.engine,
     store: ci.store,
+    sweep: ci.daemon.sweep,
     admission: ci.daemon.admission,
     clock: ci.clock,
     findPatchset,

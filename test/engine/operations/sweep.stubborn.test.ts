@@ -1,85 +1,78 @@
-/** A leaked server that cannot be removed does not keep the sweep from removing others, and is retried. */
+/** What cannot be removed does not keep the sweep from removing the rest, and is tried again, ever less often. */
 
 import { expect, test } from 'vitest';
-import { Sweep } from '../../../src/engine/operations/sweep.ts';
-import type { Store } from '../../../src/engine/ports/store.ts';
 import { OperationError } from '../../../src/errors.ts';
-import type { Server } from '../../../src/machines/model/domain.ts';
-import { FakeAlarms } from '../../fakes/alarms.ts';
-import { FakeClock } from '../../fakes/clock.ts';
-import { FakeEvidence } from '../../fakes/evidence.ts';
-import { FakeLog } from '../../fakes/log.ts';
-import { FakeMerger } from '../../fakes/merger.ts';
-import { FakeProvider } from '../../fakes/provider.ts';
-import { NEVER } from '../../fixtures/never.ts';
 import { failure } from '../../machines/facts.ts';
+import { CiHarness } from '../../scenarios/ci-harness.ts';
+import { DEPLOYMENT } from '../../scenarios/daemon.ts';
+import { wrapProvider } from '../../scenarios/faults.ts';
+import { created } from '../../scenarios/gerrit-events.ts';
 
-const DEPLOYMENT = 'lab-1';
+const JOB = 'j00002';
 
-/** A cloud that rejects deleting the server with the name `locked`. */
-class LockedProvider extends FakeProvider {
-  locked: string | null = 'oldest';
-
-  override async delete(server: Server, deployment: string): Promise<void> {
-    if (server.name === this.locked) throw new OperationError(failure('delete server'));
-    await super.delete(server, deployment, NEVER);
-  }
+/** An ended job, and a cloud that refuses to delete the server with the name `locked`. */
+async function lockedServer() {
+  const cloud = { locked: '' };
+  const ci = new CiHarness({
+    wrapAdapters: wrapProvider((inner) => ({
+      delete: async (server, deployment, signal) => {
+        if (server.name === cloud.locked) throw new OperationError(failure('delete server'));
+        await inner.delete(server, deployment, signal);
+      },
+    })),
+  });
+  await ci.start();
+  ci.emit(created());
+  await ci.run();
+  const { sweep } = ci.daemon;
+  await sweep.run();
+  const leak = (name: string) =>
+    ci.provider.add({ name, owner: { deployment: DEPLOYMENT, job: JOB, attempt: 1 } });
+  const left = () => ci.provider.servers().map(({ server }) => server.name);
+  const rows = (type: string) => ci.store.rows(JOB).filter((row) => row.type === type);
+  return { ci, cloud, sweep, leak, left, rows };
 }
 
 test('a server that cannot be removed is reported, retried, and does not block the others', async () => {
-  const provider = new LockedProvider();
-  for (const name of ['oldest', 'newer', 'newest']) {
-    provider.add({ name, owner: { deployment: DEPLOYMENT, job: `job-of-${name}`, attempt: 1 } });
-  }
-  const alarms = new FakeAlarms();
-  const store = { job: () => ({ ended: true }) } as unknown as Store;
-  const providers = new Map([[provider.name, provider]]);
-  const sweep = new Sweep({
-    providers,
-    merger: new FakeMerger(),
-    evidence: new FakeEvidence(),
-    store,
-    alarms,
-    log: new FakeLog(),
-    hide: (text: string) => text,
-    deployment: DEPLOYMENT,
-    clock: new FakeClock(),
-    callTimeoutMs: 60_000,
-  });
-
+  const { ci, cloud, sweep, leak, left } = await lockedServer();
+  cloud.locked = 'oldest';
+  for (const name of ['oldest', 'newer', 'newest']) leak(name);
   expect(await sweep.run()).toBe(0);
   expect(await sweep.run()).toBe(2);
-  expect(provider.servers().map(({ server }) => server.name)).toEqual(['oldest']);
-  expect(alarms.raised).toMatchObject([{ kind: 'server-leaked', target: 'oldest', hint: 'fix it' }]);
-
-  provider.locked = null;
+  expect(left()).toEqual(['oldest']);
+  expect(ci.alarms.raised).toMatchObject([{ kind: 'server-leaked', target: 'oldest', hint: 'fix it' }]);
+  expect((await sweep.leaks()).leaks).toMatchObject([
+    { name: 'oldest', kind: 'server', job: JOB, state: 'remove-failed', why: 'it broke' },
+  ]);
+  cloud.locked = '';
   expect(await sweep.run()).toBe(1);
-  expect(provider.servers()).toEqual([]);
+  expect(left()).toEqual([]);
+  expect(ci.alarms.raised.at(-1)).toMatchObject({ kind: 'server-leaked', target: 'oldest', cleared: true });
+});
+
+test('a server that can never be removed costs a bounded number of rows', async () => {
+  const { ci, cloud, leak, rows } = await lockedServer();
+  cloud.locked = 'stuck';
+  leak('stuck');
+  await ci.clock.advance(3 * 86_400_000);
+  await ci.untilIdle();
+  const before = rows('leak.remove-failed').length;
+  expect(before).toBeLessThan(20);
+  await ci.clock.advance(10 * 86_400_000);
+  await ci.untilIdle();
+  const added = rows('leak.remove-failed').length - before;
+  expect(added).toBeGreaterThanOrEqual(9);
+  expect(added).toBeLessThanOrEqual(11);
 });
 
 test('a provider that never responds ends one round, not the sweep', async () => {
-  const provider = new FakeProvider();
-  provider.add({ name: 'left', owner: { deployment: DEPLOYMENT, job: 'job-1', attempt: 1 } });
-  const store = { job: () => ({ ended: true }) } as unknown as Store;
-  const clock = new FakeClock();
-  const log = new FakeLog();
-  const sweep = new Sweep({
-    providers: new Map([['local', provider]]),
-    merger: new FakeMerger(),
-    evidence: new FakeEvidence(),
-    store,
-    alarms: new FakeAlarms(),
-    log,
-    hide: (text: string) => text,
-    deployment: DEPLOYMENT,
-    clock,
-    callTimeoutMs: 60_000,
-  });
-  provider.holdNext('answer', 'list');
+  const { ci, sweep, leak, left } = await lockedServer();
+  leak('left');
+  ci.provider.holdNext('answer', 'list');
   const hanging = sweep.run();
-  await clock.advance(60_000);
+  await ci.clock.advance(300_000);
   expect(await hanging).toBe(0);
   await sweep.run();
   expect(await sweep.run()).toBe(1);
-  expect(provider.servers()).toEqual([]);
+  expect(left()).toEqual([]);
 });

@@ -18,6 +18,7 @@ beforeEach(async () => {
   ci = new CiHarness();
   providers = new Map([['local', ci.provider]]);
   sweep = new Sweep({
+    engine: { submit: (submissions) => ci.daemon.engine.submit(submissions) },
     providers,
     merger: ci.merger,
     evidence: ci.evidence,
@@ -29,6 +30,7 @@ beforeEach(async () => {
     clock: ci.clock,
     callTimeoutMs: 60_000,
   });
+  ci.onDurable = (batch) => sweep.appended(batch);
   await ci.start();
   ci.emit(created());
 });
