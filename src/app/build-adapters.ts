@@ -4,6 +4,7 @@ import { PlaybookRunner } from '../adapters/ansible/playbook-runner.ts';
 import { systemClock } from '../adapters/clock/system.ts';
 import { EventSegments } from '../adapters/event-archive/segments.ts';
 import { LocalEvidence } from '../adapters/evidence/local-evidence.ts';
+import { LogServerPublisher } from '../adapters/evidence/log-server/publisher.ts';
 import { DirectoryPublisher } from '../adapters/evidence/publish/directory-publisher.ts';
 import { hider } from '../adapters/evidence/redact/redact.ts';
 import { ChangeLookup } from '../adapters/gerrit/changes/change-lookup.ts';
@@ -96,7 +97,7 @@ export function buildAdapters(
     }),
     evidence: new LocalEvidence({
       stateDir,
-      publisher: new DirectoryPublisher(logs.dir),
+      publisher: logs.ssh === null ? new DirectoryPublisher(logs.dir) : new LogServerPublisher(logs.ssh),
       url: logs.url === '' ? pathToFileURL(logs.dir).href : logs.url,
       limits: logs.limits,
       redact: secrets,
@@ -121,14 +122,14 @@ export function buildAdapters(
 
 /** Runs stages on a node, and playbooks on this host that connect to it. */
 function nodeRunner(config: Config, nodes: NodePool, redact: SecretValues): Runner {
-  const { stateDir, gerrit, file } = config;
+  const { stateDir, gerrit, logs, file } = config;
   const common = { nodes, redact, ...stageLimits(config.limits) };
   return new PlaybookRunner({
     stateDir,
     host: new LocalRuns(common),
     nodes: new SshPlaybookNodes(common),
     others: new SshRunner({ stateDir, readResults, ...common }),
-    hidden: [file, gerrit.keyFile],
+    hidden: [file, gerrit.keyFile, ...(logs.ssh === null ? [] : [logs.ssh.keyFile])],
   });
 }
 
@@ -190,7 +191,7 @@ export function buildEventSources(
   };
   const directories = [
     { path: stateDir, holds: 'stateDir' },
-    { path: logs.dir, holds: 'logs' },
+    ...(logs.ssh === null ? [{ path: logs.dir, holds: 'logs' } as const] : []),
     ...(keep ? [{ path: dir, holds: 'events' }] : []),
   ];
   const archiveProblem = () => segments?.problem() ?? null;

@@ -8,6 +8,7 @@ import type { Problem } from './file/config-error.ts';
 import { at, type KeyPath, type ReportProblem, type YamlDocument } from './file/yaml-document.ts';
 import { suggestKey } from './key-reference.ts';
 import { checkJobs } from './sections/jobs.ts';
+import { checkLogs } from './sections/logs.ts';
 import { checkMail } from './sections/mail.ts';
 import { checkProviders, PROVIDER_TYPES } from './sections/providers.ts';
 import { checkProjects } from './sections/queue.ts';
@@ -51,6 +52,7 @@ export function crossProblems(document: YamlDocument): readonly Problem[] {
     found.push({ ...position, path: path.join('.'), what, next });
   };
   checkReport(root, add);
+  checkLogs(root, add);
   checkMail(root, add);
   checkJobs(root, checkProviders(root, add), add);
   checkProjects(root, add);

@@ -36,14 +36,7 @@ export interface Config {
   readonly projects: Readonly<Record<string, ProjectConfig>>;
   /** Added to a job's waiting time, by what started it. */
   readonly headStartsMs: Readonly<Record<TriggerKind, number>>;
-  /** Where evidence is published, and its address for readers; '' is the folder itself as a file:// address. */
-  readonly logs: {
-    readonly dir: string;
-    readonly url: string;
-    /** For how long published evidence is kept; 0: forever. */
-    readonly keepMs: number;
-    readonly limits: EvidenceLimits;
-  };
+  readonly logs: LogsConfig;
   /** Secret values that must not appear in evidence, comments or logs. Never printed. */
   readonly redact: readonly string[];
   readonly limits: ServiceLimits;
@@ -61,6 +54,36 @@ export interface DoctorConfig {
   readonly diskFreeBytes: number;
   readonly nodeDiskFreeBytes: number;
   readonly clockSkewMs: number;
+}
+
+/** Where evidence is published. */
+export interface LogsConfig {
+  /** The folder on this host; not used with `ssh`. */
+  readonly dir: string;
+  /** Null: evidence is published on this host. */
+  readonly ssh: LogServerConfig | null;
+  /** The address for readers; '' is the folder itself as a file:// address. */
+  readonly url: string;
+  /** For how long published evidence is kept; 0: forever. */
+  readonly keepMs: number;
+  readonly limits: EvidenceLimits;
+}
+
+/** A log server, and the account that publishes there over SFTP. */
+export interface LogServerConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly keyFile: string;
+  readonly knownHostsFile: string;
+  /** The root of all logs there. */
+  readonly dir: string;
+  /** TCP, handshake and login together. */
+  readonly connectTimeoutMs: number;
+  readonly keepaliveMs: number;
+  /** Unanswered keepalives after which the connection counts as dead. */
+  readonly keepaliveMax: number;
+  readonly closeTimeoutMs: number;
 }
 
 /** Limits on a job's evidence that are the same for all jobs. */

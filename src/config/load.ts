@@ -87,9 +87,13 @@ function notAMapping(document: YamlDocument): Problem {
 }
 
 /** The private keys that this CI uses to log in. */
-function keyFilesOf({ gerrit, providers }: Pick<ConfigFile, 'gerrit' | 'providers'>): readonly string[] {
+function keyFilesOf({
+  gerrit,
+  logs,
+  providers,
+}: Pick<ConfigFile, 'gerrit' | 'logs' | 'providers'>): readonly string[] {
   const nodes = Object.values(providers).flatMap((provider) => ('ssh' in provider ? [provider.ssh.key] : []));
-  return [gerrit.key, ...nodes];
+  return [gerrit.key, ...(logs.ssh === undefined ? [] : [logs.ssh.key]), ...nodes];
 }
 
 /** Keys are read at the first connection; checking them here gives a missing one a line in the file. */
@@ -101,7 +105,11 @@ function keyFileProblems(document: YamlDocument, path: (path: string) => string)
 function keyPaths(document: YamlDocument): readonly (readonly string[])[] {
   const providers = at(document.value, ['providers']);
   const names = isMapping(providers) ? Object.keys(providers) : [];
-  return [['gerrit', 'key'], ...names.map((name) => ['providers', name, 'ssh', 'key'])];
+  return [
+    ['gerrit', 'key'],
+    ['logs', 'ssh', 'key'],
+    ...names.map((name) => ['providers', name, 'ssh', 'key']),
+  ];
 }
 
 /** The lines of the private keys that this CI uses to log in. */

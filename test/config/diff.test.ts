@@ -74,6 +74,11 @@ describe('keys that apply after the next start', () => {
     [GERRIT, 'logs: {dir: ./pub}', ['logs.dir']],
     [
       GERRIT,
+      'logs: {url: "https://l.example", ssh: {host: l, user: ci, key: ./key, dir: /srv}}',
+      ['logs.ssh', 'logs.url'],
+    ],
+    [
+      GERRIT,
       'mail: {from: a@b.c, to: [a@b.c], sendmail: [/bin/true]}',
       ['mail.alarmsTo', 'mail.from', 'mail.on', 'mail.sendmail', 'mail.to'],
     ],

@@ -1,4 +1,4 @@
-/** External services in the file: Gerrit's REST interface, and mail. */
+/** External services in the file: Gerrit's REST interface, mail, and a log server. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -144,5 +144,51 @@ describe('mail', () => {
     ],
   ])('%s: %s', (mail, mistake) => {
     expect(mistakes('', mail)).toEqual([mistake]);
+  });
+});
+
+describe('logs.ssh', () => {
+  const loadLogs = (logs: string) => {
+    const file = join(dir, 'sos-ci.yaml');
+    const gerrit = 'gerrit: {host: localhost, user: acme-ci, key: ./key}';
+    writeFileSync(file, [gerrit, `logs: ${logs}`, JOB, ''].join('\n'));
+    return loadConfig(file, { environment: {} });
+  };
+  const SSH = 'host: logs.acme.example, user: ci, key: ./logs-key, dir: /srv/logs';
+  beforeEach(() => writeFileSync(join(dir, 'logs-key'), 'bGluZSBvZiBhIGtleQ==\n', { mode: 0o600 }));
+
+  test('names a log server, whose key is kept out of evidence', () => {
+    const { logs, redact } = loadLogs(
+      `{url: 'https://logs.acme.example', ssh: {${SSH}, knownHosts: ./hosts}}`,
+    );
+    expect(logs.ssh).toMatchObject({
+      ...{ host: 'logs.acme.example', port: 22, user: 'ci', dir: '/srv/logs' },
+      ...{ keyFile: join(dir, 'logs-key'), knownHostsFile: join(dir, 'hosts') },
+    });
+    expect(redact).toContain('bGluZSBvZiBhIGtleQ==');
+  });
+
+  test.each([
+    [`{ssh: {${SSH}}}`, 'logs.ssh needs logs.url'],
+    [`{url: 'file:///srv/logs', ssh: {${SSH}}}`, 'logs.ssh needs logs.url'],
+    [`{url: 'https://l.example', dir: ./logs, ssh: {${SSH}}}`, 'logs.dir is set beside ssh'],
+    [`{url: 'https://l.example', ssh: {${SSH.replace('/srv', 'srv')}}}`, 'logs.ssh.dir must be absolute'],
+    [
+      `{url: 'https://l.example', ssh: {${SSH.replace('/srv', '/srv/..')}}}`,
+      'logs.ssh.dir must be a path without dot segments',
+    ],
+    [
+      `{url: 'https://l.example', ssh: {${SSH.replace('logs-key', 'none')}}}`,
+      expect.stringMatching(/^logs\.ssh\.key .*none/),
+    ],
+  ])('%s: %s', (text, mistake) => {
+    let found: readonly string[] = [];
+    try {
+      loadLogs(text);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      found = error.problems.map(({ path, what }) => `${path} ${what}`);
+    }
+    expect(found).toEqual([mistake]);
   });
 });

@@ -1,13 +1,11 @@
 /**
  * Files on a node, over SFTP. Every request has a deadline and every answer a bound: a node may report false sizes,
- * send without end, or never answer. Each piece of work has its own session, closed afterwards, so that a session that
- * hangs blocks no other work.
+ * send without end, or never answer.
  */
 import { randomBytes } from 'node:crypto';
-import { AbortedError, errorText, OperationError } from '../../errors.ts';
-import { formatLimit } from '../../machines/model/duration.ts';
-import { after } from '../../timer.ts';
-import { SFTP_STATUS, type Sftp, type SftpEntry, type SftpStats, type SshClient } from './client/client.ts';
+import { AbortedError, OperationError } from '../../errors.ts';
+import { SFTP_STATUS, type SftpEntry, type SftpStats, type SshClient } from './client/client.ts';
+import { type SftpErrors, SftpSession } from './client/sftp-session.ts';
 import { NodeUnreachable } from './connection-failure.ts';
 
 /** The node did not answer in time. The requested file may be the cause. */
@@ -36,58 +34,37 @@ const AHEAD = 8;
 const WRITE_BYTES = 256 * 1024;
 
 export class NodeFiles {
-  readonly #sftp: Sftp;
-  readonly #target: string;
-  readonly #timeoutMs: number;
-  readonly #failures = new Set<(error: OperationError) => void>();
-  #failed: OperationError | null = null;
+  readonly #session: SftpSession;
 
-  private constructor(sftp: Sftp, target: string, timeoutMs: number) {
-    this.#sftp = sftp;
-    this.#target = target;
-    this.#timeoutMs = timeoutMs;
-    sftp.on('error', (error: Error) => this.#fail(this.#unreachable(errorText(error), error)));
-    sftp.on('close', () => this.#fail(this.#unreachable('its SFTP session ended', null)));
+  private constructor(session: SftpSession) {
+    this.#session = session;
   }
 
   /** Runs `work` with its own session. `timeoutMs` applies to each request. */
-  static async using<T>(
+  static using<T>(
     connection: SshClient,
     timeoutMs: number,
     signal: AbortSignal,
     work: (files: NodeFiles) => Promise<T>,
   ): Promise<T> {
-    const files = new NodeFiles(
-      await connection.openSftp({ timeoutMs, signal }),
-      connection.target,
-      timeoutMs,
+    return SftpSession.using(connection, { timeoutMs, signal }, errorsOf(connection.target), (session) =>
+      work(new NodeFiles(session)),
     );
-    const abort = () => files.#fail(new AbortedError('transfer files', connection.target));
-    const unsubscribe = connection.onClosed((error) => (error === null ? abort() : files.#fail(error)));
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) abort();
-    try {
-      return await work(files);
-    } finally {
-      signal.removeEventListener('abort', abort);
-      unsubscribe();
-      files.#sftp.end();
-    }
   }
 
   /** Replaces the file atomically. */
   async put(path: string, content: string | Buffer): Promise<void> {
     const temporary = `${path}.${randomBytes(4).toString('hex')}`;
     await this.create(temporary, typeof content === 'string' ? Buffer.from(content, 'utf8') : content);
-    await this.#request<void>((done) => this.#sftp.ext_openssh_rename(temporary, path, done));
+    await this.#session.request<void>((sftp, done) => sftp.ext_openssh_rename(temporary, path, done));
   }
 
   /** Writes a file that does not exist yet. */
   async create(path: string, content: Buffer, mode = 0o600): Promise<void> {
-    const handle = await this.#request<Buffer>((done) => this.#sftp.open(path, 'wx', { mode }, done));
+    const handle = await this.#session.request<Buffer>((sftp, done) => sftp.open(path, 'wx', { mode }, done));
     for (let at = 0; at < content.length; at += WRITE_BYTES) {
       const length = Math.min(WRITE_BYTES, content.length - at);
-      await this.#request<void>((done) => this.#sftp.write(handle, content, at, length, at, done));
+      await this.#session.request<void>((sftp, done) => sftp.write(handle, content, at, length, at, done));
     }
     await this.close(handle);
   }
@@ -97,34 +74,36 @@ export class NodeFiles {
     let created = root;
     for (const name of path.slice(root.length + 1).split('/')) {
       created = `${created}/${name}`;
-      await this.#request<void>((done) => this.#sftp.mkdir(created, { mode: 0o700 }, done)).catch((error) => {
-        // SFTP has no error code for a path that already exists; if the path is not a directory, the next step fails.
-        if (!(error instanceof FileRequestRefused) || error.code !== SFTP_STATUS.FAILURE) throw error;
-      });
+      await this.#session
+        .request<void>((sftp, done) => sftp.mkdir(created, { mode: 0o700 }, done))
+        .catch((error) => {
+          // SFTP has no error code for a path that already exists; if the path is not a directory, the next step fails.
+          if (!(error instanceof FileRequestRefused) || error.code !== SFTP_STATUS.FAILURE) throw error;
+        });
     }
   }
 
   /** Sends a file of this host. Only the signal bounds it: the time depends on the file's size. */
   putFile(from: string, to: string): Promise<void> {
-    return this.#request<void>((done) => this.#sftp.fastPut(from, to, { mode: 0o600 }, done), false);
+    return this.#session.request<void>((sftp, done) => sftp.fastPut(from, to, { mode: 0o600 }, done), false);
   }
 
   lstat(path: string): Promise<SftpStats> {
-    return this.#request<SftpStats>((done) => this.#sftp.lstat(path, done));
+    return this.#session.request<SftpStats>((sftp, done) => sftp.lstat(path, done));
   }
 
   realpath(path: string): Promise<string> {
-    return this.#request<string>((done) => this.#sftp.realpath(path, done));
+    return this.#session.request<string>((sftp, done) => sftp.realpath(path, done));
   }
 
   openDirectory(path: string): Promise<Buffer> {
-    return this.#request<Buffer>((done) => this.#sftp.opendir(path, done));
+    return this.#session.request<Buffer>((sftp, done) => sftp.opendir(path, done));
   }
 
   /** The next entries of an open directory, as many as the node sends per request; null at the end. */
   async readDirectory(handle: Buffer): Promise<readonly SftpEntry[] | null> {
     try {
-      return await this.#request<SftpEntry[]>((done) => this.#sftp.readdir(handle, done));
+      return await this.#session.request<SftpEntry[]>((sftp, done) => sftp.readdir(handle, done));
     } catch (error) {
       if (error instanceof FileRequestRefused && error.code === SFTP_STATUS.EOF) return null;
       throw error;
@@ -132,15 +111,15 @@ export class NodeFiles {
   }
 
   open(path: string): Promise<Buffer> {
-    return this.#request<Buffer>((done) => this.#sftp.open(path, 'r', done));
+    return this.#session.request<Buffer>((sftp, done) => sftp.open(path, 'r', done));
   }
 
   fstat(handle: Buffer): Promise<SftpStats> {
-    return this.#request<SftpStats>((done) => this.#sftp.fstat(handle, done));
+    return this.#session.request<SftpStats>((sftp, done) => sftp.fstat(handle, done));
   }
 
   close(handle: Buffer): Promise<void> {
-    return this.#request<void>((done) => this.#sftp.close(handle, done));
+    return this.#session.request<void>((sftp, done) => sftp.close(handle, done));
   }
 
   /** The first `limit` bytes of an open file, whatever length the node reports. */
@@ -170,78 +149,31 @@ export class NodeFiles {
     let got = 0;
     while (got < length) {
       const wanted = length - got;
-      const bytes = await this.#request<number>((done) =>
-        this.#sftp.read(handle, buffer, got, wanted, position + got, done),
+      const bytes = await this.#session.request<number>((sftp, done) =>
+        sftp.read(handle, buffer, got, wanted, position + got, done),
       );
       if (bytes === 0) break;
       got += bytes;
     }
     return got === 0 ? null : buffer.subarray(0, got);
   }
+}
 
-  /** With `bounded` false, only the signal ends the request. */
-  #request<T>(send: (done: (error?: Error | null, answer?: T) => void) => void, bounded = true): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (this.#failed !== null) return reject(this.#failed);
-      const end = (): void => {
-        cancel();
-        this.#failures.delete(fail);
-      };
-      const fail = (error: OperationError): void => {
-        end();
-        reject(error);
-      };
-      const cancel = after(bounded ? this.#timeoutMs : Number.POSITIVE_INFINITY, () => {
-        // The oldest request caused the hang; later requests only wait behind it.
-        const message = `no answer to a file request within ${formatLimit(this.#timeoutMs)}`;
-        fail(new FileRequestTimeout(this.#fields(message, null)));
-        this.#fail(this.#unreachable(message, null));
-      });
-      this.#failures.add(fail);
-      try {
-        send((error, answer) => {
-          end();
-          if (error === undefined || error === null) resolve(answer as T);
-          else reject(this.#failed ?? this.#translate(error));
-        });
-      } catch (error) {
-        end();
-        reject(this.#failed ?? this.#unreachable(errorText(error), error));
-      }
-    });
-  }
-
-  /** An SFTP status code is the node's answer; any other error means that no answer was received. */
-  #translate(error: Error): Error {
-    const code = 'code' in error ? error.code : undefined;
-    const answered = typeof code === 'number' && code !== SFTP_STATUS.CONNECTION_LOST;
-    return answered
-      ? new FileRequestRefused(code, this.#target, errorText(error))
-      : this.#unreachable(errorText(error), error);
-  }
-
-  #unreachable(message: string, cause: unknown): NodeUnreachable {
-    return new NodeUnreachable(this.#fields(message, cause));
-  }
-
-  #fields(message: string, cause: unknown) {
-    return {
-      operation: 'transfer files',
-      target: this.#target,
-      message: `files of ${this.#target}: ${message}`,
-      retryable: true,
-      hint: 'check that its SSH server offers SFTP, and that its disk works',
-      cause,
-    };
-  }
-
-  /** Ends the session after its first failure. */
-  #fail(error: OperationError): void {
-    if (this.#failed !== null) return;
-    this.#failed = error;
-    for (const fail of [...this.#failures]) fail(error);
-    this.#sftp.end();
-  }
+function errorsOf(target: string): SftpErrors {
+  const fields = (message: string, cause: unknown) => ({
+    operation: 'transfer files',
+    target,
+    message: `files of ${target}: ${message}`,
+    retryable: true,
+    hint: 'check that its SSH server offers SFTP, and that its disk works',
+    cause,
+  });
+  return {
+    refused: (code, message) => new FileRequestRefused(code, target, message),
+    timeout: (message) => new FileRequestTimeout(fields(message, null)),
+    unreachable: (message, cause) => new NodeUnreachable(fields(message, cause)),
+    aborted: () => new AbortedError('transfer files', target),
+  };
 }
 
 /** Opens an SFTP session and sends one request. No file is read or written. */

@@ -1,7 +1,9 @@
-/** Checks this host: state directory, disk space, git and other programs, logs directory. */
+/** Checks this host: state directory, disk space, git and other programs, logs directory or log server. */
+import { probeLogServer } from '../../adapters/evidence/log-server/probe.ts';
 import { gitVersion } from '../../adapters/git/version.ts';
 import { type Folder, missingPrograms, probeFolder } from '../../adapters/local/host.ts';
-import type { Config } from '../../config/config.ts';
+import { sshTarget } from '../../adapters/ssh/client/client.ts';
+import type { Config, LogServerConfig } from '../../config/config.ts';
 import { errorText } from '../../errors.ts';
 import { type Check, type Finding, failure, gigabytes, ok, warning } from './finding.ts';
 
@@ -14,11 +16,28 @@ export function hostChecks(config: Config): readonly Check[] {
     },
     { ...{ check: 'git', target: 'git' }, run: gitFindings },
     { ...{ check: 'tools', target: 'this host' }, run: () => toolFindings(config) },
-    {
-      ...{ check: 'logs', target: logs.dir },
-      run: () => folderFindings('logs', 'logs-disk', logs.dir, doctor.diskFreeBytes, false),
-    },
+    logs.ssh === null
+      ? {
+          ...{ check: 'logs', target: logs.dir },
+          run: () => folderFindings('logs', 'logs-disk', logs.dir, doctor.diskFreeBytes, false),
+        }
+      : logServerCheck(logs.ssh, doctor.diskFreeBytes),
   ];
+}
+
+function logServerCheck(config: LogServerConfig, neededBytes: number): Check {
+  const target = `${sshTarget(config)}${config.dir}`;
+  const subject = { check: 'logs', target };
+  return {
+    ...subject,
+    run: async (signal) => {
+      const free = await probeLogServer(config, signal);
+      return [
+        ok(subject, 'accepts our key, and the directory is writable'),
+        ...(free === null ? [] : [diskFinding({ check: 'logs-disk', target }, free, neededBytes)]),
+      ];
+    },
+  };
 }
 
 async function folderFindings(
@@ -40,14 +59,21 @@ async function folderFindings(
       ),
     ];
   }
-  const free = gigabytes(folder.freeBytes);
-  const disk = { check: diskCheck, target };
   return [
     folderFinding({ check, target }, folder, mustBePrivate),
-    folder.freeBytes >= needed
-      ? ok(disk, `${free} free`)
-      : failure(disk, `${free} free, less than ${gigabytes(needed)}`, 'free some space'),
+    diskFinding({ check: diskCheck, target }, folder.freeBytes, needed),
   ];
+}
+
+function diskFinding(
+  subject: Pick<Finding, 'check' | 'target'>,
+  freeBytes: number,
+  neededBytes: number,
+): Finding {
+  const free = gigabytes(freeBytes);
+  return freeBytes >= neededBytes
+    ? ok(subject, `${free} free`)
+    : failure(subject, `${free} free, less than ${gigabytes(neededBytes)}`, 'free some space');
 }
 
 function folderFinding(

@@ -1,5 +1,5 @@
 /**
- * publication@1: evidence that could not be published while its job waited, for example because the log disk is full.
+ * publication@1: evidence that could not be published while its job waited, for example because the log server is away.
  * The job hands over the collected evidence and ends. This history retries with backoff until the evidence is
  * published, is too old, or is dropped because all publications together exceed their size limit. Then it removes the
  * collected files.
@@ -13,7 +13,7 @@ import type { PublicationEvent, PublicationLimits } from '../protocol/events.ts'
 import { once } from '../protocol/once.ts';
 import type { Selectors } from '../protocol/version.ts';
 
-/** The longest wait between two attempts, and so the longest delay until a freed disk is used again. */
+/** The longest wait between two attempts, and so the longest delay until a log server that is back is used again. */
 export const PUBLISH_RETRY_MAX_MS = 900_000;
 
 interface PublicationContext {
@@ -257,7 +257,7 @@ function sendAbandoned({ context }: Args): readonly Effect[] {
         kind: 'evidence-lost',
         target: `job ${job}`,
         message: `its evidence was never published and is removed. ${why}`,
-        hint: 'free space for the logs; until then unpublished evidence is kept for 3 days, 10 GB at most',
+        hint: 'correct what keeps the logs from being published (sos-ci doctor); until then unpublished evidence is kept for 3 days, 10 GB at most',
       },
     },
   ];
@@ -272,7 +272,7 @@ function pendingAlarm({ publish, why }: PublicationContext) {
       kind: 'evidence-pending',
       target: 'logs',
       message: `evidence of job ${publish.owner.job} could not be published and waits. ${why}`,
-      hint: 'check that the disk of the published logs has free space; publishing is retried until the evidence is too old',
+      hint: 'check the log server, or the disk of the published logs (sos-ci doctor); publishing is retried until the evidence is too old',
     },
   } as const;
 }

@@ -37,7 +37,7 @@ export interface LocalRig extends EvidenceRig {
  */
 export async function makeRig(
   site?: string,
-  publisherOf: (site: string) => Publisher = (root) => new DirectoryPublisher(root),
+  publisherOf: (site: string) => Publisher | Promise<Publisher> = (root) => new DirectoryPublisher(root),
 ): Promise<LocalRig> {
   const base = await mkdtemp(join(tmpdir(), 'sos-ci-logs-'));
   const stateDir = join(base, 'state');
@@ -49,6 +49,7 @@ export async function makeRig(
   };
   const tree = join(server.address, 'tree');
   const root = site ?? join(base, 'logs');
+  const publisher = await publisherOf(root);
   await mkdir(tree, { recursive: true });
   return {
     base,
@@ -59,7 +60,7 @@ export async function makeRig(
     start: ({ redact = [], ...options } = {}) =>
       new LocalEvidence({
         stateDir,
-        publisher: publisherOf(root),
+        publisher,
         url: pathToFileURL(root).href,
         redact: { values: redact },
         limits: EVIDENCE_LIMITS,

@@ -1,4 +1,4 @@
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
@@ -319,6 +319,36 @@ describe('links and mail', () => {
       await web.close();
     }
     expect(checksWith(await setup.findings({ logs: { url: web.url } }), 'failure')).toEqual(['logs-url']);
+  });
+
+  test('the log server: login, host key, folder and free space', async () => {
+    const { dir, sshd } = setup;
+    const folder = join(dir, 'site');
+    const knownHosts = setup.write('known_logs', `[127.0.0.1]:${sshd.port} ${sshd.hostKey}\n`);
+    const ssh = {
+      ...{ host: '127.0.0.1', port: sshd.port, user: sshd.user, key: sshd.keyFile },
+      ...{ knownHosts, dir: folder },
+    };
+    const url = setup.gerrit.state.url;
+    const failures = async (change: object, limits = {}) =>
+      (await setup.findings({ logs: { url, ssh: { ...ssh, ...change } } }, systemClock, limits))
+        .filter(
+          ({ verdict, check }) => verdict === 'failure' && check.startsWith('logs') && check !== 'logs-url',
+        )
+        .map(({ check, found }) => [check, found]);
+    expect(await failures({})).toEqual([['logs', `${folder} does not exist`]]);
+    mkdirSync(folder);
+    expect(await failures({})).toEqual([]);
+    expect(readdirSync(folder)).toEqual([]);
+    expect(await failures({}, { diskFreeBytes: 1e18 })).toEqual([
+      ['logs-disk', expect.stringContaining('less than')],
+    ]);
+    expect(await failures({ key: join(dir, 'key') })).toEqual([
+      ['logs', expect.stringContaining('does not accept the key')],
+    ]);
+    expect(await failures({ knownHosts: join(dir, 'known_hosts') })).toEqual([
+      ['logs', expect.stringContaining('is not in')],
+    ]);
   });
 
   test('mail over SMTP', async () => {

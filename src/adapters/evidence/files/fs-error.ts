@@ -2,7 +2,7 @@
  * Maps errors of our own disk to an OperationError: the error's code decides whether a retry can help and what the
  * operator should do. Errors of a job's files do not get here; they are listed as skipped.
  */
-import { errorText, OperationError } from '../../../errors.ts';
+import { AbortedError, errorText, OperationError } from '../../../errors.ts';
 import { formatLimit } from '../../../machines/model/duration.ts';
 import { after, type Cancel } from '../../../timer.ts';
 import { errorCode } from './dir-handle.ts';
@@ -42,7 +42,11 @@ export class Deadline {
   /** True when the abort caused the error; false when the error merely coincides with it. */
   #causedBy(error: unknown): boolean {
     if (!this.signal.aborted) return false;
-    return error === this.signal.reason || (error instanceof Error && error.name === 'AbortError');
+    return (
+      error === this.signal.reason ||
+      error instanceof AbortedError ||
+      (error instanceof Error && error.name === 'AbortError')
+    );
   }
 
   #stopped(operation: string, target: string, cause: unknown): OperationError {

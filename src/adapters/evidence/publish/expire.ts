@@ -13,9 +13,9 @@ import { candidateNames, parentSegments } from './path.ts';
 import { freeTemporaryName, type OwnDirectories, removeMarked, temporaryNames } from './transaction.ts';
 
 /** LAST2, CHANGE, PATCHSET, PIPELINE, JOB. */
-const FOLDERS = 5;
+export const FOLDERS = 5;
 /** The first three of them are numbers. */
-const NUMBERS = 3;
+export const NUMBERS = 3;
 
 interface Walk {
   readonly root: string;
@@ -78,7 +78,7 @@ async function expireJob(
     directory === null ? null : await directory.using(() => manifestBefore(directory, walk.expiry));
   if (manifest === null) return false;
   const own: OwnDirectories = { ...walk, request: { owner: { job: manifest.job } } };
-  const isTemporary = temporaryNames(own).includes(name);
+  const isTemporary = temporaryNames(manifest.job).includes(name);
   if (!isTemporary && !candidateNames(manifest.job).includes(name)) return false;
   if (!isAt(manifest, segments) || walk.expiry.isNeeded(manifest.job)) return false;
   const hidden = isTemporary ? name : await hide(own, parent, name);
@@ -110,7 +110,7 @@ async function manifestBefore(
 }
 
 /** True when the manifest names the folders in which its directory is: a copy elsewhere is not ours. */
-function isAt({ patchset, pipeline, name }: Manifest, segments: readonly string[]): boolean {
+export function isAt({ patchset, pipeline, name }: Manifest, segments: readonly string[]): boolean {
   try {
     return parentSegments({ patchset, pipeline, name }).join('/') === segments.join('/');
   } catch {

@@ -16,7 +16,7 @@ import type { FailedTest } from './failed-tests.ts';
 export const MANIFEST = 'manifest.json';
 export const INDEX = 'index.html';
 /** The manifest of 20,000 files is about 4 MB. */
-const MAX_MANIFEST_BYTES = 64 << 20;
+export const MAX_MANIFEST_BYTES = 64 << 20;
 
 export type PublishRequest = Extract<KeyedEffect, { type: 'publishEvidence' }>;
 
@@ -123,13 +123,18 @@ export async function readManifest(directory: Directory): Promise<Manifest | nul
   try {
     const stat = await file.stat();
     if (!stat.isFile() || stat.size > MAX_MANIFEST_BYTES) return null;
-    const value = parseObject(await file.readFile('utf8'));
-    const isOurs = value?.version === 1 && typeof value.job === 'string';
-    const isValid = isOurs && Array.isArray(value.files) && Array.isArray(value.pages);
-    return isValid ? (value as unknown as Manifest) : null;
+    return parseManifest(await file.readFile('utf8'));
   } finally {
     await file.close();
   }
+}
+
+/** Null when the text is no manifest. */
+export function parseManifest(text: string): Manifest | null {
+  const value = parseObject(text);
+  const isOurs = value?.version === 1 && typeof value.job === 'string';
+  const isValid = isOurs && Array.isArray(value.files) && Array.isArray(value.pages);
+  return isValid ? (value as unknown as Manifest) : null;
 }
 
 /** True when every file and page in the manifest exists with its size and checksum. */

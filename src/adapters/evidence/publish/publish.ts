@@ -107,7 +107,7 @@ function ignoreDiskErrors(error: unknown): void {
   if (errorCode(error) === '') throw error;
 }
 
-function noFreeName(segments: readonly string[], names: readonly string[]): OperationError {
+export function noFreeName(segments: readonly string[], names: readonly string[]): OperationError {
   return new OperationError({
     operation: 'publish evidence',
     target: [...segments, names[0]].join('/'),

@@ -35,7 +35,7 @@ const TEMPORARY_NAMES = 10;
 
 /** Removes the remains of earlier attempts for this job: only directories that carry this job's mark or are empty. */
 export async function removeStale(publication: Publication, parent: Directory): Promise<void> {
-  for (const name of temporaryNames(publication)) {
+  for (const name of temporaryNames(publication.request.owner.job)) {
     const directory = await enterDirectory(parent, name);
     if (directory === null) continue;
     const ours = await directory.using(() => carriesMark(publication, directory));
@@ -75,7 +75,7 @@ export async function removeMarked(
 export async function makeTemporary(publication: Publication, parent: Directory): Promise<string> {
   const at = new Date(publication.now()).toISOString();
   const mark = manifestOf(publication.request, { at, clean: (text) => publication.secrets.text(text) });
-  for (const name of temporaryNames(publication)) {
+  for (const name of temporaryNames(publication.request.owner.job)) {
     publication.beforeStep(`make ${name}`);
     try {
       await mkdir(parent.path(name), { mode: PUBLIC_DIRECTORY });
@@ -91,21 +91,20 @@ export async function makeTemporary(publication: Publication, parent: Directory)
     });
     return name;
   }
-  throw noName(publication);
+  throw noTemporaryName(publication.request.owner.job, publication.root);
 }
 
 /** Returns an unused name. */
 export async function freeTemporaryName(publication: OwnDirectories, parent: Directory): Promise<string> {
   const { entries } = await parent.entries(Number.POSITIVE_INFINITY);
   const taken = new Set(entries.map((entry) => entry.name));
-  const free = temporaryNames(publication).find((name) => !taken.has(name));
-  if (free === undefined) throw noName(publication);
+  const free = temporaryNames(publication.request.owner.job).find((name) => !taken.has(name));
+  if (free === undefined) throw noTemporaryName(publication.request.owner.job, publication.root);
   return free;
 }
 
 /** The names begin with a dot: web servers neither list nor serve them, and no job's directory has such a name. */
-export function temporaryNames(publication: OwnDirectories): readonly string[] {
-  const { job } = publication.request.owner;
+export function temporaryNames(job: string): readonly string[] {
   return Array.from({ length: TEMPORARY_NAMES }, (_, index) => `.sos-ci-${job}.${index + 1}`);
 }
 
@@ -119,12 +118,12 @@ async function enterDirectory(parent: Directory, name: string): Promise<Director
   }
 }
 
-function noName(publication: OwnDirectories): OperationError {
+export function noTemporaryName(job: string, below: string): OperationError {
   return new OperationError({
     operation: 'publish evidence',
-    target: publication.request.owner.job,
+    target: job,
     message: 'all temporary names are taken by files that are not ours',
     retryable: false,
-    hint: `move away the files below ${publication.root} that begin with .sos-ci-`,
+    hint: `move away the files below ${below} that begin with .sos-ci-`,
   });
 }

@@ -1,6 +1,7 @@
 /** Converts failures of SSH connections to Gerrit to OperationErrors with hints. */
 import { errorText, OperationError } from '../../../errors.ts';
 import { formatLimit } from '../../../machines/model/duration.ts';
+import { AGREE_ON_ALGORITHMS } from '../../openssh/open-to-known-host.ts';
 import { sshTarget } from '../../ssh/client/client.ts';
 import { type SshFailure, socketHint } from '../../ssh/client/failure.ts';
 import type { GerritOptions } from './ssh-connection.ts';
@@ -21,7 +22,7 @@ export function gerritError(options: GerritOptions, { kind, cause }: SshFailure)
       );
     case 'no-common-algorithm':
       return fail(
-        'agree on algorithms',
+        AGREE_ON_ALGORITHMS,
         `no agreement with ${host}:${port}: ${why}`,
         false,
         'the server offers only algorithms that this client does not know or must not use',

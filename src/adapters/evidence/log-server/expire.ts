@@ -1,0 +1,75 @@
+/**
+ * Removes expired directories from the log server. Each is first renamed to a temporary name of its job, which web servers
+ * do not serve, and its manifest is removed last: the rest of an interrupted removal is found by the next one.
+ */
+import type { Expiry } from '../../../engine/ports/publisher.ts';
+import type { SftpEntry } from '../../ssh/client/client.ts';
+import { isJobId } from '../files/safe-names.ts';
+import { FOLDERS, isAt, NUMBERS } from '../publish/expire.ts';
+import { MANIFEST } from '../publish/manifest.ts';
+import { candidateNames } from '../publish/path.ts';
+import { temporaryNames } from '../publish/transaction.ts';
+import { freeTemporaryName, readManifest } from './directories.ts';
+import type { LogServerFiles } from './files.ts';
+
+interface Walk {
+  readonly files: LogServerFiles;
+  readonly expiry: Expiry;
+  readonly signal: AbortSignal;
+}
+
+/** @param root the root of all logs there, not a link */
+export async function expireBelow(
+  walk: Walk,
+  root: string,
+  segments: readonly string[] = [],
+): Promise<number> {
+  const { files, signal } = walk;
+  const folder = [root, ...segments].join('/');
+  let removed = 0;
+  for (const entry of await files.list(folder)) {
+    signal.throwIfAborted();
+    if (!entry.attrs.isDirectory()) continue;
+    if (segments.length === FOLDERS) removed += Number(await expireJob(walk, folder, entry, segments));
+    else if (segments.length >= NUMBERS || /^\d+$/.test(entry.filename))
+      removed += await expireFolder(walk, root, entry, segments);
+  }
+  return removed;
+}
+
+async function expireFolder(
+  walk: Walk,
+  root: string,
+  { filename, attrs }: SftpEntry,
+  segments: readonly string[],
+): Promise<number> {
+  const below = [...segments, filename];
+  const removed = await expireBelow(walk, root, below);
+  // Also folders that an interrupted call left empty. A publisher that has just entered one fails, and tries again.
+  if (removed > 0 || isOld(attrs, walk.expiry)) await walk.files.removeEmpty([root, ...below].join('/'));
+  return removed;
+}
+
+async function expireJob(
+  { files, expiry }: Walk,
+  parent: string,
+  { filename, attrs }: SftpEntry,
+  segments: readonly string[],
+): Promise<boolean> {
+  // Most directories are recent: their manifests need not be read.
+  if (!isOld(attrs, expiry)) return false;
+  const manifest = await readManifest(files, `${parent}/${filename}`);
+  if (manifest === null || manifest.deployment !== expiry.deployment || !isJobId(manifest.job)) return false;
+  const isTemporary = temporaryNames(manifest.job).includes(filename);
+  if (!isTemporary && !candidateNames(manifest.job).includes(filename)) return false;
+  if (!(Date.parse(manifest.publishedAt) < expiry.before)) return false;
+  if (!isAt(manifest, segments) || expiry.isNeeded(manifest.job)) return false;
+  const hidden = isTemporary ? filename : await freeTemporaryName(files, parent, manifest.job);
+  if (!isTemporary) await files.rename(`${parent}/${filename}`, `${parent}/${hidden}`);
+  await files.removeTree(`${parent}/${hidden}`, MANIFEST);
+  return true;
+}
+
+function isOld({ mtime }: SftpEntry['attrs'], { before }: Expiry): boolean {
+  return mtime * 1000 < before;
+}

@@ -1,0 +1,22 @@
+/** Evidence that is published to a log server over SFTP, by a real sshd. */
+import { afterAll, beforeAll } from 'vitest';
+import { LogServerPublisher } from '../../../../src/adapters/evidence/log-server/publisher.ts';
+import { evidenceContract } from '../../../contracts/evidence.ts';
+import { publisherContract } from '../../../contracts/publisher.ts';
+import { needs } from '../../../fixtures/needs.ts';
+import { Sshd } from '../../../fixtures/sshd.ts';
+import { makeRig } from '../../logs/rig.ts';
+import { logServerConfig } from './log-server.ts';
+
+needs('sshd').describe('log server', () => {
+  let sshd: Sshd;
+  beforeAll(async () => {
+    sshd = await Sshd.start();
+  });
+  afterAll(() => sshd.close());
+  const make = (site?: string) =>
+    makeRig(site, async (root) => new LogServerPublisher(await logServerConfig(sshd, root)));
+
+  publisherContract(make);
+  evidenceContract('published to a log server', make);
+});
