@@ -2,7 +2,7 @@
  * Operator commands to a real daemon, over its socket and by SIGHUP, with a SIGKILL in between; checked by the stages
  * that ran and by Gerrit's messages.
  */
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -205,6 +205,41 @@ test('voting stops after too many failures, and resumes when an operator request
   await testCase.eventually('all jobs have ended', () => testCase.allEnded());
   await assertClean(testCase);
   await second.stop();
+});
+
+test('what an ended job left behind is listed and removed, without a daemon and through it', async () => {
+  const testCase = await newCase(() => "printf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap\n");
+  const first = await testCase.startDaemon();
+  await testCase.push('a change\n');
+  await testCase.eventually('the job has ended', () => testCase.jobs().length === 1 && testCase.allEnded());
+  await first.stop();
+  const job = testCase.jobs()[0]?.id ?? '';
+  const left = join(testCase.stateDir, 'runs', job, '1');
+  const leave = () => mkdirSync(left, { recursive: true });
+  leave();
+  expect(await testCase.runCli('leaks')).toMatchObject({
+    code: 1,
+    text: expect.stringContaining('first seen'),
+  });
+  expect(await testCase.runCli('gc', '--dry-run')).toMatchObject({
+    code: 1,
+    text: expect.stringContaining('1 resource would be removed, 0 kept'),
+  });
+  expect(existsSync(left)).toBe(true);
+  expect(await testCase.runCli('gc', '--reason', 'the disk is full')).toMatchObject({
+    code: 0,
+    text: expect.stringContaining('1 resource removed, 0 kept'),
+  });
+  expect(existsSync(left)).toBe(false);
+  const second = await testCase.startDaemon();
+  leave();
+  expect(await operate(testCase, 'gc')).toMatchObject({ code: 0 });
+  expect(await testCase.runCli('leaks')).toMatchObject({ code: 0 });
+  const { text } = await testCase.runCli('job', job);
+  expect(text.match(/ removed evidence on this host/g)).toHaveLength(2);
+  expect(text).toContain('removes evidence on this host: the disk is full');
+  await assertClean(testCase);
+  expect(await second.stop()).toBe(0);
 });
 
 test('operators get responses while malformed requests and idle connections arrive', async () => {

@@ -31,7 +31,7 @@ interface Look extends FoundLeaks {
 }
 
 /** An operator's two looks are this far apart, so that what a service just created or deleted has settled. */
-export const GC_INTERVAL_MS = 10_000;
+export const GC_INTERVAL_MS = 5_000;
 /** Bounds the answer to an operator. */
 const MAX_LEAKS_REPORTED = 5_000;
 

@@ -42,6 +42,23 @@ describe('a server of OpenStack', () => {
     expect(setup.left).toEqual(EMPTY);
   });
 
+  it('lists and deletes a volume of an earlier configuration, as a resource of its server', async () => {
+    const { name, owner } = request();
+    await setup.provider({ bootVolumeGb: 10 }).create(request({ name, owner }), NEVER);
+    const { state } = setup.cloud;
+    // Nova did not delete it with its server.
+    for (const [id, volume] of state.volumes) {
+      state.volumes.set(id, { ...volume, serverId: null, deleteWithServer: false, status: 'available' });
+    }
+    const provider = setup.provider();
+    const [listed] = await provider.list({ deployment: 'ours' }, NEVER);
+    expect(listed?.resources?.map(({ kind }) => kind)).toEqual(['server', 'port', 'volume', 'key-pair']);
+    const [volumeId] = [...state.volumes.keys()];
+    expect(listed?.resources).toContainEqual({ kind: 'volume', id: volumeId, createdAt: expect.any(Number) });
+    if (listed !== undefined) await provider.delete(listed.server, 'ours', NEVER);
+    expect(setup.left).toEqual(EMPTY);
+  });
+
   it('gets user data, zone, config drive and security groups', async () => {
     const { state } = setup.cloud;
     const { id } = state.addSecurityGroup('egress', '');
