@@ -231,6 +231,58 @@ export function publisherContract(make: (site?: string) => Promise<LocalRig>): v
     });
   });
 
+  describe('the pages of the folders above', () => {
+    const pageOf = (folder: string) => readFile(join(rig.site, folder, 'index.html'), 'utf8');
+    const linksOf = async (folder: string) =>
+      [...(await pageOf(folder)).matchAll(/href="\.\/([^"]+)"/g)].map(([, href]) => href);
+
+    test('lead from the change to the job, with names, sizes and times', async () => {
+      await publish(rig);
+      await writeAt(join(rig.site, '45/912345/notes & <b>.txt'), 'x'.repeat(1234));
+      await collect(rig, OTHER);
+      const second = basename(fileURLToPath(await publish(rig, OTHER)));
+      expect(await linksOf('45/912345')).toEqual(['3/index.html', 'notes%20%26%20%3Cb%3E.txt']);
+      expect(await pageOf('45/912345')).toContain(
+        '>notes &amp; &lt;b&gt;.txt</a></td><td class="number">1.2 kB</td>',
+      );
+      expect(await pageOf('45/912345')).not.toContain('Parent folder');
+      expect(await linksOf('45/912345/3')).toEqual(['check/index.html']);
+      expect(await linksOf('45/912345/3/check')).toEqual(['acme-dsvm/index.html']);
+      expect(await linksOf(PARENT)).toEqual([SHORT, second].map((name) => `${name}/index.html`));
+      expect(await pageOf(PARENT)).toContain('<h1>912345,3 / check / acme-dsvm</h1>');
+      expect(await pageOf(PARENT)).toMatch(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/);
+      expect(await readdir(rig.site)).toEqual(['45']);
+      expect(await readdir(join(rig.site, '45'))).toEqual(['912345']);
+    });
+
+    test('are written by the call that finds the directory, and after one has expired', async () => {
+      const url = await publish(rig);
+      await rm(join(parent, 'index.html'));
+      expect(await publish(rig)).toBe(url);
+      expect(await linksOf(PARENT)).toEqual([`${SHORT}/index.html`]);
+      await collect(rig, OTHER);
+      await publish(rig, OTHER);
+      const expiry = {
+        deployment: 'd1',
+        before: Date.now() + 3_600_000,
+        isNeeded: (job: string) => job === JOB,
+      };
+      expect(await rig.start().expire(expiry, LIMIT_MS, NEVER)).toBe(1);
+      expect(await linksOf(PARENT)).toEqual([`${SHORT}/index.html`]);
+    });
+
+    test('replace no page and no link of others', async () => {
+      await writeAt(join(parent, 'index.html'), '<title>of the operator</title>');
+      await writeAt(join(rig.base, 'outside'), 'outside');
+      await symlink(join(rig.base, 'outside'), join(rig.site, '45/912345/index.html'));
+      await mkdir(join(rig.site, '45/912345/3/index.html'));
+      await expectPublished(await publish(rig));
+      expect(await pageOf(PARENT)).toBe('<title>of the operator</title>');
+      expect(await pageOf('45/912345')).toBe('outside');
+      expect(await linksOf('45/912345/3/check')).toEqual(['acme-dsvm/index.html']);
+    });
+  });
+
   test('stops on abort, and works when it is called again', async () => {
     const failure = await failureOf(rig.start().publish(publishRequest(), AbortSignal.abort()));
     expect(failure).toMatchObject({ retryable: true, operation: 'publish evidence' });

@@ -209,7 +209,7 @@ describe('evidence on this host', () => {
       const found = await modes(rig.site);
       expect(new Set(found.directories)).toEqual(new Set([0o755]));
       expect(new Set(found.files)).toEqual(new Set([0o644]));
-      expect(found.files.length).toBe(7);
+      expect(found.files.length).toBe(11);
       expect(url.startsWith('file:///')).toBe(true);
     } finally {
       process.umask(before);

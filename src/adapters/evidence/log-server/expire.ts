@@ -7,10 +7,12 @@ import type { SftpEntry } from '../../ssh/client/client.ts';
 import { isJobId } from '../files/safe-names.ts';
 import { FOLDERS, isAt, NUMBERS } from '../publish/expire.ts';
 import { MANIFEST } from '../publish/manifest.ts';
+import { FIRST_WITH_PAGE, removeLonePage, updatePage } from '../publish/parent-pages.ts';
 import { candidateNames } from '../publish/path.ts';
 import { temporaryNames } from '../publish/transaction.ts';
 import { freeTemporaryName, readManifest } from './directories.ts';
 import type { LogServerFiles } from './files.ts';
+import { pageFolder } from './remote-pages.ts';
 
 interface Walk {
   readonly files: LogServerFiles;
@@ -44,9 +46,14 @@ async function expireFolder(
   segments: readonly string[],
 ): Promise<number> {
   const below = [...segments, filename];
+  const path = [root, ...below].join('/');
   const removed = await expireBelow(walk, root, below);
   // Also folders that an interrupted call left empty. A publisher that has just entered one fails, and tries again.
-  if (removed > 0 || isOld(attrs, walk.expiry)) await walk.files.removeEmpty([root, ...below].join('/'));
+  if (removed === 0 && !isOld(attrs, walk.expiry)) return 0;
+  const page = below.length >= FIRST_WITH_PAGE ? pageFolder(walk.files, path) : null;
+  if (page !== null) await removeLonePage(page);
+  const stays = !(await walk.files.removeEmpty(path));
+  if (page !== null && stays && removed > 0) await updatePage(page, below);
   return removed;
 }
 

@@ -212,13 +212,15 @@ export class LogServerFiles {
     await orNull(this.#session.request<void>((sftp, done) => sftp.rmdir(path, done)));
   }
 
-  /** Removes a directory unless something is in it. */
-  async removeEmpty(path: string): Promise<void> {
-    await orNull(this.#session.request<void>((sftp, done) => sftp.rmdir(path, done))).catch(
-      (error: unknown) => {
-        if (!(error instanceof Refused)) throw error;
-      },
-    );
+  /** Removes a directory; false when something is in it. */
+  async removeEmpty(path: string): Promise<boolean> {
+    try {
+      await orNull(this.#session.request<void>((sftp, done) => sftp.rmdir(path, done)));
+      return true;
+    } catch (error) {
+      if (error instanceof Refused && error.code === SFTP_STATUS.FAILURE) return false;
+      throw error;
+    }
   }
 
   /** Null: unknown. */

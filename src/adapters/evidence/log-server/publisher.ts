@@ -22,6 +22,7 @@ import { connectToLogServer } from './connection.ts';
 import { freeTemporaryName, openParent, readManifest } from './directories.ts';
 import { expireBelow } from './expire.ts';
 import { LogServerFiles, Refused } from './files.ts';
+import { updateRemotePages } from './remote-pages.ts';
 import { forEach, upload } from './upload.ts';
 
 /** Below the limit of a stock sshd for connections that are not logged in yet (MaxStartups 10). */
@@ -58,6 +59,8 @@ type State = 'free' | 'taken' | 'damaged' | 'ours';
 export class LogServerPublisher implements Publisher {
   readonly #config: LogServerConfig;
   readonly #connections = new Semaphore(MAX_CONNECTIONS);
+  /** One at a time writes the pages of the folders above. */
+  readonly #pages = new Semaphore(1);
 
   constructor(config: LogServerConfig) {
     this.#config = config;
@@ -68,7 +71,12 @@ export class LogServerPublisher implements Publisher {
     return this.#connected(signal, async (files) => {
       try {
         const parent = await openParent(files, dir, finished.parent);
-        return await publish({ files, finished, parent, signal });
+        const segments = await publish({ files, finished, parent, signal });
+        // The evidence is published, whether or not the pages can be written. The next publication corrects them.
+        await this.#pages
+          .run(() => updateRemotePages(files, dir, finished.parent))
+          .catch(ignoreOperationErrors);
+        return segments;
       } catch (error) {
         throw (await fullDisk(files, dir, error)) ?? error;
       }
@@ -92,6 +100,10 @@ export class LogServerPublisher implements Publisher {
       }
     }, signal);
   }
+}
+
+function ignoreOperationErrors(error: unknown): void {
+  if (!(error instanceof OperationError)) throw error;
 }
 
 /** The error for a full disk, which SFTP reports as any other failure; null when that is not the cause. */

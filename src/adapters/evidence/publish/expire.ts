@@ -8,7 +8,9 @@ import type { Expiry } from '../../../engine/ports/publisher.ts';
 import { Directory, errorCode, ifExists } from '../files/dir-handle.ts';
 import type { BeforeStep } from '../files/new-file.ts';
 import { isJobId } from '../files/safe-names.ts';
+import { pageFolder } from './local-pages.ts';
 import { MANIFEST, type Manifest, readManifest } from './manifest.ts';
+import { FIRST_WITH_PAGE, removeLonePage, updatePage } from './parent-pages.ts';
 import { candidateNames, parentSegments } from './path.ts';
 import { freeTemporaryName, type OwnDirectories, removeMarked, temporaryNames } from './transaction.ts';
 
@@ -60,11 +62,18 @@ async function expireFolder(
   if (segments.length < NUMBERS && !/^\d+$/.test(name)) return 0;
   const folder = await enterIfThere(parent, name);
   if (folder === null) return 0;
-  const removed = await folder.using(() => expireBelow(folder, [...segments, name], walk));
-  // Also folders that an interrupted call left empty. A publisher that has just entered one fails, and tries again.
-  const isOld = async () => ((await ifExists(lstat(parent.path(name))))?.mtimeMs ?? 0) < walk.expiry.before;
-  if (removed > 0 || (await isOld())) await rmdir(parent.path(name)).catch(ignoreNotEmpty);
-  return removed;
+  const below = [...segments, name];
+  return folder.using(async () => {
+    // Also folders that an interrupted call left empty. A publisher that has just entered one fails, and tries again.
+    const isOld = ((await ifExists(lstat(parent.path(name))))?.mtimeMs ?? 0) < walk.expiry.before;
+    const removed = await expireBelow(folder, below, walk);
+    if (removed === 0 && !isOld) return 0;
+    const hasPage = below.length >= FIRST_WITH_PAGE;
+    if (hasPage) await removeLonePage(pageFolder(folder));
+    const stays = await rmdir(parent.path(name)).then(() => false, ignoreNotEmpty);
+    if (hasPage && stays && removed > 0) await updatePage(pageFolder(folder), below);
+    return removed;
+  });
 }
 
 async function expireJob(
@@ -127,6 +136,9 @@ async function enterIfThere(parent: Directory, name: string): Promise<Directory 
   }
 }
 
-function ignoreNotEmpty(error: unknown): void {
-  if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errorCode(error))) throw error;
+/** True: the folder stays. */
+function ignoreNotEmpty(error: unknown): boolean {
+  if (['ENOTEMPTY', 'EEXIST'].includes(errorCode(error))) return true;
+  if (['ENOENT', 'ENOTDIR'].includes(errorCode(error))) return false;
+  throw error;
 }

@@ -4,6 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 
+const PAGE_HEAD = `<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="generator" content="sos-ci">\n`;
+
+/** @param head the beginning of a page */
+export function isOurPage(head: string): boolean {
+  return head.startsWith(PAGE_HEAD);
+}
+
 /**
  * The beginning of a page, up to its content. Its policy allows nothing but its own style sheet, also where the web
  * server sends no header.
@@ -13,7 +20,7 @@ export function pageStart(title: string, moreStyle = ''): string {
   const hash = createHash('sha256').update(style, 'utf8').digest('base64');
   const policy = `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
   return [
-    `<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n`,
+    PAGE_HEAD,
     `<meta http-equiv="Content-Security-Policy" content="${policy}">\n`,
     `<meta name="referrer" content="no-referrer">\n`,
     `<meta name="viewport" content="width=device-width, initial-scale=1">\n`,

@@ -103,7 +103,7 @@ async function moveIntoPlace(
   if (aside !== null) await removeMarked(publication, parent, aside);
 }
 
-function ignoreDiskErrors(error: unknown): void {
+export function ignoreDiskErrors(error: unknown): void {
   if (errorCode(error) === '') throw error;
 }
 

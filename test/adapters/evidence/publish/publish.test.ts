@@ -60,7 +60,7 @@ describe('publication and crashes', () => {
 
   /** Checks the complete publication. */
   async function expectPublished(url: string): Promise<void> {
-    expect(await readdir(parent)).toEqual(['01jabcdefghi', SHORT]);
+    expect((await readdir(parent)).filter((name) => name !== 'index.html')).toEqual(['01jabcdefghi', SHORT]);
     expect(await rig.read(url, 'attempt-1/testing.log')).toBe('log of the stage');
     expect(await rig.read(url, 'worktree/logs/sub/a.txt')).toBe('a');
     expect(await readdir(fileURLToPath(url))).toEqual([
@@ -168,7 +168,7 @@ describe('publication and crashes', () => {
     const url = await evidence.publish(publishRequest(), signal);
     expect(await rig.read(url, 'attempt-1/testing.log')).toBe('log of the stage');
     const left = [1, 2, 3, 4].map((number) => `.sos-ci-${JOB}.${number}`);
-    expect(await readdir(parent)).toEqual([...left, SHORT]);
+    expect(await readdir(parent)).toEqual([...left, SHORT, 'index.html']);
     expect(await readFile(join(parent, `.sos-ci-${JOB}.1`, 'precious'), 'utf8')).toBe('foreign');
   });
 

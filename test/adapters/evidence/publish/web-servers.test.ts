@@ -122,12 +122,20 @@ for (const program of PROGRAMS) {
     });
 
     test('serves nothing of a publication in progress, behind a link or outside, and lists no folder', async () => {
-      for (const path of ['../.sos-ci-other.1/index.html', 'link.log', '../../../../../../secret', '../']) {
+      for (const path of [
+        '../.sos-ci-other.1/index.html',
+        'link.log',
+        '../../../../../../secret',
+        '../../../../../',
+      ]) {
         const answer = await get(path);
         expect([path, answer.status]).toEqual([path, expect.toSatisfy((status: number) => status >= 400)]);
         expect(answer.body).not.toMatch(/CANARY|unfinished|sos-ci-other/);
         expect(answer.headers['x-content-type-options'] ?? 'nosniff').toBe('nosniff');
       }
+      const folder = await get('../');
+      expect(folder).toMatchObject({ status: 200, body: expect.stringContaining('content="sos-ci"') });
+      expect(folder.body).not.toMatch(/CANARY|sos-ci-other/);
     });
   });
 }

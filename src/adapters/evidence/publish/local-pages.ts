@@ -1,0 +1,57 @@
+/** The pages of the folders above the jobs' directories, on this host. */
+import { lstat, unlink } from 'node:fs/promises';
+import { writeAtomically } from '../../run/atomic-file.ts';
+import { type Directory, errorCode, ifExists } from '../files/dir-handle.ts';
+import { INDEX } from './manifest.ts';
+import {
+  FIRST_WITH_PAGE,
+  type FolderEntry,
+  PAGE_HEAD_BYTES,
+  type PageFolder,
+  updatePage,
+} from './parent-pages.ts';
+import { openParent, PUBLIC_FILE } from './path.ts';
+
+/** Updates the pages from the folder of the change down to the last of `segments`. */
+export async function updateLocalPages(root: string, segments: readonly string[]): Promise<void> {
+  for (let depth = segments.length; depth >= FIRST_WITH_PAGE; depth -= 1) {
+    const path = segments.slice(0, depth);
+    const folder = await openParent(root, path);
+    await folder.using(() => updatePage(pageFolder(folder), path));
+  }
+}
+
+export function pageFolder(folder: Directory): PageFolder {
+  return {
+    entries: async () => {
+      const { entries } = await folder.entries(Number.POSITIVE_INFINITY);
+      const found: FolderEntry[] = [];
+      for (const { name } of entries) {
+        const stats = await ifExists(lstat(folder.path(name)));
+        if (stats === null) continue;
+        const bytes = stats.isFile() ? stats.size : 0;
+        found.push({ name, isDirectory: stats.isDirectory(), bytes, modifiedAt: stats.mtimeMs });
+      }
+      return found;
+    },
+    pageHead: async () => {
+      const file = await folder.openFile(INDEX).catch((error: unknown) => {
+        if (errorCode(error) === 'ENOENT') return null;
+        if (['ELOOP', 'ENXIO', 'EACCES'].includes(errorCode(error))) return '';
+        throw error;
+      });
+      if (file === null || file === '') return file;
+      try {
+        if (!(await file.stat()).isFile()) return '';
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(PAGE_HEAD_BYTES), 0, PAGE_HEAD_BYTES, 0);
+        return buffer.toString('utf8', 0, bytesRead);
+      } finally {
+        await file.close();
+      }
+    },
+    writePage: (page) => writeAtomically(folder.path(INDEX), page, { mode: PUBLIC_FILE }),
+    removeFile: async (name) => {
+      await ifExists(unlink(folder.path(name)));
+    },
+  };
+}

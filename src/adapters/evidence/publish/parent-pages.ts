@@ -1,0 +1,85 @@
+/**
+ * The index pages of the folders above the jobs' directories, from the job's name up to the change, for readers of web
+ * servers that list no directories. They are made from what is there, so a page that is missing or old is corrected by
+ * the next publication below its folder. A page that is not ours is never changed.
+ */
+
+import { INDEX } from './manifest.ts';
+import { html, isOurPage, link, PAGE_END, pageStart, size, utc } from './page.ts';
+
+/** The folder of the change is the second below the root. */
+export const FIRST_WITH_PAGE = 2;
+/** The beginning of a page, which shows whether it is ours. */
+export const PAGE_HEAD_BYTES = 512;
+/** A reader looks for the newest; a page of more would be slow to read. */
+const MAX_ROWS = 2_000;
+/** What a killed process leaves of a page that it writes. */
+const UNFINISHED = /^\.index\.html\.[0-9a-f]{8}$/;
+/** Another daemon may publish into the folder while its page is made. */
+const ROUNDS = 3;
+
+export interface FolderEntry {
+  readonly name: string;
+  readonly isDirectory: boolean;
+  readonly bytes: number;
+  /** Epoch ms. */
+  readonly modifiedAt: number;
+}
+
+/** A folder with a page, on this host or on another one. */
+export interface PageFolder {
+  /** All entries. Links and devices are not directories, and count as 0 bytes. */
+  entries(): Promise<readonly FolderEntry[]>;
+  /** The beginning of its page; null: it has none; '': something else has the name. */
+  pageHead(): Promise<string | null>;
+  /** Replaces the page atomically. */
+  writePage(page: string): Promise<void>;
+  removeFile(name: string): Promise<void>;
+}
+
+/** @param segments the folders from the root */
+export async function updatePage(folder: PageFolder, segments: readonly string[]): Promise<void> {
+  let written: string | null = null;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const page = [...parentPage(segments, await folder.entries())].join('');
+    if (page === written) return;
+    const head = await folder.pageHead();
+    if (head !== null && !isOurPage(head)) return;
+    await folder.writePage(page);
+    written = page;
+  }
+}
+
+/** Removes the page of a folder that has nothing else, so that the folder can be removed. */
+export async function removeLonePage(folder: PageFolder): Promise<void> {
+  const entries = await folder.entries();
+  if (!entries.every(({ name }) => name === INDEX || UNFINISHED.test(name))) return;
+  const head = await folder.pageHead();
+  if (head !== null && !isOurPage(head)) return;
+  for (const { name } of entries) await folder.removeFile(name);
+}
+
+/** Names that begin with a dot are publications in progress. */
+function* parentPage(segments: readonly string[], entries: readonly FolderEntry[]): Generator<string> {
+  const [, change = '', patchset] = segments;
+  const title = [patchset === undefined ? change : `${change},${patchset}`, ...segments.slice(3)].join(' / ');
+  const shown = entries
+    .filter(({ name }) => !name.startsWith('.') && name !== INDEX)
+    .toSorted((a, b) => COLLATOR.compare(a.name, b.name));
+  yield `${pageStart(title)}<header>\n`;
+  if (segments.length > FIRST_WITH_PAGE)
+    yield `<p class="note"><a href="../${INDEX}">Parent folder</a></p>\n`;
+  yield `<h1>${html(title)}</h1>\n</header>\n<div class="wide" tabindex="0"><table>\n`;
+  yield `<tr><th>Name</th><th class="number">Size</th><th class="number">Time</th></tr>\n`;
+  for (const { name, isDirectory, bytes, modifiedAt } of shown.slice(-MAX_ROWS)) {
+    const target = isDirectory ? link(`${name}/${INDEX}`, `${name}/`) : link(name, name);
+    const time = utc(new Date(modifiedAt).toISOString());
+    yield `<tr><td>${target}</td><td class="number">${isDirectory ? '' : size(bytes)}</td><td class="number">${time}</td></tr>\n`;
+  }
+  yield `</table></div>\n`;
+  if (shown.length > MAX_ROWS) yield `<p class="note">And ${shown.length - MAX_ROWS} before these.</p>\n`;
+  yield PAGE_END;
+}
+
+/** 10 is after 9. */
+const COLLATOR = new Intl.Collator('en', { numeric: true });
