@@ -98,7 +98,7 @@ export class LocalEvidence implements Evidence {
       job,
       parent: parentSegments(request),
       names: candidateNames(job),
-      outgoing: join(this.#outgoingRoot, job),
+      folder: join(this.#finishedRoot, job),
       compose: (root: string, within: AbortSignal) =>
         publish({
           request,
@@ -125,9 +125,9 @@ export class LocalEvidence implements Evidence {
     try {
       const run = await this.#directoriesIn(join(stateDir, 'runs'));
       const staged = await this.#directoriesIn(this.#stagingRoot);
-      const outgoing = await this.#directoriesIn(this.#outgoingRoot);
+      const finished = await this.#directoriesIn(this.#finishedRoot);
       // Includes jobs whose collection was interrupted.
-      const jobs = [...run, ...outgoing, ...staged.map((name) => name.replace(/^\./, ''))].filter(isJobId);
+      const jobs = [...run, ...finished, ...staged.map((name) => name.replace(/^\./, ''))].filter(isJobId);
       return [...new Set(jobs)].sort();
     } catch (error) {
       throw asFailure('list evidence', stateDir, error);
@@ -140,7 +140,7 @@ export class LocalEvidence implements Evidence {
       if (part !== 'collected') await this.#remove(join(this.#options.stateDir, 'runs'), [job]);
       if (part === 'runs') return;
       await this.#remove(this.#stagingRoot, [job, unfinished(job)]);
-      await this.#remove(this.#outgoingRoot, [job]);
+      await this.#remove(this.#finishedRoot, [job]);
     } catch (error) {
       throw asFailure('discard evidence', job, error);
     }
@@ -158,8 +158,8 @@ export class LocalEvidence implements Evidence {
   }
 
   /** Finished directories until they are published on another host. */
-  get #outgoingRoot(): string {
-    return join(this.#options.stateDir, 'outgoing');
+  get #finishedRoot(): string {
+    return join(this.#options.stateDir, 'finished');
   }
 
   async #collect(request: CollectRequest, signal: AbortSignal): Promise<Counts> {

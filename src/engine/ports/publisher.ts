@@ -7,8 +7,8 @@ export interface FinishedDirectory {
   readonly parent: readonly string[];
   /** The names that the directory may have in `parent`, the usual one first. */
   readonly names: readonly string[];
-  /** A directory of the daemon for this job alone. It is kept until the job's evidence is discarded. */
-  readonly outgoing: string;
+  /** A folder of the daemon for this job alone. It is kept until the job's evidence is discarded. */
+  readonly folder: string;
   /**
    * Writes the directory below `root`, a directory on this host, or finds the one that an earlier call wrote there. All
    * or nothing, after a crash too. Resolves to its path below `root`.

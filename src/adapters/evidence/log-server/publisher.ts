@@ -176,7 +176,7 @@ async function isComplete(files: LogServerFiles, path: string, manifest: Manifes
 }
 
 async function compose({ finished, signal }: Call): Promise<Composed> {
-  const root = finished.outgoing;
+  const root = finished.folder;
   const path = join(root, ...(await finished.compose(root, signal)));
   const manifest = await readFile(join(path, MANIFEST));
   return { path, manifest, composition: sha256(manifest) };
