@@ -1,0 +1,87 @@
+/** Whole jobs of the built program whose evidence goes to a real sshd: the daemon is killed in the middle of the upload. */
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { CuttingProxy } from '../fixtures/cutting-proxy.ts';
+import { needs } from '../fixtures/needs.ts';
+import { Sshd } from '../fixtures/sshd.ts';
+import type { TestCase } from './case.ts';
+import { Testbed } from './testbed.ts';
+
+const { test } = needs('sshd');
+const URL_OF_LOGS = 'https://logs.acme.example.org';
+const LOG_BYTES = 6_000_000;
+
+let testbed: Testbed;
+let sshd: Sshd;
+let proxy: CuttingProxy;
+beforeAll(async () => {
+  [testbed, sshd] = await Promise.all([Testbed.start(), Sshd.start()]);
+  proxy = await CuttingProxy.start(sshd.port);
+});
+afterAll(async () => {
+  await proxy.close();
+  await sshd.close();
+  await testbed.stop();
+});
+
+/** A case whose evidence is published below `site`, through the proxy. */
+async function newCase(): Promise<{ readonly testCase: TestCase; readonly site: string }> {
+  const site = join(testbed.directory, 'site');
+  mkdirSync(site);
+  const knownHosts = join(testbed.directory, 'known_log_servers');
+  writeFileSync(knownHosts, `[127.0.0.1]:${proxy.port} ${sshd.hostKey}\n`);
+  const testCase = await testbed.newCase({
+    testing: `mkdir logs
+head -c ${LOG_BYTES} /dev/urandom | base64 >logs/big.txt
+printf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap
+`,
+    job: '    logs: [logs]\n',
+    top: `logs:
+  url: ${URL_OF_LOGS}
+  ssh: {host: 127.0.0.1, port: ${proxy.port}, user: ${sshd.user}, key: ${sshd.keyFile}, knownHosts: ${knownHosts}, dir: ${site}}
+`,
+  });
+  return { testCase, site };
+}
+
+test('a daemon that is killed during the upload publishes once and completely, and posts one review with the link', async () => {
+  const { testCase, site } = await newCase();
+  try {
+    const daemon = await testCase.startDaemon();
+    const halfSent = new Promise<void>((resolve) => {
+      proxy.onReceived = () => {
+        if (proxy.received > LOG_BYTES / 2) resolve();
+      };
+    });
+    const change = await testCase.push();
+    await halfSent;
+    await daemon.kill();
+    proxy.onReceived = () => {};
+    expect(testCase.messages(change)).toEqual([]);
+    const parent = join(site, String(change).slice(-2).padStart(2, '0'), String(change), '1/check/unit');
+    expect(readdirSync(parent)).toEqual([expect.stringMatching(/^\.sos-ci-/)]);
+
+    const second = await testCase.startDaemon();
+    await testCase.eventually('all jobs have ended', () => testCase.allEnded());
+    const [job] = testCase.jobs();
+    const [message, ...more] = testCase.messages(change);
+    expect(more).toEqual([]);
+    const name = job?.id.slice(0, 12) ?? '';
+    expect(message).toContain(`${URL_OF_LOGS}/${parent.slice(site.length + 1)}/${name}/`);
+    expect(readdirSync(parent).sort()).toEqual(['index.html', name].sort());
+    const { state, files } = JSON.parse(readFileSync(join(parent, name, 'manifest.json'), 'utf8'));
+    expect(state).toBe('published');
+    for (const { path, bytes } of files) expect(statSync(join(parent, name, path)).size).toBe(bytes);
+    expect(files.some(({ bytes }: { readonly bytes: number }) => bytes > LOG_BYTES)).toBe(true);
+    expect(testCase.findInconsistencies()).toEqual([]);
+    await testCase.eventually('nothing is left here', () => nothingHeld(testCase));
+    expect(await second.stop()).toBe(0);
+  } finally {
+    await testCase.close();
+  }
+});
+
+function nothingHeld({ stateDir }: TestCase): boolean {
+  return ['evidence', 'finished'].every((folder) => readdirSync(join(stateDir, folder)).length === 0);
+}
