@@ -82,7 +82,15 @@ function unchanged(patchset: Patchset): ChangeNow {
 /** Adapters that never answer, and no free slot: a history advances only through submissions. */
 export function silentAdapters(): Adapters {
   const never = () => new Promise<never>(() => {});
-  const provider = { name: 'local', slots: 0, create: never, list: never, delete: never, whyGone: never };
+  const provider = {
+    name: 'local',
+    slots: 0,
+    create: never,
+    list: never,
+    delete: never,
+    open: never,
+    whyGone: never,
+  };
   return {
     providers: new Map([['local', provider]]),
     catchUp: { run: never },
@@ -121,6 +129,7 @@ function instantProvider(slots: number): Provider {
     async delete(server) {
       for (const [job, owned] of servers) if (owned.server.id === server.id) servers.delete(job);
     },
+    open: ({ address }) => Promise.resolve({ command: `cd ${address}`, directory: address }),
     whyGone: () => Promise.resolve(null),
   };
 }

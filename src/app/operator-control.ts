@@ -2,10 +2,12 @@
  * The operators' access to a running daemon: the control socket, its commands, and the reload of the configuration. It opens
  * after the daemon has recovered, and closes first.
  */
+import { randomInt } from 'node:crypto';
 import { systemClock } from '../adapters/clock/system.ts';
 import { ControlServer } from '../adapters/control/server.ts';
 import { lookUpPatchset } from '../adapters/gerrit/changes/patchset-lookup.ts';
 import type { Config } from '../config/config.ts';
+import { idMaker } from '../engine/intake/ids.ts';
 import { OperatorCommands } from '../engine/operations/operator-commands.ts';
 import type { Sweep } from '../engine/operations/sweep.ts';
 import type { Operator, ReloadResult } from '../engine/ports/operator-api.ts';
@@ -32,6 +34,7 @@ export class OperatorControl {
       sweep,
       admission,
       clock: systemClock,
+      newId: idMaker(() => randomInt(32)),
       findPatchset: patchsetFinder(config),
       reload: (operator) => this.reload(operator),
       identity: { pid, version },

@@ -67,6 +67,7 @@ Examples:
   sos-ci explain j1kf                show why a job has its verdict
   sos-ci explain 912345              show what would start on a change, and why
   sos-ci promote 912345              give the change's jobs the next slots
+  sos-ci hold 912345 --hours 12      keep the server of the change's next failed job for debugging
 
 Exit codes: 0 yes, 1 no, 2 usage, 3 configuration, 4 database, 5 refused or unreachable, 130 interrupted;
 run: 0 SUCCESS, 1 FAILURE, 10 TIMED_OUT, 11 NODE_FAILURE, 12 POST_FAILURE, 13 RETRY_LIMIT, 14 ABORTED,
@@ -138,9 +139,17 @@ function addQueries(root: Command): void {
       return exitWith(await withReader(options, (reader) => jobCommand(io, reader, id, options)));
     });
   withStoreOptions(
+    root.command('holds').description('list servers that are kept for debugging, with their ssh lines'),
+  )
+    .option('--utc', 'print UTC times instead of the time that is left')
+    .action(async (options) => {
+      const { holdsCommand } = await import('./commands/holds.ts');
+      return exitWith(await withReader(options, (reader) => holdsCommand(io, reader, options)));
+    });
+  withStoreOptions(
     root
       .command('history <name>')
-      .description('show the rows of one history: stream, voting, or the id of a review or a job'),
+      .description('show the rows of one history: stream, voting, or the id of a review, a job or a hold'),
   )
     .addHelpText('after', '\nExample:\n  sos-ci history stream\n')
     .action(async (name, options) => {

@@ -1,5 +1,5 @@
 /** Declares the commands that the running daemon carries out. */
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { Target } from '../engine/ports/operator-api.ts';
 import type { RequestLeaks } from './commands/leaks.ts';
 import type { SendRequest } from './input/daemon-client.ts';
@@ -15,6 +15,7 @@ import { CliError, EXIT } from './output/exit-codes.ts';
 import type { Io } from './output/terminal.ts';
 
 export function addOperatorCommands(root: Command, io: Io): void {
+  addHolds(root, io);
   withDaemon(root.command('enqueue <change> [job...]'), ['912345', '912345,3 acme-dsvm --reason "for alice"'])
     .description(
       'run jobs on a change or on CHANGE,PATCHSET regardless of the rules; default: all jobs of its project and branch',
@@ -89,6 +90,31 @@ async function requestLeaks(io: Io, options: DaemonFlags): Promise<RequestLeaks>
   return leaksHere(configFile(options), options);
 }
 
+function addHolds(root: Command, io: Io): void {
+  withDaemon(root.command('hold <what> [job]'), [
+    '912345 --hours 12 --reason "look at the failed detach"',
+    '912345 acme-dsvm',
+    'j1kf',
+  ])
+    .description(
+      'keep the server for debugging: of the next job of a change that fails, or of one job however it ends',
+    )
+    .option('--hours <number>', 'how long to keep it', parseHours, 12 * HOUR_MS)
+    .action(async (what, job, options) => {
+      const { holdCommand, parseHold } = await import('./commands/holds.ts');
+      const target = await withReader(options, (reader) => parseHold(what, job, reader));
+      const request = { target, durationMs: options.hours };
+      return exitWith(await holdCommand(io, await connect(options), request, options));
+    });
+  withDaemon(root.command('release <what>'), ['h1kf', '912345'])
+    .description('end a hold, or all holds of a change, and delete the server')
+    .action(async (what, options) => {
+      const { parseRelease, releaseCommand } = await import('./commands/holds.ts');
+      const target = await withReader(options, (reader) => parseRelease(what, reader));
+      return exitWith(await releaseCommand(io, await connect(options), target, options));
+    });
+}
+
 export function addAlarms(root: Command, io: Io): void {
   const alarms = withStoreOptions(root.command('alarms').description('list alarms with their ids'))
     .enablePositionalOptions()
@@ -107,6 +133,15 @@ export function addAlarms(root: Command, io: Io): void {
       const alarm = id === undefined ? null : await withReader(options, (reader) => findAlarm(reader, id));
       return exitWith(await acknowledgeCommand(io, await connect(options), alarm, options));
     });
+}
+
+const HOUR_MS = 3_600_000;
+
+/** Milliseconds. The daemon knows the limit. */
+function parseHours(text: string): number {
+  const hours = /^\d{1,4}(\.\d{1,2})?$/.test(text) ? Number(text) : 0;
+  if (hours > 0) return Math.round(hours * HOUR_MS);
+  throw new InvalidArgumentError('Write it as 12 or 0.5.');
 }
 
 type DaemonFlags = StoreLocation & { readonly reason?: string; readonly timeout: number };

@@ -25,7 +25,10 @@ export interface SlotRequest {
 }
 
 /** What a job with a slot counts towards. */
-export type SlotHolder = Pick<SlotRequest, 'provider' | 'name' | 'project'>;
+export interface SlotHolder extends Pick<SlotRequest, 'provider' | 'name' | 'project'> {
+  /** The server of a job that has ended: it counts only towards its provider. */
+  readonly isHeld?: true;
+}
 
 /**
  * Plain JSON: a daemon shows it with its queue. A provider that is missing here has no slots; a job or project that is
@@ -203,9 +206,9 @@ function reservations(
 
 function counts(holders: readonly SlotHolder[]): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
-  for (const { provider, name, project } of holders) {
-    for (const key of [`provider\n${provider}`, `job\n${name}`, `project\n${project}`])
-      found.set(key, (found.get(key) ?? 0) + 1);
+  for (const { provider, name, project, isHeld = false } of holders) {
+    const jobKeys = isHeld ? [] : [`job\n${name}`, `project\n${project}`];
+    for (const key of [`provider\n${provider}`, ...jobKeys]) found.set(key, (found.get(key) ?? 0) + 1);
   }
   return found;
 }

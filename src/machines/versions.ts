@@ -2,6 +2,8 @@
  * Every machine version that an open history may use, and the version for new histories. To change a machine after a
  * release, add its next version here: open histories keep the version that they began on.
  */
+import { holdMachine } from './hold/hold.ts';
+import { holdSelectors } from './hold/selectors.ts';
 import { jobMachine } from './job/job.ts';
 import { publicationMachine, publicationSelectors } from './job/publication.ts';
 import { jobVersion } from './job/selectors.ts';
@@ -18,6 +20,7 @@ export const versions: Readonly<Record<MachineName, MachineVersion>> = {
   'job@1': jobVersion(jobMachine),
   'review@1': reviewVersion(reviewMachine),
   'publication@1': defineVersion(publicationMachine, publicationSelectors),
+  'hold@1': defineVersion(holdMachine, holdSelectors),
   'stream@1': defineVersion(streamMachine, streamSelectors),
   'voting@1': defineVersion(votingMachine, votingSelectors),
   'verdicts@1': defineVersion(verdictsMachine, verdictsSelectors),
@@ -28,6 +31,7 @@ export const newest: Readonly<Record<MachineFamily, MachineName>> = {
   job: 'job@1',
   review: 'review@1',
   publication: 'publication@1',
+  hold: 'hold@1',
   stream: 'stream@1',
   voting: 'voting@1',
   verdicts: 'verdicts@1',

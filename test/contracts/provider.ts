@@ -88,6 +88,15 @@ export function providerContract(
       expect(await harness.provider.whyGone(server, NEVER)).toMatch(/^(was|is) /);
     });
 
+    test('opens a server for people, again after a crash, and the server stays', async () => {
+      const server = await harness.provider.create(request(), signal);
+      const login = await harness.provider.open(server, NEVER);
+      expect(login.command).toMatch(/^(ssh|cd) /);
+      expect(login.directory).toMatch(/^\//);
+      expect(await harness.provider.open(server, NEVER)).toEqual(login);
+      expect((await list({ deployment: 'ours' })).map(({ server: { id } }) => id)).toEqual([server.id]);
+    });
+
     test('rejects deleting a server of another deployment', async () => {
       const server = await harness.provider.create(request(), signal);
       const refused = await harness.provider.delete(server, 'theirs', NEVER).catch((error: unknown) => error);

@@ -52,6 +52,7 @@ function faultyProvider(provider: Provider, around: Around): Provider {
     create: around('createServer', (request, signal) => provider.create(request, signal)),
     list: (owner, signal) => provider.list(owner, signal),
     delete: around('deleteServer', (...what) => provider.delete(...what)),
+    open: (...what) => provider.open(...what),
     whyGone: (...what) => provider.whyGone(...what),
   };
 }

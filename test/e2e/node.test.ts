@@ -2,8 +2,10 @@
  * Whole jobs of the built program on a node behind a real sshd: the daemon is killed while a stage runs, and the
  * connection is cut during output. Checks Gerrit, the node's disk and /proc.
  */
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { makeKeyPair } from '../../src/demo/gerrit/key-pair.ts';
 import { markedProcesses } from '../../src/demo/observer.ts';
@@ -17,6 +19,8 @@ import { Testbed } from './testbed.ts';
 const { test } = needs('sshd');
 
 const TAP = "printf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap\n";
+
+const FAILING_TAP = "printf 'TAP version 14\\n1..1\\nnot ok 1 - detach\\n' >results.tap; exit 1\n";
 
 const PLAYBOOK = `- hosts: node
   gather_facts: false
@@ -175,6 +179,62 @@ test('the connection is cut again and again during output: every line arrives on
   expect(last).toBeGreaterThan(1_000);
   expect(await daemon.stop()).toBe(0);
 });
+
+needs('sshd', 'ssh').test(
+  'a held server: the ssh line logs in, also after SIGKILL of the daemon, and release clears the host',
+  async () => {
+    const go = join(testbed.directory, 'hold-was-requested');
+    const secret = join(testbed.directory, 'array-password');
+    writeFileSync(secret, 'hunter2-of-the-array\n', { mode: 0o600 });
+    const testCase = await newCase({
+      testing: `test -s "$SOS_CI_SECRETS/array-password" && echo found >clue\nwhile [ ! -e '${go}' ]; do sleep 0.05; done\n${FAILING_TAP}`,
+      testTimeout: '2m',
+      job: `    secrets: [{file: ${secret}}]\n    exposesSecretsTo: anyone\n`,
+    });
+    const first = await testCase.startDaemon();
+    const change = await testCase.push();
+    await testCase.eventually('testing began', () => testCase.ledger('testing').length > 0);
+    const requested = await testCase.runCli('hold', String(change), '--hours', '1', '--reason', 'look');
+    expect(requested).toMatchObject({ code: 0, text: expect.stringContaining('1 job of it is open now') });
+    writeFileSync(go, '');
+    await testCase.eventually('the job has ended', () => testCase.allEnded());
+    let login = await loginOf(testCase);
+    await testCase.eventually('the server is open', async () => {
+      login = await loginOf(testCase);
+      return login !== null;
+    });
+    const { command, directory } = login ?? { command: 'false', directory: '' };
+    // Not synchronously: the proxy runs in this process.
+    const onServer = async (shell: string) =>
+      (await promisify(execFile)('sh', ['-c', `${command} '${shell}'`], { timeout: 30_000 })).stdout;
+    expect(await onServer(`cat ${directory}/tree/clue; ls ${directory}`)).toMatch(/^found\n(?!.*secrets)/s);
+    await first.kill();
+    expect(await onServer('echo still here')).toBe('still here\n');
+    const next = await testCase.startDaemon();
+    const second = await testCase.push('another\n');
+    await testCase.eventually('the next job waits for the held host', async () =>
+      (await testCase.runCli('jobs', '--open')).text.includes('1 held server (sos-ci holds)'),
+    );
+    const story = await testCase.runCli('job', testCase.jobs().at(-1)?.id ?? '');
+    expect(story.text).toContain('to log in: sos-ci holds');
+    expect(await onServer('echo still here')).toBe('still here\n');
+    const released = await testCase.runCli('release', String(change), '--reason', 'seen');
+    expect(released).toMatchObject({ code: 0, text: expect.stringContaining('is being deleted') });
+    await testCase.eventually('the held server is gone', () => !existsSync(directory));
+    expect(await finished(testCase, second)).toBe('FAILURE');
+    expect(testCase.messages(change)).toEqual([expect.not.stringMatching(/hold|held/)]);
+    expect((await testCase.runCli('holds')).text).toBe('no holds\n');
+    expect(await next.stop()).toBe(0);
+  },
+);
+
+/** The first hold's login; null: none yet. */
+async function loginOf(
+  testCase: TestCase,
+): Promise<{ readonly command: string; readonly directory: string } | null> {
+  const { holds } = JSON.parse((await testCase.runCli('holds', '--json')).text);
+  return holds[0]?.held?.login ?? null;
+}
 
 test('a host with another key is quarantined, and jobs use the other host', async () => {
   const { publicKey } = makeKeyPair('');

@@ -4,19 +4,21 @@
  */
 import type { EffectOf, OwnedServer, Provider } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
-import type { Failure, Server } from '../../src/machines/model/domain.ts';
+import type { Failure, Login, Server } from '../../src/machines/model/domain.ts';
 import { CallController, type Hold } from './call-controller.ts';
 
 type CreateServer = EffectOf<'createServer'>;
-type Call = 'create' | 'list' | 'delete' | 'whyGone';
+type Call = 'create' | 'list' | 'delete' | 'open' | 'whyGone';
 
 export class FakeProvider implements Provider {
   readonly name: string;
   readonly slots: number;
-  /** Fails, holds, releases, counts and awaits calls by name: `create`, `list`, `delete`, `whyGone`. */
+  /** Fails, holds, releases, counts and awaits calls by name: `create`, `list`, `delete`, `open`, `whyGone`. */
   readonly calls = new CallController<Call>();
   /** Called for each deleted server, so that a fake runner can end its runs there. */
   onDeleted: (server: Server) => void = () => {};
+  /** The ids of the servers that were opened for people. */
+  readonly opened: string[] = [];
   /** Number of servers created and deleted so far. */
   created = 0;
   deleted = 0;
@@ -48,6 +50,13 @@ export class FakeProvider implements Provider {
 
   delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
     return this.calls.perform('delete', signal, () => this.#remove(server, deployment));
+  }
+
+  open({ id, address }: Server, signal: AbortSignal): Promise<Login> {
+    return this.calls.perform('open', signal, () => {
+      this.opened.push(id);
+      return { command: `ssh ${address}`, directory: `/srv/${id}` };
+    });
   }
 
   whyGone({ id }: Server, signal: AbortSignal): Promise<string | null> {

@@ -52,6 +52,10 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
     reportActivity: () => ({ ownAt: null, listenedMs: 0, others: 0 }),
     health: () => contents.health ?? null,
     config: () => contents.config ?? null,
+    openHistories: (prefix) =>
+      Object.values(contents.stored ?? {}).filter(
+        ({ history, ended }) => !ended && history.startsWith(prefix),
+      ),
     outbox: (history) => owed.filter((item) => history === undefined || item.history === history),
     lastServed: () => contents.turns ?? [],
     counts: (sinceDay) => counts.filter((row) => row.day >= sinceDay),

@@ -6,7 +6,7 @@
 import { assertNever, type ResolvedChange } from '../../src/machines/model/domain.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
-import { CHANGE_STATE, FAILED, failure, inForce, PASSED, RESOLVED, TREE } from './facts.ts';
+import { CHANGE_STATE, FAILED, failure, inForce, LOGIN, PASSED, RESOLVED, TREE } from './facts.ts';
 
 /** The event that settles the effect on success. */
 export function successEvent(effect: KeyedEffect, votes: Readonly<Record<string, number>>): AnyEvent {
@@ -48,6 +48,8 @@ export function successEvent(effect: KeyedEffect, votes: Readonly<Record<string,
       return { type: 'catchup.completed', since: 0, changes: 2, found: 0, ambiguous: [], unparsed: 0 };
     case 'deleteServer':
       return { type: 'server.deleted', deleted: 1 };
+    case 'openServer':
+      return { type: 'server.opened', login: LOGIN };
     case 'discardEvidence':
       return { type: 'evidence.discarded' };
     case 'removeLeak':
@@ -119,6 +121,8 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
       return [{ type: 'evidence.publish-failed', failure: failure('publish evidence') }];
     case 'deleteServer':
       return [{ type: 'server.delete-failed', failure: failure('delete server') }];
+    case 'openServer':
+      return [{ type: 'server.open-failed', failure: failure('open server') }];
     case 'discardEvidence':
       return [{ type: 'evidence.discard-failed', failure: failure('discard evidence') }];
     case 'removeLeak':

@@ -3,6 +3,7 @@
  * events of histories. Round numbers, so that due times are easy to check.
  */
 import type { CommentFacts } from '../../src/machines/comment/comment.ts';
+import type { HoldTarget } from '../../src/machines/hold/hold-events.ts';
 import type {
   ChangeState,
   FailedTask,
@@ -10,6 +11,7 @@ import type {
   JobLimits,
   JobReport,
   JobSpec,
+  Login,
   MergedTree,
   Patchset,
   PlaybookStage,
@@ -25,6 +27,7 @@ import type { ActiveJob } from '../../src/machines/verdicts/vote-rule.ts';
 
 export const JOB = 'job-1';
 export const REVIEW = 'review-1';
+export const HOLD = 'hold-1';
 /** When the sample histories begin: 2026-01-02T03:04:05Z. */
 export const START = Date.UTC(2026, 0, 2, 3, 4, 5);
 
@@ -40,6 +43,8 @@ export const PATCHSET: Patchset = {
   url: 'https://review.example.org/c/openstack/cinder/+/912345',
   topic: '',
 };
+
+export const LOGIN: Login = { command: 'ssh -p 22 jenkins@192.0.2.7', directory: '/srv/sos-ci/server-1' };
 
 const LIMITS: JobLimits = {
   setupAttempts: 2,
@@ -239,4 +244,13 @@ export function commentFacts(changes: Partial<CommentFacts> = {}): CommentFacts 
     spec: reportSpec(),
     ...changes,
   };
+}
+
+/** A hold of the next failure of the sample change, for 12 hours. */
+export function holdRequested(
+  target: HoldTarget = { change: PATCHSET.change, name: null },
+  hold: string = HOLD,
+): AnyEvent {
+  const [durationMs, waitMs] = [12 * 3_600_000, 7 * 86_400_000];
+  return { type: 'hold.requested', hold, target, durationMs, waitMs, by: 'alice', why: 'look at it' };
 }

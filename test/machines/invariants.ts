@@ -138,9 +138,11 @@ function doneJobViolations(
     row.effects.some((effect) => effect.type === 'raiseAlarm' && effect.alarm.kind === 'server-leaked'),
   );
   if (leaked) return violations;
+  const handedOver = rows.some((row) => row.type === 'server.handed-over' && row.outcome === 'moved');
   const last = rows.findLast((row) => row.type === 'server.deleted' && row.outcome === 'moved');
   const end = rows.find((row) => row.state === 'cleanup.discarding');
-  if (last === undefined || last.version < (end?.version ?? 0)) violations.push('done without a deletion');
+  if (!handedOver && (last === undefined || last.version < (end?.version ?? 0)))
+    violations.push('done without a deletion');
   const evidenceLeft = rows.some((row) =>
     row.effects.some((effect) => effect.type === 'raiseAlarm' && effect.alarm.kind === 'evidence-leaked'),
   );
@@ -149,7 +151,7 @@ function doneJobViolations(
   );
   if (left.length > 0)
     violations.push(`done while ${left.map((effect) => effect.key).join(', ')} is pending`);
-  if ([...simulator.servers].some((name) => name.includes(stored.history)))
+  if (!handedOver && [...simulator.servers].some((name) => name.includes(stored.history)))
     violations.push('done with a server left');
   const late = rows.findLast((row) => row.type === 'server.active' && row.outcome === 'moved');
   if (late !== undefined) {

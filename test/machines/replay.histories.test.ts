@@ -25,6 +25,7 @@ const EFFECTS: Readonly<Record<Effect['type'], true>> = {
   collectEvidence: true,
   publishEvidence: true,
   deleteServer: true,
+  openServer: true,
   discardEvidence: true,
   removeLeak: true,
   postReview: true,

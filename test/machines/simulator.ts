@@ -23,6 +23,7 @@ export type Answers = (effect: KeyedEffect, simulator: Simulator) => AnyEvent | 
 const FIRST_EVENTS: Readonly<Record<string, MachineName>> = {
   'review.opened': 'review@1',
   'publication.opened': 'publication@1',
+  'hold.requested': 'hold@1',
   'stream.started': 'stream@1',
   'voting.opened': 'voting@1',
   'runs.admitted': 'verdicts@1',

@@ -2,7 +2,6 @@
  * The stories whose histories are recorded in test/histories: each is the complete run of a review and its job on the
  * current machines. `scripts/record-histories.mjs` records them; every build replays the recorded rows.
  */
-
 import { publicationOf } from '../../src/machines/job/publication.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
@@ -24,6 +23,7 @@ import {
   REVIEW,
   reportSpec,
 } from './facts.ts';
+import { holdStories } from './hold-stories.ts';
 import { type Answers, runUntil, Simulator, succeed, succeedExcept } from './simulator.ts';
 
 /** Stories by the name of their file. */
@@ -322,6 +322,7 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     return simulator.run();
   },
 
+  ...holdStories,
   ...endlessStories,
 };
 

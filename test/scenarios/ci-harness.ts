@@ -119,7 +119,7 @@ export class CiHarness {
     this.daemon = new Daemon(this);
   }
 
-  newId(kind: 'j' | 'r'): string {
+  newId(kind: 'j' | 'r' | 'h'): string {
     this.#ids += 1;
     return `${kind}${String(this.#ids).padStart(5, '0')}`;
   }
@@ -146,12 +146,15 @@ export class CiHarness {
     });
   }
 
-  /** Jobs, reviews and publications that have not ended; other histories last as long as the database. */
+  /** Jobs, reviews, publications and holds that have not ended; other histories last as long as the database. */
   openWork(): readonly HistorySnapshot[] {
     return this.store
       .open()
       .filter(
-        (stored) => versionOf(stored).isWork(stored) || versionOf(stored).pendingEvidence(stored) !== null,
+        (stored) =>
+          versionOf(stored).isWork(stored) ||
+          versionOf(stored).pendingEvidence(stored) !== null ||
+          versionOf(stored).holdStatus(stored) !== null,
       );
   }
 

@@ -59,6 +59,7 @@ export function wrapProvider(
       create: changes.create ?? provider.create.bind(provider),
       list: changes.list ?? provider.list.bind(provider),
       delete: changes.delete ?? provider.delete.bind(provider),
+      open: changes.open ?? provider.open.bind(provider),
       whyGone: changes.whyGone ?? provider.whyGone.bind(provider),
     };
     return { ...adapters, providers: new Map([[provider.name, wrapped]]) };

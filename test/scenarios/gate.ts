@@ -128,6 +128,7 @@ export class Life {
       create: (request, signal) => this.call('create', () => provider.create(request, signal)),
       list: (owner, signal) => this.call('list', () => provider.list(owner, signal)),
       delete: (...what) => this.call('delete', () => provider.delete(...what)),
+      open: (...what) => this.call('open', () => provider.open(...what)),
       whyGone: (...what) => this.call('whyGone', () => provider.whyGone(...what)),
     };
   }

@@ -133,6 +133,7 @@ test('a server that appears after its job was abandoned is swept', async () => {
             slots: 1,
             list: (owner) => provider.list(owner, NEVER),
             delete: (server, deployment) => provider.delete(server, deployment, NEVER),
+            open: (server) => provider.open(server, NEVER),
             whyGone: (server) => provider.whyGone(server, NEVER),
             // A provider that ignores its abort signal, and creates the server an hour later.
             create: (request) =>

@@ -19,6 +19,7 @@ export function storyTests(stories: readonly Story[]): void {
     const end = {
       alarms: [...new Set(story.end.verdicts.flatMap(alarmOf))],
       mails: [],
+      opened: 0,
       ...story.end,
     };
 

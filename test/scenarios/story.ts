@@ -18,6 +18,8 @@ export interface End {
   readonly stages: number;
   /** Number of servers that were created. */
   readonly servers: number;
+  /** Number of servers that were opened for people. */
+  readonly opened?: number;
   /** Kinds of alarms, each once. */
   readonly alarms?: readonly string[];
   /** Subjects of the mails, each once. */
@@ -37,6 +39,7 @@ export function endOf(ci: CiHarness): Required<End> {
     }),
     stages: ci.runner.started,
     servers: ci.provider.created,
+    opened: new Set(ci.provider.opened).size,
     alarms: [...new Set(ci.alarms.kinds)],
     mails: ci.mailer.subjects,
   };

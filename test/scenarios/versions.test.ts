@@ -39,6 +39,7 @@ function perform<R extends OperatorRequest>(ci: CiHarness, request: R): Promise<
     sweep: ci.daemon.sweep,
     admission: ci.daemon.admission,
     clock: ci.clock,
+    newId: (kind) => ci.newId(kind),
     findPatchset: async () => null,
     reload: async () => ({ changed: [], restart: [], problems: [] }),
     identity: { pid: 42, version: '1' },

@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import type { CommandProviderConfig } from '../../config/config.ts';
 import type { EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
-import type { Server } from '../../machines/model/domain.ts';
+import type { Login, Server } from '../../machines/model/domain.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { foreignServerError } from '../run/foreign-server-error.ts';
 import type { NodeAccess } from '../run/node-access.ts';
@@ -83,6 +83,10 @@ export class CommandProvider implements Provider {
       this.#read(program, deletedAnswer, await this.#run(program));
     }
     await this.#access.release(server);
+  }
+
+  open(server: Server, signal: AbortSignal): Promise<Login> {
+    return this.#access.open(server, this.#config.deleteTimeoutMs, signal);
   }
 
   async whyGone(server: Server, signal: AbortSignal): Promise<string | null> {

@@ -31,6 +31,15 @@ const request = z.discriminatedUnion('do', [
   }),
   z.strictObject({ do: z.literal('dequeue'), target }),
   z.strictObject({ do: z.literal('promote'), targets: z.array(target).min(1).max(NAMES_MAX) }),
+  z.strictObject({
+    do: z.literal('hold'),
+    target: z.union([z.strictObject({ job: id }), z.strictObject({ change: number, name: id.nullable() })]),
+    durationMs: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+  }),
+  z.strictObject({
+    do: z.literal('release'),
+    target: z.union([z.strictObject({ hold: id }), z.strictObject({ change: number })]),
+  }),
   z.strictObject({ do: z.literal('recheck'), change: number }),
   z.strictObject({ do: z.literal('resume-voting') }),
   z.strictObject({
@@ -102,6 +111,10 @@ const answers: { readonly [K in keyof OperatorAnswers]: z.ZodType<OperatorAnswer
   enqueue: started,
   dequeue: z.object({ jobs: z.array(jobReference), reviews: z.array(z.string()) }),
   promote: z.object({ promoted: z.array(jobReference), notWaiting: z.array(jobReference) }),
+  hold: z.object({ hold: z.string(), jobs: z.array(jobReference) }),
+  release: z.object({
+    released: z.array(z.object({ hold: z.string(), server: z.string().nullable() })),
+  }),
   recheck: z.object({ begun: z.array(started), decisions: z.array(z.string()) }),
   'resume-voting': z.object({ resumed: z.boolean() }),
   acknowledge: z.object({ acknowledged: z.number() }),

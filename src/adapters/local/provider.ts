@@ -6,12 +6,13 @@ import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
 import { OperationError, throwIfAborted, unlessAborted } from '../../errors.ts';
-import type { Ownership, Server } from '../../machines/model/domain.ts';
+import type { Login, Ownership, Server } from '../../machines/model/domain.ts';
 import { Semaphore } from '../../semaphore.ts';
 import { type Account, accountOf } from '../run/account.ts';
 import { foreignServerError } from '../run/foreign-server-error.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
 import { attemptDirectory } from '../run/run-directory.ts';
+import { shellQuoted } from '../run/shell-word.ts';
 import { serverMarker } from '../run/stage-environment.ts';
 import { groupsOf } from './cgroup.ts';
 import { endProcesses, type Membership } from './processes.ts';
@@ -109,6 +110,19 @@ export class LocalProvider implements Provider {
     }
   }
 
+  async open(server: Server, signal: AbortSignal): Promise<Login> {
+    try {
+      throwIfAborted(signal, 'open server', server.name);
+      const found = await this.#find(server);
+      if (found === null) throw noServer(server);
+      await this.#endAll(server, found.owner, signal);
+      const directory = found.server.address;
+      return { command: `cd ${shellQuoted(directory)}`, directory };
+    } catch (error) {
+      throw fileError('open server', server.name, error);
+    }
+  }
+
   async whyGone(server: Server, signal: AbortSignal): Promise<string | null> {
     throwIfAborted(signal, 'look up server', server.name);
     try {
@@ -188,6 +202,16 @@ async function runsIn(attempt: string): Promise<readonly string[]> {
     if (errorCode(error) === 'ENOENT') return [];
     throw error;
   }
+}
+
+function noServer(server: Server): OperationError {
+  return new OperationError({
+    operation: 'open server',
+    target: server.name,
+    message: 'it does not exist',
+    retryable: false,
+    hint: 'somebody removed its directory',
+  });
 }
 
 function isTaken(error: unknown): boolean {

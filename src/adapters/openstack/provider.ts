@@ -5,7 +5,7 @@
 import type { OpenStackProviderConfig } from '../../config/config.ts';
 import type { Clock, EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
 import { AbortedError, OperationError, throwIfAborted } from '../../errors.ts';
-import type { Ownership, Server } from '../../machines/model/domain.ts';
+import type { Login, Ownership, Server } from '../../machines/model/domain.ts';
 import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { readPublicKey } from '../openssh/key-file.ts';
@@ -140,6 +140,10 @@ export class OpenStackProvider implements Provider {
       for (const { id } of resources.servers) await this.#access.release({ ...server, id });
     }
     await this.#access.release(server);
+  }
+
+  open(server: Server, signal: AbortSignal): Promise<Login> {
+    return this.#access.open(server, this.#config.deleteTimeoutMs, signal);
   }
 
   async whyGone(server: Server, signal: AbortSignal): Promise<string | null> {

@@ -1,5 +1,5 @@
 /** The operations that providers need on a node. */
-import type { Server } from '../../machines/model/domain.ts';
+import type { Login, Server } from '../../machines/model/domain.ts';
 
 export interface NodeAccess {
   /** The address of a server. Throws when a part is not valid in an address. */
@@ -13,6 +13,10 @@ export interface NodeAccess {
   pin(server: Server, key: Buffer): Promise<void>;
   /** Waits until the server accepts the login, and creates its directory. */
   prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Ends the processes of the job's stages on the server, removes its secret files, and returns how a person logs in.
+   */
+  open(server: Server, timeoutMs: number, signal: AbortSignal): Promise<Login>;
   /** Called when the server is no longer needed, or when its id now belongs to another server. */
   release(server: Server): Promise<void>;
 }

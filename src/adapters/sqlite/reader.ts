@@ -149,6 +149,13 @@ export class SqliteReader implements StoreReader {
     return row === undefined ? null : storedOf(row);
   }
 
+  openHistories(prefix: string): readonly HistorySnapshot[] {
+    return this.rowsOf(
+      `SELECT stored, hash FROM history_view WHERE ended = 0 AND history >= ? AND history < ? ORDER BY history`,
+      ...[prefix, `${prefix}\u{10ffff}`],
+    ).map(storedOf);
+  }
+
   outbox(history?: string): readonly OutboxEntry[] {
     const rows =
       history === undefined

@@ -6,17 +6,21 @@ import { randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AbortedError, OperationError, raceAbort } from '../../errors.ts';
-import type { Server } from '../../machines/model/domain.ts';
+import type { Login, Server } from '../../machines/model/domain.ts';
 import type { RunBounds } from '../run/runner-protocol.ts';
 import { formatAddress, type NodeAddress } from './address.ts';
 import type { ScriptResult } from './command.ts';
 import { runNodeScript } from './command.ts';
 import { probeFiles } from './files.ts';
 import { launch } from './launch.ts';
+import { loginCommand } from './login-command.ts';
 import type { NodePool } from './node-pool.ts';
+import { saveKnownHosts } from './pinned-key.ts';
 import { prepareDirectory } from './prepare.ts';
 import { RunFollower } from './run-follower.ts';
+import { secretsFolder } from './send-secrets.ts';
 import { seconds, stopOnNode } from './stop.ts';
+import { plainId } from './stop-run.ts';
 
 export interface NodeMaintenanceOptions extends RunBounds {
   readonly stateDir: string;
@@ -120,6 +124,20 @@ export class NodeMaintenance {
     await stopOnNode(node, { operation: 'clear node', args, timeoutMs }, signal, (answer) =>
       uncleared(server, answer),
     );
+  }
+
+  /** Ends every process of the server, removes the secrets, and returns how a person logs in with the pinned host key. */
+  async open(server: Server, timeoutMs: number, signal: AbortSignal): Promise<Login> {
+    const { nodes, graceMs, killTimeoutMs, stateDir } = this.#options;
+    const node = nodes.get(server);
+    const { directory } = node.address;
+    const secrets = secretsFolder(directory);
+    const args = [...['hold', plainId(server), directory, seconds(graceMs), seconds(killTimeoutMs)], secrets];
+    await stopOnNode(node, { operation: 'open server', args, timeoutMs }, signal, (answer) =>
+      uncleared(server, answer),
+    );
+    const knownHosts = await saveKnownHosts(stateDir, server, node.address, await node.hostKeys());
+    return { command: loginCommand(node.address, node.config.keyFile, knownHosts), directory };
   }
 
   /** Closes the connection and removes the pinned host key. */

@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import { allHostKeyAlgorithms, fingerprint, hostKeyAlgorithms, keyType } from '../openssh/known-hosts.ts';
+import { knownHostLine } from '../openssh/pin-host-key.ts';
 import { removeWithTemporaries, writeAtomically } from '../run/atomic-file.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
 
@@ -98,7 +99,31 @@ export async function pinNew(stateDir: string, server: PinnedServer, keys: reado
 
 /** Removes the pin of a deleted server. */
 export async function unpin(stateDir: string, server: PinnedServer): Promise<void> {
-  await removeWithTemporaries(pinFile(stateDir, server));
+  const file = pinFile(stateDir, server);
+  await removeWithTemporaries(file);
+  await removeWithTemporaries(knownHostsOf(file));
+}
+
+/** Writes the pinned keys as a known_hosts file for people who log in with OpenSSH. Returns its path. */
+export async function saveKnownHosts(
+  stateDir: string,
+  server: PinnedServer,
+  { host, port }: { readonly host: string; readonly port: number },
+  keys: readonly Buffer[],
+): Promise<string> {
+  const file = knownHostsOf(pinFile(stateDir, server));
+  const lines = keys.map((key) => `${knownHostLine(host, port, key)}\n`);
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await writeAtomically(file, lines.join(''));
+  } catch (error) {
+    throw fileError('write known_hosts', file, error);
+  }
+  return file;
+}
+
+function knownHostsOf(pin: string): string {
+  return `${pin}.known_hosts`;
 }
 
 function pinFile(stateDir: string, { provider, id }: PinnedServer): string {

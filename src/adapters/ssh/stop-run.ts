@@ -1,6 +1,7 @@
 /** The directory of a run on its node, and how the run is stopped there. */
 import { join } from 'node:path/posix';
 import { OperationError } from '../../errors.ts';
+import type { Server } from '../../machines/model/domain.ts';
 import type { StageRun } from '../../machines/protocol/effects.ts';
 import type { Node } from './node.ts';
 import type { NodePool } from './node-pool.ts';
@@ -17,6 +18,11 @@ export interface StopBounds {
 /** The runner creates a cgroup only for an id of this form. */
 const PLAIN_ID = /^[A-Za-z0-9._-]{1,200}$/;
 
+/** The server's id for stop.sh; `-` if no cgroup can have it in its name. */
+export function plainId({ id }: Server): string {
+  return PLAIN_ID.test(id) ? id : '-';
+}
+
 export function remoteDirectory(node: Node, run: StageRun): string {
   return join(node.address.directory, 'runs', String(run.owner.attempt), run.stage);
 }
@@ -30,8 +36,13 @@ export async function stopRun(
 ): Promise<void> {
   const node = nodes.get(run.server);
   const timeoutMs = 2 * (graceMs + 2 * killTimeoutMs) + node.config.commandTimeoutMs;
-  const id = PLAIN_ID.test(run.server.id) ? run.server.id : '-';
-  const args = [what, id, remoteDirectory(node, run), seconds(graceMs), seconds(killTimeoutMs)];
+  const args = [
+    what,
+    plainId(run.server),
+    remoteDirectory(node, run),
+    seconds(graceMs),
+    seconds(killTimeoutMs),
+  ];
   await stopOnNode(node, { operation: 'stop stage', args, timeoutMs }, signal, ({ output }) =>
     stillRunning(run.server.address, output.trim().slice(-500)),
   );

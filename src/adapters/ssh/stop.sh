@@ -3,6 +3,7 @@
 #   TOKEN run ID RUNDIR GRACE LIMIT          the run of this server in this directory: first through its guard, then by force
 #   TOKEN runs ID RUNDIR GRACE LIMIT         the same for every RUNDIR-NAME of ansible's module `run`, and prevents new ones
 #   TOKEN server ID DIRECTORY GRACE LIMIT    every process with this server's mark; then removes its directory
+#   TOKEN hold ID DIRECTORY GRACE LIMIT SECRETS    every process with this server's mark; then removes only its secrets
 #
 # GRACE: seconds between SIGTERM and SIGKILL; LIMIT: seconds after that. Exit 0: nothing is left. Exit 75: something is left,
 # and the output says what. Exit 77: a run belongs to another user, so root is needed. A process belongs to a run or a server
@@ -19,6 +20,7 @@ main() {
     run) end_run "$@" ;;
     runs) end_runs "$@" ;;
     server) end_server "$@" ;;
+    hold) end_processes "$@" && rm -rf "$5" ;;
   esac
 }
 
@@ -65,13 +67,17 @@ is_mine() {
   [ ! -e "$1" ] || [ -O "$1" ] || [ "$(id -u)" = 0 ]
 }
 
-end_server() {
+end_processes() {
   dir=$2 grace=$3 limit=$4
-  # Only a directory with the server's own name is removed.
-  [ "${dir##*/}" = "$1" ] || exit 64
   for run in "$dir"/runs/* "$dir"/runs/*/*; do is_mine "$run" || exit 77; done
   find_groups "$1" "$dir"/runs/* "$dir"/runs/*/*
   end_members "SOS_CI_SERVER=$1" "$dir"/runs/*/lock "$dir"/runs/*/*/lock
+}
+
+end_server() {
+  # Only a directory with the server's own name is removed.
+  [ "${2##*/}" = "$1" ] || exit 64
+  end_processes "$@"
   [ -e "$dir" ] || [ -L "$dir" ] || exit 0
   here=
   ! rm -f --one-file-system "$dir/.none" 2>/dev/null || here=--one-file-system

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { StaticHostConfig, StaticProviderConfig } from '../../config/config.ts';
 import type { Alarms, EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
 import { AbortedError, errorText, OperationError, throwIfAborted, unlessAborted } from '../../errors.ts';
-import type { Server } from '../../machines/model/domain.ts';
+import type { Login, Server } from '../../machines/model/domain.ts';
 import { Semaphore } from '../../semaphore.ts';
 import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
@@ -109,6 +109,10 @@ export class StaticProvider implements Provider {
       throw foreignServerError(server, 'its lease');
     if (lease !== undefined) await this.#returnHost(lease, true, signal);
     else await this.#access.release(server);
+  }
+
+  open(server: Server, signal: AbortSignal): Promise<Login> {
+    return this.#access.open(server, this.#config.deleteTimeoutMs, signal);
   }
 
   async whyGone(server: Server, signal: AbortSignal): Promise<string | null> {

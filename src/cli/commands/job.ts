@@ -1,5 +1,6 @@
 /** `sos-ci job ID`: the story of one job, from the event that started it to the end of its cleanup. */
 import type { JobView, NumberedRow, OutboxEntry, ReviewView, StoreReader } from '../../engine/ports/store.ts';
+import { openHolds } from '../../machines/hold/open-holds.ts';
 import { publicationOf } from '../../machines/job/publication.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import type { Verdict } from '../../machines/model/verdict.ts';
@@ -12,6 +13,7 @@ import { type StateSpan, startedAttempt, stateSpans } from '../output/state-span
 import { columnOf, padEnd, padStart, printField } from '../output/table.ts';
 import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
+import { holdLine } from './holds.ts';
 
 export interface JobOptions {
   readonly json?: boolean;
@@ -29,6 +31,7 @@ export function jobCommand(io: Io, reader: StoreReader, typed: string, options: 
   const publication = reader.stored(publicationOf(job.id));
   printHead(
     io,
+    reader,
     job,
     review,
     publication === null ? null : (versionOf(publication).pendingEvidence(publication)?.url ?? null),
@@ -56,6 +59,7 @@ function attempts(rows: readonly NumberedRow[]): { readonly done: number; readon
 
 function printHead(
   io: Io,
+  reader: StoreReader,
   job: JobView,
   review: ReviewView | null,
   pending: string | null,
@@ -84,6 +88,9 @@ function printHead(
     `${attempt.done}${attempt.allowed === null ? '' : ` of ${attempt.allowed}`}, on ${job.provider}`,
   );
   printField(io, 'logs', job.url ?? (pending === null ? 'not published' : `not published yet: ${pending}`));
+  const held = openHolds(reader).find((hold) => hold.held?.job === job.id);
+  if (held !== undefined)
+    printField(io, 'server', `held: ${holdLine(held, io.now())}; to log in: sos-ci holds`);
   printField(
     io,
     'review',

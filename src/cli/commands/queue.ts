@@ -3,6 +3,7 @@
  * own queue rules.
  */
 import type { DaemonView, JobView, StoreReader } from '../../engine/ports/store.ts';
+import { heldSlots } from '../../machines/hold/open-holds.ts';
 import {
   type BlockedBy,
   blockedBy,
@@ -15,6 +16,7 @@ import {
 } from '../../machines/slot-queue.ts';
 import { versionOf } from '../../machines/versions.ts';
 import { plainText } from '../../terminal-text.ts';
+import { count } from '../output/event.ts';
 import type { Io } from '../output/terminal.ts';
 import { utc } from '../output/time.ts';
 
@@ -65,11 +67,8 @@ function readRequests(reader: StoreReader): readonly SlotRequest[] {
 }
 
 function readHolders(reader: StoreReader, open: readonly JobView[]): readonly SlotHolder[] {
-  return open.flatMap(({ id }) => {
-    const stored = reader.stored(id);
-    const holder = stored === null ? null : versionOf(stored).heldSlot(stored);
-    return holder === null ? [] : [holder];
-  });
+  const jobs = open.flatMap(({ id }) => reader.stored(id) ?? []);
+  return [...jobs.flatMap((stored) => versionOf(stored).heldSlot(stored) ?? []), ...heldSlots(reader)];
 }
 
 /** The times of service as the daemon keeps them: strictly increasing. */
@@ -92,17 +91,23 @@ function whyIdle(io: Io, daemon: DaemonView | null): string | null {
 
 function whyText(request: SlotRequest, queue: SlotQueue, limits: SlotLimits, now: number): string {
   const obstacle = blockedBy(request, queue, limits, now);
-  return obstacle === null ? 'it gets a slot now' : obstacleText(obstacle, limits);
+  return obstacle === null ? 'it gets a slot now' : obstacleText(obstacle, limits, queue);
 }
 
-function obstacleText(obstacle: BlockedBy, { slotReasons = {} }: SlotLimits): string {
+function obstacleText(
+  obstacle: BlockedBy,
+  { slotReasons = {} }: SlotLimits,
+  { holders }: Pick<SlotQueue, 'holders'>,
+): string {
   const { by, name } = obstacle;
   switch (by) {
     case 'provider': {
       const reason = slotReasons[name] === undefined ? '' : ` (${plainText(slotReasons[name])})`;
-      return obstacle.limit === 0
-        ? `${name} has no slots now${reason}`
-        : `${name} is full: ${jobsText(obstacle.limit)}${reason}`;
+      if (obstacle.limit === 0) return `${name} has no slots now${reason}`;
+      const held = holders.filter(({ provider, isHeld }) => provider === name && isHeld === true).length;
+      return held === 0
+        ? `${name} is full: ${jobsText(obstacle.limit)}${reason}`
+        : `${name} is full: ${count(obstacle.limit, 'slot')}, ${count(held, 'held server')} (sos-ci holds)${reason}`;
     }
     case 'project':
       return `${name} already has ${jobsText(obstacle.limit)}, its limit`;

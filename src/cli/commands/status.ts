@@ -8,9 +8,10 @@ import type {
   HealthRecord,
   StoreReader,
 } from '../../engine/ports/store.ts';
+import { openHolds } from '../../machines/hold/open-holds.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import type { HistorySnapshot } from '../../machines/protocol/row.ts';
-import type { VotingStatus } from '../../machines/protocol/version.ts';
+import type { HoldStatus, VotingStatus } from '../../machines/protocol/version.ts';
 import { VOTING } from '../../machines/system/voting.ts';
 import { versionOf } from '../../machines/versions.ts';
 import { plainText } from '../../terminal-text.ts';
@@ -24,6 +25,7 @@ import { type Column, columnOf, printTable, wrap } from '../output/table.ts';
 import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
 import { alarmJson, alarmStatus } from './alarms.ts';
+import { holdJson, holdLine } from './holds.ts';
 import { printQueueAndJobs } from './jobs.ts';
 import { readQueue } from './queue.ts';
 
@@ -51,6 +53,7 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
     running,
     jobs,
     reviews: reader.reviews({ open: true, limit: MAX_OPEN }),
+    holds: openHolds(reader),
     pending: reader.outbox(),
     counts: reader.counts(since),
     alarms: reader.alarms(ALARMS_SHOWN),
@@ -72,6 +75,9 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
   if (connections !== undefined) printLine(io, 'ssh', connectionsText(connections), null);
   printLine(io, 'jobs', `${jobs.length} open${byState(jobs)}`, null);
   printLine(io, 'reviews', `${facts.reviews.length} open`, null);
+  for (const [index, hold] of facts.holds.entries())
+    printLine(io, index === 0 ? 'holds' : '', holdLine(hold, io.now()), null);
+  if (facts.holds.some(({ held }) => held !== null)) printLine(io, '', '-> to log in: sos-ci holds', null);
   printLine(io, 'pending', pendingCount(facts.pending), null);
   printVoting(io, facts.voting);
   if (running) printConfig(io, facts.config);
@@ -96,6 +102,7 @@ interface Facts {
   readonly running: boolean;
   readonly jobs: ReturnType<StoreReader['jobs']>;
   readonly reviews: ReturnType<StoreReader['reviews']>;
+  readonly holds: readonly HoldStatus[];
   readonly pending: ReturnType<StoreReader['outbox']>;
   readonly counts: readonly DayCount[];
   readonly alarms: readonly AlarmView[];
@@ -236,6 +243,7 @@ function statusJson(facts: Facts, since: string) {
     daemon: daemon === null ? null : { ...daemon, startedAt: iso(daemon.startedAt) },
     openJobs: { total: facts.jobs.length, byState: Object.fromEntries(stateCounts(facts.jobs)) },
     openReviews: facts.reviews.length,
+    holds: facts.holds.map(holdJson),
     pending: {
       timers: facts.pending.filter((item) => item.effect.type === 'setTimer').length,
       requests: facts.pending.filter((item) => item.effect.type !== 'setTimer').length,

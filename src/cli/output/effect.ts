@@ -15,6 +15,7 @@ export function effectText(effect: Effect): string | null {
       return sentEventText(effect.to, effect.event);
     case 'setTimer': {
       const [kind, state = effect.key] = effect.key.split(':');
+      if (kind === 'expiry') return `end in ${formatLimit(effect.delayMs)}`;
       return kind === 'retry'
         ? `try ${state} again in ${formatLimit(effect.delayMs)}`
         : `${state} within ${formatLimit(effect.delayMs)}`;
@@ -28,6 +29,7 @@ export function effectText(effect: Effect): string | null {
 export function pendingText(effect: KeyedEffect, now: number): string {
   if (effect.type !== 'setTimer') return requestText(effect);
   const [kind, state = effect.key] = effect.key.split(':');
+  if (kind === 'expiry') return `end ${timeLeft(effect.dueAt, now)}`;
   const what = kind === 'retry' ? `try ${state} again` : `deadline of ${state}`;
   return `${what} ${timeLeft(effect.dueAt, now)}`;
 }
@@ -68,6 +70,14 @@ function sentEventText(to: string, event: AnyEvent): string {
     case 'job.evidence-published':
     case 'job.evidence-abandoned':
       return `report the state of pending evidence to review ${to}`;
+    case 'server.offered':
+      return `offer the server to hold ${to}`;
+    case 'server.handed-over':
+      return `take over the server of job ${to}`;
+    case 'server.offer-refused':
+      return `leave the server to job ${to}`;
+    case 'hold.declined':
+      return `give no server to hold ${to}`;
     case 'job.cancelled':
     case 'job.superseded':
       return `cancel job ${to}`;
@@ -108,6 +118,8 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
       return 'publish evidence';
     case 'deleteServer':
       return 'delete every server of this job';
+    case 'openServer':
+      return `open server ${effect.server.name} for people`;
     case 'discardEvidence':
       return 'delete the evidence gathered on this host';
     case 'removeLeak':

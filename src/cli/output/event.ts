@@ -13,6 +13,7 @@ import { formatDuration } from '../../machines/model/duration.ts';
 import type { AnyEvent, CommonEvent, JobEvent, StreamEvent } from '../../machines/protocol/events.ts';
 import type { LogRow } from '../../machines/protocol/row.ts';
 import { evidenceText, isEvidenceEvent } from './evidence.ts';
+import { holdEventText, isAboutHold } from './hold.ts';
 import { isLeakEvent, leakEventText } from './leak.ts';
 import { streamEventText } from './stream.ts';
 import { isVoteOrStart, type VoteOrStart, voteText } from './vote.ts';
@@ -69,6 +70,7 @@ function eventText(event: AnyEvent): string {
     case 'review.superseded':
       return `review superseded by ${event.by}`;
     default:
+      if (isAboutHold(event)) return holdEventText(event);
       return isStreamEvent(event) ? streamEventText(event) : otherEventText(event);
   }
 }
@@ -86,7 +88,8 @@ function otherEventText(event: EvidenceEvent | LeakEvent | VoteOrStart | JobOnly
 
 type EvidenceEvent = Parameters<typeof evidenceText>[0];
 type LeakEvent = Parameters<typeof leakEventText>[0];
-type JobOnly = Exclude<JobEvent, CommonEvent | EvidenceEvent | LeakEvent>;
+type AboutHold = Parameters<typeof holdEventText>[0];
+type JobOnly = Exclude<JobEvent, CommonEvent | EvidenceEvent | LeakEvent | AboutHold>;
 
 function jobEventText(event: JobOnly): string {
   switch (event.type) {
@@ -175,10 +178,11 @@ export function failureText(failure: Failure): string {
   return `${failure.operation} (${failure.target}): ${failure.message}${next}`;
 }
 
-/** Timers are named `deadline:STATE:N` and `retry:STATE:N`. */
+/** Timers are named `deadline:STATE:N` and `retry:STATE:N`, those of a hold also `expiry:STATE`. */
 function timerText(timer: string): string {
   const [kind, state = timer] = timer.split(':');
   if (kind === 'retry') return `retrying ${state}`;
+  if (kind === 'expiry') return 'the time of the hold is over';
   return deadlineText(timer);
 }
 

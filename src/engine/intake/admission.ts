@@ -32,6 +32,7 @@ import { versionOf } from '../../machines/versions.ts';
 import { Semaphore } from '../../semaphore.ts';
 import type { Submission } from '../loop/dispatch.ts';
 import type { Engine } from '../loop/engine.ts';
+import { holdsOfNewJobs } from '../operations/holds.ts';
 import type { Alarms, Clock } from '../ports/adapters.ts';
 import type { IgnoredRequest, IntakeUpdate, Store } from '../ports/store.ts';
 import { DeferredStarts } from './deferred-starts.ts';
@@ -208,8 +209,12 @@ export class Admission {
     const plan = { ...this.options.plan, onlyCurrent: false, hold: null };
     const opening = { patchset, jobs, trigger, plan, report, cause, mail: null };
     const { admitted, submissions } = openReview(opening, this.options);
-    await engine.submit(submissions);
+    await engine.submit([...submissions, ...this.holdsOf(patchset, admitted)]);
     return admitted;
+  }
+
+  private holdsOf(patchset: Patchset, { jobs }: OpenedReview): readonly Submission[] {
+    return holdsOfNewJobs(this.options.engine.histories.values(), patchset, jobs);
   }
 
   private get openJobs(): number {
@@ -347,7 +352,8 @@ export class Admission {
     const opening = { patchset, jobs, trigger, plan: { ...plan, hold }, report, cause, mail };
     const { admitted, submissions } = openReview(opening, this.options);
     log.info({ target: `${patchset.change},${patchset.patchset}`, why, ...admitted }, 'accepted');
-    return { decision, begun: admitted, submissions };
+    const holds = this.holdsOf(patchset, admitted);
+    return { decision, begun: admitted, submissions: [...submissions, ...holds] };
   }
 }
 

@@ -40,6 +40,8 @@ export function failureEvent(
       return { type: 'evidence.publish-failed', failure };
     case 'deleteServer':
       return { type: 'server.delete-failed', failure };
+    case 'openServer':
+      return { type: 'server.open-failed', failure };
     case 'discardEvidence':
       return { type: 'evidence.discard-failed', failure };
     case 'removeLeak':

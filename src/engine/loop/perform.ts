@@ -91,10 +91,7 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
     case 'runStage':
       return runStage(effect, performance);
     case 'stopStage':
-      return withTimeout(effect, performance, async (signal) => {
-        await adapters.runner.stop(effect.run, signal);
-        return { type: 'stage.stopped', stage: effect.run.stage };
-      });
+      return stopStage(effect, performance);
     case 'readResults':
       return readResults(effect, performance);
     case 'collectEvidence':
@@ -108,6 +105,8 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
       });
     case 'deleteServer':
       return deleteServer(effect, performance);
+    case 'openServer':
+      return openServer(effect, performance);
     case 'discardEvidence':
       return withTimeout(effect, performance, async () => {
         await adapters.evidence.discard(effect.job, effect.part);
@@ -128,6 +127,20 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
     default:
       return assertNever(effect);
   }
+}
+
+function stopStage(effect: EffectOf<'stopStage'>, performance: Performance): Promise<AnyEvent> {
+  return withTimeout(effect, performance, async (signal) => {
+    await performance.adapters.runner.stop(effect.run, signal);
+    return { type: 'stage.stopped', stage: effect.run.stage };
+  });
+}
+
+async function openServer(effect: EffectOf<'openServer'>, performance: Performance): Promise<AnyEvent> {
+  const provider = providerOf(effect.server.provider, performance.adapters);
+  return withTimeout(effect, performance, async (signal) => {
+    return { type: 'server.opened', login: await provider.open(effect.server, signal) };
+  });
 }
 
 function mergePatchset(effect: EffectOf<'mergePatchset'>, performance: Performance): Promise<AnyEvent> {

@@ -14,7 +14,7 @@ import { ownerState } from './owner-state.ts';
 export interface LeakSearchOptions {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly evidence: Pick<Evidence, 'held'>;
-  readonly store: Pick<StoreReader, 'job' | 'stored' | 'outbox'>;
+  readonly store: Pick<StoreReader, 'job' | 'stored' | 'outbox' | 'openHistories'>;
   readonly deployment: string;
   readonly clock: Clock;
   /** Timeout of one call: a hanging provider must not hide the leaks of the others. */

@@ -6,6 +6,7 @@
 
 import { assertNever, type Patchset } from '../../machines/model/domain.ts';
 import type { Admission } from '../intake/admission.ts';
+import type { NewId } from '../intake/ids.ts';
 import { type Submission, submissionFor } from '../loop/dispatch.ts';
 import type { Engine } from '../loop/engine.ts';
 import type { Clock } from '../ports/adapters.ts';
@@ -21,6 +22,7 @@ import {
   type Target,
 } from '../ports/operator-api.ts';
 import type { AlarmView, JobView, Store } from '../ports/store.ts';
+import { Holds } from './holds.ts';
 import { resumeVoting } from './open-voting.ts';
 import type { Sweep } from './sweep.ts';
 
@@ -30,6 +32,7 @@ export interface OperatorCommandsOptions {
   readonly sweep: Pick<Sweep, 'leaks' | 'collectGarbage'>;
   readonly admission: Admission;
   readonly clock: Clock;
+  readonly newId: NewId;
   /** Queries a patchset from Gerrit, the current one with null; null when Gerrit does not show it. */
   readonly findPatchset: (change: number, patchset: number | null) => Promise<Patchset | null>;
   readonly reload: (operator: Operator) => Promise<ReloadResult>;
@@ -43,9 +46,11 @@ const ALARMS_LIMIT = 10_000;
 
 export class OperatorCommands implements Operators {
   private readonly options: OperatorCommandsOptions;
+  private readonly holds: Holds;
 
   constructor(options: OperatorCommandsOptions) {
     this.options = options;
+    this.holds = new Holds(options);
   }
 
   async perform(
@@ -62,6 +67,10 @@ export class OperatorCommands implements Operators {
         return this.dequeue(request.target, operator);
       case 'promote':
         return this.promote(request.targets, operator);
+      case 'hold':
+        return this.holds.request(request, operator);
+      case 'release':
+        return this.holds.release(request, operator);
       case 'recheck':
         return this.recheck(request.change, operator);
       case 'resume-voting':

@@ -1,4 +1,5 @@
 /** Whether a resource that carries our mark has an owner that lives: what has none is a leak. */
+import { openHolds } from '../../machines/hold/open-holds.ts';
 import type { Ownership } from '../../machines/model/domain.ts';
 import type { StoreReader } from '../ports/store.ts';
 
@@ -8,8 +9,13 @@ import type { StoreReader } from '../ports/store.ts';
  */
 export type OwnerState = 'living' | 'ended' | 'unknown';
 
-export function ownerState(store: Pick<StoreReader, 'job'>, { job }: Pick<Ownership, 'job'>): OwnerState {
+export function ownerState(
+  store: Pick<StoreReader, 'job' | 'openHistories'>,
+  { job }: Pick<Ownership, 'job'>,
+): OwnerState {
   const known = store.job(job);
   if (known === null) return 'unknown';
-  return known.ended ? 'ended' : 'living';
+  // A job that has ended may have handed its server over to a hold.
+  const isLiving = !known.ended || openHolds(store).some(({ held }) => held?.job === job);
+  return isLiving ? 'living' : 'ended';
 }

@@ -23,9 +23,9 @@ export type ReportCapacity = (slots: number, why?: string) => boolean;
 
 /** How many open jobs use a provider. */
 export interface ProviderUse {
-  /** Jobs that were accepted for it, including waiting ones. */
+  /** Jobs that were accepted for it, including waiting ones, and its held servers. */
   readonly jobs: number;
-  /** Number of these jobs that hold a slot. */
+  /** Number of these that hold a slot. */
   readonly holders: number;
 }
 
@@ -34,9 +34,10 @@ export function providerUse(histories: Iterable<HistorySnapshot>, provider: stri
   let [jobs, holders] = [0, 0];
   for (const stored of histories) {
     const version = versionOf(stored);
-    if (version.jobProvider(stored) !== provider) continue;
+    const holder = version.heldSlot(stored);
+    if ((version.jobProvider(stored) ?? holder?.provider) !== provider) continue;
     jobs += 1;
-    if (version.heldSlot(stored) !== null) holders += 1;
+    if (holder !== null) holders += 1;
   }
   return { jobs, holders };
 }

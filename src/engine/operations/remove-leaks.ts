@@ -17,7 +17,7 @@ import { ownerState } from './owner-state.ts';
 
 export interface LeakRemoverOptions {
   readonly engine: Pick<Engine, 'submit'>;
-  readonly store: Pick<StoreReader, 'job'>;
+  readonly store: Pick<StoreReader, 'job' | 'openHistories'>;
   readonly alarms: Alarms;
   readonly clock: Clock;
   readonly log: Log;

@@ -7,6 +7,7 @@
 import type { Alarm } from '../../machines/model/alarm.ts';
 import type {
   EvidencePart,
+  Login,
   MergedTree,
   Ownership,
   ResolvedChange,
@@ -63,6 +64,11 @@ export interface Provider {
    * is gone, such as its host key.
    */
   whyGone(server: Server, signal: AbortSignal): Promise<string | null>;
+  /**
+   * Opens the server for people: ends the processes of the job's stages there, removes the job's secret files, and
+   * returns how a person logs in. Everything else stays. A repeated call is success.
+   */
+  open(server: Server, signal: AbortSignal): Promise<Login>;
 }
 
 export interface ListedResource extends Resource {

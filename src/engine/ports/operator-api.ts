@@ -3,6 +3,7 @@
  * engine answers. Plain JSON, because it crosses a process boundary.
  */
 
+import type { HoldTarget } from '../../machines/hold/hold-events.ts';
 import type { Resource } from '../../machines/model/domain.ts';
 
 /** A job by its id, or every job of a change (of one patchset, or with null of any). */
@@ -25,6 +26,10 @@ export type OperatorRequest =
   | { readonly do: 'dequeue'; readonly target: Target }
   /** Moves these to the head of the queue, in this order. */
   | { readonly do: 'promote'; readonly targets: readonly Target[] }
+  /** Keeps the server of a job for debugging: of the next failure of a change, or of this job however it ends. */
+  | { readonly do: 'hold'; readonly target: HoldTarget; readonly durationMs: number }
+  /** Ends a hold, or all holds of a change: their servers are deleted. */
+  | { readonly do: 'release'; readonly target: { readonly hold: string } | { readonly change: number } }
   /** Acts like a recheck comment to this CI on the change. */
   | { readonly do: 'recheck'; readonly change: number }
   | { readonly do: 'resume-voting' }
@@ -70,6 +75,12 @@ export interface OperatorAnswers {
   readonly promote: {
     readonly promoted: readonly JobReference[];
     readonly notWaiting: readonly JobReference[];
+  };
+  /** The jobs that the hold applies to now. */
+  readonly hold: { readonly hold: string; readonly jobs: readonly JobReference[] };
+  /** `server`: the name of the server that is deleted now; null: there was none. */
+  readonly release: {
+    readonly released: readonly { readonly hold: string; readonly server: string | null }[];
   };
   readonly recheck: { readonly begun: readonly StartedReview[]; readonly decisions: readonly string[] };
   readonly 'resume-voting': { readonly resumed: boolean };

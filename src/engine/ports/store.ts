@@ -248,6 +248,8 @@ export interface StoreReader {
   /** The name of every history, in the order of its first row. */
   histories(): Iterable<string>;
   stored(history: string): HistorySnapshot | null;
+  /** The open histories whose name begins with `prefix`, sorted by name. */
+  openHistories(prefix: string): readonly HistorySnapshot[];
   outbox(history?: string): readonly OutboxEntry[];
   /** In chronological order. */
   lastServed(): readonly LastServed[];

@@ -74,6 +74,9 @@ function describe(event: JobMachineEvent): string {
     case 'job.ready':
     case 'job.promoted':
     case 'verdict.accepted':
+    case 'job.hold-requested':
+    case 'server.handed-over':
+    case 'server.offer-refused':
       return '';
     case 'job.rejected':
       return event.reason;

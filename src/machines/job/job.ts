@@ -8,6 +8,7 @@ import { once } from '../protocol/once.ts';
 import { booting } from './booting.ts';
 import { clearing } from './cleanup.ts';
 import { reasonOf } from './failure-reason.ts';
+import { declineHold, declineHolds, handingOver, keepHold } from './handing-over.ts';
 import { terminalEvents } from './late-events.ts';
 import {
   type Args,
@@ -34,7 +35,12 @@ const alarmDeadline = deadline(
 );
 
 /** Parked: no event moves the job any more, and an alarm is raised. */
-const park = [decide('ABORTED'), ...sendVerdict(), request(({ context }) => parked(context))] as const;
+const park = [
+  decide('ABORTED'),
+  ...sendVerdict(),
+  ...declineHolds,
+  request(({ context }) => parked(context)),
+] as const;
 
 /** Requests its slot again, as a promoted job. */
 const promote = update(({ context }) => ({ promotions: context.promotions + 1 }));
@@ -56,6 +62,8 @@ const discardFailed = [
   { guard: 'discardsLeft', target: 'discardBackoff' },
   { target: '#job.done', actions: request(({ context, event }) => evidenceLeaked(context, reasonOf(event))) },
 ] as const;
+/** It cannot be offered to a hold any more. */
+const forgetServer = update(() => ({ server: null }));
 const serverAppeared = {
   target: 'awaitingEffects',
   actions: assignFrom('server.active', (event) => ({ server: event.server })),
@@ -87,6 +95,7 @@ const config = {
     ],
     // In the other states the job no longer waits for a slot.
     'job.promoted': { actions: 'noop' },
+    'job.hold-requested': { actions: keepHold },
   },
   states: {
     queued: {
@@ -136,9 +145,26 @@ const config = {
         ...clearingAtTheEnd.on,
         'job.cancelled': { actions: 'noop' },
         'job.superseded': { actions: 'noop' },
+        'job.hold-requested': { actions: declineHold },
       },
       states: {
         ...clearingAtTheEnd.states,
+        awaitingEffects: {
+          ...clearingAtTheEnd.states.awaitingEffects,
+          always: [
+            { guard: 'mayHandOver', target: 'handingOver' },
+            clearingAtTheEnd.states.awaitingEffects.always,
+          ],
+          on: {
+            ...clearingAtTheEnd.states.awaitingEffects.on,
+            'job.hold-requested': [{ guard: 'isIntact', actions: keepHold }, { actions: declineHold }],
+          },
+        },
+        handingOver,
+        deleting: {
+          ...clearingAtTheEnd.states.deleting,
+          entry: [...declineHolds, forgetServer, ...clearingAtTheEnd.states.deleting.entry],
+        },
         // No server is left. Files on this host are removed last, because leftover processes are found by them.
         discarding: {
           entry: [
@@ -226,6 +252,8 @@ function firstContext(accepted: JobMachineEvent): JobContext {
     deletions: 0,
     discards: 0,
     leaks: 0,
+    holds: [],
+    handedOver: false,
     failures: 0,
     crashes: 0,
   };

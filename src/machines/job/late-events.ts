@@ -3,6 +3,7 @@
  * that was stopped. They settle their effect and change nothing else; only a URL is kept. `server.active` is not
  * included: a server that appears late must be deleted, and each state handles that.
  */
+import { declineHold } from './handing-over.ts';
 import { type Args, assignFrom, request, update } from './machine-setup.ts';
 
 const noop = { actions: 'noop' } as const;
@@ -47,6 +48,9 @@ export const terminalEvents = {
   'verdict.accepted': noop,
   'job.cancelled': noop,
   'job.superseded': noop,
+  'job.hold-requested': { actions: declineHold },
+  'server.handed-over': noop,
+  'server.offer-refused': noop,
   'machine.failed': noop,
   'machine.quarantine-failed': noop,
   'daemon.crashed': noop,

@@ -70,8 +70,19 @@ export interface JobContext {
   readonly discards: number;
   /** How many times something that it left behind was found after its end. */
   readonly leaks: number;
+  /** Holds that want its server and have not been offered it. */
+  readonly holds: readonly HoldRequest[];
+  /** The server belongs to a hold now. */
+  readonly handedOver: boolean;
   readonly failures: number;
   readonly crashes: number;
+}
+
+/** A hold that wants the job's server. */
+export interface HoldRequest {
+  readonly hold: string;
+  /** True: however the job ends. */
+  readonly always: boolean;
 }
 
 export type JobMachineEvent = JobEvent & StepMeta;
@@ -142,6 +153,33 @@ function isSettled(event: StepMeta): boolean {
   return !event.pending.some((effect) => ANSWERED_LATER.includes(effect.type));
 }
 
+/** The verdicts of a job that did not succeed. A cancelled or superseded job has none of them. */
+const FAILURES: readonly (Verdict | null)[] = [
+  'FAILURE',
+  'TIMED_OUT',
+  'NODE_FAILURE',
+  'POST_FAILURE',
+  'RETRY_LIMIT',
+];
+
+/** The hold that is offered the server next. One for exactly this job comes first. */
+export function wantedHold({
+  holds,
+  verdict,
+}: Pick<JobContext, 'holds' | 'verdict'>): HoldRequest | undefined {
+  return holds.find(({ always }) => always) ?? (FAILURES.includes(verdict) ? holds[0] : undefined);
+}
+
+export function otherHolds(context: JobContext): readonly HoldRequest[] {
+  const wanted = wantedHold(context);
+  return context.holds.filter((one) => one !== wanted);
+}
+
+/** True while no deletion of its server was requested. */
+function isIntact({ server, handedOver }: JobContext): boolean {
+  return server !== null && !handedOver;
+}
+
 /** Whether a retry can help, according to the adapter that failed. */
 function retryMayHelp(event: JobMachineEvent): boolean {
   return !('failure' in event) || event.failure.retryable;
@@ -205,6 +243,11 @@ export const jobSetup = setup({
       event.type === 'stage.exited' && event.end.how === 'exited' && context.spec.results !== null,
     isSilent: ({ context }) => context.silence !== null,
     nothingToStack: ({ context }) => context.spec.stacking === null,
+    mayHandOver: ({ context, event }) =>
+      isSettled(event) && isIntact(context) && wantedHold(context) !== undefined,
+    isIntact: ({ context }) => isIntact(context),
+    anotherHoldWants: ({ context }) =>
+      wantedHold({ holds: otherHolds(context), verdict: context.verdict }) !== undefined,
     crashedBefore: ({ context }) => context.crashes > 0,
     failedBefore: ({ context }) => context.failures > 0,
   },

@@ -190,6 +190,14 @@ export interface Leak {
   readonly resources: readonly Resource[];
 }
 
+/** How a person reaches a server. */
+export interface Login {
+  /** A shell command for this host. */
+  readonly command: string;
+  /** The server's directory, absolute; the work tree is in it. */
+  readonly directory: string;
+}
+
 /** Metadata on everything that we create, so that it can be found again and identified as ours. */
 export interface Ownership {
   readonly deployment: string;

@@ -140,6 +140,13 @@ export type KeyedEffect =
       readonly owner: Ownership;
       readonly timeoutMs: number;
     }
+  /** Opens a held server for people: ends the job's processes there, and removes its secrets. */
+  | {
+      readonly type: 'openServer';
+      readonly key: string;
+      readonly server: Server;
+      readonly timeoutMs: number;
+    }
   /**
    * Removes the job's files on this host: the output of its stages, the collected files, or both. Keeps published
    * evidence.

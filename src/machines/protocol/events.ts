@@ -4,6 +4,7 @@
  * edit.
  */
 
+import type { HoldEvent } from '../hold/hold-events.ts';
 import type {
   AccountVote,
   ChangeState,
@@ -127,6 +128,13 @@ export type JobEvent =
   | { readonly type: 'server.deleted'; readonly deleted: number }
   /** Settles `deleteServer`: a server may be left. */
   | { readonly type: 'server.delete-failed'; readonly failure: Failure }
+  /**
+   * A hold wants its server when the job has failed, or with `always` however it ends. In its cleanup the job offers it.
+   */
+  | { readonly type: 'job.hold-requested'; readonly hold: string; readonly always: boolean }
+  /** The hold's answers: it owns the server from now on; it does not want it any more. */
+  | { readonly type: 'server.handed-over'; readonly hold: string }
+  | { readonly type: 'server.offer-refused' }
   /** Settles `discardEvidence`. */
   | { readonly type: 'evidence.discarded' }
   | { readonly type: 'evidence.discard-failed'; readonly failure: Failure }
@@ -342,5 +350,12 @@ export type StreamEvent =
   /** Settles `catchUp`: the query failed. */
   | { readonly type: 'catchup.failed'; readonly failure: Failure };
 
-export type AnyEvent = JobEvent | ReviewEvent | PublicationEvent | StreamEvent | VotingEvent | VerdictsEvent;
+export type AnyEvent =
+  | JobEvent
+  | ReviewEvent
+  | PublicationEvent
+  | HoldEvent
+  | StreamEvent
+  | VotingEvent
+  | VerdictsEvent;
 export type EventType = AnyEvent['type'];

@@ -3,7 +3,8 @@
  * state, so a later version may rename its states.
  */
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
-import type { ChangeState, HoldSpec, Patchset } from '../model/domain.ts';
+import type { HoldTarget, OfferedServer } from '../hold/hold-events.ts';
+import type { ChangeState, HoldSpec, Login, Patchset } from '../model/domain.ts';
 import type { SlotHolder } from '../slot-queue.ts';
 import type { Counted, VoteReason } from '../verdicts/vote-rule.ts';
 import type { Projection } from './projection.ts';
@@ -84,6 +85,31 @@ export interface VotingStatus {
   readonly stoppedAt: number | null;
 }
 
+/** A request to keep the server of a job, and the server once it is kept. Epoch ms. */
+export interface HoldStatus {
+  readonly hold: string;
+  readonly target: HoldTarget;
+  readonly by: string;
+  readonly why: string;
+  readonly requestedAt: number;
+  /** `waiting`: for a job. `releasing`: the server is being deleted. */
+  readonly phase: 'waiting' | 'held' | 'releasing' | 'ended';
+  /** When the current phase ends by itself. */
+  readonly until: number;
+  /** Why it ended or is about to; null before. */
+  readonly ending: string | null;
+  /** Null: no job has handed over its server. */
+  readonly held:
+    | (Pick<OfferedServer, 'job' | 'name' | 'change' | 'patchset' | 'verdict' | 'server'> & {
+        readonly since: number;
+        /** Null: the server is not open for people yet, or could not be opened. */
+        readonly login: Login | null;
+        /** Why it could not be opened; '' otherwise. */
+        readonly problem: string;
+      })
+    | null;
+}
+
 /** Selectors are only called for open histories unless noted. */
 export interface Selectors {
   project(stored: HistorySnapshot): Projection;
@@ -95,7 +121,7 @@ export interface Selectors {
   isQueued(stored: HistorySnapshot): boolean;
   /** True for a job that starts nothing more on a server. */
   isPastServer(stored: HistorySnapshot): boolean;
-  /** What a job counts against while it holds a slot. */
+  /** What a job with a slot, or a held server, counts against. */
   heldSlot(stored: HistorySnapshot): SlotHolder | null;
   /** True for a job that an operator promoted. */
   isPromoted(stored: HistorySnapshot): boolean;
@@ -116,6 +142,8 @@ export interface Selectors {
   postingReview(stored: HistorySnapshot, change: number): string | null;
   /** Also called for a publication that has ended. */
   pendingEvidence(stored: HistorySnapshot): PendingEvidence | null;
+  /** Also called for a hold that has ended. */
+  holdStatus(stored: HistorySnapshot): HoldStatus | null;
   /** True for a stream without a listening daemon, and for stopped voting. */
   isStopped(stored: HistorySnapshot): boolean;
   streamStatus(stored: HistorySnapshot): StreamStatus | null;
@@ -143,6 +171,7 @@ const NONE: Selectors = {
   postRetryTimer: () => null,
   postingReview: () => null,
   pendingEvidence: () => null,
+  holdStatus: () => null,
   isStopped: () => false,
   streamStatus: () => null,
   votingStatus: () => null,

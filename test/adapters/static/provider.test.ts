@@ -1,6 +1,7 @@
 /** Leased hosts behind a real sshd: what a lease guarantees, and how a host is cleaned. */
 
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { providerContract } from '../../contracts/provider.ts';
@@ -86,6 +87,39 @@ describe('a leased host', () => {
     await provider.delete(server, 'ours', NEVER);
     expect([isAlive(hidden), isAlive(handle.pid)]).toEqual([false, false]);
     expect(setup.disk('a')).toEqual([]);
+  });
+
+  it('is opened for people: the ssh line logs in, secrets and processes are gone, files and lease stay', async () => {
+    const provider = setup.provider();
+    const wanted = serverRequest();
+    const server = await provider.create(wanted, signal);
+    const folder = join(setup.scratch.disk, 'a', server.id);
+    mkdirSync(join(folder, 'secrets'));
+    writeFileSync(join(folder, 'secrets', 'password'), 'hunter2');
+    writeFileSync(join(folder, 'tree', 'failed.log'), 'traceback\n');
+    const script = `setsid sh -c "echo \\$\\$ >$1/hidden; while :; do sleep 0.1; done" & sleep ${FOR_EVER}`;
+    const run = { server, owner: wanted.owner, stage: 'testing' as const };
+    await setup.scratch.runner().start({ ...setup.scratch.script(script), run }, NEVER);
+    const hidden = Number(await written(join(setup.scratch.root, 'hidden')));
+    const { command, directory } = await provider.open(server, NEVER);
+    expect([isAlive(hidden), directory]).toEqual([false, folder]);
+    expect(readdirSync(folder)).not.toContain('secrets');
+    const log = execFileSync('sh', ['-c', `${command} cat ${directory}/tree/failed.log`], {
+      encoding: 'utf8',
+    });
+    expect(log).toBe('traceback\n');
+    expect(setup.leases()).toEqual(['a.json']);
+    // The line accepts no other host key.
+    const [keys = ''] = readdirSync(join(setup.scratch.stateDir, 'host-keys')).filter((name) =>
+      name.endsWith('.known_hosts'),
+    );
+    writeFileSync(join(setup.scratch.stateDir, 'host-keys', keys), '');
+    expect(spawnSync('sh', ['-c', `${command} true`], { encoding: 'utf8' })).toMatchObject({
+      status: 255,
+      stderr: expect.stringContaining('Host key verification failed'),
+    });
+    await provider.delete(server, 'ours', NEVER);
+    expect(readdirSync(join(setup.scratch.stateDir, 'host-keys'))).toEqual([]);
   });
 
   it('is still leased after a restart, and found by its owner', async () => {

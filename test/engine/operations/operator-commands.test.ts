@@ -33,6 +33,7 @@ function commandsOf(ci: CiHarness): OperatorCommands {
     sweep: ci.daemon.sweep,
     admission: ci.daemon.admission,
     clock: ci.clock,
+    newId: (kind) => ci.newId(kind),
     findPatchset,
     reload: async () => RELOADED,
     identity: { pid: 42, version: '1' },

@@ -7,7 +7,7 @@ import { jobMachine } from '../../../src/machines/job/job.ts';
 import type { KeyedEffect } from '../../../src/machines/protocol/effects.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { otherAnswers } from '../answers.ts';
-import { accepted, failure, JOB, server, TREE } from '../facts.ts';
+import { accepted, failure, HOLD, JOB, server, TREE } from '../facts.ts';
 import { ignored, invariantViolations } from '../invariants.ts';
 import { type Answers, Simulator, succeed, succeedExcept } from '../simulator.ts';
 
@@ -60,6 +60,9 @@ const scenarios: Readonly<Record<string, Answers>> = {
         : succeed(effect, simulator),
 };
 
+/** In this simulation a hold wants the server, and does not answer. */
+const SILENT_HOLD = 'silent hold';
+
 interface Situation {
   readonly name: string;
   readonly simulator: Simulator;
@@ -67,9 +70,10 @@ interface Situation {
 
 /** Forks of the simulations, one for each state and set of effects in flight. */
 const found = new Map<string, Situation>();
-for (const [name, answers] of Object.entries(scenarios)) {
+for (const [name, answers] of Object.entries({ ...scenarios, [SILENT_HOLD]: succeed })) {
   const simulator = new Simulator(answers);
   simulator.send(JOB, accepted());
+  if (name === SILENT_HOLD) simulator.send(JOB, { type: 'job.hold-requested', hold: HOLD, always: true });
   do {
     const inFlight = simulator.inFlight(JOB).map((effect) => effect.key);
     const key = `${simulator.at(JOB).state} [${inFlight.join(' ')}]`;
