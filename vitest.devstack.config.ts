@@ -10,6 +10,8 @@ export default defineConfig({
     include: ['test/e2e/devstack/**/*.test.ts'],
     globalSetup: ['test/e2e/gerrit/start-gerrit.ts'],
     env: { SOS_CI_GERRIT_VERSION: '3.9.1' },
+    fileParallelism: false,
+    maxWorkers: 1,
     testTimeout: 3 * 3_600_000,
     hookTimeout: 600_000,
   },

@@ -1,9 +1,11 @@
 /**
- * The suites against a real Gerrit, once for each version whose Java is on this machine: minutes, one file after the other.
+ * The suites against a real Gerrit, once for each version whose Java is on this machine: minutes. Two files run at a
+ * time, each with its own Gerrit, because most of them wait.
  */
 import { defineConfig } from 'vitest/config';
 import { GERRIT_VERSIONS, JAVA_FOR } from './test/e2e/real-gerrit/jars.ts';
 import { findJava } from './test/e2e/real-gerrit/java.ts';
+import { longestFirst } from './test/fixtures/longest-first.ts';
 import { reportersFor } from './test/fixtures/run-reporter.ts';
 
 const versions = GERRIT_VERSIONS.filter((version) => {
@@ -25,13 +27,16 @@ export default defineConfig({
   test: {
     // With the time of each case.
     reporters: reportersFor('verbose'),
-    fileParallelism: false,
-    maxWorkers: 1,
+    maxWorkers: 2,
+    sequence: {
+      sequencer: longestFirst(['outages', 'votes', 'replies', 'connections', 'killing', 'contract']),
+    },
     projects: versions.map((version, index) => ({
       test: {
         name: `gerrit ${version}`,
         include: (index === 0 ? ['*'] : ON_EACH).map((name) => `test/e2e/gerrit/${name}.test.ts`),
         pool: 'forks' as const,
+        isolate: false,
         globalSetup: ['test/e2e/gerrit/start-gerrit.ts'],
         // One version after the other.
         sequence: { groupOrder: index },

@@ -10,6 +10,8 @@ export default defineConfig({
     include: ['test/e2e/lab/**/*.test.ts'],
     globalSetup: ['test/e2e/gerrit/start-gerrit.ts'],
     env: { SOS_CI_GERRIT_VERSION: '3.9.1' },
+    fileParallelism: false,
+    maxWorkers: 1,
     testTimeout: 1_800_000,
     hookTimeout: 300_000,
   },
