@@ -2,7 +2,7 @@
  * A daemon that cannot archive events continues, raises an alarm, and archives again when it can; later events can be
  * exported.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestCase } from './case.ts';
@@ -37,6 +37,8 @@ test('events that cannot be archived harm nothing; later ones can be exported an
   rmSync(blocked);
   const second = await testCase.push('two\n');
   await testCase.eventually('the second is reported', () => testCase.messages(second).length === 1);
+  const isArchived = () => existsSync(blocked) && readdirSync(blocked).length > 0;
+  await testCase.eventually('events are archived again', isArchived);
   await testCase.eventually('the alarm is cleared', async () => {
     const { health, alarms } = await status(testCase);
     const [alarm] = alarms.filter(({ kind }: { kind: string }) => kind === 'event-archive-failing');

@@ -64,11 +64,14 @@ test('a stage that exceeds its deadline while the daemon is dead is killed by it
 });
 
 test('a stage that writes forever is read, truncated and killed at its deadline', async () => {
+  // More than the limit at once; then slowly, because a full pipe keeps the processors busy until the deadline.
   const { testCase, daemon, change } = await untilTesting({
-    testing: "yes 'the same line over and over'\n",
+    testing:
+      "yes 'the same line over and over' | head -c 100000000\nnote written\nwhile :; do echo more; sleep 0.1; done\n",
     testTimeout: '10s',
   });
   expect(await verdictOf(testCase, change)).toBe('TIMED_OUT');
+  expect(testCase.ledger('testing').at(-1)).toMatch(/ written$/);
   const log = testCase.published('testing.log');
   expect(log.length).toBeLessThan(68_000_000);
   expect(log.length).toBeGreaterThan(60_000_000);
