@@ -13,15 +13,8 @@ import { Testbed } from './testbed.ts';
 const SETTINGS = { 'event.comment-added.publishPatchSetLevelComment': 'false' };
 const SITES = [
   { events: 'with', start: () => Testbed.on(sharedGerrit()) },
-  { events: 'without', start: siteWithoutTexts },
+  { events: 'without', start: () => Testbed.alone({ settings: SETTINGS }) },
 ];
-async function siteWithoutTexts(): Promise<Testbed> {
-  const testbed = await Testbed.alone();
-  await testbed.gerrit.set(SETTINGS);
-  await testbed.gerrit.stop();
-  await testbed.gerrit.start();
-  return testbed;
-}
 
 const reply = (message: string) => ({ comments: { '/PATCHSET_LEVEL': [{ message }] } });
 const inline = (message: string) => ({ comments: { README: [{ line: 1, message }] } });

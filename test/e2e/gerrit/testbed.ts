@@ -28,12 +28,19 @@ export class Testbed {
     return new Testbed(newDirectory(), gerrit, await startSshd());
   }
 
-  /** With a separate Gerrit, which may be stopped. `optimize`: for measurements. */
-  static async alone({ optimize = false } = {}): Promise<Testbed> {
+  /** With a separate Gerrit, which may be stopped. `optimize`: for measurements. `settings`: of gerrit.config. */
+  static async alone({
+    optimize = false,
+    settings = {},
+  }: {
+    readonly optimize?: boolean;
+    readonly settings?: Readonly<Record<string, string>>;
+  } = {}): Promise<Testbed> {
     const directory = newDirectory();
     const version = wantedVersion();
     const gerrit = await RealGerrit.make({ directory: join(directory, 'gerrit'), version, optimize });
     await gerrit.start();
+    await gerrit.set(settings);
     return new Testbed(directory, gerrit, await startSshd());
   }
 
