@@ -20,8 +20,12 @@ const versions = GERRIT_VERSIONS.filter((version) => {
 if (versions.length === 0)
   throw new Error('no Java for any version of Gerrit: install openjdk-17-jre-headless');
 
-/** What depends on the version; outages and the like are tried on the first one alone. */
-const ON_EACH = ['contract', 'reviewer', 'patchsets', 'rights', 'doctor', 'votes'];
+/**
+ * What Gerrit's version can change: the stream, queries, reviews and permissions (contract, reviewer, rights, doctor), the
+ * kinds of patchsets and copied votes (kinds), and the whole way of a change (patchsets). The other files test what the
+ * daemon does with Gerrit's answers, so the first version is enough.
+ */
+const ON_EACH = ['contract', 'reviewer', 'patchsets', 'rights', 'doctor', 'kinds'];
 
 export default defineConfig({
   test: {
@@ -29,7 +33,7 @@ export default defineConfig({
     reporters: reportersFor('verbose'),
     maxWorkers: 2,
     sequence: {
-      sequencer: longestFirst(['outages', 'votes', 'replies', 'connections', 'killing', 'contract']),
+      sequencer: longestFirst(['outages', 'replies', 'connections', 'killing', 'contract', 'kinds']),
     },
     projects: versions.map((version, index) => ({
       test: {

@@ -1,8 +1,5 @@
 /** Events in Gerrit while no daemon ran, or while it had no connection, are found and handled once each. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { PASSWORD } from '../real-gerrit/seed.ts';
 import { sharedGerrit } from './shared-gerrit.ts';
 import { Testbed } from './testbed.ts';
 
@@ -12,19 +9,13 @@ beforeAll(async () => {
 });
 afterAll(() => testbed?.stop());
 
-/** Only REST returns the ids of messages. */
-function byRest(): Readonly<Record<string, unknown>> {
-  const file = join(testbed.directory, 'rest-password');
-  writeFileSync(file, PASSWORD, { mode: 0o600 });
-  return { rest: { url: testbed.gerrit.url, password: { file } } };
-}
-
 test.each(['SSH', 'REST'])(
   'three changes, a recheck, an abandon and a merge while the daemon is down, found by %s',
   async (transport) => {
     const testCase = await testbed.newCase({
       nodes: 2,
-      ...(transport === 'REST' ? { gerrit: byRest() } : {}),
+      // Only REST returns the ids of messages.
+      ...(transport === 'REST' ? { gerrit: testbed.rest() } : {}),
     });
     const checkout = testCase.checkout();
     const [dev, admin] = [testbed.gerrit.as('dev'), testbed.gerrit.as('admin')];

@@ -30,24 +30,18 @@ async function found(gerrit: Section, which: TestCase = testCase): Promise<Reado
   return Object.fromEntries(ours.map(({ check, verdict }) => [check, verdict]));
 }
 
-function rest(): Section {
-  const file = join(testCase.directory, 'http-password');
-  writeFileSync(file, PASSWORD, { mode: 0o600 });
-  return { rest: { url: testbed.gerrit.url, password: { file } } };
-}
-
 const as = (user: string): Section => ({ user, key: testbed.gerrit.keyFile(user) });
 const ALL_OK = Object.fromEntries(OF_GERRIT.map((check) => [check, 'ok']));
 
 describe('doctor with REST', () => {
   test('reports no problem for an account that has all permissions', async () => {
-    expect(await found(rest())).toEqual(ALL_OK);
+    expect(await found(testbed.rest())).toEqual(ALL_OK);
   });
 
   test('reports an account that may not stream or may not vote', async () => {
-    const deaf = await found({ ...rest(), ...as('deaf-ci') });
+    const deaf = await found({ ...testbed.rest(), ...as('deaf-ci') });
     expect(deaf).toMatchObject({ login: 'ok', stream: 'failure', account: 'ok' });
-    expect(await found({ ...rest(), ...as('mute-ci') })).toEqual({ ...ALL_OK, label: 'failure' });
+    expect(await found({ ...testbed.rest(), ...as('mute-ci') })).toEqual({ ...ALL_OK, label: 'failure' });
   });
 });
 

@@ -2,10 +2,7 @@
  * Replies on Gerrit's web page: a patchset-level comment, with or without a vote, while the daemon receives the stream
  * and while it is down, on a site whose events include such comments and on a site whose events do not.
  */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { PASSWORD } from '../real-gerrit/seed.ts';
 import type { TestCase } from './case.ts';
 import { sharedGerrit } from './shared-gerrit.ts';
 import { Testbed } from './testbed.ts';
@@ -30,17 +27,12 @@ describe.each(SITES)('events $events the text of replies', ({ start }) => {
   });
   afterAll(() => testbed?.stop());
 
-  const rest = () => {
-    const file = join(testbed.directory, 'rest-password');
-    writeFileSync(file, PASSWORD, { mode: 0o600 });
-    return { rest: { url: testbed.gerrit.url, password: { file } } };
-  };
   const pushed = (testCase: TestCase) => testCase.checkout().push({ files: { README: 'changed\n' } });
   const tested = (testCase: TestCase) => testCase.ledger('testing').length;
 
   describe.each(['SSH', 'REST'])('history over %s', (transport) => {
     const newCase = (more: object = {}) =>
-      testbed.newCase({ ...more, ...(transport === 'REST' ? { gerrit: rest() } : {}) });
+      testbed.newCase({ ...more, ...(transport === 'REST' ? { gerrit: testbed.rest() } : {}) });
 
     test('a recheck is received live and found after a restart, once each; comments on files start nothing', async () => {
       const testCase = await newCase();

@@ -2,13 +2,14 @@
  * A real Gerrit, which test files share unless they stop it, and one real sshd for all cases of a file. Each case gets
  * separate projects, a separate state directory and its own daemons.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { RealGerrit } from '../real-gerrit/real-gerrit.ts';
+import { PASSWORD } from '../real-gerrit/seed.ts';
 import { TestCase } from './case.ts';
-import { type CaseOptions, NODE_ADDRESSES } from './case-config.ts';
+import { type CaseOptions, NODE_ADDRESSES, type Section } from './case-config.ts';
 import { wantedVersion } from './version.ts';
 
 export class Testbed {
@@ -39,8 +40,8 @@ export class Testbed {
     const directory = newDirectory();
     const version = wantedVersion();
     const gerrit = await RealGerrit.make({ directory: join(directory, 'gerrit'), version, optimize });
-    await gerrit.start();
     await gerrit.set(settings);
+    await gerrit.start();
     return new Testbed(directory, gerrit, await startSshd());
   }
 
@@ -53,6 +54,13 @@ export class Testbed {
     this.#cases.push(testCase);
     await testCase.prepare();
     return testCase;
+  }
+
+  /** Keys of the section `gerrit` for reviews and history over REST. */
+  rest(): Section {
+    const file = join(this.directory, 'rest-password');
+    writeFileSync(file, PASSWORD, { mode: 0o600 });
+    return { rest: { url: this.gerrit.url, password: { file } } };
   }
 
   async stop(): Promise<void> {
