@@ -18,6 +18,7 @@ export function invariantViolations(simulator: Simulator): readonly string[] {
       ...historyViolations(rows),
       ...(stored.machine === 'job@1' ? jobViolations(rows, stored, simulator) : []),
       ...(stored.machine === 'review@1' ? reviewViolations(rows) : []),
+      ...(stored.machine === 'hold@1' ? holdViolations(rows, stored) : []),
       ...(stored.machine === 'stream@1' ? streamViolations(rows) : []),
     ];
     return violations.map((what) => `${stored.history}: ${what}`);
@@ -154,12 +155,26 @@ function doneJobViolations(
   if (!handedOver && [...simulator.servers].some((name) => name.includes(stored.history)))
     violations.push('done with a server left');
   const late = rows.findLast((row) => row.type === 'server.active' && row.outcome === 'moved');
-  if (late !== undefined) {
+  if (late !== undefined && !handedOver) {
     const after = rows
       .slice(late.version - 1)
       .some((row) => row.effects.some((effect) => effect.type === 'deleteServer'));
     if (!after) violations.push('a server appeared and no deletion followed');
   }
+  return violations;
+}
+
+/** A server that was handed over is deleted, or an alarm says that it is left. */
+function holdViolations(rows: readonly LogRow[], stored: HistorySnapshot): readonly string[] {
+  const violations: string[] = [];
+  const has = (type: string) => rows.some((row) => row.type === type && row.outcome === 'moved');
+  const offers = rows.filter((row) =>
+    row.effects.some((effect) => effect.type === 'sendEvent' && effect.event.type === 'server.handed-over'),
+  );
+  if (new Set(offers.map(({ data }) => data.job)).size > 1) violations.push('took the servers of two jobs');
+  const raised = rows.some((row) => row.effects.some((effect) => effect.type === 'raiseAlarm'));
+  const deleted = has('server.deleted') || raised || has('machine.quarantine-failed');
+  if (stored.ended && offers.length > 0 && !deleted) violations.push('ended with a server left');
   return violations;
 }
 
