@@ -1,5 +1,8 @@
-/** Whole jobs of the built program whose evidence goes to a real sshd: the daemon is killed in the middle of the upload. */
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+/**
+ * Whole jobs of the built program whose evidence goes to a real sshd: the daemon is killed in the middle of the upload, and
+ * the log server is away.
+ */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { CuttingProxy } from '../fixtures/cutting-proxy.ts';
@@ -26,14 +29,13 @@ afterAll(async () => {
 });
 
 /** A case whose evidence is published below `site`, through the proxy. */
-async function newCase(): Promise<{ readonly testCase: TestCase; readonly site: string }> {
-  const site = join(testbed.directory, 'site');
-  mkdirSync(site);
+async function newCase(logBytes: number): Promise<{ readonly testCase: TestCase; readonly site: string }> {
+  const site = mkdtempSync(join(testbed.directory, 'site-'));
   const knownHosts = join(testbed.directory, 'known_log_servers');
   writeFileSync(knownHosts, `[127.0.0.1]:${proxy.port} ${sshd.hostKey}\n`);
   const testCase = await testbed.newCase({
     testing: `mkdir logs
-head -c ${LOG_BYTES} /dev/urandom | base64 >logs/big.txt
+head -c ${logBytes} /dev/urandom | base64 >logs/big.txt
 printf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap
 `,
     job: '    logs: [logs]\n',
@@ -46,7 +48,7 @@ printf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap
 }
 
 test('a daemon that is killed during the upload publishes once and completely, and posts one review with the link', async () => {
-  const { testCase, site } = await newCase();
+  const { testCase, site } = await newCase(LOG_BYTES);
   try {
     const daemon = await testCase.startDaemon();
     const halfSent = new Promise<void>((resolve) => {
@@ -82,6 +84,39 @@ test('a daemon that is killed during the upload publishes once and completely, a
   }
 });
 
+test('a log server that is away delays the review, raises an alarm, and changes no verdict', async () => {
+  const { testCase, site } = await newCase(1000);
+  try {
+    proxy.accepts = false;
+    const daemon = await testCase.startDaemon();
+    const change = await testCase.push();
+    await testCase.eventually('the job has ended', () => testCase.jobs()[0]?.verdict === 'SUCCESS');
+    const alarms = async () => (await testCase.runCli('alarms')).text;
+    await testCase.eventually('there is an alarm', async () =>
+      (await alarms()).includes('connect to log server'),
+    );
+    expect(await alarms()).toContain('evidence-pending');
+    expect(readdirSync(site)).toEqual([]);
+    proxy.accepts = true;
+    await testCase.eventually('all jobs have ended', () => testCase.allEnded());
+    expect(testCase.messages(change)).toEqual([expect.stringContaining(`${URL_OF_LOGS}/`)]);
+    expect(testCase.messages(change)[0]).toContain('SUCCESS');
+    const name = testCase.jobs()[0]?.id.slice(0, 12) ?? '';
+    const all = readdirSync(site, { recursive: true, encoding: 'utf8' });
+    expect(all.filter((path) => path.endsWith('manifest.json'))).toEqual([
+      expect.stringContaining(`1/check/unit/${name}/manifest.json`),
+    ]);
+    await testCase.eventually('nothing is left here', () => nothingHeld(testCase));
+    expect(testCase.findInconsistencies()).toEqual([]);
+    expect(await daemon.stop()).toBe(0);
+  } finally {
+    await testCase.close();
+  }
+});
+
 function nothingHeld({ stateDir }: TestCase): boolean {
-  return ['evidence', 'finished'].every((folder) => readdirSync(join(stateDir, folder)).length === 0);
+  return ['evidence', 'finished'].every((folder) => {
+    const path = join(stateDir, folder);
+    return !existsSync(path) || readdirSync(path).length === 0;
+  });
 }
