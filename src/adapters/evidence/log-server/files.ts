@@ -3,7 +3,13 @@
  * each directory with `lstat` first. Lists are bounded, and every request has a deadline.
  */
 import { AbortedError, OperationError } from '../../../errors.ts';
-import { SFTP_STATUS, type SftpEntry, type SftpStats, type SshClient } from '../../ssh/client/client.ts';
+import {
+  SFTP_STATUS,
+  type Sftp,
+  type SftpEntry,
+  type SftpStats,
+  type SshClient,
+} from '../../ssh/client/client.ts';
 import { type SftpErrors, SftpSession } from '../../ssh/client/sftp-session.ts';
 import { PUBLIC_DIRECTORY, PUBLIC_FILE } from '../publish/path.ts';
 
@@ -79,7 +85,11 @@ export class LogServerFiles {
         if (some === null) return entries;
         entries.push(...some.filter(({ filename }) => filename !== '.' && filename !== '..'));
         const isValid = some.every(({ filename }) => filename !== '' && !/[/\0]/.test(filename));
-        if (!isValid || entries.length > MAX_ENTRIES) throw this.#unreadable(path);
+        if (!isValid || entries.length > MAX_ENTRIES)
+          throw this.#failure(
+            `${path} has more than ${MAX_ENTRIES} entries, or impossible names`,
+            'check that directory on the log server',
+          );
       }
     } finally {
       await this.close(handle);
@@ -159,14 +169,9 @@ export class LogServerFiles {
     } finally {
       await this.close(handle);
     }
-    // Plain SFTP does not replace a file: `posix-rename` is an extension of OpenSSH.
-    await this.#session.request<void>((sftp, done) => {
-      try {
-        sftp.ext_openssh_rename(temporary, path, done);
-      } catch {
-        done(Object.assign(new Error('no posix-rename@openssh.com'), { code: SFTP_STATUS.OP_UNSUPPORTED }));
-      }
-    });
+    // Plain SFTP does not replace a file.
+    const isOffered = await this.#extension((sftp, done) => sftp.ext_openssh_rename(temporary, path, done));
+    if (!isOffered) throw this.#failure('its SFTP server cannot replace a file', "use OpenSSH's SFTP server");
   }
 
   size(handle: Buffer): Promise<number> {
@@ -176,15 +181,8 @@ export class LogServerFiles {
   }
 
   /** Waits until the file is on disk, if the server can say so (`fsync@openssh.com`). */
-  sync(handle: Buffer): Promise<void> {
-    return this.#session.request<void>((sftp, done) => {
-      try {
-        sftp.ext_openssh_fsync(handle, done);
-      } catch {
-        // The server does not offer it, and nothing was sent.
-        done(null);
-      }
-    });
+  async sync(handle: Buffer): Promise<void> {
+    await this.#extension((sftp, done) => sftp.ext_openssh_fsync(handle, done));
   }
 
   close(handle: Buffer): Promise<void> {
@@ -236,13 +234,27 @@ export class LogServerFiles {
     }
   }
 
-  #unreadable(path: string): OperationError {
+  /** A request of OpenSSH's own. False: the server does not offer it, and nothing was sent. */
+  async #extension(send: (sftp: Sftp, done: () => void) => void): Promise<boolean> {
+    let isOffered = true;
+    await this.#session.request<void>((sftp, done) => {
+      try {
+        send(sftp, done);
+      } catch {
+        isOffered = false;
+        done(null);
+      }
+    });
+    return isOffered;
+  }
+
+  #failure(message: string, hint: string): OperationError {
     return new OperationError({
       operation: OPERATION,
       target: this.target,
-      message: `${path} has more than ${MAX_ENTRIES} entries, or impossible names`,
+      message: `${this.target}: ${message}`,
       retryable: false,
-      hint: 'check that directory on the log server',
+      hint,
     });
   }
 }

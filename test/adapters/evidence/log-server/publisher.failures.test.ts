@@ -22,9 +22,9 @@ import { logServerConfig } from './log-server.ts';
 const { describe, it } = needs('sshd');
 const PARENT = '45/912345/3/check/acme-dsvm';
 const SHORT = JOB.slice(0, 12);
-/** 30 MB or 3 MB, in files of which some are longer than the window of writes. */
+/** 15 MB or 3 MB, in files of which some are longer than the window of writes. */
 const FILES = EXHAUSTIVE ? 10 : 2;
-const FILE_BYTES = EXHAUSTIVE ? 3_000_000 : 1_500_000;
+const FILE_BYTES = 1_500_000;
 
 describe('a log server over SFTP', () => {
   let sshd: Sshd;
@@ -199,6 +199,28 @@ describe('a log server over SFTP', () => {
     } finally {
       await chrooted.close();
       rmSync(root, { recursive: true });
+    }
+  });
+
+  it.each([
+    ['fsync,limits,statvfs', null],
+    ['posix-rename', "use OpenSSH's SFTP server"],
+  ])('copes with an SFTP server without %s', async (denied, hint) => {
+    await collect(1, 10);
+    const plain = await Sshd.start([`Subsystem sftp internal-sftp -P ${denied}`]);
+    try {
+      const host = await makeRig(
+        rig.site,
+        async (root) => new LogServerPublisher(await logServerConfig(plain, root)),
+      );
+      await host.writeStageLog(JOB, 1, 'testing', 'log\n');
+      await host.start().collect(collectRequest(), NEVER);
+      const published = host.start().publish(publishRequest(), NEVER);
+      if (hint === null) expect(await host.read(await published, 'attempt-1/testing.log')).toBe('log\n');
+      else expect(await failureOf(published)).toMatchObject({ retryable: false, hint });
+      await host.close();
+    } finally {
+      await plain.close();
     }
   });
 
