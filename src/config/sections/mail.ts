@@ -63,8 +63,8 @@ const LIMITS = {
   /** Alarms within this time share one mail. */
   alarmBatchDelayMs: 10_000,
   timeoutMs: 60_000,
-  /** With waits that double from one minute: an hour without the mail server loses no mail. */
-  attempts: 6,
+  /** With waits that double from one minute, the last attempt is eight hours after the first. */
+  attempts: 10,
   retryMs: 60_000,
 } as const;
 
