@@ -235,7 +235,7 @@ export function jobReport(changes: Partial<JobReport> = {}): JobReport {
 /** The input of a comment: one successful job, with these changes. */
 export function commentFacts(changes: Partial<CommentFacts> = {}): CommentFacts {
   return {
-    run: REVIEW,
+    review: REVIEW,
     pipeline: 'check',
     patchset: PATCHSET,
     reports: [jobReport()],

@@ -45,7 +45,7 @@ export function tryTemplate(
 }
 
 function trials({ pipeline, ...spec }: Parameters<typeof tryTemplate>[1]): readonly CommentFacts[] {
-  const facts = { run: 'r00000000', pipeline, patchset: PATCHSET, trees: TREES, vote: VOTE, spec };
+  const facts = { review: 'r00000000', pipeline, patchset: PATCHSET, trees: TREES, vote: VOTE, spec };
   const success = job('example-iscsi', 'SUCCESS');
   const each = VERDICTS.map((verdict, index) => job(`example-${index}`, verdict));
   const many = Array.from({ length: MANY_JOBS }, (_, index) => job(`example-${index}`, 'FAILURE'));

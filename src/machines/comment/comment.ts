@@ -13,7 +13,7 @@ import type { Meaning } from './safe-text.ts';
 import { harmlessUrl } from './sanitize.ts';
 
 export interface CommentFacts {
-  readonly run: string;
+  readonly review: string;
   readonly pipeline: string;
   readonly patchset: Patchset;
   readonly reports: readonly JobReport[];
@@ -53,13 +53,13 @@ export function renderComment(facts: CommentFacts): string {
 }
 
 export function commentParts(facts: CommentFacts, limitBytes = facts.spec.messageLimitBytes): CommentParts {
-  const { run, patchset, spec } = facts;
+  const { review, patchset, spec } = facts;
   const reports = shownReports(facts.reports);
   const status = reports.every(isFine) ? 'succeeded' : 'failed';
   const pipeline = facts.pipeline.replace(/\W+/g, '_').replace(/(?<=re)(?=check|verify)/gi, '_');
   const header = `Build ${status} (${pipeline} pipeline).`;
   const help = spec.helpUrl === '' ? '' : `How to rerun and whom to ask: ${harmlessUrl(spec.helpUrl)}`;
-  const mark = runMark(run);
+  const mark = reviewMark(review);
   const tested = testedText(facts.trees);
   const vote = fittingLines(facts.vote, limitBytes / VOTE_SHARE);
   const frame = bytesOf([sentence(header, help), '', '', mark, ...vote, ...tested]) + RESERVE_BYTES;
@@ -78,9 +78,9 @@ export function commentParts(facts: CommentFacts, limitBytes = facts.spec.messag
   };
 }
 
-/** The line that identifies our own message for a run, because Gerrit stores no such key. */
-export function runMark(run: string): string {
-  return `sos-ci run ${run}`;
+/** The line that identifies our own message for a review, because Gerrit stores no such key. */
+export function reviewMark(review: string): string {
+  return `sos-ci review ${review}`;
 }
 
 /** Skipped jobs are shown only if there are no others. */

@@ -121,7 +121,7 @@ function mayRecomputeVote({ sent, postAttempt, report }: ReviewContext): boolean
 
 function comment(context: ReviewContext, vote: readonly string[]) {
   const { review, pipeline, patchset, reports, trees, report } = context;
-  const facts = { run: review, pipeline, patchset, reports, trees, vote, spec: report };
+  const facts = { review, pipeline, patchset, reports, trees, vote, spec: report };
   return composeComment(facts, report.template);
 }
 

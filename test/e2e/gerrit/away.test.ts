@@ -101,7 +101,7 @@ test('eight rechecks within seconds while the daemon is killed: each run that th
   expect(texts.length).toBeLessThanOrEqual(9);
   for (const text of texts) expect(text).toMatch(/^Patch Set 1:.*\n\nBuild succeeded/);
   // Each run posted one message, and is in the ledger.
-  expect(new Set(texts.map((text) => /^sos-ci run (\S+)$/m.exec(text)?.[1])).size).toBe(texts.length);
+  expect(new Set(texts.map((text) => /^sos-ci review (\S+)$/m.exec(text)?.[1])).size).toBe(texts.length);
   expect(testCase.ledger('testing').length).toBeGreaterThanOrEqual(texts.length);
   expect(await second.stop()).toBe(0);
 });

@@ -2,13 +2,13 @@
 import { describe, expect, test } from 'vitest';
 import { byteLength } from '../../../src/machines/comment/byte-length.ts';
 import { misreadings } from '../../../src/machines/comment/check-parsers.ts';
-import { commentParts, renderComment, runMark } from '../../../src/machines/comment/comment.ts';
+import { commentParts, renderComment, reviewMark } from '../../../src/machines/comment/comment.ts';
 import type { JobReport } from '../../../src/machines/model/domain.ts';
 import { commentFacts, jobReport, reportSpec } from '../facts.ts';
 
-const RUN = '0198c0de-0000-7000-8000-000000000001';
+const REVIEW = '0198c0de-0000-7000-8000-000000000001';
 const facts = (reports: readonly JobReport[], changes = {}) =>
-  commentFacts({ run: RUN, reports, trees: [], ...changes });
+  commentFacts({ review: REVIEW, reports, trees: [], ...changes });
 const render = (reports: readonly JobReport[], changes = {}) => renderComment(facts(reports, changes));
 const BASE = 'b'.repeat(40);
 const MERGED = 'c'.repeat(40);
@@ -22,7 +22,7 @@ Build succeeded (check pipeline). How to rerun and whom to ask: https://wiki.exa
 - acme-dsvm https://logs.example.org/45/912345/3/check/acme-dsvm/job-1/ : SUCCESS in 1h 02m 03s
 
 Tested as ${MERGED}: merged on master at ${BASE}.
-sos-ci run ${RUN}`);
+sos-ci review ${REVIEW}`);
   });
 
   test('of each kind of failure', () => {
@@ -56,7 +56,7 @@ c: NODE_FAILURE, a problem of this CI, not a result of the patch. create server:
 d: RETRY_LIMIT, could not be set up; this may or may not be caused by the patch. stacking: its command exited with 1. Its last output: E: Unable to locate package foo in https://mirror.example.org/
 e: the tests ended, but no result can be shown. no test was run
 f: not finished. There are no logs.
-sos-ci run ${RUN}`);
+sos-ci review ${REVIEW}`);
   });
 
   test('of a patch that cannot be merged: its reason is given once for all jobs', () => {
@@ -64,7 +64,7 @@ sos-ci run ${RUN}`);
     const refused = { verdict: 'MERGER_FAILURE', reason, url: null, durationMs: 900, results: null } as const;
     const text = render(['a', 'b', 'c', 'd', 'e'].map((name) => jobReport({ name, ...refused })));
     expect(text).toContain('- a https://wiki.example.org/Acme_CI : MERGER_FAILURE in 1s\n');
-    expect(text).toContain(`\n\na, b, c and 2 more: Nothing was tested: ${reason}.\nsos-ci run`);
+    expect(text).toContain(`\n\na, b, c and 2 more: Nothing was tested: ${reason}.\nsos-ci review`);
   });
 
   test('of a patch that was tested together with its dependencies', () => {
@@ -74,7 +74,7 @@ sos-ci run ${RUN}`);
     expect(render([jobReport()], { trees })).toContain(`
 Tested as ${MERGED}: merged on stable/2026.1 at ${BASE}.
 With openstack/os-brick as ${MERGED}: merged on stable/2026.1 at ${BASE}.
-sos-ci run`);
+sos-ci review`);
   });
 
   test('without a wiki page the link is the change, and without a change there is no link', () => {
@@ -114,7 +114,7 @@ sos-ci run`);
     const skipped = jobReport({ name: 'docs', verdict: 'SKIPPED', url: null });
     expect(render([jobReport(), skipped])).not.toContain('docs');
     expect(render([skipped])).toMatch(
-      /^Build succeeded .*\n\n- docs https:\/\/wiki.example.org\/Acme_CI : SKIPPED\n\nsos-ci run/,
+      /^Build succeeded .*\n\n- docs https:\/\/wiki.example.org\/Acme_CI : SKIPPED\n\nsos-ci review/,
     );
   });
 });
@@ -140,7 +140,7 @@ describe('the size', () => {
     const some = facts(reports, { spec: reportSpec({ messageLimitBytes: limit }) });
     const text = renderComment(some);
     expect(byteLength(text)).toBeLessThanOrEqual(limit);
-    expect(text.endsWith(`\n${runMark(RUN)}`)).toBe(true);
+    expect(text.endsWith(`\n${reviewMark(REVIEW)}`)).toBe(true);
     const shown = text.split('\n').filter((line) => line.startsWith('- ')).length;
     const hidden = /^(\d+) more jobs are not shown here\.$/m.exec(text)?.[1] ?? '0';
     expect(shown + Number(hidden)).toBe(count);

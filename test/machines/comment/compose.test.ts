@@ -129,7 +129,7 @@ describe('the check rejects a template that', () => {
 
 describe('a template whose text', () => {
   test.each([
-    ['cannot be found again', '{header}\n\n{jobs}', 'the line "sos-ci run review-1" is missing'],
+    ['cannot be found again', '{header}\n\n{jobs}', 'the line "sos-ci review review-1" is missing'],
     ['has a line that looks like a job', '{header}\n\n- well\n\n{jobs}\n\n{run}', 'a dash or a star'],
     [
       'contains a recheck command',

@@ -26,5 +26,5 @@ test('no parser reads it as a result, for any names of jobs', () => {
 test('the search for the result does not find it, and its search does not find the result', () => {
   const review = 'r01kfa7xw2m6v8q1s2t3';
   expect(startComment({ review, pipeline: 'check', jobs: ['acme-dsvm'] })).not.toContain(review);
-  expect(`sos-ci run ${review}`).not.toContain(startRun(review));
+  expect(`sos-ci review ${review}`).not.toContain(startRun(review));
 });

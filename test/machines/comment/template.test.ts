@@ -38,7 +38,7 @@ Build failed (check pipeline). How to rerun and whom to ask: https://wiki.exampl
 
 fc: one failed
 Tested as ${'c'.repeat(40)}: merged on master at ${'b'.repeat(40)}.
-sos-ci run review-1`);
+sos-ci review review-1`);
   });
 
   test('and data of the change', () => {

@@ -25,7 +25,7 @@ function alarms(simulator: Simulator): readonly string[] {
 
 test('a valid template is posted', () => {
   const simulator = sending('{header}\n\n{jobs}\n\nThank you.\n{run}');
-  expect(messages(simulator)).toEqual([expect.stringContaining('\n\nThank you.\nsos-ci run review-1')]);
+  expect(messages(simulator)).toEqual([expect.stringContaining('\n\nThank you.\nsos-ci review review-1')]);
   expect(alarms(simulator)).toEqual([]);
 });
 
