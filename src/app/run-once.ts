@@ -8,6 +8,7 @@ import { LockHeld, takeLock } from '../adapters/sqlite/lock.ts';
 import type { Config } from '../config/config.ts';
 import type { LogEntry } from '../engine/ports/store.ts';
 import { OperationError } from '../errors.ts';
+import type { ResultsSummary } from '../machines/model/domain.ts';
 import type { Verdict } from '../machines/model/verdict.ts';
 import { Daemon, type DaemonOptions } from './daemon.ts';
 import { lockFile } from './database-admin.ts';
@@ -30,6 +31,8 @@ export interface RunOnceResult {
   readonly verdict: Verdict;
   readonly url: string | null;
   readonly reason: string;
+  /** Null: none were read. */
+  readonly results: ResultsSummary | null;
 }
 
 /** Runs one job to its end. Does not continue other open jobs. */
@@ -40,6 +43,7 @@ export async function runOnce(config: Config, options: RunOnceOptions): Promise<
   const ended = new Promise<LogEntry>((resolve) => {
     done = resolve;
   });
+  let results: ResultsSummary | null = null;
   const tails: (() => void)[] = [];
   const daemon = new Daemon(config, options, (append) => {
     const { row, stored, projection: view } = append;
@@ -51,6 +55,7 @@ export async function runOnce(config: Config, options: RunOnceOptions): Promise<
       const print = (chunk: Uint8Array) => options.onOutput(decoder.decode(chunk, { stream: true }));
       tails.push(follow(join(directory, 'log'), print));
     }
+    if (row.type === 'results.read') results = row.data.results as ResultsSummary;
     if (stored.ended) done(append);
   });
   await daemon.start({ listen: false });
@@ -65,7 +70,7 @@ export async function runOnce(config: Config, options: RunOnceOptions): Promise<
     await Promise.race([daemon.reviewsEnded(), crashed]);
     if (view.kind !== 'job' || view.verdict === null) throw new Error('a job ended without a verdict');
     log.debug({ job: view.id }, 'ended');
-    return { job: view.id, verdict: view.verdict, url: view.url, reason: view.reason };
+    return { job: view.id, verdict: view.verdict, url: view.url, reason: view.reason, results };
   } finally {
     for (const stop of tails) stop();
     daemon.stop();

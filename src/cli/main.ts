@@ -253,6 +253,10 @@ function addInit(root: Command): void {
     .option('--node-user <name>', 'command: the user on its servers')
     .option('--cloud <name>', 'openstack: the cloud, as it is named in clouds.yaml')
     .option('--openrc <file>', 'openstack: the openrc file of the cloud, instead of --cloud')
+    .option(
+      '--driver <class>',
+      'a job with DevStack and Tempest for this Cinder driver, instead of a harmless one',
+    )
     .option('--image <name>', 'openstack: the image of the servers')
     .option('--flavor <name>', 'openstack: the flavor of the servers')
     .option('--network <name>', 'openstack: the network of the servers')

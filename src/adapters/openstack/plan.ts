@@ -28,7 +28,7 @@ export interface Plan {
   readonly user: string;
 }
 
-/** @throws OperationError with the missing name and the available names */
+/** @throws OperationError with every missing name, and the available names */
 export async function planServer(
   calls: Calls,
   config: OpenStackProviderConfig,
@@ -38,12 +38,12 @@ export async function planServer(
   const lookUp = <T extends Named>(kind: Kind, schema: z.ZodType<Page<T>>, wanted: string, query = {}) =>
     find(calls, kind, schema, wanted, query, signal);
   const { image, networks, floatingNetwork, securityGroups, node, userDataFile } = config;
-  const [found, size, planned, external, groups, userData] = await Promise.all([
+  const [found, size, planned, external, groups, userData] = await allFound([
     lookUp(KINDS.image, IMAGES, image),
     findFlavor(calls, config, signal),
-    Promise.all(networks.map((name) => lookUp(KINDS.network, NETWORKS, name))),
+    allFound(networks.map((name) => lookUp(KINDS.network, NETWORKS, name))),
     floatingNetwork === null ? null : lookUp(KINDS.network, NETWORKS, floatingNetwork),
-    Promise.all(securityGroups.map((name) => lookUp(KINDS.group, GROUPS, name, { project_id: projectId }))),
+    allFound(securityGroups.map((name) => lookUp(KINDS.group, GROUPS, name, { project_id: projectId }))),
     userDataFile === null ? null : readUserData(userDataFile),
   ]);
   return {
@@ -55,6 +55,26 @@ export async function planServer(
     userData,
     user: node.user ?? found.os_admin_user ?? 'ubuntu',
   };
+}
+
+/** As Promise.all, but the error names everything that is missing. */
+async function allFound<T extends readonly unknown[]>(
+  promises: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  const settled = await Promise.allSettled(promises);
+  const reasons = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+  const missing = reasons.filter((reason) => reason instanceof OperationError && !reason.retryable);
+  const [first, ...others] = reasons.length === missing.length ? (missing as OperationError[]) : [];
+  if (first === undefined || others.length === 0) return Promise.all(promises);
+  const all = [first, ...others];
+  const join = (texts: readonly string[]) => [...new Set(texts)].join('; ');
+  throw new OperationError({
+    operation: join(all.map(({ operation }) => operation)),
+    target: join(all.map(({ target }) => target)),
+    message: join(all.map(({ message }) => message)),
+    retryable: false,
+    hint: join(all.map(({ operation, hint }) => `${operation}: ${hint}`)),
+  });
 }
 
 export function findFlavor(

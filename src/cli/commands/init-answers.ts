@@ -26,6 +26,7 @@ export interface InitFlags {
   readonly wiki?: string;
   readonly project?: string;
   readonly job?: string;
+  readonly driver?: string;
   readonly kind?: string;
   readonly node?: string;
   readonly program?: string;
@@ -89,12 +90,14 @@ export async function readAnswers(
     flag: '--project',
     text: 'the first project',
     fromFlag: flags.project,
-    defaultValue: host === OPENDEV ? SANDBOX : null,
+    defaultValue: host !== OPENDEV ? null : flags.driver === undefined ? SANDBOX : 'openstack/cinder',
     check: projectError,
   });
   const job = flags.job ?? `${user}-first`;
   const wrong = entryName(job);
   if (wrong !== null) throw invalidFlag('--job', wrong);
+  const node = await readNode(dir, host, flags, ask);
+  const driver = await readDriver(flags, node, ask);
   return {
     ...site,
     keyFile: flags.key === undefined ? './gerrit-key' : resolve(flags.key),
@@ -103,8 +106,32 @@ export async function readAnswers(
     wiki: wiki === '-' ? '' : wiki,
     project,
     job,
-    node: await readNode(dir, host, flags, ask),
+    driver,
+    node,
   };
+}
+
+/** Asks for the driver where each job gets a new server; DevStack takes over the host on which it runs. */
+async function readDriver(
+  flags: InitFlags,
+  { kind }: InitAnswers['node'],
+  ask: AnswerQuestion,
+): Promise<string> {
+  if (kind !== 'openstack' && flags.driver === undefined) return '';
+  if (kind === 'local') {
+    throw invalidFlag(
+      '--driver',
+      new FieldError('needs servers', 'DevStack takes over the host on which it runs'),
+    );
+  }
+  const driver = await ask({
+    flag: '--driver',
+    text: 'the class of your Cinder driver, for a job with DevStack and Tempest (- for a harmless first job)',
+    fromFlag: flags.driver,
+    defaultValue: '-',
+    check: driverError,
+  });
+  return driver === '-' ? '' : driver;
 }
 
 async function readGerritAnswers(
@@ -186,6 +213,12 @@ function displayNameError(value: string): FieldError | null {
   return value.trim() !== '' && value.length <= 100 && !/\p{C}/u.test(value)
     ? null
     : new FieldError('must be a name of at most 100 characters');
+}
+
+function driverError(value: string): FieldError | null {
+  return value === '-' || /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$/.test(value)
+    ? null
+    : new FieldError('must be a class of Python, such as cinder.volume.drivers.acme.AcmeDriver');
 }
 
 /** The user name also starts the deployment's id and the job's name. */

@@ -3,10 +3,12 @@
  * upload a change.
  */
 import { resolve } from 'node:path';
+import { type CloudNames, cloudNames } from '../../app/cloud-names.ts';
 import { checkCredentials } from '../../app/openstack-session.ts';
 import { pathResolver } from '../../config/build.ts';
 import { FieldError } from '../../config/fields/fields.ts';
 import { hostName, isLoopback, portNumber, resourceName, userName } from '../../config/fields/validators.ts';
+import { nearest } from '../../config/file/config-error.ts';
 import type { InitNode } from '../../config/file/init-template.ts';
 import { OperationError } from '../../errors.ts';
 import { plainText } from '../../terminal-text.ts';
@@ -16,6 +18,8 @@ import type { AnswerQuestion, InitFlags } from './init-answers.ts';
 const KINDS = ['local', 'static', 'command', 'openstack'] as const;
 const KEY_FILE = './node-key';
 const OPENRC_HINT = 'give an openrc file: --openrc FILE';
+/** The number of names that a question shows. */
+const MAX_NAMES = 12;
 /** The default answer on a terminal to the question for the cloud. */
 const NO_CLOUD = 'none: use an openrc file';
 
@@ -68,18 +72,37 @@ export async function readNode(
   return { kind: 'command', program: resolve(text), user, keyFile: KEY_FILE };
 }
 
-/** Doctor looks the names up in the cloud. */
+/** On a terminal, the questions show the names that the cloud has. Otherwise doctor looks them up. */
 async function readCloudNode(flags: InitFlags, ask: AnswerQuestion): Promise<InitNode> {
-  const named = (flag: string, text: string, fromFlag: string | undefined, defaultValue: string | null) =>
-    ask({ flag, text, fromFlag, defaultValue, check: resourceName });
+  const credentials = await readCredentialSource(flags, ask);
+  const names = flags.yes === true ? null : await cloudNames(credentials);
+  const named = (what: keyof CloudNames, fromFlag: string | undefined, usual: string) => {
+    const known = names?.[what] ?? [];
+    const shown = known.length === 0 ? '' : `: ${known.slice(0, MAX_NAMES).join(', ')}`;
+    return ask({
+      flag: `--${what}`,
+      text: `the ${what} of the servers${plainText(shown)}`,
+      fromFlag,
+      defaultValue:
+        known.length === 0 || known.includes(usual) ? usual : known.length === 1 ? (known[0] ?? null) : null,
+      check: (value) => resourceName(value) ?? (known.length === 0 ? null : unknownName(value, known)),
+    });
+  };
   return {
     kind: 'openstack',
-    credentials: await readCredentialSource(flags, ask),
-    image: await named('--image', 'the image of the servers', flags.image, 'ubuntu-24.04'),
-    flavor: await named('--flavor', 'the flavor of the servers', flags.flavor, 'm1.large'),
-    network: await named('--network', 'the network of the servers', flags.network, 'private'),
+    credentials,
+    image: await named('image', flags.image, 'ubuntu-24.04'),
+    flavor: await named('flavor', flags.flavor, 'm1.large'),
+    network: await named('network', flags.network, 'private'),
     keyFile: KEY_FILE,
   };
+}
+
+/** An id is not in the list, and doctor looks it up. */
+function unknownName(value: string, known: readonly string[]): FieldError | null {
+  if (known.includes(value) || /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(value)) return null;
+  const near = nearest(value, known);
+  return new FieldError('is no name that the project sees', near === null ? '' : `did you mean ${near}?`);
 }
 
 /** Credentials that cannot be used are refused here. Nothing of them is kept. */

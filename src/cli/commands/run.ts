@@ -4,6 +4,7 @@ import type { Config } from '../../config/config.ts';
 import { nearest } from '../../config/file/config-error.ts';
 import { loadConfig } from '../../config/load.ts';
 import { createLog } from '../../log.ts';
+import type { ResultsSummary } from '../../machines/model/domain.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import { plainLines, plainText } from '../../terminal-text.ts';
 import { CliError, EXIT, VERDICT_EXIT } from '../output/exit-codes.ts';
@@ -44,13 +45,20 @@ export async function runCommand(
     onOutput: liveText((text) => io.out(text)),
     onState: (state) => progress.state(state),
   });
-  const { job, verdict, reason, url } = await running.finally(() => process.off('SIGINT', interrupt));
+  const { job, verdict, reason, url, results } = await running.finally(() =>
+    process.off('SIGINT', interrupt),
+  );
   const color = verdictPaint(verdict);
-  const why = reason === '' ? '' : `: ${plainText(reason)}`;
+  const detail = reason !== '' ? plainText(reason) : results === null ? '' : passedText(results);
+  const why = detail === '' ? '' : `: ${detail}`;
   io.err(`${color === null ? verdict : paintError(io, color, verdict)}${why}\n`);
   if (url !== null) io.err(`logs: ${plainText(url)}\n`);
   io.err(`story: sos-ci job ${plainText(job)}\n`);
   return VERDICT_EXIT[verdict];
+}
+
+function passedText({ passed, skipped }: ResultsSummary): string {
+  return skipped === 0 ? `${passed} passed` : `${passed} passed, ${skipped} skipped`;
 }
 
 /** @throws CliError */

@@ -31,6 +31,8 @@ export interface InitAnswers {
   readonly wiki: string;
   readonly project: string;
   readonly job: string;
+  /** The class of a Cinder driver, for a job with DevStack and Tempest; '' for a harmless job. */
+  readonly driver: string;
   readonly node: InitNode;
 }
 
@@ -95,13 +97,29 @@ ${providerLines(answers)}
 jobs:
   ${quoted(job)}:
     project: ${quoted(project)}
-    # A program and its arguments, started in the work tree with the patchset; run without a shell. Before it,
+${answers.driver === '' ? HARMLESS_STAGE : tempestLines(answers)}`;
+}
+
+const HARMLESS_STAGE = `    # A program and its arguments, started in the work tree with the patchset; run without a shell. Before it,
     # stacking: {command: [./stack.sh], timeout: 1h} would set the server up. secrets would copy a password to it,
     # but anyone who can upload a change can read it and send it elsewhere: docs/stages.md
     testing:
       command: [git, log, '-1', --stat]
       timeout: 10m
       exitCodeIsResult: true   # any exit code but 0 is a failed test; or results: FILE.tap
+`;
+
+/** The back end's options cannot be asked one by one: they are as many as the driver has. */
+function tempestLines({ driver }: InitAnswers): string {
+  return `    preset: devstack-tempest   # docs/devstack.md; it needs: sos-ci setup ansible
+    backend:
+      name: acme
+      driver: ${quoted(driver)}
+      options: {}   # as in cinder.conf: {san_ip: 192.0.2.10, san_login: ci, san_password: '{{ acme_password }}'}
+    # A file of mode 600 with the line acme_password: "...". Name it at the top level too: redact: [{file: ./acme-secrets.yml}]
+    # variableFiles: [./acme-secrets.yml]
+    # variables: {devstack_localrc: {ACME_PASSWORD: '{{ acme_password }}'}}   # for local.conf of DevStack
+    tempest: {regex: volume, concurrency: 4}
 `;
 }
 

@@ -129,7 +129,7 @@ describe('init with a cloud', () => {
 });
 
 describe('init with an openrc file', () => {
-  const OPENRC = `export OS_AUTH_URL=http://192.0.2.1/identity OS_USERNAME=demo OS_PROJECT_NAME=demo
+  const OPENRC = `export OS_AUTH_URL=http://127.0.0.1:9/identity OS_USERNAME=demo OS_PROJECT_NAME=demo
 export OS_PASSWORD='nomoresecret'
 `;
   const FLAGS: InitFlags = { yes: true, user: 'acme-ci', acceptHostKey: FINGERPRINT };
@@ -145,7 +145,7 @@ export OS_PASSWORD='nomoresecret'
     expect(await init({ ...FLAGS, openrc: given, image: 'debian-12', network: 'lab-net' })).toBe(0);
     const text = readFileSync(file, 'utf8');
     expect(text).toContain(`    openrc: ${JSON.stringify(openrc)}\n`);
-    expect(text).not.toMatch(/nomoresecret|192\.0\.2\.1|cloud:/);
+    expect(text).not.toMatch(/nomoresecret|127\.0\.0\.1|cloud:/);
     expect(loadConfig(file).providers).toMatchObject([
       {
         type: 'openstack',
@@ -178,7 +178,7 @@ export OS_PASSWORD='nomoresecret'
   });
 
   test('is asked for when no cloud is named, until it can be used', async () => {
-    const prompt = fakePrompt('unknown', '', join(dir, 'none'), openrc, '', '', '', 'yes');
+    const prompt = fakePrompt('unknown', '', join(dir, 'none'), openrc, '', '', '', '', 'yes');
     const given = { host: 'g', port: 1, user: 'acme-ci', name: 'n', wiki: '-', project: 'p' };
     process.env.OS_CLIENT_CONFIG_FILE = join(dir, 'no-clouds.yaml');
     try {
