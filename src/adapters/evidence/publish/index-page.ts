@@ -45,7 +45,8 @@ function* head(manifest: Manifest): Generator<string> {
   yield field('Commit', patchset.revision);
   for (const { project, branch, base, revision } of manifest.trees) {
     yield field('Base', `${base}, ${branch} of ${project}`);
-    if (revision !== base) yield field('Tested', `${revision}, merged with the base`);
+    if (revision !== base && revision !== patchset.revision)
+      yield field('Tested', `${revision}, merged with the base`);
   }
   for (const { project, change, patchset: number } of manifest.dependencies)
     yield field('Depends on', `${change},${number} of ${project}`);

@@ -169,7 +169,7 @@ const LOG_STYLE = `
 main{max-width:none;padding-top:1rem}
 header{margin-bottom:.5rem}
 fieldset{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;border:1px solid var(--line);padding:.3rem .8rem;margin:0;
-position:sticky;top:0;background:var(--paper)}
+position:sticky;top:0;background:var(--paper);box-shadow:0 -1rem var(--paper)}
 label{white-space:nowrap}
 .log{border:0;padding:0}
 .log>.gap{padding:1rem 0;color:var(--dim);font-style:italic}

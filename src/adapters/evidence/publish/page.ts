@@ -88,12 +88,12 @@ h2{font-size:1.1rem;margin:2.25rem 0 .5rem}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1.25rem;margin:0}
 dt,.note,footer{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
 pre{border:1px solid var(--line);padding:.6rem .8rem;font-size:.85em;white-space:pre-wrap;overflow-wrap:anywhere}
-.log{line-height:1.45}
-.log>span{display:block;padding-left:8ch;scroll-margin-top:8rem}
+.log{line-height:1.45;white-space:normal}
+.log>span{display:block;white-space:pre-wrap;padding-left:8ch;scroll-margin-top:8rem}
 .log a{display:inline-block;width:7ch;margin-left:-8ch;padding-right:1ch;text-align:right;color:var(--dim);
 text-decoration:none;user-select:none;-webkit-user-select:none}
 .log a:hover,.log a:focus{text-decoration:underline}
-:target{background:var(--mark)}
+:target{background:var(--mark)}.log :target a{color:inherit}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.3rem 1rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--dim);font-weight:600;font-size:.85rem}td{font-variant-numeric:tabular-nums}
