@@ -25,7 +25,7 @@ test('fails once as configured, and counts the call', async () => {
   fake.failNext('collect');
   await failureOf(fake.collect(collectRequest(), signal));
   await fake.collect(collectRequest(), signal);
-  expect(fake.calls).toEqual({ collect: 2, publish: 0, held: 0, discard: 0 });
+  expect(fake.calls).toEqual({ collect: 2, publish: 0, held: 0, discard: 0, expire: 0 });
 });
 
 test('loses an answer after the call has taken effect', async () => {
