@@ -174,13 +174,18 @@ export class Daemon implements RunningDaemon {
     return this.sweep.collectGarbage(operator);
   }
 
-  /** Open jobs that hold a slot of the provider, and the number of its slots. */
-  slotUsage(provider: string): { readonly holders: readonly JobView[]; readonly slots: number } {
-    const holders = this.store
+  /** Open jobs that hold a slot of the provider, the number of held servers that take one, and of its slots. */
+  slotUsage(provider: string): {
+    readonly holders: readonly JobView[];
+    readonly held: number;
+    readonly slots: number;
+  } {
+    const holding = this.store
       .open()
-      .filter((stored) => versionOf(stored).heldSlot(stored)?.provider === provider)
-      .flatMap(({ history }) => this.store.job(history) ?? []);
-    return { holders, slots: this.engine.slots.limits.slots[provider] ?? 0 };
+      .filter((stored) => versionOf(stored).heldSlot(stored)?.provider === provider);
+    const holders = holding.flatMap(({ history }) => this.store.job(history) ?? []);
+    const held = holding.length - holders.length;
+    return { holders, held, slots: this.engine.slots.limits.slots[provider] ?? 0 };
   }
 
   /** An interrupted review that is about to post on the change. Other reviews of the change wait for it. */

@@ -98,8 +98,9 @@ function assertNoDaemon({ stateDir }: Config, { change, patchset, job }: RunOnce
 function assertFreeSlot(config: Config, name: string, daemon: Daemon): void {
   const provider = config.jobs.find(({ spec }) => spec.name === name)?.spec.provider;
   if (provider === undefined) return;
-  const { holders, slots } = daemon.slotUsage(provider);
-  if (holders.length < slots) return;
+  const { holders, held, slots } = daemon.slotUsage(provider);
+  if (holders.length + held < slots) return;
+  if (held > 0) throw slotsAreHeld(name, provider, held);
   const named = holders
     .slice(0, MAX_HOLDERS_SHOWN)
     .map((job) => `${job.id} (${job.name} ${job.change},${job.patchset})`);
@@ -113,6 +114,16 @@ function assertFreeSlot(config: Config, name: string, daemon: Daemon): void {
     message: `${named.join(', ')}${more} ${holding} ${all} of the provider ${provider}`,
     retryable: false,
     hint: 'finish the interrupted work first: sos-ci daemon --drain',
+  });
+}
+
+function slotsAreHeld(name: string, provider: string, held: number): OperationError {
+  return new OperationError({
+    operation: 'start job',
+    target: name,
+    message: `the provider ${provider} has no free slot; held servers take ${held}`,
+    retryable: false,
+    hint: 'list them: sos-ci holds. A running daemon releases them: sos-ci release',
   });
 }
 

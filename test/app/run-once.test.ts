@@ -7,7 +7,11 @@ import { openStore } from '../../src/adapters/sqlite/store.ts';
 import { databaseFile, lockFile } from '../../src/app/database-admin.ts';
 import { runOnce } from '../../src/app/run-once.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { submissionFor } from '../../src/engine/loop/dispatch.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import { newest } from '../../src/machines/versions.ts';
 import { FakeLog } from '../fakes/log.ts';
+import { HOLD, holdRequested } from '../machines/facts.ts';
 import { CiHarness } from '../scenarios/ci-harness.ts';
 import { created } from '../scenarios/gerrit-events.ts';
 
@@ -58,6 +62,28 @@ test('after an interrupted run, a manual run is refused and says which job holds
     operation: 'start job',
     message: `${job?.id} (acme-dsvm ${job?.change},1) was interrupted and still holds the only slot of the provider local`,
     hint: 'finish the interrupted work first: sos-ci daemon --drain',
+  });
+});
+
+test('while a held server takes the only slot, a manual run is refused', async () => {
+  const ci = new CiHarness({ store: openStore(databaseFile(folder)) });
+  await ci.start();
+  // The run uses the real clock, which is far ahead of the fake one.
+  const requested = { ...holdRequested(), durationMs: 1e13 } as AnyEvent;
+  await ci.daemon.engine.submit([{ ...submissionFor(HOLD, requested), startsOn: newest.hold }]);
+  ci.emit(created());
+  await ci.run(() => ci.jobs()[0]?.state === 'testing.running');
+  await ci.daemon.engine.send(ci.jobs()[0]?.id ?? '', {
+    type: 'job.hold-requested',
+    hold: HOLD,
+    always: true,
+  });
+  await ci.run(() => ci.jobs()[0]?.ended === true && ci.store.reviews({ open: true, limit: 1 }).length === 0);
+  ci.daemon.life.end();
+  ci.store.close();
+  await expect(run()).rejects.toMatchObject({
+    message: 'the provider local has no free slot; held servers take 1',
+    hint: 'list them: sos-ci holds. A running daemon releases them: sos-ci release',
   });
 });
 
