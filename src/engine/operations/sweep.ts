@@ -1,6 +1,6 @@
 /**
  * Removes what cleanup could not reach: resources that carry our deployment's id although their job has ended, evidence
- * on this host of such a job, and merged commits of ended reviews. Leaks are removed only when two looks in a row found
+ * on this host of such a job, and merged commits of ended reviews. Leaks are removed only when two searches in a row found
  * them, and only if the store proves that the job is ours and has ended. Those of unknown jobs are kept; an alarm
  * reports such a server. Operators list leaks, and may have them removed at once.
  */
@@ -25,12 +25,12 @@ export interface SweepOptions extends LeakSearchOptions, LeakRemoverOptions {
   readonly store: Store;
 }
 
-/** What a look found, and what the look before it had found. */
-interface Look extends FoundLeaks {
+/** What a search found, and what the search before it had found. */
+interface Search extends FoundLeaks {
   readonly before: ReadonlyMap<string, number>;
 }
 
-/** An operator's two looks are this far apart, so that what a service just created or deleted has settled. */
+/** An operator's two searches are this far apart, so that what a service just created or deleted has settled. */
 export const GC_INTERVAL_MS = 5_000;
 /** Bounds the answer to an operator. */
 const MAX_LEAKS_REPORTED = 5_000;
@@ -40,7 +40,7 @@ const SWEEP: RemovalCause = { by: null, why: 'two sweeps found it' };
 export class Sweep {
   private readonly options: SweepOptions;
   private readonly remover: LeakRemover;
-  /** When each resource of the last look was first seen, by its key. */
+  /** When each resource of the last search was first seen, by its key. */
   private sightings: ReadonlyMap<string, number> = new Map();
   private running: Promise<number> | null = null;
   private readonly turn = new Semaphore(1);
@@ -62,28 +62,28 @@ export class Sweep {
     return this.running;
   }
 
-  /** What leaks now. Changes nothing, and does not count as a look. */
+  /** What leaks now. Changes nothing, and does not count as a search. */
   async leaks(): Promise<LeakReport> {
     const found = await findLeaks(this.options, this.stopping.signal);
     return this.report({ ...found, before: this.sightings });
   }
 
   /**
-   * Removes what leaks, as the operator's work. What the sweep has not seen before is removed when a second look finds
+   * Removes what leaks, as the operator's work. What the sweep has not seen before is removed when a second search finds
    * it too.
    */
   collectGarbage({ who, why }: Operator): Promise<LeakReport> {
     const { signal } = this.stopping;
     return this.exclusively(async () => {
-      let look = await this.look();
-      if (look.leaks.some((found) => found.removable && !isAgreed(found, look))) {
+      let search = await this.search();
+      if (search.leaks.some((found) => found.removable && !isAgreed(found, search))) {
         await sleep(GC_INTERVAL_MS, signal, this.options.clock);
         throwIfAborted(signal, 'remove leaks', 'all providers');
-        look = await this.look();
+        search = await this.search();
       }
-      const agreed = look.leaks.filter((found) => isAgreed(found, look));
+      const agreed = search.leaks.filter((found) => isAgreed(found, search));
       const removed = await this.remove(agreed, { by: who, why });
-      return this.report(look, removed);
+      return this.report(search, removed);
     });
   }
 
@@ -104,15 +104,15 @@ export class Sweep {
   }
 
   private async round(): Promise<number> {
-    const look = await this.look();
-    for (const found of look.leaks) await this.reportUnknown(found);
-    const due = look.leaks.filter((found) => isAgreed(found, look) && this.remover.isDue(found));
+    const search = await this.search();
+    for (const found of search.leaks) await this.reportUnknown(found);
+    const due = search.leaks.filter((found) => isAgreed(found, search) && this.remover.isDue(found));
     const removed = await this.remove(due, SWEEP);
     await this.sweepMerges();
     return [...removed].filter(({ server }) => server !== null).length;
   }
 
-  private async look(): Promise<Look> {
+  private async search(): Promise<Search> {
     const before = this.sightings;
     const found = await findLeaks(this.options, this.stopping.signal);
     for (const { part, why, hint } of found.unlisted) this.options.log.warn({ part, hint }, `sweep: ${why}`);
@@ -131,20 +131,20 @@ export class Sweep {
     return removed;
   }
 
-  private report(look: Look, removed: ReadonlySet<FoundLeak> = new Set()): LeakReport {
+  private report(search: Search, removed: ReadonlySet<FoundLeak> = new Set()): LeakReport {
     const now = this.options.clock.now();
-    const all = look.leaks.flatMap((found) => {
+    const all = search.leaks.flatMap((found) => {
       const why = this.remover.failureOf(found);
       const stateOf = (): LeakState => {
         if (removed.has(found)) return 'removed';
         if (!found.removable) return 'unknown-job';
         if (why !== null) return 'remove-failed';
-        return isAgreed(found, look) ? 'agreed' : 'first-seen';
+        return isAgreed(found, search) ? 'agreed' : 'first-seen';
       };
-      const seenAt = (key: string) => look.before.get(key) ?? this.sightings.get(key) ?? now;
+      const seenAt = (key: string) => search.before.get(key) ?? this.sightings.get(key) ?? now;
       return viewsOf(found, stateOf(), why ?? '', seenAt, this.options.store);
     });
-    return boundedReport(all, look.unlisted);
+    return boundedReport(all, search.unlisted);
   }
 
   /** Removes commits of ended reviews. They are in our own cache, so commits of unknown reviews are removed too. */
@@ -216,8 +216,8 @@ function viewsOf(
   }));
 }
 
-/** True when the look before found all of it too, and it may be removed. */
-function isAgreed(found: FoundLeak, { before }: Look): boolean {
+/** True when the search before found all of it too, and it may be removed. */
+function isAgreed(found: FoundLeak, { before }: Search): boolean {
   return found.removable && keysOf(found).every((key) => before.has(key));
 }
 

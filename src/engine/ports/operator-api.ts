@@ -108,7 +108,7 @@ export interface LeakView extends Resource {
 }
 
 /**
- * `first-seen`: it is removed when the next look finds it too. `agreed`: two looks have found it. `remove-failed`: it
+ * `first-seen`: it is removed when the next search finds it too. `agreed`: two searches have found it. `remove-failed`: it
  * is still there after an attempt. `unknown-job`: it is kept. `removed`: gc removed it.
  */
 export type LeakState = 'first-seen' | 'agreed' | 'remove-failed' | 'unknown-job' | 'removed';

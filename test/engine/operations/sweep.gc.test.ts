@@ -38,7 +38,7 @@ const leak = (name: string, job = JOB) =>
 const left = () => ci.provider.servers().map(({ server }) => server.name);
 const rows = (type: string, job = JOB) => ci.store.rows(job).filter((row) => row.type === type);
 
-/** Lets the second look of a gc happen. */
+/** Lets the second search of a gc happen. */
 async function collect(): Promise<LeakReport> {
   const collecting = ci.daemon.sweep.collectGarbage(ALICE);
   await ci.untilIdle();
@@ -82,7 +82,7 @@ test('a sweep that has seen a leak makes it agreed, with the time of its first s
   ]);
 });
 
-test('gc looks twice before it removes what no sweep has seen', async () => {
+test('gc searches twice before it removes what no sweep has seen', async () => {
   leak('a');
   const collecting = ci.daemon.sweep.collectGarbage(ALICE);
   await ci.untilIdle();
@@ -95,7 +95,7 @@ test('gc looks twice before it removes what no sweep has seen', async () => {
   expect(left()).toEqual([]);
 });
 
-test('gc keeps what only its second look finds', async () => {
+test('gc keeps what only its second search finds', async () => {
   leak('a');
   const collecting = ci.daemon.sweep.collectGarbage(ALICE);
   await ci.untilIdle();
