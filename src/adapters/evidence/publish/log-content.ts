@@ -29,13 +29,18 @@ export async function readText<T>(
   const chunks = readChunks(file, size, signal);
   if (format === null) return use(checked(path, chunks));
   if (format !== 'gzip') throw new NotText(format);
+  const unpacked = createGunzip();
+  // `use` gets the errors of this pipeline by reading from its end.
+  const unpacking = pipeline(Readable.from(copies(chunks)), unpacked, { signal }).catch(() => undefined);
   try {
-    const unpack = (unpacked: AsyncIterable<Buffer>) => use(checked(path, unpacked));
-    return await pipeline(Readable.from(copies(chunks)), createGunzip(), unpack, { signal });
+    return await use(checked(path, unpacked));
   } catch (error) {
     signal.throwIfAborted();
     if (isDamage(error)) throw new NotText('damaged');
     throw error;
+  } finally {
+    unpacked.destroy();
+    await unpacking;
   }
 }
 
