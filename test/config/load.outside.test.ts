@@ -110,7 +110,7 @@ describe('mail', () => {
         caFile: null,
       },
       timeoutMs: 60_000,
-      attempts: 6,
+      attempts: 10,
       retryMs: 60_000,
     });
     expect(config.redact).toEqual(['battery staple']);
