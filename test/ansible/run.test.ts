@@ -8,6 +8,8 @@ import { Sshd } from '../fixtures/sshd.ts';
 import { PlaybookScratch } from './playbook.ts';
 
 const { describe, it } = needs('sshd', 'ansible-playbook');
+/** The end of a traceback in oslo.log's format. */
+const EMPTY = '2026-01-02 03:04:05.678 7 ERROR keystone';
 
 unconditional('the runner of the collection equals the runner of the program', () => {
   const [runner, copy] = ['../../src/adapters/run/runner.sh', '../../ansible/files/runner.sh'].map((file) =>
@@ -53,9 +55,12 @@ describe('sos_ci.openstack.run', () => {
   });
   const starts = () => readFileSync(join(scratch.root, 'starts'), 'utf8');
 
-  it('shows output while the command runs, and fails with its exit code and last line', async () => {
+  it('shows output while the command runs, and fails with its exit code and the last line that says something', async () => {
     const started = scratch.start([
-      task({}, 'echo one; echo "the last line"; until [ -e "$1/end" ]; do sleep 0.05; done; exit 3'),
+      task(
+        {},
+        `echo one; printf '\\033[01;31mthe last line\\033[00m\\n${EMPTY} \\033[00m\\n'; until [ -e "$1/end" ]; do sleep 0.05; done; exit 3`,
+      ),
     ]);
     await until('the first line', () => started.output().includes('the last line'));
     writeFileSync(join(scratch.root, 'end'), '');

@@ -26,6 +26,9 @@ UNREACHABLE_SECONDS = 600
 RETRY_SECONDS = 5
 LAST_LINES = 20
 MAX_LINE = 1000
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# The end of a traceback in oslo.log's format: a record without text.
+EMPTY_RECORD = re.compile(r"\S+ \S+ \d+ (ERROR|TRACE|CRITICAL) \S+\s*")
 # The default without sos-ci. Each process has a new one, so it attaches to nothing.
 OWN_ID = "/var/tmp/sos-ci-runs/%s" % uuid.uuid4().hex
 
@@ -122,8 +125,9 @@ class _Output:
         if self._hidden:
             return
         display.display(line)
-        if line.strip():
-            self.lines = [*self.lines, line[:MAX_LINE]][-LAST_LINES:]
+        text = COLOURS.sub("", line)
+        if text.strip() and not EMPTY_RECORD.fullmatch(text):
+            self.lines = [*self.lines, text[:MAX_LINE]][-LAST_LINES:]
 
 
 def _result(ending, lines):
