@@ -4,11 +4,9 @@
  */
 import type { Expiry } from '../../../engine/ports/publisher.ts';
 import type { SftpEntry } from '../../ssh/client/client.ts';
-import { isJobId } from '../files/safe-names.ts';
-import { FOLDERS, isAt, NUMBERS } from '../publish/expire.ts';
+import { FOLDERS, hasExpired, NUMBERS } from '../publish/expire.ts';
 import { MANIFEST } from '../publish/manifest.ts';
 import { FIRST_WITH_PAGE, removeLonePage, updatePage } from '../publish/parent-pages.ts';
-import { candidateNames } from '../publish/path.ts';
 import { temporaryNames } from '../publish/transaction.ts';
 import { freeTemporaryName, readManifest } from './directories.ts';
 import type { LogServerFiles } from './files.ts';
@@ -66,11 +64,8 @@ async function expireJob(
   // Most directories are recent: their manifests need not be read.
   if (!isOld(attrs, expiry)) return false;
   const manifest = await readManifest(files, `${parent}/${filename}`);
-  if (manifest === null || manifest.deployment !== expiry.deployment || !isJobId(manifest.job)) return false;
+  if (manifest === null || !hasExpired(manifest, filename, segments, expiry)) return false;
   const isTemporary = temporaryNames(manifest.job).includes(filename);
-  if (!isTemporary && !candidateNames(manifest.job).includes(filename)) return false;
-  if (!(Date.parse(manifest.publishedAt) < expiry.before)) return false;
-  if (!isAt(manifest, segments) || expiry.isNeeded(manifest.job)) return false;
   const hidden = isTemporary ? filename : await freeTemporaryName(files, parent, manifest.job);
   if (!isTemporary) await files.rename(`${parent}/${filename}`, `${parent}/${hidden}`);
   await files.removeTree(`${parent}/${hidden}`, MANIFEST);

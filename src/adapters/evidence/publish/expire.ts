@@ -84,12 +84,10 @@ async function expireJob(
 ): Promise<boolean> {
   const directory = await enterIfThere(parent, name);
   const manifest =
-    directory === null ? null : await directory.using(() => manifestBefore(directory, walk.expiry));
-  if (manifest === null) return false;
+    directory === null ? null : await directory.using(() => readOldManifest(directory, walk.expiry));
+  if (manifest === null || !hasExpired(manifest, name, segments, walk.expiry)) return false;
   const own: OwnDirectories = { ...walk, request: { owner: { job: manifest.job } } };
   const isTemporary = temporaryNames(manifest.job).includes(name);
-  if (!isTemporary && !candidateNames(manifest.job).includes(name)) return false;
-  if (!isAt(manifest, segments) || walk.expiry.isNeeded(manifest.job)) return false;
   const hidden = isTemporary ? name : await hide(own, parent, name);
   await removeMarked(own, parent, hidden);
   return true;
@@ -103,23 +101,33 @@ async function hide(own: OwnDirectories, parent: Directory, name: string): Promi
   return hidden;
 }
 
-/** The manifest of a directory that this deployment published early enough; null for every other directory. */
-async function manifestBefore(
-  directory: Directory,
-  { deployment, before }: Expiry,
-): Promise<Manifest | null> {
+/** The manifest, if it was written before the expiry; null otherwise. */
+async function readOldManifest(directory: Directory, { before }: Expiry): Promise<Manifest | null> {
   const file = await directory.openFile(MANIFEST).catch(() => null);
   if (file === null) return null;
   const { mtimeMs } = await file.stat().finally(() => file.close());
   // Most directories are recent: their manifests need not be read.
-  if (mtimeMs >= before) return null;
-  const manifest = await readManifest(directory);
-  if (manifest === null || manifest.deployment !== deployment || !isJobId(manifest.job)) return null;
-  return Date.parse(manifest.publishedAt) < before ? manifest : null;
+  return mtimeMs < before ? readManifest(directory) : null;
+}
+
+/**
+ * The proof that a directory may be removed: its manifest names this deployment, the path at which it is, and a time of
+ * publication before the expiry, and its job does not need it.
+ */
+export function hasExpired(
+  manifest: Manifest,
+  name: string,
+  segments: readonly string[],
+  { deployment, before, isNeeded }: Expiry,
+): boolean {
+  const { job, publishedAt } = manifest;
+  if (manifest.deployment !== deployment || !isJobId(job)) return false;
+  if (!temporaryNames(job).includes(name) && !candidateNames(job).includes(name)) return false;
+  return Date.parse(publishedAt) < before && isAt(manifest, segments) && !isNeeded(job);
 }
 
 /** True when the manifest names the folders in which its directory is: a copy elsewhere is not ours. */
-export function isAt({ patchset, pipeline, name }: Manifest, segments: readonly string[]): boolean {
+function isAt({ patchset, pipeline, name }: Manifest, segments: readonly string[]): boolean {
   try {
     return parentSegments({ patchset, pipeline, name }).join('/') === segments.join('/');
   } catch {
