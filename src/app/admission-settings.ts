@@ -47,12 +47,13 @@ export function slotLimits(
   const jobs = config.jobs.flatMap(({ spec, concurrency }) =>
     concurrency === null ? [] : [[spec.name, concurrency] as const],
   );
-  const { projects, limits } = config;
+  const { projects, backends, limits } = config;
   return {
     slots,
     slotReasons,
     jobs: Object.fromEntries(jobs),
     projects,
+    backends,
     starvationTimeoutMs: limits.starvationTimeoutMs,
   };
 }

@@ -55,6 +55,7 @@ export function buildConfig(
     git: buildGitCache(checked.git),
     providers,
     projects: buildProjects(checked.projects),
+    backends: checked.backends,
     headStartsMs: buildHeadStarts(checked.headStart),
     logs: buildLogs(checked.logs, stateDir, path),
     redact: secrets,

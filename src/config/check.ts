@@ -11,7 +11,7 @@ import { checkJobs } from './sections/jobs.ts';
 import { checkLogs } from './sections/logs.ts';
 import { checkMail } from './sections/mail.ts';
 import { checkProviders, PROVIDER_TYPES } from './sections/providers.ts';
-import { checkProjects } from './sections/queue.ts';
+import { checkBackends, checkProjects } from './sections/queue.ts';
 import { checkReport } from './sections/report.ts';
 
 /** Translates zod's errors into our wording, with their locations. */
@@ -56,6 +56,7 @@ export function crossProblems(document: YamlDocument): readonly Problem[] {
   checkMail(root, add);
   checkJobs(root, checkProviders(root, add), add);
   checkProjects(root, add);
+  checkBackends(root, add);
   return found;
 }
 

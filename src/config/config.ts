@@ -34,6 +34,8 @@ export interface Config {
   readonly providers: readonly ProviderConfig[];
   /** Limits and priorities of individual projects, by name. */
   readonly projects: Readonly<Record<string, ProjectConfig>>;
+  /** How many jobs may use each back end at a time, by its name. */
+  readonly backends: Readonly<Record<string, number>>;
   /** Added to a job's waiting time, by what started it. */
   readonly headStartsMs: Readonly<Record<TriggerKind, number>>;
   readonly logs: LogsConfig;

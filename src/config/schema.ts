@@ -10,7 +10,7 @@ import { logs } from './sections/logs.ts';
 import { mail } from './sections/mail.ts';
 import { monitoring } from './sections/monitoring.ts';
 import { provider } from './sections/providers.ts';
-import { headStart, projects } from './sections/queue.ts';
+import { backends, headStart, projects } from './sections/queue.ts';
 import { report } from './sections/report.ts';
 import { triggers } from './sections/triggers.ts';
 
@@ -31,6 +31,7 @@ export const configSchema = z.strictObject({
     .prefault([]),
   triggers: triggers.prefault({}),
   projects: projects.prefault({}),
+  backends: backends.prefault({}),
   headStart: headStart.prefault({}),
   mail: mail.optional(),
   monitoring: monitoring.prefault({}),

@@ -5,7 +5,7 @@
  *
  * No project starves: a waiting project is served before any other is served twice on that provider. A project with a
  * priority may be served again during its priority time, and no longer. A request that is blocked by a limit of its
- * project or job, although its provider has free slots, could still be overtaken forever by jobs on other providers. So
+ * project, job or back ends, although its provider has free slots, could still be overtaken forever by jobs on other providers. So
  * after `starvationTimeoutMs` the oldest such request reserves the last free slot of each of its limits.
  */
 
@@ -17,6 +17,8 @@ export interface SlotRequest {
   /** The job's name. */
   readonly name: string;
   readonly project: string;
+  /** The back ends that it uses, one unit of each; absent: none. */
+  readonly backends?: readonly string[];
   readonly headStartMs: number;
   readonly promoted: boolean;
   readonly requestedAt: number;
@@ -25,14 +27,14 @@ export interface SlotRequest {
 }
 
 /** What a job with a slot counts towards. */
-export interface SlotHolder extends Pick<SlotRequest, 'provider' | 'name' | 'project'> {
+export interface SlotHolder extends Pick<SlotRequest, 'provider' | 'name' | 'project' | 'backends'> {
   /** The server of a job that has ended: it counts only towards its provider. */
   readonly isHeld?: true;
 }
 
 /**
- * Plain JSON: a daemon shows it with its queue. A provider that is missing here has no slots; a job or project that is
- * missing has no limit.
+ * Plain JSON: a daemon shows it with its queue. A provider that is missing here has no slots; a job, project or
+ * back end that is missing has no limit.
  */
 export interface SlotLimits {
   /** Maximum number of running jobs by provider. */
@@ -42,7 +44,9 @@ export interface SlotLimits {
   /** Maximum number of running jobs by job name. */
   readonly jobs: Readonly<Record<string, number>>;
   readonly projects: Readonly<Record<string, ProjectLimits>>;
-  /** After waiting this long, a request reserves the last free slot of its project's and its job's limits. */
+  /** Maximum number of running jobs that use a back end, by its name. */
+  readonly backends: Readonly<Record<string, number>>;
+  /** After waiting this long, a request reserves the last free slot of its project's, its job's and its back ends' limits. */
   readonly starvationTimeoutMs: number;
 }
 
@@ -62,7 +66,7 @@ export interface SlotQueue {
 
 /** Why a request is not served now. */
 export type BlockedBy =
-  | { readonly by: 'provider' | 'project' | 'job'; readonly name: string; readonly limit: number }
+  | { readonly by: 'provider' | 'project' | 'job' | 'backend'; readonly name: string; readonly limit: number }
   /** The last free slot of this limit is reserved for a request that has waited too long. */
   | { readonly by: 'starvation'; readonly name: string; readonly history: string };
 
@@ -151,17 +155,21 @@ function priority({ project }: SlotRequest, limits: SlotLimits): number {
 
 /** A limit that applies across providers. */
 interface Cap {
-  readonly by: 'project' | 'job';
+  readonly by: 'project' | 'job' | 'backend';
   readonly name: string;
   readonly limit: number;
 }
 
-function capsOf({ name, project }: SlotHolder, limits: SlotLimits): readonly Cap[] {
+function capsOf({ name, project, backends = [] }: SlotHolder, limits: SlotLimits): readonly Cap[] {
   const caps: Cap[] = [];
   const ofProject = ownValue(limits.projects, project)?.concurrency ?? null;
   if (ofProject !== null) caps.push({ by: 'project', name: project, limit: ofProject });
   const ofJob = ownValue(limits.jobs, name);
   if (ofJob !== undefined) caps.push({ by: 'job', name, limit: ofJob });
+  for (const backend of backends) {
+    const ofBackend = ownValue(limits.backends, backend);
+    if (ofBackend !== undefined) caps.push({ by: 'backend', name: backend, limit: ofBackend });
+  }
   return caps;
 }
 
@@ -206,8 +214,10 @@ function reservations(
 
 function counts(holders: readonly SlotHolder[]): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
-  for (const { provider, name, project, isHeld = false } of holders) {
-    const jobKeys = isHeld ? [] : [`job\n${name}`, `project\n${project}`];
+  for (const { provider, name, project, backends = [], isHeld = false } of holders) {
+    const jobKeys = isHeld
+      ? []
+      : [`job\n${name}`, `project\n${project}`, ...backends.map((backend) => `backend\n${backend}`)];
     for (const key of [`provider\n${provider}`, ...jobKeys]) found.set(key, (found.get(key) ?? 0) + 1);
   }
   return found;

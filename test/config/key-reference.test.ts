@@ -17,8 +17,8 @@ describe('the list of keys', () => {
     expect(keys.get('gerrit.port')).toBe(29418);
   });
 
-  test('has at most 172 keys', () => {
-    expect(listKeys().length).toBeLessThanOrEqual(172);
+  test('has at most 174 keys', () => {
+    expect(listKeys().length).toBeLessThanOrEqual(174);
   });
 });
 

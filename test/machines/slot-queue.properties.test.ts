@@ -17,6 +17,7 @@ import { runs } from '../fixtures/effort.ts';
 const PROVIDERS = ['local', 'cloud'] as const;
 const PROJECTS = ['cinder', 'nova', 'brick'] as const;
 const JOBS = ['unit', 'volume', 'image'] as const;
+const BACKENDS = ['array', 'switch'] as const;
 const STARVATION_TIMEOUT_MS = 20;
 const HEAD_START_MAX_MS = 30;
 const LONGEST_MS = 12;
@@ -26,6 +27,7 @@ interface Demand {
   readonly provider: string;
   readonly name: string;
   readonly project: string;
+  readonly backends?: readonly string[];
   readonly headStartMs: number;
   readonly takesMs: number;
 }
@@ -34,6 +36,7 @@ const demand: fc.Arbitrary<Demand> = fc.record({
   provider: fc.constantFrom(...PROVIDERS),
   name: fc.constantFrom(...JOBS),
   project: fc.constantFrom(...PROJECTS),
+  backends: fc.subarray([...BACKENDS]),
   headStartMs: fc.nat({ max: HEAD_START_MAX_MS }),
   takesMs: fc.integer({ min: 1, max: LONGEST_MS }),
 });
@@ -47,6 +50,7 @@ const limits: fc.Arbitrary<SlotLimits> = fc
       fc.constantFrom(...PROJECTS),
       fc.record({ concurrency, priorityMs: fc.nat({ max: 20 }) }),
     ),
+    backends: fc.dictionary(fc.constantFrom(...BACKENDS), fc.integer({ min: 1, max: 3 })),
   })
   .map((drawn) => ({ ...drawn, starvationTimeoutMs: STARVATION_TIMEOUT_MS }));
 
@@ -68,8 +72,17 @@ class QueueSimulation {
   request(demand: Demand, promoted = false): string {
     const order = ++this.#requests;
     const history = `job-${order}`;
-    const { provider, name, project, headStartMs } = demand;
-    const attributes = { provider, name, project, headStartMs, promoted, requestedAt: this.now, order };
+    const { provider, name, project, backends = [], headStartMs } = demand;
+    const attributes = {
+      provider,
+      name,
+      project,
+      backends,
+      headStartMs,
+      promoted,
+      requestedAt: this.now,
+      order,
+    };
     this.waiting.push({ history, key: 'slot', ...attributes, demand });
     return history;
   }
@@ -112,13 +125,16 @@ class QueueSimulation {
   exceededLimits(): readonly string[] {
     const used = (what: keyof SlotHolder, value: string) =>
       this.running.filter(({ holder }) => holder[what] === value).length;
-    const { slots, jobs, projects } = this.#limits;
+    const using = (name: string) =>
+      this.running.filter(({ holder }) => holder.backends?.includes(name)).length;
+    const { slots, jobs, projects, backends } = this.#limits;
     return [
       ...Object.entries(slots).filter(([name, most]) => used('provider', name) > most),
       ...Object.entries(jobs).filter(([name, most]) => used('name', name) > most),
       ...Object.entries(projects).filter(
         ([name, { concurrency: most }]) => most !== null && used('project', name) > most,
       ),
+      ...Object.entries(backends).filter(([name, most]) => using(name) > most),
     ].map(([name]) => `${name} at ${this.now}`);
   }
 }
@@ -239,6 +255,7 @@ describe('no request starves', () => {
       slots: { local: 1, cloud: 4 },
       jobs: {},
       projects: project,
+      backends: {},
       starvationTimeoutMs: STARVATION_TIMEOUT_MS,
     };
     const base = { headStartMs: 0, name: 'unit' };
@@ -261,6 +278,7 @@ describe('no request starves', () => {
       slots: { local: 1, cloud: 1 },
       jobs: {},
       projects: {},
+      backends: {},
       starvationTimeoutMs: STARVATION_TIMEOUT_MS,
     };
     const simulation = new QueueSimulation(given);

@@ -13,7 +13,13 @@ import {
 
 const HOUR = 3_600_000;
 const NOW = 100 * HOUR;
-const LIMITS: SlotLimits = { slots: { local: 2 }, jobs: {}, projects: {}, starvationTimeoutMs: HOUR };
+const LIMITS: SlotLimits = {
+  slots: { local: 2 },
+  jobs: {},
+  projects: {},
+  backends: {},
+  starvationTimeoutMs: HOUR,
+};
 let orders = 0;
 
 function request(history: string, changes: Partial<SlotRequest> = {}): SlotRequest {
@@ -123,6 +129,20 @@ describe('a limit', () => {
     expect(obstacle(elsewhere, { ...LIMITS, jobs: { unit: 2 } })).toBeNull();
   });
 
+  test('of a back end counts all jobs that use it, on all providers', () => {
+    const limits = { ...LIMITS, backends: { array: 2, switch: 1 } };
+    const using = (...backends: readonly string[]) => holder({ provider: 'cloud', name: 'other', backends });
+    const fc = request('a', { backends: ['array', 'switch'] });
+    const blockedWith = (...holders: readonly SlotHolder[]) => obstacle(queue([fc], { holders }), limits);
+    expect(blockedWith(using('array'))).toBeNull();
+    expect(blockedWith(using('array'), using('array'))).toEqual({ by: 'backend', name: 'array', limit: 2 });
+    expect(blockedWith(using('array', 'switch'))).toEqual({ by: 'backend', name: 'switch', limit: 1 });
+    expect(blockedWith({ ...using('switch'), isHeld: true })).toBeNull();
+    expect(obstacle(queue([request('b')], { holders: [using('array', 'switch')] }), limits)).toBeNull();
+    const unknown = request('c', { backends: ['constructor'] });
+    expect(obstacle(queue([unknown], { holders: [using('constructor')] }), limits)).toBeNull();
+  });
+
   test('does not delay a later request that it does not block', () => {
     const limits = { ...LIMITS, jobs: { unit: 1 } };
     const waiting = [request('a', { promoted: true }), request('b', { name: 'other' })];
@@ -135,6 +155,7 @@ describe('starvation', () => {
     slots: { local: 1, cloud: 5 },
     jobs: {},
     projects: { cinder: { concurrency: 2, priorityMs: 0 } },
+    backends: {},
     starvationTimeoutMs: HOUR,
   };
   const waiter = request('waiter', { requestedAt: NOW - HOUR });

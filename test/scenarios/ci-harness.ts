@@ -38,6 +38,8 @@ export interface StagePlan {
 
 export interface CiHarnessOptions {
   readonly slots?: number;
+  /** Limits of the back ends, by name. */
+  readonly backends?: Readonly<Record<string, number>>;
   readonly specs?: readonly JobSpec[];
   readonly plan?: Partial<PreparePlan>;
   readonly report?: Partial<ReportSpec>;

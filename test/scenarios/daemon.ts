@@ -76,6 +76,11 @@ export class Daemon {
       adapters,
       clock,
       hash: sha256,
+      limits: {
+        slots: { [ci.provider.name]: ci.provider.slots },
+        ...{ jobs: {}, projects: {}, backends: options.backends ?? {} },
+        starvationTimeoutMs: 0,
+      },
       bounds: { ...ENGINE_BOUNDS, storeRetryMs: STORE_RETRY_MS },
       strict: options.strict ?? true,
       onStoreFailure: (trouble) => this.service.onStoreFailure(trouble),

@@ -324,6 +324,19 @@ const several: readonly Story[] = [
     end: { verdicts: ['SUCCESS', 'SUCCESS'], posts: [SUCCEEDED, SUCCEEDED], stages: 4, servers: 2 },
   },
   {
+    name: 'two jobs that share one storage array run one after the other',
+    options: {
+      slots: 2,
+      backends: { array1: 1 },
+      specs: [
+        jobSpec({ stacking: null, backends: ['array1'] }),
+        jobSpec({ name: 'acme-fc', stacking: null, backends: ['array1'] }),
+      ],
+    },
+    begin: push,
+    end: { verdicts: ['SUCCESS', 'SUCCESS'], posts: [SUCCEEDED], stages: 2, servers: 2 },
+  },
+  {
     name: 'three changes share two slots',
     options: { slots: 2, specs: [jobSpec({ stacking: null })] },
     begin: (ci) => {

@@ -21,6 +21,7 @@ export function externalViolations(ci: CiHarness): readonly string[] {
   const left = provider.servers().filter(({ owner }) => owner.deployment === DEPLOYMENT);
   if (left.length > 0) found.push(`servers left: ${left.map(({ server }) => server.name).join(', ')}`);
   if (provider.peak > provider.slots) found.push(`${provider.peak} servers at a time`);
+  found.push(...overusedBackends(ci));
   if (runner.running().length > 0) found.push(`${runner.running().length} stages still run`);
   const runs = reviewer.posted.map(({ run }) => run);
   if (new Set(runs).size < runs.length) found.push(`posted twice: ${runs.join(', ')}`);
@@ -30,6 +31,22 @@ export function externalViolations(ci: CiHarness): readonly string[] {
   for (const { id, state } of ci.jobs()) if (state !== 'done') found.push(`${id} ended as ${state}`);
   for (const { history, key } of ci.store.outbox()) found.push(`${history} has pending ${key}`);
   return found;
+}
+
+/** Back ends that more jobs used at a time than allowed. */
+function overusedBackends({ store, specs, options: { backends = {} } }: CiHarness): readonly string[] {
+  const using = new Map<string, readonly string[]>();
+  const found = new Set<string>();
+  for (const { history, type, state } of Object.keys(backends).length === 0 ? [] : store.log()) {
+    const name = store.job(history)?.name;
+    if (type === 'slot.granted') using.set(history, specs.find((spec) => spec.name === name)?.backends ?? []);
+    if (state === 'done' || state === 'cleanup.discarding') using.delete(history);
+    for (const [backend, limit] of Object.entries(backends)) {
+      const jobs = [...using.values()].filter((used) => used.includes(backend)).length;
+      if (jobs > limit) found.add(`${jobs} jobs use ${backend} at a time`);
+    }
+  }
+  return [...found];
 }
 
 function logViolations(ci: CiHarness): readonly string[] {

@@ -30,7 +30,10 @@ export interface Waiting {
 }
 
 const MAX_OPEN = 10_000;
-const NO_LIMITS: SlotLimits = { slots: {}, jobs: {}, projects: {}, starvationTimeoutMs: 0 };
+const NO_LIMITS: SlotLimits = {
+  ...{ slots: {}, jobs: {}, projects: {}, backends: {} },
+  starvationTimeoutMs: 0,
+};
 
 /** First the jobs that wait for a slot, by provider and position; then those still in preparation, oldest first. */
 export function readQueue(io: Io, reader: StoreReader): readonly Waiting[] {
@@ -113,6 +116,8 @@ function obstacleText(
       return `${name} already has ${jobsText(obstacle.limit)}, its limit`;
     case 'job':
       return `at most ${jobsText(obstacle.limit)} called ${name} may run at a time`;
+    case 'backend':
+      return `back end ${name} is in use: at most ${jobsText(obstacle.limit)} may use it at a time`;
     case 'starvation':
       return `the next slot of ${name} is reserved for ${obstacle.history}, which has waited longer`;
   }

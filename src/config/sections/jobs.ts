@@ -129,6 +129,11 @@ export const job = z.strictObject({
     max: 1000,
     about: 'maximum number of concurrent runs of this job; without it only slots limit them',
   }),
+  backends: texts({
+    kind: 'list of back ends',
+    check: entryName,
+    about: 'the back ends that it uses, of those under backends; it waits until each has a free unit',
+  }),
   ...presetKeys,
   voting: flag({
     default: true,
@@ -222,6 +227,7 @@ export function buildJob(
       pipeline: common.pipeline,
       voting: file.voting,
       provider: file.provider ?? common.provider,
+      ...(file.backends.length === 0 ? {} : { backends: file.backends }),
       files: file.files,
       stacking: file.stacking === undefined ? null : buildStage(file.stacking, secrets, path),
       testing: {

@@ -1,9 +1,12 @@
-/** `projects` and `headStart`: the order in which jobs get free slots, and how many jobs of a project run at a time. */
+/**
+ * `projects`, `backends` and `headStart`: the order in which jobs get free slots, and how many jobs of a project, or with
+ * the same back end, run at a time.
+ */
 import { z } from 'zod';
 import { overlap } from '../../machines/trigger/rules/glob.ts';
 import type { Config } from '../config.ts';
-import { duration, optionalInteger } from '../fields/fields.ts';
-import { projectPattern } from '../fields/validators.ts';
+import { describe, duration, integer, optionalInteger } from '../fields/fields.ts';
+import { entryName, projectPattern } from '../fields/validators.ts';
 import { nearest } from '../file/config-error.ts';
 import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
 
@@ -65,4 +68,34 @@ export function checkProjects(root: unknown, add: ReportProblem): void {
 function projectsOf(job: unknown): readonly string[] {
   const named = at(job, ['project']);
   return (Array.isArray(named) ? named : [named]).filter((one) => typeof one === 'string');
+}
+
+export const backends = z.record(
+  z.string(),
+  integer({ min: 1, max: 1000, about: 'how many jobs may use this back end at a time' }),
+);
+
+export function checkBackends(root: unknown, add: ReportProblem): void {
+  const [file, jobs] = [at(root, ['backends']), at(root, ['jobs'])];
+  const names = isMapping(file) ? Object.keys(file) : [];
+  for (const name of names) {
+    const wrong = entryName(name);
+    if (wrong !== null) add(['backends', name], `the name ${wrong.what}`, wrong.next, 'key');
+  }
+  if (!isMapping(jobs)) return;
+  for (const [job, value] of Object.entries(jobs)) {
+    const path = ['jobs', job, 'backends'];
+    const list = at(value, ['backends']);
+    if (!Array.isArray(list)) continue;
+    for (const [index, name] of list.entries()) {
+      if (list.indexOf(name) < index) add([...path, index], 'is named twice', 'remove one');
+      else if (!names.includes(name)) add([...path, index], ...unknownBackend(name, names));
+    }
+  }
+}
+
+function unknownBackend(name: unknown, names: readonly string[]): readonly [what: string, next: string] {
+  const near = nearest(String(name), names);
+  const next = near === null ? `add it: backends: {${String(name)}: 1}` : `did you mean "${near}"?`;
+  return [`there is no back end ${describe(name)}`, next];
 }

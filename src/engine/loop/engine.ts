@@ -314,7 +314,7 @@ function slotsOnly({ providers }: Adapters): SlotLimits {
   const slots = Object.fromEntries(
     [...providers.values()].map((provider) => [provider.name, provider.slots]),
   );
-  return { slots, jobs: {}, projects: {}, starvationTimeoutMs: 0 };
+  return { slots, jobs: {}, projects: {}, backends: {}, starvationTimeoutMs: 0 };
 }
 
 function nextTick(): Promise<void> {

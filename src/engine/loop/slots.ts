@@ -1,5 +1,5 @@
 /**
- * Slots limit how many jobs hold a server of each provider, run under one name, and run for one project. The holders
+ * Slots limit how many jobs hold a server of each provider, run under one name, run for one project, and use one back end. The holders
  * follow from the jobs' stored states, the waiting jobs from their pending effects, and the order from when each project
  * was last served. A free slot is granted immediately in the order of machines/slot-queue.ts, without polling.
  */
@@ -110,8 +110,8 @@ export class Slots {
         const next = nextRequest(this.queue, this.current, this.options.now());
         if (next === null) return;
         this.waiting.delete(next.history);
-        const { provider, name, project } = next;
-        this.holders.set(next.history, { provider, name, project });
+        const { provider, name, project, backends = [] } = next;
+        this.holders.set(next.history, { provider, name, project, backends });
         this.granted.set(next.history, next.key);
         this.recordTurn(next, this.options.now());
         this.options.grant(next.history, next.key);

@@ -267,6 +267,7 @@ function acquireSlot({ context }: Args) {
     provider: spec.provider,
     name: spec.name,
     project: patchset.project,
+    ...(spec.backends === undefined ? {} : { backends: spec.backends }),
     headStartMs: spec.headStartMs,
     promoted: context.promotions > 0,
   } as const;

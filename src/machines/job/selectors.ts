@@ -22,7 +22,8 @@ export function jobVersion(machine: () => AnyStateMachine): MachineVersion {
     isPastServer: (stored) => tagged(stored, 'past-server'),
     heldSlot: (stored) => {
       const { slot, spec, patchset } = contextOf(stored);
-      return slot ? { provider: spec.provider, name: spec.name, project: patchset.project } : null;
+      const { provider, name, backends = [] } = spec;
+      return slot ? { provider, name, project: patchset.project, backends } : null;
     },
     isPromoted: (stored) => contextOf(stored).promotions > 0,
     lastLine: (stored) => contextOf(stored).lastLine,

@@ -149,6 +149,8 @@ export interface JobSpec {
   readonly voting: boolean;
   /** Name of the provider in the configuration that boots its server. */
   readonly provider: string;
+  /** The back ends that it uses, one unit of each for as long as its slot; absent: none. */
+  readonly backends?: readonly string[];
   /** Checked once Gerrit has sent the files of the patchset. */
   readonly files: FileRules;
   /** Null: nothing to stack. */

@@ -59,6 +59,8 @@ export type KeyedEffect =
       /** The job's name and project. Each may have its own limit, and no project waits forever behind another. */
       readonly name: string;
       readonly project: string;
+      /** The back ends that the job uses, one unit of each; absent: none. */
+      readonly backends?: readonly string[];
       /** Milliseconds that are added to the request's age. */
       readonly headStartMs: number;
       /** Served before all requests that are not promoted. */

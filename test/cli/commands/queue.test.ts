@@ -64,6 +64,11 @@ describe('the queue', () => {
       { jobs: { [jobSpec().name]: 2 } },
       `at most 2 jobs called ${jobSpec().name} may run at a time`,
     ],
+    [
+      'a back end',
+      { backends: { array1: 1 } },
+      'back end array1 is in use: at most one job may use it at a time',
+    ],
     ['its provider', { slots: { local: 0 } }, 'local has no slots now'],
     [
       'a quota',
@@ -71,7 +76,7 @@ describe('the queue', () => {
       'local has no slots now (cores: 20 of 20 used)',
     ],
   ])('names the limit of %s', async (_, limits, why) => {
-    const ci = new CiHarness({ ...EVERYWHERE, slots: 9 });
+    const ci = new CiHarness({ ...EVERYWHERE, slots: 9, specs: [jobSpec({ backends: ['array1'] })] });
     await ci.start();
     const { slots } = ci.daemon.engine;
     slots.setLimits({ ...slots.limits, ...limits });

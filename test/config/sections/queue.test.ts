@@ -45,10 +45,13 @@ test('all keys together', () => {
     `projects:
   openstack/cinder: {concurrency: 2, priority: 1h}
   openstack/os-brick: {}
+backends: {array1: 2}
 headStart: {recheck: 0s}
 triggers: {supersede: queued}`,
-    `{acme: ${job("['openstack/*']", 'concurrency: 3, ')}}`,
+    `{acme: ${job("['openstack/*']", 'concurrency: 3, backends: [array1], ')}}`,
   );
+  expect(config.backends).toEqual({ array1: 2 });
+  expect(config.jobs[0]?.spec.backends).toEqual(['array1']);
   expect(config.projects).toEqual({
     'openstack/cinder': { concurrency: 2, priorityMs: 3_600_000 },
     'openstack/os-brick': { concurrency: null, priorityMs: 0 },
@@ -78,6 +81,29 @@ test.each([
   ],
 ])('%s is an error', (text, mistake) => {
   expect(mistakes(text)).toEqual([mistake]);
+});
+
+test.each([
+  [
+    '{}',
+    'array1',
+    'sos-ci.yaml:3:69: jobs.acme.backends.0: there is no back end "array1"; add it: backends: {array1: 1}',
+  ],
+  [
+    '{array1: 1}',
+    'aray1',
+    'sos-ci.yaml:3:69: jobs.acme.backends.0: there is no back end "aray1"; did you mean "array1"?',
+  ],
+  ['{array1: 1}', 'array1, array1', 'sos-ci.yaml:3:77: jobs.acme.backends.1: is named twice; remove one'],
+  ['{array1: 0}', 'array1', 'sos-ci.yaml:2:20: backends.array1: must be from 1 to 1000, not 0'],
+  [
+    '{array1: 1, the array: 1}',
+    'array1',
+    'sos-ci.yaml:2:23: backends.the array: the name has a space in it; write it with dashes: the-array',
+  ],
+])('the back ends %s and a job that uses %s are an error', (backends, used, mistake) => {
+  const jobs = `{acme: ${job('openstack/cinder', `concurrency: 3, backends: [${used}], `)}}`;
+  expect(mistakes(`backends: ${backends}`, jobs)).toEqual([mistake]);
 });
 
 test('a limit of a project is valid if any pattern of a job matches it', () => {

@@ -7,7 +7,7 @@ function slotsOf(slots: Readonly<Record<string, number>>, changes: Partial<SlotL
   const granted: string[] = [];
   const clock = { now: 1_000 };
   const made = new Slots({
-    limits: { slots, jobs: {}, projects: {}, starvationTimeoutMs: 60_000, ...changes },
+    limits: { slots, jobs: {}, projects: {}, backends: {}, starvationTimeoutMs: 60_000, ...changes },
     now: () => clock.now,
     grant: (history) => granted.push(history),
   });
@@ -55,6 +55,15 @@ test('a restored holder counts, even above the capacity', () => {
   expect(granted).toEqual([]);
   slots.sync('b', null);
   expect(granted).toEqual(['c']);
+});
+
+test('a granted unit of a back end is taken before its job has logged it', () => {
+  const { slots, granted } = slotsOf({ local: 9 }, { backends: { array: 1 } });
+  for (const job of ['a', 'b']) slots.request(request(job, { backends: ['array'] }));
+  expect(granted).toEqual(['a']);
+  slots.sync('a', { ...HOLDS, backends: ['array'] });
+  slots.sync('a', null);
+  expect(granted).toEqual(['a', 'b']);
 });
 
 test('a grant that is not logged yet is not a free slot, even if its job gets other events', () => {
