@@ -1,4 +1,5 @@
 /** Gives test files the Gerrit that start-gerrit.ts has started for their worker. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { inject } from 'vitest';
 import { type GerritAddress, RealGerrit } from '../real-gerrit/real-gerrit.ts';
 
@@ -13,8 +14,20 @@ declare module 'vitest' {
  * other files.
  */
 export function sharedGerrit(): RealGerrit {
-  const worker = Number(process.env.VITEST_POOL_ID);
-  const address = inject('gerrits')[worker - 1];
-  if (address === undefined) throw new Error(`no Gerrit was started for worker ${worker}`);
+  const address = inject('gerrits').find(({ directory }) => isOurs(`${directory}.worker`));
+  if (address === undefined) throw new Error('more workers than Gerrits');
   return RealGerrit.at(address);
+}
+
+/**
+ * Whether this process is the worker that the file names, which the first one to ask is. VITEST_POOL_ID would not do: from
+ * the second group of projects on, Vitest 4.1 gives two workers the same one.
+ */
+function isOurs(file: string): boolean {
+  try {
+    writeFileSync(file, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch {
+    return readFileSync(file, 'utf8') === String(process.pid);
+  }
 }
