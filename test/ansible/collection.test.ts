@@ -3,7 +3,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { it as always, expect } from 'vitest';
-import { EXHAUSTIVE } from '../fixtures/effort.ts';
 import { needs } from '../fixtures/needs.ts';
 import { packedFiles } from '../fixtures/packed-files.ts';
 import { Installed, TIMEOUT } from './installed.ts';
@@ -11,8 +10,9 @@ import { Installed, TIMEOUT } from './installed.ts';
 const ansible = new Installed();
 const { folder } = ansible;
 
-needs('ansible-lint', 'ansible-playbook').describe('the collection', () => {
-  always.runIf(EXHAUSTIVE)(
+const lint = needs('ansible-lint', 'ansible-playbook');
+lint.describe('the collection', () => {
+  lint.exhaustively.it(
     "passes ansible-lint's production profile",
     () => {
       const { status, output } = ansible.run(
@@ -41,7 +41,8 @@ always('is part of the npm package, without its tests and caches', () => {
   expect(collectionFiles.filter((file) => /\.(pyc|tar\.gz)$|__pycache__/.test(file))).toEqual([]);
 });
 
-needs('ansible-playbook', 'git').describe('local.conf', () => {
+const localConf = needs('ansible-playbook', 'git');
+localConf.describe('local.conf', () => {
   /** Writes a local.conf for the variables of each job with the module. */
   function write(jobs: readonly Record<string, unknown>[]) {
     const path = (number: number) => join(folder, `local.conf.${number}`);
@@ -110,7 +111,7 @@ needs('ansible-playbook', 'git').describe('local.conf', () => {
     TIMEOUT,
   );
 
-  always(
+  localConf.exhaustively.it(
     'refuses values that would inject other settings',
     () => {
       const refused: readonly (readonly [object, string])[] = [

@@ -2,8 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { it as always, beforeEach, expect } from 'vitest';
-import { EXHAUSTIVE } from '../fixtures/effort.ts';
+import { beforeEach, expect } from 'vitest';
 import { needs } from '../fixtures/needs.ts';
 import { Installed, TIMEOUT } from './installed.ts';
 
@@ -12,10 +11,9 @@ const HERE = new URL('.', import.meta.url).pathname;
 const ansible = new Installed();
 const { folder } = ansible;
 
-/** For tests that take minutes on two busy cores. */
-const exhaustively = always.runIf(EXHAUSTIVE);
+const { describe, it, exhaustively } = needs('ansible-playbook', 'git', 'unshare', 'visudo');
 
-needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () => {
+describe('the roles on a node', () => {
   const shared = join(folder, 'node');
   const git = (cwd: string, ...args: string[]) =>
     execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', '-C', cwd, ...args], {
@@ -85,7 +83,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
     };
   }
 
-  exhaustively(
+  exhaustively.it(
     'stacks the merged trees once for a run, and keeps nothing of an earlier one',
     () => {
       repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh', 'unstack.sh'));
@@ -137,7 +135,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
     TIMEOUT,
   );
 
-  exhaustively(
+  exhaustively.it(
     'fails when stack.sh replaced the change under test',
     () => {
       repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh'));
@@ -151,7 +149,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
     TIMEOUT,
   );
 
-  exhaustively(
+  exhaustively.it(
     'refuses project names that lead elsewhere, before it changes the node',
     () => {
       const tree = join(shared, 'tree');
@@ -170,7 +168,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
     TIMEOUT,
   );
 
-  always(
+  it(
     'fails if stack.sh fails, and collects the logs',
     () => {
       repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh'));
@@ -185,7 +183,7 @@ needs('ansible-playbook', 'git', 'unshare').describe('the roles on a node', () =
     TIMEOUT,
   );
 
-  always(
+  exhaustively.it(
     'leaves a result only if the tests of this run ended',
     () => {
       const tree = join(shared, 'tree');

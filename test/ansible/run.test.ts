@@ -7,7 +7,7 @@ import { needs } from '../fixtures/needs.ts';
 import { Sshd } from '../fixtures/sshd.ts';
 import { PlaybookScratch } from './playbook.ts';
 
-const { describe, it } = needs('sshd', 'ansible-playbook');
+const { describe, it, exhaustively } = needs('sshd', 'ansible-playbook');
 /** The end of a traceback in oslo.log's format. */
 const EMPTY = '2026-01-02 03:04:05.678 7 ERROR keystone';
 
@@ -55,24 +55,27 @@ describe('sos_ci.openstack.run', () => {
   });
   const starts = () => readFileSync(join(scratch.root, 'starts'), 'utf8');
 
-  it('shows output while the command runs, and fails with its exit code and the last line that says something', async () => {
-    const started = scratch.start([
-      task(
-        {},
-        `echo one; printf '\\033[01;31mthe last line\\033[00m\\n${EMPTY} \\033[00m\\n'; until [ -e "$1/end" ]; do sleep 0.05; done; exit 3`,
-      ),
-    ]);
-    await until('the first line', () => started.output().includes('the last line'));
-    writeFileSync(join(scratch.root, 'end'), '');
-    const { code } = await started.ended;
-    expect(code).toBe(2);
-    expect(scratch.events().find(({ event }) => event === 'failed')).toMatchObject({
-      task: 'Run it',
-      host: 'node',
-      message: 'exit code 3: the last line',
-      ignored: false,
-    });
-  });
+  exhaustively.it(
+    'shows output while the command runs, and fails with its exit code and the last line that says something',
+    async () => {
+      const started = scratch.start([
+        task(
+          {},
+          `echo one; printf '\\033[01;31mthe last line\\033[00m\\n${EMPTY} \\033[00m\\n'; until [ -e "$1/end" ]; do sleep 0.05; done; exit 3`,
+        ),
+      ]);
+      await until('the first line', () => started.output().includes('the last line'));
+      writeFileSync(join(scratch.root, 'end'), '');
+      const { code } = await started.ended;
+      expect(code).toBe(2);
+      expect(scratch.events().find(({ event }) => event === 'failed')).toMatchObject({
+        task: 'Run it',
+        host: 'node',
+        message: 'exit code 3: the last line',
+        ignored: false,
+      });
+    },
+  );
 
   it('survives a killed ansible-playbook, and the next one attaches to it', async () => {
     const first = scratch.start([task(), show], ofJob());
@@ -98,7 +101,7 @@ describe('sos_ci.openstack.run', () => {
     expect(starts()).toBe('x\n');
   });
 
-  it('starts again for each ansible-playbook without sos-ci', async () => {
+  exhaustively.it('starts again for each ansible-playbook without sos-ci', async () => {
     writeFileSync(join(scratch.root, 'end'), '0');
     const outputs = [await scratch.run([task(), show]), await scratch.run([task(), show])];
     for (const { output } of outputs) {
@@ -110,7 +113,7 @@ describe('sos_ci.openstack.run', () => {
     expect(starts()).toBe('x\nx\n');
   });
 
-  it('ends a command and its processes at the time limit', async () => {
+  exhaustively.it('ends a command and its processes at the time limit', async () => {
     const text = 'sleep 3600 & setsid sleep 3600 & wait';
     const { code, output } = await scratch.run(
       [
@@ -123,7 +126,7 @@ describe('sos_ci.openstack.run', () => {
     expect(code).toBe(0);
   });
 
-  it('starts nothing for a job that was stopped', async () => {
+  exhaustively.it('starts nothing for a job that was stopped', async () => {
     const job = ofJob();
     await scratch.run([
       { name: 'Make', 'ansible.builtin.file': { path: join(scratch.root, 'runs'), state: 'directory' } },
@@ -135,7 +138,7 @@ describe('sos_ci.openstack.run', () => {
     expect(existsSync(join(scratch.root, 'starts'))).toBe(false);
   });
 
-  it('hides its output with no_log', async () => {
+  exhaustively.it('hides its output with no_log', async () => {
     const hidden = { ...task({}, 'echo "the secret word"; exit 1'), no_log: true };
     const { output } = await scratch.run([hidden]);
     expect(output).not.toContain('the secret word');
@@ -145,7 +148,7 @@ describe('sos_ci.openstack.run', () => {
     });
   });
 
-  it('writes no arguments and no facts, and marks ignored failures', async () => {
+  exhaustively.it('writes no arguments and no facts, and marks ignored failures', async () => {
     const shell = (name: string, text: string, more: object = {}) => ({
       name,
       'ansible.builtin.command': { argv: ['sh', '-c', text] },

@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { EXHAUSTIVE } from '../fixtures/effort.ts';
+import { needs } from '../fixtures/needs.ts';
 import { ROOT } from '../house/source.ts';
 
 const BINARY = 'node_modules/better-sqlite3/build/Release/better_sqlite3.node';
@@ -32,6 +32,8 @@ if (process.argv[2] === 'ci') {
 `;
 
 let root: string;
+
+const { exhaustively } = needs();
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'sos-ci-ensure-'));
@@ -63,42 +65,38 @@ test('installs what is missing, says what and why, and does nothing the second t
   expect(npmCalls()).toEqual(['ci', 'rebuild']);
 });
 
-test('copies a file next to a source to the same relative path in dist/', async () => {
+exhaustively.test('copies a file next to a source to the same relative path in dist/', async () => {
   await ensure();
   const { output } = await run([join(root, 'dist', 'cli', 'main.js')]);
   expect(output.trim()).toBe(join(root, 'dist', 'cli', 'page.txt'));
   expect(readFileSync(output.trim(), 'utf8')).toBe('a page');
 });
 
-if (EXHAUSTIVE)
-  test('installs and builds only what changed', async () => {
-    await ensure();
+exhaustively.test('installs and builds only what changed', async () => {
+  await ensure();
 
-    write('src/cli/main.ts', 'console.log(2);');
-    expect((await ensure()).output).toBe('sos-ci: building dist/: its sources changed\n');
+  write('src/cli/main.ts', 'console.log(2);');
+  expect((await ensure()).output).toBe('sos-ci: building dist/: its sources changed\n');
 
-    write('package-lock.json', lockFile('1.0.1'));
-    expect((await ensure()).output).toContain('better-sqlite3 is 1.0.0 instead of 1.0.1');
-    expect(npmCalls()).toEqual(['ci', 'rebuild', 'ci', 'rebuild']);
+  write('package-lock.json', lockFile('1.0.1'));
+  expect((await ensure()).output).toContain('better-sqlite3 is 1.0.0 instead of 1.0.1');
+  expect(npmCalls()).toEqual(['ci', 'rebuild', 'ci', 'rebuild']);
 
-    write(
-      'node_modules/better-sqlite3/build/.built-for',
-      'better-sqlite3 1.0.0, module version 1, linux x64',
-    );
-    expect((await ensure()).output).toContain('it was built for better-sqlite3 1.0.0, module version 1');
+  write('node_modules/better-sqlite3/build/.built-for', 'better-sqlite3 1.0.0, module version 1, linux x64');
+  expect((await ensure()).output).toContain('it was built for better-sqlite3 1.0.0, module version 1');
 
-    rmSync(join(root, BINARY));
-    expect((await ensure()).output).toContain('not built yet');
-  });
+  rmSync(join(root, BINARY));
+  expect((await ensure()).output).toContain('not built yet');
+});
 
-test('accepts packages that were installed by hand', async () => {
+exhaustively.test('accepts packages that were installed by hand', async () => {
   await ensure();
   rmSync(join(root, 'node_modules/better-sqlite3/build/.built-for'));
   expect(await ensure()).toEqual({ code: 0, output: '' });
   expect(npmCalls()).toEqual(['ci', 'rebuild']);
 });
 
-test('shows why an install failed, and succeeds the next time', async () => {
+exhaustively.test('shows why an install failed, and succeeds the next time', async () => {
   write('npm-fails', '');
   const failed = await ensure();
   expect(failed.code).toBe(1);
@@ -120,7 +118,7 @@ test('says what to install when the native module cannot be compiled', async () 
   );
 });
 
-test('keeps the old dist/ if a source has a syntax error', async () => {
+exhaustively.test('keeps the old dist/ if a source has a syntax error', async () => {
   await ensure();
   write('src/cli/main.ts', 'const = 1;');
   const { code, output } = await ensure();

@@ -17,7 +17,7 @@ import { Sshd } from '../../fixtures/sshd.ts';
 import { isAlive, PATCHSET, processesOf, type RunStage, until } from '../local/scratch.ts';
 import { PlaybookScratch } from './scratch.ts';
 
-const { describe, it } = needs('sshd', 'ansible-playbook');
+const { describe, it, exhaustively } = needs('sshd', 'ansible-playbook');
 
 describe('PlaybookRunner', () => {
   let sshd: Sshd;
@@ -124,23 +124,26 @@ describe('PlaybookRunner', () => {
     expect(processesOf(`SOS_CI_RUN=${scratch.localRunDirectory(request)}`)).toEqual([]);
   });
 
-  it('continues when the daemon and ansible-playbook are killed, and runs the command on the node once', async () => {
-    const request = await scratch.play([play(long())]);
-    const first = await scratch.playbooks().start(request, NEVER);
-    await until('the command', () => existsSync(join(scratch.root, 'pid')));
-    first.detach();
-    const before = ansibleProcesses(request);
-    expect(before.length).toBeGreaterThan(0);
-    for (const pid of before) kill(pid);
-    await until('another ansible-playbook', () =>
-      ansibleProcesses(request).some((pid) => !before.includes(pid)),
-    );
-    const second = await scratch.playbooks().start(request, NEVER);
-    expect(second).toMatchObject({ pid: first.pid, adopted: true });
-    writeFileSync(join(scratch.root, 'end'), '0');
-    expect(await second.ended).toEqual({ how: 'exited', code: 0 });
-    expect(starts()).toBe('x\n');
-  });
+  exhaustively.it(
+    'continues when the daemon and ansible-playbook are killed, and runs the command on the node once',
+    async () => {
+      const request = await scratch.play([play(long())]);
+      const first = await scratch.playbooks().start(request, NEVER);
+      await until('the command', () => existsSync(join(scratch.root, 'pid')));
+      first.detach();
+      const before = ansibleProcesses(request);
+      expect(before.length).toBeGreaterThan(0);
+      for (const pid of before) kill(pid);
+      await until('another ansible-playbook', () =>
+        ansibleProcesses(request).some((pid) => !before.includes(pid)),
+      );
+      const second = await scratch.playbooks().start(request, NEVER);
+      expect(second).toMatchObject({ pid: first.pid, adopted: true });
+      writeFileSync(join(scratch.root, 'end'), '0');
+      expect(await second.ended).toEqual({ how: 'exited', code: 0 });
+      expect(starts()).toBe('x\n');
+    },
+  );
 
   it('stops the playbook on this host and the command on the node', async () => {
     const request = await scratch.play([play(long())]);
@@ -154,7 +157,7 @@ describe('PlaybookRunner', () => {
     expect(readFileSync(`${scratch.nodeRunDirectory(request)}-tests/rc`, 'utf8').trim()).toBe('stopped');
   });
 
-  it('ends a background process of the playbook before the run ends', async () => {
+  exhaustively.it('ends a background process of the playbook before the run ends', async () => {
     const leave = shell('Leave', 'setsid sleep 3600 >/dev/null 2>&1 & echo "$!" >"$1/left"', {
       delegate_to: 'localhost',
       vars: { ansible_connection: 'local', ansible_python_interpreter: '{{ ansible_playbook_python }}' },
@@ -166,91 +169,97 @@ describe('PlaybookRunner', () => {
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
   });
 
-  it('does not use text from Gerrit or the node as a template, a path or a setting', async () => {
-    const evil = join(scratch.root, 'evil');
-    const request = await scratch.play([
-      play(
-        { name: 'Learn', 'ansible.builtin.setup': { fact_path: join(scratch.root, 'facts.d') } },
-        {
-          name: 'Lie',
-          'ansible.builtin.ping': {},
-          vars: { ansible_python_interpreter: join(scratch.root, 'liar') },
-        },
-        shell(
-          'Show',
-          'echo {{ sos_ci.branch | quote }} {{ sos_ci.stage }} {{ ansible_connection }} >"$1/shown"; cat "$1/output"',
-          { register: 'output' },
-        ),
-        {
-          name: 'Say',
-          'ansible.builtin.debug': {
-            msg: '{{ sos_ci.branch }} {{ ansible_local }} {{ ansible_facts.claim }} {{ output.stdout }}',
+  exhaustively.it(
+    'does not use text from Gerrit or the node as a template, a path or a setting',
+    async () => {
+      const evil = join(scratch.root, 'evil');
+      const request = await scratch.play([
+        play(
+          { name: 'Learn', 'ansible.builtin.setup': { fact_path: join(scratch.root, 'facts.d') } },
+          {
+            name: 'Lie',
+            'ansible.builtin.ping': {},
+            vars: { ansible_python_interpreter: join(scratch.root, 'liar') },
           },
+          shell(
+            'Show',
+            'echo {{ sos_ci.branch | quote }} {{ sos_ci.stage }} {{ ansible_connection }} >"$1/shown"; cat "$1/output"',
+            { register: 'output' },
+          ),
+          {
+            name: 'Say',
+            'ansible.builtin.debug': {
+              msg: '{{ sos_ci.branch }} {{ ansible_local }} {{ ansible_facts.claim }} {{ output.stdout }}',
+            },
+          },
+          shell('Fail', 'cat "$1/output"; exit 1'),
+        ),
+      ]);
+      writeFileSync(join(scratch.root, 'output'), `{{ lookup("pipe", "touch ${evil}") }} ../../../evil\n`);
+      const tree = join(scratch.serverDirectory(request.run.server), 'tree');
+      const hostile = { patchset: { ...PATCHSET, branch: `{{lookup('pipe','touch\${IFS}${evil}')}}` } };
+      // The facts of the node try to override the connection, the job, and programs and files of this host.
+      const facts = {
+        ...{ ansible_connection: 'local', ansible_host: '10.0.0.1', ansible_ssh_executable: evil },
+        ...{
+          sos_ci: { stage: '../../..', run_directory: '/tmp' },
+          claim: `{{ lookup("pipe", "touch ${evil}") }}`,
         },
-        shell('Fail', 'cat "$1/output"; exit 1'),
-      ),
-    ]);
-    writeFileSync(join(scratch.root, 'output'), `{{ lookup("pipe", "touch ${evil}") }} ../../../evil\n`);
-    const tree = join(scratch.serverDirectory(request.run.server), 'tree');
-    const hostile = { patchset: { ...PATCHSET, branch: `{{lookup('pipe','touch\${IFS}${evil}')}}` } };
-    // The facts of the node try to override the connection, the job, and programs and files of this host.
-    const facts = {
-      ...{ ansible_connection: 'local', ansible_host: '10.0.0.1', ansible_ssh_executable: evil },
-      ...{
-        sos_ci: { stage: '../../..', run_directory: '/tmp' },
-        claim: `{{ lookup("pipe", "touch ${evil}") }}`,
-      },
-    };
-    writeFileSync(
-      join(scratch.root, 'facts'),
-      JSON.stringify({ changed: false, ping: 'pong', ansible_facts: facts }),
-    );
-    writeFileSync(join(scratch.root, 'liar'), `#!/bin/sh\ncat >/dev/null\ncat ${scratch.root}/facts\n`, {
-      mode: 0o755,
-    });
-    mkdirSync(join(scratch.root, 'facts.d'));
-    writeFileSync(join(scratch.root, 'facts.d', 'a.fact'), JSON.stringify(facts));
-    writeFileSync(join(tree, 'ansible.cfg'), `[defaults]\nlog_path = ${evil}\n`);
-    writeFileSync(join(tree, 'play.yml'), 'not a playbook\n');
-    mkdirSync(join(tree, 'group_vars'));
-    writeFileSync(join(tree, 'group_vars', 'all.yml'), 'sos_ci: evil\n');
-    symlinkSync(scratch.stateDir, join(tree, 'link'));
-    const handle = await scratch.playbooks().start({ ...request, ...hostile }, NEVER);
-    expect(await handle.ended).toMatchObject({
-      how: 'exited',
-      failedTask: { task: 'Fail', message: `{{ lookup("pipe", "touch ${evil}") }} ../../../evil` },
-    });
-    expect(readFileSync(join(scratch.root, 'shown'), 'utf8')).toBe(
-      `${hostile.patchset.branch} testing ssh\n`,
-    );
-    expect(existsSync(evil)).toBe(false);
-  });
+      };
+      writeFileSync(
+        join(scratch.root, 'facts'),
+        JSON.stringify({ changed: false, ping: 'pong', ansible_facts: facts }),
+      );
+      writeFileSync(join(scratch.root, 'liar'), `#!/bin/sh\ncat >/dev/null\ncat ${scratch.root}/facts\n`, {
+        mode: 0o755,
+      });
+      mkdirSync(join(scratch.root, 'facts.d'));
+      writeFileSync(join(scratch.root, 'facts.d', 'a.fact'), JSON.stringify(facts));
+      writeFileSync(join(tree, 'ansible.cfg'), `[defaults]\nlog_path = ${evil}\n`);
+      writeFileSync(join(tree, 'play.yml'), 'not a playbook\n');
+      mkdirSync(join(tree, 'group_vars'));
+      writeFileSync(join(tree, 'group_vars', 'all.yml'), 'sos_ci: evil\n');
+      symlinkSync(scratch.stateDir, join(tree, 'link'));
+      const handle = await scratch.playbooks().start({ ...request, ...hostile }, NEVER);
+      expect(await handle.ended).toMatchObject({
+        how: 'exited',
+        failedTask: { task: 'Fail', message: `{{ lookup("pipe", "touch ${evil}") }} ../../../evil` },
+      });
+      expect(readFileSync(join(scratch.root, 'shown'), 'utf8')).toBe(
+        `${hostile.patchset.branch} testing ssh\n`,
+      );
+      expect(existsSync(evil)).toBe(false);
+    },
+  );
 
-  it('is lost, not failed, when the node cannot be reached or the playbook cannot be read', async () => {
-    const request = await scratch.play([play(shell('Try', 'true'))]);
-    const broken = await scratch.play([play(shell('Try', 'true'))]);
-    if (!('playbook' in broken.spec)) throw new Error('no playbook');
-    const spec = {
-      ...broken.spec,
-      playbook: { ...broken.spec.playbook, file: scratch.file('broken.yml', '- [') },
-    };
-    const pins = join(scratch.stateDir, 'host-keys', `lab-${request.run.server.id}`);
-    const runner = scratch.playbooks();
-    const unreadable = await runner.start({ ...broken, spec }, NEVER);
-    expect(await unreadable.ended).toEqual({
-      how: 'lost',
-      why: 'ansible-playbook exited with 4, and no task failed: see its output',
-    });
-    // A different key than on the first connection.
-    const other = await Sshd.start();
-    writeFileSync(pins, `${other.hostKey.split(' ')[1]}\n`);
-    await other.close();
-    const handle = await runner.start(request, NEVER);
-    expect(await handle.ended).toEqual({
-      how: 'lost',
-      why: expect.stringContaining('node could not be reached at task "Try": '),
-    });
-  });
+  exhaustively.it(
+    'is lost, not failed, when the node cannot be reached or the playbook cannot be read',
+    async () => {
+      const request = await scratch.play([play(shell('Try', 'true'))]);
+      const broken = await scratch.play([play(shell('Try', 'true'))]);
+      if (!('playbook' in broken.spec)) throw new Error('no playbook');
+      const spec = {
+        ...broken.spec,
+        playbook: { ...broken.spec.playbook, file: scratch.file('broken.yml', '- [') },
+      };
+      const pins = join(scratch.stateDir, 'host-keys', `lab-${request.run.server.id}`);
+      const runner = scratch.playbooks();
+      const unreadable = await runner.start({ ...broken, spec }, NEVER);
+      expect(await unreadable.ended).toEqual({
+        how: 'lost',
+        why: 'ansible-playbook exited with 4, and no task failed: see its output',
+      });
+      // A different key than on the first connection.
+      const other = await Sshd.start();
+      writeFileSync(pins, `${other.hostKey.split(' ')[1]}\n`);
+      await other.close();
+      const handle = await runner.start(request, NEVER);
+      expect(await handle.ended).toEqual({
+        how: 'lost',
+        why: expect.stringContaining('node could not be reached at task "Try": '),
+      });
+    },
+  );
 });
 
 function kill(pid: number): void {

@@ -14,7 +14,7 @@ import { markedProcesses } from '../../../src/demo/observer.ts';
 import { OperationError } from '../../../src/errors.ts';
 import { providerContract } from '../../contracts/provider.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
-import { EXHAUSTIVE, LONG } from '../../fixtures/effort.ts';
+import { LONG } from '../../fixtures/effort.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { findProgram } from '../../fixtures/programs.ts';
@@ -22,7 +22,7 @@ import { serverRequest } from '../../fixtures/server-request.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { PlaybookScratch } from './scratch.ts';
 
-const { describe, it } = needs('sshd', 'ansible-playbook');
+const { describe, it, exhaustively } = needs('sshd', 'ansible-playbook');
 
 const EXAMPLE = fileURLToPath(new URL('../../../examples/providers/ansible', import.meta.url));
 
@@ -63,16 +63,16 @@ function providerOf(
 }
 
 /** Runs thirty playbooks, which takes a minute. */
-if (EXHAUSTIVE)
-  describe('servers created by playbooks', () =>
-    providerContract(
-      'ansible',
-      async () => {
-        const scratch = new PlaybookScratch(sshd);
-        return { provider: providerOf(scratch), close: () => scratch.close() };
-      },
-      LONG.timeout,
-    ));
+exhaustively.describe('servers created by playbooks', () =>
+  providerContract(
+    'ansible',
+    async () => {
+      const scratch = new PlaybookScratch(sshd);
+      return { provider: providerOf(scratch), close: () => scratch.close() };
+    },
+    LONG.timeout,
+  ),
+);
 
 describe('playbooks of a provider', LONG, () => {
   it('are not started after an abort, and leave no folder', async () => {
@@ -87,7 +87,7 @@ describe('playbooks of a provider', LONG, () => {
     }
   });
 
-  it('create, list and delete a server', async () => {
+  exhaustively.it('create, list and delete a server', async () => {
     const scratch = new PlaybookScratch(sshd);
     try {
       const provider = providerOf(scratch);

@@ -7,7 +7,7 @@ import { EmbeddedFixture } from './embedded-fixture.ts';
 const ci = (username: string, name: string) => ({ username, name, mayStream: true });
 const votes = (range: number) => ({ Verified: [-range, range] as const });
 
-needs('git', 'ssh').describe('with git and ssh', () => {
+needs('git', 'ssh').exhaustively.describe('with git and ssh', () => {
   gerritContract('embedded', () =>
     new EmbeddedFixture([
       { username: 'dev', name: 'Dee Veloper', labels: { 'Code-Review': [-1, 1] } },

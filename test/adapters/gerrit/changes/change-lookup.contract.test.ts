@@ -3,6 +3,6 @@ import { gerritChangesContract } from '../../../contracts/gerrit-changes.ts';
 import { EmbeddedFixture } from '../../../demo/gerrit/embedded-fixture.ts';
 import { needs } from '../../../fixtures/needs.ts';
 
-needs('git', 'ssh').describe('with git and ssh', () => {
+needs('git', 'ssh').exhaustively.describe('with git and ssh', () => {
   gerritChangesContract('embedded Gerrit', () => new EmbeddedFixture().open());
 });
