@@ -89,6 +89,7 @@ export function silentAdapters(): Adapters {
     list: never,
     delete: never,
     open: never,
+    describe: never,
     whyGone: never,
   };
   return {
@@ -130,6 +131,7 @@ function instantProvider(slots: number): Provider {
       for (const [job, owned] of servers) if (owned.server.id === server.id) servers.delete(job);
     },
     open: ({ address }) => Promise.resolve({ command: `cd ${address}`, directory: address }),
+    describe: async () => ({ type: 'local', image: null, flavor: null, system: null }),
     whyGone: () => Promise.resolve(null),
   };
 }

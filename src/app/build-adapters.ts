@@ -1,5 +1,6 @@
 /** Creates the configured adapters, through which the engine performs its effects. */
 import { pathToFileURL } from 'node:url';
+import manifest from '../../package.json' with { type: 'json' };
 import { PlaybookRunner } from '../adapters/ansible/playbook-runner.ts';
 import { systemClock } from '../adapters/clock/system.ts';
 import { EventSegments } from '../adapters/event-archive/segments.ts';
@@ -68,7 +69,7 @@ export function buildAdapters(
   wrappers: Wrappers | null,
   secrets: SecretValues,
 ): BuiltAdapters {
-  const { stateDir, gerrit, logs } = config;
+  const { stateDir, gerrit } = config;
   const { set, nodes, define } = buildProviders(config, slots, alarms, wrappers);
   const stages = stageLimits(config.limits);
   const hide = hider(secrets);
@@ -95,15 +96,7 @@ export function buildAdapters(
       local: new LocalRunner({ stateDir, readResults, ...stages }),
       node: nodeRunner(config, nodes, secrets),
     }),
-    evidence: new LocalEvidence({
-      stateDir,
-      publisher: logs.ssh === null ? new DirectoryPublisher(logs.dir) : new LogServerPublisher(logs.ssh),
-      url: logs.url === '' ? pathToFileURL(logs.dir).href : logs.url,
-      limits: logs.limits,
-      redact: secrets,
-      readReport: reportSubunit,
-      fetchTree: (wanted, signal) => fetchTree(nodes, wanted, signal),
-    }),
+    evidence: localEvidence(config, nodes, secrets),
     reviewer: new GerritReviewer(createReviewTransport(gerrit, queries), clock, gerrit.postSettleTimeoutMs),
     alarms: redactedAlarms,
     hide,
@@ -118,6 +111,19 @@ export function buildAdapters(
       await Promise.all([queries.close(), cache.close(), nodes.close()]);
     },
   };
+}
+
+function localEvidence({ stateDir, logs }: Config, nodes: NodePool, redact: SecretValues): LocalEvidence {
+  return new LocalEvidence({
+    stateDir,
+    publisher: logs.ssh === null ? new DirectoryPublisher(logs.dir) : new LogServerPublisher(logs.ssh),
+    url: logs.url === '' ? pathToFileURL(logs.dir).href : logs.url,
+    limits: logs.limits,
+    redact,
+    readReport: reportSubunit,
+    version: manifest.version,
+    fetchTree: (wanted, signal) => fetchTree(nodes, wanted, signal),
+  });
 }
 
 /** Runs stages on a node, and playbooks on this host that connect to it. */

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect } from 'vitest';
+import { freePort } from '../fixtures/free-port.ts';
 import { needs } from '../fixtures/needs.ts';
 import { Installed, TIMEOUT } from './installed.ts';
 
@@ -59,13 +60,20 @@ describe('the roles on a node', () => {
    */
   function onNode(variables: Record<string, unknown>, script: string) {
     writeFileSync(join(shared, 'vars.json'), JSON.stringify(vars(variables)));
-    const prelude = `play() { ansible-playbook -i node, -c local "sos_ci.openstack.$1" -e @${shared}/vars.json >> ${shared}/log 2>&1; echo "$1 $?" >> ${shared}/codes; }\ncd ${shared}\n`;
+    const prelude = `export ANSIBLE_CALLBACKS_ENABLED=sos_ci.openstack.events SOS_CI_EVENTS=${shared}/events\nplay() { ansible-playbook -i node, -c local "sos_ci.openstack.$1" -e @${shared}/vars.json >> ${shared}/log 2>&1; echo "$1 $?" >> ${shared}/codes; }\ncd ${shared}\n`;
     writeFileSync(join(shared, 'script'), prelude + script);
     spawnSync(join(HERE, 'overlay.sh'), [folder, '--', 'bash', join(shared, 'script')], ansible.options);
     const read = (file: string) =>
       existsSync(join(shared, file)) ? readFileSync(join(shared, file), 'utf8') : '';
     return { codes: read('codes'), log: read('log'), read };
   }
+
+  /** What the roles reported, in order. */
+  const reported = (events: string): readonly unknown[] =>
+    events
+      .split('\n')
+      .flatMap((line) => (line.includes('"facts"') ? [JSON.parse(line).facts] : []))
+      .filter((facts) => !('ansible' in facts));
 
   /** The facts for another job. */
   const factsOf = (facts: object, name: string) => ({
@@ -85,8 +93,12 @@ describe('the roles on a node', () => {
 
   exhaustively.it(
     'stacks the merged trees once for a run, and keeps nothing of an earlier one',
-    () => {
-      repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh', 'unstack.sh'));
+    async () => {
+      const devstack = repository(
+        join(shared, 'git', 'openstack', 'devstack'),
+        stub('stack.sh', 'unstack.sh'),
+      );
+      const proxy = await freePort();
       repository(join(shared, 'git', 'openstack', 'cinder-tempest-plugin'), { 'setup.cfg': '' });
       const tree = join(shared, 'tree');
       const library = join(shared, 'library');
@@ -100,13 +112,16 @@ describe('the roles on a node', () => {
         ...job(tree, both),
         tempest_plugins: ['cinder-tempest-plugin'],
         devstack_localrc: { CINDER_ENABLED_BACKENDS: 'acme:acme' },
+        devstack_squid_proxy: `http://127.0.0.1:${proxy}`,
       };
       const { sos_ci } = job(tree);
       const next = { ...vars(first), sos_ci: factsOf(sos_ci, 'j2') };
       writeFileSync(join(shared, 'next.json'), JSON.stringify(next));
       const { codes, log, read } = onNode(
         first,
-        `play stacking
+        `python3 -m http.server --bind 127.0.0.1 ${proxy} &
+         until (: < /dev/tcp/127.0.0.1/${proxy}) 2> /dev/null; do sleep 0.1; done
+         play stacking
          play stacking
          touch /opt/stack/cinder/left /opt/stack/data/venv/left
          cp /opt/stack/devstack/local.conf local.conf
@@ -131,6 +146,7 @@ describe('the roles on a node', () => {
       ])
         expect(read('local.conf')).toContain(`${line}\n`);
       expect(log).not.toContain('secretadmin');
+      expect(reported(read('events'))).toEqual(Array(3).fill({ devstack, proxy: true, preseed: false }));
     },
     TIMEOUT,
   );
@@ -171,14 +187,22 @@ describe('the roles on a node', () => {
   it(
     'fails if stack.sh fails, and collects the logs',
     () => {
-      repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh'));
+      const devstack = repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh'));
       const tree = join(shared, 'tree');
       repository(tree, { 'fails-to-stack': '' });
-      const { codes, log, read } = onNode(job(tree), 'play stacking');
+      repository(join(shared, 'preseed', 'seed'), { 'disk.img': '' });
+      const variables = {
+        devstack_preseed_dir: join(shared, 'preseed'),
+        // Nothing answers there.
+        devstack_squid_proxy: 'http://127.0.0.1:1',
+        devstack_no_proxy: '*',
+      };
+      const { codes, log, read } = onNode({ ...job(tree), ...variables }, 'play stacking');
       expect(codes, log).toBe('stacking 2\n');
       expect(log).toContain('Run stack.sh: [ERROR] functions-common:709 git call failed (exit code 1');
       expect(read('tree/controller/logs/devstacklog.txt')).toBe('stacked\n');
       expect(read('tree/controller/logs/local_conf.txt')).toContain('LIBS_FROM_GIT=cinder');
+      expect(reported(read('events'))).toEqual([{ devstack, proxy: false, preseed: true }]);
     },
     TIMEOUT,
   );
@@ -225,6 +249,7 @@ describe('the roles on a node', () => {
         "run\n--regex=volume.*(extend|'get')\n--concurrency=3\n--exclude-regex=slow $HOME\n",
       );
       expect(log).toContain('Tempest ended with exit code 1');
+      expect(reported(read('events'))).toEqual(Array(4).fill({ tempest: '41.0.0' }));
     },
     TIMEOUT,
   );

@@ -68,6 +68,7 @@ export function publishRequest(change: Partial<PublishRequest> = {}): PublishReq
     trees: [],
     dependencies: [],
     siblings: [],
+    environment: null,
     timeoutMs: 60_000,
     ...change,
   };

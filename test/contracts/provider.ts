@@ -88,6 +88,18 @@ export function providerContract(
       expect(await harness.provider.whyGone(server, NEVER)).toMatch(/^(was|is) /);
     });
 
+    test('describes a server', async () => {
+      const server = await harness.provider.create(request(), signal);
+      const { type, system } = await harness.provider.describe(server, NEVER);
+      expect(type).toMatch(/^[a-z]+$/);
+      expect(system).toEqual({
+        os: expect.any(String),
+        kernel: expect.any(String),
+        cpus: expect.any(Number),
+        memoryBytes: expect.any(Number),
+      });
+    });
+
     test('opens a server for people, again after a crash, and the server stays', async () => {
       const server = await harness.provider.create(request(), signal);
       const login = await harness.provider.open(server, NEVER);

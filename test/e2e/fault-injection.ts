@@ -53,6 +53,7 @@ function faultyProvider(provider: Provider, around: Around): Provider {
     list: (owner, signal) => provider.list(owner, signal),
     delete: around('deleteServer', (...what) => provider.delete(...what)),
     open: (...what) => provider.open(...what),
+    describe: (...what) => provider.describe(...what),
     whyGone: (...what) => provider.whyGone(...what),
   };
 }

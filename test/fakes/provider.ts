@@ -5,15 +5,23 @@
 import type { EffectOf, OwnedServer, Provider } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
 import type { Failure, Login, Server } from '../../src/machines/model/domain.ts';
+import type { ServerFacts } from '../../src/machines/model/environment.ts';
 import { CallController, type Hold } from './call-controller.ts';
 
 type CreateServer = EffectOf<'createServer'>;
-type Call = 'create' | 'list' | 'delete' | 'open' | 'whyGone';
+type Call = 'create' | 'list' | 'delete' | 'open' | 'whyGone' | 'describe';
+
+const FACTS: ServerFacts = {
+  type: 'fake',
+  image: { id: 'image-1', name: 'debian-12' },
+  flavor: { id: 'flavor-1', name: 'm1.large' },
+  system: { os: 'Debian GNU/Linux 12', kernel: '6.1.0 x86_64', cpus: 8, memoryBytes: 16 * 1024 ** 3 },
+};
 
 export class FakeProvider implements Provider {
   readonly name: string;
   readonly slots: number;
-  /** Fails, holds, releases, counts and awaits calls by name: `create`, `list`, `delete`, `open`, `whyGone`. */
+  /** Fails, holds, releases, counts and awaits calls by name: `create`, `list`, `delete`, `open`, `whyGone`, `describe`. */
   readonly calls = new CallController<Call>();
   /** Called for each deleted server, so that a fake runner can end its runs there. */
   onDeleted: (server: Server) => void = () => {};
@@ -57,6 +65,10 @@ export class FakeProvider implements Provider {
       this.opened.push(id);
       return { command: `ssh ${address}`, directory: `/srv/${id}` };
     });
+  }
+
+  describe(_server: Server, signal: AbortSignal): Promise<ServerFacts> {
+    return this.calls.perform('describe', signal, () => FACTS);
   }
 
   whyGone({ id }: Server, signal: AbortSignal): Promise<string | null> {

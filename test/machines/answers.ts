@@ -6,7 +6,7 @@
 import { assertNever, type ResolvedChange } from '../../src/machines/model/domain.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
-import { CHANGE_STATE, FAILED, failure, inForce, LOGIN, PASSED, RESOLVED, TREE } from './facts.ts';
+import { CHANGE_STATE, FACTS, FAILED, failure, inForce, LOGIN, PASSED, RESOLVED, TREE } from './facts.ts';
 
 /** The event that settles the effect on success. */
 export function successEvent(effect: KeyedEffect, votes: Readonly<Record<string, number>>): AnyEvent {
@@ -24,7 +24,7 @@ export function successEvent(effect: KeyedEffect, votes: Readonly<Record<string,
     case 'createServer': {
       const { name, provider } = effect;
       const server = { id: `id-${name}`, name, address: `/servers/${name}`, provider };
-      return { type: 'server.active', server, adopted: false };
+      return { type: 'server.active', server, adopted: false, facts: FACTS };
     }
     case 'fetchPatchset':
       return { type: 'patchset.fetched', revision: effect.patchset.revision };

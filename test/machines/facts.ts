@@ -20,6 +20,7 @@ import type {
   ResultsSummary,
   Server,
 } from '../../src/machines/model/domain.ts';
+import type { ServerFacts } from '../../src/machines/model/environment.ts';
 import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { ALL_FILES, type ReviewJob } from '../../src/machines/trigger/rules/files.ts';
@@ -79,6 +80,12 @@ export const PLAYBOOK: PlaybookStage = {
     confine: 'none',
   },
   ...STAGE,
+};
+export const FACTS: ServerFacts = {
+  type: 'openstack',
+  image: { id: 'image-1', name: 'debian-12' },
+  flavor: { id: 'flavor-1', name: 'm1.large' },
+  system: { os: 'Debian GNU/Linux 12', kernel: '6.1.0-44-amd64 x86_64', cpus: 8, memoryBytes: 2 ** 34 },
 };
 export const FAILED_TASK: FailedTask = {
   task: 'Run stack.sh',

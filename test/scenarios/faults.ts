@@ -60,6 +60,7 @@ export function wrapProvider(
       list: changes.list ?? provider.list.bind(provider),
       delete: changes.delete ?? provider.delete.bind(provider),
       open: changes.open ?? provider.open.bind(provider),
+      describe: changes.describe ?? provider.describe.bind(provider),
       whyGone: changes.whyGone ?? provider.whyGone.bind(provider),
     };
     return { ...adapters, providers: new Map([[provider.name, wrapped]]) };

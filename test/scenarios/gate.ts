@@ -129,6 +129,7 @@ export class Life {
       list: (owner, signal) => this.call('list', () => provider.list(owner, signal)),
       delete: (...what) => this.call('delete', () => provider.delete(...what)),
       open: (...what) => this.call('open', () => provider.open(...what)),
+      describe: (...what) => this.call('describe', () => provider.describe(...what)),
       whyGone: (...what) => this.call('whyGone', () => provider.whyGone(...what)),
     };
   }

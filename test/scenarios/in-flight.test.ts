@@ -134,6 +134,7 @@ test('a server that appears after its job was abandoned is swept', async () => {
             list: (owner) => provider.list(owner, NEVER),
             delete: (server, deployment) => provider.delete(server, deployment, NEVER),
             open: (server) => provider.open(server, NEVER),
+            describe: (server) => provider.describe(server, NEVER),
             whyGone: (server) => provider.whyGone(server, NEVER),
             // A provider that ignores its abort signal, and creates the server an hour later.
             create: (request) =>

@@ -11,6 +11,7 @@ short_description: Write tasks and failures as JSON lines
 description:
   - Appends one JSON object per line to a file. The number and the length of lines are bounded.
   - Arguments of modules and facts are never written. A result with no_log is written without its message.
+  - The version of Ansible and the statistic sos_ci of set_stats, a dictionary of short strings and booleans, are written as facts.
 requirements:
   - Enable it in the configuration, and set the environment variable SOS_CI_EVENTS to the path of the file.
 """
@@ -20,10 +21,12 @@ import os
 import time
 
 from ansible.plugins.callback import CallbackBase
+from ansible.release import __version__
 
 MAX_BYTES = 4 * 1024**2
-# Reserved for failures: other events may fill only the rest.
+# Reserved for failures and facts: other events may fill only the rest.
 RESERVED_BYTES = 1024**2
+MAX_FACTS = 20
 MAX_NAME = 200
 MAX_MESSAGE = 1000
 HIDDEN = "hidden by no_log"
@@ -49,8 +52,8 @@ class CallbackModule(CallbackBase):
     def _write(self, event, **fields):
         line = json.dumps({"event": event, "at": round(time.time(), 3), **fields}) + "\n"
         data = line.encode("utf-8", "replace")
-        is_failure = event in ("failed", "unreachable")
-        if self._bytes + len(data) <= (MAX_BYTES if is_failure else MAX_BYTES - RESERVED_BYTES):
+        is_read = event in ("failed", "unreachable", "facts")
+        if self._bytes + len(data) <= (MAX_BYTES if is_read else MAX_BYTES - RESERVED_BYTES):
             os.write(self._file, data)
             self._bytes += len(data)
 
@@ -64,6 +67,9 @@ class CallbackModule(CallbackBase):
             **fields,
         )
 
+    def v2_playbook_on_start(self, playbook):
+        self._write("facts", facts={"ansible": __version__})
+
     def v2_playbook_on_play_start(self, play):
         self._write("play", play=_cut(play.get_name(), MAX_NAME))
 
@@ -75,6 +81,9 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result):
         self._ended("ok", result)
+        facts = _facts(result)
+        if facts:
+            self._write("facts", facts=facts)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         self._failed("failed", result, bool(ignore_errors))
@@ -90,6 +99,16 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats):
         hosts = sorted(stats.processed)[:100]
         self._write("end", hosts={_cut(host, MAX_NAME): stats.summarize(host) for host in hosts})
+
+
+def _facts(result):
+    """What the task set_stats reports under the name sos_ci."""
+    found = getattr(result, "result", None) or result._result
+    facts = ((found.get("ansible_stats") or {}).get("data") or {}).get("sos_ci")
+    if not isinstance(facts, dict):
+        return {}
+    known = [(name, value) for name, value in facts.items() if isinstance(value, (bool, str))][:MAX_FACTS]
+    return {_cut(name, MAX_NAME): value if isinstance(value, bool) else _cut(value, MAX_NAME) for name, value in known}
 
 
 def _rescued(task):

@@ -1,10 +1,11 @@
 /**
- * Reads the events that our callback plugin wrote during a run, and finds the failed task. The strings come from the
- * node: they are bounded, and never used as a path or in a decision.
+ * Reads the events that our callback plugin wrote during a run: the failed task, and what the roles report. The strings
+ * come from the node: they are bounded, and never used as a path or in a decision.
  */
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import type { FailedTask } from '../../machines/model/domain.ts';
+import type { StageFacts } from '../../machines/model/environment.ts';
 import { errorCode } from '../run/fs-error.ts';
 
 export interface PlayFailure extends FailedTask {
@@ -26,10 +27,32 @@ const failure = z.object({
   rescued: z.boolean(),
 });
 
+const version = z.string().regex(/^[0-9][A-Za-z0-9.+_-]{0,60}$/);
+const facts = z.object({
+  event: z.literal('facts'),
+  facts: z.object({
+    ansible: version.optional().catch(undefined),
+    devstack: z
+      .string()
+      .regex(/^[0-9a-f]{40}$/)
+      .optional()
+      .catch(undefined),
+    tempest: version.optional().catch(undefined),
+    proxy: z.boolean().optional().catch(undefined),
+    preseed: z.boolean().optional().catch(undefined),
+  }),
+});
+
+/** What the playbook and its roles reported, with the newest value of each. A value of another form is left out. */
+export async function readFacts(file: string): Promise<StageFacts | null> {
+  const found = (await readLines(file)).flatMap((line) => parse(facts, line)?.facts ?? []);
+  const known = found.flatMap((one) => Object.entries(one)).filter(([, value]) => value !== undefined);
+  return known.length === 0 ? null : Object.fromEntries(known);
+}
+
 /** The first failure that the playbook neither ignored nor rescued; null: there is none. */
 export async function readFailure(file: string): Promise<PlayFailure | null> {
-  const text = await readBounded(file);
-  const found = text.split('\n').flatMap((line) => parse(line) ?? []);
+  const found = (await readLines(file)).flatMap((line) => parse(failure, line) ?? []);
   const first = found.find(({ ignored, rescued }) => !ignored && !rescued);
   if (first === undefined) return null;
   const cut = (field: string) => field.slice(0, MAX_TEXT);
@@ -37,9 +60,13 @@ export async function readFailure(file: string): Promise<PlayFailure | null> {
   return { task: cut(task), host: cut(host), message: cut(message), unreachable: event === 'unreachable' };
 }
 
-function parse(line: string): z.output<typeof failure> | null {
+async function readLines(file: string): Promise<readonly string[]> {
+  return (await readBounded(file)).split('\n');
+}
+
+function parse<T>(schema: z.ZodType<T>, line: string): T | null {
   try {
-    return failure.safeParse(JSON.parse(line)).data ?? null;
+    return schema.safeParse(JSON.parse(line)).data ?? null;
   } catch {
     // The last line may be incomplete if the run was killed.
     return null;

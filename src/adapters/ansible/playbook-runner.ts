@@ -14,7 +14,7 @@ import type { NodeLogin, PlaybookNodes } from '../run/playbook-node.ts';
 import { readPid, runDirectory } from '../run/run-directory.ts';
 import { type RunStage, refuseNul } from '../run/stage-environment.ts';
 import { confinedCommand } from './confine.ts';
-import { readFailure } from './events.ts';
+import { readFacts, readFailure } from './events.ts';
 import { findAnsible, findBubblewrap } from './find-ansible.ts';
 import { playCommand } from './play-command.ts';
 import { eventsFile, searchedFolders, workspaceFolder, writeWorkspace } from './workspace.ts';
@@ -125,8 +125,15 @@ export class PlaybookRunner implements Runner {
     };
   }
 
-  /** Kills leftovers of the run, and explains its failure. Never rejects. */
+  /** Kills leftovers of the run, explains its failure, and adds what it reported. Never rejects. */
   async #settle(run: StageRun, directory: string, outcome: RunOutcome): Promise<RunOutcome> {
+    const explained = await this.#explain(run, directory, outcome);
+    if (explained.how === 'lost') return explained;
+    const facts = await readFacts(eventsFile(directory)).catch(() => null);
+    return facts === null ? explained : { ...explained, facts };
+  }
+
+  async #explain(run: StageRun, directory: string, outcome: RunOutcome): Promise<RunOutcome> {
     const { host, nodes } = this.#options;
     const never = new AbortController().signal;
     // Leftovers that cannot be killed end with the server.

@@ -8,6 +8,7 @@ import type { CommandProviderConfig } from '../../config/config.ts';
 import type { EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
 import type { Login, Server } from '../../machines/model/domain.ts';
+import type { ServerFacts } from '../../machines/model/environment.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { foreignServerError } from '../run/foreign-server-error.ts';
 import type { NodeAccess } from '../run/node-access.ts';
@@ -87,6 +88,11 @@ export class CommandProvider implements Provider {
 
   open(server: Server, signal: AbortSignal): Promise<Login> {
     return this.#access.open(server, this.#config.deleteTimeoutMs, signal);
+  }
+
+  async describe(server: Server, signal: AbortSignal): Promise<ServerFacts> {
+    const system = await this.#access.describe(server, signal);
+    return { type: this.#config.type, image: null, flavor: null, system };
   }
 
   async whyGone(server: Server, signal: AbortSignal): Promise<string | null> {

@@ -22,6 +22,7 @@ import { asFailure, Deadline } from './files/fs-error.ts';
 import { type BeforeStep, readChunks } from './files/new-file.ts';
 import { removeTree } from './files/remove-tree.ts';
 import { checkJobId, isJobId, StoredNames } from './files/safe-names.ts';
+import { CONFIGURATION } from './publish/environment.ts';
 import { collectedTests } from './publish/failed-tests.ts';
 import { RESULTS_PAGE } from './publish/index-page.ts';
 import type { PublishRequest } from './publish/manifest.ts';
@@ -61,6 +62,8 @@ export interface LocalEvidenceOptions {
   readonly fetchTree?: FetchTree;
   /** Reads a subunit stream. */
   readonly readReport: (chunks: AsyncIterable<Uint8Array>) => Promise<TestReport>;
+  /** The version of sos-ci, for the pages. */
+  readonly version?: string;
   readonly now?: () => number;
   /** For tests: called before each change on the disk. */
   readonly beforeStep?: BeforeStep;
@@ -92,7 +95,7 @@ export class LocalEvidence implements Evidence {
   }
 
   async publish(request: PublishRequest, signal: AbortSignal): Promise<string> {
-    const { publisher, url } = this.#options;
+    const { publisher, url, version } = this.#options;
     const job = checkJobId(request.owner.job);
     const finished = {
       job,
@@ -105,6 +108,7 @@ export class LocalEvidence implements Evidence {
           root,
           staged: join(this.#stagingRoot, job),
           secrets: this.#secrets(),
+          ...(version === undefined ? {} : { by: version }),
           now: this.#now,
           signal: within,
           beforeStep: this.#beforeStep,
@@ -191,6 +195,8 @@ export class LocalEvidence implements Evidence {
       const limits = { ...this.#limits, bytes: request.limitBytes, files: request.limitFiles };
       const names = new StoredNames(clean);
       const staging = new Staging({ files, limits, names, clean, signal, beforeStep: this.#beforeStep });
+      if (request.configuration !== undefined)
+        await staging.write(CONFIGURATION, [`${JSON.stringify(request.configuration, null, 2)}\n`]);
       await collectStages(join(this.#options.stateDir, 'runs', owner.job), owner.attempt, staging);
       if (server !== null && isAbsolute(server.address)) {
         await collectTree(server.address, logs, this.#limits, staging);

@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import type { EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
 import { OperationError, throwIfAborted, unlessAborted } from '../../errors.ts';
 import type { Login, Ownership, Server } from '../../machines/model/domain.ts';
+import type { ServerFacts } from '../../machines/model/environment.ts';
 import { Semaphore } from '../../semaphore.ts';
 import { type Account, accountOf } from '../run/account.ts';
 import { foreignServerError } from '../run/foreign-server-error.ts';
@@ -26,6 +27,7 @@ import {
   readServers,
   serversDirectory,
 } from './server-directory.ts';
+import { readSystem } from './system.ts';
 import { TemporaryDirectories } from './temporary-directories.ts';
 
 /** One mutex per directory for all instances in this process, because several providers share a directory. */
@@ -121,6 +123,11 @@ export class LocalProvider implements Provider {
     } catch (error) {
       throw fileError('open server', server.name, error);
     }
+  }
+
+  async describe(server: Server, signal: AbortSignal): Promise<ServerFacts> {
+    throwIfAborted(signal, 'describe server', server.name);
+    return { type: 'local', image: null, flavor: null, system: await readSystem(signal) };
   }
 
   async whyGone(server: Server, signal: AbortSignal): Promise<string | null> {

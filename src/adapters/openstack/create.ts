@@ -7,7 +7,16 @@ import type { OpenStackProviderConfig } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
 import type { Calls } from './calls.ts';
 import { markedServers } from './inventory.ts';
-import { keyPairName, MARK_KEY, type Mark, markText, serverTag } from './marks.ts';
+import {
+  FLAVOR_KEY,
+  IMAGE_KEY,
+  keyPairName,
+  MARK_KEY,
+  type Mark,
+  markText,
+  objectText,
+  serverTag,
+} from './marks.ts';
 import type { Plan } from './plan.ts';
 import { CREATED_SERVER, FLOATING, KEY_PAIR, PORT, type Port, VOLUME } from './resources.ts';
 import { CloudError } from './session/session.ts';
@@ -86,13 +95,13 @@ async function createFloating(
 async function createVolume(
   calls: Calls,
   { bootVolumeGb }: OpenStackProviderConfig,
-  { imageId }: Plan,
+  { image }: Plan,
   mark: Mark,
   wait: Wait,
 ): Promise<string | null> {
   if (bootVolumeGb === null) return null;
   const metadata = { [MARK_KEY]: markText(mark) };
-  const volume = { name: mark.name, size: bootVolumeGb, imageRef: imageId, metadata };
+  const volume = { name: mark.name, size: bootVolumeGb, imageRef: image.id, metadata };
   const { id } = (await calls.post('volume', 'volumes', { volume }, VOLUME, wait.signal)).volume;
   const check = async (): Promise<WaitStep<string>> => {
     const { status } = (await calls.get('volume', `volumes/${id}`, VOLUME, wait.signal)).volume;
@@ -113,7 +122,7 @@ async function createVolume(
 
 function createRequest(
   { availabilityZone, configDrive, keyPair, schedulerHints }: OpenStackProviderConfig,
-  { imageId, flavor, userData }: Plan,
+  { image, flavor, userData }: Plan,
   mark: Mark,
   ports: readonly Port[],
   volume: string | null,
@@ -128,10 +137,14 @@ function createRequest(
   const server = {
     name: mark.name,
     flavorRef: flavor.id,
-    ...(volume === null ? { imageRef: imageId } : { block_device_mapping_v2: [disk] }),
+    ...(volume === null ? { imageRef: image.id } : { block_device_mapping_v2: [disk] }),
     networks: ports.map(({ id }) => ({ port: id })),
     key_name: keyPair ?? keyPairName(mark),
-    metadata: { [MARK_KEY]: markText(mark) },
+    metadata: {
+      [MARK_KEY]: markText(mark),
+      [IMAGE_KEY]: objectText(image),
+      [FLAVOR_KEY]: objectText(flavor),
+    },
     tags: [serverTag(mark.deployment)],
     ...(configDrive ? { config_drive: true } : {}),
     ...(availabilityZone === null ? {} : { availability_zone: availabilityZone }),

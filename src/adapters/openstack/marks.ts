@@ -4,6 +4,7 @@
  * the name of key pairs. A resource without our deployment's mark is never changed or deleted.
  */
 import type { Ownership } from '../../machines/model/domain.ts';
+import type { CloudObject } from '../../machines/model/environment.ts';
 
 export interface Mark extends Ownership {
   /** The server's name. All resources that are created for one server have it. */
@@ -14,6 +15,11 @@ export interface Mark extends Ownership {
 export const MARK_KEY = 'sos-ci';
 /** The metadata key of a ready server; its value is `USER@HOST`. A server without it was never used. */
 export const LOGIN_KEY = 'sos-ci-login';
+/** The metadata keys of the image and the flavor as booted; their values are `ID NAME`. */
+export const IMAGE_KEY = 'sos-ci-image';
+export const FLAVOR_KEY = 'sos-ci-flavor';
+/** Nova's limit for a value, in characters. */
+const MAX_VALUE_LENGTH = 255;
 
 const FORM = /^sos-ci ([A-Za-z0-9][A-Za-z0-9._-]{0,63}) (\S{1,100}) (\d{1,7}) (\S{1,100})$/;
 /** Nova's limit, in characters. */
@@ -27,6 +33,16 @@ export function markText({ deployment, job, attempt, name }: Mark): string {
 export function parseMark(text: string | null | undefined): Mark | null {
   const [, deployment = '', job = '', attempt = '', name = ''] = FORM.exec(text ?? '') ?? [];
   return deployment === '' ? null : { deployment, job, attempt: Number(attempt), name };
+}
+
+/** Cuts a long name. Not every database below Nova stores characters outside the first plane. */
+export function objectText({ id, name }: CloudObject): string {
+  return `${id} ${name}`.replaceAll(/[^\x20-\ud7ff\ue000-\ufffd]/gu, '?').slice(0, MAX_VALUE_LENGTH);
+}
+
+export function parseObject(text: string | undefined): CloudObject | null {
+  const [, id = '', name = ''] = /^(\S+) (.*)$/s.exec((text ?? '').slice(0, MAX_VALUE_LENGTH)) ?? [];
+  return id === '' ? null : { id, name };
 }
 
 /**

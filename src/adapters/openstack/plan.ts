@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import type { OpenStackProviderConfig } from '../../config/config.ts';
 import { errorText, OperationError } from '../../errors.ts';
+import type { CloudObject } from '../../machines/model/environment.ts';
 import type { Calls, Page } from './calls.ts';
 import { FLAVORS, type Flavor, GROUPS, type Group, IMAGES, NETWORKS } from './resources.ts';
 import type { Service } from './session/session.ts';
@@ -15,7 +16,7 @@ const MAX_USER_DATA = 65_535;
 const MAX_NAMES = 10;
 
 export interface Plan {
-  readonly imageId: string;
+  readonly image: CloudObject;
   readonly flavor: Flavor;
   /** One port is created in each, in this order. */
   readonly networks: readonly { readonly id: string; readonly filtered: boolean }[];
@@ -47,7 +48,7 @@ export async function planServer(
     userDataFile === null ? null : readUserData(userDataFile),
   ]);
   return {
-    imageId: found.id,
+    image: { id: found.id, name: found.name },
     flavor: size,
     networks: planned.map(({ id, port_security_enabled: filtered }) => ({ id, filtered })),
     floatingNetworkId: external?.id ?? null,

@@ -6,6 +6,7 @@ import type { OpenStackProviderConfig } from '../../config/config.ts';
 import type { Clock, EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
 import { AbortedError, OperationError, throwIfAborted } from '../../errors.ts';
 import type { Login, Ownership, Server } from '../../machines/model/domain.ts';
+import type { ServerFacts } from '../../machines/model/environment.ts';
 import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { readPublicKey } from '../openssh/key-file.ts';
@@ -15,7 +16,7 @@ import { Calls } from './calls.ts';
 import { createEverything } from './create.ts';
 import { type Headroom, readHeadroom } from './headroom.ts';
 import { listResources, markedServers, resourcesOf, type ServerResources } from './inventory.ts';
-import { LOGIN_KEY, MARK_KEY, parseMark } from './marks.ts';
+import { FLAVOR_KEY, IMAGE_KEY, LOGIN_KEY, MARK_KEY, parseMark, parseObject } from './marks.ts';
 import { findFlavor, planServer } from './plan.ts';
 import { QuotaWatch } from './quota-watch.ts';
 import { removeResources } from './remove.ts';
@@ -144,6 +145,21 @@ export class OpenStackProvider implements Provider {
 
   open(server: Server, signal: AbortSignal): Promise<Login> {
     return this.#access.open(server, this.#config.deleteTimeoutMs, signal);
+  }
+
+  async describe(server: Server, signal: AbortSignal): Promise<ServerFacts> {
+    const [found, system] = await Promise.all([
+      orUnknown(findServer(this.#calls, server.id, signal)),
+      orUnknown(this.#access.describe(server, signal)),
+    ]);
+    const { type } = this.#config;
+    const metadata: Readonly<Record<string, string>> = found?.metadata ?? {};
+    return {
+      type,
+      image: parseObject(metadata[IMAGE_KEY]),
+      flavor: parseObject(metadata[FLAVOR_KEY]),
+      system,
+    };
   }
 
   async whyGone(server: Server, signal: AbortSignal): Promise<string | null> {
@@ -325,6 +341,14 @@ export class OpenStackProvider implements Provider {
     const address = this.#access.address({ ...target, directory: `${directory}/${id}` });
     return { id, name, address, provider: this.name };
   }
+}
+
+/** Null: the cloud or the server does not answer. */
+async function orUnknown<T>(answer: Promise<T>): Promise<T | null> {
+  return answer.catch((error: unknown) => {
+    if (error instanceof AbortedError || !(error instanceof OperationError)) throw error;
+    return null;
+  });
 }
 
 /** The host key that cloud-init printed: Ed25519 if there is one, else the first. */

@@ -1,5 +1,6 @@
 /** The operations that providers need on a node. */
 import type { Login, Server } from '../../machines/model/domain.ts';
+import type { NodeSystem } from '../../machines/model/environment.ts';
 
 export interface NodeAccess {
   /** The address of a server. Throws when a part is not valid in an address. */
@@ -13,6 +14,8 @@ export interface NodeAccess {
   pin(server: Server, key: Buffer): Promise<void>;
   /** Waits until the server accepts the login, and creates its directory. */
   prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /** What the server says about itself. */
+  describe(server: Server, signal: AbortSignal): Promise<NodeSystem>;
   /**
    * Ends the processes of the job's stages on the server, removes its secret files, and returns how a person logs in.
    */

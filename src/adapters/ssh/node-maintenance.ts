@@ -7,7 +7,9 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AbortedError, OperationError, raceAbort } from '../../errors.ts';
 import type { Login, Server } from '../../machines/model/domain.ts';
+import type { NodeSystem } from '../../machines/model/environment.ts';
 import type { RunBounds } from '../run/runner-protocol.ts';
+import { parseSystem, SYSTEM_SCRIPT } from '../run/system.ts';
 import { formatAddress, type NodeAddress } from './address.ts';
 import type { ScriptResult } from './command.ts';
 import { runNodeScript } from './command.ts';
@@ -56,6 +58,17 @@ export class NodeMaintenance {
       await prepareDirectory(connection, node.address.directory, commandTimeoutMs, within);
       await probeFiles(connection, commandTimeoutMs, within);
     });
+  }
+
+  async describe(server: Server, signal: AbortSignal): Promise<NodeSystem> {
+    const operation = 'describe node';
+    const node = this.#options.nodes.get(server);
+    const timeoutMs = node.config.commandTimeoutMs;
+    const command = { operation, script: SYSTEM_SCRIPT, args: [], timeoutMs };
+    const { output } = await node.using({ operation, timeoutMs, signal }, (connection, within) =>
+      runNodeScript(connection, command, within),
+    );
+    return parseSystem(output);
   }
 
   /** Waits until the server accepts the login. */

@@ -7,6 +7,7 @@ import type { StaticHostConfig, StaticProviderConfig } from '../../config/config
 import type { Alarms, EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
 import { AbortedError, errorText, OperationError, throwIfAborted, unlessAborted } from '../../errors.ts';
 import type { Login, Server } from '../../machines/model/domain.ts';
+import type { ServerFacts } from '../../machines/model/environment.ts';
 import { Semaphore } from '../../semaphore.ts';
 import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
@@ -113,6 +114,11 @@ export class StaticProvider implements Provider {
 
   open(server: Server, signal: AbortSignal): Promise<Login> {
     return this.#access.open(server, this.#config.deleteTimeoutMs, signal);
+  }
+
+  async describe(server: Server, signal: AbortSignal): Promise<ServerFacts> {
+    const system = await this.#access.describe(server, signal);
+    return { type: this.#config.type, image: null, flavor: null, system };
   }
 
   async whyGone(server: Server, signal: AbortSignal): Promise<string | null> {

@@ -233,7 +233,10 @@ function connectionFailures(target: string, error: unknown, pinned: boolean): re
 async function programFindings(provider: CommandProviderConfig, config: Config): Promise<readonly Finding[]> {
   const subject = { check: 'provider', target: provider.name };
   const listTimeoutMs = Math.min(provider.listTimeoutMs, config.doctor.timeoutMs);
-  const access = { address: formatAddress, pin: nothing, release: nothing, prepare: nothing, open: never };
+  const access = {
+    address: formatAddress,
+    ...{ pin: nothing, release: nothing, prepare: nothing, open: never, describe: never },
+  };
   const commandProvider = createCommandProvider({ ...provider, listTimeoutMs }, config, access);
   await commandProvider.list({ deployment: '' }, new AbortController().signal);
   return [ok(subject, `the output of the program is valid: ${provider.list.join(' ')}`)];
@@ -242,7 +245,7 @@ async function programFindings(provider: CommandProviderConfig, config: Config):
 async function nothing(): Promise<void> {}
 
 async function never(): Promise<never> {
-  throw new Error('doctor opens no server for people');
+  throw new Error('doctor uses no server');
 }
 
 function hostName({ name }: StaticProviderConfig, host: StaticHostConfig): string {

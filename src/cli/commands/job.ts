@@ -3,6 +3,7 @@ import type { JobView, NumberedRow, OutboxEntry, ReviewView, StoreReader } from 
 import { openHolds } from '../../machines/hold/open-holds.ts';
 import { publicationOf } from '../../machines/job/publication.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
+import { type Environment, environmentText } from '../../machines/model/environment.ts';
 import type { Verdict } from '../../machines/model/verdict.ts';
 import { versionOf } from '../../machines/versions.ts';
 import { plainText } from '../../terminal-text.ts';
@@ -24,8 +25,10 @@ export function jobCommand(io: Io, reader: StoreReader, typed: string, options: 
   const rows = reader.rows(job.id);
   const pending = reader.outbox(job.id);
   const review = reader.review(job.review);
+  const stored = reader.stored(job.id);
+  const environment = stored === null ? null : versionOf(stored).environment(stored);
   if (options.json) {
-    printJson(io, storyJson(job, review, rows, pending));
+    printJson(io, storyJson(job, review, environment, rows, pending));
     return EXIT.ok;
   }
   const publication = reader.stored(publicationOf(job.id));
@@ -36,6 +39,7 @@ export function jobCommand(io: Io, reader: StoreReader, typed: string, options: 
     review,
     publication === null ? null : (versionOf(publication).pendingEvidence(publication)?.url ?? null),
     attempts(rows),
+    environment,
   );
   printSpans(io, stateSpans(rows), io.now());
   io.out('\n');
@@ -64,6 +68,7 @@ function printHead(
   review: ReviewView | null,
   pending: string | null,
   attempt: { readonly done: number; readonly allowed: number | null },
+  environment: Environment | null,
 ): void {
   const title = `${job.name}  ${job.change},${job.patchset}  ${job.project}  ${job.branch}`;
   io.out(`${paint(io, 'bold', plainText(title))}\n`);
@@ -87,6 +92,7 @@ function printHead(
     'attempt',
     `${attempt.done}${attempt.allowed === null ? '' : ` of ${attempt.allowed}`}, on ${job.provider}`,
   );
+  if (environment !== null) printField(io, 'ran on', environmentText(environment));
   printField(io, 'logs', job.url ?? (pending === null ? 'not published' : `not published yet: ${pending}`));
   const held = openHolds(reader).find((hold) => hold.held?.job === job.id);
   if (held !== undefined)
@@ -131,6 +137,7 @@ export function jobJson(job: JobView) {
 function storyJson(
   job: JobView,
   review: ReviewView | null,
+  environment: Environment | null,
   rows: readonly NumberedRow[],
   pending: readonly OutboxEntry[],
 ) {
@@ -140,6 +147,7 @@ function storyJson(
       review === null
         ? null
         : { id: review.id, state: review.state, ended: review.ended, outcome: review.outcome },
+    environment,
     stages: stateSpans(rows).map(({ state, attempt, startedAt, endedAt }) => ({
       state,
       attempt,

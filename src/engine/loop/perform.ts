@@ -4,6 +4,7 @@
  */
 import { OperationError } from '../../errors.ts';
 import { assertNever, type Server } from '../../machines/model/domain.ts';
+import type { ServerFacts } from '../../machines/model/environment.ts';
 import type { KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { Adapters, Clock, EffectOf, OwnedServer, Provider } from '../ports/adapters.ts';
@@ -158,8 +159,47 @@ async function createServer(effect: EffectOf<'createServer'>, performance: Perfo
     const adopted = performance.recovered ? await adopt(effect, provider, signal) : null;
     if (adopted === null && performance.serverUnneeded) throw notBegun(effect, NOT_NEEDED);
     const server = adopted ?? (await provider.create(effect, signal));
-    return { type: 'server.active', server, adopted: adopted !== null };
+    const facts = await describeServer(server, provider, performance, signal);
+    return { type: 'server.active', server, adopted: adopted !== null, ...(facts === null ? {} : { facts }) };
   });
+}
+
+/** A provider that takes longer has an outage, for which a job does not wait. */
+const DESCRIBE_TIMEOUT_MS = 5_000;
+
+/** Null: unknown. */
+async function describeServer(
+  server: Server,
+  provider: Provider,
+  { adapters: { hide }, clock, stopping }: Performance,
+  signal: AbortSignal,
+): Promise<ServerFacts | null> {
+  const late = new AbortController();
+  const cancel = clock.after(DESCRIBE_TIMEOUT_MS, () => late.abort());
+  try {
+    const facts = await provider.describe(server, AbortSignal.any([signal, late.signal]));
+    return withoutSecrets(facts, hide);
+  } catch (error) {
+    if (stopping.aborted || !(error instanceof OperationError)) throw error;
+    return null;
+  } finally {
+    cancel();
+  }
+}
+
+function withoutSecrets(
+  { image, flavor, system, ...facts }: ServerFacts,
+  hide: Adapters['hide'],
+): ServerFacts {
+  const named = (one: ServerFacts['image']) =>
+    one === null ? null : { id: hide(one.id), name: hide(one.name) };
+  const os = system === null || system.os === null ? null : hide(system.os);
+  return {
+    ...facts,
+    image: named(image),
+    flavor: named(flavor),
+    system: system === null ? null : { ...system, os },
+  };
 }
 
 function fetchPatchset(effect: EffectOf<'fetchPatchset'>, performance: Performance): Promise<AnyEvent> {

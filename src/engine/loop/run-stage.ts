@@ -37,17 +37,15 @@ async function watchStage(
   const handle = await adapters.runner.start(effect, over, watch.onContact);
   if (!over.aborted)
     performance.emit({ type: 'stage.started', stage, pid: handle.pid, adopted: handle.adopted });
-  const end = await endedOrDetached(handle, over);
-  if (end.how === 'lost') return { type: 'stage.lost', stage, why: adapters.hide(end.why) };
-  if (end.how === 'exited' && end.code === 0) return { type: 'stage.exited', stage, end };
+  const outcome = await endedOrDetached(handle, over);
+  if (outcome.how === 'lost') return { type: 'stage.lost', stage, why: adapters.hide(outcome.why) };
+  const { facts, ...end } = outcome;
+  const exited = { type: 'stage.exited', stage, ...(facts === undefined ? {} : { facts }) } as const;
+  if (end.how === 'exited' && end.code === 0) return { ...exited, end };
   if (end.how === 'exited' && end.failedTask !== undefined)
-    return {
-      type: 'stage.exited',
-      stage,
-      end: { ...end, failedTask: withoutSecrets(end.failedTask, adapters) },
-    };
+    return { ...exited, end: { ...end, failedTask: withoutSecrets(end.failedTask, adapters) } };
   const lastLine = await adapters.evidence.lastLine(effect.run.owner, stage);
-  return { type: 'stage.exited', stage, end, ...(lastLine === null ? {} : { lastLine }) };
+  return { ...exited, end, ...(lastLine === null ? {} : { lastLine }) };
 }
 
 function withoutSecrets({ task, host, message }: FailedTask, { hide }: Adapters): FailedTask {

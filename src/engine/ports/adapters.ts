@@ -18,6 +18,7 @@ import type {
   Stage,
   StageEnd,
 } from '../../machines/model/domain.ts';
+import type { ServerFacts, StageFacts } from '../../machines/model/environment.ts';
 import type { ChangeNow } from '../../machines/model/gerrit-event.ts';
 import type { HealthSnapshot } from '../../machines/model/health-snapshot.ts';
 import type { KeyedEffect, StageRun } from '../../machines/protocol/effects.ts';
@@ -64,6 +65,8 @@ export interface Provider {
    * is gone, such as its host key.
    */
   whyGone(server: Server, signal: AbortSignal): Promise<string | null>;
+  /** What the server is: for people, so nothing depends on it. Unknown parts are null. */
+  describe(server: Server, signal: AbortSignal): Promise<ServerFacts>;
   /**
    * Opens the server for people: ends the processes of the job's stages there, removes the job's secret files, and
    * returns how a person logs in. Everything else stays. A repeated call is success.
@@ -127,7 +130,9 @@ export interface Source {
 export type ContactListener = (contact: 'away' | 'back') => void;
 
 /** The result of a run: it ended, or it vanished without a recorded end. */
-export type RunOutcome = StageEnd | { readonly how: 'lost'; readonly why: string };
+export type RunOutcome =
+  | (StageEnd & { readonly facts?: StageFacts })
+  | { readonly how: 'lost'; readonly why: string };
 
 export interface RunHandle {
   /** Process id of the command's runner on the server. */

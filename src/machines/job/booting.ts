@@ -42,7 +42,10 @@ export const booting = jobSetup.createStateConfig({
       on: {
         'server.active': {
           target: '#job.stacking',
-          actions: assignFrom('server.active', (event) => ({ server: event.server })),
+          actions: assignFrom('server.active', ({ server, facts = null }) => ({
+            server,
+            environment: { server, facts, stages: {} },
+          })),
         },
         'server.create-failed': setupFailed('NODE_FAILURE'),
         'timer.fired': setupFailed('NODE_FAILURE'),

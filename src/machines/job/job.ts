@@ -235,6 +235,7 @@ function firstContext(accepted: JobMachineEvent): JobContext {
     siblings: accepted.siblings ?? [],
     promotions: 0,
     server: null,
+    environment: null,
     slot: false,
     verdict: null,
     reason: '',

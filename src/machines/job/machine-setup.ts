@@ -16,6 +16,7 @@ import type {
   Sibling,
   StageEnd,
 } from '../model/domain.ts';
+import type { Environment } from '../model/environment.ts';
 import { stageProblem } from '../model/judge-testing.ts';
 import type { Verdict } from '../model/verdict.ts';
 import { actionsFor, type StepMeta } from '../protocol/actions.ts';
@@ -42,6 +43,8 @@ export interface JobContext {
   /** How many times an operator has moved the job to the head of the queue. */
   readonly promotions: number;
   readonly server: Server | null;
+  /** Of the newest attempt with a server; null: none had one. */
+  readonly environment: Environment | null;
   /** True while the job counts against its provider's slots. */
   readonly slot: boolean;
   readonly verdict: Verdict | null;
@@ -216,6 +219,12 @@ export const jobSetup = setup({
     /** Nothing can be collected from it. Cleanup finds what is left of it by its owner. */
     forgetGoneServer: assign(({ event }) =>
       event.type === 'stage.lost' && event.serverGone === true ? { server: null } : {},
+    ),
+    /** Keeps what a stage reports about itself. */
+    keepFacts: assign(({ context: { environment }, event }) =>
+      event.type === 'stage.exited' && event.facts !== undefined && environment !== null
+        ? { environment: { ...environment, stages: { ...environment.stages, ...event.facts } } }
+        : {},
     ),
     /** For events that are expected in a state and change nothing. */
     noop: () => {},

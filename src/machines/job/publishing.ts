@@ -203,6 +203,7 @@ function collectEvidence({ context }: Args) {
     patchset: context.patchset,
     name: context.spec.name,
     pipeline: context.spec.pipeline,
+    configuration: context.spec,
     logs: evidencePaths(context.spec),
     ...(context.spec.results?.format === 'subunit' ? { subunit: context.spec.results.file } : {}),
     limitBytes: context.spec.limits.evidenceLimitBytes,
@@ -251,6 +252,7 @@ function publishSpec(context: JobContext): PublishSpec {
     trees: context.trees,
     dependencies: context.dependencies,
     siblings: context.siblings,
+    environment: context.environment,
     timeoutMs: context.spec.limits.publishTimeoutMs,
   };
 }

@@ -27,6 +27,7 @@ export function jobVersion(machine: () => AnyStateMachine): MachineVersion {
     },
     isPromoted: (stored) => contextOf(stored).promotions > 0,
     lastLine: (stored) => contextOf(stored).lastLine,
+    environment: (stored) => contextOf(stored).environment,
     jobProvider: (stored) => contextOf(stored).spec.provider,
   });
 }

@@ -59,7 +59,7 @@ export const stacking = jobSetup.createStateConfig({
     },
     running: {
       entry: [request((args) => runStage(args, 'stacking')), stageWatchdog('stacking').arm],
-      exit: stageWatchdog('stacking').disarm,
+      exit: [stageWatchdog('stacking').disarm, 'keepFacts'],
       on: {
         'stage.started': noop,
         'stage.exited': stackingEnded,
@@ -70,7 +70,7 @@ export const stacking = jobSetup.createStateConfig({
     },
     stopping: {
       entry: [request((args) => stopStage(args, 'stacking')), stopDeadline('stacking').arm],
-      exit: stopDeadline('stacking').disarm,
+      exit: [stopDeadline('stacking').disarm, 'keepFacts'],
       on: {
         'stage.started': noop,
         'stage.stopped': noop,
@@ -91,7 +91,7 @@ export const testing = jobSetup.createStateConfig({
   states: {
     running: {
       entry: [request((args) => runStage(args, 'testing')), stageWatchdog('testing').arm],
-      exit: stageWatchdog('testing').disarm,
+      exit: [stageWatchdog('testing').disarm, 'keepFacts'],
       on: {
         'stage.started': noop,
         'stage.exited': testingEnded,
@@ -105,7 +105,7 @@ export const testing = jobSetup.createStateConfig({
         request((args) => stopStage(args, 'testing')),
         stopDeadline('testing').arm,
       ],
-      exit: stopDeadline('testing').disarm,
+      exit: [stopDeadline('testing').disarm, 'keepFacts'],
       on: {
         'stage.started': noop,
         // The stage or its runner ended in time: that result counts. If the daemon stopped the stage, it timed out.

@@ -8,6 +8,7 @@ import type { Alarm } from '../model/alarm.ts';
 import type {
   Dependency,
   EvidencePart,
+  JobSpec,
   Leak,
   MergedTree,
   Ownership,
@@ -19,6 +20,7 @@ import type {
   Stage,
   StageSpec,
 } from '../model/domain.ts';
+import type { Environment } from '../model/environment.ts';
 import type { Verdict } from '../model/verdict.ts';
 import type { Mail } from '../review/mail.ts';
 import type { AnyEvent } from './events.ts';
@@ -45,6 +47,8 @@ export interface PublishSpec {
   readonly dependencies: readonly Dependency[];
   /** The other jobs of the review. */
   readonly siblings: readonly Sibling[];
+  /** Null: the job never had a server. */
+  readonly environment: Environment | null;
   readonly timeoutMs: number;
 }
 
@@ -127,6 +131,8 @@ export type KeyedEffect =
       readonly patchset: Patchset;
       readonly name: string;
       readonly pipeline: string;
+      /** Published as a file; absent: not. */
+      readonly configuration?: JobSpec;
       readonly logs: readonly string[];
       /** The results file in the work tree, if it is a subunit stream; absent: none. */
       readonly subunit?: string;

@@ -23,6 +23,7 @@ import type {
   Stage,
   StageEnd,
 } from '../model/domain.ts';
+import type { ServerFacts, StageFacts } from '../model/environment.ts';
 import type { Judgement } from '../model/judge-review.ts';
 import type { ReportSpec } from '../model/report-spec.ts';
 import type { Verdict } from '../model/verdict.ts';
@@ -76,7 +77,13 @@ export type JobEvent =
   /** Settles `acquireSlot`. */
   | { readonly type: 'slot.granted' }
   /** Settles `createServer`. */
-  | { readonly type: 'server.active'; readonly server: Server; readonly adopted: boolean }
+  | {
+      readonly type: 'server.active';
+      readonly server: Server;
+      readonly adopted: boolean;
+      /** Absent: unknown. */
+      readonly facts?: ServerFacts;
+    }
   | { readonly type: 'server.create-failed'; readonly failure: Failure }
   /** Settles `fetchPatchset`. */
   | { readonly type: 'patchset.fetched'; readonly revision: string }
@@ -90,6 +97,8 @@ export type JobEvent =
       readonly end: StageEnd;
       /** Its last line of output, if it failed and the line is known. */
       readonly lastLine?: string;
+      /** What it reports about itself; absent: nothing. */
+      readonly facts?: StageFacts;
     }
   /** Settles `runStage`: the command vanished without an exit status. */
   | {

@@ -5,6 +5,7 @@
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import type { HoldTarget, OfferedServer } from '../hold/hold-events.ts';
 import type { ChangeState, HoldSpec, Login, Patchset } from '../model/domain.ts';
+import type { Environment } from '../model/environment.ts';
 import type { SlotHolder } from '../slot-queue.ts';
 import type { Counted, VoteReason } from '../verdicts/vote-rule.ts';
 import type { Projection } from './projection.ts';
@@ -127,6 +128,8 @@ export interface Selectors {
   isPromoted(stored: HistorySnapshot): boolean;
   /** The last line that the failed stage of a job printed. Also called for a job that has ended. */
   lastLine(stored: HistorySnapshot): string | null;
+  /** What a job ran on and with. Also called for a job that has ended. */
+  environment(stored: HistorySnapshot): Environment | null;
   /** The provider that a job was accepted for. */
   jobProvider(stored: HistorySnapshot): string | null;
   /** Also called for a review that has ended. */
@@ -163,6 +166,7 @@ const NONE: Selectors = {
   heldSlot: () => null,
   isPromoted: () => false,
   lastLine: () => null,
+  environment: () => null,
   jobProvider: () => null,
   summarizeReview: () => null,
   summarizeVote: () => null,

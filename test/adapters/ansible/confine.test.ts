@@ -56,7 +56,7 @@ describe('confine: bubblewrap', () => {
     );
     expect(existsSync(roles)).toBe(true);
     const handle = await scratch.playbooks([key]).start(request, NEVER);
-    expect(await handle.ended, await scratch.log(request)).toEqual({ how: 'exited', code: 0 });
+    expect(await handle.ended, await scratch.log(request)).toMatchObject({ how: 'exited', code: 0 });
     expect(readFileSync(join(scratch.root, 'seen'), 'utf8')).toBe('done 7\n');
     expect(existsSync(join(scratch.operatorFolder, 'written'))).toBe(false);
   });

@@ -75,6 +75,10 @@ describe('PlaybookRunner', () => {
             'echo {{ from_file }} {{ both }} {{ templated }} {{ hostvars.array.size }} >"$1/mixed"',
           ),
           shell('Read', 'cat {{ sos_ci.secrets }}/array >"$1/secret"; ps -eo args >"$1/processes"'),
+          {
+            name: 'Report',
+            'ansible.builtin.set_stats': { data: { sos_ci: { proxy: true, tempest: '<b>' } } },
+          },
           shell('Fail', 'echo "no array hunter22 at {{ sos_ci.worktree }}" >&2; exit 3'),
         ),
       ],
@@ -98,6 +102,7 @@ describe('PlaybookRunner', () => {
       how: 'exited',
       code: 2,
       failedTask: { task: 'Fail', host: 'node', message: `no array hunter22 at ${server}/tree` },
+      facts: { ansible: expect.stringMatching(/^2\.\d+\.\d+/), proxy: true },
     });
     expect(readdirSync(tree)).toEqual(['link']);
     expect([join(scratch.operatorFolder, 'kept'), join(server, 'home')].filter(existsSync)).toHaveLength(2);
@@ -140,7 +145,7 @@ describe('PlaybookRunner', () => {
       const second = await scratch.playbooks().start(request, NEVER);
       expect(second).toMatchObject({ pid: first.pid, adopted: true });
       writeFileSync(join(scratch.root, 'end'), '0');
-      expect(await second.ended).toEqual({ how: 'exited', code: 0 });
+      expect(await second.ended).toMatchObject({ how: 'exited', code: 0 });
       expect(starts()).toBe('x\n');
     },
   );
@@ -166,7 +171,7 @@ describe('PlaybookRunner', () => {
     const handle = await scratch.playbooks().start(request, NEVER);
     await until('the ending', () => existsSync(join(scratch.localRunDirectory(request), 'rc')));
     expect(isAlive(Number(readFileSync(join(scratch.root, 'left'), 'utf8')))).toBe(false);
-    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    expect(await handle.ended).toMatchObject({ how: 'exited', code: 0 });
   });
 
   exhaustively.it(

@@ -13,7 +13,9 @@ import {
   JOB,
   publishRequest,
 } from '../../contracts/evidence.ts';
+
 import { EVIDENCE_LIMITS } from '../../fixtures/bounds.ts';
+import { jobSpec } from '../../machines/facts.ts';
 import { everyByte, type LocalRig, makeRig, writeAt } from '../logs/rig.ts';
 import { encodePacket } from '../results/subunit/streams.ts';
 
@@ -56,6 +58,28 @@ describe('evidence on this host', () => {
     expect((await rig.manifest(url)).files.map(({ path }) => path)).toContain(
       'worktree/logs/testr.subunit.gz',
     );
+  });
+
+  test('publishes the configuration of the job without secrets', async () => {
+    const playbook = {
+      file: '/etc/sos-ci/stack.yml',
+      inventory: null,
+      variableFiles: [],
+      variables: { devstack_localrc: { ADMIN_PASSWORD: 'k3fjw8s9', SERVICES: 'c-api', HOST: 'hunter22' } },
+      confine: 'none',
+    } as const;
+    const configuration = jobSpec({ stacking: { playbook, timeoutMs: 1, outputLimitBytes: 1 } });
+    const evidence = rig.start({ redact: ['hunter22'] });
+    await evidence.collect(collectRequest({ configuration }), signal);
+    const url = await evidence.publish(publishRequest(), signal);
+    const published = JSON.parse((await rig.read(url, 'configuration.json')) ?? '');
+    expect(published.stacking.playbook.variables.devstack_localrc).toEqual({
+      ADMIN_PASSWORD: '[redacted]',
+      SERVICES: 'c-api',
+      HOST: '[redacted]',
+    });
+    expect(published.limits).toEqual(configuration.limits);
+    expect(await rig.page(url)).toContain('<a href="./configuration.json.html">configuration.json</a>');
   });
 
   test('says how and when each stage of each attempt ended', async () => {

@@ -3,10 +3,18 @@ import { jobCommand } from '../../../src/cli/commands/job.ts';
 import { CliError } from '../../../src/cli/output/exit-codes.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { fakeReader } from '../../fakes/reader.ts';
+import { FACTS, JOB as FIRST_JOB } from '../../machines/facts.ts';
+import { Simulator } from '../../machines/simulator.ts';
 import { NOW, RUNNING, SAMPLE } from '../sample.ts';
 import { FAILED } from '../sample-story.ts';
 
-const reader = fakeReader(SAMPLE);
+const environment = {
+  server: { id: 'srv-2', name: 'sos-ci-2', address: 'ci@192.0.2.7:22/srv', provider: 'cloud' },
+  facts: { ...FACTS, image: { id: 'image-1', name: 'debian \u001b[31m12' } },
+  stages: { ansible: '2.19.3', devstack: 'd'.repeat(40), tempest: '41.0.0', proxy: true, preseed: false },
+};
+const stored = { ...Simulator.job().at(FIRST_JOB), context: { environment } };
+const reader = fakeReader({ ...SAMPLE, stored: { [FAILED]: { ...stored, ended: true } } });
 const now = () => NOW;
 
 describe('the history of a job', () => {

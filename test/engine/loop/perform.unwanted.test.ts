@@ -16,7 +16,7 @@ import { FakeReviewer } from '../../fakes/reviewer.ts';
 import { FakeRunner } from '../../fakes/runner.ts';
 import { FakeSource } from '../../fakes/source.ts';
 import { ENGINE_BOUNDS } from '../../fixtures/bounds.ts';
-import { PATCHSET, server } from '../../machines/facts.ts';
+import { failure, PATCHSET, server } from '../../machines/facts.ts';
 
 const owner = { deployment: 'lab-1', job: 'job-1', attempt: 1 };
 const create: EffectOf<'createServer'> = {
@@ -91,7 +91,21 @@ test('a server that was created is found, so that it can be deleted', async () =
     type: 'server.active',
     server: made.server,
     adopted: true,
+    facts: expect.objectContaining({ type: 'fake' }),
   });
+});
+
+test('a server that does not describe itself is used, however long that takes', async () => {
+  const { provider, performance } = afterRestart();
+  const { server: made } = provider.add({ name: create.name, owner });
+  const found = { type: 'server.active', server: made, adopted: true };
+  provider.failNext(failure('describe node'), 'describe');
+  expect(await perform(create, performance)).toEqual(found);
+  provider.holdNext('answer', 'describe');
+  const performed = perform(create, performance);
+  await provider.calls.reached('describe', 2);
+  await performance.clock.advance(5_000);
+  expect(await performed).toEqual(found);
 });
 
 test('an unfinished server is deleted instead of used', async () => {

@@ -5,7 +5,19 @@
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../../src/machines/protocol/effects.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
-import { accepted, failure, JOB, jobSpec, PASSED, PATCHSET, REVIEW, START, server, TREE } from '../facts.ts';
+import {
+  accepted,
+  FACTS,
+  failure,
+  JOB,
+  jobSpec,
+  PASSED,
+  PATCHSET,
+  REVIEW,
+  START,
+  server,
+  TREE,
+} from '../facts.ts';
 import { ignored, invariantViolations } from '../invariants.ts';
 import { runUntil, Simulator, succeed, succeedExcept } from '../simulator.ts';
 
@@ -152,6 +164,7 @@ describe('a successful job', () => {
         patchset: PATCHSET,
         name: 'acme-dsvm',
         pipeline: 'check',
+        configuration: jobSpec(),
         // The results file is evidence too.
         logs: ['logs', 'results.tap'],
         limitBytes: 1_000_000,
@@ -201,6 +214,26 @@ describe('a successful job', () => {
     ]);
   });
 
+  test('keeps what its stages report about themselves', () => {
+    const simulator = new Simulator((effect, one) =>
+      effect.type === 'runStage'
+        ? {
+            type: 'stage.exited',
+            stage: effect.run.stage,
+            end: { how: 'exited', code: 0 },
+            facts:
+              effect.run.stage === 'stacking' ? { ansible: '2.19.3', proxy: true } : { tempest: '41.0.0' },
+          }
+        : succeed(effect, one),
+    );
+    simulator.send(JOB, accepted());
+    simulator.send(JOB, { type: 'job.ready', trees: [TREE] });
+    runUntil(simulator, JOB, 'publishing.uploading');
+    expect(simulator.inFlight(JOB)).toMatchObject([
+      { environment: { stages: { ansible: '2.19.3', proxy: true, tempest: '41.0.0' } } },
+    ]);
+  });
+
   test('publishes, reports its verdict once, and cleans up', () => {
     const simulator = jobIn('publishing.collecting');
     const uploading = simulator.answerType(JOB, 'collectEvidence');
@@ -217,6 +250,7 @@ describe('a successful job', () => {
       trees: [TREE],
       dependencies: [],
       siblings: [],
+      environment: { server: server(), facts: FACTS, stages: {} },
       timeoutMs: 550_000,
     });
     simulator.now += 61_000;

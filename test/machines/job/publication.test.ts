@@ -32,6 +32,7 @@ function opened(ageMs = 3_600_000): Simulator {
       trees: [TREE],
       dependencies: [],
       siblings: [],
+      environment: null,
       timeoutMs: 60_000,
     },
     url: URL,

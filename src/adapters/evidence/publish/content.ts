@@ -43,6 +43,7 @@ export async function fill(
     const manifest = manifestOf(publication.request, {
       at: new Date(publication.now()).toISOString(),
       clean: (text) => publication.secrets.text(text),
+      ...(publication.by === undefined ? {} : { by: publication.by }),
       collected,
       ...copied,
       ...written,

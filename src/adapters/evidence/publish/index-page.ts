@@ -1,9 +1,10 @@
 /**
- * The page that a comment links to: the verdict, the reason and the test counts, the stages with their logs, every other
- * file, and the missing files with reasons.
+ * The page that a comment links to: the verdict, the reason and the test counts, the stages with their logs, the
+ * environment, every other file, and the missing files with reasons.
  */
 import { formatSeconds } from '../../../machines/model/duration.ts';
 import type { StageEntry } from '../collect/collected.ts';
+import { environmentSection } from './environment.ts';
 import { logPagePath } from './log-page.ts';
 import type { Manifest, PublishedFile } from './manifest.ts';
 import { html, link, linkTo, PAGE_END, pageStart, size, utc } from './page.ts';
@@ -21,6 +22,7 @@ export function* indexPage(manifest: Manifest): Generator<string> {
   yield* failedTests(manifest);
   yield* lastLines(manifest);
   yield* stages(manifest);
+  yield* environmentSection(manifest);
   yield* files(manifest);
   yield* skipped(manifest);
   yield* redacted(manifest);

@@ -4,6 +4,7 @@
  * last before the rename, so that a complete directory is distinguishable from the remains of a crash.
  */
 import { createHash } from 'node:crypto';
+import type { Environment } from '../../../machines/model/environment.ts';
 import type { KeyedEffect } from '../../../machines/protocol/effects.ts';
 import { type Collected, parseObject, type SkippedFile, type StageEntry } from '../collect/collected.ts';
 import { type Directory, errorCode, ifExists } from '../files/dir-handle.ts';
@@ -48,6 +49,10 @@ export interface Manifest {
   readonly trees: PublishRequest['trees'];
   readonly dependencies: PublishRequest['dependencies'];
   readonly siblings: PublishRequest['siblings'];
+  /** Null: the job never had a server. */
+  readonly environment: PublishRequest['environment'];
+  /** The version of sos-ci that published it; null: unknown. */
+  readonly publishedBy: string | null;
   /** The first failed tests. */
   readonly failedTests: readonly FailedTest[];
   /** Null for a success. */
@@ -72,6 +77,7 @@ export function manifestOf(
   published: {
     readonly at: string;
     readonly clean: (text: string) => string;
+    readonly by?: string;
     readonly collected?: Collected;
     readonly files?: readonly PublishedFile[];
     readonly pages?: readonly PublishedFile[];
@@ -81,9 +87,9 @@ export function manifestOf(
     readonly found?: Pick<FoundSecrets, 'keys'>;
   },
 ): Manifest {
-  const { clean, collected, files = [], pages = [], unpublishable = [], found } = published;
+  const { clean, by = null, collected, files = [], pages = [], unpublishable = [], found } = published;
   const { failedTests = [], failedStage = null } = published;
-  const { results, trees, dependencies, siblings } = request;
+  const { results, trees, dependencies, siblings, environment } = request;
   const { project, branch, change, patchset, revision, subject, url } = request.patchset;
   return {
     version: 1,
@@ -100,6 +106,8 @@ export function manifestOf(
     trees,
     dependencies,
     siblings,
+    environment: environment === null ? null : cleaned(environment, clean),
+    publishedBy: by,
     failedTests,
     failedStage,
     collectedAt: collected?.collectedAt ?? null,
@@ -111,6 +119,11 @@ export function manifestOf(
     redacted: [...(found?.keys ?? [])].map(([path, keys]) => ({ path, keys: [...keys].map(clean).sort() })),
     skipped: (collected?.skipped ?? 0) + unpublishable.length,
   };
+}
+
+/** All other text in it is checked or ours. */
+function cleaned({ server, facts, stages }: Environment, clean: (text: string) => string): Environment {
+  return { server: { ...server, address: clean(server.address) }, facts, stages };
 }
 
 /** Reads the manifest, which identifies the owner and state of a directory; null when there is no valid manifest. */

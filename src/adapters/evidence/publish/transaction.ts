@@ -20,6 +20,8 @@ export interface Publication {
   /** The job's collected evidence. */
   readonly staged: string;
   readonly secrets: SecretSet;
+  /** The version of sos-ci. */
+  readonly by?: string;
   readonly now: () => number;
   readonly signal: AbortSignal;
   readonly beforeStep: BeforeStep;

@@ -7,6 +7,7 @@ import { linkTo } from '../../../../src/adapters/evidence/publish/page.ts';
 import { publishRequest } from '../../../contracts/evidence.ts';
 import { CODE_POINT } from '../../../fixtures/code-point.ts';
 import { runs } from '../../../fixtures/effort.ts';
+import { FACTS } from '../../../machines/facts.ts';
 
 const AT = '2026-01-02T03:04:05.678Z';
 
@@ -134,6 +135,39 @@ test('lists the logs of the stages first, then the files, then what is missing a
   for (const part of ['1.2 MB', 'of 10 GB', '999 B', 'was a&lt;.txt', 'exited 1', 'unknown', 'a pipe']) {
     expect(text).toContain(part);
   }
+});
+
+test('shows what the job ran on and with, as far as it is known', () => {
+  const server = { id: 'srv-1', name: 'sos-ci-1', address: 'ci@192.0.2.7:22/srv', provider: 'cloud' };
+  const stages = {
+    ansible: '2.19.3',
+    devstack: 'd'.repeat(40),
+    tempest: '41.0.0',
+    proxy: true,
+    preseed: true,
+  };
+  const files = [{ path: 'configuration.json', bytes: 1, sha256: '' }];
+  const text = page({ environment: { server, facts: FACTS, stages }, publishedBy: '1.2.3', files });
+  for (const part of [
+    '<h2>Environment</h2>\n<dl>\n<dt>Provider</dt><dd>cloud (openstack)</dd>',
+    '<dt>Server</dt><dd>sos-ci-1, srv-1</dd>',
+    '<dt>Address</dt><dd>ci@192.0.2.7:22/srv</dd>',
+    '<dt>Image</dt><dd>debian-12, image-1</dd>',
+    '<dt>Flavor</dt><dd>m1.large, flavor-1</dd>',
+    '<dt>System</dt><dd>Debian GNU/Linux 12, 6.1.0-44-amd64 x86_64</dd>',
+    '<dt>Size</dt><dd>8 CPUs, 16.0 GiB of memory</dd>',
+    '<dt>Ansible</dt><dd>2.19.3</dd>',
+    `<dt>DevStack</dt><dd>${'d'.repeat(40)}</dd>`,
+    '<dt>Tempest</dt><dd>41.0.0</dd>',
+    '<dt>Stacked with</dt><dd>a caching proxy, preseeded files</dd>',
+    '<dt>sos-ci</dt><dd>1.2.3</dd>',
+    '<dt>Configuration</dt><dd><a href="./configuration.json">configuration.json</a></dd>',
+  ])
+    expect(text).toContain(part);
+  const local = { ...server, id: 'sos-ci-1', address: '/var/lib/sos-ci/servers/sos-ci-1' };
+  const unknown = page({ environment: { server: local, facts: null, stages: {} } });
+  expect(unknown).toContain('<dl>\n<dt>Provider</dt><dd>cloud</dd>\n<dt>Server</dt><dd>sos-ci-1</dd>\n</dl>');
+  expect(page()).not.toContain('Environment');
 });
 
 test('escapes all text from outside', () => {
