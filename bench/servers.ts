@@ -69,7 +69,7 @@ async function measure(setup: CloudSetup, folder: string, smoke: boolean): Promi
       {
         benchmark: 'servers',
         what: "ACTIVE to the first byte of a stage's output",
-        against: 'the same by ssh and scp',
+        against: 'the same with ssh and scp',
         ...ratioOf(single, 'product', 'byHand'),
         note: `p50 ${ms(median(pooled(single, 'product')))} and ${ms(median(pooled(single, 'byHand')))}`,
       },

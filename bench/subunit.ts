@@ -38,7 +38,7 @@ export async function subunit(smoke: boolean): Promise<readonly Result[]> {
     return [
       {
         benchmark: 'subunit',
-        what: 'a file into counted tests, bytes per second',
+        what: 'parsing a file and counting its tests, bytes per second',
         against: 'python-subunit',
         ...ratioOf(measured, 'python', 'product'),
         note: `${rate('product')} and ${rate('python')} MB/s of CPU time; ${bytes / MEGABYTES} MB`,

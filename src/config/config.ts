@@ -102,7 +102,7 @@ export interface EvidenceLimits {
 
 /** Limits on the repositories in which patches are merged. */
 export interface GitCacheConfig {
-  /** All repositories together. */
+  /** All repositories in total. */
   readonly maxCacheBytes: number;
   readonly maxProjects: number;
   /** Number of packs in one repository that triggers a repack. */

@@ -212,9 +212,9 @@ monitoring: {quiet: 1d}
       'sos-ci.yaml:5:15: jobs.acme.stacking: has nothing to run; add command: [PROGRAM, ARGUMENT], script: [PATH, ARGUMENT] or playbook: PATH\nsos-ci.yaml:6:14: jobs.acme.testing: has command and script; a stage runs one of them: remove the other',
     ],
     [
-      'a script that cannot be started, and one outside of its folder',
+      'a script that cannot be started, and one outside of its directory',
       `${GERRIT}\njobs:\n  acme:\n    project: p\n    stacking: {script: [./key]}\n    testing: {script: [./run.sh], folder: ./home, exitCodeIsResult: true}\n`,
-      'sos-ci.yaml:5:24: jobs.acme.stacking.script: key is not executable; chmod +x key\nsos-ci.yaml:6:43: jobs.acme.testing.folder: does not contain run.sh; name the folder that it is in, or one above',
+      'sos-ci.yaml:5:24: jobs.acme.stacking.script: key is not executable; chmod +x key\nsos-ci.yaml:6:43: jobs.acme.testing.folder: does not contain run.sh; name the directory that it is in, or one above',
     ],
     [
       'a playbook on this host, a playbook below stateDir, and keys of another kind of stage',
@@ -301,7 +301,7 @@ monitoring: {quiet: 1d}
 describe('a file that cannot be read', () => {
   test.each([
     ['is missing', () => join(dir, 'none.yaml'), /none\.yaml: there is no such file; name one with --config/],
-    ['is a folder', () => dir, /: is a folder, not a file; name the YAML file in it/],
+    ['is a directory', () => dir, /: is a directory, not a file; name the YAML file in it/],
     [
       'is too large',
       () => {

@@ -65,7 +65,7 @@ export function jobText(name: string, job: Readonly<Record<string, unknown>>): s
 export function readText(path: string): { readonly text: string } | { readonly problem: Problem } {
   try {
     const info = statSync(path);
-    if (info.isDirectory()) return cannot('is a folder, not a file', 'name the YAML file in it');
+    if (info.isDirectory()) return cannot('is a directory, not a file', 'name the YAML file in it');
     if (!info.isFile()) return cannot('is not a regular file', 'name a YAML file');
     if (info.size > LIMIT_BYTES) {
       return cannot(

@@ -8,7 +8,7 @@ export const eventArchive = z.strictObject({
   maxSize: size({
     default: '512MB',
     min: '0B',
-    about: 'all files together; the oldest are removed. 0B: keep none',
+    about: 'all files in total; the oldest are removed. 0B: keep none',
   }),
 });
 

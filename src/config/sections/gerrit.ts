@@ -53,7 +53,7 @@ export const gerrit = z.strictObject({
     default: '2m',
     min: '0s',
     about:
-      'when the connection breaks during a post: how long the review may still arrive, so how long to wait before checking for it',
+      'after the connection breaks during a post: how long to wait for the review to arrive before checking for it',
   }),
 });
 

@@ -14,7 +14,7 @@ export const git = z.strictObject({
     default: '20GB',
     min: '1MB',
     about:
-      'all repositories together; above it the least recently used are removed. Set it to at least twice the largest project',
+      'all repositories in total; above it the least recently used are removed. Set it to at least twice the largest project',
   }),
 });
 

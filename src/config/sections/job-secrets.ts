@@ -20,7 +20,7 @@ export const secretKeys = {
     .array(
       secretSource({
         about:
-          "a secret that the job's servers get, as a file, named after the source file or the variable, in the folder SOS_CI_SECRETS. Anyone who can upload a change can read it: docs/stages.md",
+          "a secret that the job's servers get, as a file, named after the source file or the variable, in the directory SOS_CI_SECRETS. Anyone who can upload a change can read it: docs/stages.md",
         hint: 'write [{file: PATH}] or [{env: NAME}]',
       }),
     )
@@ -123,7 +123,7 @@ function checkNames(list: readonly unknown[], path: readonly string[], add: Repo
     if (!/^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(name))
       add([...path, index], `${JSON.stringify(name)} cannot be a file of that name`, 'rename the file');
     if (names.indexOf(name) < index)
-      add([...path, index], `there are two secrets named ${name}`, 'rename one: they share a folder');
+      add([...path, index], `there are two secrets named ${name}`, 'rename one: they share a directory');
   }
 }
 

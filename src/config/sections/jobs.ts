@@ -145,7 +145,7 @@ export const job = z.strictObject({
     kind: 'list of paths in the work tree',
     check: treePath,
     about:
-      'files and folders that belong to the evidence; the output of the stages and the results file always do',
+      'files and directories that belong to the evidence; the output of the stages and the results file always do',
   }),
   ...secretKeys,
   triggers: texts({

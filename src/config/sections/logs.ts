@@ -22,7 +22,7 @@ const ssh = z.strictObject({
   dir: text({
     kind: 'path on the log server',
     check: remoteDirectory,
-    about: 'the folder for all logs there; it must exist, and only that account may write below it',
+    about: 'the directory for all logs there; it must exist, and only that account may write below it',
   }),
 });
 

@@ -52,7 +52,7 @@ export const mail = z.strictObject({
   smtp: smtp.optional(),
   sendmail: optionalCommand({
     about:
-      "the host's program instead of SMTP, such as [/usr/sbin/sendmail]; -i, the sender and the recipients are added, the mail is its standard input",
+      "the host's program instead of SMTP, such as [/usr/sbin/sendmail]; -i, the sender and the recipients are added to its arguments, and it gets the mail on standard input",
   }),
 });
 

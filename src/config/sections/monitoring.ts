@@ -9,7 +9,7 @@ export const monitoring = z.strictObject({
     default: '3d',
     min: '1m',
     about:
-      'raise an alarm after this long without a report of ours, while other CIs report on the same projects',
+      'raise an alarm after this long without a report from this CI, while other CIs report on the same projects',
   }),
   minFreeDisk: size({
     default: '1GB',

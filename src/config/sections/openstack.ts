@@ -66,13 +66,13 @@ export const openStackKeys = {
   }),
   configDrive: flag({
     default: false,
-    about: 'give cloud-init its data by a disk, for networks without metadata service',
+    about: 'give cloud-init its data on a disk, for networks without metadata service',
   }),
   userData: optionalText({ kind: 'path', about: 'file for cloud-init, of at most 48 KiB' }),
   bootVolume: optionalInteger({
     min: 1,
     max: 10_000,
     about:
-      "boot from a new volume of this many GiB, which ends with the server, instead of the flavor's disk",
+      "boot from a new volume of this many GiB, which is deleted with the server, instead of the flavor's disk",
   }),
 };

@@ -43,7 +43,8 @@ export const stageKeys = {
   }),
   folder: optionalText({
     kind: 'path',
-    about: 'a folder that contains the script and is copied with it; by default the script alone is copied',
+    about:
+      'a directory that contains the script and is copied with it; by default the script alone is copied',
   }),
   playbook: optionalText({
     kind: 'path, or NAMESPACE.COLLECTION.NAME',
@@ -70,7 +71,7 @@ export const stageKeys = {
     of: CONFINEMENTS,
     default: 'none',
     about:
-      'bubblewrap: ansible-playbook sees only its own files, the folder of the playbook, and the programs of this host',
+      'bubblewrap: ansible-playbook sees only its own files, the directory of the playbook, and the programs of this host',
   }),
   timeout: duration({
     default: '2h',
@@ -198,7 +199,7 @@ function scriptProblems(document: YamlDocument, stage: KeyPath, path: Resolve): 
   if (typeof folder !== 'string') return [];
   const inside = relative(path(folder), file);
   return inside === '' || inside.startsWith('..')
-    ? problem('folder', `does not contain ${file}`, 'name the folder that it is in, or one above')
+    ? problem('folder', `does not contain ${file}`, 'name the directory that it is in, or one above')
     : [];
 }
 

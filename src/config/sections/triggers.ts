@@ -48,7 +48,7 @@ export const triggers = z.strictObject({
     default: 500,
     min: 1,
     max: 100_000,
-    about: 'queued and running jobs together; further starts wait',
+    about: 'queued and running jobs in total; further starts wait',
   }),
   rateLimits: z
     .strictObject({

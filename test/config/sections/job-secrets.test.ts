@@ -119,7 +119,7 @@ describe('secrets of a job', () => {
     [
       'two secrets of the same name',
       'secrets: [{file: ./array}, {file: ../array}]\n    exposesSecretsTo: anyone',
-      'jobs.acme.secrets.1: there are two secrets named array; rename one: they share a folder',
+      'jobs.acme.secrets.1: there are two secrets named array; rename one: they share a directory',
     ],
     [
       'a variable that is not set',
