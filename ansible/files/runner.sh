@@ -250,7 +250,7 @@ signal_members() {
 }
 
 # Completes the log before the ending is written. The command's end of the pipe closes when it ends, unless a leftover
-# process holds it; then a line of ours is sent through the same pipe, and all output before it has arrived when it has.
+# process holds it; then a line of ours is sent through the same pipe: once it arrives, so has all output before it.
 complete_log() {
   {
     exec 6>&- 9>&-
@@ -260,7 +260,7 @@ complete_log() {
   settling=$!
   wait_for drained unwritten settled
   [ "$word" = settled ] || return 0
-  printf '\n[sos-ci: the command ended; a process that it left behind still holds its output]\n' 1<>"/proc/$drain/fd/0"
+  printf '\n[sos-ci: the command ended; a process that it left behind still holds its output open]\n' 1<>"/proc/$drain/fd/0"
   rounds=100
   until grep -qF -e '[sos-ci: the command ended;' -e '[sos-ci: output ' "$dir/log"; do
     rounds=$((rounds - 1))

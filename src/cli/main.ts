@@ -63,7 +63,7 @@ Examples:
   sos-ci daemon --no-report          run jobs but post nothing
   sos-ci run acme-dsvm 912345,3      run one job; its verdict is the exit code
   sos-ci status                      show the daemon, its work and its alarms
-  sos-ci job j1kf                    show the story of one job
+  sos-ci job j1kf                    show the history of one job
   sos-ci explain j1kf                show why a job has its verdict
   sos-ci explain 912345              show what would start on a change, and why
   sos-ci promote 912345              give the change's jobs the next slots
@@ -131,7 +131,7 @@ function addQueries(root: Command): void {
   withStoreOptions(
     root
       .command('job <id>')
-      .description('show the story of one job; the first characters of its id are enough'),
+      .description('show the history of one job; the first characters of its id are enough'),
   )
     .addHelpText('after', '\nExample:\n  sos-ci job j1kf\n')
     .action(async (id, options) => {

@@ -1,6 +1,6 @@
 /**
  * Computes what a new patchset, or a comment that requests a run, would start on a change in its current state: by the
- * trigger's rules, the limits, and the checks of the review after its look-up. Shows why a job did not start. Pure;
+ * trigger's rules, the limits, and the checks of the review after its lookup. Shows why a job did not start. Pure;
  * starts nothing.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Assigns free slots. Promoted requests come first, then the project whose last turn on this provider is longest ago,
+ * Assigns free slots. Promoted requests come first, then the project whose last turn on this provider was longest ago,
  * then the oldest request including its head start. Pure, so that the daemon and the commands that show its queue
  * agree.
  *

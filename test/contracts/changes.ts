@@ -1,5 +1,5 @@
 /**
- * The contract of change look-ups, on a real, embedded or fake Gerrit. The harness provides projects `openstack/cinder`
+ * The contract of change lookups, on a real, embedded or fake Gerrit. The harness provides projects `openstack/cinder`
  * and `openstack/nova`, and users who upload, vote and close.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -181,7 +181,7 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       expect(trouble).toContain('more than 1 ');
     });
 
-    test('a look-up that was aborted before it began is a retryable error', async () => {
+    test('a lookup that was aborted before it began is a retryable error', async () => {
       const patchset = await harness.upload({ project: cinder });
       const wanted = { type: 'lookUpChange', key: 'l', patchset, dependencyLimit: 1, timeoutMs: 1 } as const;
       await expect(harness.changes.lookUp(wanted, AbortSignal.abort())).rejects.toMatchObject({

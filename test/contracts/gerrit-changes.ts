@@ -1,5 +1,5 @@
 /**
- * Change look-ups over SSH in an embedded or real Gerrit: one connection for all queries, while users upload changes.
+ * Change lookups over SSH in an embedded or real Gerrit: one connection for all queries, while users upload changes.
  */
 import { afterAll, beforeAll, describe } from 'vitest';
 import { ChangeLookup } from '../../src/adapters/gerrit/changes/change-lookup.ts';

@@ -245,7 +245,7 @@ export function publisherContract(make: (site?: string) => Promise<LocalRig>): v
       expect(await pageOf('45/912345')).toContain(
         '>notes &amp; &lt;b&gt;.txt</a></td><td class="number">1.2 kB</td>',
       );
-      expect(await pageOf('45/912345')).not.toContain('Parent folder');
+      expect(await pageOf('45/912345')).not.toContain('Parent directory');
       expect(await linksOf('45/912345/3')).toEqual(['check/index.html']);
       expect(await linksOf('45/912345/3/check')).toEqual(['acme-dsvm/index.html']);
       expect(await linksOf(PARENT)).toEqual([SHORT, second].map((name) => `${name}/index.html`));

@@ -1,6 +1,6 @@
 /**
  * Whole jobs of the built program whose evidence goes to a real sshd: the daemon is killed in the middle of the upload, and
- * the log server is away.
+ * the log server is unavailable.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -84,7 +84,7 @@ test('a daemon that is killed during the upload publishes once and completely, a
   }
 });
 
-test('a log server that is away delays the review, raises an alarm, and changes no verdict', async () => {
+test('an unavailable log server delays the review, raises an alarm, and changes no verdict', async () => {
   const { testCase, site } = await newCase(1000);
   try {
     proxy.accepts = false;

@@ -58,7 +58,7 @@ describe.each(['smtp', 'sendmail'] as const)('by %s', (transport) => {
   });
 });
 
-test('the mail about a failure arrives although the mail server is away for an hour', async () => {
+test('the mail about a failure arrives although the mail server is unavailable for an hour', async () => {
   const limits = buildMail(
     mailFields.parse({ from: FROM.address, to: ['team@example.org'], smtp: { host: '127.0.0.1' } }),
     (path) => path,

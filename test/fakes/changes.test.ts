@@ -1,4 +1,4 @@
-/** The fake fulfils the contract of change look-ups, and fails as a test configures it. */
+/** The fake fulfils the contract of change lookups, and fails as a test configures it. */
 import { expect, it } from 'vitest';
 import type { AccountVote, Patchset } from '../../src/machines/model/domain.ts';
 import { changesContract } from '../contracts/changes.ts';

@@ -53,12 +53,12 @@ export class FakeChanges implements Changes {
     this.#shown.set(patchset.change, { ...before, ...facts, patchset });
   }
 
-  /** The next look-up (or the next few, called again) fails. */
+  /** The next lookup (or the next few, called again) fails. */
   failNext(failure: Failure): void {
     this.calls.failNext(failure);
   }
 
-  /** The next look-up hangs until `release`. */
+  /** The next lookup hangs until `release`. */
   holdNext(hold: Hold = 'answer'): void {
     this.calls.holdNext(hold);
   }

@@ -32,7 +32,7 @@ const ENDS: readonly RunOutcome[] = [
   { how: 'lost', why: 'the server is gone' },
 ];
 
-const happening = fc.oneof(
+const step = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
@@ -76,7 +76,7 @@ const happening = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('jump' as const), ms: fc.constantFrom(-7_200_000, 7_200_000) }),
   },
 );
-type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 const FAILS: Readonly<Record<(typeof CALLS)[number], (ci: CiHarness, trouble: Failure) => void>> = {
   create: (ci, trouble) => ci.provider.failNext(trouble, 'create'),
@@ -91,7 +91,7 @@ const FAILS: Readonly<Record<(typeof CALLS)[number], (ci: CiHarness, trouble: Fa
   readVotes: (ci, trouble) => ci.reviewer.failNext(trouble, 'readVotes'),
 };
 
-async function happens(ci: CiHarness, what: Happening): Promise<void> {
+async function perform(ci: CiHarness, what: Step): Promise<void> {
   switch (what.do) {
     case 'create':
       return ci.emit(created(what.change, what.patchset));
@@ -115,13 +115,13 @@ async function happens(ci: CiHarness, what: Happening): Promise<void> {
 
 test('the invariants hold for any sequence of events', LONG, async () => {
   const story = fc.record({
-    happenings: fc.array(happening, { minLength: 3, maxLength: 20 }),
+    steps: fc.array(step, { minLength: 3, maxLength: 20 }),
     ends: fc.array(fc.nat(ENDS.length - 1), { minLength: 1, maxLength: 8 }),
     slots: fc.integer({ min: 1, max: 2 }),
     crashAt: fc.array(fc.nat(250), { maxLength: 3 }),
   });
   await fc.assert(
-    fc.asyncProperty(story, async ({ happenings, ends, slots, crashAt }) => {
+    fc.asyncProperty(story, async ({ steps, ends, slots, crashAt }) => {
       let stages = 0;
       const ci = new CiHarness({
         slots,
@@ -132,14 +132,14 @@ test('the invariants hold for any sequence of events', LONG, async () => {
       });
       ci.crashAt = crashAt;
       await ci.start();
-      for (const what of happenings) {
-        await happens(ci, what);
+      for (const what of steps) {
+        await perform(ci, what);
         await ci.untilIdle();
       }
       await ci.run();
       // Two sweeps find the leftovers of a failed provider call, but each pending failure and each crash may need
       // another sweep.
-      for (let sweeps = 0; sweeps < 2 + happenings.length + crashAt.length; sweeps += 1) {
+      for (let sweeps = 0; sweeps < 2 + steps.length + crashAt.length; sweeps += 1) {
         await ci.clock.advance(650_000);
         await ci.run();
       }

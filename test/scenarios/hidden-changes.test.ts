@@ -1,5 +1,5 @@
 /**
- * A change becomes work in progress right after the upload: its patchset is rejected at the look-up, and started once
+ * A change becomes work in progress right after the upload: its patchset is rejected at the lookup, and started once
  * when it is ready.
  */
 import { expect, test } from 'vitest';

@@ -22,7 +22,7 @@ INDEX = "index.html"
 PART = MANIFEST + ".part"
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 JOB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-# A directory has the first letters of its job's id as its name, or the id where these are taken.
+# A directory is named after the first characters of its job's id, or after the whole id if that name is taken.
 SHORT_ID = 12
 # Web servers serve no names that begin with a dot. More than one is needed only where others have taken such a name.
 TEMPORARY_NAMES = 10
@@ -33,7 +33,7 @@ FIRST_WITH_PAGE = 2
 MAX_ROWS = 2000
 # Another host may publish into the folder while its page is made.
 ROUNDS = 3
-# What a killed process leaves of a page that it writes.
+# What a killed process leaves behind of a page that it was writing.
 UNFINISHED = re.compile(r"\.index\.html\.[0-9a-f]{8}")
 NOT_A_DIRECTORY = (errno.ENOTDIR, errno.ELOOP)
 
@@ -55,7 +55,7 @@ class Folder:
         return Folder(name, self)
 
     def enter_if_possible(self, name):
-        """None if it is gone, no directory, or not readable."""
+        """None if it is gone, not a directory, or not readable."""
         try:
             return self.enter(name)
         except OSError as error:
@@ -70,7 +70,7 @@ class Folder:
         except BlockingIOError:
             raise OSError(errno.EEXIST, "locked")
         except OSError:
-            # Some network file systems lock no directories.
+            # Some network file systems cannot lock directories.
             pass
 
     def make(self, name):
@@ -132,7 +132,7 @@ class Folder:
         os.fsync(self.fd)
 
     def remove(self, name, last=None):
-        """Removes a file or a tree; of a tree, the file C(last) at the end."""
+        """Removes a file or a tree; in a tree, the file C(last) goes last."""
         stats = self.stat(name)
         if stats is None:
             return
@@ -237,9 +237,9 @@ def page_of(folder, parents, template):
     title = " / ".join([",".join(parents[1:3])] + list(parents[3:]))
     parts = {
         "@TITLE@": text_of(title),
-        "@PARENT@": '<p class="note"><a href="../index.html">Parent folder</a></p>\n' if len(parents) > FIRST_WITH_PAGE else "",
+        "@PARENT@": '<p class="note"><a href="../index.html">Parent directory</a></p>\n' if len(parents) > FIRST_WITH_PAGE else "",
         "@ROWS@": "".join(row_of(name, stats) for name, stats in shown[-MAX_ROWS:]),
-        "@MORE@": '<p class="note">And %d before these.</p>\n' % (len(shown) - MAX_ROWS) if len(shown) > MAX_ROWS else "",
+        "@MORE@": '<p class="note">Earlier entries that are not shown: %d.</p>\n' % (len(shown) - MAX_ROWS) if len(shown) > MAX_ROWS else "",
     }
     return re.sub("@[A-Z]+@", lambda found: parts.get(found.group(), found.group()), template).encode("utf-8")
 

@@ -1,17 +1,17 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: Apache-2.0
-"""Copies the files of an allow-list, but never files with keys or credentials."""
+"""Copies the files of an allowlist, but never files with keys or credentials."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: collect_logs
-short_description: Collect logs and configuration by an allow-list
+short_description: Collect the logs and configuration on an allowlist
 description:
-  - Copies regular files that an allow-list names into a new directory, and saves the output of commands and journals.
-  - Never copies keys and credentials, whatever the allow-list says. This is decided by the path, by the target of
+  - Copies regular files that an allowlist names into a new directory, and saves the output of commands and journals.
+  - Never copies keys and credentials, whatever the allowlist says. This is decided by the path, by the target of
     a link, and by the beginning of the file.
-  - Follows a link only to a file below the same directory of the allow-list.
+  - Follows a link only to a file below the same directory of the allowlist.
   - Lists every omitted file with the reason.
 version_added: 1.0.0
 author:
@@ -383,7 +383,7 @@ def may_match_below(folder, pattern):
 
 
 def entries(params):
-    """Converts the services and the paths to entries of the allow-list."""
+    """Converts the services and the paths to entries of the allowlist."""
     found = [
         {"root": "/etc/" + os.path.basename(name), "take": ["*.conf", "*.ini"], "to": os.path.join(params["services_to"], name)}
         for name in params["services"]

@@ -1,6 +1,6 @@
 /**
  * Installs Ansible into a virtual environment below the state directory, from a list with versions and hashes. The new
- * environment replaces the old one when it is complete; playbooks that run meanwhile keep the old one.
+ * environment replaces the old one when it is complete; running playbooks keep the old one.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';

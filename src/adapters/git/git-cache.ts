@@ -123,7 +123,7 @@ function fileName(project: string): string {
   throw new OperationError({
     operation: 'create git cache',
     target: project,
-    message: 'the name of the project is too long for a folder',
+    message: 'the name of the project is too long for a directory',
     retryable: false,
     hint: 'remove it from the jobs, or turn off merging for it',
   });

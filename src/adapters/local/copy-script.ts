@@ -38,7 +38,7 @@ function replaced(target: string): OperationError {
   return new OperationError({
     operation: 'copy script',
     target,
-    message: 'a process of the job has replaced the folder for the script',
+    message: 'a process of the job has replaced the directory for the script',
     retryable: true,
     hint: 'check which processes the previous stage leaves running',
   });

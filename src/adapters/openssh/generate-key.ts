@@ -25,7 +25,7 @@ export async function makeKey(file: string, comment: string, timeoutMs: number):
     linkSync(`${temporary}.pub`, `${file}.pub`);
   } catch (error) {
     if (error instanceof OperationError) throw error;
-    throw keyError(file, errorText(error), 'check that its folder exists and is writable');
+    throw keyError(file, errorText(error), 'check that its directory exists and is writable');
   } finally {
     if (folder !== '') rmSync(folder, { recursive: true, force: true });
   }
@@ -44,7 +44,7 @@ async function generate(temporary: string, file: string, comment: string, timeou
   throw keyError(
     file,
     why || 'ssh-keygen failed',
-    missing ? 'apt-get install openssh-client' : 'check that its folder exists and is writable',
+    missing ? 'apt-get install openssh-client' : 'check that its directory exists and is writable',
   );
 }
 

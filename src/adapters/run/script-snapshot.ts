@@ -71,7 +71,12 @@ async function readFolder(folder: string, program: string, signal: AbortSignal):
     }
     before = after;
   }
-  throw refused(folder, 'keeps changing', 'write to another folder, and rename it when it is complete', true);
+  throw refused(
+    folder,
+    'keeps changing',
+    'write to another directory, and rename it when it is complete',
+    true,
+  );
 }
 
 /** The regular files of a folder, in a stable order, each with a version that changes with the file. */
@@ -92,7 +97,7 @@ async function listFiles(
         throw refused(
           folder,
           `contains more than ${MAX_FILES} files`,
-          'use a folder that contains only the script',
+          'use a directory that contains only the script',
           false,
         );
     }
@@ -120,7 +125,7 @@ async function readOne(file: string, path: string, leftBytes: number): Promise<S
 async function regular(handle: FileHandle, file: string) {
   const found = await handle.stat();
   if (!found.isFile())
-    throw refused(file, 'is not a regular file', 'remove it, or use another folder', false);
+    throw refused(file, 'is not a regular file', 'remove it, or use another directory', false);
   return found;
 }
 

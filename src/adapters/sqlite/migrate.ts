@@ -84,7 +84,7 @@ function migrationsFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'migrations', '0001_schema.sql'))) {
     const above = dirname(folder);
-    if (above === folder) throw new Error('the folder migrations is missing from this installation');
+    if (above === folder) throw new Error('the directory migrations is missing from this installation');
     folder = above;
   }
   return join(folder, 'migrations');

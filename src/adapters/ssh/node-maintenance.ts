@@ -95,7 +95,7 @@ export class NodeMaintenance {
     });
   }
 
-  /** Runs a command to its end, in the server's directory and with the server's mark in its environment. */
+  /** Runs a command to completion, in the server's directory and with the server's mark in its environment. */
   async run(server: Server, argv: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void> {
     const { nodes, stateDir, graceMs, startTimeoutMs, endingTimeoutMs } = this.#options;
     const node = nodes.get(server);
@@ -134,8 +134,8 @@ export class NodeMaintenance {
     const { nodes, graceMs, killTimeoutMs } = this.#options;
     const node = nodes.get(server);
     const args = ['server', server.id, node.address.directory, seconds(graceMs), seconds(killTimeoutMs)];
-    await stopOnNode(node, { operation: 'clear node', args, timeoutMs }, signal, (answer) =>
-      uncleared(server, answer),
+    await stopOnNode(node, { operation: 'wipe node', args, timeoutMs }, signal, (answer) =>
+      wipeFailed(server, answer),
     );
   }
 
@@ -147,7 +147,7 @@ export class NodeMaintenance {
     const secrets = secretsFolder(directory);
     const args = [...['hold', plainId(server), directory, seconds(graceMs), seconds(killTimeoutMs)], secrets];
     await stopOnNode(node, { operation: 'open server', args, timeoutMs }, signal, (answer) =>
-      uncleared(server, answer),
+      wipeFailed(server, answer),
     );
     const knownHosts = await saveKnownHosts(stateDir, server, node.address, await node.hostKeys());
     return { command: loginCommand(node.address, node.config.keyFile, knownHosts), directory };
@@ -170,10 +170,10 @@ function commandFailed(server: Server, argv: readonly string[], how: string, log
   });
 }
 
-function uncleared(server: Server, { status, output }: ScriptResult): OperationError {
+function wipeFailed(server: Server, { status, output }: ScriptResult): OperationError {
   const detail = output.trim().slice(-500);
   return new OperationError({
-    operation: 'clear node',
+    operation: 'wipe node',
     target: server.address,
     message: detail === '' ? `exit status ${status}` : detail,
     retryable: true,

@@ -89,7 +89,7 @@ function groupWord(group: Group | undefined): string {
   return /^\w[\w.-]*$/.test(group.name) ? group.name : group.id;
 }
 
-/** Whether a rule admits addresses. Rules for members of a security group do not count: this host is no member. */
+/** Whether a rule admits addresses. Rules for members of a security group do not count: this host is not a member. */
 function admits(
   {
     direction,

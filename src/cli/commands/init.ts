@@ -38,7 +38,7 @@ export async function initCommand(
       ? null
       : await ensureKey(path(answers.node.keyFile), `${answers.user}-node`, keys);
   writeConfig(file, initConfig(answers));
-  io.err(`${plainText(file)} is written.\n`);
+  io.err(`Wrote ${plainText(file)}.\n`);
   const unpinned: Unpinned[] = [];
   for (const target of hostKeyTargets(answers, flags)) {
     const unpinnedKey = await pinHostKey(io, target, path(answers.knownHostsFile), prompt, keys);
@@ -143,7 +143,7 @@ async function isAccepted(
 ): Promise<boolean> {
   if (accepted === fingerprint) return true;
   if (accepted !== undefined) {
-    io.err(`It is not the key of ${flag} ${plainText(accepted)}. Find out why before you connect.\n`);
+    io.err(`It does not match ${flag} ${plainText(accepted)}. Find out why before you connect.\n`);
     return false;
   }
   if (prompt === null) return false;

@@ -1,4 +1,4 @@
-/** `sos-ci job ID`: the story of one job, from the event that started it to the end of its cleanup. */
+/** `sos-ci job ID`: the history of one job, from the event that started it to the end of its cleanup. */
 import type { JobView, NumberedRow, OutboxEntry, ReviewView, StoreReader } from '../../engine/ports/store.ts';
 import { openHolds } from '../../machines/hold/open-holds.ts';
 import { publicationOf } from '../../machines/job/publication.ts';

@@ -44,7 +44,7 @@ function eventText(event: AnyEvent): string {
     case 'vote.cast':
       return `${event.vote.account} voted ${votesText({ [event.vote.label]: event.vote.value })}`;
     case 'patchset.merged':
-      return event.trees.map((tree) => `merged on ${treeText(tree)}`).join('; ');
+      return event.trees.map((tree) => `merged onto ${treeText(tree)}`).join('; ');
     case 'patchset.conflicted':
       return `change ${event.change} does not merge into ${event.branch} of ${event.project}${reasonSuffix(event.files.join(', '))}`;
     case 'patchset.merge-failed':

@@ -141,7 +141,7 @@ function eventsCheck(archiveProblem: string | null): Check {
     kind: 'event-archive-failing',
     target: 'raw events',
     message: `Gerrit's raw events cannot be archived: ${archiveProblem ?? ''}`,
-    hint: 'jobs continue; lost events cannot be exported later. The archive is the folder events in stateDir',
+    hint: 'jobs continue; lost events cannot be exported later. The archive is the directory events in stateDir',
     wrong: archiveProblem !== null,
     recovered: "Gerrit's raw events are archived again",
   };

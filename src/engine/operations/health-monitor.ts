@@ -19,7 +19,7 @@ export interface HealthMonitorOptions {
   readonly metrics: HostMetrics;
   readonly limits: HealthLimits;
   readonly intervalMs: number;
-  /** False: this daemon posts nothing, so missing reports are no problem. */
+  /** False: this daemon posts nothing, so missing reports are not a problem. */
   readonly reports: boolean;
   /** Number of other CIs' reports so far, on changes that our rules cover. */
   readonly others: () => number;

@@ -37,7 +37,7 @@ interface FailedRemoval {
   readonly dueAt: number;
 }
 
-/** A cloud must also serve the jobs that run. */
+/** A cloud must also serve the running jobs. */
 const CONCURRENT_REMOVALS = 4;
 /** The wait after the second failure in a row doubles up to a day: each attempt adds two rows to a history. */
 const RETRY_MS = 600_000;

@@ -114,7 +114,7 @@ export interface LeakView extends Resource {
 export type LeakState = 'first-seen' | 'agreed' | 'remove-failed' | 'unknown-job' | 'removed';
 
 export interface LeakReport {
-  /** At most `MAX_LEAKS_REPORTED`, the oldest sightings first. */
+  /** At most `MAX_LEAKS_REPORTED`, ordered by `firstSeenAt`. */
   readonly leaks: readonly LeakView[];
   /** How many more there are. */
   readonly omitted: number;

@@ -22,12 +22,12 @@ export function explanations(reports: readonly JobReport[]): readonly string[] {
   return Array.from(names, ([text, jobs]) => harmlessLine(`${namesText(jobs)}: ${text}`));
 }
 
-/** `Tested as SHA: merged on BRANCH at BASE.` Names the projects if there are several. */
+/** `Tested as SHA: merged onto BRANCH at BASE.` Names the projects if there are several. */
 export function testedText(trees: readonly MergedTree[]): readonly string[] {
   return trees.map(({ project, branch, base, revision }, index) => {
     const which = index === 0 ? 'Tested as' : `With ${harmless(project)} as`;
     return harmlessLine(
-      `${which} ${harmless(revision)}: merged on ${harmless(branch)} at ${harmless(base)}.`,
+      `${which} ${harmless(revision)}: merged onto ${harmless(branch)} at ${harmless(base)}.`,
     );
   });
 }
@@ -46,7 +46,7 @@ function explanation(report: JobReport): string {
       return sentences(reason, quote(report), logs);
     case 'NODE_FAILURE':
       return sentences(
-        `${report.verdict}, a problem of this CI, not a result of the patch`,
+        `${report.verdict}, a problem with this CI, not a result of the patch`,
         reason,
         quote(report),
         logs,

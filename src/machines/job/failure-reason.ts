@@ -102,7 +102,7 @@ export function deadlineText(timer: string): string {
       return 'no slot became free in time';
     case 'stacking-stop':
     case 'testing-stop':
-      return `${state.split('-')[0]} ran into its timeout and could not be stopped`;
+      return `${state.split('-')[0]} exceeded its timeout and could not be stopped`;
     case 'deleting':
       return 'removing the server took longer than allowed';
     default:

@@ -1,5 +1,5 @@
 /**
- * Answers that arrive after the state that requested them has ended: an attempt that ran into its deadline, a stage
+ * Answers that arrive after the state that requested them has ended: an attempt that exceeded its deadline, a stage
  * that was stopped. They settle their effect and change nothing else; only a URL is kept. `server.active` is not
  * included: a server that appears late must be deleted, and each state handles that.
  */

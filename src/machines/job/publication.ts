@@ -1,7 +1,7 @@
 /**
- * publication@1: evidence that could not be published while its job waited, for example because the log server is away.
- * The job hands over the collected evidence and ends. This history retries with backoff until the evidence is
- * published, is too old, or is dropped because all publications together exceed their size limit. Then it removes the
+ * publication@1: evidence that could not be published while its job waited, for example because the log server is
+ * unavailable. The job hands over the collected evidence and ends. This history retries with backoff until the evidence
+ * is published, is too old, or is dropped because all publications together exceed their size limit. Then it removes the
  * collected files.
  */
 import { assign, setup } from 'xstate';
@@ -121,7 +121,7 @@ const config = {
   entry: request(({ context }) => pendingAlarm(context)),
   on: {
     'alarm.raised': noop,
-    // The answer to an attempt that ran into its deadline.
+    // The answer to an attempt that exceeded its deadline.
     'evidence.published': published,
     'evidence.publish-failed': noop,
     'machine.failed': abandoned,

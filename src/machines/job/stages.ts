@@ -101,7 +101,7 @@ export const testing = jobSetup.createStateConfig({
     },
     stopping: {
       entry: [
-        update(() => ({ silence: 'testing ran into its timeout, and the server does not answer' })),
+        update(() => ({ silence: 'testing exceeded its timeout, and the server does not answer' })),
         request((args) => stopStage(args, 'testing')),
         stopDeadline('testing').arm,
       ],
@@ -216,7 +216,7 @@ function keepSilence() {
   return assignFrom('stage.stop-failed', ({ failure }) => ({
     silence:
       failure.unreachable === true
-        ? oneLine(`testing ran into its timeout, and the server does not answer: ${failure.message}`)
+        ? oneLine(`testing exceeded its timeout, and the server does not answer: ${failure.message}`)
         : null,
   }));
 }

@@ -108,7 +108,7 @@ export interface ResultsSpec {
   readonly format: ResultsFormat;
   /** Path relative to the work tree. */
   readonly file: string;
-  /** With fewer tests that passed or failed the results count as incomplete; absent: 1. */
+  /** With fewer passed tests the results count as incomplete; absent: 1. */
   readonly expected?: number;
 }
 
@@ -367,7 +367,7 @@ export interface PreparePlan {
   readonly dependencyLimit: number;
   readonly lookUpTimeoutMs: number;
   readonly lookUpAttempts: number;
-  /** Wait before the look-up is retried; doubles up to a maximum. */
+  /** Wait before the lookup is retried; doubles up to a maximum. */
   readonly lookUpRetryMs: number;
   readonly lookUpRetryMaxMs: number;
   readonly mergeTimeoutMs: number;

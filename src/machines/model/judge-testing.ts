@@ -12,7 +12,7 @@ export interface Judgement {
   readonly reason: string;
 }
 
-/** Why the end of a stage is a problem of the CI; null when its command succeeded. */
+/** Why the end of a stage is a problem with the CI; null when its command succeeded. */
 export function stageProblem(stage: Stage, end: StageEnd): string | null {
   switch (end.how) {
     case 'exited':
@@ -22,9 +22,9 @@ export function stageProblem(stage: Stage, end: StageEnd): string | null {
     case 'killed':
       return `${stage} was killed by signal ${end.signal}`;
     case 'timedOut':
-      return `${stage} ran into its timeout`;
+      return `${stage} exceeded its timeout`;
     case 'stopped':
-      return `${stage} ran into its timeout and was stopped`;
+      return `${stage} exceeded its timeout and was stopped`;
   }
 }
 
@@ -65,7 +65,7 @@ function judgeResults(end: Exited, results: ResultsSummary, expected: number): J
   if (end.code !== 0) return { verdict: 'POST_FAILURE', reason: `no test failed, but ${exitText(end)}` };
   if (results.passed === 0) return { verdict: 'POST_FAILURE', reason: 'no test was run' };
   if (results.passed < expected)
-    return { verdict: 'POST_FAILURE', reason: `${results.passed} tests were run, ${expected} are expected` };
+    return { verdict: 'POST_FAILURE', reason: `${results.passed} tests passed, ${expected} are expected` };
   return { verdict: 'SUCCESS', reason: '' };
 }
 
@@ -73,7 +73,7 @@ function exitText(end: Exited): string {
   return `testing ${taskText(end) ?? `exited with ${end.code}`}`;
 }
 
-/** Null: the stage is no playbook, or none of its tasks failed. */
+/** Null: the stage is not a playbook, or none of its tasks failed. */
 function taskText({ failedTask }: Exited): string | null {
   if (failedTask === undefined) return null;
   const { task, host, message } = failedTask;

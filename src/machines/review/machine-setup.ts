@@ -32,7 +32,7 @@ export interface ReviewContext {
   readonly report: ReportSpec;
   readonly mail: MailSpec | null;
   readonly openedAt: number;
-  /** Look-ups so far, which make their effect keys unique. */
+  /** Lookups so far, which make their effect keys unique. */
   readonly lookUps: number;
   readonly lookUpAttempt: number;
   readonly mergeAttempt: number;

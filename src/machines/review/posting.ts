@@ -44,7 +44,7 @@ export const posting = reviewSetup.createStateConfig({
       exit: overdue.disarm,
       on: {
         'review.posted': [
-          // A vote that was left out (outdated patchset, closed change) needs no confirmation and is no error.
+          // A vote that was left out (outdated patchset, closed change) needs no confirmation and is not an error.
           { guard: 'hasVote', target: '#review.confirmingVote', actions: keepAcceptedVote },
           { target: '#review.done', actions: finish('posted') },
         ],

@@ -19,7 +19,7 @@ import { announceStart } from './start-message.ts';
 
 const lookUpDeadline = deadline(
   (context) => `deadline:lookingUp:${context.lookUps}`,
-  // The look-up has its own limit; this deadline catches one that never answers.
+  // The lookup has its own limit; this deadline catches one that never answers.
   (context) => context.plan.lookUpTimeoutMs * 2,
 );
 const lookUpRetry = deadline(
@@ -72,7 +72,7 @@ export const preparing = reviewSetup.createStateConfig({
   description: 'its change is being prepared',
   initial: 'lookingUp',
   on: {
-    // A vote may be cast during the look-up and be missing from its answer.
+    // A vote may be cast during the lookup and be missing from its answer.
     'vote.cast': { actions: keepVote() },
   },
   states: {

@@ -154,7 +154,7 @@ function decideStart(
   const start = startOf(event, facts.number, rules, found);
   if (start === null) {
     const finding = bestReason(event, found);
-    // A patchset that is skipped by its kind is no real change, so the test of the previous one stays valid.
+    // A patchset that is skipped by its kind is not a real change, so the test of the previous one stays valid.
     const moved = finding.rule === 'kind' ? carryOver(event, rules, facts) : endOutdated(event, rules, facts);
     return [...moved, ignore(finding)];
   }

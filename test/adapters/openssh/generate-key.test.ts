@@ -41,7 +41,7 @@ test('reports a missing folder', async () => {
   await expect(makeKey(missing, 'x', TIMEOUT_MS)).rejects.toMatchObject({
     name: 'OperationError',
     operation: 'create key',
-    hint: 'check that its folder exists and is writable',
+    hint: 'check that its directory exists and is writable',
   });
   expect(existsSync(missing)).toBe(false);
 });

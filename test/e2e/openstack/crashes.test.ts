@@ -68,7 +68,7 @@ test('the daemon is killed after each call that creates something, and twice in 
   expect(await daemon.stop()).toBe(0);
 });
 
-test('every token ends while the test runs', async () => {
+test('every token expires while the test runs', async () => {
   const testCase = await testbed.newCase({ testing: `${WAIT_FOR_GO}pass\n` });
   const daemon = await testCase.startDaemon();
   const change = await testCase.checkout().push();

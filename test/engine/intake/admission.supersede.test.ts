@@ -18,7 +18,7 @@ describe('a newer patchset', () => {
     ['running', '1 done'],
     ['queued', '1 testing'],
     ['never', '1 testing'],
-  ] as const)('with mode %s: a job whose tests run is %s', async (mode, older) => {
+  ] as const)('with mode %s: a job whose tests are running ends up as %s', async (mode, older) => {
     const ci = await startCi(mode);
     ci.emit(created());
     await ci.run(() => ci.jobs()[0]?.state === 'testing.running');

@@ -83,7 +83,7 @@ test('a deadline does not hide an earlier error', async () => {
   provider.delete = () => new Promise(() => {});
   provider.list = () =>
     new Promise((_, reject) =>
-      clock.after(60_000, () => reject(new AbortedError('clear node', 'node1', cause))),
+      clock.after(60_000, () => reject(new AbortedError('wipe node', 'node1', cause))),
     );
   const performed = start();
   await clock.advance(60_000);

@@ -124,7 +124,7 @@ test('if the server responds before the provider, the stage continues', async ()
   expect(await settled).toMatchObject({ type: 'stage.exited' });
 });
 
-test('a run that is lost anyway: the reason is the deleted server, when that is so', async () => {
+test('a run that is lost on a deleted server gives the deletion as its reason', async () => {
   const gone = running();
   await begun();
   await deleteServer();

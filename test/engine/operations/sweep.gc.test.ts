@@ -71,7 +71,7 @@ test('leaks are listed for each resource, and listing them changes nothing', asy
   expect(ci.store.length()).toBe(before);
 });
 
-test('a sweep that has seen a leak makes it agreed, with the time of its first sighting', async () => {
+test('a sweep that has seen a leak makes it agreed, with the time when it was first seen', async () => {
   leak('a');
   const seenAt = ci.clock.now();
   await ci.daemon.sweep.run();

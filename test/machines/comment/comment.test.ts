@@ -21,14 +21,14 @@ Build succeeded (check pipeline). How to rerun and whom to ask: https://wiki.exa
 
 - acme-dsvm https://logs.example.org/45/912345/3/check/acme-dsvm/job-1/ : SUCCESS in 1h 02m 03s
 
-Tested as ${MERGED}: merged on master at ${BASE}.
+Tested as ${MERGED}: merged onto master at ${BASE}.
 sos-ci review ${REVIEW}`);
   });
 
   test('of each kind of failure', () => {
     const jobs: readonly Partial<JobReport>[] = [
       { name: 'a', verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a', durationMs: 61_000 },
-      { name: 'b', verdict: 'TIMED_OUT', reason: 'testing ran into its timeout', durationMs: 7_000 },
+      { name: 'b', verdict: 'TIMED_OUT', reason: 'testing exceeded its timeout', durationMs: 7_000 },
       { name: 'c', verdict: 'NODE_FAILURE', reason: 'create server: no quota', url: null, durationMs: 400 },
       {
         name: 'd',
@@ -51,8 +51,8 @@ Build failed (check pipeline). How to rerun and whom to ask: https://wiki.exampl
 - f https://wiki.example.org/Acme_CI : ABORTED in 1h 02m 03s
 
 a: 1 of 3 tests failed: test_a
-b: testing ran into its timeout
-c: NODE_FAILURE, a problem of this CI, not a result of the patch. create server: no quota. There are no logs.
+b: testing exceeded its timeout
+c: NODE_FAILURE, a problem with this CI, not a result of the patch. create server: no quota. There are no logs.
 d: RETRY_LIMIT, could not be set up; this may or may not be caused by the patch. stacking: its command exited with 1. Its last output: E: Unable to locate package foo in https://mirror.example.org/
 e: the tests ended, but no result can be shown. no test was run
 f: not finished. There are no logs.
@@ -72,8 +72,8 @@ sos-ci review ${REVIEW}`);
       return { project, branch: 'stable/2026.1', base: BASE, revision: MERGED };
     });
     expect(render([jobReport()], { trees })).toContain(`
-Tested as ${MERGED}: merged on stable/2026.1 at ${BASE}.
-With openstack/os-brick as ${MERGED}: merged on stable/2026.1 at ${BASE}.
+Tested as ${MERGED}: merged onto stable/2026.1 at ${BASE}.
+With openstack/os-brick as ${MERGED}: merged onto stable/2026.1 at ${BASE}.
 sos-ci review`);
   });
 

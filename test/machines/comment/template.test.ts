@@ -37,7 +37,7 @@ Build failed (check pipeline). How to rerun and whom to ask: https://wiki.exampl
 - fc https://logs.example.org/45/912345/3/check/acme-dsvm/job-1/ : FAILURE in 1h 02m 03s
 
 fc: one failed
-Tested as ${'c'.repeat(40)}: merged on master at ${'b'.repeat(40)}.
+Tested as ${'c'.repeat(40)}: merged onto master at ${'b'.repeat(40)}.
 sos-ci review review-1`);
   });
 

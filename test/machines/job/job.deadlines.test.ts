@@ -74,7 +74,7 @@ describe('deadlines', () => {
     const silent = jobIn('testing.running');
     silent.fire(JOB);
     silent.fire(JOB);
-    const reason = 'testing ran into its timeout, and the server does not answer';
+    const reason = 'testing exceeded its timeout, and the server does not answer';
     expect(silent.at(JOB)).toMatchObject({
       state: 'publishing.collecting',
       context: { verdict: 'NODE_FAILURE', reason },

@@ -35,7 +35,7 @@ describe('a test that did not pass', () => {
 
   test.each<[StageEnd, string, string]>([
     [{ how: 'killed', signal: 9 }, 'NODE_FAILURE', 'testing was killed by signal 9'],
-    [{ how: 'timedOut' }, 'TIMED_OUT', 'testing ran into its timeout'],
+    [{ how: 'timedOut' }, 'TIMED_OUT', 'testing exceeded its timeout'],
     [{ how: 'exited', code: 127 }, 'NODE_FAILURE', 'testing: the command was not found (exit 127)'],
   ])('%j is %s, and is not retried', (end, verdict, reason) => {
     const simulator = runUntil(Simulator.job(), JOB, 'testing.running');

@@ -21,8 +21,8 @@ describe('a stage of setup', () => {
     [exited(126), 'stacking: the command could not be executed (exit 126)'],
     [exited(127), 'stacking: the command was not found (exit 127)'],
     [{ how: 'killed', signal: 9 }, 'stacking was killed by signal 9'],
-    [{ how: 'timedOut' }, 'stacking ran into its timeout'],
-    [{ how: 'stopped' }, 'stacking ran into its timeout and was stopped'],
+    [{ how: 'timedOut' }, 'stacking exceeded its timeout'],
+    [{ how: 'stopped' }, 'stacking exceeded its timeout and was stopped'],
   ])('that ended %j: %s', (end, trouble) => {
     expect(stageProblem('stacking', end)).toBe(trouble);
   });
@@ -69,7 +69,7 @@ describe('tests', () => {
     const results = { passed, failed, skipped: 50, failures: [] };
     const judged = judgeTesting(exited(0), results, '', jobSpec({ results: { ...KEPT, expected } }));
     expect(judged.verdict).toBe(verdict);
-    if (verdict === 'POST_FAILURE') expect(judged.reason).toBe('9 tests were run, 10 are expected');
+    if (verdict === 'POST_FAILURE') expect(judged.reason).toBe('9 tests passed, 10 are expected');
   });
 
   const ends: readonly StageEnd[] = [

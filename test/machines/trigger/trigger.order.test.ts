@@ -88,7 +88,7 @@ describe('a patchset without a code change', () => {
   });
 });
 
-describe('after', () => {
+describe('a required vote', () => {
   const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 1_000 };
   const rules = triggerRules({ jobs: [jobRules({ hold })] });
   const holding = { id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm'], hold };
@@ -110,13 +110,13 @@ describe('after', () => {
 
   test('forwards each vote of that account on that label to the review, including negative ones', () => {
     const vote = { account: 'zuul', label: 'Verified', value: 1 };
-    const entries = { do: 'forward', review: 'r', rule: 'require-vote' };
+    const forward = { do: 'forward', review: 'r', rule: 'require-vote' };
     expect(decide(verified(1), rules, factsOf([holding]))).toMatchObject([
-      { ...entries, vote },
+      { ...forward, vote },
       { do: 'ignore' },
     ]);
     expect(decide(verified(-1), rules, factsOf([holding]))).toMatchObject([
-      { ...entries, vote: { ...vote, value: -1 } },
+      { ...forward, vote: { ...vote, value: -1 } },
       { do: 'ignore' },
     ]);
   });
@@ -173,9 +173,9 @@ describe('for any input', () => {
           name: names[0] ?? null,
         });
         const changes = { ...on(target), by, author, hashtags, at };
-        for (const entries of [created(changes), comment(written, { ...changes, tag }), ready(changes)]) {
+        for (const sent of [created(changes), comment(written, { ...changes, tag }), ready(changes)]) {
           for (const { rule, why } of decide(
-            entries,
+            sent,
             all,
             factsOf([{ id: 'r', patchset: 2, branch: 'master', jobs: ['acme-dsvm'] }]),
           )) {
@@ -191,8 +191,8 @@ describe('for any input', () => {
     fc.assert(
       fc.property(job, event, (rules, given) => {
         const all = triggerRules({ jobs: [jobRules(rules)] });
-        const entries = comment(given.comment, { by: given.by });
-        expect(decide(entries, all, factsOf())).toEqual(decide(entries, all, factsOf()));
+        const sent = comment(given.comment, { by: given.by });
+        expect(decide(sent, all, factsOf())).toEqual(decide(sent, all, factsOf()));
       }),
     );
   });

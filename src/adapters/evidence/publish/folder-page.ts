@@ -24,7 +24,7 @@ export function foldersOf(paths: Iterable<string>, files: readonly PublishedFile
 
 /** @param pages the paths of the pages of logs */
 export function* folderPage({ path, folders, files }: Folder, pages: ReadonlySet<string>): Generator<string> {
-  yield `${pageStart(path)}<header>\n<p class="note"><a href="../${INDEX}">Parent folder</a></p>\n`;
+  yield `${pageStart(path)}<header>\n<p class="note"><a href="../${INDEX}">Parent directory</a></p>\n`;
   yield `<h1>${html(path)}</h1>\n</header>\n`;
   yield `<div class="wide" tabindex="0"><table>\n`;
   yield `<tr><th>Name</th><th class="number">Size</th><th class="number">Time</th></tr>\n`;

@@ -59,7 +59,7 @@ function isText(path: string, head: Buffer): boolean {
   if (TEXT_NAME.test(path)) return true;
   if (head.includes(0)) return false;
   try {
-    // With `stream`, a character that is cut at the end is no error.
+    // With `stream`, a character that is cut at the end is not an error.
     new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true });
     return true;
   } catch (error) {

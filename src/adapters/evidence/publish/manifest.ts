@@ -142,7 +142,7 @@ export async function readManifest(directory: Directory): Promise<Manifest | nul
   }
 }
 
-/** Null when the text is no manifest. */
+/** Null when the text is not a manifest. */
 export function parseManifest(text: string): Manifest | null {
   const value = parseObject(text);
   const isOurs = value?.version === 1 && typeof value.job === 'string';

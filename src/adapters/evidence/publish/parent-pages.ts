@@ -68,7 +68,7 @@ function* parentPage(segments: readonly string[], entries: readonly FolderEntry[
     .toSorted((a, b) => COLLATOR.compare(a.name, b.name));
   yield `${pageStart(title)}<header>\n`;
   if (segments.length > FIRST_WITH_PAGE)
-    yield `<p class="note"><a href="../${INDEX}">Parent folder</a></p>\n`;
+    yield `<p class="note"><a href="../${INDEX}">Parent directory</a></p>\n`;
   yield `<h1>${html(title)}</h1>\n</header>\n<div class="wide" tabindex="0"><table>\n`;
   yield `<tr><th>Name</th><th class="number">Size</th><th class="number">Time</th></tr>\n`;
   for (const { name, isDirectory, bytes, modifiedAt } of shown.slice(-MAX_ROWS)) {
@@ -77,7 +77,8 @@ function* parentPage(segments: readonly string[], entries: readonly FolderEntry[
     yield `<tr><td>${target}</td><td class="number">${isDirectory ? '' : size(bytes)}</td><td class="number">${time}</td></tr>\n`;
   }
   yield `</table></div>\n`;
-  if (shown.length > MAX_ROWS) yield `<p class="note">And ${shown.length - MAX_ROWS} before these.</p>\n`;
+  if (shown.length > MAX_ROWS)
+    yield `<p class="note">Earlier entries that are not shown: ${shown.length - MAX_ROWS}.</p>\n`;
   yield PAGE_END;
 }
 

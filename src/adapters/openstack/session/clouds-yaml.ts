@@ -30,7 +30,7 @@ export function readCloud(name: string | null, environment: Environment, directo
     throw credentialsError(
       'clouds.yaml',
       `is in none of ${folders.join(', ')}`,
-      'put it into one of these folders, or set OS_CLIENT_CONFIG_FILE',
+      'put it into one of these directories, or set OS_CLIENT_CONFIG_FILE',
     );
   }
   const secure = findFile('secure', environment.OS_CLIENT_SECURE_FILE, folders);

@@ -83,7 +83,7 @@ test('each folder has an index with its folders, files, sizes and times', async 
   await rig.writeTreeFile(JOB, 'logs/deep/er/a.log', 'x\n');
   const url = await publishFailure([], 'x', 'x');
   const top = await read(url, 'worktree/index.html');
-  expect(top).toContain('<a href="../index.html">Parent folder</a>');
+  expect(top).toContain('<a href="../index.html">Parent directory</a>');
   expect(top).toContain('<a href="./logs/index.html">logs/</a>');
   const logs = await read(url, 'worktree/logs/index.html');
   expect(logs).toContain('<a href="./deep/index.html">deep/</a>');

@@ -1,4 +1,4 @@
-/** Look-ups with hostile text, and with answers that are late, invalid or not Gerrit's. */
+/** Lookups with hostile text, and with answers that are late, invalid or not Gerrit's. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ChangeLookup } from '../../../../src/adapters/gerrit/changes/change-lookup.ts';
 import { SharedConnection } from '../../../../src/adapters/gerrit/transport/shared-connection.ts';

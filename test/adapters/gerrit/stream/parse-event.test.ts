@@ -131,7 +131,7 @@ describe('an event without a patchset', () => {
     'private-state-changed',
     'comment-added',
     'patchset-created',
-  ])('%s requests a look-up of the change', (type) => {
+  ])('%s requests a lookup of the change', (type) => {
     const about = { at: 1795354825000, project: 'openstack/cinder', change: 912345 };
     expect(event({ ...bare, type })).toMatchObject({ type: 'change-incomplete', name: type, ...about });
   });
