@@ -197,7 +197,7 @@ describe('for any input', () => {
     );
   });
 
-  test('hostile patterns and texts are not slow', () => {
+  test('hostile patterns and texts, which take years with backtracking, are decided', () => {
     const star = `${'*a'.repeat(500)}b`;
     const long = 'a'.repeat(60_000);
     const slow = jobRules({
@@ -206,14 +206,7 @@ describe('for any input', () => {
       comments: ['(a+)+$', '(a|a)*b', '(.*a){40}$'],
       commenters: { include: [star], exclude: [star] },
     });
-    const before = performance.now();
-    for (let times = 0; times < 20; times += 1) {
-      decide(
-        comment(long, { ...on({ project: long, topic: long }), by: { ...alice, name: long } }),
-        triggerRules({ jobs: [slow] }),
-        factsOf(),
-      );
-    }
-    expect(performance.now() - before).toBeLessThan(10_000);
+    const event = comment(long, { ...on({ project: long, topic: long }), by: { ...alice, name: long } });
+    expect(explain(event, triggerRules({ jobs: [slow] }), factsOf()).jobs).toMatchObject([{ rule: 'topic' }]);
   });
 });

@@ -27,11 +27,9 @@ describe('globs', () => {
     expect(matches(glob, text)).toBe(expected);
   });
 
-  test('are fast on patterns made to be slow', () => {
-    const before = performance.now();
+  test('that take years with backtracking are matched', () => {
     expect(matches(`${'*a'.repeat(500)}b`, 'a'.repeat(50_000))).toBe(false);
     expect(matches(`${'a*'.repeat(500)}b`, 'a'.repeat(50_000))).toBe(false);
-    expect(performance.now() - before).toBeLessThan(2_000);
   });
 });
 
