@@ -32,7 +32,8 @@ machine=$!
 processes+=("$machine")
 
 options=(-i "$work/key" -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=no -o "UserKnownHostsFile=$work/known_hosts")
-node() { ip netns exec "$namespace" ssh "${options[@]}" -o LogLevel=ERROR root@127.0.0.1 "$@"; }
+# ssh joins its words and a shell splits them again.
+node() { ip netns exec "$namespace" ssh "${options[@]}" -o LogLevel=ERROR root@127.0.0.1 "${*@Q}"; }
 for ((i = 0; i < 120; i++)); do node true 2> /dev/null && break; sleep 0.5; done
 node systemctl is-system-running --wait
 
