@@ -45,9 +45,10 @@ timeout 7200 ip netns exec "$namespace" ansible-playbook -i 127.0.0.1, -u root -
   --ssh-common-args "-F /dev/null -o StrictHostKeyChecking=no -o UserKnownHostsFile=$work/known_hosts" \
   sos_ci.openstack.stacking -e "@$here/variables.json"
 node runuser -l stack -c 'cd devstack && ./unstack.sh' > "$work/unstack.log" 2>&1 || { tail -20 "$work/unstack.log"; exit 1; }
-# What the roles look for on a host that is kept, and what belongs to this run alone.
-node rm -rf /opt/stack/.sos-ci /opt/stack/devstack/.localrc.auto /opt/stack/devstack/.stackenv /opt/stack/collected \
-  /opt/stack/logs /var/tmp/sos-ci-runs /root/.ssh /root/.ansible
+# The connection can break before the command returns.
 node systemctl poweroff || true
-wait "$machine" || true
+timeout 300 tail --pid="$machine" -f /dev/null
+# What the roles look for on a host that is kept, and what belongs to this run alone.
+rm -rf "$root"/opt/stack/{.sos-ci,collected,logs,devstack/.localrc.auto,devstack/.stackenv} "$root"/var/tmp/sos-ci-runs \
+  "$root"/root/.{ssh,ansible}
 : > "$root/var/log/console.log"
