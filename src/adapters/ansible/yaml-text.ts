@@ -6,6 +6,12 @@
 /** Characters that YAML forbids or treats as line ends, and that JSON does not escape. */
 const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
 
+/**
+ * Strings in which every character may belong to a number, a date or another type of YAML, and none to a template. The
+ * ansible-core of today reads an unsafe "03" as the number 3, so these are written without the tag.
+ */
+const PLAIN = /^[\w ~<=:.,+/@-]*$/;
+
 /** @param foreign its strings are never templates; its keys override those of `trusted` */
 export function yamlText(
   trusted: Readonly<Record<string, unknown>>,
@@ -20,7 +26,7 @@ export function yamlText(
 }
 
 function unsafe(value: unknown): string {
-  if (typeof value === 'string') return `!unsafe ${encoded(value)}`;
+  if (typeof value === 'string') return PLAIN.test(value) ? encoded(value) : `!unsafe ${encoded(value)}`;
   if (Array.isArray(value)) return `[${value.map(unsafe).join(', ')}]`;
   if (typeof value === 'object' && value !== null)
     return `{${Object.entries(value)
