@@ -5,8 +5,6 @@ import { PlaybookRunner } from '../adapters/ansible/playbook-runner.ts';
 import { systemClock } from '../adapters/clock/system.ts';
 import { EventSegments } from '../adapters/event-archive/segments.ts';
 import { LocalEvidence } from '../adapters/evidence/local-evidence.ts';
-import { LogServerPublisher } from '../adapters/evidence/log-server/publisher.ts';
-import { DirectoryPublisher } from '../adapters/evidence/publish/directory-publisher.ts';
 import { hider } from '../adapters/evidence/redact/redact.ts';
 import { ChangeLookup } from '../adapters/gerrit/changes/change-lookup.ts';
 import { GerritReviewer } from '../adapters/gerrit/reviews/reviewer.ts';
@@ -39,6 +37,7 @@ import type { SecretValues } from '../log.ts';
 import type { ResultsFormat } from '../machines/model/domain.ts';
 import { type BuiltProviders, buildProviders } from './build-providers.ts';
 import { createMailer, createRestHistory, createReviewTransport } from './build-transports.ts';
+import { createPublisher } from './create-publisher.ts';
 import { databaseFile } from './database-admin.ts';
 import { GerritConnections } from './gerrit-connections.ts';
 import { routedRunner, routedSource } from './route-by-address.ts';
@@ -113,17 +112,23 @@ export function buildAdapters(
   };
 }
 
-function localEvidence({ stateDir, logs }: Config, nodes: NodePool, redact: SecretValues): LocalEvidence {
+function localEvidence(config: Config, nodes: NodePool, redact: SecretValues): LocalEvidence {
+  const { stateDir, logs } = config;
   return new LocalEvidence({
     stateDir,
-    publisher: logs.ssh === null ? new DirectoryPublisher(logs.dir) : new LogServerPublisher(logs.ssh),
-    url: logs.url === '' ? pathToFileURL(logs.dir).href : logs.url,
+    publisher: createPublisher(config),
+    url: logsUrl(logs),
     limits: logs.limits,
     redact,
     readReport: reportSubunit,
     version: manifest.version,
     fetchTree: (wanted, signal) => fetchTree(nodes, wanted, signal),
   });
+}
+
+/** Another destination than a folder always has an address. */
+function logsUrl({ url, destination }: Config['logs']): string {
+  return url === '' && destination.type === 'directory' ? pathToFileURL(destination.dir).href : url;
 }
 
 /** Runs stages on a node, and playbooks on this host that connect to it. */
@@ -135,7 +140,10 @@ function nodeRunner(config: Config, nodes: NodePool, redact: SecretValues): Runn
     host: new LocalRuns(common),
     nodes: new SshPlaybookNodes(common),
     others: new SshRunner({ stateDir, readResults, ...common }),
-    hidden: [file, gerrit.keyFile, ...(logs.ssh === null ? [] : [logs.ssh.keyFile])],
+    hidden: [
+      ...[file, gerrit.keyFile],
+      ...(logs.destination.type === 'ssh' ? [logs.destination.keyFile] : []),
+    ],
   });
 }
 
@@ -197,7 +205,9 @@ export function buildEventSources(
   };
   const directories = [
     { path: stateDir, holds: 'stateDir' },
-    ...(logs.ssh === null ? [{ path: logs.dir, holds: 'logs' } as const] : []),
+    ...(logs.destination.type === 'directory'
+      ? [{ path: logs.destination.dir, holds: 'logs' } as const]
+      : []),
     ...(keep ? [{ path: dir, holds: 'events' }] : []),
   ];
   const archiveProblem = () => segments?.problem() ?? null;

@@ -60,10 +60,7 @@ export interface DoctorConfig {
 
 /** Where evidence is published. */
 export interface LogsConfig {
-  /** The folder on this host; not used with `ssh`. */
-  readonly dir: string;
-  /** Null: evidence is published on this host. */
-  readonly ssh: LogServerConfig | null;
+  readonly destination: LogsDestination;
   /** The address for readers; '' is the folder itself as a file:// address. */
   readonly url: string;
   /** For how long published evidence is kept; 0: forever. */
@@ -71,8 +68,23 @@ export interface LogsConfig {
   readonly limits: EvidenceLimits;
 }
 
+export type LogsDestination =
+  /** A folder on this host. */
+  { readonly type: 'directory'; readonly dir: string } | LogServerConfig | LogsPlaybookConfig;
+
+/** Playbooks that publish on the hosts of the group `log_server`. */
+export interface LogsPlaybookConfig {
+  readonly type: 'playbook';
+  /** Paths, or names in a collection. */
+  readonly publish: string;
+  /** Null: published directories stay. */
+  readonly expire: string | null;
+  readonly inventory: string;
+}
+
 /** A log server, and the account that publishes there over SFTP. */
 export interface LogServerConfig {
+  readonly type: 'ssh';
   readonly host: string;
   readonly port: number;
   readonly user: string;

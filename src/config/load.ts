@@ -16,7 +16,7 @@ import { readKeys, readSecrets } from './file/secrets.ts';
 import { at, isMapping, parseYaml, readText, type YamlDocument } from './file/yaml-document.ts';
 import { type ConfigFile, configSchema } from './schema.ts';
 import { type OwnCredential, readJobSecrets } from './sections/job-secrets.ts';
-import { stageFileProblems } from './sections/stages.ts';
+import { playbookProblems, stageFileProblems } from './sections/stages.ts';
 
 export interface LoadOptions {
   /** The directory that `~` means. Default: this user's home. */
@@ -35,6 +35,7 @@ export function loadConfig(file: string, options: LoadOptions = {}): Config {
     ...crossProblems(document),
     ...keyFileProblems(document, path),
     ...stageFileProblems(document, path),
+    ...playbookProblems(document, ['logs', 'playbook'], ['file', 'expire'], path),
   ];
   const environment = options.environment ?? process.env;
   const passwords = readPasswords(document.value, environment, path);

@@ -147,7 +147,7 @@ describe('mail', () => {
   });
 });
 
-describe('logs.ssh', () => {
+describe('logs on another host', () => {
   const loadLogs = (logs: string) => {
     const file = join(dir, 'sos-ci.yaml');
     const gerrit = 'gerrit: {host: localhost, user: acme-ci, key: ./key}';
@@ -161,11 +161,22 @@ describe('logs.ssh', () => {
     const { logs, redact } = loadLogs(
       `{url: 'https://logs.acme.example', ssh: {${SSH}, knownHosts: ./hosts}}`,
     );
-    expect(logs.ssh).toMatchObject({
+    expect(logs.destination).toMatchObject({
+      type: 'ssh',
       ...{ host: 'logs.acme.example', port: 22, user: 'ci', dir: '/srv/logs' },
       ...{ keyFile: join(dir, 'logs-key'), knownHostsFile: join(dir, 'hosts') },
     });
     expect(redact).toContain('bGluZSBvZiBhIGtleQ==');
+  });
+
+  test.each([
+    ['{}', { publish: 'sos_ci.openstack.publish', expire: 'sos_ci.openstack.expire' }],
+    ['{expire: lab.logs.expire}', { publish: 'sos_ci.openstack.publish', expire: 'lab.logs.expire' }],
+    ['{file: lab.logs.publish}', { publish: 'lab.logs.publish', expire: null }],
+  ])('names playbooks: %s', (playbook, expected) => {
+    const { logs } = loadLogs(`{url: 'https://logs.acme.example', playbook: ${playbook}}`);
+    const more = { type: 'playbook', inventory: '/etc/ansible/hosts' };
+    expect(logs.destination).toEqual({ ...more, ...expected });
   });
 
   test.each([
@@ -176,6 +187,12 @@ describe('logs.ssh', () => {
     [
       `{url: 'https://l.example', ssh: {${SSH.replace('/srv', '/srv/..')}}}`,
       'logs.ssh.dir must be a path without dot segments',
+    ],
+    ['{playbook: {}}', 'logs.playbook needs logs.url'],
+    [`{url: 'https://l.example', ssh: {${SSH}}, playbook: {}}`, 'logs.playbook is set beside ssh'],
+    [
+      "{url: 'https://l.example', playbook: {file: ./none.yml}}",
+      expect.stringMatching(/^logs\.playbook\.file .*none\.yml does not exist/),
     ],
     [
       `{url: 'https://l.example', ssh: {${SSH.replace('logs-key', 'none')}}}`,

@@ -58,7 +58,7 @@ describe('a whole configuration', () => {
     expect(config.gerrit.keyFile).toBe(join(dir, 'key'));
     expect(config.gerrit.knownHostsFile).toBe(join(dir, 'home', 'hosts'));
     expect(config.stateDir).toBe(join(dir, '..', 'elsewhere'));
-    expect(config.logs.dir).toBe(join(dir, 'pub'));
+    expect(config.logs.destination).toEqual({ type: 'directory', dir: join(dir, 'pub') });
   });
 
   test('accepts an alias for a whole value', () => {

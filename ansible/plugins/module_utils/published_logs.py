@@ -28,7 +28,7 @@ SHORT_ID = 12
 TEMPORARY_NAMES = 10
 OUR_PAGE = b'<meta name="generator" content="sos-ci">'
 PAGE_HEAD_BYTES = 512
-# The folder of the change is the second below the root.
+# The directory of the change is the second below the root.
 FIRST_WITH_PAGE = 2
 MAX_ROWS = 2000
 # Another host may publish into the folder while its page is made.

@@ -1,6 +1,6 @@
 /**
- * Runs the operator's playbooks as the programs of a provider. Each gets one request as its variable `sos_ci`, and
- * writes its answer as JSON to the file `sos_ci.answer_file`. It runs in a temporary folder.
+ * Runs the operator's playbooks as programs: of a provider, or to publish evidence. Each gets one request as its variable
+ * `sos_ci`, and writes its answer as JSON to the file `sos_ci.answer_file`. It runs in a temporary folder.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -30,6 +30,8 @@ export interface PlaybookCall {
   /** Only the path of the playbook. */
   readonly argv: readonly string[];
   readonly input: object;
+  /** Used instead of a new run directory; a run that a killed daemon left there is continued. */
+  readonly directory?: string;
   readonly timeoutMs: number;
   readonly outputLimitBytes: number;
   readonly signal: AbortSignal;
@@ -43,9 +45,9 @@ const LEFTOVER_MS = 24 * 3_600_000;
 export function playbookProgram(options: PlaybookProgramOptions): (call: PlaybookCall) => Promise<unknown> {
   return async (call) => {
     const calls = join(options.stateDir, 'ansible-calls');
-    const directory = join(calls, randomBytes(8).toString('hex'));
+    const directory = call.directory ?? join(calls, randomBytes(8).toString('hex'));
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
+      for (const folder of [calls, directory]) await mkdir(folder, { recursive: true, mode: 0o700 });
       await removeLeftovers(calls);
       const answer = join(workspaceFolder(directory), 'answer.json');
       await play(call, options, directory, answer);
@@ -94,8 +96,8 @@ async function play(
   }
 }
 
-/** The run of a provider belongs to no server. */
-const NO_SERVER = { id: 'provider', name: 'provider', address: '', provider: '' };
+/** The run belongs to no server. */
+const NO_SERVER = { id: 'playbook', name: 'playbook', address: '', provider: '' };
 
 async function explain(outcome: RunOutcome, directory: string): Promise<string> {
   const failure = await readFailure(eventsFile(directory)).catch(() => null);

@@ -44,7 +44,8 @@ async function addressFindings(
   const unknownClock = gerrit.rest !== null ? [] : [clockUnknown(gerrit.host)];
   if (logs.url === '' || logs.url.startsWith('file:')) {
     const found = 'links in comments are file:// addresses, which only this host can open';
-    const fix = `serve ${logs.dir} with a web server, and set logs.url to its address`;
+    const folder = logs.destination.type === 'directory' ? logs.destination.dir : 'the logs';
+    const fix = `serve ${folder} with a web server, and set logs.url to its address`;
     return [isLoopback(gerrit.host) ? ok(subject, found) : warning(subject, found, fix), ...unknownClock];
   }
   let response: Awaited<ReturnType<typeof reachAddress>>;

@@ -3,7 +3,7 @@ import { probeLogServer } from '../../adapters/evidence/log-server/probe.ts';
 import { gitVersion } from '../../adapters/git/version.ts';
 import { type Folder, missingPrograms, probeFolder } from '../../adapters/local/host.ts';
 import { sshTarget } from '../../adapters/ssh/client/client.ts';
-import type { Config, LogServerConfig } from '../../config/config.ts';
+import type { Config, LogServerConfig, LogsDestination } from '../../config/config.ts';
 import { errorText } from '../../errors.ts';
 import { type Check, type Finding, failure, gigabytes, ok, warning } from './finding.ts';
 
@@ -16,13 +16,23 @@ export function hostChecks(config: Config): readonly Check[] {
     },
     { ...{ check: 'git', target: 'git' }, run: gitFindings },
     { ...{ check: 'tools', target: 'this host' }, run: () => toolFindings(config) },
-    logs.ssh === null
-      ? {
-          ...{ check: 'logs', target: logs.dir },
-          run: () => folderFindings('logs', 'logs-disk', logs.dir, doctor.diskFreeBytes, false),
-        }
-      : logServerCheck(logs.ssh, doctor.diskFreeBytes),
+    ...logsChecks(logs.destination, doctor.diskFreeBytes),
   ];
+}
+
+/** Playbooks are checked with those of stages. */
+function logsChecks(destination: LogsDestination, neededBytes: number): readonly Check[] {
+  switch (destination.type) {
+    case 'directory': {
+      const { dir: target } = destination;
+      const run = () => folderFindings('logs', 'logs-disk', target, neededBytes, false);
+      return [{ check: 'logs', target, run }];
+    }
+    case 'ssh':
+      return [logServerCheck(destination, neededBytes)];
+    case 'playbook':
+      return [];
+  }
 }
 
 function logServerCheck(config: LogServerConfig, neededBytes: number): Check {

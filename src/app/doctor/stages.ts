@@ -54,12 +54,12 @@ async function scriptFinding(
 }
 
 /** One check for all playbooks: they share the programs. */
-function playbookChecks({ jobs, stateDir }: Config): readonly Check[] {
+function playbookChecks({ jobs, logs, stateDir }: Config): readonly Check[] {
   const all = jobs.flatMap(({ spec }) => [spec.stacking, spec.testing]);
   const playbooks = all.flatMap((run): readonly PlaybookStage['playbook'][] =>
     run !== null && 'playbook' in run ? [run.playbook] : [],
   );
-  if (playbooks.length === 0) return [];
+  if (playbooks.length === 0 && logs.destination.type !== 'playbook') return [];
   const subject = { check: 'ansible', target: 'ansible-playbook' };
   const bubblewrap = { check: 'ansible', target: 'bwrap' };
   const confined = playbooks.some(({ confine }) => confine === 'bubblewrap');

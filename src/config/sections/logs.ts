@@ -1,10 +1,11 @@
 /** `logs`: where logs and other evidence are published. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { LogServerConfig, LogsConfig } from '../config.ts';
+import type { LogServerConfig, LogsConfig, LogsDestination, LogsPlaybookConfig } from '../config.ts';
 import { duration, FieldError, integer, optionalText, text } from '../fields/fields.ts';
 import { hostName, userName, webAddress } from '../fields/validators.ts';
 import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
+import { isCollectionPlaybook } from './stages.ts';
 
 const ssh = z.strictObject({
   host: text({ kind: 'host name', check: hostName, about: 'the log server' }),
@@ -26,17 +27,40 @@ const ssh = z.strictObject({
   }),
 });
 
+/** The playbooks of our collection. */
+const PUBLISH = 'sos_ci.openstack.publish';
+const EXPIRE = 'sos_ci.openstack.expire';
+
+const playbook = z.strictObject({
+  file: text({
+    kind: 'path, or NAMESPACE.COLLECTION.NAME',
+    default: PUBLISH,
+    about: 'publishes one directory, which its variable `sos_ci` names; docs/publishing.md describes it',
+  }),
+  expire: optionalText({
+    kind: 'path, or NAMESPACE.COLLECTION.NAME',
+    about: `removes what is older than keep; by default ${EXPIRE}, but nothing is removed if \`file\` is your own`,
+  }),
+  inventory: text({
+    kind: 'path',
+    default: '/etc/ansible/hosts',
+    about:
+      'the inventory, with the log server in the group `log_server`, and its variables such as `publish_root`',
+  }),
+});
+
 export const logs = z.strictObject({
   dir: optionalText({
     kind: 'path',
     about: 'where evidence is published on this host; by default logs in stateDir',
   }),
   ssh: ssh.optional(),
+  playbook: playbook.optional(),
   url: text({
     kind: 'web address',
     default: '',
     check: webAddress,
-    about: 'the address of logs.dir or logs.ssh.dir for readers; empty: the file:// address of logs.dir',
+    about: 'the address of the published logs for readers; empty: the file:// address of logs.dir',
   }),
   keep: duration({
     default: '30d',
@@ -65,37 +89,62 @@ const SSH_LIMITS = {
   closeTimeoutMs: 1_000,
 } as const;
 
-export function buildLogs(
-  { dir, ssh, url, keep }: z.output<typeof logs>,
+type LogsFile = z.output<typeof logs>;
+type Resolve = (path: string) => string;
+
+export function buildLogs(file: LogsFile, stateDir: string, path: Resolve): LogsConfig {
+  const { url, keep } = file;
+  return { destination: buildDestination(file, stateDir, path), url, keepMs: keep, limits: LIMITS };
+}
+
+function buildDestination(
+  { dir, ssh, playbook }: LogsFile,
   stateDir: string,
-  path: (path: string) => string,
-): LogsConfig {
+  path: Resolve,
+): LogsDestination {
+  if (ssh !== undefined) return buildLogServer(ssh, path);
+  if (playbook !== undefined) return buildPlaybook(playbook, path);
+  return { type: 'directory', dir: dir === null ? join(stateDir, 'logs') : path(dir) };
+}
+
+function buildPlaybook(
+  { file, expire, inventory }: NonNullable<LogsFile['playbook']>,
+  path: Resolve,
+): LogsPlaybookConfig {
+  const resolved = (one: string) => (isCollectionPlaybook(one) ? one : path(one));
+  const ours = file === PUBLISH ? EXPIRE : null;
   return {
-    dir: dir === null ? join(stateDir, 'logs') : path(dir),
-    ssh: ssh === undefined ? null : buildLogServer(ssh, path),
-    url,
-    keepMs: keep,
-    limits: LIMITS,
+    type: 'playbook',
+    publish: resolved(file),
+    expire: expire === null ? ours : resolved(expire),
+    inventory: path(inventory),
   };
 }
 
 function buildLogServer(
   { host, port, user, key, knownHosts, dir }: z.output<typeof ssh>,
-  path: (path: string) => string,
+  path: Resolve,
 ): LogServerConfig {
-  return { ...SSH_LIMITS, host, port, user, keyFile: path(key), knownHostsFile: path(knownHosts), dir };
+  const files = { keyFile: path(key), knownHostsFile: path(knownHosts) };
+  return { ...SSH_LIMITS, type: 'ssh', host, port, user, ...files, dir };
 }
+
+/** The keys for destinations that are not on this host. */
+const ELSEWHERE = ['ssh', 'playbook'] as const;
 
 export function checkLogs(root: unknown, add: ReportProblem): void {
   const file = at(root, ['logs']);
-  if (!isMapping(file) || !isMapping(file.ssh)) return;
-  if (file.dir !== undefined) add(['logs', 'dir'], 'is set beside ssh', 'keep one of the two');
+  if (!isMapping(file)) return;
+  const [key, ...more] = ELSEWHERE.filter((one) => isMapping(file[one]));
+  if (key === undefined) return;
+  for (const other of [...more, ...(file.dir === undefined ? [] : ['dir'])])
+    add(['logs', other], `is set beside ${key}`, 'keep one of the two');
   const { url } = file;
   if (typeof url === 'string' && url !== '' && !url.startsWith('file:')) return;
   add(
-    ['logs', 'ssh'],
+    ['logs', key],
     'needs logs.url',
-    'add url: the https:// address at which the log server serves logs.ssh.dir',
+    'add url: the https:// address at which the log server serves the logs',
   );
 }
 

@@ -176,7 +176,7 @@ export function stageFileProblems(document: YamlDocument, path: Resolve): readon
   return names.flatMap((name) =>
     STAGES.flatMap((stage) => [
       ...scriptProblems(document, ['jobs', name, stage], path),
-      ...playbookProblems(document, ['jobs', name, stage], path),
+      ...playbookProblems(document, ['jobs', name, stage], ['playbook'], path),
     ]),
   );
 }
@@ -203,15 +203,27 @@ function scriptProblems(document: YamlDocument, stage: KeyPath, path: Resolve): 
     : [];
 }
 
-/** Refuses files below the state directory: patches are checked out there. */
-function playbookProblems(document: YamlDocument, stage: KeyPath, path: Resolve): readonly Problem[] {
-  const file = at(document.value, stage);
+/**
+ * Refuses files below the state directory: patches are checked out there.
+ * @param where the mapping that names them
+ * @param playbooks the keys of playbooks in it
+ */
+export function playbookProblems(
+  document: YamlDocument,
+  where: KeyPath,
+  playbooks: readonly string[],
+  path: Resolve,
+): readonly Problem[] {
+  const file = at(document.value, where);
   if (!isMapping(file)) return [];
-  const { playbook, inventory, variableFiles } = file;
+  const { inventory, variableFiles } = file;
   const named = [
-    ...(typeof playbook === 'string' && !isCollectionPlaybook(playbook)
-      ? [['playbook', playbook] as const]
-      : []),
+    ...playbooks.flatMap((key) => {
+      const playbook = file[key];
+      return typeof playbook === 'string' && !isCollectionPlaybook(playbook)
+        ? [[key, playbook] as const]
+        : [];
+    }),
     ...(typeof inventory === 'string' ? [['inventory', inventory] as const] : []),
     ...(Array.isArray(variableFiles) ? variableFiles : []).flatMap((one: unknown) =>
       typeof one === 'string' ? [['variableFiles', one] as const] : [],
@@ -220,9 +232,9 @@ function playbookProblems(document: YamlDocument, stage: KeyPath, path: Resolve)
   const stateDir = at(document.value, ['stateDir']);
   const state = path(typeof stateDir === 'string' ? stateDir : DEFAULT_STATE_DIR);
   return named.flatMap(([key, text]) => {
-    const where = [...stage, key];
+    const position = [...where, key];
     const problem = (what: string, next: string) => [
-      { ...document.position(where), path: where.join('.'), what, next },
+      { ...document.position(position), path: position.join('.'), what, next },
     ];
     const target = path(text);
     const inside = relative(state, target);

@@ -41,7 +41,7 @@ export interface PageFolder {
 export async function updatePage(folder: PageFolder, segments: readonly string[]): Promise<void> {
   let written: string | null = null;
   for (let round = 0; round < ROUNDS; round += 1) {
-    const page = [...parentPage(segments, await folder.entries())].join('');
+    const page = parentPage(segments, await folder.entries());
     if (page === written) return;
     const head = await folder.pageHead();
     if (head !== null && !isOurPage(head)) return;
@@ -59,27 +59,38 @@ export async function removeLonePage(folder: PageFolder): Promise<void> {
   for (const { name } of entries) await folder.removeFile(name);
 }
 
+/** The page of a folder; the names between at signs are replaced, here or on the log server by a playbook. */
+export const PAGE_TEMPLATE = [
+  `${pageStart('@TITLE@')}<header>\n@PARENT@<h1>@TITLE@</h1>\n</header>\n`,
+  `<div class="wide" tabindex="0"><table>\n`,
+  `<tr><th>Name</th><th class="number">Size</th><th class="number">Time</th></tr>\n`,
+  `@ROWS@</table></div>\n@MORE@${PAGE_END}`,
+].join('');
+
 /** Names that begin with a dot are publications in progress. */
-function* parentPage(segments: readonly string[], entries: readonly FolderEntry[]): Generator<string> {
+function parentPage(segments: readonly string[], entries: readonly FolderEntry[]): string {
   const [, change = '', patchset] = segments;
   const title = [patchset === undefined ? change : `${change},${patchset}`, ...segments.slice(3)].join(' / ');
   const shown = entries
     .filter(({ name }) => !name.startsWith('.') && name !== INDEX)
     .toSorted((a, b) => COLLATOR.compare(a.name, b.name));
-  yield `${pageStart(title)}<header>\n`;
-  if (segments.length > FIRST_WITH_PAGE)
-    yield `<p class="note"><a href="../${INDEX}">Parent directory</a></p>\n`;
-  yield `<h1>${html(title)}</h1>\n</header>\n<div class="wide" tabindex="0"><table>\n`;
-  yield `<tr><th>Name</th><th class="number">Size</th><th class="number">Time</th></tr>\n`;
-  for (const { name, isDirectory, bytes, modifiedAt } of shown.slice(-MAX_ROWS)) {
-    const target = isDirectory ? link(`${name}/${INDEX}`, `${name}/`) : link(name, name);
-    const time = utc(new Date(modifiedAt).toISOString());
-    yield `<tr><td>${target}</td><td class="number">${isDirectory ? '' : size(bytes)}</td><td class="number">${time}</td></tr>\n`;
-  }
-  yield `</table></div>\n`;
-  if (shown.length > MAX_ROWS)
-    yield `<p class="note">Earlier entries that are not shown: ${shown.length - MAX_ROWS}.</p>\n`;
-  yield PAGE_END;
+  const hidden = shown.length - MAX_ROWS;
+  const parts: Readonly<Record<string, string>> = {
+    '@TITLE@': html(title),
+    '@PARENT@':
+      segments.length > FIRST_WITH_PAGE
+        ? `<p class="note"><a href="../${INDEX}">Parent directory</a></p>\n`
+        : '',
+    '@ROWS@': shown.slice(-MAX_ROWS).map(row).join(''),
+    '@MORE@': hidden > 0 ? `<p class="note">Earlier entries that are not shown: ${hidden}.</p>\n` : '',
+  };
+  return PAGE_TEMPLATE.replace(/@[A-Z]+@/g, (name) => parts[name] ?? name);
+}
+
+function row({ name, isDirectory, bytes, modifiedAt }: FolderEntry): string {
+  const target = isDirectory ? link(`${name}/${INDEX}`, `${name}/`) : link(name, name);
+  const time = utc(new Date(modifiedAt).toISOString());
+  return `<tr><td>${target}</td><td class="number">${isDirectory ? '' : size(bytes)}</td><td class="number">${time}</td></tr>\n`;
 }
 
 /** 10 is after 9. */

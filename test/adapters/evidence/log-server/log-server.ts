@@ -11,6 +11,7 @@ export async function logServerConfig(sshd: Sshd, dir: string, port = sshd.port)
   writeFileSync(knownHostsFile, `[127.0.0.1]:${port} ${sshd.hostKey}\n`);
   await mkdir(dir, { recursive: true });
   return {
+    type: 'ssh',
     host: '127.0.0.1',
     port,
     user: sshd.user,
