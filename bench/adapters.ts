@@ -46,6 +46,11 @@ export function instantAdapters({ slots, stagesEnd }: InstantOptions): Adapters 
       stop: async () => {},
       readResults: async () => ({ passed: 1200, failed: 0, skipped: 40, failures: [] }),
     },
+    janitors: {
+      start: async () => ({ pid: 4242, adopted: false, ended, detach: () => {} }),
+      stop: async () => {},
+      lastLine: async () => null,
+    },
     evidence: {
       collect: async () => ({ files: 12, bytes: 3_400_000, skipped: 0, url: 'https://logs.example.org/' }),
       publish: async ({ owner }) => `https://logs.example.org/45/912345/3/check/acme-dsvm/${owner.job}/`,
@@ -99,6 +104,7 @@ export function silentAdapters(): Adapters {
     merger: { merge: never, reviews: never, drop: never },
     source: { fetch: never },
     runner: { start: never, stop: never, readResults: never },
+    janitors: { start: never, stop: never, lastLine: never },
     evidence: { collect: never, publish: never, lastLine: never, held: never, discard: never, expire: never },
     reviewer: { post: never, readChangeState: never, readVotes: never },
     alarms: { raise: never },

@@ -35,6 +35,7 @@ import type { EventSource } from '../engine/ports/event-source.ts';
 import type { Store } from '../engine/ports/store.ts';
 import type { SecretValues } from '../log.ts';
 import type { ResultsFormat } from '../machines/model/domain.ts';
+import { buildJanitorRunner } from './build-janitors.ts';
 import { type BuiltProviders, buildProviders } from './build-providers.ts';
 import { createMailer, createRestHistory, createReviewTransport } from './build-transports.ts';
 import { createPublisher } from './create-publisher.ts';
@@ -95,6 +96,7 @@ export function buildAdapters(
       local: new LocalRunner({ stateDir, readResults, ...stages }),
       node: nodeRunner(config, nodes, secrets),
     }),
+    janitors: buildJanitorRunner(stateDir, stages, secrets),
     evidence: localEvidence(config, nodes, secrets),
     reviewer: new GerritReviewer(createReviewTransport(gerrit, queries), clock, gerrit.postSettleTimeoutMs),
     alarms: redactedAlarms,

@@ -17,6 +17,7 @@ import { recordCrash } from '../engine/loop/record-crash.ts';
 import { workContext } from '../engine/loop/work-context.ts';
 import type { AlarmMailer } from '../engine/operations/alarm-mailer.ts';
 import { persistentAlarms } from '../engine/operations/alarm-sink.ts';
+import { Janitors } from '../engine/operations/janitors.ts';
 import { openVoting } from '../engine/operations/open-voting.ts';
 import { Retention } from '../engine/operations/retention.ts';
 import { Sweep } from '../engine/operations/sweep.ts';
@@ -29,6 +30,7 @@ import { activeJobs } from '../machines/trigger/rules/active-jobs.ts';
 import { versionOf } from '../machines/versions.ts';
 import { admissionSettings, type Overrides, slotLimits } from './admission-settings.ts';
 import { type BuiltAdapters, buildAdapters, buildEventSources, type Wrappers } from './build-adapters.ts';
+import { janitorDefinitions } from './build-janitors.ts';
 import { createAlarmMailer } from './build-transports.ts';
 import { sha256 } from './database-admin.ts';
 import { OperatorControl } from './operator-control.ts';
@@ -83,11 +85,13 @@ export class Daemon implements RunningDaemon {
   private readonly events: EventIntake;
   private readonly service: Lifecycle;
   private readonly sweep: Sweep;
+  private readonly janitors: Janitors;
   private readonly control: OperatorControl;
   private readonly closeAdapters: () => Promise<void>;
   private resolveStopped: (code: number) => void = () => {};
   private rejectCrashed: (error: unknown) => void = () => {};
   private onNextAppend: () => void = () => {};
+  private readonly newId = idMaker(() => randomInt(32));
   private closing = false;
   private crashing = false;
   private exitCode = 0;
@@ -127,6 +131,7 @@ export class Daemon implements RunningDaemon {
     });
     const { sweep, retention } = this.buildMaintenance(adapters, deployment);
     this.sweep = sweep;
+    this.janitors = this.buildJanitors(adapters);
     const who = identity();
     this.control = this.buildControl(providers, who);
     this.service = new Lifecycle({
@@ -134,6 +139,7 @@ export class Daemon implements RunningDaemon {
       store: this.store,
       sweep,
       retention,
+      janitors: this.janitors,
       admission: this.admission,
       clock: systemClock,
       alarms: adapters.alarms,
@@ -318,6 +324,15 @@ export class Daemon implements RunningDaemon {
     };
   }
 
+  private buildJanitors({ alarms, hide }: Adapters): Janitors {
+    const { config, options, engine, store } = this;
+    return new Janitors({
+      ...{ engine, store, alarms, hide, newId: this.newId, clock: systemClock, log: options.log },
+      definitions: janitorDefinitions(config),
+      starts: options.monitorOnly !== true,
+    });
+  }
+
   private buildControl(
     providers: ReloadOptions['providers'],
     who: ReturnType<typeof identity>,
@@ -333,6 +348,7 @@ export class Daemon implements RunningDaemon {
       providers,
       store,
       sweep: this.sweep,
+      janitors: this.janitors,
       clock: systemClock,
       identity: who,
       onLimits: () => this.service.refresh(),
@@ -348,7 +364,7 @@ export class Daemon implements RunningDaemon {
       clock: systemClock,
       alarms,
       log: options.log,
-      newId: idMaker(() => randomInt(32)),
+      newId: this.newId,
       deployment,
       starts: !(options.monitorOnly ?? false),
       onSlotsFree: () => this.events.findAgain(),

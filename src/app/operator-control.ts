@@ -8,6 +8,7 @@ import { ControlServer } from '../adapters/control/server.ts';
 import { lookUpPatchset } from '../adapters/gerrit/changes/patchset-lookup.ts';
 import type { Config } from '../config/config.ts';
 import { idMaker } from '../engine/intake/ids.ts';
+import type { Janitors } from '../engine/operations/janitors.ts';
 import { OperatorCommands } from '../engine/operations/operator-commands.ts';
 import type { Sweep } from '../engine/operations/sweep.ts';
 import type { Operator, ReloadResult } from '../engine/ports/operator-api.ts';
@@ -17,6 +18,7 @@ import { ConfigReloader, type ReloadOptions } from './reload-config.ts';
 export interface ControlOptions extends ReloadOptions {
   readonly store: Store;
   readonly sweep: Sweep;
+  readonly janitors: Janitors;
   readonly identity: { readonly pid: number; readonly version: string };
 }
 
@@ -25,13 +27,14 @@ export class OperatorControl {
   private readonly server: ControlServer;
 
   constructor(options: ControlOptions) {
-    const { config, engine, store, sweep, admission, identity } = options;
+    const { config, engine, store, sweep, janitors, admission, identity } = options;
     this.reloader = new ConfigReloader(options);
     const { pid, version } = identity;
     const operators = new OperatorCommands({
       engine,
       store,
       sweep,
+      janitors,
       admission,
       clock: systemClock,
       newId: idMaker(() => randomInt(32)),

@@ -10,6 +10,7 @@ import { ConfigError } from '../config/file/config-error.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Admission } from '../engine/intake/admission.ts';
 import type { Engine } from '../engine/loop/engine.ts';
+import type { Janitors } from '../engine/operations/janitors.ts';
 import type { ProviderUse } from '../engine/operations/provider-registry.ts';
 import { providerUse } from '../engine/operations/provider-registry.ts';
 import type { Clock } from '../engine/ports/adapters.ts';
@@ -19,6 +20,7 @@ import { OperationError } from '../errors.ts';
 import type { Log, SecretValues } from '../log.ts';
 import { Semaphore } from '../semaphore.ts';
 import { admissionSettings, type Overrides, slotLimits } from './admission-settings.ts';
+import { janitorDefinitions } from './build-janitors.ts';
 import type { BuiltProviders } from './build-providers.ts';
 
 export interface ReloadOptions {
@@ -30,6 +32,7 @@ export interface ReloadOptions {
   readonly store: Pick<Store, 'config' | 'setConfig'>;
   readonly clock: Clock;
   readonly engine: Engine;
+  readonly janitors: Pick<Janitors, 'define'>;
   readonly admission: Admission;
   readonly providers: Pick<BuiltProviders, 'set' | 'define'>;
   /** Called when the slot limits changed. */
@@ -87,11 +90,12 @@ export class ConfigReloader {
   }
 
   private apply(config: Config): void {
-    const { admission, providers, overrides, secrets, log } = this.options;
+    const { admission, janitors, providers, overrides, secrets, log } = this.options;
     this.active = config;
     // Old values stay redacted: open connections and running jobs still use the passwords and secrets from their start.
     secrets.values = [...new Set([...secrets.values, ...config.redact])];
     admission.updateSettings(admissionSettings(config, overrides));
+    janitors.define(janitorDefinitions(config));
     providers.set.define(providers.define(config), this.usage);
     this.setLimits();
     const { draining: leaving } = providers.set;

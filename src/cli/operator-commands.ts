@@ -16,6 +16,7 @@ import type { Io } from './output/terminal.ts';
 
 export function addOperatorCommands(root: Command, io: Io): void {
   addHolds(root, io);
+  addJanitors(root, io);
   withDaemon(root.command('enqueue <change> [job...]'), ['912345', '912345,3 acme-dsvm --reason "for alice"'])
     .description(
       'run jobs on a change or on CHANGE,PATCHSET regardless of the rules; default: all jobs of its project and branch',
@@ -113,6 +114,21 @@ function addHolds(root: Command, io: Io): void {
       const target = await withReader(options, (reader) => parseRelease(what, reader));
       return exitWith(await releaseCommand(io, await connect(options), target, options));
     });
+}
+
+function addJanitors(root: Command, io: Io): void {
+  withDaemon(root.command('clean <janitor>'), ['array1 --reason "the pool is full"'])
+    .description('let a janitor clean as soon as no job uses its back ends')
+    .action(async (janitor, options) => {
+      const { cleanCommand } = await import('./commands/janitors.ts');
+      return exitWith(await cleanCommand(io, await connect(options), janitor, options));
+    });
+  withStoreOptions(root.command('janitors').description('list janitors with their last cleaning')).action(
+    async (options) => {
+      const { janitorsCommand } = await import('./commands/janitors.ts');
+      return exitWith(await withReader(options, (reader) => janitorsCommand(io, reader, options)));
+    },
+  );
 }
 
 export function addAlarms(root: Command, io: Io): void {

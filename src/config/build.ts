@@ -7,6 +7,7 @@ import type { ConfigFile } from './schema.ts';
 import { buildEventArchive } from './sections/event-archive.ts';
 import { buildGerrit } from './sections/gerrit.ts';
 import { buildGitCache, buildPrepare } from './sections/git.ts';
+import { buildJanitor } from './sections/janitors.ts';
 import { buildJob } from './sections/jobs.ts';
 import { buildLogs } from './sections/logs.ts';
 import { buildMail } from './sections/mail.ts';
@@ -59,6 +60,7 @@ export function buildConfig(
     headStartsMs: buildHeadStarts(checked.headStart),
     logs: buildLogs(checked.logs, stateDir, path),
     redact: secrets,
+    janitors: Object.entries(checked.janitors).map(([name, file]) => buildJanitor(name, file, path)),
     limits: { ...SERVICE_LIMITS, maxOpenJobs: checked.triggers.maxOpenJobs },
     jobs: Object.entries(checked.jobs).map(([name, job]) => buildJob(name, job, common, path)),
     log: checked.log,

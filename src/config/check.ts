@@ -7,6 +7,7 @@ import { describe, notOneOf } from './fields/fields.ts';
 import type { Problem } from './file/config-error.ts';
 import { at, type KeyPath, type ReportProblem, type YamlDocument } from './file/yaml-document.ts';
 import { suggestKey } from './key-reference.ts';
+import { checkJanitors } from './sections/janitors.ts';
 import { checkJobs } from './sections/jobs.ts';
 import { checkLogs } from './sections/logs.ts';
 import { checkMail } from './sections/mail.ts';
@@ -57,6 +58,7 @@ export function crossProblems(document: YamlDocument): readonly Problem[] {
   checkJobs(root, checkProviders(root, add), add);
   checkProjects(root, add);
   checkBackends(root, add);
+  checkJanitors(root, add);
   return found;
 }
 

@@ -10,6 +10,7 @@ import type { StreamLimits } from '../machines/protocol/events.ts';
 import type { JobRules } from '../machines/trigger/rules/job-matcher.ts';
 import type { TriggerRules } from '../machines/trigger/trigger.ts';
 import type { ServiceLimits } from './constants.ts';
+import type { JanitorConfig } from './sections/janitors.ts';
 
 export interface Config {
   /** Absolute path of the file it was read from. */
@@ -41,6 +42,7 @@ export interface Config {
   readonly logs: LogsConfig;
   /** Secret values that must not appear in evidence, comments or logs. Never printed. */
   readonly redact: readonly string[];
+  readonly janitors: readonly JanitorConfig[];
   readonly limits: ServiceLimits;
   readonly jobs: readonly JobDefinition[];
   readonly log: { readonly level: string };

@@ -5,6 +5,7 @@ import { choice, FieldError, optionalText, secretSource, text } from './fields/f
 import { eventArchive } from './sections/event-archive.ts';
 import { gerrit } from './sections/gerrit.ts';
 import { git } from './sections/git.ts';
+import { janitor } from './sections/janitors.ts';
 import { job } from './sections/jobs.ts';
 import { logs } from './sections/logs.ts';
 import { mail } from './sections/mail.ts';
@@ -32,6 +33,7 @@ export const configSchema = z.strictObject({
   triggers: triggers.prefault({}),
   projects: projects.prefault({}),
   backends: backends.prefault({}),
+  janitors: z.record(z.string(), janitor).prefault({}),
   headStart: headStart.prefault({}),
   mail: mail.optional(),
   monitoring: monitoring.prefault({}),

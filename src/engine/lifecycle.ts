@@ -9,6 +9,7 @@ import { StreamService, type StreamServiceOptions } from './intake/stream-servic
 import type { Engine } from './loop/engine.ts';
 import { recover } from './loop/recover.ts';
 import { HealthMonitor, type HealthMonitorOptions } from './operations/health-monitor.ts';
+import type { Janitors } from './operations/janitors.ts';
 import { openVoting } from './operations/open-voting.ts';
 import { boundPublications } from './operations/publication-limit.ts';
 import type { Retention } from './operations/retention.ts';
@@ -21,6 +22,7 @@ export interface LifecycleOptions {
   readonly store: Store;
   readonly sweep: Sweep;
   readonly retention: Pick<Retention, 'start' | 'stop'>;
+  readonly janitors: Pick<Janitors, 'start' | 'stop' | 'appended' | 'views'>;
   readonly admission: Pick<Admission, 'begin' | 'pause'>;
   readonly clock: Clock;
   readonly alarms: Alarms;
@@ -100,7 +102,9 @@ export class Lifecycle {
     } else {
       await this.listening.start();
       this.monitoring?.start();
-      if (this.mode === 'running') this.options.admission.begin();
+      if (this.mode !== 'running') return;
+      this.options.admission.begin();
+      this.options.janitors.start();
     }
   }
 
@@ -116,6 +120,7 @@ export class Lifecycle {
     this.options.engine.slots.stop();
     if (!recovered) return;
     this.publish();
+    await this.options.janitors.stop();
     await this.monitoring?.stop();
     await this.listening.stop();
     // A slot granted just before the drain is used; the drain waits for that job too.
@@ -128,6 +133,7 @@ export class Lifecycle {
     this.mode = 'stopped';
     this.options.admission.pause();
     this.cancelSweep();
+    await this.options.janitors.stop();
     await this.monitoring?.stop();
     await this.listening.stop();
     await this.options.sweep.stop();
@@ -147,6 +153,7 @@ export class Lifecycle {
   appended(batch: readonly LogEntry[]): void {
     this.options.engine.served.check();
     this.options.sweep.appended(batch);
+    this.options.janitors.appended(batch);
     if (batch.some(({ row }) => row.type === 'publication.opened')) this.boundPublications();
     if (this.mode === 'draining') this.checkDrained();
   }
@@ -219,7 +226,7 @@ export class Lifecycle {
     const connections = this.options.connections?.view;
     this.options.store.setDaemon({
       ...this.options.identity,
-      ...{ mode, stream: this.stream, limits },
+      ...{ mode, stream: this.stream, limits, janitors: this.options.janitors.views },
       ...(connections === undefined ? {} : { connections }),
     });
   }

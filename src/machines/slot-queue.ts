@@ -7,18 +7,26 @@
  * priority may be served again during its priority time, and no longer. A request that is blocked by a limit of its
  * project, job or back ends, although its provider has free slots, could still be overtaken forever by jobs on other providers. So
  * after `starvationTimeoutMs` the oldest such request reserves the last free slot of each of its limits.
+ *
+ * A janitor takes all units of its back ends, and no slot. It comes after every job that can start, so it uses a pause
+ * between jobs. If there is none, it reserves its back ends like any other request: no new job gets one of them until
+ * the janitor has had its turn. A later request of the same janitor waits just as long again, so no job starves either.
  */
 
-/** A job that waits for a slot. */
+/** A job that waits for a slot, or a janitor that waits for its back ends. */
 export interface SlotRequest {
   readonly history: string;
   readonly key: string;
+  /** '' for a janitor. */
   readonly provider: string;
-  /** The job's name. */
+  /** The job's or the janitor's name. */
   readonly name: string;
+  /** '' for a janitor. */
   readonly project: string;
-  /** The back ends that it uses, one unit of each; absent: none. */
+  /** The back ends that it uses: a job one unit of each, a janitor all of them; absent: none. */
   readonly backends?: readonly string[];
+  /** It takes no slot, and counts towards nothing but its back ends. */
+  readonly isJanitor?: true;
   readonly headStartMs: number;
   readonly promoted: boolean;
   readonly requestedAt: number;
@@ -26,8 +34,10 @@ export interface SlotRequest {
   readonly order: number;
 }
 
-/** What a job with a slot counts towards. */
-export interface SlotHolder extends Pick<SlotRequest, 'provider' | 'name' | 'project' | 'backends'> {
+type Counted = 'provider' | 'name' | 'project' | 'backends' | 'isJanitor';
+
+/** What a job with a slot, or a janitor with its back ends, counts towards. */
+export interface SlotHolder extends Pick<SlotRequest, Counted> {
   /** The server of a job that has ended: it counts only towards its provider. */
   readonly isHeld?: true;
 }
@@ -67,16 +77,30 @@ export interface SlotQueue {
 /** Why a request is not served now. */
 export type BlockedBy =
   | { readonly by: 'provider' | 'project' | 'job' | 'backend'; readonly name: string; readonly limit: number }
+  /** This janitor has the back end. */
+  | { readonly by: 'janitor'; readonly name: string; readonly backend: string }
   /** The last free slot of this limit is reserved for a request that has waited too long. */
   | { readonly by: 'starvation'; readonly name: string; readonly history: string };
 
+/** The request of a janitor, and what it counts towards with its back ends. */
+export function asJanitor({
+  name,
+  backends,
+}: {
+  readonly name: string;
+  readonly backends: readonly string[];
+}) {
+  const ofNoJob = { provider: '', project: '', headStartMs: 0, promoted: false } as const;
+  return { ...ofNoJob, name, backends, isJanitor: true } as const;
+}
+
 /** The request to serve next, or null. */
 export function nextRequest(queue: SlotQueue, limits: SlotLimits, now: number): SlotRequest | null {
-  const count = counts(queue.holders);
+  const used = usageOf(queue.holders);
   const reserved = reservations(queue.waiting, limits, now);
   let best: SlotRequest | null = null;
   for (const request of queue.waiting) {
-    if (obstacleIn(request, limits, count, reserved) !== null) continue;
+    if (obstacleIn(request, limits, used, reserved) !== null) continue;
     if (best === null || compare(request, best, queue.served, limits) < 0) best = request;
   }
   return best;
@@ -89,7 +113,7 @@ export function blockedBy(
   limits: SlotLimits,
   now: number,
 ): BlockedBy | null {
-  return obstacleIn(request, limits, counts(queue.holders), reservations(queue.waiting, limits, now));
+  return obstacleIn(request, limits, usageOf(queue.holders), reservations(queue.waiting, limits, now));
 }
 
 /**
@@ -131,6 +155,7 @@ function compare(
   served: ReadonlyMap<string, number>,
   limits: SlotLimits,
 ): number {
+  if (one.isJanitor !== other.isJanitor) return one.isJanitor ? 1 : -1;
   if (one.promoted !== other.promoted) return one.promoted ? -1 : 1;
   // The newest promotion comes first.
   if (one.promoted) return other.order - one.order;
@@ -160,34 +185,42 @@ interface Cap {
   readonly limit: number;
 }
 
-function capsOf({ name, project, backends = [] }: SlotHolder, limits: SlotLimits): readonly Cap[] {
+function capsOf({ name, project, backends = [], isJanitor }: SlotHolder, limits: SlotLimits): readonly Cap[] {
+  // Also those without a limit: a back end that a reload removed may be in use, and a janitor may wait for it.
+  const ofBackends = backends.map((backend): Cap => {
+    return {
+      by: 'backend',
+      name: backend,
+      limit: ownValue(limits.backends, backend) ?? Number.POSITIVE_INFINITY,
+    };
+  });
+  if (isJanitor) return ofBackends;
   const caps: Cap[] = [];
   const ofProject = ownValue(limits.projects, project)?.concurrency ?? null;
   if (ofProject !== null) caps.push({ by: 'project', name: project, limit: ofProject });
   const ofJob = ownValue(limits.jobs, name);
   if (ofJob !== undefined) caps.push({ by: 'job', name, limit: ofJob });
-  for (const backend of backends) {
-    const ofBackend = ownValue(limits.backends, backend);
-    if (ofBackend !== undefined) caps.push({ by: 'backend', name: backend, limit: ofBackend });
-  }
-  return caps;
+  return [...caps, ...ofBackends];
 }
 
 function obstacleIn(
   request: SlotRequest,
   limits: SlotLimits,
-  count: ReadonlyMap<string, number>,
+  { count, janitors }: Usage,
   reserved: ReadonlyMap<string, SlotRequest>,
 ): BlockedBy | null {
   const used = (by: string, name: string) => count.get(`${by}\n${name}`) ?? 0;
   const slots = ownValue(limits.slots, request.provider) ?? 0;
-  if (used('provider', request.provider) >= slots)
+  if (!request.isJanitor && used('provider', request.provider) >= slots)
     return { by: 'provider', name: request.provider, limit: slots };
+  const cleaned = request.backends?.find((backend) => janitors.has(backend));
+  if (cleaned !== undefined) return { by: 'janitor', name: janitors.get(cleaned) ?? '', backend: cleaned };
   for (const cap of capsOf(request, limits)) {
     const free = cap.limit - used(cap.by, cap.name);
-    if (free <= 0) return cap;
+    if (request.isJanitor ? used(cap.by, cap.name) > 0 : free <= 0) return cap;
     const holder = reserved.get(`${cap.by}\n${cap.name}`);
-    if (free > 1 || request.promoted || holder === undefined || holder.history === request.history) continue;
+    if (holder === undefined || holder.history === request.history || request.promoted) continue;
+    if (free > 1 && !holder.isJanitor && !request.isJanitor) continue;
     return { by: 'starvation', name: cap.name, history: holder.history };
   }
   return null;
@@ -212,15 +245,27 @@ function reservations(
   return reserved;
 }
 
-function counts(holders: readonly SlotHolder[]): ReadonlyMap<string, number> {
-  const found = new Map<string, number>();
-  for (const { provider, name, project, backends = [], isHeld = false } of holders) {
-    const jobKeys = isHeld
-      ? []
-      : [`job\n${name}`, `project\n${project}`, ...backends.map((backend) => `backend\n${backend}`)];
-    for (const key of [`provider\n${provider}`, ...jobKeys]) found.set(key, (found.get(key) ?? 0) + 1);
+interface Usage {
+  readonly count: ReadonlyMap<string, number>;
+  /** The janitor that has a back end, by the back end's name. */
+  readonly janitors: ReadonlyMap<string, string>;
+}
+
+function usageOf(holders: readonly SlotHolder[]): Usage {
+  const count = new Map<string, number>();
+  const janitors = new Map<string, string>();
+  for (const holder of holders) {
+    for (const key of countedKeys(holder)) count.set(key, (count.get(key) ?? 0) + 1);
+    if (holder.isJanitor) for (const backend of holder.backends ?? []) janitors.set(backend, holder.name);
   }
-  return found;
+  return { count, janitors };
+}
+
+function countedKeys({ provider, name, project, backends = [], isHeld, isJanitor }: SlotHolder) {
+  if (isJanitor) return [];
+  if (isHeld) return [`provider\n${provider}`];
+  const ofBackends = backends.map((backend) => `backend\n${backend}`);
+  return [`provider\n${provider}`, `job\n${name}`, `project\n${project}`, ...ofBackends];
 }
 
 /** Names come from the configuration, so inherited properties must not match. */

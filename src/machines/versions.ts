@@ -4,6 +4,8 @@
  */
 import { holdMachine } from './hold/hold.ts';
 import { holdSelectors } from './hold/selectors.ts';
+import { janitorMachine } from './janitor/janitor.ts';
+import { janitorSelectors } from './janitor/selectors.ts';
 import { jobMachine } from './job/job.ts';
 import { publicationMachine, publicationSelectors } from './job/publication.ts';
 import { jobVersion } from './job/selectors.ts';
@@ -21,6 +23,7 @@ export const versions: Readonly<Record<MachineName, MachineVersion>> = {
   'review@1': reviewVersion(reviewMachine),
   'publication@1': defineVersion(publicationMachine, publicationSelectors),
   'hold@1': defineVersion(holdMachine, holdSelectors),
+  'janitor@1': defineVersion(janitorMachine, janitorSelectors),
   'stream@1': defineVersion(streamMachine, streamSelectors),
   'voting@1': defineVersion(votingMachine, votingSelectors),
   'verdicts@1': defineVersion(verdictsMachine, verdictsSelectors),
@@ -32,6 +35,7 @@ export const newest: Readonly<Record<MachineFamily, MachineName>> = {
   review: 'review@1',
   publication: 'publication@1',
   hold: 'hold@1',
+  janitor: 'janitor@1',
   stream: 'stream@1',
   voting: 'voting@1',
   verdicts: 'verdicts@1',

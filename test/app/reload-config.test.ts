@@ -56,6 +56,7 @@ async function started() {
     clock: ci.clock,
     engine,
     admission,
+    janitors: ci.daemon.janitors,
     providers: { set: new ProviderRegistry(define(config)), define },
     onLimits: () => refreshed.push('limits'),
   });

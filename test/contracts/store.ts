@@ -227,6 +227,17 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect(store.open()).toEqual([...newest.values()]);
     });
 
+    test('the newest histories of one kind are returned, open or ended, the last names first', async () => {
+      await ended(2);
+      for (const number of [3, 1]) await append(...begun(number));
+      const names = (limit: number) => store.newestHistories('j', limit).map(({ history }) => history);
+      expect([names(9), names(2)]).toEqual([
+        ['j3', 'j2', 'j1'],
+        ['j3', 'j2'],
+      ]);
+      expect(store.newestHistories('j', 1)).toEqual([store.stored('j3')]);
+    });
+
     test('jobs and reviews are found by the fields that people search', async () => {
       await append(...begun(1, 'a', 100));
       await append(...begun(2, 'b', 200));

@@ -59,7 +59,7 @@ function faultyProvider(provider: Provider, around: Around): Provider {
 }
 
 function faultyAdapters(adapters: Adapters, around: Around): Adapters {
-  const { catchUp, changes, merger, source, runner, evidence, reviewer, alarms, mailer } = adapters;
+  const { catchUp, changes, merger, source, runner, janitors, evidence, reviewer, alarms, mailer } = adapters;
   return {
     providers: adapters.providers,
     catchUp: { run: around('catchUp', (request, signal) => catchUp.run(request, signal)) },
@@ -76,6 +76,11 @@ function faultyAdapters(adapters: Adapters, around: Around): Adapters {
       start: around('runStage', (...what) => runner.start(...what)),
       stop: around('stopStage', (run, signal) => runner.stop(run, signal)),
       readResults: around('readResults', (...what) => runner.readResults(...what)),
+    },
+    janitors: {
+      start: around('runJanitor', (...what) => janitors.start(...what)),
+      stop: around('stopJanitor', (run, signal) => janitors.stop(run, signal)),
+      lastLine: (run) => janitors.lastLine(run),
     },
     evidence: {
       collect: around('collectEvidence', (request, signal) => evidence.collect(request, signal)),

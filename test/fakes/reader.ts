@@ -56,6 +56,11 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
       Object.values(contents.stored ?? {}).filter(
         ({ history, ended }) => !ended && history.startsWith(prefix),
       ),
+    newestHistories: (prefix, limit) =>
+      Object.values(contents.stored ?? {})
+        .filter(({ history }) => history.startsWith(prefix))
+        .sort((one, other) => (one.history < other.history ? 1 : -1))
+        .slice(0, limit),
     outbox: (history) => owed.filter((item) => history === undefined || item.history === history),
     lastServed: () => contents.turns ?? [],
     counts: (sinceDay) => counts.filter((row) => row.day >= sinceDay),

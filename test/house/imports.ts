@@ -64,6 +64,7 @@ const LIBRARY_FOLDERS: Readonly<Record<string, readonly string[]>> = {
     'src/adapters/openstack/',
   ],
   commander: ['src/cli/'],
+  croner: ['src/config/fields/schedule.ts'],
 };
 
 /** The files of this repository that a file may import: paths, or folders that end in a slash. */

@@ -17,6 +17,12 @@ export function successEvent(effect: KeyedEffect, votes: Readonly<Record<string,
       return { type: 'alarm.raised' };
     case 'acquireSlot':
       return { type: 'slot.granted' };
+    case 'acquireBackends':
+      return { type: 'backends.granted' };
+    case 'runJanitor':
+      return { type: 'janitor.exited', end: { how: 'exited', code: 0 } };
+    case 'stopJanitor':
+      return { type: 'janitor.stopped' };
     case 'lookUpChange':
       return { type: 'change.looked-up', change: RESOLVED };
     case 'mergePatchset':
@@ -79,6 +85,7 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
     case 'setTimer':
     case 'raiseAlarm':
     case 'acquireSlot':
+    case 'acquireBackends':
       return [];
     case 'catchUp':
       return [{ type: 'catchup.failed', failure: failure('catch up') }];
@@ -110,6 +117,17 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
         stage: effect.run.stage,
         failure: failure('stop stage', change),
       }));
+    case 'runJanitor':
+      return [
+        { type: 'janitor.exited', end: { how: 'exited', code: 3 }, lastLine: 'no route to the array' },
+        { type: 'janitor.exited', end: { how: 'killed', signal: 9 } },
+        { type: 'janitor.exited', end: { how: 'timedOut' } },
+        { type: 'janitor.exited', end: { how: 'stopped' } },
+        { type: 'janitor.lost', why: 'the runner was killed' },
+        { type: 'janitor.start-failed', failure: failure('run janitor') },
+      ];
+    case 'stopJanitor':
+      return [{ type: 'janitor.stop-failed', failure: failure('stop janitor') }];
     case 'readResults':
       return [
         { type: 'results.read', results: FAILED },

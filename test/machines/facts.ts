@@ -21,6 +21,7 @@ import type {
   Server,
 } from '../../src/machines/model/domain.ts';
 import type { ServerFacts } from '../../src/machines/model/environment.ts';
+import type { JanitorSpec } from '../../src/machines/model/janitor.ts';
 import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { ALL_FILES, type ReviewJob } from '../../src/machines/trigger/rules/files.ts';
@@ -29,6 +30,7 @@ import type { ActiveJob } from '../../src/machines/verdicts/vote-rule.ts';
 export const JOB = 'job-1';
 export const REVIEW = 'review-1';
 export const HOLD = 'hold-1';
+export const CLEANING = 'cleaning-1';
 /** When the sample histories begin: 2026-01-02T03:04:05Z. */
 export const START = Date.UTC(2026, 0, 2, 3, 4, 5);
 
@@ -260,4 +262,35 @@ export function holdRequested(
 ): AnyEvent {
   const [durationMs, waitMs] = [12 * 3_600_000, 7 * 86_400_000];
   return { type: 'hold.requested', hold, target, durationMs, waitMs, by: 'alice', why: 'look at it' };
+}
+
+/** A janitor that may try twice. */
+export function janitorSpec(changes: Partial<JanitorSpec> = {}): JanitorSpec {
+  return {
+    name: 'array1',
+    backends: ['array1'],
+    work: { command: ['/etc/sos-ci/clean-array'], environment: ['OS_CLOUD'] },
+    timeoutMs: 3_600_000,
+    attempts: 2,
+    retryMs: 60_000,
+    waitMs: 86_400_000,
+    graceMs: 60_000,
+    stopTimeoutMs: 30_000,
+    stopAttempts: 3,
+    stopRetryMs: 5_000,
+    outputLimitBytes: 1_048_576,
+    ...changes,
+  };
+}
+
+export function cleaningRequested(
+  janitor: JanitorSpec = janitorSpec(),
+  cleaning: string = CLEANING,
+): AnyEvent {
+  return {
+    type: 'cleaning.requested',
+    cleaning,
+    janitor,
+    cause: { by: 'operator', who: 'alice', why: 'the pool is full' },
+  };
 }

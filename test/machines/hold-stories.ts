@@ -1,6 +1,10 @@
-/** Stories of holds: servers that are kept for debugging. They have the form of those in stories.ts. */
+/**
+ * Stories of what operators begin: holds, which keep servers for debugging, and cleanings. They have the form of those in
+ * stories.ts.
+ */
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { accepted, FAILED, failure, HOLD, holdRequested, JOB, jobSpec, opened, REVIEW } from './facts.ts';
+import { janitorStories } from './janitor-stories.ts';
 import { type Answers, runUntil, Simulator, succeed } from './simulator.ts';
 
 const OTHER = 'hold-2';
@@ -56,6 +60,8 @@ export const holdStories: Readonly<Record<string, () => Simulator>> = {
     simulator.send(OTHER, { type: 'machine.quarantine-failed', event: 'timer.fired', message: 'again' });
     return simulator;
   },
+
+  ...janitorStories,
 };
 
 /** A job whose server a hold wants if it fails. Every effect takes a second and a half. */

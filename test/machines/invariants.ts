@@ -4,10 +4,12 @@
  */
 
 import type { JobReport, JobSpec, StageEnd } from '../../src/machines/model/domain.ts';
+import type { JanitorSpec } from '../../src/machines/model/janitor.ts';
 import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import type { HistorySnapshot, LogRow } from '../../src/machines/protocol/row.ts';
 import { replayHistory } from '../../src/machines/replay.ts';
+import { versionOf } from '../../src/machines/versions.ts';
 import { type Simulator, sha256 } from './simulator.ts';
 
 /** The invariants that a simulation violates. */
@@ -19,6 +21,7 @@ export function invariantViolations(simulator: Simulator): readonly string[] {
       ...(stored.machine === 'job@1' ? jobViolations(rows, stored, simulator) : []),
       ...(stored.machine === 'review@1' ? reviewViolations(rows) : []),
       ...(stored.machine === 'hold@1' ? holdViolations(rows, stored) : []),
+      ...(stored.machine === 'janitor@1' ? cleaningViolations(rows, stored) : []),
       ...(stored.machine === 'stream@1' ? streamViolations(rows) : []),
     ];
     return violations.map((what) => `${stored.history}: ${what}`);
@@ -175,6 +178,31 @@ function holdViolations(rows: readonly LogRow[], stored: HistorySnapshot): reado
   const raised = rows.some((row) => row.effects.some((effect) => effect.type === 'raiseAlarm'));
   const deleted = has('server.deleted') || raised || has('machine.quarantine-failed');
   if (stored.ended && offers.length > 0 && !deleted) violations.push('ended with a server left');
+  return violations;
+}
+
+/** No job may use a back end while the janitor can still be at work, unless an alarm says so. */
+function cleaningViolations(rows: readonly LogRow[], stored: HistorySnapshot): readonly string[] {
+  const violations: string[] = [];
+  let [hasBackends, runs, mayRun] = [false, 0, false];
+  for (const { type, outcome, effects, state } of rows) {
+    const requested = effects.map((effect) => effect.type);
+    if (type === 'backends.granted' && outcome === 'moved') hasBackends = true;
+    if (requested.includes('runJanitor')) {
+      if (!hasBackends) violations.push('ran without its back ends');
+      [runs, mayRun] = [runs + 1, true];
+    }
+    const hasEnded = type === 'janitor.exited' || type === 'janitor.stopped';
+    if (hasEnded && outcome === 'moved') mayRun = false;
+    const isOver = state === 'backoff' || state === 'done';
+    const isKnown = requested.includes('raiseAlarm') || type === 'machine.quarantine-failed';
+    if (isOver && mayRun && !isKnown) violations.push(`gave its back ends back in ${state} while it may run`);
+    if (isOver) [hasBackends, mayRun] = [false, false];
+  }
+  const janitor = rows[0]?.data.janitor as JanitorSpec | undefined;
+  if (runs > (janitor?.attempts ?? 0)) violations.push(`${runs} attempts`);
+  if (stored.ended && versionOf(stored).heldSlot(stored) !== null)
+    violations.push('ended with its back ends');
   return violations;
 }
 

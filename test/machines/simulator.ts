@@ -24,6 +24,7 @@ const FIRST_EVENTS: Readonly<Record<string, MachineName>> = {
   'review.opened': 'review@1',
   'publication.opened': 'publication@1',
   'hold.requested': 'hold@1',
+  'cleaning.requested': 'janitor@1',
   'stream.started': 'stream@1',
   'voting.opened': 'voting@1',
   'runs.admitted': 'verdicts@1',

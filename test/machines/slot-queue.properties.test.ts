@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  asJanitor,
   blockedBy,
   fairShareKey,
   nextRequest,
@@ -30,6 +31,7 @@ interface Demand {
   readonly backends?: readonly string[];
   readonly headStartMs: number;
   readonly takesMs: number;
+  readonly isJanitor?: boolean;
 }
 
 const demand: fc.Arbitrary<Demand> = fc.record({
@@ -39,6 +41,8 @@ const demand: fc.Arbitrary<Demand> = fc.record({
   backends: fc.subarray([...BACKENDS]),
   headStartMs: fc.nat({ max: HEAD_START_MAX_MS }),
   takesMs: fc.integer({ min: 1, max: LONGEST_MS }),
+  // One in eight, and only with back ends.
+  isJanitor: fc.nat({ max: 7 }).map((drawn) => drawn === 0),
 });
 
 const concurrency = fc.option(fc.integer({ min: 1, max: 3 }), { nil: null });
@@ -73,17 +77,11 @@ class QueueSimulation {
     const order = ++this.#requests;
     const history = `job-${order}`;
     const { provider, name, project, backends = [], headStartMs } = demand;
-    const attributes = {
-      provider,
-      name,
-      project,
-      backends,
-      headStartMs,
-      promoted,
-      requestedAt: this.now,
-      order,
-    };
-    this.waiting.push({ history, key: 'slot', ...attributes, demand });
+    const isJanitor = (demand.isJanitor ?? false) && backends.length > 0;
+    const kind = isJanitor
+      ? asJanitor({ name, backends })
+      : { provider, name, project, backends, headStartMs, promoted };
+    this.waiting.push({ history, key: 'slot', ...kind, requestedAt: this.now, order, demand });
     return history;
   }
 
@@ -124,9 +122,8 @@ class QueueSimulation {
   /** Limits that are exceeded. */
   exceededLimits(): readonly string[] {
     const used = (what: keyof SlotHolder, value: string) =>
-      this.running.filter(({ holder }) => holder[what] === value).length;
-    const using = (name: string) =>
-      this.running.filter(({ holder }) => holder.backends?.includes(name)).length;
+      this.running.filter(({ holder }) => holder[what] === value && !holder.isJanitor).length;
+    const using = (name: string) => this.running.filter(({ holder }) => holder.backends?.includes(name));
     const { slots, jobs, projects, backends } = this.#limits;
     return [
       ...Object.entries(slots).filter(([name, most]) => used('provider', name) > most),
@@ -134,7 +131,10 @@ class QueueSimulation {
       ...Object.entries(projects).filter(
         ([name, { concurrency: most }]) => most !== null && used('project', name) > most,
       ),
-      ...Object.entries(backends).filter(([name, most]) => using(name) > most),
+      ...Object.entries(backends).filter(([name, most]) => using(name).length > most),
+      ...BACKENDS.filter(
+        (name) => using(name).length > 1 && using(name).some(({ holder }) => holder.isJanitor),
+      ).map((name) => [name]),
     ].map(([name]) => `${name} at ${this.now}`);
   }
 }

@@ -1,6 +1,7 @@
 /** The rules that choose the next request for a free slot. The property tests are in slot-queue.properties.test.ts. */
 import { describe, expect, test } from 'vitest';
 import {
+  asJanitor,
   blockedBy,
   fairShareKey,
   nextRequest,
@@ -197,6 +198,50 @@ describe('starvation', () => {
         history: 'older',
       });
     }
+  });
+});
+
+describe('a janitor', () => {
+  const limits: SlotLimits = { ...LIMITS, slots: { local: 9 }, backends: { array: 2, switch: 1 } };
+  const using = (...backends: readonly string[]) => holder({ backends });
+  const janitor = (history: string, changes: Partial<SlotRequest> = {}) =>
+    request(history, { ...asJanitor({ name: 'cleaner', backends: ['array'] }), ...changes });
+  const job = (history: string, changes: Partial<SlotRequest> = {}) =>
+    request(history, { backends: ['array'], ...changes });
+
+  test('waits until no job uses its back ends, although a unit is free', () => {
+    const waiting = [janitor('c')];
+    expect(next(queue(waiting, { holders: [using('array')] }), limits)).toBeNull();
+    expect(next(queue(waiting, { holders: [using('switch')] }), limits)).toBe('c');
+    const removed = [janitor('c', { backends: ['gone'] })];
+    expect(next(queue(removed, { holders: [using('gone')] }), limits)).toBeNull();
+  });
+
+  test('comes after every job that can start, promoted or not', () => {
+    expect(next(queue([janitor('c', { requestedAt: NOW }), job('a')]), limits)).toBe('a');
+  });
+
+  test('keeps jobs and janitors away that use the same back end, and no others', () => {
+    const holders = [asJanitor({ name: 'cleaner', backends: ['array'] })];
+    const waiting = [job('a', { promoted: true }), janitor('c'), request('b', { backends: ['switch'] })];
+    const all = queue(waiting, { holders });
+    expect(next(all, limits)).toBe('b');
+    const [first] = waiting;
+    expect(first && blockedBy(first, all, limits, NOW)).toEqual({
+      by: 'janitor',
+      name: 'cleaner',
+      backend: 'array',
+    });
+  });
+
+  test('reserves its back ends after waiting too long, but not before an older job', () => {
+    const old = janitor('c', { requestedAt: NOW - HOUR });
+    const busy = { holders: [using('array')] };
+    expect(next(queue([old, job('a')], busy), limits)).toBeNull();
+    expect(next(queue([old, job('a')], busy), limits, NOW - 1)).toBe('a');
+    expect(next(queue([old, job('a')]), limits)).toBe('c');
+    const older = job('older', { requestedAt: NOW - HOUR - 1 });
+    expect(next(queue([old, older], busy), limits)).toBe('older');
   });
 });
 

@@ -5,6 +5,7 @@
  */
 import { openStore } from '../../src/adapters/sqlite/store.ts';
 import type { LifecycleOptions } from '../../src/engine/lifecycle.ts';
+import type { JanitorDefinition } from '../../src/engine/operations/janitors.ts';
 import type { Adapters, EffectOf, RunOutcome } from '../../src/engine/ports/adapters.ts';
 import type { JobView, LogEntry, Store } from '../../src/engine/ports/store.ts';
 import type { JobSpec, PreparePlan, ResultsSummary, TriggerKind } from '../../src/machines/model/domain.ts';
@@ -20,6 +21,7 @@ import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeEvidence } from '../fakes/evidence.ts';
 import { FakeHostMetrics } from '../fakes/host-metrics.ts';
+import { FakeJanitors } from '../fakes/janitors.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { FakeMailer } from '../fakes/mailer.ts';
 import { FakeMerger } from '../fakes/merger.ts';
@@ -40,6 +42,9 @@ export interface CiHarnessOptions {
   readonly slots?: number;
   /** Limits of the back ends, by name. */
   readonly backends?: Readonly<Record<string, number>>;
+  readonly definitions?: readonly JanitorDefinition[];
+  /** How a janitor ends, and how long it runs; null: it runs until the test ends it. */
+  readonly cleans?: (request: EffectOf<'runJanitor'>) => StagePlan | null;
   readonly specs?: readonly JobSpec[];
   readonly plan?: Partial<PreparePlan>;
   readonly report?: Partial<ReportSpec>;
@@ -76,6 +81,7 @@ export class CiHarness {
   readonly clock = new FakeClock();
   readonly provider: FakeProvider;
   readonly runner = new FakeRunner();
+  readonly janitors = new FakeJanitors();
   readonly past = new FakeChangeHistory();
   readonly changes = new FakeChanges();
   readonly merger = new FakeMerger();
@@ -118,10 +124,16 @@ export class CiHarness {
       this.clock.after(plan.afterMs, () => this.runner.end(owner, stage, plan.outcome));
       return null;
     };
+    this.janitors.script = (request) => {
+      const plan = options.cleans === undefined ? SUCCESSFUL_STAGE : options.cleans(request);
+      if (plan === null) return null;
+      this.clock.after(plan.afterMs, () => this.janitors.end(request.run, plan.outcome));
+      return null;
+    };
     this.daemon = new Daemon(this);
   }
 
-  newId(kind: 'j' | 'r' | 'h'): string {
+  newId(kind: 'j' | 'r' | 'h' | 'c'): string {
     this.#ids += 1;
     return `${kind}${String(this.#ids).padStart(5, '0')}`;
   }
@@ -148,7 +160,7 @@ export class CiHarness {
     });
   }
 
-  /** Jobs, reviews, publications and holds that have not ended; other histories last as long as the database. */
+  /** Jobs, reviews, publications, holds and cleanings that have not ended; other histories last as long as the database. */
   openWork(): readonly HistorySnapshot[] {
     return this.store
       .open()
@@ -156,7 +168,8 @@ export class CiHarness {
         (stored) =>
           versionOf(stored).isWork(stored) ||
           versionOf(stored).pendingEvidence(stored) !== null ||
-          versionOf(stored).holdStatus(stored) !== null,
+          versionOf(stored).holdStatus(stored) !== null ||
+          versionOf(stored).cleaningStatus(stored) !== null,
       );
   }
 

@@ -5,6 +5,7 @@ import { Lifecycle } from '../../src/engine/lifecycle.ts';
 import { Engine } from '../../src/engine/loop/engine.ts';
 import { recordCrash } from '../../src/engine/loop/record-crash.ts';
 import { workContext } from '../../src/engine/loop/work-context.ts';
+import { Janitors } from '../../src/engine/operations/janitors.ts';
 import { Retention } from '../../src/engine/operations/retention.ts';
 import { Sweep } from '../../src/engine/operations/sweep.ts';
 import type { CaughtUp, EffectOf } from '../../src/engine/ports/adapters.ts';
@@ -41,6 +42,7 @@ export class Daemon {
   readonly events: EventIntake;
   readonly service: Lifecycle;
   readonly sweep: Sweep;
+  readonly janitors: Janitors;
   stream: FakeGerritStream | null = null;
   readonly #store: Store;
   readonly #ci: CiHarness;
@@ -63,6 +65,7 @@ export class Daemon {
       merger: ci.merger,
       source: ci.source,
       runner: ci.runner,
+      janitors: ci.janitors,
       evidence: ci.evidence,
       reviewer: ci.reviewer,
       alarms: ci.alarms,
@@ -135,7 +138,14 @@ export class Daemon {
       clock,
       callTimeoutMs: 300_000,
     });
+    this.janitors = new Janitors({
+      ...{ engine: this.engine, store, clock, alarms: adapters.alarms, hide: adapters.hide, log },
+      newId: (kind) => ci.newId(kind),
+      definitions: options.definitions ?? [],
+      starts: options.starts ?? true,
+    });
     this.service = new Lifecycle({
+      janitors: this.janitors,
       engine: this.engine,
       store,
       sweep: this.sweep,

@@ -39,7 +39,8 @@ export class Life {
   }
 
   adapters(adapters: Adapters): Adapters {
-    const { catchUp, changes, merger, source, runner, evidence, reviewer, alarms, mailer } = adapters;
+    const { catchUp, changes, merger, source, runner, janitors, evidence, reviewer, alarms, mailer } =
+      adapters;
     return {
       providers: new Map([...adapters.providers].map(([name, provider]) => [name, this.#provider(provider)])),
       catchUp: {
@@ -60,6 +61,11 @@ export class Life {
         start: async (...what) => this.#handle(await this.call('start', () => runner.start(...what))),
         stop: (run, signal) => this.call('stop', () => runner.stop(run, signal)),
         readResults: (...what) => this.call('readResults', () => runner.readResults(...what)),
+      },
+      janitors: {
+        start: async (...what) => this.#handle(await this.call('clean', () => janitors.start(...what))),
+        stop: (run, signal) => this.call('stopJanitor', () => janitors.stop(run, signal)),
+        lastLine: (run) => janitors.lastLine(run),
       },
       evidence: {
         collect: (request, signal) => this.call('collect', () => evidence.collect(request, signal)),

@@ -160,6 +160,7 @@ function operators(ci: CiHarness): OperatorCommands {
     clock: ci.clock,
     newId: (kind) => ci.newId(kind),
     sweep: ci.daemon.sweep,
+    janitors: ci.daemon.janitors,
     findPatchset: async () => null,
     reload: async () => ({ changed: [], restart: [], problems: [] }),
     identity: { pid: 42, version: '1' },

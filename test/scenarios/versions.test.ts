@@ -37,6 +37,7 @@ function perform<R extends OperatorRequest>(ci: CiHarness, request: R): Promise<
     engine: ci.daemon.engine,
     store: ci.store,
     sweep: ci.daemon.sweep,
+    janitors: ci.daemon.janitors,
     admission: ci.daemon.admission,
     clock: ci.clock,
     newId: (kind) => ci.newId(kind),

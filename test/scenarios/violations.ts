@@ -16,13 +16,14 @@ export function violations(ci: CiHarness): readonly string[] {
 
 /** The quick half, without a replay. */
 export function externalViolations(ci: CiHarness): readonly string[] {
-  const { provider, runner, reviewer, evidence } = ci;
+  const { provider, runner, janitors, reviewer, evidence } = ci;
   const found: string[] = [];
   const left = provider.servers().filter(({ owner }) => owner.deployment === DEPLOYMENT);
   if (left.length > 0) found.push(`servers left: ${left.map(({ server }) => server.name).join(', ')}`);
   if (provider.peak > provider.slots) found.push(`${provider.peak} servers at a time`);
   found.push(...overusedBackends(ci));
   if (runner.running().length > 0) found.push(`${runner.running().length} stages still run`);
+  for (const run of janitors.running()) found.push(`janitor still runs: ${run}`);
   const runs = reviewer.posted.map(({ run }) => run);
   if (new Set(runs).size < runs.length) found.push(`posted twice: ${runs.join(', ')}`);
   if (evidence.staged.size > 0) found.push(`evidence left on this host: ${[...evidence.staged.keys()]}`);

@@ -47,6 +47,7 @@ const request = z.discriminatedUnion('do', [
     alarm: z.strictObject({ kind: id, target: z.string().max(TARGET_MAX) }).nullable(),
   }),
   z.strictObject({ do: z.literal('reload') }),
+  z.strictObject({ do: z.literal('clean'), janitor: id }),
   z.strictObject({ do: z.literal('leaks') }),
   z.strictObject({ do: z.literal('gc'), dryRun: z.boolean() }),
 ]);
@@ -123,6 +124,7 @@ const answers: { readonly [K in keyof OperatorAnswers]: z.ZodType<OperatorAnswer
     restart: z.array(z.string()),
     problems: z.array(z.string()),
   }),
+  clean: z.object({ cleaning: z.string(), backends: z.array(z.string()) }),
   leaks: leakReport,
   gc: leakReport,
 };

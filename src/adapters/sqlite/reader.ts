@@ -156,6 +156,13 @@ export class SqliteReader implements StoreReader {
     ).map(storedOf);
   }
 
+  newestHistories(prefix: string, limit: number): readonly HistorySnapshot[] {
+    return this.rowsOf(
+      'SELECT stored, hash FROM history_view WHERE history >= ? AND history < ? ORDER BY history DESC LIMIT ?',
+      ...[prefix, `${prefix}\u{10ffff}`, limit],
+    ).map(storedOf);
+  }
+
   outbox(history?: string): readonly OutboxEntry[] {
     const rows =
       history === undefined

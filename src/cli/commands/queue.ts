@@ -4,7 +4,9 @@
  */
 import type { DaemonView, JobView, StoreReader } from '../../engine/ports/store.ts';
 import { heldSlots } from '../../machines/hold/open-holds.ts';
+import { heldBackends } from '../../machines/janitor/cleanings.ts';
 import {
+  asJanitor,
   type BlockedBy,
   blockedBy,
   fairShareKey,
@@ -46,7 +48,8 @@ export function readQueue(io: Io, reader: StoreReader): readonly Waiting[] {
   const limits = daemon?.limits ?? NO_LIMITS;
   const idle = whyIdle(io, daemon);
   const jobs = new Map(waiting.map((job) => [job.id, job]));
-  const placed = [...new Set(requests.map(({ provider }) => provider))].sort().flatMap((provider) =>
+  const ofJobs = requests.filter(({ isJanitor = false }) => !isJanitor);
+  const placed = [...new Set(ofJobs.map(({ provider }) => provider))].sort().flatMap((provider) =>
     servingOrder(provider, queue, limits, io.now(), MAX_OPEN).flatMap((request, index): Waiting[] => {
       const job = jobs.get(request.history);
       if (job === undefined) return [];
@@ -63,15 +66,32 @@ export function readQueue(io: Io, reader: StoreReader): readonly Waiting[] {
   return [...placed, ...preparing];
 }
 
+/** Why this cleaning waits for its back ends; '' before another attempt, when it waits for its time. */
+export function whyBackendsAreBusy(io: Io, reader: StoreReader, cleaning: string): string {
+  const requests = readRequests(reader);
+  const request = requests.find(({ history }) => history === cleaning);
+  if (request === undefined) return '';
+  const daemon = reader.daemon();
+  const open = reader.jobs({ open: true, limit: MAX_OPEN });
+  const queue = { waiting: requests, holders: readHolders(reader, open), served: readServedTimes(reader) };
+  return whyIdle(io, daemon) ?? whyText(request, queue, daemon?.limits ?? NO_LIMITS, io.now());
+}
+
 function readRequests(reader: StoreReader): readonly SlotRequest[] {
-  return reader.outbox().flatMap(({ history, effect, requestedAt, seq }) => {
-    return effect.type === 'acquireSlot' ? [{ ...effect, history, requestedAt, order: seq }] : [];
+  return reader.outbox().flatMap(({ history, effect, requestedAt, seq }): readonly SlotRequest[] => {
+    const common = { key: effect.key, history, requestedAt, order: seq };
+    if (effect.type === 'acquireBackends') return [{ ...asJanitor(effect), ...common }];
+    return effect.type === 'acquireSlot' ? [{ ...effect, ...common }] : [];
   });
 }
 
 function readHolders(reader: StoreReader, open: readonly JobView[]): readonly SlotHolder[] {
   const jobs = open.flatMap(({ id }) => reader.stored(id) ?? []);
-  return [...jobs.flatMap((stored) => versionOf(stored).heldSlot(stored) ?? []), ...heldSlots(reader)];
+  return [
+    ...jobs.flatMap((stored) => versionOf(stored).heldSlot(stored) ?? []),
+    ...heldSlots(reader),
+    ...heldBackends(reader),
+  ];
 }
 
 /** The times of service as the daemon keeps them: strictly increasing. */
@@ -94,13 +114,15 @@ function whyIdle(io: Io, daemon: DaemonView | null): string | null {
 
 function whyText(request: SlotRequest, queue: SlotQueue, limits: SlotLimits, now: number): string {
   const obstacle = blockedBy(request, queue, limits, now);
-  return obstacle === null ? 'it gets a slot now' : obstacleText(obstacle, limits, queue);
+  if (obstacle === null) return request.isJanitor ? 'it begins now' : 'it gets a slot now';
+  return obstacleText(obstacle, limits, queue, request.isJanitor ?? false);
 }
 
 function obstacleText(
   obstacle: BlockedBy,
   { slotReasons = {} }: SlotLimits,
   { holders }: Pick<SlotQueue, 'holders'>,
+  isJanitor: boolean,
 ): string {
   const { by, name } = obstacle;
   switch (by) {
@@ -116,8 +138,14 @@ function obstacleText(
       return `${name} already has ${jobsText(obstacle.limit)}, its limit`;
     case 'job':
       return `at most ${jobsText(obstacle.limit)} called ${name} may run at a time`;
-    case 'backend':
-      return `back end ${name} is in use: at most ${jobsText(obstacle.limit)} may use it at a time`;
+    case 'backend': {
+      const using = holders.filter(({ backends = [] }) => backends.includes(name)).length;
+      return isJanitor
+        ? `back end ${name} is in use by ${jobsText(using)}`
+        : `back end ${name} is in use: at most ${jobsText(obstacle.limit)} may use it at a time`;
+    }
+    case 'janitor':
+      return `janitor ${name} has back end ${obstacle.backend}`;
     case 'starvation':
       return `the next slot of ${name} is reserved for ${obstacle.history}, which has waited longer`;
   }

@@ -26,6 +26,7 @@ import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
 import { alarmJson, alarmStatus } from './alarms.ts';
 import { holdJson, holdLine } from './holds.ts';
+import { janitorJson, janitorLines, readJanitors } from './janitors.ts';
 import { printQueueAndJobs } from './jobs.ts';
 import { readQueue } from './queue.ts';
 
@@ -54,6 +55,7 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
     jobs,
     reviews: reader.reviews({ open: true, limit: MAX_OPEN }),
     holds: openHolds(reader),
+    janitors: readJanitors(io, reader),
     pending: reader.outbox(),
     counts: reader.counts(since),
     alarms: reader.alarms(ALARMS_SHOWN),
@@ -78,6 +80,8 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
   for (const [index, hold] of facts.holds.entries())
     printLine(io, index === 0 ? 'holds' : '', holdLine(hold, io.now()), null);
   if (facts.holds.some(({ held }) => held !== null)) printLine(io, '', '-> to log in: sos-ci holds', null);
+  for (const [index, text] of janitorLines(facts.janitors, io.now()).entries())
+    printLine(io, index === 0 ? 'janitors' : '', text, null);
   printLine(io, 'pending', pendingCount(facts.pending), null);
   printVoting(io, facts.voting);
   if (running) printConfig(io, facts.config);
@@ -103,6 +107,7 @@ interface Facts {
   readonly jobs: ReturnType<StoreReader['jobs']>;
   readonly reviews: ReturnType<StoreReader['reviews']>;
   readonly holds: readonly HoldStatus[];
+  readonly janitors: ReturnType<typeof readJanitors>;
   readonly pending: ReturnType<StoreReader['outbox']>;
   readonly counts: readonly DayCount[];
   readonly alarms: readonly AlarmView[];
@@ -244,6 +249,7 @@ function statusJson(facts: Facts, since: string) {
     openJobs: { total: facts.jobs.length, byState: Object.fromEntries(stateCounts(facts.jobs)) },
     openReviews: facts.reviews.length,
     holds: facts.holds.map(holdJson),
+    janitors: facts.janitors.map(janitorJson),
     pending: {
       timers: facts.pending.filter((item) => item.effect.type === 'setTimer').length,
       requests: facts.pending.filter((item) => item.effect.type !== 'setTimer').length,

@@ -1,6 +1,7 @@
 /** Describes effects: as a request in a row, and as one that is still pending. */
 import { assertNever, stageText } from '../../machines/model/domain.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
+import { workText } from '../../machines/model/janitor.ts';
 import type { Effect, KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import { count, timeLeft } from './event.ts';
@@ -10,6 +11,7 @@ import { leakText } from './leak.ts';
 export function effectText(effect: Effect): string | null {
   switch (effect.type) {
     case 'cancelEffect':
+      if (effect.key.startsWith('backends:')) return 'cancel the request for back ends';
       return /^slot(:|$)/.test(effect.key) ? 'cancel the request for a slot' : null;
     case 'sendEvent':
       return sentEventText(effect.to, effect.event);
@@ -94,6 +96,12 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
         : `raise an alarm: ${effect.alarm.message}`;
     case 'acquireSlot':
       return `wait for a slot of ${effect.provider}`;
+    case 'acquireBackends':
+      return `wait until no job uses ${effect.backends.join(', ')}`;
+    case 'runJanitor':
+      return `run janitor ${effect.run.janitor}: ${workText(effect.work)}`;
+    case 'stopJanitor':
+      return `end every process of janitor ${effect.run.janitor}`;
     case 'catchUp':
       return effect.changes === null
         ? 'query Gerrit for missed events'

@@ -14,6 +14,7 @@ import type { AnyEvent, CommonEvent, JobEvent, StreamEvent } from '../../machine
 import type { LogRow } from '../../machines/protocol/row.ts';
 import { evidenceText, isEvidenceEvent } from './evidence.ts';
 import { holdEventText, isAboutHold } from './hold.ts';
+import { isAboutJanitor, janitorEventText } from './janitor.ts';
 import { isLeakEvent, leakEventText } from './leak.ts';
 import { streamEventText } from './stream.ts';
 import { isVoteOrStart, type VoteOrStart, voteText } from './vote.ts';
@@ -71,6 +72,7 @@ function eventText(event: AnyEvent): string {
       return `review superseded by ${event.by}`;
     default:
       if (isAboutHold(event)) return holdEventText(event);
+      if (isAboutJanitor(event)) return janitorEventText(event);
       return isStreamEvent(event) ? streamEventText(event) : otherEventText(event);
   }
 }
@@ -186,7 +188,7 @@ function timerText(timer: string): string {
   return deadlineText(timer);
 }
 
-function endText(end: StageEnd): string {
+export function endText(end: StageEnd): string {
   switch (end.how) {
     case 'exited':
       return end.code === 0 ? 'succeeded' : `exited with code ${end.code}`;

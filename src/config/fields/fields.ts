@@ -121,13 +121,30 @@ export function integers({ min, max, about }: Range & { readonly about: string }
   return field(meta, (value) => readList(value, (item) => readInteger(item, { min, max })));
 }
 
-export function duration(options: Described & { readonly min?: string; readonly max?: string }) {
-  const [min, max] = [options.min ?? '1ms', options.max ?? '30d'];
-  const pattern = '^(\\d{1,9}(ms|s|m|h|d))+$';
-  const meta = { title: 'duration', description: options.about, type: 'string', pattern };
-  return field({ ...meta, default: options.default }, (value) =>
-    readMeasure(value, parseDuration, min, max, '500ms, 30s, 10m, 4h, 2d or 1h30m'),
+interface DurationOptions extends Described {
+  readonly min?: string;
+  readonly max?: string;
+}
+
+export function duration(options: DurationOptions) {
+  return field({ ...durationMeta(options.about), default: options.default }, (value) =>
+    readDuration(value, options),
   );
+}
+
+/** A duration that may be absent. */
+export function optionalDuration(options: Omit<DurationOptions, 'default'>) {
+  return field({ ...durationMeta(options.about), default: null }, (value): number | null | FieldError =>
+    value === null ? null : readDuration(value, options),
+  );
+}
+
+function durationMeta(description: string) {
+  return { title: 'duration', description, type: 'string', pattern: '^(\\d{1,9}(ms|s|m|h|d))+$' };
+}
+
+function readDuration(value: unknown, { min = '1ms', max = '30d' }: Omit<DurationOptions, 'about'>) {
+  return readMeasure(value, parseDuration, min, max, '500ms, 30s, 10m, 4h, 2d or 1h30m');
 }
 
 export function size(options: Described & { readonly min?: string; readonly max?: string }) {

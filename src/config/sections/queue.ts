@@ -82,15 +82,18 @@ export function checkBackends(root: unknown, add: ReportProblem): void {
     const wrong = entryName(name);
     if (wrong !== null) add(['backends', name], `the name ${wrong.what}`, wrong.next, 'key');
   }
-  if (!isMapping(jobs)) return;
-  for (const [job, value] of Object.entries(jobs)) {
-    const path = ['jobs', job, 'backends'];
-    const list = at(value, ['backends']);
-    if (!Array.isArray(list)) continue;
-    for (const [index, name] of list.entries()) {
-      if (list.indexOf(name) < index) add([...path, index], 'is named twice', 'remove one');
-      else if (!names.includes(name)) add([...path, index], ...unknownBackend(name, names));
-    }
+  if (isMapping(jobs)) for (const job of Object.keys(jobs)) checkBackendNames(root, ['jobs', job], add);
+}
+
+/** The key `backends` of a job or a janitor. */
+export function checkBackendNames(root: unknown, owner: readonly string[], add: ReportProblem): void {
+  const [file, list] = [at(root, ['backends']), at(root, [...owner, 'backends'])];
+  const names = isMapping(file) ? Object.keys(file) : [];
+  if (!Array.isArray(list)) return;
+  for (const [index, name] of list.entries()) {
+    const path = [...owner, 'backends', index];
+    if (list.indexOf(name) < index) add(path, 'is named twice', 'remove one');
+    else if (!names.includes(name)) add(path, ...unknownBackend(name, names));
   }
 }
 

@@ -169,16 +169,20 @@ function checkNode(
     add(path, `needs a node, and ${provider} is this host`, 'use another provider, or a script');
 }
 
-/** The files that stages need on this host. */
+/** The files that stages and janitors need on this host. */
 export function stageFileProblems(document: YamlDocument, path: Resolve): readonly Problem[] {
   const jobs = at(document.value, ['jobs']);
-  const names = isMapping(jobs) ? Object.keys(jobs) : [];
-  return names.flatMap((name) =>
-    STAGES.flatMap((stage) => [
-      ...scriptProblems(document, ['jobs', name, stage], path),
-      ...playbookProblems(document, ['jobs', name, stage], ['playbook'], path),
-    ]),
-  );
+  const janitors = at(document.value, ['janitors']);
+  const names = (section: unknown) => (isMapping(section) ? Object.keys(section) : []);
+  return [
+    ...names(jobs).flatMap((name) =>
+      STAGES.flatMap((stage) => [
+        ...scriptProblems(document, ['jobs', name, stage], path),
+        ...playbookProblems(document, ['jobs', name, stage], ['playbook'], path),
+      ]),
+    ),
+    ...names(janitors).flatMap((name) => playbookProblems(document, ['janitors', name], ['playbook'], path)),
+  ];
 }
 
 function scriptProblems(document: YamlDocument, stage: KeyPath, path: Resolve): readonly Problem[] {

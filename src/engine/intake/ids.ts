@@ -5,8 +5,8 @@
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
-/** `j`: a job, `r`: a review, `h`: a hold. */
-export type NewId = (kind: 'j' | 'r' | 'h', now: number) => string;
+/** `j`: a job, `r`: a review, `h`: a hold, `c`: a cleaning. */
+export type NewId = (kind: 'j' | 'r' | 'h' | 'c', now: number) => string;
 
 /** @param random integers below 32, cryptographically secure */
 export function idMaker(random: () => number): NewId {

@@ -6,7 +6,7 @@
 import { setMaxListeners } from 'node:events';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { Hash, HistorySnapshot } from '../../machines/protocol/row.ts';
-import type { SlotLimits } from '../../machines/slot-queue.ts';
+import { asJanitor, type SlotLimits } from '../../machines/slot-queue.ts';
 import { versionOf } from '../../machines/versions.ts';
 import { sleep } from '../../timer.ts';
 import type { Adapters, Clock } from '../ports/adapters.ts';
@@ -86,7 +86,8 @@ export class Engine {
     this.slots = new Slots({
       limits: options.limits ?? slotsOnly(options.adapters),
       now: () => options.clock.now(),
-      grant: (history, key) => this.settle(history, key, { type: 'slot.granted' }),
+      grant: ({ history, key, isJanitor }) =>
+        this.settle(history, key, { type: isJanitor ? 'backends.granted' : 'slot.granted' }),
     });
   }
 
@@ -136,6 +137,9 @@ export class Engine {
         return;
       case 'acquireSlot':
         this.slots.request({ ...effect, history, requestedAt: row.at });
+        return;
+      case 'acquireBackends':
+        this.slots.request({ ...asJanitor(effect), key: effect.key, history, requestedAt: row.at });
         return;
       default:
         this.performOutside(history, effect, recovered);

@@ -32,6 +32,10 @@ export function failureEvent(
       return { type: 'stage.start-failed', stage: effect.run.stage, failure };
     case 'stopStage':
       return { type: 'stage.stop-failed', stage: effect.run.stage, failure };
+    case 'runJanitor':
+      return { type: 'janitor.start-failed', failure };
+    case 'stopJanitor':
+      return { type: 'janitor.stop-failed', failure };
     case 'readResults':
       return { type: 'results.read-failed', why: failure.message };
     case 'collectEvidence':

@@ -12,11 +12,12 @@ import type { PerformBounds } from '../ports/bounds.ts';
 import { deleteServers } from './delete-servers.ts';
 import { withTimeout } from './effect-timeout.ts';
 import { failureEvent } from './failure-event.ts';
+import { runJanitor } from './run-janitor.ts';
 import { runStage } from './run-stage.ts';
 import { sendMail } from './send-mail.ts';
 
 /** Effects on the outside; the engine itself performs timers and slots. */
-export type OutsideEffect = Exclude<KeyedEffect, { type: 'setTimer' | 'acquireSlot' }>;
+export type OutsideEffect = Exclude<KeyedEffect, { type: 'setTimer' | 'acquireSlot' | 'acquireBackends' }>;
 
 export interface Performance {
   readonly adapters: Adapters;
@@ -65,6 +66,8 @@ const PERFORMED_AFTER_THE_END: readonly OutsideEffect['type'][] = [
   'createServer',
   'runStage',
   'stopStage',
+  'runJanitor',
+  'stopJanitor',
   'deleteServer',
   'discardEvidence',
   'removeLeak',
@@ -76,9 +79,7 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
     case 'raiseAlarm':
       return adapters.alarms.raise(effect.alarm).then(() => ({ type: 'alarm.raised' }));
     case 'catchUp':
-      return withTimeout(effect, performance, async (signal) => {
-        return { type: 'catchup.completed', ...(await adapters.catchUp.run(effect, signal)) };
-      });
+      return catchUp(effect, performance);
     case 'lookUpChange':
       return withTimeout(effect, performance, async (signal) => {
         return { type: 'change.looked-up', change: await adapters.changes.lookUp(effect, signal) };
@@ -93,6 +94,10 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
       return runStage(effect, performance);
     case 'stopStage':
       return stopStage(effect, performance);
+    case 'runJanitor':
+      return runJanitor(effect, performance);
+    case 'stopJanitor':
+      return stopJanitor(effect, performance);
     case 'readResults':
       return readResults(effect, performance);
     case 'collectEvidence':
@@ -109,10 +114,7 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
     case 'openServer':
       return openServer(effect, performance);
     case 'discardEvidence':
-      return withTimeout(effect, performance, async () => {
-        await adapters.evidence.discard(effect.job, effect.part);
-        return { type: 'evidence.discarded' };
-      });
+      return discardEvidence(effect, performance);
     case 'removeLeak':
       return removeLeak(effect, performance);
     case 'postReview':
@@ -128,6 +130,26 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
     default:
       return assertNever(effect);
   }
+}
+
+function catchUp(effect: EffectOf<'catchUp'>, performance: Performance): Promise<AnyEvent> {
+  return withTimeout(effect, performance, async (signal) => {
+    return { type: 'catchup.completed', ...(await performance.adapters.catchUp.run(effect, signal)) };
+  });
+}
+
+function discardEvidence(effect: EffectOf<'discardEvidence'>, performance: Performance): Promise<AnyEvent> {
+  return withTimeout(effect, performance, async () => {
+    await performance.adapters.evidence.discard(effect.job, effect.part);
+    return { type: 'evidence.discarded' };
+  });
+}
+
+function stopJanitor(effect: EffectOf<'stopJanitor'>, performance: Performance): Promise<AnyEvent> {
+  return withTimeout(effect, performance, async (signal) => {
+    await performance.adapters.janitors.stop(effect.run, signal);
+    return { type: 'janitor.stopped' };
+  });
 }
 
 function stopStage(effect: EffectOf<'stopStage'>, performance: Performance): Promise<AnyEvent> {

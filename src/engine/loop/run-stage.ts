@@ -48,12 +48,12 @@ async function watchStage(
   return { ...exited, end, ...(lastLine === null ? {} : { lastLine }) };
 }
 
-function withoutSecrets({ task, host, message }: FailedTask, { hide }: Adapters): FailedTask {
+export function withoutSecrets({ task, host, message }: FailedTask, { hide }: Adapters): FailedTask {
   return { task: hide(task), host: hide(host), message: hide(message) };
 }
 
-/** Resolves when the run ends. When the daemon stops, or the server is gone, it detaches and the run continues. */
-function endedOrDetached(handle: RunHandle, over: AbortSignal): Promise<RunOutcome> {
+/** Resolves when the run ends. When `over` aborts, it detaches and the run continues. */
+export function endedOrDetached(handle: RunHandle, over: AbortSignal): Promise<RunOutcome> {
   return new Promise((resolve, reject) => {
     const stop = () => {
       handle.detach();

@@ -1,7 +1,8 @@
 /**
- * Slots limit how many jobs hold a server of each provider, run under one name, run for one project, and use one back end. The holders
- * follow from the jobs' stored states, the waiting jobs from their pending effects, and the order from when each project
- * was last served. A free slot is granted immediately in the order of machines/slot-queue.ts, without polling.
+ * Slots limit how many jobs hold a server of each provider, run under one name, run for one project, and use one back
+ * end. Janitors take their back ends in the same way. The holders follow from the stored states, the waiting requests
+ * from pending effects, and the order from when each project was last served. A free slot is granted immediately in the
+ * order of machines/slot-queue.ts, without polling.
  */
 import {
   fairShareKey,
@@ -17,7 +18,7 @@ export interface SlotsOptions {
   readonly limits: SlotLimits;
   /** Wall clock, ms since the epoch. */
   readonly now: () => number;
-  readonly grant: (history: string, key: string) => void;
+  readonly grant: (request: SlotRequest) => void;
 }
 
 export class Slots {
@@ -110,11 +111,10 @@ export class Slots {
         const next = nextRequest(this.queue, this.current, this.options.now());
         if (next === null) return;
         this.waiting.delete(next.history);
-        const { provider, name, project, backends = [] } = next;
-        this.holders.set(next.history, { provider, name, project, backends });
+        this.holders.set(next.history, next);
         this.granted.set(next.history, next.key);
-        this.recordTurn(next, this.options.now());
-        this.options.grant(next.history, next.key);
+        if (!next.isJanitor) this.recordTurn(next, this.options.now());
+        this.options.grant(next);
       }
     } finally {
       this.serving = false;

@@ -23,6 +23,7 @@ import {
 } from '../ports/operator-api.ts';
 import type { AlarmView, JobView, Store } from '../ports/store.ts';
 import { Holds } from './holds.ts';
+import type { Janitors } from './janitors.ts';
 import { resumeVoting } from './open-voting.ts';
 import type { Sweep } from './sweep.ts';
 
@@ -30,6 +31,7 @@ export interface OperatorCommandsOptions {
   readonly engine: Engine;
   readonly store: Store;
   readonly sweep: Pick<Sweep, 'leaks' | 'collectGarbage'>;
+  readonly janitors: Pick<Janitors, 'clean'>;
   readonly admission: Admission;
   readonly clock: Clock;
   readonly newId: NewId;
@@ -79,6 +81,8 @@ export class OperatorCommands implements Operators {
         return this.acknowledge(request.alarm, operator);
       case 'reload':
         return reload(operator);
+      case 'clean':
+        return this.options.janitors.clean(request.janitor, operator);
       case 'leaks':
         return sweep.leaks();
       case 'gc':

@@ -21,6 +21,7 @@ import type {
 import type { ServerFacts, StageFacts } from '../../machines/model/environment.ts';
 import type { ChangeNow } from '../../machines/model/gerrit-event.ts';
 import type { HealthSnapshot } from '../../machines/model/health-snapshot.ts';
+import type { JanitorRun } from '../../machines/model/janitor.ts';
 import type { KeyedEffect, StageRun } from '../../machines/protocol/effects.ts';
 import type { ActiveJob, PatchsetKind } from '../../machines/verdicts/vote-rule.ts';
 import type { Expiry } from './publisher.ts';
@@ -167,6 +168,22 @@ export interface Runner {
   ): Promise<ResultsSummary | { readonly unreadable: string }>;
 }
 
+/**
+ * Runs janitors on this host, where they outlive this process. A call whose signal aborts rejects soon: an aborted start
+ * may have begun the command, and the next start finds it.
+ */
+export interface JanitorRunner {
+  /**
+   * Starts the run, or finds the earlier start of the same attempt: never two. The deadline and the output limit hold also
+   * while no daemon watches.
+   */
+  start(request: EffectOf<'runJanitor'>, signal: AbortSignal): Promise<RunHandle>;
+  /** Ends every process of the run. One that has not started never starts; if it has ended, the stop succeeds. */
+  stop(run: JanitorRun, signal: AbortSignal): Promise<void>;
+  /** As `Evidence.lastLine`. */
+  lastLine(run: JanitorRun): Promise<string | null>;
+}
+
 /** A test with its outcome and logs. */
 export interface TestRecord {
   readonly id: string;
@@ -304,6 +321,7 @@ export interface Adapters {
   readonly merger: Merger;
   readonly source: Source;
   readonly runner: Runner;
+  readonly janitors: JanitorRunner;
   readonly evidence: Evidence;
   readonly reviewer: Reviewer;
   readonly alarms: Alarms;

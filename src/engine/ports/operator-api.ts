@@ -37,6 +37,8 @@ export type OperatorRequest =
   | { readonly do: 'acknowledge'; readonly alarm: { readonly kind: string; readonly target: string } | null }
   /** Reloads the configuration. */
   | { readonly do: 'reload' }
+  /** Lets a janitor clean as soon as no job uses its back ends. */
+  | { readonly do: 'clean'; readonly janitor: string }
   /** Lists what has our mark but no owner that lives. Changes nothing. */
   | { readonly do: 'leaks' }
   /** Removes it, or with `dryRun` says what would be removed. */
@@ -86,6 +88,7 @@ export interface OperatorAnswers {
   readonly 'resume-voting': { readonly resumed: boolean };
   readonly acknowledge: { readonly acknowledged: number };
   readonly reload: ReloadResult;
+  readonly clean: { readonly cleaning: string; readonly backends: readonly string[] };
   readonly leaks: LeakReport;
   readonly gc: LeakReport;
 }

@@ -169,6 +169,20 @@ export interface DaemonView {
   readonly limits?: SlotLimits;
   /** SSH connections to Gerrit; absent in records of older versions. */
   readonly connections?: ConnectionsView;
+  /** The configured janitors; absent in records of older versions. */
+  readonly janitors?: readonly JanitorView[];
+}
+
+/** A configured janitor, and what starts it besides an operator. */
+export interface JanitorView {
+  readonly name: string;
+  readonly backends: readonly string[];
+  /** Null: it is not started by idle back ends. */
+  readonly idleMs: number | null;
+  /** In cron's syntax, in UTC; null: none. */
+  readonly schedule: string | null;
+  /** A program prints a number, and more than this starts it; null: none. */
+  readonly above: number | null;
 }
 
 export interface ConnectionsView {
@@ -250,6 +264,8 @@ export interface StoreReader {
   stored(history: string): HistorySnapshot | null;
   /** The open histories whose name begins with `prefix`, sorted by name. */
   openHistories(prefix: string): readonly HistorySnapshot[];
+  /** Up to `limit` histories, open or ended, whose name begins with `prefix`, the last names first. */
+  newestHistories(prefix: string, limit: number): readonly HistorySnapshot[];
   outbox(history?: string): readonly OutboxEntry[];
   /** In chronological order. */
   lastServed(): readonly LastServed[];

@@ -25,6 +25,10 @@ export function jobVersion(machine: () => AnyStateMachine): MachineVersion {
       const { provider, name, backends = [] } = spec;
       return slot ? { provider, name, project: patchset.project, backends } : null;
     },
+    usedBackends: (stored) => {
+      const { startedAt, spec } = contextOf(stored);
+      return startedAt === null ? [] : (spec.backends ?? []);
+    },
     isPromoted: (stored) => contextOf(stored).promotions > 0,
     lastLine: (stored) => contextOf(stored).lastLine,
     environment: (stored) => contextOf(stored).environment,

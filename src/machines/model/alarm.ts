@@ -10,6 +10,7 @@ export interface Alarm {
     | 'evidence-pending'
     | 'evidence-lost'
     | 'job-parked'
+    | 'janitor-failed'
     | 'stream-access-denied'
     | 'stream-down'
     | 'connections-refused'

@@ -21,6 +21,7 @@ import type {
   StageSpec,
 } from '../model/domain.ts';
 import type { Environment } from '../model/environment.ts';
+import type { JanitorRun, JanitorSpec } from '../model/janitor.ts';
 import type { Verdict } from '../model/verdict.ts';
 import type { Mail } from '../review/mail.ts';
 import type { AnyEvent } from './events.ts';
@@ -69,6 +70,25 @@ export type KeyedEffect =
       readonly headStartMs: number;
       /** Served before all requests that are not promoted. */
       readonly promoted: boolean;
+    }
+  /** All units of these back ends, for a janitor. */
+  | {
+      readonly type: 'acquireBackends';
+      readonly key: string;
+      /** The janitor's name. */
+      readonly name: string;
+      readonly backends: readonly string[];
+    }
+  /** Runs a janitor on this host, where it outlives the daemon. */
+  | ({ readonly type: 'runJanitor'; readonly key: string; readonly run: JanitorRun } & Pick<
+      JanitorSpec,
+      'backends' | 'work' | 'timeoutMs' | 'outputLimitBytes'
+    >)
+  | {
+      readonly type: 'stopJanitor';
+      readonly key: string;
+      readonly run: JanitorRun;
+      readonly timeoutMs: number;
     }
   | {
       readonly type: 'createServer';
@@ -239,7 +259,7 @@ export type KeyedEffect =
 export type Effect =
   | KeyedEffect
   /**
-   * Withdraws a timer, a slot request or a query to Gerrit. Other effects cannot be withdrawn: the machine waits for
+   * Withdraws a timer, a request for a slot or back ends, or a query to Gerrit. Other effects cannot be withdrawn: the machine waits for
    * their answers.
    */
   | { readonly type: 'cancelEffect'; readonly key: string }

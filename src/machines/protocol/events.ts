@@ -5,6 +5,7 @@
  */
 
 import type { HoldEvent } from '../hold/hold-events.ts';
+import type { JanitorEvent } from '../janitor/janitor-events.ts';
 import type {
   AccountVote,
   ChangeState,
@@ -364,6 +365,7 @@ export type AnyEvent =
   | ReviewEvent
   | PublicationEvent
   | HoldEvent
+  | JanitorEvent
   | StreamEvent
   | VotingEvent
   | VerdictsEvent;

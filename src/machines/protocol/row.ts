@@ -5,7 +5,15 @@
 import type { Effect, KeyedEffect } from './effects.ts';
 import type { EventType } from './events.ts';
 
-export type MachineFamily = 'job' | 'review' | 'publication' | 'hold' | 'stream' | 'voting' | 'verdicts';
+export type MachineFamily =
+  | 'job'
+  | 'review'
+  | 'publication'
+  | 'hold'
+  | 'janitor'
+  | 'stream'
+  | 'voting'
+  | 'verdicts';
 
 /** A machine and its version, stored with every row. */
 export type MachineName = `${MachineFamily}@${number}`;

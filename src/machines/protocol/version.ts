@@ -6,6 +6,7 @@ import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import type { HoldTarget, OfferedServer } from '../hold/hold-events.ts';
 import type { ChangeState, HoldSpec, Login, Patchset } from '../model/domain.ts';
 import type { Environment } from '../model/environment.ts';
+import type { CleaningCause, CleaningOutcome } from '../model/janitor.ts';
 import type { SlotHolder } from '../slot-queue.ts';
 import type { Counted, VoteReason } from '../verdicts/vote-rule.ts';
 import type { Projection } from './projection.ts';
@@ -111,6 +112,27 @@ export interface HoldStatus {
     | null;
 }
 
+/** One cleaning of a janitor. Epoch ms. */
+export interface CleaningStatus {
+  readonly cleaning: string;
+  /** The janitor's name. */
+  readonly janitor: string;
+  readonly backends: readonly string[];
+  readonly cause: CleaningCause;
+  /** `waiting`: for its back ends, or before another attempt. */
+  readonly phase: 'waiting' | 'running' | 'stopping' | 'ended';
+  /** Attempts that have begun. */
+  readonly attempt: number;
+  readonly requestedAt: number;
+  /** When its newest attempt began; null: none has. */
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  /** Null: it has not ended. */
+  readonly outcome: CleaningOutcome | null;
+  /** Why its newest attempt failed, or why it ended; '' for neither. */
+  readonly reason: string;
+}
+
 /** Selectors are only called for open histories unless noted. */
 export interface Selectors {
   project(stored: HistorySnapshot): Projection;
@@ -122,7 +144,7 @@ export interface Selectors {
   isQueued(stored: HistorySnapshot): boolean;
   /** True for a job that starts nothing more on a server. */
   isPastServer(stored: HistorySnapshot): boolean;
-  /** What a job with a slot, or a held server, counts against. */
+  /** What a job with a slot, a held server, or a janitor with its back ends counts against. */
   heldSlot(stored: HistorySnapshot): SlotHolder | null;
   /** True for a job that an operator promoted. */
   isPromoted(stored: HistorySnapshot): boolean;
@@ -147,6 +169,10 @@ export interface Selectors {
   pendingEvidence(stored: HistorySnapshot): PendingEvidence | null;
   /** Also called for a hold that has ended. */
   holdStatus(stored: HistorySnapshot): HoldStatus | null;
+  /** Also called for a cleaning that has ended. */
+  cleaningStatus(stored: HistorySnapshot): CleaningStatus | null;
+  /** The back ends that a job has used. Also called for a job that has ended. */
+  usedBackends(stored: HistorySnapshot): readonly string[];
   /** True for a stream without a listening daemon, and for stopped voting. */
   isStopped(stored: HistorySnapshot): boolean;
   streamStatus(stored: HistorySnapshot): StreamStatus | null;
@@ -176,6 +202,8 @@ const NONE: Selectors = {
   postingReview: () => null,
   pendingEvidence: () => null,
   holdStatus: () => null,
+  cleaningStatus: () => null,
+  usedBackends: () => [],
   isStopped: () => false,
   streamStatus: () => null,
   votingStatus: () => null,

@@ -11,6 +11,7 @@ import { nothingMissed } from '../../fakes/catch-up.ts';
 import { FakeChanges } from '../../fakes/changes.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { FakeEvidence } from '../../fakes/evidence.ts';
+import { FakeJanitors } from '../../fakes/janitors.ts';
 import { FakeMerger } from '../../fakes/merger.ts';
 import { FakeProvider } from '../../fakes/provider.ts';
 import { FakeReviewer } from '../../fakes/reviewer.ts';
@@ -41,6 +42,7 @@ export function testAdapters(): { readonly adapters: Adapters; readonly clock: F
       merger: new FakeMerger(),
       source: new FakeSource(),
       runner: new FakeRunner(),
+      janitors: new FakeJanitors(),
       evidence: new FakeEvidence(),
       reviewer: new FakeReviewer(),
       alarms: new FakeAlarms(),

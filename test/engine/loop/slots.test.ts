@@ -9,7 +9,7 @@ function slotsOf(slots: Readonly<Record<string, number>>, changes: Partial<SlotL
   const made = new Slots({
     limits: { slots, jobs: {}, projects: {}, backends: {}, starvationTimeoutMs: 60_000, ...changes },
     now: () => clock.now,
-    grant: (history) => granted.push(history),
+    grant: ({ history }) => granted.push(history),
   });
   return { slots: made, granted, clock };
 }

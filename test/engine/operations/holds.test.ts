@@ -32,6 +32,7 @@ function perform<R extends OperatorRequest>(request: R): Promise<OperatorAnswers
     clock: ci.clock,
     newId: (kind) => ci.newId(kind),
     sweep: ci.daemon.sweep,
+    janitors: ci.daemon.janitors,
     findPatchset: async () => null,
     reload: async () => ({ changed: [], restart: [], problems: [] }),
     identity: { pid: 42, version: '1' },

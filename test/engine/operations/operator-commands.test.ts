@@ -31,6 +31,7 @@ function commandsOf(ci: CiHarness): OperatorCommands {
     engine: ci.daemon.engine,
     store: ci.store,
     sweep: ci.daemon.sweep,
+    janitors: ci.daemon.janitors,
     admission: ci.daemon.admission,
     clock: ci.clock,
     newId: (kind) => ci.newId(kind),

@@ -1,0 +1,77 @@
+/** Janitors: how they run, and what starts them. */
+import { basename, dirname } from 'node:path';
+import { AnsibleJanitorPlaybooks } from '../adapters/ansible/janitor-playbooks.ts';
+import { runProgram } from '../adapters/command/run-program.ts';
+import { lastLine } from '../adapters/evidence/collect/last-line.ts';
+import { current } from '../adapters/evidence/redact/redact.ts';
+import { JanitorRuns } from '../adapters/janitor/runner.ts';
+import { LocalRuns, type LocalRunsOptions } from '../adapters/local/local-runs.ts';
+import type { Config } from '../config/config.ts';
+import { nextTime } from '../config/fields/schedule.ts';
+import type { JanitorConfig, ThresholdConfig } from '../config/sections/janitors.ts';
+import type { JanitorDefinition } from '../engine/operations/janitors.ts';
+import type { JanitorRunner } from '../engine/ports/adapters.ts';
+import { OperationError } from '../errors.ts';
+import type { SecretValues } from '../log.ts';
+
+/** A number and what a program may print besides it. */
+const MAX_OUTPUT_BYTES = 4_096;
+
+export function buildJanitorRunner(
+  stateDir: string,
+  runs: LocalRunsOptions,
+  secrets: SecretValues,
+): JanitorRunner {
+  const known = current(secrets);
+  return new JanitorRuns({
+    stateDir,
+    host: new LocalRuns(runs),
+    playbooks: new AnsibleJanitorPlaybooks({ stateDir }),
+    lastLine: (directory) => lastLine(dirname(directory), basename(directory), known()),
+  });
+}
+
+export function janitorDefinitions({ janitors }: Pick<Config, 'janitors'>): readonly JanitorDefinition[] {
+  return janitors.map(definitionOf);
+}
+
+function definitionOf({ spec, idleMs, schedule, threshold }: JanitorConfig): JanitorDefinition {
+  const { name, backends } = spec;
+  return {
+    spec,
+    view: { name, backends, idleMs, schedule, above: threshold?.above ?? null },
+    nextTime: (after) => (schedule === null ? null : nextTime(schedule, after)),
+    threshold:
+      threshold === null
+        ? null
+        : {
+            above: threshold.above,
+            everyMs: threshold.everyMs,
+            measure: (signal) => measure(name, threshold, signal),
+          },
+  };
+}
+
+async function measure(
+  janitor: string,
+  { argv, environment, timeoutMs }: ThresholdConfig,
+  signal: AbortSignal,
+): Promise<number> {
+  const measured = await runProgram({
+    operation: 'measure threshold',
+    argv,
+    input: { janitor },
+    environment,
+    timeoutMs,
+    outputLimitBytes: MAX_OUTPUT_BYTES,
+    signal,
+  });
+  if (typeof measured === 'number') return measured;
+  throw new OperationError({
+    operation: 'measure threshold',
+    target: argv.join(' ').slice(0, 200),
+    message: 'it did not print a number',
+    retryable: false,
+    hint: 'run the program by hand: it must print one number on its standard output',
+  });
+}
