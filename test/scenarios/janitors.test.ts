@@ -153,6 +153,17 @@ test('a time of the schedule that passed without a daemon is made up for once', 
   expect(last(ci)?.cause).toMatchObject({ by: 'schedule' });
 });
 
+test('a janitor that a reload adds cleans on schedule too', async () => {
+  const ci = new CiHarness({ backends: { array1: 1 } });
+  await ci.start();
+  const dueAt = ci.clock.now() + 10 * MINUTE_MS;
+  ci.daemon.janitors.define([definition({ nextTime: (after) => (after < dueAt ? dueAt : null) })]);
+  await ci.clock.advance(9 * MINUTE_MS);
+  expect(ci.janitors.started).toBe(0);
+  await ci.clock.advance(2 * MINUTE_MS);
+  expect(ci.janitors.started).toBe(1);
+});
+
 test('a measurement above the threshold starts a janitor; one that fails raises an alarm until it works', async () => {
   const measured: (number | Error)[] = [500, broken(), 501, 12];
   const measure = async () => {

@@ -58,6 +58,9 @@ export class Janitors {
   readonly #used = new Map<string, number>();
   /** When each threshold was last measured, epoch ms. */
   readonly #measured = new Map<string, number>();
+  #isStarted = false;
+  /** True while a round runs or is due. */
+  #isScheduled = false;
   /** Schedules without any cleaning count from here. */
   #startedAt = 0;
   #round: Promise<void> = Promise.resolve();
@@ -81,7 +84,8 @@ export class Janitors {
       const stored = store.stored(id);
       if (stored?.ended) for (const backend of usedBy(stored)) this.#used.set(backend, stored.at);
     }
-    if (this.#options.starts) this.#schedule();
+    this.#isStarted = this.#options.starts;
+    this.#schedule();
   }
 
   /** Starts nothing more. Cleanings that are open continue. */
@@ -94,6 +98,7 @@ export class Janitors {
   /** Replaces the definitions. Open cleanings keep theirs. */
   define(definitions: readonly JanitorDefinition[]): void {
     this.#definitions = definitions;
+    this.#schedule();
   }
 
   /** Call it with each durable batch. */
@@ -129,9 +134,14 @@ export class Janitors {
   }
 
   #schedule(): void {
-    if (this.#stopping.signal.aborted) return;
+    const isNeeded = this.#isStarted && this.#definitions.length > 0;
+    if (!isNeeded || this.#isScheduled || this.#stopping.signal.aborted) return;
+    this.#isScheduled = true;
     this.#cancel = this.#options.clock.after(CHECK_MS, () => {
-      this.#round = this.#checkAll().then(() => this.#schedule());
+      this.#round = this.#checkAll().then(() => {
+        this.#isScheduled = false;
+        this.#schedule();
+      });
     });
   }
 
