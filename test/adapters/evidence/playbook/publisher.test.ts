@@ -224,7 +224,5 @@ programs.describe('a log server with playbooks', LONG, () => {
   /** Sixty playbooks. */
   if (EXHAUSTIVE)
     describe('the contract of Publisher', () =>
-      publisherContract((site) =>
-        makeRig(site, (root) => playbookPublisher(playbookLogServer(sshd, root))),
-      ));
+      publisherContract((site) => makeRig(site, (root) => playbookPublisher(playbookLogServer(sshd, root)))));
 });
