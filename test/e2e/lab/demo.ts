@@ -1,13 +1,13 @@
 /**
- * `npm run demo -- --lab`: shows the whole mission on this host, a Debian 12, as root. `--yes` asks nothing; `--keep` leaves
- * the cloud running. The published pages stay.
+ * `npm run demo -- --lab`: shows the whole mission on this host, a Debian 12 or Ubuntu 24.04, as root. `--yes` asks nothing;
+ * `--keep` leaves the cloud running. The published pages stay.
  */
 import { createInterface } from 'node:readline/promises';
 import { runInCloud } from '../openstack/namespace.ts';
 import { LAB, LAB_DIRECTORY } from './suite.ts';
 
 const ANNOUNCEMENT = `The demo installs on this host, with apt-get:
-  MariaDB, RabbitMQ, Memcached, Keystone, Glance, Neutron, Nova, Cinder and Java (about 600 MB); none is started as a service
+  MariaDB, RabbitMQ, Memcached, Keystone, Glance, Neutron, Nova, Cinder, Java and Maven (about 600 MB); none is started as a service
 and keeps in ${LAB_DIRECTORY}:
   a file system for the servers, with the packages of DevStack's services and Tempest (1.5 GB), Ansible (600 MB), Cinder
 The cloud runs in a network namespace and ends with the demo. All of it takes 12 minutes the first time, then 7.

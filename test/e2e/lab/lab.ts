@@ -1,7 +1,7 @@
 /** A vendor's lab: a mirror with DevStack's stand-in, openstack/cinder in Gerrit, and a job by the preset. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gitEnvironment } from '../../../src/demo/gerrit/repository.ts';
 import type { TestCase } from '../gerrit/case.ts';
@@ -155,7 +155,7 @@ async function fillProject(testCase: TestCase): Promise<Checkout> {
   const options = ['--no-same-owner', '--strip-components=1', '-xzf', archive];
   execFileSync('tar', ['-C', admin.directory, ...options]);
   await admin.git('add', '--all', '--force');
-  await admin.git('commit', '--quiet', '--message', 'Import cinder 21.3.2');
+  await admin.git('commit', '--quiet', '--message', `Import ${basename(archive, '.tar.gz')}`);
   await admin.git('push', '--quiet', 'origin', 'HEAD:refs/heads/master');
   await dev.make();
   return dev;

@@ -8,7 +8,7 @@ import { RealGerrit } from '../real-gerrit/real-gerrit.ts';
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const SCRIPTS = fileURLToPath(new URL('cloud', import.meta.url));
 const NAMESPACE = `sos-ci-${process.pid}`;
-const INSTALL_LIMIT_MS = 15 * 60_000;
+const INSTALL_LIMIT_MS = 30 * 60_000;
 const UP_LIMIT_MS = 15 * 60_000;
 const DOWN_LIMIT_MS = 3 * 60_000;
 const SUITE_LIMIT_MS = 20 * 60_000;
@@ -61,8 +61,8 @@ export async function runInCloud(
     console.log(`skipped: ${missing}`);
     return 0;
   }
-  await RealGerrit.fetch();
   if (run(`${SCRIPTS}/install.sh`, [], INSTALL_LIMIT_MS) !== 0) return 1;
+  await RealGerrit.fetch();
   suite.prepare?.();
   // Leftovers of a run that was killed.
   run(`${SCRIPTS}/down.sh`, [], DOWN_LIMIT_MS);
@@ -97,11 +97,17 @@ function startProxy(namespace: string): ChildProcess {
   });
 }
 
+/** The name of this host's release. Null: the cloud cannot be made from its packages. */
+export function hostRelease(): 'bookworm' | 'noble' | null {
+  const text = readFileSync('/etc/os-release', 'utf8');
+  const name = /^VERSION_CODENAME=(bookworm|noble)$/m.exec(text)?.[1];
+  return name === 'bookworm' || name === 'noble' ? name : null;
+}
+
 /** The first requirement of the cloud that this host does not meet, or null. */
 function missingRequirement(directory: string): string | null {
   if (process.getuid?.() !== 0) return 'the cloud needs root, for network namespaces and the servers in them';
-  if (!/^VERSION_CODENAME=bookworm$/m.test(readFileSync('/etc/os-release', 'utf8')))
-    return 'the cloud is made from packages of Debian 12';
+  if (hostRelease() === null) return 'the cloud is made from packages of Debian 12 or Ubuntu 24.04';
   const probe = mkdtempSync(join(directory, 'probe-'));
   const layers = 'mkdir a b c d && exec mount -t overlay overlay -o lowerdir=a,upperdir=b,workdir=c d';
   const { status } = spawnSync('unshare', ['--net', '--mount', '--pid', '--fork', 'sh', '-c', layers], {

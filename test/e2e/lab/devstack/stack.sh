@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Stands in for DevStack, with the same interface: reads local.conf, sets up Keystone, Glance, and Cinder from /opt/stack/cinder
-# over Debian's packages, as units devstack@NAME; leaves accounts, logs and Tempest's configuration where DevStack leaves them.
+# over the packages of Debian or Ubuntu, as units devstack@NAME; leaves accounts, logs and Tempest's configuration where
+# DevStack leaves them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./functions.sh
@@ -34,7 +35,7 @@ X
 write_configuration() {
   sudo install -d -o "$USER" /etc/{keystone,glance,cinder,openstack,tempest} "$DEST"/data/{glance,cinder} "$DEST/data/nfs"
   sudo rm -f /etc/{keystone,glance,cinder}/*.conf
-  sudo chown -R "$USER" /etc/glance
+  sudo chown -R "$USER" /etc/{keystone,glance,cinder}
   cat > /etc/keystone/keystone.conf << X
 [DEFAULT]
 debug = True
@@ -58,7 +59,7 @@ default_store = file
 filesystem_store_datadir = $DEST/data/glance
 [paste_deploy]
 flavor = keystone
-config_file = /usr/share/glance-common/glance-api-paste.ini
+config_file = /etc/glance/glance-api-paste.ini
 $(authtoken glance)
 X
   cat > /etc/cinder/cinder.conf << X
@@ -111,7 +112,7 @@ fill_identity() {
     --bootstrap-admin-url "$identity" --bootstrap-internal-url "$identity" --bootstrap-public-url "$identity"
 }
 
-# program PROJECT NAME: Debian's packages of the services are left out, and so are their programs.
+# program PROJECT NAME: the packages of the services are left out, and so are their programs.
 program() { echo "import sys; sys.argv[0] = '$1-$2'; from $1.cmd.$2 import main; sys.exit(main())"; }
 
 write_accounts() {

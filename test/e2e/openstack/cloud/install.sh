@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# Installs OpenStack Zed from Debian 12's packages, and creates the root file system of the servers. Needs root and the
-# package mirror; does nothing if everything is installed. The code is in the python3-* and *-common packages; the
-# service packages are left out because they add only init scripts. CLOUD_ROOT_PACKAGES: more packages for the servers,
-# separated by commas. With systemd and systemd-sysv, the servers boot systemd.
+# Installs OpenStack from the packages of Debian 12 (Zed) or Ubuntu 24.04 (Caracal), and creates the root file system of the
+# servers from the same release. Needs root and the package mirror; does nothing if everything is installed. The code is in
+# the python3-* and *-common packages; the service packages are left out because they add only init scripts.
+# CLOUD_ROOT_PACKAGES: more packages for the servers, separated by commas. With systemd and systemd-sysv, the servers boot
+# systemd.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+. /etc/os-release
 export DEBIAN_FRONTEND=noninteractive
 
 packages=(
-  python3-keystone glance-common placement-common nova-common neutron-common cinder-common
+  python3-{keystone,glance,placement,nova,neutron,cinder} {glance,placement,nova,neutron,cinder}-common
   python3-openstackclient uwsgi-core uwsgi-plugin-python3 mariadb-server curl iproute2 sudo mmdebstrap qemu-utils
+  openjdk-17-jre-headless maven python3-venv
 )
 missing=()
 for package in "${packages[@]}"; do
@@ -32,7 +35,9 @@ if [ ! -e "$CLOUD_ROOTFS/etc/ssh/ssh_host_ed25519_key" ]; then
   rm -rf "$CLOUD_ROOTFS"
   mkdir -p "$CLOUD_ROOTFS"
   include=openssh-server,iproute2,git,python3-minimal,sudo${CLOUD_ROOT_PACKAGES:+,$CLOUD_ROOT_PACKAGES}
-  mmdebstrap --quiet --variant=minbase --aptopt='DPkg::Options "--force-unsafe-io"' --include="$include" --format=tar bookworm - |
+  components=main
+  [ "$ID" = debian ] || components+=,universe
+  mmdebstrap --quiet --variant=minbase --components="$components" --aptopt='DPkg::Options "--force-unsafe-io"' --include="$include" --format=tar "$VERSION_CODENAME" - |
     tar -C "$CLOUD_ROOTFS" -x --exclude='./dev/*'
   if [ -e "$CLOUD_ROOTFS/lib/systemd/systemd" ]; then
     "$CLOUD_SCRIPTS/prepare-systemd.sh" "$CLOUD_ROOTFS"

@@ -170,7 +170,7 @@ service_plugins = router
 api_paste_config = /etc/neutron/api-paste.ini
 # No agent listens.
 transport_url = fake:/
-api_workers = 0
+api_workers = 1
 rpc_workers = 0
 rpc_state_report_workers = 0
 notify_nova_on_port_status_changes = true
@@ -201,7 +201,7 @@ auth_strategy = keystone
 my_ip = 127.0.0.1
 host = cloud-volume
 state_path = $CLOUD/state/cinder
-api_paste_config = /usr/share/cinder-common/api-paste.ini
+api_paste_config = /etc/cinder/api-paste.ini
 enabled_backends = files
 glance_api_servers = http://127.0.0.1:$IMAGE_PORT
 [files]
