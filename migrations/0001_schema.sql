@@ -1,4 +1,4 @@
--- The event log: append-only. Everything else in this file can be made again from it.
+-- The event log: append-only. Its views can be made again from it.
 CREATE TABLE event (
   seq           INTEGER PRIMARY KEY,
   history       TEXT    NOT NULL,
@@ -23,9 +23,47 @@ BEGIN
   SELECT RAISE(ABORT, 'rows of the event log are never changed');
 END;
 
+-- The rows that leave for an archive file, while the row that accounts for them is inserted; otherwise empty.
+CREATE TABLE leaving (
+  history TEXT    PRIMARY KEY,
+  first   INTEGER NOT NULL,
+  last    INTEGER NOT NULL,
+  head    TEXT    NOT NULL,
+  whole   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER leaving_rows_are_accounted_for BEFORE INSERT ON leaving
+WHEN NOT EXISTS (
+  SELECT 1 FROM event AS newest JOIN event AS final ON final.history = NEW.history AND final.version = NEW.last
+  WHERE newest.seq = (SELECT max(seq) FROM event) AND newest.type = 'histories.archived'
+    AND instr(newest.data, NEW.head) > 0 AND final.hash = NEW.head
+)
+BEGIN
+  SELECT RAISE(ABORT, 'rows of the event log leave only with histories.archived');
+END;
+
 CREATE TRIGGER event_rows_stay BEFORE DELETE ON event
+WHEN NOT EXISTS (SELECT 1 FROM leaving WHERE history = OLD.history AND OLD.version BETWEEN first AND last)
 BEGIN
   SELECT RAISE(ABORT, 'rows of the event log are never deleted');
+END;
+
+-- A history leaves whole, or up to a row that repeats its state.
+CREATE TRIGGER event_rows_leave AFTER INSERT ON event WHEN NEW.type = 'histories.archived'
+BEGIN
+  INSERT INTO leaving
+  SELECT value ->> 'history', value ->> 'first', value ->> 'last', value ->> 'head', value ->> 'whole'
+  FROM json_each(NEW.data, '$.histories');
+  SELECT RAISE(ABORT, 'a history leaves the event log whole, or up to a row that continues it')
+  FROM leaving
+  LEFT JOIN event AS next ON next.history = leaving.history AND next.version = last + 1
+  WHERE CASE whole WHEN 1 THEN next.seq IS NOT NULL ELSE next.type IS NOT 'history.continued' END
+    OR EXISTS (SELECT 1 FROM event AS older WHERE older.history = leaving.history AND older.version < first);
+  DELETE FROM event WHERE seq IN (
+    SELECT gone.seq FROM leaving CROSS JOIN event AS gone
+    WHERE gone.history = leaving.history AND gone.version BETWEEN first AND last
+  );
+  DELETE FROM leaving;
 END;
 
 -- INSERT OR REPLACE deletes without firing the trigger above.

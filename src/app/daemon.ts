@@ -2,6 +2,7 @@
  * The composition root of the daemon: creates all parts from a configuration, starts them, and returns a handle that stops
  * them. Every run ends with an exit code.
  */
+
 import { randomInt } from 'node:crypto';
 import manifest from '../../package.json' with { type: 'json' };
 import { systemClock } from '../adapters/clock/system.ts';
@@ -32,6 +33,7 @@ import { admissionSettings, type Overrides, slotLimits } from './admission-setti
 import { type BuiltAdapters, buildAdapters, buildEventSources, type Wrappers } from './build-adapters.ts';
 import { janitorDefinitions } from './build-janitors.ts';
 import { createAlarmMailer } from './build-transports.ts';
+import { createArchiving } from './create-archiving.ts';
 import { sha256 } from './database-admin.ts';
 import { OperatorControl } from './operator-control.ts';
 import type { ReloadOptions } from './reload-config.ts';
@@ -320,7 +322,11 @@ export class Daemon implements RunningDaemon {
         alarms: adapters.alarms,
         callTimeoutMs: config.limits.sweepTimeoutMs,
       }),
-      retention: new Retention({ ...common, keepMs: config.logs.keepMs }),
+      retention: new Retention({
+        ...common,
+        keepMs: config.logs.keepMs,
+        archiving: createArchiving(config, engine, store, options.log),
+      }),
     };
   }
 

@@ -4,6 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
+import { archiveChecksum, archiveFileName, archiveNumbers } from '../adapters/history-archive/files.ts';
 import { backupStore } from '../adapters/sqlite/backup.ts';
 import { confirmIdentity } from '../adapters/sqlite/database-identity.ts';
 import { takeLock } from '../adapters/sqlite/lock.ts';
@@ -12,18 +13,19 @@ import { openStore } from '../adapters/sqlite/store.ts';
 import { type LogReport, rebuild, verifyLog } from '../engine/operations/verify-log.ts';
 
 export const databaseFile = (stateDir: string): string => join(stateDir, 'sos-ci.db');
+export const archiveFolder = (stateDir: string): string => join(stateDir, 'archive');
 export const lockFile = (stateDir: string): string => join(stateDir, 'daemon.lock');
 
 export function sha256(text: string): string {
   return hash('sha256', text, 'hex');
 }
 
-/** Checks hash chains, strict replay, and views against the log. Works beside a running daemon. @throws OperationError */
-export function verifyDatabase(stateDir: string): LogReport {
+/** Checks hash chains, strict replay, archive files, and views against the log. Works beside a running daemon. @throws OperationError */
+export async function verifyDatabase(stateDir: string): Promise<LogReport> {
   const reader = openSnapshot(databaseFile(stateDir));
   const scratch = openStore(':memory:');
   try {
-    return verifyLog(reader, scratch, sha256);
+    return verifyLog(reader, scratch, sha256, await archiveChecksums(stateDir));
   } finally {
     scratch.close();
     reader.close();
@@ -63,4 +65,15 @@ function withLock<T>(stateDir: string, work: () => T): T {
   } finally {
     lock.release();
   }
+}
+
+/** Of the archive files that exist, by number. */
+async function archiveChecksums(stateDir: string): Promise<ReadonlyMap<number, string>> {
+  const folder = archiveFolder(stateDir);
+  const checksums = new Map<number, string>();
+  for (const number of await archiveNumbers(folder)) {
+    const checksum = await archiveChecksum(join(folder, archiveFileName(number)));
+    if (checksum !== null) checksums.set(number, checksum);
+  }
+  return checksums;
 }

@@ -135,8 +135,11 @@ function addQueries(root: Command): void {
   )
     .addHelpText('after', '\nExample:\n  sos-ci job j1kf\n')
     .action(async (id, options) => {
-      const { jobCommand } = await import('./commands/job.ts');
-      return exitWith(await withReader(options, (reader) => jobCommand(io, reader, id, options)));
+      const { findJobCommand } = await import('./commands/job.ts');
+      const directory = await stateDirectory(options);
+      return exitWith(
+        await withReader(options, (reader) => findJobCommand(io, directory, reader, id, options)),
+      );
     });
   withStoreOptions(
     root.command('holds').description('list servers that are kept for debugging, with their ssh lines'),
@@ -197,8 +200,10 @@ function addExplain(root: Command): void {
 function addMaintenance(root: Command): void {
   withStoreOptions(root.command('replay [id]').description('recompute a history from its events and compare'))
     .option('--all', 'replay every history')
+    .option('--file <file>', 'replay an archive file, all of it or the histories whose name begins with id')
     .action(async (id, options) => {
-      const { replayCommand } = await import('./commands/replay.ts');
+      const { replayCommand, replayFileCommand } = await import('./commands/replay.ts');
+      if (options.file !== undefined) return exitWith(await replayFileCommand(io, options.file, id, options));
       return exitWith(await withReader(options, (reader) => replayCommand(io, reader, id, options)));
     });
   withStoreOptions(

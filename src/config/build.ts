@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Config } from './config.ts';
 import { CATCH_UP, DOCTOR, SERVICE_LIMITS } from './constants.ts';
 import type { ConfigFile } from './schema.ts';
+import { buildDatabase } from './sections/database.ts';
 import { buildEventArchive } from './sections/event-archive.ts';
 import { buildGerrit } from './sections/gerrit.ts';
 import { buildGitCache, buildPrepare } from './sections/git.ts';
@@ -59,6 +60,7 @@ export function buildConfig(
     backends: checked.backends,
     headStartsMs: buildHeadStarts(checked.headStart),
     logs: buildLogs(checked.logs, stateDir, path),
+    database: buildDatabase(checked.database),
     redact: secrets,
     janitors: Object.entries(checked.janitors).map(([name, file]) => buildJanitor(name, file, path)),
     limits: { ...SERVICE_LIMITS, maxOpenJobs: checked.triggers.maxOpenJobs },

@@ -40,6 +40,7 @@ export interface Config {
   /** Added to a job's waiting time, by what started it. */
   readonly headStartsMs: Readonly<Record<TriggerKind, number>>;
   readonly logs: LogsConfig;
+  readonly database: DatabaseConfig;
   /** Secret values that must not appear in evidence, comments or logs. Never printed. */
   readonly redact: readonly string[];
   readonly janitors: readonly JanitorConfig[];
@@ -82,6 +83,13 @@ export interface LogsPlaybookConfig {
   /** Null: published directories stay. */
   readonly expire: string | null;
   readonly inventory: string;
+}
+
+export interface DatabaseConfig {
+  /** A history that was closed longer ago leaves for an archive file; 0: none leaves. */
+  readonly keepMs: number;
+  /** Of all archive files. */
+  readonly maxArchiveBytes: number;
 }
 
 /** A log server, and the account that publishes there over SFTP. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.ts';
 import { choice, FieldError, optionalText, secretSource, text } from './fields/fields.ts';
+import { database } from './sections/database.ts';
 import { eventArchive } from './sections/event-archive.ts';
 import { gerrit } from './sections/gerrit.ts';
 import { git } from './sections/git.ts';
@@ -39,6 +40,7 @@ export const configSchema = z.strictObject({
   monitoring: monitoring.prefault({}),
   git: git.prefault({}),
   eventArchive: eventArchive.prefault({}),
+  database: database.prefault({}),
   log: z
     .strictObject({ level: choice({ of: LOG_LEVELS, default: 'info', about: "the daemon's own log" }) })
     .prefault({}),

@@ -4,6 +4,7 @@
  * an effect which is no longer pending is recorded as `late` and changes nothing.
  */
 import { type AnyMachineSnapshot, initialTransition } from 'xstate';
+import { assertContinues, continuedFrom, toPath } from './continued.ts';
 import { canonicalJson, type Memo } from './protocol/canonical-json.ts';
 import type { Effect, KeyedEffect } from './protocol/effects.ts';
 import type { AnyEvent } from './protocol/events.ts';
@@ -63,6 +64,10 @@ export function step(
   hash: Hash,
   wasRequested: (key: string) => boolean = () => false,
 ): StepResult {
+  if (input.event.type === 'history.continued') {
+    if (before === null) return step(continuedFrom(input, input.event), input, hash, wasRequested);
+    assertContinues(before, input.event);
+  }
   if (before !== null) assertSameHistory(before, input);
   const at = Math.max(input.at, before?.at ?? 0);
   const pending = new Map(Object.entries(before?.pending ?? {}));
@@ -162,6 +167,7 @@ function move(
   const { machine } = versionOf(input);
   const event = { ...input.event, at, settles: input.settles, pending };
   if (before === null) return read(initialTransition(machine, event), 'moved');
+  if (event.type === 'history.continued') return { ...unchanged(before), outcome: 'moved' };
   const snapshot =
     snapshots.get(before) ?? machine.resolveState({ value: before.value, context: before.context });
   const next = pureTransition(machine, snapshot, event);
@@ -231,11 +237,4 @@ export function requestedKeys({ effects }: Pick<LogRow, 'effects'>): readonly st
   return effects.flatMap((effect) =>
     effect.type === 'sendEvent' || effect.type === 'cancelEffect' ? [] : [effect.key],
   );
-}
-
-function toPath(value: StateValue): string {
-  if (typeof value === 'string') return value;
-  const [entry] = Object.entries(value);
-  if (entry === undefined) throw new Error('a state value without a state');
-  return `${entry[0]}.${toPath(entry[1])}`;
 }

@@ -13,6 +13,7 @@ import type { HistorySnapshot, MachineFamily, MachineName } from './protocol/row
 import { defineVersion, hasTag, type MachineVersion } from './protocol/version.ts';
 import { reviewMachine } from './review/review.ts';
 import { reviewVersion } from './review/selectors.ts';
+import { archiveMachine } from './system/archive.ts';
 import { streamMachine } from './system/stream.ts';
 import { streamSelectors } from './system/stream-setup.ts';
 import { votingMachine, votingSelectors } from './system/voting.ts';
@@ -27,6 +28,7 @@ export const versions: Readonly<Record<MachineName, MachineVersion>> = {
   'stream@1': defineVersion(streamMachine, streamSelectors),
   'voting@1': defineVersion(votingMachine, votingSelectors),
   'verdicts@1': defineVersion(verdictsMachine, verdictsSelectors),
+  'archive@1': defineVersion(archiveMachine),
 };
 
 /** The version that a new history begins on. */
@@ -39,6 +41,7 @@ export const newest: Readonly<Record<MachineFamily, MachineName>> = {
   stream: 'stream@1',
   voting: 'voting@1',
   verdicts: 'verdicts@1',
+  archive: 'archive@1',
 };
 
 /** The name comes from the log, which a newer program may have written. */

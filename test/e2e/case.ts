@@ -221,13 +221,13 @@ export class TestCase {
   }
 
   /** Differences between the stored state and a replay of the log; [] if there are none. */
-  findInconsistencies(): readonly string[] {
+  async findInconsistencies(): Promise<readonly string[]> {
     const reader = openReader(join(this.stateDir, 'sos-ci.db'));
     try {
       const replayed = [...reader.histories()].map(
         (history) => replayHistory(reader.rows(history), sha256).difference,
       );
-      const { differences, views } = verifyDatabase(this.stateDir);
+      const { differences, views } = await verifyDatabase(this.stateDir);
       return [...replayed.filter((found) => found !== null), ...differences, ...views].map((one) =>
         JSON.stringify(one),
       );

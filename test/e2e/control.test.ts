@@ -72,7 +72,7 @@ async function pushed(testCase: TestCase, number: number): Promise<readonly numb
 }
 
 async function assertClean(testCase: TestCase): Promise<void> {
-  expect(testCase.findInconsistencies()).toEqual([]);
+  expect(await testCase.findInconsistencies()).toEqual([]);
   expect(await testCase.leftovers()).toEqual([]);
 }
 

@@ -61,7 +61,7 @@ async function survive(testbed: Testbed, faults: readonly string[]): Promise<voi
     expect(testCase.ledger('stacking')).toHaveLength(1);
     expect(testCase.ledger('testing')).toHaveLength(1);
     expect(testCase.jobs().map(({ state, verdict }) => `${state} ${verdict}`)).toEqual(['done SUCCESS']);
-    expect(testCase.findInconsistencies()).toEqual([]);
+    expect(await testCase.findInconsistencies()).toEqual([]);
   } finally {
     await testCase.close();
   }

@@ -26,7 +26,7 @@ test('SIGTERM while a stage that ignores SIGTERM is being stopped: exits within 
   await testCase.eventually('the job has ended', () =>
     testCase.jobs().some(({ ended, patchset }) => ended && patchset === 1),
   );
-  expect(testCase.findInconsistencies()).toEqual([]);
+  expect(await testCase.findInconsistencies()).toEqual([]);
   await next.kill();
   await testCase.close();
 });

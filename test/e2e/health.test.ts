@@ -56,6 +56,6 @@ test('events that cannot be archived harm nothing; later ones can be exported an
   expect(explained.text).toMatch(/start/);
   expect(await daemon.stop()).toBe(0);
   expect(await testCase.leftovers()).toEqual([]);
-  expect(testCase.findInconsistencies()).toEqual([]);
+  expect(await testCase.findInconsistencies()).toEqual([]);
   await testCase.close();
 });

@@ -115,7 +115,7 @@ async function killedDuringUpload(destination: Destination): Promise<void> {
     expect(state).toBe('published');
     for (const { path, bytes } of files) expect(statSync(join(parent, name, path)).size).toBe(bytes);
     expect(files.some(({ bytes }: { readonly bytes: number }) => bytes > LOG_BYTES)).toBe(true);
-    expect(testCase.findInconsistencies()).toEqual([]);
+    expect(await testCase.findInconsistencies()).toEqual([]);
     await testCase.eventually('nothing is left here', () => nothingHeld(testCase));
     expect(await second.stop()).toBe(0);
   } finally {
@@ -146,7 +146,7 @@ async function unavailable(destination: Destination): Promise<void> {
       expect.stringContaining(`1/check/unit/${name}/manifest.json`),
     ]);
     await testCase.eventually('nothing is left here', () => nothingHeld(testCase));
-    expect(testCase.findInconsistencies()).toEqual([]);
+    expect(await testCase.findInconsistencies()).toEqual([]);
     expect(await daemon.stop()).toBe(0);
   } finally {
     await testCase.close();

@@ -127,7 +127,7 @@ async function finish(testCase: TestCase, fault: string, mails: number): Promise
       await sent();
       await next.stop();
     }
-    expect(testCase.findInconsistencies()).toEqual([]);
+    expect(await testCase.findInconsistencies()).toEqual([]);
     return fault === 'list' ? readFileSync(daemon.faultFile, 'utf8').trim().split('\n') : [];
   } finally {
     await testCase.close();

@@ -90,7 +90,7 @@ async function finished(testCase: TestCase, change: number): Promise<string> {
     async () => (await leftOnNode(testCase)).length === 0,
   );
   expect(testCase.messages(change)).toHaveLength(1);
-  expect(testCase.findInconsistencies()).toEqual([]);
+  expect(await testCase.findInconsistencies()).toEqual([]);
   return testCase.jobs()[0]?.verdict ?? 'none';
 }
 

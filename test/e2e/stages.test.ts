@@ -30,7 +30,7 @@ async function verdictOf(testCase: TestCase, change: number): Promise<string> {
   await testCase.eventually('all jobs have ended', () => testCase.allEnded());
   await testCase.eventually('nothing is left', async () => (await testCase.leftovers()).length === 0);
   expect(testCase.messages(change)).toHaveLength(1);
-  expect(testCase.findInconsistencies()).toEqual([]);
+  expect(await testCase.findInconsistencies()).toEqual([]);
   return testCase.jobs()[0]?.verdict ?? 'none';
 }
 

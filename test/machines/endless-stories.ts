@@ -3,10 +3,13 @@
  * vote, and the alarms for operators. They have the form of those in stories.ts, and are recorded with them.
  */
 
+import { continuedEvent } from '../../src/machines/continued.ts';
+import { ARCHIVE } from '../../src/machines/system/archive.ts';
+import type { Range } from '../../src/machines/system/ranges.ts';
 import { VOTING } from '../../src/machines/system/voting.ts';
 import { verdictsOf } from '../../src/machines/verdicts/verdicts.ts';
 import { jobReport, opened, PATCHSET, REVIEW, reportSpec } from './facts.ts';
-import { Simulator } from './simulator.ts';
+import { Simulator, sha256 } from './simulator.ts';
 import {
   catchUpCompleted,
   catchUpFailed,
@@ -52,6 +55,23 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
     simulator.run();
     simulator.send(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the switch is fixed' });
     return withFailures(simulator, VOTING).run();
+  },
+
+  'histories-archived': () => {
+    const simulator = new Simulator();
+    simulator.send(VOTING, { type: 'voting.opened' });
+    const archive = (number: number, seqs: readonly Range[], removed: readonly number[] = []) => {
+      const head = simulator.at(VOTING).hash;
+      const histories = [{ history: VOTING, first: number, last: number, head, whole: false }];
+      const file = { number, sha256: sha256(String(number)), bytes: 1 };
+      simulator.send(ARCHIVE, { type: 'histories.archived', file, histories, seqs, removed });
+    };
+    archive(1, [[1, 1]]);
+    for (const number of [2, 3]) {
+      simulator.send(VOTING, continuedEvent(simulator.at(VOTING)));
+      archive(number, [[2 * number, 2 * number]], [1]);
+    }
+    return withFailures(simulator, ARCHIVE);
   },
 
   'two-reviews-of-one-patchset': () => {

@@ -28,6 +28,7 @@ const FIRST_EVENTS: Readonly<Record<string, MachineName>> = {
   'stream.started': 'stream@1',
   'voting.opened': 'voting@1',
   'runs.admitted': 'verdicts@1',
+  'histories.archived': 'archive@1',
 };
 
 interface SendOptions {

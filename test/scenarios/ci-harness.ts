@@ -7,6 +7,7 @@ import { openStore } from '../../src/adapters/sqlite/store.ts';
 import type { LifecycleOptions } from '../../src/engine/lifecycle.ts';
 import type { JanitorDefinition } from '../../src/engine/operations/janitors.ts';
 import type { Adapters, EffectOf, RunOutcome } from '../../src/engine/ports/adapters.ts';
+import type { HistoryArchive } from '../../src/engine/ports/history-archive.ts';
 import type { JobView, LogEntry, Store } from '../../src/engine/ports/store.ts';
 import type { JobSpec, PreparePlan, ResultsSummary, TriggerKind } from '../../src/machines/model/domain.ts';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
@@ -20,6 +21,7 @@ import { FakeChangeHistory } from '../fakes/change-history.ts';
 import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeEvidence } from '../fakes/evidence.ts';
+import { FakeHistoryArchive } from '../fakes/history-archive.ts';
 import { FakeHostMetrics } from '../fakes/host-metrics.ts';
 import { FakeJanitors } from '../fakes/janitors.ts';
 import { FakeLog } from '../fakes/log.ts';
@@ -66,6 +68,11 @@ export interface CiHarnessOptions {
   readonly pendingEvidenceBytes?: number;
   /** For how long published evidence is kept; by default forever. */
   readonly keepEvidenceMs?: number;
+  /** For how long closed histories stay in the database; by default forever. */
+  readonly keepHistoriesMs?: number;
+  readonly maxArchiveBytes?: number;
+  /** By default in memory. */
+  readonly archive?: HistoryArchive;
   /** Time between a crash and the next start of the daemon. */
   readonly downtimeMs?: number;
   /** Lets a test replace adapters. */
@@ -93,6 +100,7 @@ export class CiHarness {
   readonly metrics = new FakeHostMetrics();
   readonly log = new FakeLog();
   readonly store: Store;
+  readonly archive: HistoryArchive;
   readonly options: CiHarnessOptions;
   readonly specs: readonly JobSpec[];
   /** Crash points that were reached, by all daemons: `after append`, `before create` ... */
@@ -113,6 +121,7 @@ export class CiHarness {
     this.options = options;
     this.specs = options.specs ?? [jobSpec()];
     this.store = options.store ?? openStore(':memory:');
+    this.archive = options.archive ?? new FakeHistoryArchive();
     this.provider = new FakeProvider({ name: 'local', slots: options.slots ?? 1 });
     this.provider.onDeleted = (server) => this.runner.serverDeleted(server);
     this.runner.script = (request) => {

@@ -5,6 +5,7 @@ import { Lifecycle } from '../../src/engine/lifecycle.ts';
 import { Engine } from '../../src/engine/loop/engine.ts';
 import { recordCrash } from '../../src/engine/loop/record-crash.ts';
 import { workContext } from '../../src/engine/loop/work-context.ts';
+import { Archiving } from '../../src/engine/operations/archiving.ts';
 import { Janitors } from '../../src/engine/operations/janitors.ts';
 import { Retention } from '../../src/engine/operations/retention.ts';
 import { Sweep } from '../../src/engine/operations/sweep.ts';
@@ -157,6 +158,15 @@ export class Daemon {
         hide: adapters.hide,
         deployment: DEPLOYMENT,
         keepMs: options.keepEvidenceMs ?? 0,
+        archiving:
+          options.keepHistoriesMs === undefined
+            ? null
+            : new Archiving({
+                ...{ engine: this.engine, store, clock, hash: sha256, log },
+                archive: this.life.archive(ci.archive),
+                keepMs: options.keepHistoriesMs,
+                maxBytes: options.maxArchiveBytes ?? Number.MAX_SAFE_INTEGER,
+              }),
       }),
       admission: this.admission,
       clock,

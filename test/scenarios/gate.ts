@@ -3,6 +3,7 @@
  * arrive, it gets no results, and its timers never fire. Each call has crash points at which a test can end the daemon.
  */
 import type { Adapters, Clock, Provider, RunHandle } from '../../src/engine/ports/adapters.ts';
+import type { HistoryArchive } from '../../src/engine/ports/history-archive.ts';
 import type { IntakeUpdate, LogEntry, Store } from '../../src/engine/ports/store.ts';
 
 export class Life {
@@ -89,6 +90,14 @@ export class Life {
           : { send: (mail, signal) => this.call('send', () => mailer.send(mail, signal)) },
       hide: adapters.hide,
       activeJobs: adapters.activeJobs,
+    };
+  }
+
+  archive(archive: HistoryArchive): HistoryArchive {
+    return {
+      write: (head, rows) => this.call('archive', () => archive.write(head, rows)),
+      numbers: () => archive.numbers(),
+      remove: (number) => this.call('removeArchive', () => archive.remove(number)),
     };
   }
 

@@ -27,7 +27,7 @@ export interface FileAttributes {
 /** Writes the file and atomically replaces any existing one. */
 export async function writeAtomically(
   file: string,
-  text: string,
+  text: string | Uint8Array,
   attributes: FileAttributes = {},
 ): Promise<void> {
   await withTemporary(file, async (temporary) => {
@@ -77,7 +77,7 @@ export function writeAtomicallySync(file: string, text: (temporary: string) => s
 /** Writes a new file and syncs it to disk. */
 export async function writeSynced(
   file: string,
-  text: string,
+  text: string | Uint8Array,
   { mode = MODE, modifiedAt }: FileAttributes = {},
 ): Promise<void> {
   const handle = await open(file, 'wx', mode);

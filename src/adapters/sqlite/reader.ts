@@ -11,6 +11,7 @@ import type {
   NumberedRow,
   OutboxEntry,
   ReviewView,
+  Store,
   StoreReader,
 } from '../../engine/ports/store.ts';
 import type { ReportActivity } from '../../machines/model/health-snapshot.ts';
@@ -131,6 +132,13 @@ export class SqliteReader implements StoreReader {
 
   length(): number {
     return Number(this.rowOf('SELECT coalesce(max(seq), 0) AS seq FROM event')?.seq);
+  }
+
+  rowTimes(after: number, limit: number): ReturnType<Store['rowTimes']> {
+    return this.rowsOf(
+      'SELECT seq, history, at FROM event WHERE seq > ? ORDER BY seq LIMIT ?',
+      ...[after, limit],
+    ) as unknown as ReturnType<Store['rowTimes']>;
   }
 
   *log(): Iterable<NumberedRow> {

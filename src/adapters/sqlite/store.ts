@@ -22,6 +22,7 @@ import type { HistorySnapshot, LogRow } from '../../machines/protocol/row.ts';
 import type { SeenEvent } from '../../machines/trigger/deduplication.ts';
 import { after } from '../../timer.ts';
 import { AlarmTable } from './alarm-table.ts';
+import { ArchivedViews } from './archived-views.ts';
 import { asOperationError, type Database, growWal, openWritable, translate } from './database.ts';
 import { IntakeTables } from './intake-tables.ts';
 import { migrate } from './migrate.ts';
@@ -66,6 +67,7 @@ class SqliteStore extends SqliteReader implements Store {
   private readonly appendAll: (batch: readonly LogEntry[], noted: readonly IntakeUpdate[]) => void;
   private readonly intakeTables: IntakeTables;
   private readonly alarmTable: AlarmTable;
+  private readonly archivedViews: ArchivedViews;
   /** Counts that are not written yet. */
   private readonly counted = new Map<string, number>();
   /** The position that is not written yet; 0: none. */
@@ -78,9 +80,12 @@ class SqliteStore extends SqliteReader implements Store {
     this.statements.addMeta.run('deployment', randomBytes(8).toString('hex'));
     this.intakeTables = new IntakeTables(database);
     this.alarmTable = new AlarmTable(database);
+    this.archivedViews = new ArchivedViews(database);
     this.appendAll = database.transaction((batch: readonly LogEntry[], noted: readonly IntakeUpdate[]) => {
       for (const append of batch) {
+        const left = this.archivedViews.remove(append.row);
         const { lastInsertRowid } = this.statements.insertEvent.run(...eventValues(append));
+        this.archivedViews.restoreTurns(left);
         this.project(append, Number(lastInsertRowid));
       }
       for (const update of noted) this.intakeTables.note(update);

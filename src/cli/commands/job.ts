@@ -1,4 +1,5 @@
 /** `sos-ci job ID`: the history of one job, from the event that started it to the end of its cleanup. */
+import type { ArchivedJob } from '../../app/read-archive.ts';
 import type { JobView, NumberedRow, OutboxEntry, ReviewView, StoreReader } from '../../engine/ports/store.ts';
 import { openHolds } from '../../machines/hold/open-holds.ts';
 import { publicationOf } from '../../machines/job/publication.ts';
@@ -16,8 +17,26 @@ import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
 import { holdLine } from './holds.ts';
 
+const MAX_ARCHIVED_SHOWN = 10;
+
 export interface JobOptions {
   readonly json?: boolean;
+}
+
+/** The job, or where the archive has it. */
+export async function findJobCommand(
+  io: Io,
+  stateDir: string,
+  reader: StoreReader,
+  typed: string,
+  options: JobOptions,
+): Promise<number> {
+  if (typed !== '' && reader.jobIds(typed, 1).length === 0) {
+    const { findArchivedJobs } = await import('../../app/read-archive.ts');
+    const archived = await findArchivedJobs(stateDir, typed, MAX_ARCHIVED_SHOWN);
+    if (archived.length > 0) return printArchived(io, archived, options);
+  }
+  return jobCommand(io, reader, typed, options);
 }
 
 export function jobCommand(io: Io, reader: StoreReader, typed: string, options: JobOptions): number {
@@ -45,6 +64,26 @@ export function jobCommand(io: Io, reader: StoreReader, typed: string, options: 
   io.out('\n');
   printRows(io, job.acceptedAt, rows);
   printPending(io, pending);
+  return EXIT.ok;
+}
+
+function printArchived(io: Io, jobs: readonly ArchivedJob[], options: JobOptions): number {
+  if (options.json) {
+    const archived = jobs.map(({ history, title, file, at }) => ({
+      id: history,
+      title,
+      file,
+      leftAt: iso(at),
+    }));
+    printJson(io, { archived });
+    return EXIT.ok;
+  }
+  for (const { history, title, file, at } of jobs) {
+    io.out(`${paint(io, 'bold', plainText(title))}\n`);
+    printField(io, 'job', history);
+    printField(io, 'archived', `${utc(at)}, in ${file}`);
+    printField(io, 'replay', `sos-ci replay --file ${file} ${history}`);
+  }
   return EXIT.ok;
 }
 

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { StoreReader } from '../../engine/ports/store.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
+import type { LogRow } from '../../machines/protocol/row.ts';
 import { type Difference, replayHistory } from '../../machines/replay.ts';
 import { plainText } from '../../terminal-text.ts';
 import { findHistory } from '../input/resolve-id.ts';
@@ -12,6 +13,8 @@ import { type Io, paint, printJson } from '../output/terminal.ts';
 
 export interface ReplayOptions {
   readonly all?: boolean;
+  /** An archive file; needs no database. */
+  readonly file?: string;
   readonly json?: boolean;
 }
 
@@ -21,6 +24,9 @@ interface ReplayTotals {
   readonly ms: number;
   readonly difference: Difference | null;
 }
+
+/** A history and its rows. */
+type NamedRows = readonly [history: string, rows: () => readonly LogRow[]];
 
 /** Exit code 0 when all rows are equal, 1 at the first difference. */
 export function replayCommand(
@@ -37,7 +43,36 @@ export function replayCommand(
     );
   }
   const histories = typed === undefined ? reader.histories() : [findHistory(reader, typed)];
-  const totals = replayAll(io, reader, histories);
+  return replayAndPrint(io, rowsOf(reader, histories), options);
+}
+
+/** The same for an archive file: all of its histories, or those whose name begins with `typed`. */
+export async function replayFileCommand(
+  io: Io,
+  file: string,
+  typed: string | undefined,
+  options: ReplayOptions,
+): Promise<number> {
+  const { readArchive } = await import('../../app/read-archive.ts');
+  const found = await readArchive(file, typed ?? '');
+  if (found.size === 0)
+    throw new CliError(
+      EXIT.usage,
+      typed === undefined
+        ? 'the file has no rows'
+        : `no history in it begins with ${plainText(JSON.stringify(typed))}`,
+      'replay all of it: sos-ci replay --file FILE',
+    );
+  const histories = [...found].map(([history, rows]): NamedRows => [history, () => rows]);
+  return replayAndPrint(io, histories, options);
+}
+
+function* rowsOf(reader: StoreReader, histories: Iterable<string>): Iterable<NamedRows> {
+  for (const history of histories) yield [history, () => reader.rows(history)];
+}
+
+function replayAndPrint(io: Io, histories: Iterable<NamedRows>, options: ReplayOptions): number {
+  const totals = replayAll(io, histories);
   const exit = totals.difference === null ? EXIT.ok : EXIT.negative;
   if (options.json) {
     printJson(io, { ...totals, equal: totals.difference === null });
@@ -53,12 +88,12 @@ export function replayCommand(
   return exit;
 }
 
-function replayAll(io: Io, reader: StoreReader, histories: Iterable<string>): ReplayTotals {
+function replayAll(io: Io, histories: Iterable<NamedRows>): ReplayTotals {
   const started = io.now();
   let replayed = 0;
   let rows = 0;
-  for (const history of histories) {
-    const result = replayHistory(reader.rows(history), sha256);
+  for (const [, read] of histories) {
+    const result = replayHistory(read(), sha256);
     replayed += 1;
     rows += result.rows;
     if (result.difference !== null) {

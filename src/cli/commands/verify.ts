@@ -29,9 +29,9 @@ export interface Verified {
 const SHOWN = 20;
 
 /** Exit code 0 when everything matches, 1 when not. */
-export function verifyCommand(io: Io, stateDir: string, options: VerifyOptions): number {
+export async function verifyCommand(io: Io, stateDir: string, options: VerifyOptions): Promise<number> {
   const started = io.now();
-  const verified = verifyDatabase(stateDir);
+  const verified = await verifyDatabase(stateDir);
   return printVerified(io, verified, io.now() - started, options);
 }
 
@@ -54,7 +54,7 @@ export function printVerified(io: Io, verified: Verified, ms: number, options: V
       `${paint(io, 'red', 'damaged')}: ${differences.length} ${differences.length === 1 ? 'history' : 'histories'} of the log; ${read} are sound\n`,
     );
     for (const { history, version, field } of differences.slice(0, SHOWN)) {
-      io.out(plainText(`  ${history}, row ${version}: ${field}`));
+      io.out(plainText(`  ${history}${version === 0 ? '' : `, row ${version}`}: ${field}`));
       io.out('\n');
     }
     io.out('Compare one: sos-ci replay ID. Restore a backup, and keep this file for the analysis.\n');

@@ -36,6 +36,10 @@ function eventText(event: AnyEvent): string {
       return `the daemon crashed during ${event.during}: ${event.message}`;
     case 'alarm.raised':
       return 'the alarm was raised';
+    case 'history.continued':
+      return `continued after row ${event.from.version}, so that the rows before may leave the database`;
+    case 'histories.archived':
+      return `rows of ${event.histories.length === 1 ? '1 history' : `${event.histories.length} histories`} left for archive file ${event.file.number}`;
     case 'review.opened':
       return `review of ${changeText(event.patchset)} opened for ${count(event.jobs.length, 'job')}: ${event.jobs.map((job) => job.name).join(', ')}`;
     case 'change.looked-up':

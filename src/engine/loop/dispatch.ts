@@ -9,7 +9,7 @@ import type { Effect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { Hash, HistorySnapshot, LogRow, MachineName } from '../../machines/protocol/row.ts';
 import { requestedKeys, type StepInput, type StepResult, step } from '../../machines/step.ts';
-import type { LogEntry } from '../ports/store.ts';
+import { type LogEntry, VersionConflict } from '../ports/store.ts';
 import { toLogEntry } from './projections.ts';
 import { workContext } from './work-context.ts';
 
@@ -17,6 +17,8 @@ import { workContext } from './work-context.ts';
 export interface Submission extends Omit<StepInput, 'at' | 'machine'> {
   /** The machine that a new history begins on; absent: the history exists. */
   readonly startsOn?: MachineName;
+  /** Histories on which it depends: it is refused when one of them has another version by then. */
+  readonly unchanged?: readonly Pick<HistorySnapshot, 'history' | 'version'>[];
 }
 
 export interface DispatchOptions {
@@ -35,12 +37,17 @@ const MAX_DISPATCH_DEPTH = 16;
 
 /**
  * Adds the rows that the submission leads to to `batch`.
- * @throws when a new history cannot begin; `batch` is then unchanged
+ * @throws when a new history cannot begin, or VersionConflict; `batch` is then unchanged
  */
 export function dispatch(batch: LogEntry[], submission: Submission, options: DispatchOptions): void {
+  const { unchanged = [], ...rest } = submission;
+  for (const { history, version } of unchanged) {
+    if (newest(batch, history, options)?.version !== version)
+      throw new VersionConflict(`${history} has another version`);
+  }
   const length = batch.length;
   try {
-    stepInto(batch, submission, options, 0);
+    stepInto(batch, rest, options, 0);
   } catch (thrown) {
     batch.length = length;
     throw thrown;
@@ -167,6 +174,14 @@ function newest(
   for (let index = batch.length - 1; index >= 0; index -= 1) {
     const append = batch[index];
     if (append?.row.history === history) return append.stored;
+    if (append !== undefined && leavesWhole(append.row, history)) return null;
   }
   return options.stored(history);
+}
+
+/** True when the history leaves the database with this row. */
+function leavesWhole({ type, data }: LogRow, history: string): boolean {
+  if (type !== 'histories.archived') return false;
+  const { histories } = data as unknown as Extract<AnyEvent, { type: 'histories.archived' }>;
+  return histories.some((one) => one.whole && one.history === history);
 }

@@ -16,6 +16,7 @@ import {
   type StoreReader,
   UnreadableRow,
 } from '../ports/store.ts';
+import { accounted, findUnaccounted, startOf } from './verify-archive.ts';
 
 export interface LogReport {
   readonly histories: number;
@@ -32,18 +33,29 @@ export interface LogReport {
 
 const VIEW_LINES = 20;
 
-/** @param scratch an empty in-memory store, in which the views are rebuilt */
-export function verifyLog(store: StoreReader, scratch: Store, hash: Hash): LogReport {
+/**
+ * @param scratch an empty in-memory store, in which the views are rebuilt
+ * @param checksums the archive files that exist, by number
+ */
+export function verifyLog(
+  store: StoreReader,
+  scratch: Store,
+  hash: Hash,
+  checksums: ReadonlyMap<number, string> = new Map(),
+): LogReport {
   const schema = compare(scratch.schema(), store.schema()).map(nameOf);
   const differences: Difference[] = [];
   let histories = 0;
   let rows = 0;
+  const starts = new Map<string, string>();
   for (const history of store.histories()) {
-    const replayed = replayOne(store, history, hash);
+    const replayed = replayOne(store, history, hash, starts);
     histories += 1;
     rows += replayed.rows;
     if (replayed.difference !== null) differences.push(replayed.difference);
   }
+  if (differences.length === 0)
+    differences.push(...findUnaccounted(starts, accounted(store, hash), checksums));
   // Views of a log that does not replay differ as a consequence: only the log's fault is reported.
   if (differences.length > 0) return { histories, rows, differences, schema, views: [] };
   try {
@@ -84,9 +96,13 @@ class LogFault extends OperationError {
   }
 }
 
-function replayOne(store: StoreReader, history: string, hash: Hash): Replayed {
+/** @param starts gets where the history starts, if that is not its row 1 */
+function replayOne(store: StoreReader, history: string, hash: Hash, starts: Map<string, string>): Replayed {
   try {
-    return replayHistory(store.rows(history), hash);
+    const rows = store.rows(history);
+    const start = startOf(rows[0]);
+    if (start !== null) starts.set(history, start);
+    return replayHistory(rows, hash);
   } catch (thrown) {
     if (!(thrown instanceof UnreadableRow)) throw thrown;
     return { rows: 0, difference: unreadable(thrown), stored: null };
@@ -96,12 +112,14 @@ function replayOne(store: StoreReader, history: string, hash: Hash): Replayed {
 /** Folds the whole log in order. Keeps only open histories in memory: there are few, however long the log is. */
 function* refold(store: StoreReader, hash: Hash): Iterable<LogEntry & { readonly seq: number }> {
   const open = new Map<string, HistorySnapshot>();
-  let expected = 1;
+  const absent = new Map(accounted(store, hash)?.absent ?? []);
+  const nextPresent = (seq: number) => (absent.get(seq + 1) ?? seq) + 1;
+  let expected = nextPresent(0);
   for (const row of readableLog(store)) {
     const { history, version, seq } = row;
-    // Numbers are consecutive, so a gap shows that rows were removed, even those of a whole history.
+    // A gap for which no row accounts shows that rows were removed, even those of a whole history.
     if (seq !== expected) throw faultAt(row, 'seq', String(seq), String(expected));
-    expected += 1;
+    expected = nextPresent(seq);
     const before = open.get(history) ?? (version > 1 ? replayBefore(store, row, hash) : null);
     const stepped = step(before, { ...row, event: eventOf(row) }, hash);
     if (stepped.row.hash !== row.hash) throw faultAt(row, 'hash', row.hash, stepped.row.hash);

@@ -3,7 +3,9 @@
  *
  * - `append` resolves only after the whole batch would survive power loss; when it rejects, nothing of the batch is
  *   stored.
- * - Rows are never changed or removed. A row whose version is not the next one of its history is refused.
+ * - Rows are never changed. A row whose version is not the next one of its history is refused.
+ * - Rows leave only with the `histories.archived` that lists them, in its transaction, together with their views: a
+ *   whole history, or the rows before a `history.continued`. Anything else that it lists is refused.
  * - Views change in the same transaction as their rows, and can be rebuilt from the rows alone.
  */
 
@@ -294,7 +296,7 @@ export interface StoreReader {
   /** Gerrit events by name since the database was created: `patchset-created`, `rejected:not-json` ... */
   intake(): Readonly<Record<string, number>>;
   daemon(): DaemonView | null;
-  /** Number of rows in the log. */
+  /** Number of rows that were ever appended. */
   length(): number;
   /** Every row in the order in which it was appended. */
   log(): Iterable<NumberedRow>;
@@ -327,6 +329,8 @@ export interface Store extends StoreReader {
   moveIntake(position: number): void;
   /** Prunes up to `limit` events seen before `before`. Returns how many were pruned. */
   pruneSeen(before: number, limit: number): number;
+  /** Up to `limit` rows after the number `after`, in order; only what tells whether their histories are old. */
+  rowTimes(after: number, limit: number): readonly Pick<NumberedRow, 'seq' | 'history' | 'at'>[];
   /** True when this trigger has started a review before. */
   triggered(trigger: string): boolean;
   /**

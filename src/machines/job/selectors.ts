@@ -16,6 +16,7 @@ export function jobVersion(machine: () => AnyStateMachine): MachineVersion {
         cleaningUp: tagged(stored, 'cleanup'),
         parked: tagged(stored, 'parked'),
       }),
+    reviewOf: (stored) => contextOf(stored).review,
     isWork: () => true,
     blocksDrain: (stored) => !isQueued(stored),
     isQueued,

@@ -29,11 +29,13 @@ import type { Judgement } from '../model/judge-review.ts';
 import type { ReportSpec } from '../model/report-spec.ts';
 import type { Verdict } from '../model/verdict.ts';
 import type { MailSpec } from '../review/mail.ts';
+import type { ArchiveEvent } from '../system/archive.ts';
 import type { StartCause } from '../trigger/rules/cause.ts';
 import type { ReviewJob } from '../trigger/rules/files.ts';
 import type { VerdictsEvent } from '../verdicts/verdict-events.ts';
 import type { ActiveJob, VoteRun } from '../verdicts/vote-rule.ts';
 import type { PublishSpec } from './effects.ts';
+import type { HistorySnapshot } from './row.ts';
 
 /** Events that any machine may receive. */
 export type CommonEvent =
@@ -47,6 +49,14 @@ export type CommonEvent =
   | { readonly type: 'daemon.crashed'; readonly during: string; readonly message: string }
   /** Settles `raiseAlarm`. */
   | { readonly type: 'alarm.raised' };
+
+/** Repeats the state of a history, so that the rows before this one may leave the database. No machine receives it. */
+export interface ContinuedEvent {
+  readonly type: 'history.continued';
+  readonly from: Omit<HistorySnapshot, 'history' | 'machine' | 'state' | 'pending' | 'hash'>;
+  /** The hash of the row before this one. */
+  readonly head: string;
+}
 
 export type JobEvent =
   | CommonEvent
@@ -360,6 +370,8 @@ export type StreamEvent =
   /** Settles `catchUp`: the query failed. */
   | { readonly type: 'catchup.failed'; readonly failure: Failure };
 
+export type { ArchiveEvent };
+
 export type AnyEvent =
   | JobEvent
   | ReviewEvent
@@ -368,5 +380,7 @@ export type AnyEvent =
   | JanitorEvent
   | StreamEvent
   | VotingEvent
-  | VerdictsEvent;
+  | VerdictsEvent
+  | ArchiveEvent
+  | ContinuedEvent;
 export type EventType = AnyEvent['type'];

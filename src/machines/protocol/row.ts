@@ -13,7 +13,8 @@ export type MachineFamily =
   | 'janitor'
   | 'stream'
   | 'voting'
-  | 'verdicts';
+  | 'verdicts'
+  | 'archive';
 
 /** A machine and its version, stored with every row. */
 export type MachineName = `${MachineFamily}@${number}`;

@@ -136,6 +136,10 @@ export interface CleaningStatus {
 /** Selectors are only called for open histories unless noted. */
 export interface Selectors {
   project(stored: HistorySnapshot): Projection;
+  /** The review with which a history leaves the database: that of a job or a publication, and the review itself. */
+  reviewOf(stored: HistorySnapshot): string | null;
+  /** The change of a history that is needed as long as the change is open. */
+  changeOf(stored: HistorySnapshot): Pick<Patchset, 'project' | 'change'> | null;
   /** True for a history that ends; the others exist as long as the database. */
   isWork(stored: HistorySnapshot): boolean;
   /** True for a history that a draining daemon waits for. */
@@ -185,6 +189,8 @@ export interface MachineVersion extends Selectors {
 
 const NONE: Selectors = {
   project: () => ({ kind: 'other' }),
+  reviewOf: () => null,
+  changeOf: () => null,
   isWork: () => false,
   blocksDrain: () => false,
   isQueued: () => false,

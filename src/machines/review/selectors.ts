@@ -19,6 +19,7 @@ export function reviewVersion(machine: () => AnyStateMachine): MachineVersion {
   const tagged = ({ state }: HistorySnapshot, tag: Tag) => hasTag(machine(), state, tag);
   return defineVersion(machine, {
     project: (stored) => projectReview(stored, tagged(stored, 'jobs-pending')),
+    reviewOf: ({ history }) => history,
     isWork: () => true,
     blocksDrain: (stored) => !tagged(stored, 'jobs-pending'),
     summarizeReview: (stored) => {

@@ -209,6 +209,10 @@ function isNewest(run: KeptRun, runs: readonly KeptRun[]): boolean {
 }
 
 export const verdictsSelectors: Partial<Selectors> = {
+  changeOf: ({ history }) => {
+    const [, project = '', change = ''] = /^verdicts:(.*)~(\d+)$/s.exec(history) ?? [];
+    return { project, change: Number(change) };
+  },
   postingReview: ({ history, context }, change) =>
     history.endsWith(`~${change}`) ? (context as unknown as VerdictsContext).turn : null,
 };

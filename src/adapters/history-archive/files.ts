@@ -1,0 +1,159 @@
+/**
+ * The files of the history archive: gzip, one JSON value per line. The first line says which histories follow, the others
+ * are rows of the log. Other files in the folder are left alone.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { createGunzip, gzip } from 'node:zlib';
+import type { ArchiveHead, HistoryArchive } from '../../engine/ports/history-archive.ts';
+import type { NumberedRow } from '../../engine/ports/store.ts';
+import { errorText, OperationError } from '../../errors.ts';
+import { removeWithTemporaries, writeAtomically } from '../run/atomic-file.ts';
+import { errorCode, fileError } from '../run/fs-error.ts';
+
+const NAME = /^histories-(\d{6,})\.jsonl\.gz$/;
+const FORMAT = 'sos-ci histories 1';
+
+export function archiveFileName(number: number): string {
+  return `histories-${String(number).padStart(6, '0')}.jsonl.gz`;
+}
+
+export class ArchiveFolder implements HistoryArchive {
+  readonly #dir: string;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  async write(head: ArchiveHead, rows: readonly NumberedRow[]): ReturnType<HistoryArchive['write']> {
+    const { number } = head;
+    const lines = [{ format: FORMAT, ...head }, ...rows].map((line) => `${JSON.stringify(line)}\n`);
+    const bytes = await promisify(gzip)(lines.join(''));
+    await this.#try('write archive', number, async () => {
+      await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+      await writeAtomically(this.pathOf(number), bytes);
+    });
+    return { number, sha256: createHash('sha256').update(bytes).digest('hex'), bytes: bytes.length };
+  }
+
+  async numbers(): Promise<readonly number[]> {
+    return archiveNumbers(this.#dir);
+  }
+
+  async remove(number: number): Promise<void> {
+    await this.#try('remove archive', number, () => removeWithTemporaries(this.pathOf(number)));
+  }
+
+  private pathOf(number: number): string {
+    return join(this.#dir, archiveFileName(number));
+  }
+
+  async #try(operation: string, number: number, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (thrown) {
+      throw fileError(operation, this.pathOf(number), thrown);
+    }
+  }
+}
+
+/** The numbers of the files, ascending; none when the folder does not exist. @throws OperationError */
+export async function archiveNumbers(dir: string): Promise<readonly number[]> {
+  try {
+    const names = await readdir(dir);
+    const numbers = names.flatMap((name) => NAME.exec(name)?.[1] ?? []).map(Number);
+    return numbers.sort((a, b) => a - b);
+  } catch (thrown) {
+    if (errorCode(thrown) === 'ENOENT') return [];
+    throw fileError('list archives', dir, thrown);
+  }
+}
+
+/** The SHA-256 of the file as hex; null: there is none. @throws OperationError */
+export async function archiveChecksum(file: string): Promise<string | null> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  } catch (thrown) {
+    if (errorCode(thrown) === 'ENOENT') return null;
+    throw fileError('read archive', file, thrown);
+  }
+  return hash.digest('hex');
+}
+
+/** What the file says about itself; reads no more than that. @throws OperationError */
+export async function readArchiveHead(file: string): Promise<ArchiveHead> {
+  for await (const line of archiveLines(file)) return headOf(line, file);
+  throw damaged(file, 'it is empty');
+}
+
+/** The rows of a file in the order of the log. Reads recorded rows without a head, too. @throws OperationError */
+export async function* archivedRows(file: string): AsyncIterable<NumberedRow> {
+  let number = 0;
+  for await (const line of archiveLines(file)) {
+    number += 1;
+    const value = parsed(line, file, number);
+    if (number === 1 && 'format' in value) headOf(line, file);
+    else if (isRow(value)) yield value;
+    else throw damaged(file, `line ${number} is not a row of the log`);
+  }
+}
+
+function headOf(line: string, file: string): ArchiveHead {
+  const { format, ...head } = parsed(line, file, 1) as { format?: unknown } & ArchiveHead;
+  if (format === FORMAT) return head;
+  throw damaged(file, `it does not begin with the format ${JSON.stringify(FORMAT)}`);
+}
+
+function parsed(line: string, file: string, number: number): object {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value === 'object' && value !== null) return value;
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError)) throw thrown;
+  }
+  throw damaged(file, `line ${number} is not a JSON object`);
+}
+
+function isRow(value: object): value is NumberedRow {
+  const row = value as Partial<NumberedRow>;
+  return (
+    typeof row.history === 'string' &&
+    typeof row.version === 'number' &&
+    typeof row.type === 'string' &&
+    typeof row.machine === 'string' &&
+    typeof row.hash === 'string' &&
+    typeof row.data === 'object' &&
+    row.data !== null &&
+    Array.isArray(row.effects)
+  );
+}
+
+async function* archiveLines(file: string): AsyncIterable<string> {
+  const source = createReadStream(file);
+  const input = file.endsWith('.gz') ? source.pipe(createGunzip()) : source;
+  // An error of the source does not reach the end of a pipe.
+  source.on('error', (thrown) => input.destroy(thrown));
+  try {
+    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) yield line;
+  } catch (thrown) {
+    if (errorCode(thrown)?.startsWith('Z_') === true) throw damaged(file, errorText(thrown));
+    throw fileError('read archive', file, thrown);
+  } finally {
+    source.destroy();
+  }
+}
+
+function damaged(file: string, message: string): OperationError {
+  return new OperationError({
+    operation: 'read archive',
+    target: file,
+    message,
+    retryable: false,
+    hint: 'check the file; sos-ci verify compares the archives with the database',
+  });
+}
