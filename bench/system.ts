@@ -77,7 +77,7 @@ export async function withScratchFolder<T>(work: (folder: string) => Promise<T>)
   }
 }
 
-const SILENT: Log = {
+export const SILENT: Log = {
   debug: () => {},
   info: () => {},
   warn: () => {},

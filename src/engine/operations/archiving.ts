@@ -33,7 +33,10 @@ const MAX_FILES = 4_000;
 
 export interface ArchivingOptions {
   readonly engine: Pick<Engine, 'submit' | 'ending'>;
-  readonly store: Pick<Store, 'rowTimes' | 'rows' | 'stored' | 'outbox' | 'openHistories' | 'newestHistories' | 'job'>;
+  readonly store: Pick<
+    Store,
+    'rowTimes' | 'rows' | 'stored' | 'outbox' | 'openHistories' | 'newestHistories' | 'job'
+  >;
   readonly archive: HistoryArchive;
   readonly clock: Clock;
   readonly hash: Hash;

@@ -9,8 +9,9 @@ import { replayHistory } from '../../../src/machines/replay.ts';
 import { ARCHIVE, archiveStatus } from '../../../src/machines/system/archive.ts';
 import { VOTING } from '../../../src/machines/system/voting.ts';
 import { FakeHistoryArchive } from '../../fakes/history-archive.ts';
-import { sampled } from '../../fixtures/effort.ts';
+import { LONG, sampled } from '../../fixtures/effort.ts';
 import { janitorSpec } from '../../machines/facts.ts';
+
 import { sha256 } from '../../machines/simulator.ts';
 import { CiHarness, type CiHarnessOptions } from '../../scenarios/ci-harness.ts';
 import { comment, created, FIRST } from '../../scenarios/gerrit-events.ts';
@@ -192,7 +193,7 @@ test('a history that changes while its file is written stays, and leaves the nex
   ci.store.close();
 });
 
-test('a crash at any point of it loses and doubles nothing', async () => {
+test('a crash at any point of it loses and doubles nothing', LONG, async () => {
   const whole = await begun({ maxArchiveBytes: 1 });
   /** Two runs, of which the second removes the file of the first. */
   const story = async (ci: CiHarness) => {

@@ -10,6 +10,7 @@ import { verifyLog } from '../../../src/engine/operations/verify-log.ts';
 import type { NumberedRow } from '../../../src/engine/ports/store.ts';
 import { ARCHIVE, archiveStatus } from '../../../src/machines/system/archive.ts';
 import { VOTING } from '../../../src/machines/system/voting.ts';
+import { LONG } from '../../fixtures/effort.ts';
 import { sha256 } from '../../machines/simulator.ts';
 import { CiHarness } from '../../scenarios/ci-harness.ts';
 import { comment, created, FIRST } from '../../scenarios/gerrit-events.ts';
@@ -48,7 +49,7 @@ beforeAll(async () => {
   await ci.run();
   await later(31);
   ci.store.close();
-});
+}, LONG.timeout);
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sos-ci-audit-'));
   file = join(folder, 'sos-ci.db');
