@@ -18,6 +18,9 @@ CREATE TABLE event (
   UNIQUE (history, version)
 ) STRICT;
 
+-- For statistics of stage times.
+CREATE INDEX event_stage_end ON event (at) WHERE type = 'stage.exited';
+
 CREATE TRIGGER event_rows_never_change BEFORE UPDATE ON event
 BEGIN
   SELECT RAISE(ABORT, 'rows of the event log are never changed');

@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
+import { addConfig } from './config-commands.ts';
 import { configFile, namedStateDirectory, stateDirectory, withReader } from './input/open-store.ts';
 import {
   exitWith,
@@ -48,7 +49,7 @@ function program(): Command {
   addOperatorCommands(root, io);
   addLeaks(root, io);
   addMaintenance(root);
-  addConfig(root);
+  addConfig(root, io);
   return root;
 }
 
@@ -140,6 +141,16 @@ function addQueries(root: Command): void {
       return exitWith(
         await withReader(options, (reader) => findJobCommand(io, directory, reader, id, options)),
       );
+    });
+  withStoreOptions(root.command('stats').description('print statistics of the lab'))
+    .requiredOption('--stack-time', 'median and 90th percentile of the time that stacking took')
+    .option('--job <name>', 'only this job')
+    .option('--provider <name>', 'only this provider')
+    .option('--since <when>', 'only what ended since then: 30d, 2026-11-22', parsePastTime)
+    .addHelpText('after', '\nExample:\n  sos-ci stats --stack-time --since 30d\n')
+    .action(async (options) => {
+      const { statsCommand } = await import('./commands/stats.ts');
+      return exitWith(await withReader(options, (reader) => statsCommand(io, reader, options)));
     });
   withStoreOptions(
     root.command('holds').description('list servers that are kept for debugging, with their ssh lines'),
@@ -343,45 +354,6 @@ Examples:
   sos-ci init --yes --user acme-ci --node stack@node1.acme.example --accept-host-key SHA256:...
   sos-ci init --from-zuul cinder/.zuul.yaml acme-iscsi --project openstack/cinder
 `;
-
-function addConfig(root: Command): void {
-  const config = root
-    .command('config')
-    .description('check and describe the configuration file')
-    .helpCommand(false);
-  withConfigOption(
-    config.command('check').description('list every mistake in the file, with line and column'),
-  )
-    .option('--example', 'print an example configuration')
-    .option('--json', 'print JSON')
-    .action(async (options) => {
-      const { configCheckCommand } = await import('./commands/config-check.ts');
-      return exitWith(configCheckCommand(io, configFile(options), options));
-    });
-  withConfigOption(config.command('show <job>').description('print one job of the file'))
-    .option('--expand', 'with its preset expanded')
-    .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  sos-ci config show --expand acme-iscsi\n')
-    .action(async (job, options) => {
-      const { configShowCommand } = await import('./commands/config-check.ts');
-      return exitWith(configShowCommand(io, configFile(options), job, options));
-    });
-  config
-    .command('keys')
-    .description('list every key with its unit, default and meaning')
-    .option('--json', 'print JSON')
-    .action(async (options) => {
-      const { configKeysCommand } = await import('./commands/config-check.ts');
-      return exitWith(configKeysCommand(io, options));
-    });
-  config
-    .command('schema')
-    .description('the JSON Schema of the file, for editors')
-    .action(async () => {
-      const { configSchemaCommand } = await import('./commands/config-check.ts');
-      return exitWith(configSchemaCommand(io));
-    });
-}
 
 process.stdout.once('error', (error) => {
   const exitCode = reportOutputFailure(io, error, process.exitCode);

@@ -184,6 +184,54 @@ describe('the roles on a node', () => {
     TIMEOUT,
   );
 
+  needs('squid').exhaustively.it(
+    'stacks through a real squid, which has the downloads of the second stack in its cache',
+    async () => {
+      const devstack = repository(
+        join(shared, 'git', 'openstack', 'devstack'),
+        stub('stack.sh', 'unstack.sh'),
+      );
+      const [proxy, origin] = [await freePort(), await freePort()];
+      const tree = join(shared, 'tree');
+      repository(tree, { downloads: `http://127.0.0.1:${origin}/package.deb` });
+      repository(join(shared, 'origin'), { 'package.deb': 'x'.repeat(100_000) });
+      const settings = [
+        ...[`http_port 127.0.0.1:${proxy}`, 'http_access allow localhost', 'cache_mem 8 MB'],
+        ...['access_log stdio:/var/tmp/squid/access.log', 'cache_log /var/tmp/squid/cache.log'],
+        ...['pid_filename none', 'cache_effective_user proxy', 'refresh_pattern . 60 100% 60'],
+        ...['cache_dir ufs /var/tmp/squid/cache 16 2 2', 'shutdown_lifetime 1 seconds'],
+      ];
+      writeFileSync(join(shared, 'squid.conf'), `${settings.join('\n')}\n`);
+      const variables = { devstack_squid_proxy: `http://127.0.0.1:${proxy}` };
+      const next = { ...job(tree), sos_ci: factsOf(job(tree).sos_ci, 'j2'), ...variables };
+      writeFileSync(join(shared, 'next.json'), JSON.stringify(vars(next)));
+      const { codes, log, read } = onNode(
+        { ...job(tree), ...variables },
+        // To squid, only what has not changed for long is fresh.
+        `touch -d 2026-01-01 origin/package.deb
+         mkdir -p /var/tmp/squid; chown proxy /var/tmp/squid
+         squid -N -f squid.conf -z > squid.out 2>&1; squid -N -f squid.conf > squid.out 2>&1 &
+         python3 -m http.server --bind 127.0.0.1 --directory origin ${origin} > origin.out 2>&1 &
+         for port in ${proxy} ${origin}; do until (: < /dev/tcp/127.0.0.1/$port) 2> /dev/null; do sleep 0.1; done; done
+         play stacking
+         mv next.json vars.json
+         play stacking
+         cp /var/tmp/squid/access.log .`,
+      );
+      expect(codes, log).toBe('stacking 0\nstacking 0\n');
+      expect(reported(read('events'))).toEqual(Array(2).fill({ devstack, proxy: true, preseed: false }));
+      const answers = read('access.log')
+        .split('\n')
+        .filter((line) => line.includes('/package.deb '));
+      expect(answers.map((line) => /TCP_(?:MEM_)?(?:HIT|MISS)/.exec(line)?.[0])).toEqual([
+        'TCP_MISS',
+        expect.stringMatching(/^TCP_(MEM_)?HIT$/),
+      ]);
+      expect(read('origin.out').match(/GET \/package.deb/g)).toHaveLength(1);
+    },
+    TIMEOUT,
+  );
+
   it(
     'fails if stack.sh fails, and collects the logs',
     () => {

@@ -52,6 +52,7 @@ describe('help', () => {
       'demo',
       'status',
       'jobs',
+      'stats',
       'job',
       'replay',
       'verify',
@@ -79,7 +80,7 @@ describe('help', () => {
 describe('usage', () => {
   test.each(
     sampled<[string[], RegExp]>([
-      [['statsu'], /unknown command 'statsu'[\s\S]*Did you mean status\?/],
+      [['statuss'], /unknown command 'statuss'[\s\S]*Did you mean status\?/],
       [['status', '--jason'], /unknown option '--jason'[\s\S]*Did you mean --json\?/],
       [['jobs', '--limit', '0'], /It must be a positive whole number/],
       [['daemon', '-n', 'two'], /It must be a positive whole number/],

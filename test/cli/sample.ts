@@ -112,6 +112,7 @@ export const SAMPLE: Contents = {
       acknowledgedWhy: '',
     },
   ],
+  stackTimes: [],
   starts: [],
   waitingStarts: [],
   ignoredRequests: [],

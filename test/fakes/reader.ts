@@ -23,6 +23,7 @@ export interface Contents {
   readonly owed: readonly OutboxEntry[];
   readonly turns: readonly LastServed[];
   readonly counts: readonly DayCount[];
+  readonly stackTimes: ReturnType<StoreReader['stackTimes']>;
   readonly starts: ReturnType<StoreReader['starts']>;
   readonly waitingStarts: ReturnType<StoreReader['waitingStarts']>;
   readonly ignoredRequests: ReturnType<StoreReader['ignoredRequests']>;
@@ -64,6 +65,7 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
     outbox: (history) => owed.filter((item) => history === undefined || item.history === history),
     lastServed: () => contents.turns ?? [],
     counts: (sinceDay) => counts.filter((row) => row.day >= sinceDay),
+    stackTimes: () => contents.stackTimes ?? [],
     starts: () => contents.starts ?? [],
     startedBy: () => null,
     waitingStarts: () => contents.waitingStarts ?? [],

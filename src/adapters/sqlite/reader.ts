@@ -11,6 +11,7 @@ import type {
   NumberedRow,
   OutboxEntry,
   ReviewView,
+  StackTime,
   Store,
   StoreReader,
 } from '../../engine/ports/store.ts';
@@ -56,6 +57,17 @@ const ALARMS = `SELECT kind, target, message, hint, first_at AS firstAt, last_at
 const OWN_REPORT = "SELECT max(updated_at) AS at FROM review_view WHERE outcome = 'posted'";
 const PEER_ACTIVITY = `SELECT coalesce(sum(listened_ms), 0) AS listenedMs, coalesce(sum(others), 0) AS others
   FROM peer_activity WHERE begun_at >= ?`;
+/** A stage that a later daemon found running has several starts; those before the newest server are of another attempt. */
+const STACK_TIMES = `SELECT j.name AS job, j.provider,
+    e.at - (SELECT min(s.at) FROM event s
+      WHERE s.history = e.history AND s.version < e.version AND s.type = 'stage.started' AND s.version > (
+        SELECT max(b.version) FROM event b
+        WHERE b.history = e.history AND b.version < e.version AND b.type = 'server.active')) AS ms,
+    e.data ->> '$.facts.proxy' AS proxy, e.data ->> '$.facts.preseed' AS preseed
+  FROM event e JOIN job_view j ON j.id = e.history
+  WHERE e.type = 'stage.exited' AND e.at >= ? AND e.outcome = 'moved' AND e.data ->> '$.stage' = 'stacking'
+    AND e.data ->> '$.end.how' = 'exited' AND e.data ->> '$.end.code' = 0
+  ORDER BY e.at, e.seq`;
 const LOG_PAGE_ROWS = 500;
 const VIEW_PAGE_ROWS = 1_000;
 /** Each view with the columns that define its order. */
@@ -183,6 +195,16 @@ export class SqliteReader implements StoreReader {
     return this.rowsOf(
       'SELECT provider, project, at FROM last_served ORDER BY seq',
     ) as unknown as LastServed[];
+  }
+
+  stackTimes(since: number): readonly StackTime[] {
+    // Without a start the daemon was killed between the start and its row.
+    return this.rowsOf(STACK_TIMES, since)
+      .filter(({ ms }) => ms !== null)
+      .map(({ job, provider, ms, proxy, preseed }) => {
+        const caches = { proxy: proxy === 1, preseed: preseed === 1 };
+        return { job: String(job), provider: String(provider), ms: Number(ms), ...caches };
+      });
   }
 
   counts(sinceDay: string): readonly DayCount[] {

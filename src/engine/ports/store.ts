@@ -244,6 +244,18 @@ export interface ConfigRecord {
 }
 
 /** Read-only queries. Works beside a running daemon. */
+/** One successful stacking of a job. */
+export interface StackTime {
+  /** The job's name. */
+  readonly job: string;
+  readonly provider: string;
+  readonly ms: number;
+  /** A caching proxy answered. */
+  readonly proxy: boolean;
+  /** Files were copied from a preseed directory. */
+  readonly preseed: boolean;
+}
+
 export interface StoreReader {
   /** Newest first. */
   jobs(query: {
@@ -269,6 +281,8 @@ export interface StoreReader {
   /** Up to `limit` histories, open or ended, whose name begins with `prefix`, the last names first. */
   newestHistories(prefix: string, limit: number): readonly HistorySnapshot[];
   outbox(history?: string): readonly OutboxEntry[];
+  /** Those that ended at `since` or later, from the start of the command to its end, in chronological order. */
+  stackTimes(since: number): readonly StackTime[];
   /** In chronological order. */
   lastServed(): readonly LastServed[];
   counts(sinceDay: string): readonly DayCount[];

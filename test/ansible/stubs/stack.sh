@@ -1,5 +1,5 @@
 #!/bin/bash
-# Stub of DevStack: reads local.conf, clones missing repositories, writes .localrc.auto and a log; refuses to run as root
+# Stub of DevStack: reads local.conf, downloads what the tree names, clones missing repositories, writes .localrc.auto and a log; refuses to run as root
 set -eu
 [ "$(id -u)" != 0 ] || exit 10
 sudo -n true
@@ -11,6 +11,10 @@ sed -n '/^\[\[local|localrc\]\]/,/^\[\[/p' local.conf | grep -v '^\[\[' > .local
   [ -d ../nova ] || { mkdir -p ../nova/.git ../data/venv; echo 'cloned nova'; }
   [ ! -d ../os-brick ] || echo 'found os-brick'
 } >> ../logs/runs
+if [ -e ../cinder/downloads ]; then
+  proxy=$(sed -n 's/^http_proxy="\(.*\)"$/\1/p' .localrc.auto)
+  http_proxy=$proxy python3 -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=20).read()' "$(cat ../cinder/downloads)"
+fi
 echo 'stacked' > ../logs/devstacklog.txt.1
 ln -sf devstacklog.txt.1 ../logs/devstacklog.txt
 touch ../cinder/used-by-stack
