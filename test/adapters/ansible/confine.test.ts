@@ -68,7 +68,7 @@ describe('confine: bubblewrap', () => {
     const handle = await runner.start(request, NEVER);
     await until('the task', () => existsSync(join(scratch.root, 'begun')));
     await runner.stop(request.run, NEVER);
-    expect(await handle.ended).toEqual({ how: 'stopped' });
+    expect(await handle.ended).toMatchObject({ how: 'stopped' });
     expect(processesOf(`SOS_CI_RUN=${scratch.localRunDirectory(request)}`)).toEqual([]);
   });
 

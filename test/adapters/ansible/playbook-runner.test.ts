@@ -156,7 +156,7 @@ describe('PlaybookRunner', () => {
     const handle = await runner.start(request, NEVER);
     const pid = await until('the command', () => readIfPresent(join(scratch.root, 'pid')));
     await runner.stop(request.run, NEVER);
-    expect(await handle.ended).toEqual({ how: 'stopped' });
+    expect(await handle.ended).toMatchObject({ how: 'stopped' });
     expect(ansibleProcesses(request)).toEqual([]);
     expect(isAlive(Number(pid))).toBe(false);
     expect(readFileSync(`${scratch.nodeRunDirectory(request)}-tests/rc`, 'utf8').trim()).toBe('stopped');
