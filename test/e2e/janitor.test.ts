@@ -67,7 +67,7 @@ test('a janitor cleans a back end between two jobs, although the daemon is kille
     expect(readFileSync(join(folder, 'begun'), 'utf8')).toBe('begun\n');
     expect(await janitor()).toMatchObject({ waits: '', last: { outcome: 'succeeded', attempt: 1 } });
     expect(await next.stop()).toBe(0);
-    expect(testCase.findInconsistencies()).toEqual([]);
+    expect(await testCase.findInconsistencies()).toEqual([]);
     expect(await testCase.leftovers()).toEqual([]);
   } finally {
     await testCase.close();
