@@ -10,7 +10,17 @@ import type { StreamLimits } from '../machines/protocol/events.ts';
 import type { JobRules } from '../machines/trigger/rules/job-matcher.ts';
 import type { TriggerRules } from '../machines/trigger/trigger.ts';
 import type { ServiceLimits } from './constants.ts';
+import type { LogsConfig } from './logs-config.ts';
 import type { JanitorConfig } from './sections/janitors.ts';
+
+export type {
+  EvidenceLimits,
+  LogServerConfig,
+  LogsConfig,
+  LogsDestination,
+  LogsPlaybookConfig,
+  LogsSwiftConfig,
+} from './logs-config.ts';
 
 export interface Config {
   /** Absolute path of the file it was read from. */
@@ -61,65 +71,11 @@ export interface DoctorConfig {
   readonly clockSkewMs: number;
 }
 
-/** Where evidence is published. */
-export interface LogsConfig {
-  readonly destination: LogsDestination;
-  /** The address for readers; '' is the folder itself as a file:// address. */
-  readonly url: string;
-  /** For how long published evidence is kept; 0: forever. */
-  readonly keepMs: number;
-  readonly limits: EvidenceLimits;
-}
-
-export type LogsDestination =
-  /** A folder on this host. */
-  { readonly type: 'directory'; readonly dir: string } | LogServerConfig | LogsPlaybookConfig;
-
-/** Playbooks that publish on the hosts of the group `log_server`. */
-export interface LogsPlaybookConfig {
-  readonly type: 'playbook';
-  /** Paths, or names in a collection. */
-  readonly publish: string;
-  /** Null: published directories stay. */
-  readonly expire: string | null;
-  readonly inventory: string;
-}
-
 export interface DatabaseConfig {
   /** A history that was closed longer ago leaves for an archive file; 0: none leaves. */
   readonly keepMs: number;
   /** Of all archive files. */
   readonly maxArchiveBytes: number;
-}
-
-/** A log server, and the account that publishes there over SFTP. */
-export interface LogServerConfig {
-  readonly type: 'ssh';
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly keyFile: string;
-  readonly knownHostsFile: string;
-  /** The root of all logs there. */
-  readonly dir: string;
-  /** TCP, handshake and login together. */
-  readonly connectTimeoutMs: number;
-  readonly keepaliveMs: number;
-  /** Unanswered keepalives after which the connection counts as dead. */
-  readonly keepaliveMax: number;
-  readonly closeTimeoutMs: number;
-}
-
-/** Limits on a job's evidence that are the same for all jobs. */
-export interface EvidenceLimits {
-  /** Bytes of one file; only the beginning of a longer file is published. */
-  readonly maxFileBytes: number;
-  /** Directory entries that are examined for one job. */
-  readonly maxEntries: number;
-  /** Nested directories. */
-  readonly maxDepth: number;
-  /** Skipped files that are listed by name. */
-  readonly maxIndexEntries: number;
 }
 
 /** Limits on the repositories in which patches are merged. */

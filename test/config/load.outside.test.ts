@@ -169,6 +169,15 @@ describe('logs on another host', () => {
     expect(redact).toContain('bGluZSBvZiBhIGtleQ==');
   });
 
+  test('names a container, whose objects go a week after their time', () => {
+    const swift = 'swift: {container: logs, cloud: lab}';
+    const destination = (more: string) =>
+      loadLogs(`{url: 'https://swift.acme.example/v1/AUTH_ci/logs', ${swift}${more}}`).logs.destination;
+    const expected = { type: 'swift', container: 'logs', cloud: 'lab', openrcFile: null };
+    expect(destination(', keep: 1d')).toEqual({ ...expected, deleteAfterMs: 8 * 24 * 3_600_000 });
+    expect(destination(', keep: 0s')).toEqual({ ...expected, deleteAfterMs: 0 });
+  });
+
   test.each([
     ['{}', { publish: 'sos_ci.openstack.publish', expire: 'sos_ci.openstack.expire' }],
     ['{expire: lab.logs.expire}', { publish: 'sos_ci.openstack.publish', expire: 'lab.logs.expire' }],
@@ -189,6 +198,10 @@ describe('logs on another host', () => {
       'logs.ssh.dir must be a path without dot segments',
     ],
     ['{playbook: {}}', 'logs.playbook needs logs.url'],
+    [
+      "{url: 'https://l.example', swift: {container: a/b}}",
+      expect.stringMatching(/^logs\.swift\.container /),
+    ],
     [`{url: 'https://l.example', ssh: {${SSH}}, playbook: {}}`, 'logs.playbook is set beside ssh'],
     [
       "{url: 'https://l.example', playbook: {file: ./none.yml}}",

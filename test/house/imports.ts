@@ -60,6 +60,7 @@ const LIBRARY_FOLDERS: Readonly<Record<string, readonly string[]>> = {
     'src/adapters/ansible/',
     'src/adapters/command/',
     'src/adapters/control/',
+    'src/adapters/evidence/swift/',
     'src/adapters/gerrit/',
     'src/adapters/openstack/',
   ],

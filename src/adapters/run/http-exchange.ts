@@ -5,6 +5,7 @@
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { Readable } from 'node:stream';
 import type { Clock } from '../../engine/ports/adapters.ts';
 import { errorText } from '../../errors.ts';
 
@@ -12,7 +13,7 @@ export interface HttpRequest {
   readonly url: URL;
   /** Method, headers, agent and certificates. */
   readonly options: https.RequestOptions;
-  readonly body: string | null;
+  readonly body: string | Readable | null;
 }
 
 export interface ExchangeLimits {
@@ -52,7 +53,10 @@ export function exchange(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
-  if (signal.aborted) return Promise.reject(new ExchangeError('stopped', 'stopped', false));
+  if (signal.aborted) {
+    if (body instanceof Readable) body.destroy();
+    return Promise.reject(new ExchangeError('stopped', 'stopped', false));
+  }
   const request = (url.protocol === 'https:' ? https : http).request(url, options);
   let sent = false;
   let reused = false;
@@ -85,8 +89,16 @@ export function exchange(
         (error) => fail(error),
       );
     });
-    request.end(body ?? undefined);
+    if (body instanceof Readable) send(body, request, fail);
+    else request.end(body ?? undefined);
   });
+}
+
+function send(body: Readable, request: http.ClientRequest, fail: (error: unknown) => void): void {
+  body.on('error', fail);
+  // An answer, an error or an abort can end the request before everything is sent.
+  request.on('close', () => body.destroy());
+  body.pipe(request);
 }
 
 /** Parses the seconds or the date of a Retry-After header; 0 for neither. */

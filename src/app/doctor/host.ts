@@ -1,10 +1,12 @@
 /** Checks this host: state directory, disk space, git and other programs, logs directory or log server. */
 import { probeLogServer } from '../../adapters/evidence/log-server/probe.ts';
+import { probeContainer } from '../../adapters/evidence/swift/probe.ts';
 import { gitVersion } from '../../adapters/git/version.ts';
 import { type Folder, missingPrograms, probeFolder } from '../../adapters/local/host.ts';
 import { sshTarget } from '../../adapters/ssh/client/client.ts';
-import type { Config, LogServerConfig, LogsDestination } from '../../config/config.ts';
+import type { Config, LogServerConfig, LogsDestination, LogsSwiftConfig } from '../../config/config.ts';
 import { errorText } from '../../errors.ts';
+import { openStackSession } from '../openstack-session.ts';
 import { type Check, type Finding, failure, gigabytes, ok, warning } from './finding.ts';
 
 export function hostChecks(config: Config): readonly Check[] {
@@ -32,7 +34,25 @@ function logsChecks(destination: LogsDestination, neededBytes: number): readonly
       return [logServerCheck(destination, neededBytes)];
     case 'playbook':
       return [];
+    case 'swift':
+      return [containerCheck(destination)];
   }
+}
+
+function containerCheck(config: LogsSwiftConfig): Check {
+  const subject = { check: 'logs', target: `container ${config.container}` };
+  return {
+    ...subject,
+    run: async (signal) => {
+      const session = openStackSession(config);
+      try {
+        await probeContainer(session, config.container, signal);
+        return [ok(subject, 'an object can be written and removed')];
+      } finally {
+        session.close();
+      }
+    },
+  };
 }
 
 function logServerCheck(config: LogServerConfig, neededBytes: number): Check {

@@ -21,11 +21,8 @@ export function cloudCredentials(
   environment: Environment,
   path: (path: string) => string,
 ): readonly OwnCredential[] {
-  const providers = at(root, ['providers']);
-  const entries = isMapping(providers) ? Object.entries(providers) : [];
-  return entries.flatMap(([name, provider]) => {
-    if (at(provider, ['type']) !== 'openstack') return [];
-    const openrc = at(provider, ['openrc']);
+  return accounts(root).flatMap(({ key, account }) => {
+    const openrc = at(account, ['openrc']);
     const common = FOLDERS.flatMap((folder) => NAMES.map((file) => `${folder}${file}`));
     const named = ['OS_CLIENT_CONFIG_FILE', 'OS_CLIENT_SECURE_FILE'].flatMap(
       (variable) => environment[variable] ?? [],
@@ -36,8 +33,20 @@ export function cloudCredentials(
       ...VARIABLES.flatMap((variable) => environment[variable] ?? []),
     ];
     const long = values.filter((value) => value.length >= SHORTEST);
-    return [{ key: `the cloud of providers.${name}`, values: long }];
+    return [{ key: `the cloud of ${key}`, values: long }];
   });
+}
+
+/** The mappings that name a cloud or an openrc file. */
+function accounts(root: unknown): readonly { readonly key: string; readonly account: unknown }[] {
+  const providers = at(root, ['providers']);
+  const swift = at(root, ['logs', 'swift']);
+  return [
+    ...(isMapping(providers) ? Object.entries(providers) : []).flatMap(([name, account]) =>
+      at(account, ['type']) === 'openstack' ? [{ key: `providers.${name}`, account }] : [],
+    ),
+    ...(isMapping(swift) ? [{ key: 'logs.swift', account: swift }] : []),
+  ];
 }
 
 /** The values and their whole lines: a job's secret may be a copy of the file. */

@@ -1,10 +1,17 @@
 /** `logs`: where logs and other evidence are published. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { LogServerConfig, LogsConfig, LogsDestination, LogsPlaybookConfig } from '../config.ts';
+import type {
+  LogServerConfig,
+  LogsConfig,
+  LogsDestination,
+  LogsPlaybookConfig,
+  LogsSwiftConfig,
+} from '../config.ts';
 import { duration, FieldError, integer, optionalText, text } from '../fields/fields.ts';
 import { hostName, userName, webAddress } from '../fields/validators.ts';
 import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
+import { openStackKeys } from './openstack.ts';
 import { isCollectionPlaybook } from './stages.ts';
 
 const ssh = z.strictObject({
@@ -49,6 +56,16 @@ const playbook = z.strictObject({
   }),
 });
 
+const swift = z.strictObject({
+  container: text({
+    kind: 'name',
+    check: containerName,
+    about: 'the container; it must exist, and everyone must be able to read it',
+  }),
+  cloud: openStackKeys.cloud,
+  openrc: openStackKeys.openrc,
+});
+
 export const logs = z.strictObject({
   dir: optionalText({
     kind: 'path',
@@ -56,6 +73,7 @@ export const logs = z.strictObject({
   }),
   ssh: ssh.optional(),
   playbook: playbook.optional(),
+  swift: swift.optional(),
   url: text({
     kind: 'web address',
     default: '',
@@ -81,6 +99,9 @@ const LIMITS = {
   maxIndexEntries: 1_000,
 } as const;
 
+/** Swift does not know which reviews are open: each is over by then. */
+const LONGEST_REVIEW_MS = 7 * 24 * 3_600_000;
+
 const SSH_LIMITS = {
   connectTimeoutMs: 20_000,
   /** Below the idle timeout of common firewalls. Three missed keepalives end a dead connection after 45 s. */
@@ -97,14 +118,27 @@ export function buildLogs(file: LogsFile, stateDir: string, path: Resolve): Logs
   return { destination: buildDestination(file, stateDir, path), url, keepMs: keep, limits: LIMITS };
 }
 
-function buildDestination(
-  { dir, ssh, playbook }: LogsFile,
-  stateDir: string,
-  path: Resolve,
-): LogsDestination {
+function buildDestination(file: LogsFile, stateDir: string, path: Resolve): LogsDestination {
+  const { dir, ssh, playbook, swift, keep } = file;
   if (ssh !== undefined) return buildLogServer(ssh, path);
   if (playbook !== undefined) return buildPlaybook(playbook, path);
+  if (swift !== undefined) return buildSwift(swift, keep, path);
   return { type: 'directory', dir: dir === null ? join(stateDir, 'logs') : path(dir) };
+}
+
+function buildSwift(
+  { container, cloud, openrc }: NonNullable<LogsFile['swift']>,
+  keepMs: number,
+  path: Resolve,
+): LogsSwiftConfig {
+  const deleteAfterMs = keepMs === 0 ? 0 : keepMs + LONGEST_REVIEW_MS;
+  return {
+    type: 'swift',
+    container,
+    cloud,
+    openrcFile: openrc === null ? null : path(openrc),
+    deleteAfterMs,
+  };
 }
 
 function buildPlaybook(
@@ -130,7 +164,7 @@ function buildLogServer(
 }
 
 /** The keys for destinations that are not on this host. */
-const ELSEWHERE = ['ssh', 'playbook'] as const;
+const ELSEWHERE = ['ssh', 'playbook', 'swift'] as const;
 
 export function checkLogs(root: unknown, add: ReportProblem): void {
   const file = at(root, ['logs']);
@@ -146,6 +180,12 @@ export function checkLogs(root: unknown, add: ReportProblem): void {
     'needs logs.url',
     'add url: the https:// address at which the log server serves the logs',
   );
+}
+
+function containerName(value: string): FieldError | null {
+  return value === '' || value.includes('/') || Buffer.byteLength(value) > 256
+    ? new FieldError('must be a name of at most 256 bytes without a slash')
+    : null;
 }
 
 function remoteDirectory(value: string): FieldError | null {

@@ -38,7 +38,7 @@ export interface Publisher {
    * Removes published directories that have expired, and then folders that are left empty. Resolves to the number of
    * directories. A directory is removed only if it is a real directory at the path that its own manifest names, reached
    * without links, and if that manifest is of this deployment. Readers see it complete or not at all. After a crash, the
-   * next call removes the rest.
+   * next call removes the rest. A destination that removes expired files itself has nothing to do here.
    */
   expire(expiry: Expiry, signal: AbortSignal): Promise<number>;
 }

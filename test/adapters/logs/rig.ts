@@ -3,7 +3,7 @@
  * published files from the disk.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -17,13 +17,31 @@ import type { Server } from '../../../src/machines/model/domain.ts';
 import type { EvidenceRig } from '../../contracts/evidence.ts';
 import { EVIDENCE_LIMITS } from '../../fixtures/bounds.ts';
 
+/** Files below the root of a site. Paths are relative. */
+export interface SiteFiles {
+  /** The names in a folder, sorted, without its page. */
+  names(folder: string): Promise<readonly string[]>;
+  /** Null: there is no such file. */
+  read(path: string): Promise<string | null>;
+  /** Another value after each write. */
+  version(path: string): Promise<unknown>;
+  /** As another program does. */
+  write(path: string, text: string): Promise<void>;
+  /** Removes a file or a folder. */
+  remove(path: string): Promise<void>;
+}
+
 export interface LocalRig extends EvidenceRig {
   readonly base: string;
   readonly stateDir: string;
   /** The work tree of the server. */
   readonly tree: string;
-  /** The root of the published files. */
+  /** The root of the published files: a directory, or a name for a destination of another kind. */
   readonly site: string;
+  /** Its address, without a slash at the end. */
+  readonly siteUrl: string;
+  /** The published files, as they are. */
+  readonly files: SiteFiles;
   start(
     options?: Partial<Omit<LocalEvidenceOptions, 'redact'>> & { readonly redact?: readonly string[] },
   ): LocalEvidence;
@@ -56,6 +74,8 @@ export async function makeRig(
     stateDir,
     tree,
     site: root,
+    siteUrl: pathToFileURL(root).href,
+    files: diskFiles(root),
     server,
     start: ({ redact = [], ...options } = {}) =>
       new LocalEvidence({
@@ -74,6 +94,17 @@ export async function makeRig(
     manifest: async (url) => JSON.parse(await readFile(join(fileURLToPath(url), 'manifest.json'), 'utf8')),
     page: (url) => readFile(join(fileURLToPath(url), 'index.html'), 'utf8'),
     close: () => rm(base, { recursive: true, force: true }),
+  };
+}
+
+function diskFiles(root: string): SiteFiles {
+  return {
+    names: async (folder) =>
+      (await readdir(join(root, folder))).filter((name) => name !== 'index.html').sort(),
+    read: (path) => readOrNull(join(root, path)),
+    version: async (path) => (await stat(join(root, path))).mtimeMs,
+    write: (path, text) => writeAt(join(root, path), text),
+    remove: (path) => rm(join(root, path), { recursive: true }),
   };
 }
 

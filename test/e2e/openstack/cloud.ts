@@ -12,12 +12,13 @@ const SCRIPT_LIMIT_MS = 120_000;
 const PORTS = { compute: '8774/v2.1', network: '9696/v2.0', image: '9292/v2', volume: '8776/v3' } as const;
 
 type Json = Readonly<Record<string, unknown>>;
-export type Service = 'keystone' | 'nova' | 'neutron' | 'cinder';
+export type Service = 'keystone' | 'nova' | 'neutron' | 'cinder' | 'swift';
 const STARTS: Readonly<Record<Service, string>> = {
   keystone: 'identity',
   nova: 'compute',
   neutron: 'network',
   cinder: 'volume',
+  swift: 'object',
 };
 
 /** The resources of a project, by kind, as the API shows them. */
@@ -53,6 +54,24 @@ export class Cloud {
   /** @param path below Keystone's v3 */
   async identity(method: string, path: string, body?: Json): Promise<Json> {
     return (await send(method, `${IDENTITY}/${path}`, (await this.#login()).id, body)).json;
+  }
+
+  /** The address of a container of the project. */
+  async containerUrl(name: string): Promise<string> {
+    return `http://127.0.0.1:8080/v1/AUTH_${await this.projectId()}/${name}`;
+  }
+
+  /** @param url of a container or an object */
+  async swift(method: string, url: string, init: Pick<RequestInit, 'headers' | 'body'> = {}) {
+    const headers = { 'x-auth-token': (await this.#login()).id, ...init.headers };
+    const response = await fetch(url, {
+      method,
+      ...init,
+      headers,
+      signal: AbortSignal.timeout(CALL_LIMIT_MS),
+    });
+    if (!response.ok && response.status !== 404) throw new Error(`${method} ${url}: ${response.status}`);
+    return response;
   }
 
   async projectId(): Promise<string> {

@@ -8,7 +8,8 @@ import { createHash } from 'node:crypto';
 import { OperationError } from '../../../errors.ts';
 
 const MAX_SEGMENT = 120;
-const MAX_PATH = 1000;
+/** With the folders above and `.html` within the 1,024 bytes of an object's name in Swift. */
+const MAX_PATH = 700;
 const OWN_SEGMENT = /^[\p{L}\p{N}_][\p{L}\p{N}._+@=,~-]*$/u;
 const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 

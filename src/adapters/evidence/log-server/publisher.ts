@@ -15,6 +15,7 @@ import type { Expiry, FinishedDirectory, Publisher } from '../../../engine/ports
 import { OperationError } from '../../../errors.ts';
 import { Semaphore } from '../../../semaphore.ts';
 import { evidencePath } from '../files/safe-names.ts';
+import { forEach } from '../publish/for-each.ts';
 import { MANIFEST, MAX_MANIFEST_BYTES, type Manifest, parseManifest } from '../publish/manifest.ts';
 import { noFreeName } from '../publish/publish.ts';
 import { temporaryNames } from '../publish/transaction.ts';
@@ -23,7 +24,7 @@ import { freeTemporaryName, openParent, readManifest } from './directories.ts';
 import { expireBelow } from './expire.ts';
 import { LogServerFiles, Refused } from './files.ts';
 import { updateRemotePages } from './remote-pages.ts';
-import { forEach, upload } from './upload.ts';
+import { upload } from './upload.ts';
 
 /** Below the limit of a stock sshd for connections that are not logged in yet (MaxStartups 10). */
 const MAX_CONNECTIONS = 4;

@@ -7,6 +7,7 @@ import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { OperationError } from '../../../errors.ts';
 import { Semaphore } from '../../../semaphore.ts';
+import { forEach } from '../publish/for-each.ts';
 import { MANIFEST } from '../publish/manifest.ts';
 import { type LogServerFiles, REQUEST_BYTES } from './files.ts';
 
@@ -155,25 +156,4 @@ async function readAt(file: FileHandle, position: number, length: number): Promi
   const buffer = Buffer.alloc(length);
   const { bytesRead } = await file.read(buffer, 0, length, position);
   return buffer.subarray(0, bytesRead);
-}
-
-/** Calls `work` for each item, a few at once. After a failure no further item is begun. */
-export async function forEach<T>(
-  items: readonly T[],
-  atOnce: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const left = [...items].reverse();
-  const failures: unknown[] = [];
-  const worker = async (): Promise<void> => {
-    for (let item = left.pop(); item !== undefined && failures.length === 0; item = left.pop()) {
-      try {
-        await work(item);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  if (failures.length > 0) throw failures[0];
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Expiry, FinishedDirectory, Publisher } from '../../../engine/ports/publisher.ts';
 import { OperationError } from '../../../errors.ts';
 import { isJobId } from '../files/safe-names.ts';
+import { composeHere } from '../publish/compose-here.ts';
 import { PAGE_TEMPLATE } from '../publish/parent-pages.ts';
 import { noFreeName } from '../publish/publish.ts';
 
@@ -48,7 +49,7 @@ export class PlaybookPublisher implements Publisher {
   async publish(finished: FinishedDirectory, signal: AbortSignal): Promise<readonly string[]> {
     const { publish, run } = this.#options;
     const { job, parent, names } = finished;
-    const composed = await compose(finished, signal);
+    const composed = await composeHere(finished, signal);
     const place = { job, path: [...parent, names[0]].join('/'), parents: parent, names, page: PAGE_TEMPLATE };
     const call = { ...LIMITS, operation: 'publish evidence', argv: [publish], signal };
     const answer = await run(
@@ -75,16 +76,6 @@ export class PlaybookPublisher implements Publisher {
     };
     const jobs = (await expired({})).filter((job) => !isNeeded(job));
     return jobs.length === 0 ? 0 : (await expired({ jobs })).length;
-  }
-}
-
-/** The finished directory on this host. An error instead, if the evidence is gone: it may be published already. */
-async function compose(finished: FinishedDirectory, signal: AbortSignal): Promise<string | OperationError> {
-  try {
-    return join(finished.folder, ...(await finished.compose(finished.folder, signal)));
-  } catch (error) {
-    if (error instanceof OperationError && !error.retryable) return error;
-    throw error;
   }
 }
 

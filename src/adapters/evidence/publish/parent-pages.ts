@@ -22,8 +22,8 @@ export interface FolderEntry {
   readonly name: string;
   readonly isDirectory: boolean;
   readonly bytes: number;
-  /** Epoch ms. */
-  readonly modifiedAt: number;
+  /** Epoch ms; null: unknown. */
+  readonly modifiedAt: number | null;
 }
 
 /** A folder with a page, on this host or on another one. */
@@ -89,7 +89,7 @@ function parentPage(segments: readonly string[], entries: readonly FolderEntry[]
 
 function row({ name, isDirectory, bytes, modifiedAt }: FolderEntry): string {
   const target = isDirectory ? link(`${name}/${INDEX}`, `${name}/`) : link(name, name);
-  const time = utc(new Date(modifiedAt).toISOString());
+  const time = modifiedAt === null ? '' : utc(new Date(modifiedAt).toISOString());
   return `<tr><td>${target}</td><td class="number">${isDirectory ? '' : size(bytes)}</td><td class="number">${time}</td></tr>\n`;
 }
 

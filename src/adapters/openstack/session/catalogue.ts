@@ -12,6 +12,7 @@ const TYPES: Readonly<Record<Service, readonly string[]>> = {
   network: ['network'],
   image: ['image'],
   volume: ['block-storage', 'block-store', 'volumev3', 'volume'],
+  object: ['object-store'],
 };
 
 /** The API version for an endpoint without one. */
@@ -20,6 +21,7 @@ const VERSIONS: Readonly<Record<Service, string>> = {
   network: 'v2.0',
   image: 'v2',
   volume: 'v3',
+  object: 'v1',
 };
 
 const VERSION = /\/v(\d+)(?:\.\d+)?(?=\/|$)/;

@@ -30,6 +30,8 @@ const LIMITS = {
   connectTimeoutMs: 10_000,
   /** Creating a server can take Nova some 30 s under load. */
   requestTimeoutMs: 60_000,
+  /** A slower line is not worth a connection: 100 kB a second. */
+  minUploadBytesPerMs: 100,
   /** A call with all its repetitions. */
   callTimeoutMs: 180_000,
   /** A thousand servers with all details take about 3 MB. */
@@ -58,7 +60,8 @@ interface Call {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: unknown;
-  /** May be repeated: it changes nothing. */
+  readonly content?: CloudRequest['content'];
+  /** May be repeated: it changes nothing, or only once. */
   readonly repeatable: boolean;
 }
 
@@ -104,7 +107,7 @@ export class KeystoneSession implements CloudSession {
 
   async #send(
     service: Service,
-    { method, path, query = {}, body, microversion }: CloudRequest,
+    { method, path, query = {}, body, content, headers: more, text, microversion }: CloudRequest,
     login: Login,
     signal: AbortSignal,
   ): Promise<CloudResponse> {
@@ -119,13 +122,12 @@ export class KeystoneSession implements CloudSession {
     const headers = {
       'x-auth-token': token.value,
       ...(microversion === undefined ? {} : { 'openstack-api-version': `compute ${microversion}` }),
+      ...more,
     };
-    const answer = await this.#call(
-      { context, url, headers, body, repeatable: method === 'GET' },
-      credentials,
-      signal,
-    );
-    return responseOf(context, answer);
+    const repeatable = method === 'GET' || content !== undefined;
+    const sent = content === undefined ? { body } : { body: undefined, content };
+    const answer = await this.#call({ context, url, headers, ...sent, repeatable }, credentials, signal);
+    return responseOf(context, answer, text);
   }
 
   /** The valid login; callers share one that is in progress. */
@@ -216,7 +218,7 @@ export class KeystoneSession implements CloudSession {
   /** Resolves for 2xx, and for 300 of a version document. */
   async #call(call: Call, credentials: Credentials, signal: AbortSignal): Promise<HttpAnswer> {
     const { context } = call;
-    const endsAt = this.#clock.monotonic() + LIMITS.callTimeoutMs;
+    const endsAt = this.#clock.monotonic() + LIMITS.callTimeoutMs + uploadMs(call);
     for (let repetition = 0; ; repetition += 1) {
       try {
         return await this.#exchange(call, credentials, endsAt, signal);
@@ -237,6 +239,7 @@ export class KeystoneSession implements CloudSession {
     signal: AbortSignal,
   ): Promise<HttpAnswer> {
     const { context, url } = call;
+    const { content } = call;
     const text = call.body === undefined ? null : JSON.stringify(call.body);
     const method = call.context.operation === 'log in' ? 'POST' : context.method;
     const headers: Record<string, string | number> = {
@@ -246,6 +249,7 @@ export class KeystoneSession implements CloudSession {
       ...(text === null
         ? {}
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+      ...(content === undefined ? {} : { 'content-length': content.bytes }),
     };
     const proxy = proxyFor(url, credentials.environment);
     const plain = proxy !== null && url.protocol === 'http:' ? throughProxy(url, proxy) : {};
@@ -255,15 +259,17 @@ export class KeystoneSession implements CloudSession {
       method,
       ...plain,
       headers: { ...headers, ...plain.headers },
-      agent: this.#agent(url, proxy, method === 'GET'),
+      agent: this.#agent(url, proxy, call.repeatable && method !== 'POST'),
       ...ca,
     };
     const release = await this.#slots.acquire(signal).catch(() => null);
     if (release === null) throw new AbortedError(context.operation, context.target);
     try {
       const leftMs = Math.max(1, endsAt - this.#clock.monotonic());
-      const limits = { ...LIMITS, requestTimeoutMs: Math.min(LIMITS.requestTimeoutMs, leftMs) };
-      const answer = await exchange({ url, options, body: text }, limits, this.#clock, signal);
+      const requestTimeoutMs = Math.min(LIMITS.requestTimeoutMs + uploadMs(call), leftMs);
+      const body = content === undefined ? text : content.open();
+      const limits = { ...LIMITS, requestTimeoutMs };
+      const answer = await exchange({ url, options, body }, limits, this.#clock, signal);
       const { status } = answer;
       if ((status >= 200 && status < 300) || (status === 300 && context.operation === 'read API versions'))
         return answer;
@@ -278,8 +284,8 @@ export class KeystoneSession implements CloudSession {
   }
 
   /**
-   * Only a GET uses a kept connection: the server may close it at the moment when we use it, and whether it had the
-   * request is then unknown.
+   * Only what may be repeated uses a kept connection: the server may close it at the moment when we use it, and whether it
+   * had the request is then unknown.
    */
   #agent(url: URL, proxy: URL | null, keepAlive: boolean): http.Agent {
     const tunnel = proxy !== null && url.protocol === 'https:' ? proxy : null;
@@ -313,12 +319,17 @@ function isTemporary({ status, retryable }: CloudError): boolean {
   return retryable && (status === null || status >= 500 || status === 429 || status === 408);
 }
 
-function responseOf(context: RequestContext, answer: HttpAnswer): CloudResponse {
+/** The additional time for the content of a request. */
+function uploadMs({ content }: Call): number {
+  return content === undefined ? 0 : content.bytes / LIMITS.minUploadBytesPerMs;
+}
+
+function responseOf(context: RequestContext, answer: HttpAnswer, text = false): CloudResponse {
   const headers = new Headers();
   for (const [name, value] of Object.entries(answer.headers)) {
     if (typeof value === 'string') headers.set(name, value);
   }
-  return { status: answer.status, headers, body: parseBody(context, answer) };
+  return { status: answer.status, headers, body: text ? answer.text : parseBody(context, answer) };
 }
 
 function parseBody(context: RequestContext, { status, text }: HttpAnswer): unknown {

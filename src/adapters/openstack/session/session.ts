@@ -1,10 +1,11 @@
 /**
- * The session for calls of Nova, Neutron, Glance and Cinder: it authenticates and sends one request to one service. Its
+ * The session for calls of Nova, Neutron, Glance, Cinder and Swift: it authenticates and sends one request to one service. Its
  * errors have a kind that says why the service refused a request.
  */
+import type { Readable } from 'node:stream';
 import { OperationError } from '../../../errors.ts';
 
-export type Service = 'compute' | 'network' | 'image' | 'volume';
+export type Service = 'compute' | 'network' | 'image' | 'volume' | 'object';
 
 export interface CloudRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'PATCH';
@@ -13,6 +14,11 @@ export interface CloudRequest {
   readonly query?: Readonly<Record<string, string | readonly string[]>>;
   /** Sent as JSON; undefined sends no body. */
   readonly body?: unknown;
+  /** The content of an object, sent as it is instead of a body. Sending it again must be harmless. */
+  readonly content?: { readonly bytes: number; open(): Readable };
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The answer is text, not JSON. */
+  readonly text?: boolean;
   /** Compute only: the microversion of this call, such as `2.52`. */
   readonly microversion?: string;
 }
@@ -20,7 +26,7 @@ export interface CloudRequest {
 export interface CloudResponse {
   readonly status: number;
   readonly headers: Headers;
-  /** Parsed JSON; null when the answer is empty. */
+  /** Parsed JSON, or text if the request says so; null when the answer is empty. */
   readonly body: unknown;
 }
 

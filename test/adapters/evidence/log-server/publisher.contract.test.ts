@@ -2,6 +2,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { LogServerPublisher } from '../../../../src/adapters/evidence/log-server/publisher.ts';
 import { evidenceContract } from '../../../contracts/evidence.ts';
+import { fileSystemPublisherContract } from '../../../contracts/file-system-publisher.ts';
 import { publisherContract } from '../../../contracts/publisher.ts';
 import { EXHAUSTIVE } from '../../../fixtures/effort.ts';
 import { needs } from '../../../fixtures/needs.ts';
@@ -19,5 +20,6 @@ needs('sshd').describe('log server', () => {
     makeRig(site, async (root) => new LogServerPublisher(await logServerConfig(sshd, root)));
 
   publisherContract(make);
+  fileSystemPublisherContract(make);
   if (EXHAUSTIVE) evidenceContract('published to a log server', make);
 });

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, it as always, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { playbookProgram } from '../../../../src/adapters/ansible/playbook-program.ts';
 import { PlaybookPublisher } from '../../../../src/adapters/evidence/playbook/publisher.ts';
 import { LocalRuns } from '../../../../src/adapters/local/local-runs.ts';
@@ -11,9 +11,10 @@ import { markedProcesses } from '../../../../src/demo/observer.ts';
 import type { FinishedDirectory } from '../../../../src/engine/ports/publisher.ts';
 import { OperationError } from '../../../../src/errors.ts';
 import { collectRequest, failureOf, JOB, publishRequest } from '../../../contracts/evidence.ts';
+import { fileSystemPublisherContract } from '../../../contracts/file-system-publisher.ts';
 import { publisherContract } from '../../../contracts/publisher.ts';
 import { STAGE_BOUNDS } from '../../../fixtures/bounds.ts';
-import { EXHAUSTIVE, LONG } from '../../../fixtures/effort.ts';
+import { LONG } from '../../../fixtures/effort.ts';
 import { needs } from '../../../fixtures/needs.ts';
 import { NEVER } from '../../../fixtures/never.ts';
 import { Sshd } from '../../../fixtures/sshd.ts';
@@ -81,9 +82,8 @@ describe('the answer of a playbook', () => {
   });
 });
 
-const programs = needs('sshd', 'ansible-playbook');
 /** Each run of ansible-playbook takes seconds. */
-const exhaustively = always.runIf(EXHAUSTIVE);
+const programs = needs('sshd', 'ansible-playbook').exhaustively;
 
 programs.describe('a log server with playbooks', LONG, () => {
   let sshd: Sshd;
@@ -132,7 +132,7 @@ programs.describe('a log server with playbooks', LONG, () => {
     expect(readdirSync(join(server.stateDir, 'ansible-calls'))).toEqual([]);
   });
 
-  exhaustively('waits for a log server that is away', async () => {
+  test('waits for a log server that is away', async () => {
     await sshd.down();
     expect(await failureOf(publish())).toMatchObject({
       retryable: true,
@@ -152,7 +152,7 @@ programs.describe('a log server with playbooks', LONG, () => {
     delegate_to: 'localhost',
   });
 
-  exhaustively('runs a playbook of the operator’s, which must say where it has published', async () => {
+  test('runs a playbook of the operator’s, which must say where it has published', async () => {
     const copy = {
       name: 'Copy',
       'ansible.builtin.copy': {
@@ -182,7 +182,7 @@ programs.describe('a log server with playbooks', LONG, () => {
     return { plays, started, goOn: () => writeFileSync(go, ''), runs };
   }
 
-  exhaustively('leaves no process and no folder when it is cancelled', async () => {
+  test('leaves no process and no folder when it is cancelled', async () => {
     const { plays, started } = waiting();
     const cancel = new AbortController();
     const published = failureOf(own(playing(plays), cancel.signal));
@@ -194,7 +194,7 @@ programs.describe('a log server with playbooks', LONG, () => {
     expect(existsSync(join(rig.stateDir, 'finished', JOB, 'playbook'))).toBe(false);
   });
 
-  exhaustively('continues the run of a daemon that was killed', async () => {
+  test('continues the run of a daemon that was killed', async () => {
     const { plays, started, goOn, runs } = waiting();
     const { stateDir, inventory, searchPath } = server;
     const real = new LocalRuns({ ...STAGE_BOUNDS, killTimeoutMs: 5_000 });
@@ -221,8 +221,9 @@ programs.describe('a log server with playbooks', LONG, () => {
     expect(await markedProcesses(rig.base)).toEqual([]);
   });
 
-  /** Sixty playbooks. */
-  if (EXHAUSTIVE)
-    describe('the contract of Publisher', () =>
-      publisherContract((site) => makeRig(site, (root) => playbookPublisher(playbookLogServer(sshd, root)))));
+  describe('the contract of Publisher', () => {
+    const make = (site?: string) => makeRig(site, (root) => playbookPublisher(playbookLogServer(sshd, root)));
+    publisherContract(make);
+    fileSystemPublisherContract(make);
+  });
 });

@@ -21,7 +21,7 @@ if [ $# -gt 0 ]; then
   for service in "$@"; do stop "$service"; done
   exit 0
 fi
-for service in cinder nova neutron glance placement keystone; do stop "$service" & done
+for service in swift cinder nova neutron glance placement keystone; do stop "$service" & done
 wait
 # The servers outlive Nova. unshare ignores SIGTERM; killing it also kills the processes of the server.
 for file in "$CLOUD_GUESTS"/*/pid; do

@@ -31,6 +31,7 @@ def catalogue():
         ("nova", "compute", "COMPUTE", "/v2.1"),
         ("neutron", "network", "NETWORK", ""),
         ("cinderv3", "volumev3", "VOLUME", "/v3/%(project_id)s"),
+        ("swift", "object-store", "OBJECT", "/v1/AUTH_%(project_id)s"),
     )
     there = {service.type: service for service in identity.services()}
     for name, kind, port, path in services:

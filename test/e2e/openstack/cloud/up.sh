@@ -6,8 +6,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/env.sh"
 etc=$CLOUD/etc log=$CLOUD/log run=$CLOUD/run
-mkdir -p "$etc"/{keystone,glance,placement,nova,neutron,cinder,policy.d} "$log" "$run" "$CLOUD"/{lock,images,volumes,ext,guests} \
-  "$CLOUD"/state/{instances,cinder}
+mkdir -p "$etc"/{keystone,glance,placement,nova,neutron,cinder,swift,policy.d} "$log" "$run" \
+  "$CLOUD"/{lock,images,volumes,ext,guests,objects/disk} "$CLOUD"/state/{instances,cinder}
 # Readable only by the services and the servers of this cloud.
 chmod 711 "$CLOUD"
 progress() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
@@ -210,6 +210,43 @@ volume_backend_name = files
 $(common cinder)
 $(authtoken)
 X
+  printf '[swift-hash]\nswift_hash_path_suffix = cloud\n[storage-policy:0]\nname = one\ndefault = yes\n' > "$etc/swift/swift.conf"
+  local storage
+  for storage in object:6200 container:6201 account:6202; do
+    cat > "$etc/swift/${storage%:*}-server.conf" << X
+[DEFAULT]
+bind_ip = 127.0.0.1
+bind_port = ${storage#*:}
+workers = 0
+user = root
+swift_dir = $etc/swift
+devices = $CLOUD/objects
+mount_check = false
+[pipeline:main]
+pipeline = ${storage%:*}-server
+[app:${storage%:*}-server]
+use = egg:swift#${storage%:*}
+X
+  done
+  cat > "$etc/swift/proxy-server.conf" << X
+[DEFAULT]
+bind_ip = 127.0.0.1
+bind_port = $OBJECT_PORT
+workers = 0
+user = root
+swift_dir = $etc/swift
+[pipeline:main]
+pipeline = authtoken keystoneauth proxy-server
+[app:proxy-server]
+use = egg:swift#proxy
+account_autocreate = true
+[filter:keystoneauth]
+use = egg:swift#keystoneauth
+operator_roles = admin, member
+$(authtoken | sed 's/^\[keystone_authtoken\]/[filter:authtoken]/; /^token_cache_time/d')
+paste.filter_factory = keystonemiddleware.auth_token:filter_factory
+delay_auth_decision = true
+X
   cat > "$CLOUD/clouds.yaml" << X
 clouds:
   admin:
@@ -304,7 +341,9 @@ start_volume() {
     --config-file "$etc/cinder/cinder.conf" --log-file "$log/cinder.log"
 }
 
-# Starts only the named services, after a test has stopped them.
+start_object() { start swift python3 "$here/swift_services.py" && wait_for_http swift "$OBJECT_PORT"; }
+
+# Starts only the named services: those that a test has stopped, or Swift, which only one test needs.
 if [ $# -gt 0 ]; then
   for service in "$@"; do "start_$service"; done
   exit
