@@ -7,8 +7,8 @@ import { defineConfig } from 'vitest/config';
 import { PURE_FILES } from './test/fixtures/pure.ts';
 import { reportersFor } from './test/fixtures/run-reporter.ts';
 
-/** Many tests wait for processes and sockets, so six workers keep two cores busy. */
-const MIN_WORKERS = 6;
+/** Many tests wait for processes and sockets, so eight workers keep two cores busy. */
+const MIN_WORKERS = 8;
 
 export default defineConfig({
   test: {

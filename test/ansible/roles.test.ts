@@ -12,7 +12,7 @@ const HERE = new URL('.', import.meta.url).pathname;
 const ansible = new Installed();
 const { folder } = ansible;
 
-const { describe, it, exhaustively } = needs('ansible-playbook', 'git', 'unshare', 'visudo');
+const { describe, exhaustively } = needs('ansible-playbook', 'git', 'unshare', 'visudo');
 
 describe('the roles on a node', () => {
   const shared = join(folder, 'node');
@@ -232,7 +232,7 @@ describe('the roles on a node', () => {
     TIMEOUT,
   );
 
-  it(
+  exhaustively.it(
     'fails if stack.sh fails, and collects the logs',
     () => {
       const devstack = repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh'));
