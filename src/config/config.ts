@@ -13,15 +13,6 @@ import type { ServiceLimits } from './constants.ts';
 import type { LogsConfig } from './logs-config.ts';
 import type { JanitorConfig } from './sections/janitors.ts';
 
-export type {
-  EvidenceLimits,
-  LogServerConfig,
-  LogsConfig,
-  LogsDestination,
-  LogsPlaybookConfig,
-  LogsSwiftConfig,
-} from './logs-config.ts';
-
 export interface Config {
   /** Absolute path of the file it was read from. */
   readonly file: string;

@@ -30,7 +30,7 @@ const DEDUPLICATION = 'src/machines/trigger/deduplication.ts';
 const LAZY_LOADER = 'src/machines/trigger/rules/regex.ts';
 
 /** The shape of the configuration: adapters may name it as a type only. */
-const CONFIG_SHAPE = 'src/config/config.ts';
+const CONFIG_SHAPE = ['src/config/config.ts', 'src/config/logs-config.ts'];
 
 /** The command line reads the store and sends requests to the daemon. It uses no other adapter directly. */
 const CLI_ADAPTERS = ['src/adapters/sqlite/reader.ts', 'src/adapters/control/client.ts'];
@@ -88,7 +88,7 @@ function allowed(path: string, typeOnly: boolean): readonly string[] {
             : [];
       const shared = sharedFolder === undefined ? SHARED_ADAPTERS : below;
       const store = own === 'src/adapters/sqlite/' ? [DEDUPLICATION] : [];
-      const shape = typeOnly ? [CONFIG_SHAPE] : [];
+      const shape = typeOnly ? CONFIG_SHAPE : [];
       return [own, ...shared, 'src/engine/ports/', ...VOCABULARY, ...store, ...shape, ...EVERYWHERE];
     }
     case 'config':

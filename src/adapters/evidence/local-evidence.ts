@@ -5,7 +5,7 @@
  */
 import { mkdir, rename } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import type { EvidenceLimits } from '../../config/config.ts';
+import type { EvidenceLimits } from '../../config/logs-config.ts';
 import type { CollectedSummary, Evidence, TestReport } from '../../engine/ports/adapters.ts';
 import type { Expiry, Publisher } from '../../engine/ports/publisher.ts';
 import type { SecretValues } from '../../log.ts';

@@ -1,16 +1,16 @@
 /** `logs`: where logs and other evidence are published. */
 import { join } from 'node:path';
 import { z } from 'zod';
+import { duration, FieldError, integer, optionalText, text } from '../fields/fields.ts';
+import { hostName, userName, webAddress } from '../fields/validators.ts';
+import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
 import type {
   LogServerConfig,
   LogsConfig,
   LogsDestination,
   LogsPlaybookConfig,
   LogsSwiftConfig,
-} from '../config.ts';
-import { duration, FieldError, integer, optionalText, text } from '../fields/fields.ts';
-import { hostName, userName, webAddress } from '../fields/validators.ts';
-import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
+} from '../logs-config.ts';
 import { openStackKeys } from './openstack.ts';
 import { isCollectionPlaybook } from './stages.ts';
 

@@ -1,5 +1,5 @@
 /** Connects to the log server: the configured account and key, and host keys from known_hosts. */
-import type { LogServerConfig } from '../../../config/config.ts';
+import type { LogServerConfig } from '../../../config/logs-config.ts';
 import { AbortedError, errorText, levelAndCode, OperationError } from '../../../errors.ts';
 import { formatLimit } from '../../../machines/model/duration.ts';
 import { after } from '../../../timer.ts';

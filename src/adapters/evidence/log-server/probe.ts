@@ -1,6 +1,6 @@
 /** Checks for doctor whether evidence can be published to the log server. */
 import { randomBytes } from 'node:crypto';
-import type { LogServerConfig } from '../../../config/config.ts';
+import type { LogServerConfig } from '../../../config/logs-config.ts';
 import { connectToLogServer } from './connection.ts';
 import { openParent } from './directories.ts';
 import { LogServerFiles } from './files.ts';

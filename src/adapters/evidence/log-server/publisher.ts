@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { LogServerConfig } from '../../../config/config.ts';
+import type { LogServerConfig } from '../../../config/logs-config.ts';
 import type { Expiry, FinishedDirectory, Publisher } from '../../../engine/ports/publisher.ts';
 import { OperationError } from '../../../errors.ts';
 import { Semaphore } from '../../../semaphore.ts';

@@ -10,7 +10,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Manifest } from '../../../../src/adapters/evidence/publish/manifest.ts';
-import type { EvidenceLimits } from '../../../../src/config/config.ts';
+import type { EvidenceLimits } from '../../../../src/config/logs-config.ts';
 import { type CollectRequest, collectRequest, JOB, publishRequest } from '../../../contracts/evidence.ts';
 import { EVIDENCE_LIMITS } from '../../../fixtures/bounds.ts';
 import { runs } from '../../../fixtures/effort.ts';

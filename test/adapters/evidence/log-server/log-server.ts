@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { LogServerConfig } from '../../../../src/config/config.ts';
+import type { LogServerConfig } from '../../../../src/config/logs-config.ts';
 import type { Sshd } from '../../../fixtures/sshd.ts';
 
 /** @param port another port that leads to the sshd */
