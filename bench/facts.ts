@@ -15,6 +15,8 @@ import { type BenchSystem, createSystem, newId } from './system.ts';
 /** The change of the recorded job. No other number in its rows is this one. */
 const CHANGE = 7_654_321;
 let lastChange = CHANGE;
+/** The change of the first job that `factsOf` makes; each has the next one. */
+export const FIRST_CHANGE = CHANGE + 1;
 
 /** Submissions that are made together, and the rows that they become, as JSON. */
 export interface Fact {

@@ -13,7 +13,7 @@ import { Archiving } from '../src/engine/operations/archiving.ts';
 import type { IntakeUpdate, LogEntry, Store } from '../src/engine/ports/store.ts';
 import { VOTING } from '../src/machines/system/voting.ts';
 import type { SeenEvent } from '../src/machines/trigger/deduplication.ts';
-import { factsOf, recordJob } from './facts.ts';
+import { FIRST_CHANGE, factsOf, recordJob } from './facts.ts';
 import { SILENT, timerlessClock, withScratchFolder } from './system.ts';
 
 const DAY_MS = 86_400_000;
@@ -22,6 +22,8 @@ const BEGIN = Date.UTC(2027, 0, 1);
 /** Gerrit's events about changes that start nothing. */
 const EVENTS_A_DAY = 2_000;
 const SEEN_KEPT_DAYS = 7;
+/** A change is merged this long after its only job. */
+const OPEN_DAYS = 5;
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const [days = 365, jobsADay = 200, keepDays = 90] = process.argv.slice(2).map(Number);
@@ -48,6 +50,7 @@ class Lab {
       store,
       engine: { submit: (submissions) => this.#archived(submissions), ending: false },
       archive: new ArchiveFolder(join(folder, 'archive')),
+      closedAmong: async (changes) => changes.filter((change) => this.#isMerged(change)),
       clock: { ...timerlessClock, now: () => this.now },
       hash: sha256,
       log: SILENT,
@@ -90,6 +93,11 @@ class Lab {
       mb(statSync(join(this.#folder, 'sos-ci.db')).size),
     ];
     return `| ${[...cells, files.length, mb(bytes), this.#longestMs.toFixed(0)].join(' | ')} |`;
+  }
+
+  #isMerged(change: number): boolean {
+    const day = Math.floor((change - FIRST_CHANGE) / jobsADay);
+    return this.now >= BEGIN + (day + OPEN_DAYS) * DAY_MS;
   }
 
   async #archived(submissions: readonly Submission[]): Promise<void> {

@@ -325,7 +325,7 @@ export class Daemon implements RunningDaemon {
       retention: new Retention({
         ...common,
         keepMs: config.logs.keepMs,
-        archiving: createArchiving(config, engine, store, options.log),
+        archiving: createArchiving(config, this.events, engine, store, options.log),
       }),
     };
   }

@@ -31,6 +31,7 @@ export class FakeChangeHistory implements ChangeHistoryReader {
 
   /** Adds an event. @param comments posted with it, which its message does not contain; null: a comment on a file */
   say(event: GerritEvent, comments: readonly (string | null)[] = []): void {
+    if (event.type === 'change-deleted') this.#changes.delete(event.change);
     if (!isKept(event)) return;
     this.#comments.set(event, comments);
     const { change } = changeOf(event);

@@ -164,6 +164,7 @@ export class Daemon {
             : new Archiving({
                 ...{ engine: this.engine, store, clock, hash: sha256, log },
                 archive: this.life.archive(ci.archive),
+                closedAmong: (changes, signal) => this.events.closedAmong(changes, signal),
                 keepMs: options.keepHistoriesMs,
                 maxBytes: options.maxArchiveBytes ?? Number.MAX_SAFE_INTEGER,
               }),

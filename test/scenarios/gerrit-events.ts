@@ -41,7 +41,24 @@ export function comment(text: string, username = 'alice', change = FIRST, number
   };
 }
 
-export function abandoned(change = FIRST, number = 1): GerritEvent {
-  const { at, by, patchset: of } = commonFields(change, number);
-  return { type: 'change-abandoned', at, by, project: of.project, change };
+/** The change is open again. */
+export function restored(change = FIRST, number = 1): GerritEvent {
+  return { type: 'change-restored', ...commonFields(change, number) };
+}
+
+export function abandoned(change = FIRST): GerritEvent {
+  return { type: 'change-abandoned', ...closingFields(change) };
+}
+
+export function merged(change = FIRST): GerritEvent {
+  return { type: 'change-merged', ...closingFields(change) };
+}
+
+export function deleted(change = FIRST): GerritEvent {
+  return { type: 'change-deleted', ...closingFields(change) };
+}
+
+function closingFields(change: number) {
+  const { at, by, patchset: of } = commonFields(change, 1);
+  return { at, by, project: of.project, change };
 }

@@ -143,6 +143,15 @@ export class EventIntake implements CatchUp {
     });
   }
 
+  /** Those that are merged, abandoned, or deleted: Gerrit does not show a deleted one. @throws OperationError */
+  async closedAmong(changes: readonly number[], signal: AbortSignal): Promise<readonly number[]> {
+    const past = await this.#read({ since: null, changes }, signal);
+    const found = new Map(past.changes.map(({ change, closed }) => [change, closed !== null] as const));
+    // A change that cannot be parsed is not deleted.
+    const isDeleted = past.unparsed === 0;
+    return changes.filter((change) => found.get(change) ?? isDeleted);
+  }
+
   async #catchUp(changes: readonly number[] | null, signal: AbortSignal): Promise<CaughtUp> {
     const since = this.#checkpoint.from;
     const query = this.#query(since);

@@ -2,8 +2,9 @@
  * Moves old closed histories from the database to archive files, once a day, in batches. A file is durable before the
  * transaction in which its rows leave. After a crash in between, the next run writes the file again.
  *
- * A review leaves with its jobs and their publications. A history that never ends, or that is still needed, is continued
- * by a row that repeats its state; once that row is old, the rows before it leave.
+ * A review leaves with its jobs and their publications, and the verdicts of a change leave when Gerrit says that the
+ * change is closed. A history that never ends, or that is still needed, is continued by a row that repeats its state; once
+ * that row is old, the rows before it leave.
  */
 import { errorText, OperationError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -30,13 +31,27 @@ const PAGE_ROWS = 500;
 const CONTINUED_AFTER_ROWS = 100;
 /** Limit on the files that the newest row accounts for. */
 const MAX_FILES = 4_000;
+/** Changes that Gerrit is asked about in one run, and at once. Their whole history is the answer. */
+const MAX_ASKED = 2_000;
+const ASKED_AT_ONCE = 50;
+const DAY_MS = 24 * 3_600_000;
 
 export interface ArchivingOptions {
   readonly engine: Pick<Engine, 'submit' | 'ending'>;
   readonly store: Pick<
     Store,
-    'rowTimes' | 'rows' | 'stored' | 'outbox' | 'openHistories' | 'newestHistories' | 'job'
+    | 'rowTimes'
+    | 'rows'
+    | 'stored'
+    | 'outbox'
+    | 'openHistories'
+    | 'newestHistories'
+    | 'job'
+    | 'jobs'
+    | 'reviews'
   >;
+  /** Asks Gerrit which of these changes are closed. @throws OperationError */
+  readonly closedAmong: (changes: readonly number[], signal: AbortSignal) => Promise<readonly number[]>;
   readonly archive: HistoryArchive;
   readonly clock: Clock;
   readonly hash: Hash;
@@ -45,6 +60,12 @@ export interface ArchivingOptions {
   readonly keepMs: number;
   /** Of all files; the oldest are removed. */
   readonly maxBytes: number;
+}
+
+/** The verdicts of a change that has had no work for a long time. */
+interface IdleVerdicts {
+  readonly history: string;
+  readonly change: number;
 }
 
 /** Rows that leave together. */
@@ -65,17 +86,25 @@ export class Archiving {
   /** Resolves when nothing old is left, or when the signal aborts. @throws OperationError */
   async run(signal: AbortSignal): Promise<void> {
     await this.#removeUnaccounted();
+    const idle: IdleVerdicts[] = [];
+    if (await this.#archiveAll(this.#oldHistories(idle, signal), signal))
+      await this.#archiveAll(this.#closedVerdicts(idle, signal), signal);
+  }
+
+  /** False: the rest stays until the next run. */
+  async #archiveAll(old: AsyncIterable<Leaving>, signal: AbortSignal): Promise<boolean> {
     let batch: Leaving[] = [];
     let rows = 0;
-    for await (const leaving of this.#oldHistories(signal)) {
+    for await (const leaving of old) {
       batch.push(leaving);
       rows += leaving.rows.length;
       if (rows < BATCH_ROWS) continue;
-      if (!(await this.#archive(batch))) return;
+      if (!(await this.#archive(batch))) return false;
       batch = [];
       rows = 0;
     }
-    if (batch.length > 0 && !signal.aborted) await this.#archive(batch);
+    if (signal.aborted) return false;
+    return batch.length === 0 || this.#archive(batch);
   }
 
   /** Files that a crash left behind. */
@@ -86,9 +115,10 @@ export class Archiving {
       if (number <= count && !files.some((file) => file.number === number)) await archive.remove(number);
   }
 
-  async *#oldHistories(signal: AbortSignal): AsyncIterable<Leaving> {
-    const { store, clock, keepMs } = this.#options;
-    const before = clock.now() - keepMs;
+  /** @param idle receives the verdicts that leave if their change is closed */
+  async *#oldHistories(idle: IdleVerdicts[], signal: AbortSignal): AsyncIterable<Leaving> {
+    const { store } = this.#options;
+    const before = this.#before;
     const examined = new Set<string>();
     for (let after = 0; ; ) {
       const page = store.rowTimes(after, PAGE_ROWS);
@@ -98,6 +128,7 @@ export class Archiving {
         const group = this.#groupOf(history);
         for (const member of group) examined.add(member.history);
         examined.add(history);
+        idle.push(...group.flatMap((stored) => this.#idleVerdicts(stored, before)));
         const leaving = await this.#leavingOf(group, before);
         if (signal.aborted) return;
         if (leaving !== null) yield leaving;
@@ -106,6 +137,42 @@ export class Archiving {
       after = page.at(-1)?.seq ?? 0;
       if (old.length === 0) return;
     }
+  }
+
+  /** The verdicts of closed changes. Of too many changes, each day asks about the next ones. */
+  async *#closedVerdicts(idle: readonly IdleVerdicts[], signal: AbortSignal): AsyncIterable<Leaving> {
+    const { store, clock, closedAmong } = this.#options;
+    const first = (Math.floor(clock.now() / DAY_MS) * MAX_ASKED) % Math.max(idle.length, 1);
+    const asked = [...idle.slice(first), ...idle.slice(0, first)].slice(0, MAX_ASKED);
+    for (let from = 0; from < asked.length; from += ASKED_AT_ONCE) {
+      const some = asked.slice(from, from + ASKED_AT_ONCE);
+      const closed = await closedAmong(
+        some.map(({ change }) => change),
+        signal,
+      );
+      for (const { history, change } of some) {
+        const stored = closed.includes(change) ? store.stored(history) : null;
+        if (stored === null || this.#idleVerdicts(stored, this.#before).length === 0) continue;
+        const leaving = await this.#whole([stored]);
+        if (signal.aborted) return;
+        if (leaving !== null) yield leaving;
+      }
+    }
+  }
+
+  get #before(): number {
+    const { clock, keepMs } = this.#options;
+    return clock.now() - keepMs;
+  }
+
+  /** Empty for all other histories. Open work of the change may still report a verdict. */
+  #idleVerdicts(stored: HistorySnapshot, before: number): readonly IdleVerdicts[] {
+    const { store } = this.#options;
+    const change = versionOf(stored).changeOf(stored)?.change;
+    if (change === undefined || !this.#isOld(stored, before)) return [];
+    const open = { open: true, change, limit: 1 };
+    if (store.reviews(open).length + store.jobs(open).length > 0) return [];
+    return [{ history: stored.history, change }];
   }
 
   /** The histories that leave together. */
@@ -128,12 +195,15 @@ export class Archiving {
 
   #mayLeave(stored: HistorySnapshot, before: number): boolean {
     const { store } = this.#options;
-    const { history, ended, at } = stored;
-    if (!ended || at >= before || store.outbox(history).length > 0) return false;
-    if (versionOf(stored).changeOf(stored) !== null) return false;
+    const { history } = stored;
+    if (!this.#isOld(stored, before) || versionOf(stored).changeOf(stored) !== null) return false;
     // The next start of a janitor follows from its newest cleaning.
     if ([...lastCleanings(store).values()].some(({ cleaning }) => cleaning === history)) return false;
     return !openHolds(store).some(({ held }) => held?.job === history);
+  }
+
+  #isOld({ history, ended, at }: HistorySnapshot, before: number): boolean {
+    return ended && at < before && this.#options.store.outbox(history).length === 0;
   }
 
   async #whole(group: readonly HistorySnapshot[]): Promise<Leaving | null> {

@@ -1,62 +1,21 @@
 /** Old closed histories leave the database for archive files, whole, and nothing else changes. */
 import { expect, test } from 'vitest';
-import { openStore } from '../../../src/adapters/sqlite/store.ts';
-import { rebuild, verifyLog } from '../../../src/engine/operations/verify-log.ts';
-import type { NumberedRow, Store } from '../../../src/engine/ports/store.ts';
+import { rebuild } from '../../../src/engine/operations/verify-log.ts';
+import type { NumberedRow } from '../../../src/engine/ports/store.ts';
 import { continuedEvent } from '../../../src/machines/continued.ts';
 import { lastCleanings } from '../../../src/machines/janitor/cleanings.ts';
 import { replayHistory } from '../../../src/machines/replay.ts';
 import { ARCHIVE, archiveStatus } from '../../../src/machines/system/archive.ts';
 import { VOTING } from '../../../src/machines/system/voting.ts';
-import { FakeHistoryArchive } from '../../fakes/history-archive.ts';
 import { LONG, sampled } from '../../fixtures/effort.ts';
 import { janitorSpec } from '../../machines/facts.ts';
-
 import { sha256 } from '../../machines/simulator.ts';
-import { CiHarness, type CiHarnessOptions } from '../../scenarios/ci-harness.ts';
-import { comment, created, FIRST } from '../../scenarios/gerrit-events.ts';
-
-const DAY = 86_400_000;
-
-/** A CI that has tested two changes. */
-async function begun(options: CiHarnessOptions = {}) {
-  const archive = new FakeHistoryArchive();
-  const ci = new CiHarness({ archive, keepHistoriesMs: 60 * DAY, ...options });
-  await ci.start();
-  ci.emit(created(FIRST));
-  ci.emit(created(FIRST + 1));
-  await ci.run();
-  return { ci, archive };
-}
-
-/** A new daemon some days later, and its first run. */
-async function later(ci: CiHarness, days = 61): Promise<void> {
-  ci.daemon.life.end();
-  await ci.clock.advance(days * DAY);
-  await ci.restart();
-  await ci.clock.advance(60_000);
-  await settled(ci);
-}
-
-/** Until nothing more is written, or the daemon has died. */
-async function settled(ci: CiHarness): Promise<void> {
-  for (let length = -1; length !== ci.store.length(); ) {
-    length = ci.store.length();
-    await ci.untilIdle();
-  }
-}
-
-function audit(store: Store) {
-  const scratch = openStore(':memory:');
-  const { differences, schema, views } = verifyLog(store, scratch, sha256);
-  scratch.close();
-  return [...differences, ...schema, ...views];
-}
+import { audit, begun, DAY, historiesOf, later, settled } from '../../scenarios/archiving.ts';
+import type { CiHarness } from '../../scenarios/ci-harness.ts';
+import { comment, FIRST } from '../../scenarios/gerrit-events.ts';
 
 const named = (rows: Iterable<NumberedRow>) =>
   [...rows].map(({ seq, history, version, hash }) => `${seq} ${history}/${version} ${hash}`);
-
-const historiesOf = (rows: readonly NumberedRow[]) => [...new Set(rows.map(({ history }) => history))].sort();
 
 test('a review leaves with its jobs; what is left is sound, and nothing is lost', async () => {
   const { ci, archive } = await begun();
