@@ -182,13 +182,13 @@ const afterwards: readonly Story[] = [
     },
   },
   {
-    name: 'the log site is down for longer than the review waits',
+    name: 'the log site is down for an hour, longer than the review waits',
     options: {
       results: FAILED,
       stage: ({ run }) => (run.stage === 'testing' ? exited(1) : SUCCESSFUL_STAGE),
       wrapAdapters: wrapPort('evidence', (evidence, ci) => ({
         publish: (request, signal) =>
-          ci.clock.monotonic() < 1_500_000
+          ci.clock.monotonic() < 3_600_000
             ? Promise.reject(outage('publish evidence'))
             : evidence.publish(request, signal),
       })),
