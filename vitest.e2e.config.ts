@@ -14,7 +14,7 @@ export default defineConfig({
     isolate: false,
     // crash.test.ts keeps the processors busy; most of the others wait.
     maxWorkers: 2,
-    sequence: { sequencer: longestFirst(['crash', 'node', 'stages']) },
+    sequence: { sequencer: longestFirst(['crash', 'archive', 'node', 'stages']) },
     testTimeout: 600_000,
     hookTimeout: 120_000,
     projects: [

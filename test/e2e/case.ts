@@ -105,18 +105,20 @@ export class TestCase {
   }
 
   /** Starts the only daemon; resolves when it listens, is suspended at its fault point, or has ended. */
-  async startDaemon(fault: string | null = null): Promise<DaemonProcess> {
+  async startDaemon(fault: string | null = null, daysLater = 0): Promise<DaemonProcess> {
     const { gerrit } = this.#testbed;
     // The stream of a daemon that was just killed may still be open.
     await gerrit.until(() => gerrit.streams === 0);
-    const daemon = this.spawnDaemon(fault);
+    const daemon = this.spawnDaemon(fault, daysLater);
     await Promise.race([gerrit.until(() => gerrit.streams > 0), daemon.reached(fault), daemon.ended]);
     return daemon;
   }
 
-  spawnDaemon(fault: string | null = null): DaemonProcess {
+  /** @param daysLater by how much its clock is ahead; only with a fault point, or `list` */
+  spawnDaemon(fault: string | null = null, daysLater = 0): DaemonProcess {
     const faultFile = join(this.directory, `fault-${this.#daemons.length + 1}`);
-    const program = fault === null ? [PROGRAM] : [this.#testbed.faultyProgram, fault, faultFile];
+    const program =
+      fault === null ? [PROGRAM] : [this.#testbed.faultyProgram, fault, faultFile, String(daysLater)];
     const child = spawn(process.execPath, [...program, 'daemon', '--config', this.config], {
       cwd: this.directory,
       detached: true,

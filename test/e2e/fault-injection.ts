@@ -1,6 +1,7 @@
 /**
  * Points at which a test kills a daemon. At the given point the process records in a file that it has reached it, and
- * blocks until SIGKILL. Points are `before:NAME#N` and `after:NAME#N`: NAME is an effect or `append`, N counts from 1.
+ * blocks until SIGKILL. Points are `before:NAME#N` and `after:NAME#N`: NAME is an effect, `append`, or `archive` for the append of
+ * rows that leave the database; N counts from 1.
  * With `list` the process never blocks and records every point that it reaches.
  */
 import { appendFileSync, writeFileSync } from 'node:fs';
@@ -26,7 +27,10 @@ function wrappers(reach: Reach): Wrappers {
   };
   return {
     store(store) {
-      const append = around('append', (...args: Parameters<Store['append']>) => store.append(...args));
+      const append = (...args: Parameters<Store['append']>) => {
+        const name = args[0].some(({ row }) => row.type === 'histories.archived') ? 'archive' : 'append';
+        return around(name, () => store.append(...args))();
+      };
       return new Proxy(store, {
         get(target, property) {
           if (property === 'append') return append;
