@@ -53,10 +53,16 @@ async function show(): Promise<void> {
   });
   rmSync(PAGES, { recursive: true, force: true });
   cpSync(join(lab.case.stateDir, 'logs'), PAGES, { recursive: true });
+  const votes: (number | null)[] = [];
   for (const change of changes) {
     const [message] = await lab.case.messages(change);
-    say(`Gerrit has on change ${change}, with Verified ${await lab.case.vote(change)}:`);
+    const vote = await lab.case.vote(change);
+    votes.push(vote);
+    say(`Gerrit has on change ${change}, with Verified ${vote}:`);
     console.log((message?.text ?? '').replaceAll(/^/gm, '    '));
   }
   say(`the published pages: ${PAGES}`);
+  if (votes.join() === '1,-1') return;
+  say('failed: the first change needs Verified 1 and the second one -1; the pages say why they have not');
+  process.exitCode = 1;
 }

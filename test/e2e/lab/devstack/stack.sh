@@ -33,7 +33,7 @@ X
 }
 
 write_configuration() {
-  sudo install -d -o "$USER" /etc/{keystone,glance,cinder,openstack,tempest} "$DEST"/data/{glance,cinder} "$DEST/data/nfs"
+  sudo install -d -o "$USER" /etc/{keystone,glance,cinder,openstack,tempest} "$DEST"/data/{glance,cinder,tempest} "$DEST/data/nfs"
   sudo rm -f /etc/{keystone,glance,cinder}/*.conf
   sudo chown -R "$USER" /etc/{keystone,glance,cinder}
   cat > /etc/keystone/keystone.conf << X
