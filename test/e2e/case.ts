@@ -117,13 +117,12 @@ export class TestCase {
   /** @param daysLater by how much its clock is ahead; only with a fault point, or `list` */
   spawnDaemon(fault: string | null = null, daysLater = 0): DaemonProcess {
     const faultFile = join(this.directory, `fault-${this.#daemons.length + 1}`);
-    const program =
-      fault === null ? [PROGRAM] : [this.#testbed.faultyProgram, fault, faultFile, String(daysLater)];
+    const program = fault === null ? [PROGRAM] : [this.#testbed.faultyProgram, fault, faultFile];
     const child = spawn(process.execPath, [...program, 'daemon', '--config', this.config], {
       cwd: this.directory,
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
+      env: { PATH: process.env.PATH ?? '/usr/bin:/bin', FAULTY_DAYS_LATER: String(daysLater) },
     });
     const daemon = new DaemonProcess(child, faultFile);
     this.#daemons.push(daemon);
