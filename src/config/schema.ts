@@ -1,7 +1,8 @@
 /** Every key of `sos-ci.yaml`, in the order in which a new user needs them. Unknown keys are errors everywhere. */
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.ts';
-import { choice, FieldError, optionalText, secretSource, text } from './fields/fields.ts';
+import { FieldError } from './fields/field-error.ts';
+import { choice, optionalText, secretSource, text } from './fields/fields.ts';
 import { database } from './sections/database.ts';
 import { eventArchive } from './sections/event-archive.ts';
 import { gerrit } from './sections/gerrit.ts';

@@ -4,7 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
-import { FieldError } from '../../config/fields/fields.ts';
+import { FieldError } from '../../config/fields/field-error.ts';
 import {
   entryName,
   hostName,

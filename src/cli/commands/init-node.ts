@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { type CloudNames, cloudNames } from '../../app/cloud-names.ts';
 import { checkCredentials } from '../../app/openstack-session.ts';
 import { pathResolver } from '../../config/build.ts';
-import { FieldError } from '../../config/fields/fields.ts';
+import { FieldError } from '../../config/fields/field-error.ts';
 import { hostName, isLoopback, portNumber, resourceName, userName } from '../../config/fields/validators.ts';
 import { nearest } from '../../config/file/config-error.ts';
 import type { InitNode } from '../../config/file/init-template.ts';

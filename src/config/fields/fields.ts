@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { PasswordSource } from '../config.ts';
 import { nearest } from '../file/config-error.ts';
+import { FieldError } from './field-error.ts';
 import { parseDuration, parseSize } from './units.ts';
 
 /** What the key reference and the JSON Schema say about a key. */
@@ -20,20 +21,6 @@ export interface FieldMeta {
 }
 
 export const fieldMeta = z.registry<FieldMeta>();
-
-/** What is wrong with a value, and the next step. */
-export class FieldError {
-  readonly what: string;
-  readonly next: string;
-  /** The errors of individual list items, by index. Empty: the error concerns the whole value. */
-  readonly items: ReadonlyMap<number, FieldError>;
-
-  constructor(what: string, next = '', items: ReadonlyMap<number, FieldError> = new Map()) {
-    this.what = what;
-    this.next = next;
-    this.items = items;
-  }
-}
 
 /** A key that `read` checks and converts. An absent key is read as its default. */
 export function field<T>(meta: FieldMeta, read: (value: unknown) => T | FieldError) {

@@ -1,6 +1,7 @@
 /** `results` of a test stage: a path, which is a TAP file, or a mapping that names the format. */
 import { RESULTS_FORMATS, type ResultsSpec } from '../../machines/model/domain.ts';
-import { describe, FieldError, field, notOneOf, readInteger, readText } from './fields.ts';
+import { FieldError } from './field-error.ts';
+import { describe, field, notOneOf, readInteger, readText } from './fields.ts';
 import { treePath } from './validators.ts';
 
 const EXPECTED = { min: 1, max: 1_000_000 } as const;

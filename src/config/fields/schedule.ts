@@ -1,7 +1,7 @@
 /** Times in cron's syntax. All of them are in UTC, so that daylight saving time skips and repeats nothing. */
 import { Cron } from 'croner';
 import { errorText } from '../../errors.ts';
-import { FieldError } from './fields.ts';
+import { FieldError } from './field-error.ts';
 
 /** Five fields, without seconds and without a time zone. */
 function parse(schedule: string): Cron {

@@ -8,7 +8,7 @@ import { SUPPRESSIBLE_OUTCOMES } from '../../machines/model/report-spec.ts';
 import { PATCHSET_KINDS } from '../../machines/trigger/rules/patchset-kind.ts';
 import { patternProblem } from '../../machines/trigger/rules/regex.ts';
 import { nearest } from '../file/config-error.ts';
-import { FieldError } from './fields.ts';
+import { FieldError } from './field-error.ts';
 
 /** Every comment contains the address. */
 const ADDRESS_LIMIT = 1000;

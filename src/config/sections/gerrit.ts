@@ -1,7 +1,8 @@
 /** `gerrit`: the server and the account. Without `rest`, everything goes over SSH. */
 import { z } from 'zod';
 import type { GerritConfig, RestConfig } from '../config.ts';
-import { duration, FieldError, integer, optionalText, secretSource, text } from '../fields/fields.ts';
+import { FieldError } from '../fields/field-error.ts';
+import { duration, integer, optionalText, secretSource, text } from '../fields/fields.ts';
 import { PASSWORD_HINT, resolveSource } from '../fields/password.ts';
 import { hostName, oneWord, siteAddress } from '../fields/validators.ts';
 

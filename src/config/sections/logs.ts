@@ -1,7 +1,8 @@
 /** `logs`: where logs and other evidence are published. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { duration, FieldError, integer, optionalText, text } from '../fields/fields.ts';
+import { FieldError } from '../fields/field-error.ts';
+import { duration, integer, optionalText, text } from '../fields/fields.ts';
 import { hostName, userName, webAddress } from '../fields/validators.ts';
 import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
 import type {

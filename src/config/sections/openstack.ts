@@ -1,14 +1,6 @@
 /** The keys of a provider of type openstack, besides those that all providers with servers have. */
-import {
-  FieldError,
-  flag,
-  mapping,
-  optionalInteger,
-  optionalText,
-  text,
-  textOrTexts,
-  texts,
-} from '../fields/fields.ts';
+import { FieldError } from '../fields/field-error.ts';
+import { flag, mapping, optionalInteger, optionalText, text, textOrTexts, texts } from '../fields/fields.ts';
 import { resourceName } from '../fields/validators.ts';
 
 const MAX_HINTS_BYTES = 4 * 1024;

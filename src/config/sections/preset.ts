@@ -3,7 +3,8 @@
  * `sos_ci.openstack`. Replaced by ordinary keys before anything else reads the job.
  */
 import { z } from 'zod';
-import { FieldError, mapping, optionalInteger, optionalText, text, texts } from '../fields/fields.ts';
+import { FieldError } from '../fields/field-error.ts';
+import { mapping, optionalInteger, optionalText, text, texts } from '../fields/fields.ts';
 import { merge } from '../file/yaml-document.ts';
 import { checkVariableName, MAX_VARIABLES_BYTES } from './stages.ts';
 

@@ -3,15 +3,8 @@ import { statSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { z } from 'zod';
 import { CONFINEMENTS, type SecretSource, type StageSpec } from '../../machines/model/domain.ts';
-import {
-  choice,
-  duration,
-  FieldError,
-  mapping,
-  optionalCommand,
-  optionalText,
-  texts,
-} from '../fields/fields.ts';
+import { FieldError } from '../fields/field-error.ts';
+import { choice, duration, mapping, optionalCommand, optionalText, texts } from '../fields/fields.ts';
 import type { Problem } from '../file/config-error.ts';
 import { DEFAULT_STATE_DIR } from '../file/state-dir.ts';
 import { at, isMapping, type KeyPath, type ReportProblem, type YamlDocument } from '../file/yaml-document.ts';
