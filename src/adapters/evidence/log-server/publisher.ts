@@ -17,7 +17,7 @@ import { Semaphore } from '../../../semaphore.ts';
 import { evidencePath } from '../files/safe-names.ts';
 import { forEach } from '../publish/for-each.ts';
 import { MANIFEST, MAX_MANIFEST_BYTES, type Manifest, parseManifest } from '../publish/manifest.ts';
-import { noFreeName } from '../publish/publish.ts';
+import { createdByAnother, ignoreOperationErrors, noFreeName } from '../publish/publish.ts';
 import { temporaryNames } from '../publish/transaction.ts';
 import { connectToLogServer } from './connection.ts';
 import { freeTemporaryName, openParent, readManifest } from './directories.ts';
@@ -28,6 +28,7 @@ import { upload } from './upload.ts';
 
 /** Below the limit of a stock sshd for connections that are not logged in yet (MaxStartups 10). */
 const MAX_CONNECTIONS = 4;
+const ONE_DAEMON = 'check that only one daemon has this state directory';
 const CHECKS_AT_ONCE = 32;
 /** A write of one request can fail for lack of space while a few blocks are left. */
 const FULL_BELOW_BYTES = 1 << 20;
@@ -101,10 +102,6 @@ export class LogServerPublisher implements Publisher {
       }
     }, signal);
   }
-}
-
-function ignoreOperationErrors(error: unknown): void {
-  if (!(error instanceof OperationError)) throw error;
 }
 
 /** The error for a full disk, which SFTP reports as any other failure; null when that is not the cause. */
@@ -196,7 +193,8 @@ async function findOrMakeTemporary(call: Call, composed: Composed): Promise<stri
   await removeOwnTemporaries(call, found);
   if (found !== null) return found;
   free ??= await freeTemporaryName(files, parent, finished.job);
-  if (!(await files.makeDirectory(`${parent}/${free}`))) throw busy(files.target, `${parent}/${free}`);
+  if (!(await files.makeDirectory(`${parent}/${free}`)))
+    throw createdByAnother(files.target, `${parent}/${free}`, ONE_DAEMON);
   const mark: Mark = {
     ...(JSON.parse(composed.manifest.toString('utf8')) as Manifest),
     ...{ state: 'publishing', files: [], pages: [], composition: composed.composition },
@@ -229,16 +227,6 @@ async function removeOwnTemporaries(call: Call, except: string | null): Promise<
     if (name === except || ['free', 'foreign'].includes(await temporaryState(call, name))) continue;
     await call.files.removeTree(`${call.parent}/${name}`, MANIFEST);
   }
-}
-
-function busy(target: string, path: string): OperationError {
-  return new OperationError({
-    operation: 'publish evidence',
-    target,
-    message: `${path} was created by another process`,
-    retryable: true,
-    hint: 'check that only one daemon has this state directory',
-  });
 }
 
 function sha256(content: Buffer): string {

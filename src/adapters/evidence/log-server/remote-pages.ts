@@ -1,7 +1,7 @@
 /** The pages of the folders above the jobs' directories, on the log server. */
 import { randomBytes } from 'node:crypto';
 import { INDEX } from '../publish/manifest.ts';
-import { FIRST_WITH_PAGE, PAGE_HEAD_BYTES, type PageFolder, updatePage } from '../publish/parent-pages.ts';
+import { foldersWithPage, PAGE_HEAD_BYTES, type PageFolder, updatePage } from '../publish/parent-pages.ts';
 import { openParent } from './directories.ts';
 import type { LogServerFiles } from './files.ts';
 
@@ -11,8 +11,7 @@ export async function updateRemotePages(
   dir: string,
   segments: readonly string[],
 ): Promise<void> {
-  for (let depth = segments.length; depth >= FIRST_WITH_PAGE; depth -= 1) {
-    const path = segments.slice(0, depth);
+  for (const path of foldersWithPage(segments)) {
     await updatePage(pageFolder(files, await openParent(files, dir, path)), path);
   }
 }

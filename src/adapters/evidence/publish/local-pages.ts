@@ -4,8 +4,8 @@ import { writeAtomically } from '../../run/atomic-file.ts';
 import { type Directory, errorCode, ifExists } from '../files/dir-handle.ts';
 import { INDEX } from './manifest.ts';
 import {
-  FIRST_WITH_PAGE,
   type FolderEntry,
+  foldersWithPage,
   PAGE_HEAD_BYTES,
   type PageFolder,
   updatePage,
@@ -14,8 +14,7 @@ import { openParent, PUBLIC_FILE } from './path.ts';
 
 /** Updates the pages from the folder of the change down to the last of `segments`. */
 export async function updateLocalPages(root: string, segments: readonly string[]): Promise<void> {
-  for (let depth = segments.length; depth >= FIRST_WITH_PAGE; depth -= 1) {
-    const path = segments.slice(0, depth);
+  for (const path of foldersWithPage(segments)) {
     const folder = await openParent(root, path);
     await folder.using(() => updatePage(pageFolder(folder), path));
   }

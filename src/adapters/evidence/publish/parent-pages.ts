@@ -37,6 +37,12 @@ export interface PageFolder {
   removeFile(name: string): Promise<void>;
 }
 
+/** The folders with a page on the way to `segments`, the deepest first, each as its segments from the root. */
+export function foldersWithPage(segments: readonly string[]): readonly (readonly string[])[] {
+  const depths = segments.map((_, index) => index + 1).filter((depth) => depth >= FIRST_WITH_PAGE);
+  return depths.reverse().map((depth) => segments.slice(0, depth));
+}
+
 /** @param segments the folders from the root */
 export async function updatePage(folder: PageFolder, segments: readonly string[]): Promise<void> {
   let written: string | null = null;

@@ -107,6 +107,21 @@ export function ignoreDiskErrors(error: unknown): void {
   if (errorCode(error) === '') throw error;
 }
 
+export function ignoreOperationErrors(error: unknown): void {
+  if (!(error instanceof OperationError)) throw error;
+}
+
+/** Another process created this in the same moment. */
+export function createdByAnother(target: string, path: string, hint: string): OperationError {
+  return new OperationError({
+    operation: 'publish evidence',
+    target,
+    message: `${path} was created by another process`,
+    retryable: true,
+    hint,
+  });
+}
+
 export function noFreeName(segments: readonly string[], names: readonly string[]): OperationError {
   return new OperationError({
     operation: 'publish evidence',

@@ -1,14 +1,13 @@
 /** The pages of the folders above the jobs' directories, in a container. */
 import { FOLDERS } from '../publish/expire.ts';
 import { INDEX, MANIFEST } from '../publish/manifest.ts';
-import { FIRST_WITH_PAGE, type FolderEntry, type PageFolder, updatePage } from '../publish/parent-pages.ts';
+import { type FolderEntry, foldersWithPage, type PageFolder, updatePage } from '../publish/parent-pages.ts';
 import { type Container, textContent } from './container.ts';
 import { PAGE } from './object-type.ts';
 
 /** Updates the pages from the folder of the change down to the last of `segments`. */
 export async function updateContainerPages(container: Container, segments: readonly string[]): Promise<void> {
-  for (let depth = segments.length; depth >= FIRST_WITH_PAGE; depth -= 1) {
-    const path = segments.slice(0, depth);
+  for (const path of foldersWithPage(segments)) {
     await updatePage(pageFolder(container, path), path);
   }
 }

@@ -7,15 +7,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FinishedDirectory, Publisher } from '../../../engine/ports/publisher.ts';
-import { OperationError } from '../../../errors.ts';
 import { Semaphore } from '../../../semaphore.ts';
 import type { CloudSession } from '../../openstack/session/session.ts';
 import { parseObject } from '../collect/collected.ts';
 import { composeHere } from '../publish/compose-here.ts';
 import { forEach } from '../publish/for-each.ts';
 import { INDEX, MANIFEST, type Manifest, parseManifest } from '../publish/manifest.ts';
-import { noFreeName } from '../publish/publish.ts';
-import { Container, type Content, fileContent, textContent } from './container.ts';
+import { createdByAnother, ignoreOperationErrors, noFreeName } from '../publish/publish.ts';
+import { Container, type Content, type Entry, fileContent, textContent } from './container.ts';
 import { objectType, PLAIN } from './object-type.ts';
 import { updateContainerPages } from './pages.ts';
 
@@ -73,10 +72,6 @@ export class SwiftPublisher implements Publisher {
   }
 }
 
-function ignoreOperationErrors(error: unknown): void {
-  if (!(error instanceof OperationError)) throw error;
-}
-
 function folderOf(parent: readonly string[], name: string): string {
   return `${[...parent, name].join('/')}/`;
 }
@@ -96,7 +91,7 @@ async function chooseName(
   const created = await container.create(mark, textContent(JSON.stringify({ job })), PLAIN);
   // Another daemon may have created it in the same moment.
   if (created && (await ownerOf(container, folderOf(parent, chosen))) === job) return chosen;
-  throw busy(container.name, mark);
+  throw createdByAnother(container.name, mark, 'none: the next attempt uses another name');
 }
 
 /** The job whose directory it is; null: it is free; '': it is another's. */
@@ -110,33 +105,39 @@ async function ownerOf(container: Container, folder: string): Promise<string | n
 /** Makes the directory equal to `root` on this host. */
 async function send({ container, folder, signal }: Place, root: string): Promise<void> {
   const manifest = await readManifest(root);
-  const there = new Map(
-    (await container.list(folder)).map(({ path, md5 }) => [path.slice(folder.length), md5]),
-  );
   const pages = new Set(manifest.pages.map(({ path }) => path));
-  const wanted = new Set([...manifest.files.map(({ path }) => path), ...pages, ...LAST, MARK]);
-  const missing = new Map<string, Content>();
-  for (const path of wanted) {
-    if (path === MARK) continue;
-    const content = await fileContent(join(root, path === '' ? INDEX : path), signal);
-    if (there.get(path) !== content.md5) missing.set(path, content);
-  }
-  const extra = [...there.keys()].filter((path) => !wanted.has(path));
-  if (missing.size === 0 && extra.length === 0) return;
+  const there = await objectsBelow(container, folder);
+  const contents = new Map<string, Content>();
+  for (const path of [...manifest.files.map((file) => file.path), ...pages, ...LAST])
+    contents.set(path, await fileContent(join(root, fileOf(path)), signal));
+  const changed = [...contents].filter(([path, { md5 }]) => there.get(path)?.md5 !== md5);
+  const extra = [...there.keys()].filter((path) => path !== MARK && !contents.has(path));
+  if (changed.length === 0 && extra.length === 0) return;
   // While files are missing, readers do not find the directory.
   for (const path of LAST.toReversed()) if (there.has(path)) await container.remove(`${folder}${path}`);
   await forEach(extra, FILES_AT_ONCE, (path) => container.remove(`${folder}${path}`));
-  const put = async (path: string) => {
+  const put = async ([path, content]: readonly [string, Content]) => {
     signal.throwIfAborted();
-    const content = missing.get(path) ?? (await fileContent(join(root, path === '' ? INDEX : path), signal));
-    await container.put(`${folder}${path}`, content, objectType(path === '' ? INDEX : path, pages));
+    await container.put(`${folder}${path}`, content, objectType(fileOf(path), pages));
   };
   await forEach(
-    [...missing.keys()].filter((path) => !LAST.includes(path)),
+    changed.filter(([path]) => !LAST.includes(path)),
     FILES_AT_ONCE,
     put,
   );
-  for (const path of LAST) await put(path);
+  const last = [...contents].filter(([path]) => LAST.includes(path));
+  for (const object of last.sort(([one], [two]) => LAST.indexOf(one) - LAST.indexOf(two))) await put(object);
+}
+
+/** The file on this host for an object's path in the directory. */
+function fileOf(path: string): string {
+  return path === '' ? INDEX : path;
+}
+
+/** The objects of a directory, by their paths in it. */
+async function objectsBelow(container: Container, folder: string): Promise<ReadonlyMap<string, Entry>> {
+  const entries = await container.list(folder);
+  return new Map(entries.map((entry) => [entry.path.slice(folder.length), entry]));
 }
 
 async function readManifest(root: string): Promise<Manifest> {
@@ -150,19 +151,7 @@ async function isComplete({ container, folder, job }: Place): Promise<boolean> {
   const text = await container.read(`${folder}${MANIFEST}`);
   const manifest = text === null ? null : parseManifest(text);
   if (manifest?.job !== job || manifest.state !== 'published') return false;
-  const sizes = new Map(
-    (await container.list(folder)).map(({ path, bytes }) => [path.slice(folder.length), bytes]),
-  );
+  const there = await objectsBelow(container, folder);
   const files = [...manifest.files, ...manifest.pages];
-  return sizes.has('') && files.every(({ path, bytes }) => sizes.get(path) === bytes);
-}
-
-function busy(target: string, path: string): OperationError {
-  return new OperationError({
-    operation: 'publish evidence',
-    target,
-    message: `${path} was created by another process`,
-    retryable: true,
-    hint: 'none: the next attempt uses another name',
-  });
+  return there.has('') && files.every(({ path, bytes }) => there.get(path)?.bytes === bytes);
 }

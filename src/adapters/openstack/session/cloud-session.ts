@@ -60,7 +60,7 @@ interface Call {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: unknown;
-  readonly content?: CloudRequest['content'];
+  readonly content?: CloudRequest['content'] | undefined;
   /** May be repeated: it changes nothing, or only once. */
   readonly repeatable: boolean;
 }
@@ -125,8 +125,8 @@ export class KeystoneSession implements CloudSession {
       ...more,
     };
     const repeatable = method === 'GET' || content !== undefined;
-    const sent = content === undefined ? { body } : { body: undefined, content };
-    const answer = await this.#call({ context, url, headers, ...sent, repeatable }, credentials, signal);
+    const call = { context, url, headers, body, content, repeatable };
+    const answer = await this.#call(call, credentials, signal);
     return responseOf(context, answer, text);
   }
 
@@ -238,8 +238,7 @@ export class KeystoneSession implements CloudSession {
     endsAt: number,
     signal: AbortSignal,
   ): Promise<HttpAnswer> {
-    const { context, url } = call;
-    const { content } = call;
+    const { context, url, content } = call;
     const text = call.body === undefined ? null : JSON.stringify(call.body);
     const method = call.context.operation === 'log in' ? 'POST' : context.method;
     const headers: Record<string, string | number> = {
