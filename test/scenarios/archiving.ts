@@ -1,6 +1,7 @@
 /** A CI that archives, and what must hold for its log. */
+import { expect } from 'vitest';
 import { openStore } from '../../src/adapters/sqlite/store.ts';
-import { verifyLog } from '../../src/engine/operations/verify-log.ts';
+import { rebuild, verifyLog } from '../../src/engine/operations/verify-log.ts';
 import type { NumberedRow, Store } from '../../src/engine/ports/store.ts';
 import { FakeHistoryArchive } from '../fakes/history-archive.ts';
 import { sha256 } from '../machines/simulator.ts';
@@ -42,6 +43,14 @@ export function audit(store: Store) {
   const { differences, schema, views } = verifyLog(store, scratch, sha256);
   scratch.close();
   return [...differences, ...schema, ...views];
+}
+
+/** The log is whole, and its views are those that it gives. */
+export function expectSound(store: Store): void {
+  expect(audit(store)).toEqual([]);
+  const views = [...store.views()];
+  rebuild(store, sha256);
+  expect([...store.views()]).toEqual(views);
 }
 
 export const historiesOf = (rows: readonly NumberedRow[]) =>
