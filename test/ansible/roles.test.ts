@@ -166,6 +166,41 @@ describe('the roles on a node', () => {
   );
 
   exhaustively.it(
+    'fails without the clones that it is to use again, and names the task that could not clone',
+    () => {
+      repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh'));
+      const tree = join(shared, 'tree');
+      repository(tree, { 'setup.py': '' });
+      const nowhere = { ...job(tree), devstack_git_base: 'http://127.0.0.1:1' };
+      writeFileSync(join(shared, 'next.json'), JSON.stringify(vars(nowhere)));
+      const { codes, log, read } = onNode(
+        { ...job(tree), devstack_reuse_clones: true },
+        'play stacking; ls -d /opt/stack/devstack > left; mv next.json vars.json; play stacking',
+      );
+      expect(codes, log).toBe('stacking 2\nstacking 2\n');
+      expect(read('left')).toBe('');
+      const failures = read('events')
+        .split('\n')
+        .filter((line) => line.includes('"failed"'))
+        .map((line) => JSON.parse(line))
+        .filter(({ rescued }) => !rescued);
+      expect(failures).toMatchObject([
+        {
+          task: 'sos_ci.openstack.devstack : Require the clones that are to be used again',
+          message: expect.stringContaining(
+            'devstack_reuse_clones is true, but /opt/stack has no clone of openstack/devstack',
+          ),
+        },
+        {
+          task: 'sos_ci.openstack.devstack : Check whether the project has the branch',
+          message: expect.stringMatching(/^fatal: unable to access 'http:/),
+        },
+      ]);
+    },
+    TIMEOUT,
+  );
+
+  exhaustively.it(
     'refuses project names that lead elsewhere, before it changes the node',
     () => {
       const tree = join(shared, 'tree');

@@ -148,33 +148,50 @@ describe('sos_ci.openstack.run', () => {
     });
   });
 
-  exhaustively.it('writes no arguments and no facts, and marks ignored failures', async () => {
-    const shell = (name: string, text: string, more: object = {}) => ({
-      name,
-      'ansible.builtin.command': { argv: ['sh', '-c', text] },
-      ...more,
-    });
-    writeFileSync(join(scratch.root, 'more.yml'), JSON.stringify([shell('Break', 'exit 5')]));
-    await scratch.run([
-      { name: 'Learn', 'ansible.builtin.setup': { gather_subset: ['!all', 'user'] } },
-      shell('Try', 'echo 1>&2 no luck; exit 4 # argument-of-it', { ignore_errors: true }),
-      {
-        name: 'Both',
-        block: [{ name: 'Include', 'ansible.builtin.include_tasks': 'more.yml' }],
-        rescue: [shell('Repair', 'true')],
-      },
-      shell('Loop', 'test {{ item }} = a || { echo not {{ item }}; exit 1; }', { loop: ['a', 'b'] }),
-    ]);
-    const failed = scratch.events().filter(({ event }) => event === 'failed');
-    expect(failed).toMatchObject([
-      { task: 'Try', message: 'no luck', ignored: true, rescued: false },
-      { task: 'Break', ignored: false, rescued: true },
-      { task: 'Loop', message: 'not b', ignored: false, rescued: false },
-    ]);
-    expect(JSON.stringify(scratch.events())).not.toMatch(/argument-of-it|ansible_user_id|module_args/);
-    expect(scratch.events().at(-1)).toMatchObject({
-      event: 'end',
-      hosts: { node: { failures: 1, ignored: 1 } },
-    });
-  });
+  exhaustively.it(
+    'writes no arguments and no facts, marks ignored failures, and names the first',
+    async () => {
+      const shell = (name: string, text: string, more: object = {}) => ({
+        name,
+        'ansible.builtin.command': { argv: ['sh', '-c', text] },
+        ...more,
+      });
+      writeFileSync(join(scratch.root, 'more.yml'), JSON.stringify([shell('Break', 'exit 5')]));
+      await scratch.run([
+        { name: 'Learn', 'ansible.builtin.setup': { gather_subset: ['!all', 'user'] } },
+        shell('Try', 'echo 1>&2 no luck; exit 4 # argument-of-it', { ignore_errors: true }),
+        {
+          name: 'Both',
+          block: [{ name: 'Include', 'ansible.builtin.include_tasks': 'more.yml' }],
+          rescue: [shell('Repair', 'true')],
+        },
+        {
+          name: 'Pass on',
+          block: [
+            shell('Loop', 'test {{ item }} = a || { echo not {{ item }}; exit 1; }', { loop: ['a', 'b'] }),
+          ],
+          rescue: [
+            {
+              name: 'Report',
+              'ansible.builtin.fail': {
+                msg: '{{ ansible_failed_task.name }}: {{ ansible_failed_result.msg }}',
+              },
+            },
+          ],
+        },
+      ]);
+      const failed = scratch.events().filter(({ event }) => event === 'failed');
+      expect(failed).toMatchObject([
+        { task: 'Try', message: 'no luck', ignored: true, rescued: false },
+        { task: 'Break', ignored: false, rescued: true },
+        { task: 'Loop', message: 'not b', ignored: false, rescued: true },
+        { task: 'Loop', message: 'not b', ignored: false, rescued: false },
+      ]);
+      expect(JSON.stringify(scratch.events())).not.toMatch(/argument-of-it|ansible_user_id|module_args/);
+      expect(scratch.events().at(-1)).toMatchObject({
+        event: 'end',
+        hosts: { node: { failures: 1, ignored: 1 } },
+      });
+    },
+  );
 });

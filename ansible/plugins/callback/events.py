@@ -41,6 +41,7 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._file = None
+        self._handled = {}
         path = os.environ.get("SOS_CI_EVENTS")
         if not path:
             self.disabled = True
@@ -94,7 +95,18 @@ class CallbackModule(CallbackBase):
 
     def _failed(self, event, result, ignored):
         task = getattr(result, "task", None) or result._task
-        self._ended(event, result, message=_message(result), ignored=ignored, rescued=_rescued(task))
+        host = getattr(result, "host", None) or result._host
+        found = (_cut(task.get_name(), MAX_NAME), _message(result))
+        # A rescue section that fails with "NAME OF THE FAILED TASK: ..." passes on the failure that it handles.
+        handled, prefix = self._handled.get(host.get_name(), (None, None))
+        if handled and found[1].startswith(prefix):
+            found = handled
+        rescued = _rescued(task)
+        if rescued:
+            self._handled[host.get_name()] = (found, "%s: " % task.name)
+        name, message = found
+        host = _cut(host.get_name(), MAX_NAME)
+        self._write(event, task=name, host=host, message=message, ignored=ignored, rescued=rescued)
 
     def v2_playbook_on_stats(self, stats):
         hosts = sorted(stats.processed)[:100]
