@@ -111,7 +111,8 @@ function printHead(
 ): void {
   const title = `${job.name}  ${job.change},${job.patchset}  ${job.project}  ${job.branch}`;
   io.out(`${paint(io, 'bold', plainText(title))}\n`);
-  const verdict = job.verdict === null ? 'none yet' : job.verdict;
+  // Without a verdict, the reason is that of an attempt that is retried.
+  const verdict = job.verdict ?? (job.reason === '' ? 'none yet' : 'none yet; last failed attempt');
   const took = (job.endedAt ?? io.now()) - job.acceptedAt;
   const ended =
     job.endedAt === null

@@ -10,6 +10,7 @@ import {
   type StageEnd,
 } from '../../machines/model/domain.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
+import { taskText } from '../../machines/model/judge-testing.ts';
 import type { AnyEvent, CommonEvent, JobEvent, StreamEvent } from '../../machines/protocol/events.ts';
 import type { LogRow } from '../../machines/protocol/row.ts';
 import { evidenceText, isEvidenceEvent } from './evidence.ts';
@@ -116,7 +117,7 @@ function jobEventText(event: JobOnly): string {
     case 'stage.started':
       return `${event.stage} ${event.adopted ? 'was found running' : 'started'}, pid ${event.pid}`;
     case 'stage.exited':
-      return `${event.stage} ${endText(event.end)}${reasonSuffix(event.lastLine ?? '')}`;
+      return `${event.stage} ${stageEndText(event.end, event.lastLine ?? '')}`;
     case 'stage.lost':
       return `${event.stage} was lost${reasonSuffix(event.why)}`;
     case 'stage.stopped':
@@ -190,6 +191,11 @@ function timerText(timer: string): string {
   if (kind === 'retry') return `retrying ${state}`;
   if (kind === 'expiry') return 'the time of the hold is over';
   return deadlineText(timer);
+}
+
+/** The failed task says more than the exit code of ansible-playbook and its last line. */
+function stageEndText(end: StageEnd, lastLine: string): string {
+  return (end.how === 'exited' ? taskText(end) : null) ?? `${endText(end)}${reasonSuffix(lastLine)}`;
 }
 
 export function endText(end: StageEnd): string {

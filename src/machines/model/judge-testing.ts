@@ -74,7 +74,7 @@ function exitText(end: Exited): string {
 }
 
 /** Null: the stage is not a playbook, or none of its tasks failed. */
-function taskText({ failedTask }: Exited): string | null {
+export function taskText({ failedTask }: Exited): string | null {
   if (failedTask === undefined) return null;
   const { task, host, message } = failedTask;
   return `failed at task "${task}" on ${host}${message === '' ? '' : `: ${message}`}`;

@@ -31,6 +31,20 @@ describe('the history of a job', () => {
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/job-running.txt');
   });
 
+  test('that is retried says which task failed', () => {
+    const end = { how: 'exited', code: 2, failedTask: { task: 'Clone', host: 'node', message: 'no route' } };
+    const reason = 'stacking: failed at task "Clone" on node: no route';
+    const change = { verdict: null, reason, state: 'booting.backoff', endedAt: null };
+    const jobs = (SAMPLE.jobs ?? []).map((job) => ({ ...job, ...change }));
+    const rows = (SAMPLE.rows ?? []).map((row) =>
+      row.type === 'stage.exited' ? { ...row, data: { ...row.data, end, lastLine: 'PLAY RECAP' } } : row,
+    );
+    const io = fakeIo({ width: 100, now });
+    jobCommand(io, fakeReader({ jobs, rows }), FAILED, {});
+    expect(io.stdout()).toContain(`  verdict   none yet; last failed attempt: ${reason}\n`);
+    expect(io.stdout()).toMatch(/ {2}stacking failed at task "Clone" on node: no route\n/);
+  });
+
   test('in colour prints the same text', () => {
     const [plain, colored] = [fakeIo({ width: 100, now }), fakeIo({ width: 100, now, color: true })];
     jobCommand(plain, reader, FAILED, {});
