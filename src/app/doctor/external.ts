@@ -43,10 +43,12 @@ async function addressFindings(
     gerrit.rest !== null ? [] : [clockFinding(logs.url, ahead, doctor.clockSkewMs)];
   const unknownClock = gerrit.rest !== null ? [] : [clockUnknown(gerrit.host)];
   if (logs.url === '' || logs.url.startsWith('file:')) {
-    const found = 'links in comments are file:// addresses, which only this host can open';
+    const found = 'links in comments are file:// addresses, which readers on other hosts cannot open';
     const folder = logs.destination.type === 'directory' ? logs.destination.dir : 'the logs';
     const fix = `serve ${folder} with a web server, and set logs.url to its address`;
-    return [isLoopback(gerrit.host) ? ok(subject, found) : warning(subject, found, fix), ...unknownClock];
+    // With a Gerrit on this host, its readers may be here too; who sets an address has readers elsewhere in mind.
+    const isLocal = isLoopback(gerrit.host) && logs.url === '';
+    return [isLocal ? ok(subject, found) : warning(subject, found, fix), ...unknownClock];
   }
   let response: Awaited<ReturnType<typeof reachAddress>>;
   try {

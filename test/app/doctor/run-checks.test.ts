@@ -369,6 +369,13 @@ describe('links and mail', () => {
     expect(checksWith(await setup.findings(mail('/nowhere/sendmail')), 'failure')).toEqual(['mail']);
   });
 
+  test('a file:// address, which readers of reviews cannot open', async () => {
+    const findings = await setup.findings({ logs: { url: 'file:///srv/logs' } });
+    expect(problems(findings)).toEqual([
+      ['warning', 'logs-url', expect.stringContaining('readers on other hosts cannot open')],
+    ]);
+  });
+
   test('a missing help page', async () => {
     expect(checksWith(await setup.findings({ report: { helpUrl: undefined } }), 'warning')).toEqual(['wiki']);
   });
