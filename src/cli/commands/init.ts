@@ -169,7 +169,7 @@ function pinStep({ target, shown }: Unpinned, file: string): string {
 function printNextSteps(
   io: Io,
   dir: string | null,
-  { user, node, knownHostsFile }: InitAnswers,
+  { user, node, driver, knownHostsFile }: InitAnswers,
   result: {
     readonly gerritKey: string;
     readonly nodeKey: string | null;
@@ -184,9 +184,12 @@ function printNextSteps(
     steps[0] += `\n   and this SSH key to ~/.ssh/authorized_keys of ${where}:\n     ${result.nodeKey}`;
   }
   for (const unpinnedKey of result.unpinned) steps.push(pinStep(unpinnedKey, knownHostsFile));
+  if (driver !== '') steps.push('install the Ansible that sets up the servers:\n     sos-ci setup ansible');
   steps.push('check what is still missing:\n     sos-ci doctor');
   if (node.kind === 'openstack')
-    steps.push('boot one server, log in to it and delete it:\n     sos-ci boot-test nodes');
+    steps.push(
+      'boot one server, log in to it and delete it; a security group of the servers (securityGroups) must admit SSH from this host, and doctor prints the command for that:\n     sos-ci boot-test nodes',
+    );
   steps.push(
     'run in shadow mode first; when the results are right, post them:\n     sos-ci daemon --no-report\n     sos-ci daemon',
   );

@@ -3,6 +3,8 @@
  * each later decision. User input is inserted as quoted YAML.
  */
 
+import { isLoopback } from '../fields/validators.ts';
+
 /** The smallest valid configuration. */
 export const EXAMPLE = `gerrit: {host: review.opendev.org, user: acme-ci, key: ~/.ssh/acme-ci}
 report: {helpUrl: https://wiki.openstack.org/wiki/ThirdPartySystems/Acme_CI}
@@ -65,6 +67,7 @@ export function initConfig(answers: InitAnswers): string {
 # After a change: sos-ci config check (this file), sos-ci doctor (this file and the systems that it names).
 
 deployment: ${quoted(deployment)}   # written on everything that sos-ci creates, to find it again
+# stateDir: ./state   # the database, logs before they are published, and the Ansible of sos-ci setup ansible
 
 gerrit:
   host: ${quoted(host)}
@@ -73,9 +76,9 @@ gerrit:
   name: ${quoted(name)}   # the account's display name: a comment "run-NAME" starts its jobs
   key: ${quoted(keyFile)}
   knownHosts: ${quoted(knownHostsFile)}   # the server's host key, once you have compared it
-  # Reviews by REST instead of SSH; doctor can then also check which votes you may cast. The password is Gerrit's HTTP
-  # password, alone in a file of mode 600:
-  # rest: {url: ${quoted(`https://${host}`)}, password: {file: ./http-password}}
+  # Reviews by REST instead of SSH, at the address of Gerrit's web interface; doctor can then also check which votes you
+  # may cast. The password is Gerrit's HTTP password, alone in a file of mode 600:
+  # rest: {url: ${quoted(isLoopback(host) ? `http://${host}:8080` : `https://${host}`)}, password: {file: ./http-password}}
 
 report:
 ${reportLines(answers)}
@@ -109,10 +112,39 @@ const HARMLESS_STAGE = `    # A program and its arguments, started in the work t
       exitCodeIsResult: true   # any exit code but 0 is a failed test; or results: FILE.tap
 `;
 
+interface DevstackBackend {
+  readonly type: string;
+  /** Sets up the storage; both plugins here expect the type as the name of the back end. Null: DevStack does it alone. */
+  readonly plugin: string | null;
+}
+
+/** Drivers whose back end DevStack configures, by its type. */
+const DEVSTACK_BACKENDS: Readonly<Record<string, DevstackBackend>> = {
+  'cinder.volume.drivers.lvm.LVMVolumeDriver': { type: 'lvm', plugin: null },
+  'cinder.volume.drivers.nfs.NfsDriver': { type: 'nfs', plugin: 'devstack-plugin-nfs' },
+  'cinder.volume.drivers.rbd.RBDDriver': { type: 'ceph', plugin: 'devstack-plugin-ceph' },
+};
+
+const PRESET_LINE = `    preset: devstack-tempest   # docs/devstack.md; it needs: sos-ci setup ansible
+`;
+
+function devstackBackendLines(driver: string, { type, plugin }: DevstackBackend): string {
+  const variables =
+    plugin === null
+      ? ''
+      : `    variables:   # this plugin of DevStack sets up the storage on the server
+      devstack_plugins: {${plugin}: '{{ devstack_git_base }}/openstack/${plugin}'}
+`;
+  return `${PRESET_LINE}    backend: {name: ${type}, type: ${type}, driver: ${quoted(driver)}}   # type: DevStack writes the options
+${variables}    tempest: {regex: volume, concurrency: 4}
+`;
+}
+
 /** The back end's options cannot be asked one by one: they are as many as the driver has. */
 function tempestLines({ driver }: InitAnswers): string {
-  return `    preset: devstack-tempest   # docs/devstack.md; it needs: sos-ci setup ansible
-    backend:
+  const known = Object.hasOwn(DEVSTACK_BACKENDS, driver) ? DEVSTACK_BACKENDS[driver] : undefined;
+  if (known !== undefined) return devstackBackendLines(driver, known);
+  return `${PRESET_LINE}    backend:
       name: acme
       driver: ${quoted(driver)}
       options: {}   # as in cinder.conf: {san_ip: 192.0.2.10, san_login: ci, san_password: '{{ acme_password }}'}
@@ -152,6 +184,7 @@ function providerLines({ node, knownHostsFile }: InitAnswers): string {
     flavor: ${quoted(node.flavor)}
     networks: [${quoted(node.network)}]
     # floatingNetwork: public   # if this host cannot reach the network itself
+    # securityGroups: [ssh]   # must admit SSH from this host; without this, the group default of the project
     ssh: {key: ${quoted(node.keyFile)}}`;
   }
   const { user, keyFile } = node;

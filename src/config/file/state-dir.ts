@@ -1,6 +1,6 @@
 /**
  * Finds only the state directory, for commands that just read the store and must start fast: skips the schema and the
- * rest of the file, and also the YAML parser when the file does not contain `stateDir`.
+ * rest of the file, and also the YAML parser when `stateDir` is only in comments or nowhere.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -18,7 +18,8 @@ export async function findStateDir(file: string): Promise<string | null> {
   } catch {
     return null;
   }
-  const named = text.includes('stateDir') ? await readStateDir(text) : DEFAULT_STATE_DIR;
+  // A comment does not set it.
+  const named = /^(?![ \t]*#).*stateDir/m.test(text) ? await readStateDir(text) : DEFAULT_STATE_DIR;
   if (named === null) return null;
   if (named === '~') return homedir();
   return named.startsWith('~/') ? join(homedir(), named.slice(2)) : resolve(dirname(resolve(file)), named);

@@ -83,6 +83,30 @@ test('with a driver, the first job runs DevStack and Tempest', async () => {
   expect(readFileSync(file, 'utf8')).toContain(`driver: "${DRIVER}"`);
 });
 
+test.each([
+  ['lvm.LVMVolumeDriver', 'lvm', null],
+  ['nfs.NfsDriver', 'nfs', 'devstack-plugin-nfs'],
+  ['rbd.RBDDriver', 'ceph', 'devstack-plugin-ceph'],
+])('the back end of %s is set up by DevStack', async (name, type, plugin) => {
+  const driver = `cinder.volume.drivers.${name}`;
+  const answers = await readAnswers(dir, { ...GIVEN, yes: true, openrc: openrc(), driver }, null);
+  const file = join(dir, 'sos-ci.yaml');
+  writeFileSync(file, initConfig(answers));
+  for (const key of ['gerrit-key', 'node-key'])
+    writeFileSync(join(dir, key), makeKeyPair(key).privateKey, { mode: 0o600 });
+  const [job] = loadConfig(file).jobs;
+  expect(job?.spec.stacking).toMatchObject({
+    playbook: {
+      variables: {
+        devstack_localrc: { CINDER_ENABLED_BACKENDS: `${type}:${type}` },
+        ...(plugin === null
+          ? {}
+          : { devstack_plugins: { [plugin]: `{{ devstack_git_base }}/openstack/${plugin}` } }),
+      },
+    },
+  });
+});
+
 test('a driver on this host is refused, because DevStack takes over the host', async () => {
   const flags = { ...GIVEN, yes: true, host: '127.0.0.1', kind: 'local', driver: DRIVER };
   await expect(readAnswers(dir, flags, null)).rejects.toThrow('--driver: it needs servers');

@@ -157,6 +157,14 @@ export OS_PASSWORD='nomoresecret'
       },
     ]);
     expect(io.stdout()).toContain('sos-ci boot-test nodes');
+    expect(io.stdout()).not.toContain('ansible');
+  });
+
+  test('with a driver, comes with the steps that a job with DevStack needs, in their order', async () => {
+    await init({ ...FLAGS, openrc, driver: 'cinder.volume.drivers.acme.AcmeDriver' });
+    expect(io.stdout()).toMatch(
+      /sos-ci setup ansible\n.*sos-ci doctor\n.*must admit SSH from this host.*sos-ci boot-test nodes\n/s,
+    );
   });
 
   test('refuses a file that is missing or cannot be used, and writes nothing', async () => {
@@ -262,6 +270,7 @@ describe('init with flags', () => {
     expect(loadConfig(file).providers).toMatchObject([{ type: 'local', allowUntrustedCode: true }]);
     rmSync(file);
     await init({ yes: true, user: 'acme-ci', host: '127.0.0.1', project: 'p' });
+    expect(readFileSync(file, 'utf8')).toContain('# rest: {url: "http://127.0.0.1:8080"');
     expect(loadConfig(file).providers).toMatchObject([{ type: 'local', allowUntrustedCode: false }]);
   });
 
