@@ -72,6 +72,8 @@ class SqliteStore extends SqliteReader implements Store {
   private readonly counted = new Map<string, number>();
   /** The position that is not written yet; 0: none. */
   private movedTo = 0;
+  /** The note that is not written yet. */
+  private served: ServedNote | null = null;
   private cancelFlush: (() => void) | null = null;
 
   constructor(database: Database) {
@@ -218,15 +220,21 @@ class SqliteStore extends SqliteReader implements Store {
   }
 
   private setMeta(key: string, value: object): void {
-    this.tryWrite(() => this.statements.putMeta.run(key, JSON.stringify(value)));
+    this.tryWrite(() => this.putMeta(key, value));
+  }
+
+  private putMeta(key: string, value: object): void {
+    this.statements.putMeta.run(key, JSON.stringify(value));
   }
 
   servedNote(): ServedNote | null {
-    return this.meta('served') as ServedNote | null;
+    return this.served ?? (this.meta('served') as ServedNote | null);
   }
 
+  /** Shares the next sync, like a count. */
   noteServed(note: ServedNote): void {
-    this.setMeta('served', note);
+    this.served = note;
+    this.flushSoon();
   }
 
   lastRowAt(): number | null {
@@ -282,7 +290,7 @@ class SqliteStore extends SqliteReader implements Store {
   }
 
   private flushCounts(): void {
-    if ((this.counted.size === 0 && this.movedTo === 0) || !this.database.open) return;
+    if (this.cancelFlush === null || !this.database.open) return;
     this.tryWrite(this.database.transaction(() => this.writeCounts()).immediate);
     this.clearCounts();
   }
@@ -290,11 +298,13 @@ class SqliteStore extends SqliteReader implements Store {
   private writeCounts(): void {
     for (const [name, by] of this.counted) this.statements.count.run(name, by);
     if (this.movedTo > 0) this.intakeTables.move(this.movedTo);
+    if (this.served !== null) this.putMeta('served', this.served);
   }
 
   private clearCounts(): void {
     this.counted.clear();
     this.movedTo = 0;
+    this.served = null;
     this.cancelFlush?.();
     this.cancelFlush = null;
   }

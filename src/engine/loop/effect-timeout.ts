@@ -13,10 +13,7 @@ export async function withTimeout(
   performance: Performance,
   work: (signal: AbortSignal) => Promise<AnyEvent>,
 ): Promise<AnyEvent> {
-  const abort = new AbortController();
-  const stop = () => abort.abort(new Error('the daemon stops'));
-  performance.stopping.addEventListener('abort', stop, { once: true });
-  if (performance.stopping.aborted) stop();
+  const { abort } = performance;
   const late = deferred();
   const cancelAbort = performance.clock.after(effect.timeoutMs, () => abort.abort(tooLong(effect)));
   const cancelGrace = performance.clock.after(effect.timeoutMs + performance.bounds.adapterGraceMs, () =>
@@ -35,7 +32,6 @@ export async function withTimeout(
   } finally {
     cancelAbort();
     cancelGrace();
-    performance.stopping.removeEventListener('abort', stop);
   }
 }
 

@@ -3,7 +3,6 @@
  * transaction; effects are performed only after it is durable. A single loop processes one event at a time for each
  * history.
  */
-import { setMaxListeners } from 'node:events';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { Hash, HistorySnapshot } from '../../machines/protocol/row.ts';
 import { asJanitor, type SlotLimits } from '../../machines/slot-queue.ts';
@@ -58,7 +57,8 @@ export class Engine {
   private readonly stopping = new AbortController();
   /** Restored reviews that an earlier daemon tried to post. */
   private readonly possiblyPosted = new Set<string>();
-  private readonly performing = new Set<OutsideEffect>();
+  /** One controller each, because a signal with many listeners, or one made by AbortSignal.any, is slow. */
+  private readonly performing = new Map<OutsideEffect, AbortController>();
   /** Running adapter work, including abandoned work that has not ended yet. */
   private readonly working = new Set<Promise<unknown>>();
   private draining: Promise<void> | null = null;
@@ -66,8 +66,6 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.options = options;
-    // Every performed effect adds a listener, and there can be as many at a time as there are slots.
-    setMaxListeners(0, this.stopping.signal);
     this.dispatchOptions = {
       hash: options.hash,
       now: () => options.clock.now(),
@@ -168,7 +166,7 @@ export class Engine {
   async stop(): Promise<void> {
     this.timers.stop();
     this.slots.stop();
-    this.stopping.abort();
+    this.abort();
     await this.idle();
     while (this.working.size > 0) await Promise.allSettled(this.working);
   }
@@ -186,7 +184,12 @@ export class Engine {
     this.halted = true;
     this.timers.stop();
     this.slots.stop();
-    this.stopping.abort();
+    this.abort();
+  }
+
+  private abort(): void {
+    this.stopping.abort(new Error('the daemon stops'));
+    for (const one of this.performing.values()) one.abort(this.stopping.signal.reason);
   }
 
   /** Sends a due timer's event to its history, if the history still waits for it. */
@@ -221,8 +224,11 @@ export class Engine {
       if (!stopping.aborted) this.send(history, event).catch(this.fatal);
     };
     workContext.run({ history, during: effect.key }, () => {
-      this.performing.add(effect);
+      const abort = new AbortController();
+      this.performing.set(effect, abort);
+      if (stopping.aborted) abort.abort(stopping.reason);
       const context = {
+        abort,
         recovered: recovered || mayHavePosted,
         serverUnneeded,
         ended,

@@ -23,8 +23,9 @@ export interface Performance {
   readonly adapters: Adapters;
   readonly bounds: PerformBounds;
   readonly clock: Clock;
-  /** Aborts when the daemon stops. */
   readonly stopping: AbortSignal;
+  /** Aborts when the daemon stops, and at this effect's own deadline. */
+  readonly abort: AbortController;
   /** True: an earlier daemon may have performed this already. */
   readonly recovered: boolean;
   /**

@@ -6,14 +6,15 @@ import { endedOrDetached, withoutSecrets } from './run-stage.ts';
 
 export async function runJanitor(
   effect: EffectOf<'runJanitor'>,
-  { adapters, stopping, ended, emit }: Performance,
+  { adapters, abort, ended, emit }: Performance,
 ): Promise<AnyEvent> {
+  const { signal } = abort;
   const { janitors, hide } = adapters;
   // Stopping before the look-up ensures that a run that has not begun does not begin.
-  if (ended) await janitors.stop(effect.run, stopping);
-  const handle = await janitors.start(effect, stopping);
-  if (!stopping.aborted) emit({ type: 'janitor.started', pid: handle.pid, adopted: handle.adopted });
-  const end = await endedOrDetached(handle, stopping);
+  if (ended) await janitors.stop(effect.run, signal);
+  const handle = await janitors.start(effect, signal);
+  if (!signal.aborted) emit({ type: 'janitor.started', pid: handle.pid, adopted: handle.adopted });
+  const end = await endedOrDetached(handle, signal);
   if (end.how === 'lost') return { type: 'janitor.lost', why: hide(end.why) };
   if (end.how === 'exited' && end.code === 0) return { type: 'janitor.exited', end };
   if (end.how === 'exited' && end.failedTask !== undefined)

@@ -8,17 +8,17 @@ import { ServerWatch } from './server-watch.ts';
 /** A stage ends early only when its provider says that the server is gone. An outage alone does not end it. */
 export async function runStage(effect: EffectOf<'runStage'>, performance: Performance): Promise<AnyEvent> {
   const { server, stage } = effect.run;
-  const { adapters, clock, stopping } = performance;
+  const { adapters, clock, stopping, abort } = performance;
   const provider = adapters.providers.get(server.provider);
-  const watch = new ServerWatch({ server, provider, clock, signal: stopping });
+  const watch = new ServerWatch({ server, provider, clock, abort });
   const lost = (why: string): AnyEvent => ({ type: 'stage.lost', stage, why, serverGone: true });
   try {
     const ended = await watchStage(effect, performance, watch);
     const why = ended.type === 'stage.lost' ? await watch.whyGone() : null;
     return why === null ? ended : lost(`the server ${why}`);
   } catch (error) {
-    if (!watch.gone.aborted || stopping.aborted) throw error;
-    return lost(`the server ${watch.gone.reason}`);
+    if (watch.gone === null || stopping.aborted) throw error;
+    return lost(`the server ${watch.gone}`);
   } finally {
     watch.close();
   }
@@ -30,10 +30,10 @@ async function watchStage(
   watch: ServerWatch,
 ): Promise<AnyEvent> {
   const { stage } = effect.run;
-  const { adapters, stopping } = performance;
-  const over = AbortSignal.any([stopping, watch.gone]);
+  const { adapters } = performance;
+  const over = performance.abort.signal;
   // Stopping before the lookup ensures that a run that has not begun does not begin.
-  if (performance.serverUnneeded) await adapters.runner.stop(effect.run, stopping);
+  if (performance.serverUnneeded) await adapters.runner.stop(effect.run, over);
   const handle = await adapters.runner.start(effect, over, watch.onContact);
   if (!over.aborted)
     performance.emit({ type: 'stage.started', stage, pid: handle.pid, adopted: handle.adopted });
@@ -57,7 +57,7 @@ export function endedOrDetached(handle: RunHandle, over: AbortSignal): Promise<R
   return new Promise((resolve, reject) => {
     const stop = () => {
       handle.detach();
-      reject(new Error('no longer watched'));
+      reject(over.reason);
     };
     over.addEventListener('abort', stop, { once: true });
     if (over.aborted) stop();

@@ -10,9 +10,9 @@ import { withTimeout } from './effect-timeout.ts';
 import type { Performance } from './perform.ts';
 
 export async function sendMail(effect: EffectOf<'sendMail'>, performance: Performance): Promise<AnyEvent> {
-  const { clock, adapters, stopping } = performance;
+  const { clock, adapters, stopping, abort } = performance;
   const waitMs = Math.min(Math.max(effect.dueAt - clock.now(), 0), effect.delayMs);
-  await sleep(waitMs, stopping, clock);
+  await sleep(waitMs, abort.signal, clock);
   if (stopping.aborted) throw new Error('the daemon stops');
   const { mailer } = adapters;
   if (mailer === null) throw notConfigured(effect);

@@ -16,20 +16,23 @@ export interface ServerWatchOptions {
   /** Undefined: it is no longer configured, and nobody can be asked. */
   readonly provider: Provider | undefined;
   readonly clock: Clock;
-  readonly signal: AbortSignal;
+  /** Aborts when the watch ends; the watch aborts it when the server is gone. */
+  readonly abort: AbortController;
 }
 
 export class ServerWatch {
-  /** Aborts when the server is gone; the reason is the text of `whyGone`. */
-  readonly gone: AbortSignal;
-  readonly #gone = new AbortController();
   readonly #options: ServerWatchOptions;
+  #gone: string | null = null;
   #timesAsked = 0;
   #cancel: (() => void) | null = null;
 
   constructor(options: ServerWatchOptions) {
     this.#options = options;
-    this.gone = this.#gone.signal;
+  }
+
+  /** The text of `whyGone`, once the server is known to be gone. */
+  get gone(): string | null {
+    return this.#gone;
   }
 
   readonly onContact: ContactListener = (contact) => {
@@ -45,11 +48,11 @@ export class ServerWatch {
 
   /** The text of the provider's `whyGone`; null also when it cannot be asked. */
   async whyGone(): Promise<string | null> {
-    const { server, provider, clock, signal } = this.#options;
+    const { server, provider, clock, abort } = this.#options;
     if (provider === undefined) return null;
     const over = new AbortController();
     const cancel = clock.after(ANSWER_LIMIT_MS, () => over.abort());
-    const either = AbortSignal.any([signal, over.signal]);
+    const either = AbortSignal.any([abort.signal, over.signal]);
     try {
       return await raceAbort(provider.whyGone(server, either), either, () => noAnswer(server));
     } catch (error) {
@@ -72,7 +75,10 @@ export class ServerWatch {
     // It has answered meanwhile, or the watch is closed.
     if (this.#cancel !== current) return;
     if (why === null) this.#askLater();
-    else this.#gone.abort(why);
+    else {
+      this.#gone = why;
+      this.#options.abort.abort(new Error(`the server ${why}`));
+    }
   }
 }
 

@@ -54,6 +54,7 @@ function setUp() {
       clock,
       bounds: ENGINE_BOUNDS,
       stopping,
+      abort: new AbortController(),
       recovered: false,
       serverUnneeded: false,
       ended: false,

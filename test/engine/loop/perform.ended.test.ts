@@ -32,6 +32,7 @@ async function ended(end: StageEnd): Promise<unknown> {
       clock: new FakeClock(),
       bounds: ENGINE_BOUNDS,
       stopping: new AbortController().signal,
+      abort: new AbortController(),
       recovered: false,
       serverUnneeded: false,
       ended: false,

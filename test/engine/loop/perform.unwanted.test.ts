@@ -68,6 +68,7 @@ function afterRestart() {
     clock: new FakeClock(),
     bounds: ENGINE_BOUNDS,
     stopping: new AbortController().signal,
+    abort: new AbortController(),
     recovered: true,
     serverUnneeded: true,
     ended: false,

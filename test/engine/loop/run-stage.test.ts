@@ -19,11 +19,13 @@ let provider: FakeProvider;
 let runner: FakeRunner;
 let effect: EffectOf<'runStage'>;
 let stopping: AbortController;
+let abort: AbortController;
 beforeEach(() => {
   clock = new FakeClock();
   provider = new FakeProvider({ name: 'local' });
   runner = new FakeRunner();
   stopping = new AbortController();
+  abort = new AbortController();
   const { server } = provider.add({ name: 'sos-ci-job-1-1', owner });
   effect = {
     type: 'runStage',
@@ -43,6 +45,7 @@ function running() {
     clock,
     bounds: ENGINE_BOUNDS,
     stopping: stopping.signal,
+    abort,
     recovered: false,
     serverUnneeded: false,
     ended: false,
@@ -143,7 +146,7 @@ test('a daemon that stops meanwhile leaves the stage to the next one', async () 
   const settled = running();
   await begun();
   goAway();
-  stopping.abort();
-  await expect(settled).rejects.toThrow('no longer watched');
+  for (const one of [stopping, abort]) one.abort(new Error('the daemon stops'));
+  await expect(settled).rejects.toThrow('the daemon stops');
   expect(clock.pending).toBe(0);
 });
