@@ -82,7 +82,15 @@ export class KeystoneSession implements CloudSession {
 
   async login(signal: AbortSignal): Promise<CloudScope> {
     const { credentials, token } = await this.#current(signal);
-    return { projectId: token.projectId ?? '', userId: token.userId, region: credentials.region };
+    const { projectId, projectName, domainName, userId } = token;
+    return {
+      projectId: projectId ?? '',
+      projectName: projectName ?? '',
+      domainName: domainName ?? '',
+      userId,
+      region: credentials.region,
+      authUrl: credentials.authUrl,
+    };
   }
 
   async request(service: Service, request: CloudRequest, signal: AbortSignal): Promise<CloudResponse> {

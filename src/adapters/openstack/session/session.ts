@@ -33,6 +33,11 @@ export interface CloudResponse {
 /** The scope of a session's token. Key pairs belong to the user, everything else to the project. */
 export interface CloudScope {
   readonly projectId: string;
+  readonly projectName: string;
+  /** The domain of the project. */
+  readonly domainName: string;
+  /** Keystone's v3 API, without a slash at the end. */
+  readonly authUrl: string;
   readonly userId: string;
   readonly region: string | null;
 }

@@ -5,7 +5,9 @@ const TOKEN = z.object({
   token: z.object({
     issued_at: z.string(),
     expires_at: z.string().nullable(),
-    project: z.object({ id: z.string(), name: z.string() }).optional(),
+    project: z
+      .object({ id: z.string(), name: z.string(), domain: z.object({ name: z.string() }).optional() })
+      .optional(),
     user: z.object({ id: z.string() }),
     catalog: z
       .array(
@@ -39,6 +41,9 @@ export interface Token {
   /** Time between issue and end, by the server's clock; null: it does not expire. */
   readonly lifetimeMs: number | null;
   readonly projectId: string | null;
+  readonly projectName: string | null;
+  /** The domain of the project. */
+  readonly domainName: string | null;
   readonly userId: string;
   readonly endpoints: readonly Endpoint[];
 }
@@ -54,6 +59,8 @@ export function parseToken(value: string, body: unknown): Token | null {
     value,
     lifetimeMs: lifetimeMs === null || Number.isNaN(lifetimeMs) ? null : lifetimeMs,
     projectId: token.project?.id ?? null,
+    projectName: token.project?.name ?? null,
+    domainName: token.project?.domain?.name ?? null,
     userId: token.user.id,
     endpoints: token.catalog.flatMap(({ type, endpoints }) =>
       endpoints.map((endpoint) => ({

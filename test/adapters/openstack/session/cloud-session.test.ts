@@ -27,9 +27,9 @@ describe('a login', () => {
   test('with a password requests the project, and returns its scope', async () => {
     fixture.fields.set('region_name', 'RegionOne');
     expect(await fixture.session.login(NEVER)).toEqual({
-      projectId: 'p1',
-      userId: 'u1',
-      region: 'RegionOne',
+      ...{ projectId: 'p1', projectName: 'demo', domainName: 'Default' },
+      ...{ userId: 'u1', region: 'RegionOne' },
+      authUrl: expect.stringMatching(/^http:\/\/.*\/identity\/v3$/),
     });
     expect(JSON.parse(fixture.server.calls[0]?.body ?? '')).toEqual({
       auth: {

@@ -34,7 +34,7 @@ export class KeystoneFixture {
   readonly session: KeystoneSession;
   readonly fields = new Map<string, string>();
   lifetimeMs = 3_600_000;
-  project: object | undefined = { id: 'p1', name: 'demo' };
+  project: object | undefined = { id: 'p1', name: 'demo', domain: { name: 'Default' } };
   issued = 0;
   catalogue: readonly object[];
   environment: Readonly<Record<string, string>> = {};
