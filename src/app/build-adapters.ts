@@ -27,7 +27,6 @@ import type { NodePool } from '../adapters/ssh/node-pool.ts';
 import { SshPlaybookNodes } from '../adapters/ssh/playbook-nodes.ts';
 import { SshRunner } from '../adapters/ssh/runner.ts';
 import type { Config } from '../config/config.ts';
-import type { ServiceLimits } from '../config/constants.ts';
 import type { EventIntake } from '../engine/intake/event-intake.ts';
 import type { LifecycleOptions } from '../engine/lifecycle.ts';
 import type { Adapters, Alarms, CatchUp, Provider, Runner } from '../engine/ports/adapters.ts';
@@ -35,7 +34,7 @@ import type { EventSource } from '../engine/ports/event-source.ts';
 import type { Store } from '../engine/ports/store.ts';
 import type { SecretValues } from '../log.ts';
 import type { ResultsFormat } from '../machines/model/domain.ts';
-import { buildJanitorRunner } from './build-janitors.ts';
+import { buildJanitorRunner, stageLimits } from './build-janitors.ts';
 import { type BuiltProviders, buildProviders } from './build-providers.ts';
 import { createMailer, createRestHistory, createReviewTransport } from './build-transports.ts';
 import { createPublisher } from './create-publisher.ts';
@@ -163,17 +162,6 @@ function withoutSecrets(alarms: Alarms, hide: Adapters['hide']): Alarms {
 
 function readResults(format: ResultsFormat, chunks: AsyncIterable<Uint8Array>) {
   return format === 'subunit' ? readSubunit(chunks) : readTap(chunks);
-}
-
-/** The limits of a stage, wherever it runs. */
-function stageLimits(limits: ServiceLimits) {
-  return {
-    graceMs: limits.stopTermTimeoutMs,
-    killTimeoutMs: limits.stopKillTimeoutMs,
-    startTimeoutMs: limits.startTimeoutMs,
-    endingTimeoutMs: limits.exitRecordTimeoutMs,
-    resultsLimitBytes: limits.maxResultsBytes,
-  };
 }
 
 /** What the event sources and the health monitor need. */

@@ -5,14 +5,19 @@ import { runProgram } from '../adapters/command/run-program.ts';
 import { lastLine } from '../adapters/evidence/collect/last-line.ts';
 import { current } from '../adapters/evidence/redact/redact.ts';
 import { JanitorRuns } from '../adapters/janitor/runner.ts';
+import { TempestCleanup } from '../adapters/janitor/tempest.ts';
 import { LocalRuns, type LocalRunsOptions } from '../adapters/local/local-runs.ts';
+import type { CloudScope } from '../adapters/openstack/session/session.ts';
 import type { Config } from '../config/config.ts';
+import type { ServiceLimits } from '../config/constants.ts';
 import { nextTime } from '../config/fields/schedule.ts';
 import type { JanitorConfig, ThresholdConfig } from '../config/sections/janitors.ts';
 import type { JanitorDefinition } from '../engine/operations/janitors.ts';
 import type { JanitorRunner } from '../engine/ports/adapters.ts';
 import { OperationError } from '../errors.ts';
 import type { SecretValues } from '../log.ts';
+import type { JanitorSpec, TempestWork } from '../machines/model/janitor.ts';
+import { openStackSession } from './openstack-session.ts';
 
 /** A number and what a program may print besides it. */
 const MAX_OUTPUT_BYTES = 4_096;
@@ -22,13 +27,48 @@ export function buildJanitorRunner(
   runs: LocalRunsOptions,
   secrets: SecretValues,
 ): JanitorRunner {
-  const known = current(secrets);
+  const host = new LocalRuns(runs);
+  const lastLineOf = lastLineReader(secrets);
   return new JanitorRuns({
     stateDir,
-    host: new LocalRuns(runs),
+    host,
     playbooks: new AnsibleJanitorPlaybooks({ stateDir }),
-    lastLine: (directory) => lastLine(dirname(directory), basename(directory), known()),
+    tempest: new TempestCleanup({ stateDir, host, login, lastLine: lastLineOf }),
+    lastLine: lastLineOf,
   });
+}
+
+/** Saves the state of the clean cloud for `tempest cleanup`. Resolves to the number of resources in it. */
+export async function saveCloudState(
+  { stateDir, limits, redact }: Pick<Config, 'stateDir' | 'limits' | 'redact'>,
+  { name, work, timeoutMs }: JanitorSpec,
+  signal: AbortSignal,
+): Promise<number> {
+  if (!('tempest' in work))
+    throw new OperationError({
+      operation: 'save state',
+      target: name,
+      message: 'this janitor does not run tempest cleanup',
+      retryable: false,
+      hint: 'only a janitor with the key tempest needs a saved state',
+    });
+  const host = new LocalRuns(stageLimits(limits));
+  const options = { stateDir, host, login, lastLine: lastLineReader({ values: redact }) };
+  return new TempestCleanup(options).save(name, work.tempest, timeoutMs, signal);
+}
+
+function lastLineReader(secrets: SecretValues) {
+  const known = current(secrets);
+  return (directory: string) => lastLine(dirname(directory), basename(directory), known());
+}
+
+async function login(work: TempestWork, signal: AbortSignal): Promise<CloudScope> {
+  const session = openStackSession(work);
+  try {
+    return await session.login(signal);
+  } finally {
+    session.close();
+  }
 }
 
 export function janitorDefinitions({ janitors }: Pick<Config, 'janitors'>): readonly JanitorDefinition[] {
@@ -74,4 +114,15 @@ async function measure(
     retryable: false,
     hint: 'run the program by hand: it must print one number on its standard output',
   });
+}
+
+/** The limits of a stage, wherever it runs. */
+export function stageLimits(limits: ServiceLimits) {
+  return {
+    graceMs: limits.stopTermTimeoutMs,
+    killTimeoutMs: limits.stopKillTimeoutMs,
+    startTimeoutMs: limits.startTimeoutMs,
+    endingTimeoutMs: limits.exitRecordTimeoutMs,
+    resultsLimitBytes: limits.maxResultsBytes,
+  };
 }

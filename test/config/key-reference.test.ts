@@ -17,8 +17,8 @@ describe('the list of keys', () => {
     expect(keys.get('gerrit.port')).toBe(29418);
   });
 
-  test('has at most 195 keys', () => {
-    expect(listKeys().length).toBeLessThanOrEqual(195);
+  test('has at most 201 keys', () => {
+    expect(listKeys().length).toBeLessThanOrEqual(201);
   });
 });
 

@@ -62,6 +62,7 @@ const LIBRARY_FOLDERS: Readonly<Record<string, readonly string[]>> = {
     'src/adapters/control/',
     'src/adapters/evidence/swift/',
     'src/adapters/gerrit/',
+    'src/adapters/janitor/',
     'src/adapters/openstack/',
   ],
   commander: ['src/cli/'],

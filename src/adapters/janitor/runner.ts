@@ -11,6 +11,7 @@ import { fileError } from '../run/fs-error.ts';
 import type { HostRun, HostRuns } from '../run/host-runs.ts';
 import { readPid } from '../run/run-directory.ts';
 import { refuseNul } from '../run/stage-environment.ts';
+import type { TempestCleanup } from './tempest.ts';
 
 type RunJanitor = EffectOf<'runJanitor'>;
 type Playbook = Extract<JanitorWork, { playbook: unknown }>['playbook'];
@@ -32,6 +33,7 @@ export interface JanitorRunsOptions {
   readonly stateDir: string;
   readonly host: HostRuns;
   readonly playbooks: JanitorPlaybooks;
+  readonly tempest: Pick<TempestCleanup, 'command'>;
   /** The last line of the log in a run directory, without secrets. */
   readonly lastLine: (directory: string) => Promise<string | null>;
 }
@@ -56,7 +58,7 @@ export class JanitorRuns implements JanitorRunner {
       await mkdir(workTree, { recursive: true, mode: 0o700 });
       await this.#removeOld(run);
       const known = (await readPid(directory, 'pid')) !== null;
-      const command = known ? NO_COMMAND : await this.#command(request, directory);
+      const command = known ? NO_COMMAND : await this.#command(request, directory, workTree, signal);
       refuseNul(directory, [...command.argv, ...Object.values(command.environment)]);
       const hostRun = { directory, workTree, timeoutMs, outputLimitBytes, ...command };
       const handle = await this.#options.host.start(hostRun, signal);
@@ -81,11 +83,25 @@ export class JanitorRuns implements JanitorRunner {
     return this.#options.lastLine(this.#directory(run));
   }
 
-  async #command({ run, backends, work }: RunJanitor, directory: string): Promise<JanitorCommand> {
+  async #command(
+    { run, backends, work }: RunJanitor,
+    directory: string,
+    workTree: string,
+    signal: AbortSignal,
+  ): Promise<JanitorCommand> {
     const { janitor, cleaning, attempt } = run;
     if ('playbook' in work) {
       const facts = { janitor, cleaning, attempt, backends };
       const { argv, environment } = await this.#options.playbooks.command(directory, work.playbook, facts);
+      return { argv, environment: { ...environment, ...marks(run) } };
+    }
+    if ('tempest' in work) {
+      const { argv, environment } = await this.#options.tempest.command(
+        janitor,
+        work.tempest,
+        workTree,
+        signal,
+      );
       return { argv, environment: { ...environment, ...marks(run) } };
     }
     const environment = {

@@ -41,10 +41,15 @@ export function cloudCredentials(
 function accounts(root: unknown): readonly { readonly key: string; readonly account: unknown }[] {
   const providers = at(root, ['providers']);
   const swift = at(root, ['logs', 'swift']);
+  const janitors = at(root, ['janitors']);
   return [
     ...(isMapping(providers) ? Object.entries(providers) : []).flatMap(([name, account]) =>
       at(account, ['type']) === 'openstack' ? [{ key: `providers.${name}`, account }] : [],
     ),
+    ...(isMapping(janitors) ? Object.entries(janitors) : []).flatMap(([name, janitor]) => {
+      const account = at(janitor, ['tempest']);
+      return isMapping(account) ? [{ key: `janitors.${name}.tempest`, account }] : [];
+    }),
     ...(isMapping(swift) ? [{ key: 'logs.swift', account: swift }] : []),
   ];
 }

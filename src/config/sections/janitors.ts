@@ -8,11 +8,13 @@ import {
   optionalCommand,
   optionalDuration,
   optionalText,
+  text,
   texts,
 } from '../fields/fields.ts';
 import { scheduleText } from '../fields/schedule.ts';
 import { entryName, environmentName } from '../fields/validators.ts';
 import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
+import { openStackKeys } from './openstack.ts';
 import { checkBackendNames } from './queue.ts';
 import { isCollectionPlaybook } from './stages.ts';
 
@@ -36,7 +38,9 @@ export interface ThresholdConfig {
   readonly timeoutMs: number;
 }
 
-const RUNS = ['command', 'playbook'] as const;
+const RUNS = ['command', 'playbook', 'tempest'] as const;
+/** More than a run of Tempest leaves behind, and less than a cloud that is in use has. */
+const MAX_RESOURCES = 2_000;
 /** The kind of janitor to which each key belongs. */
 const KIND_OF_KEY = { inventory: 'playbook', variableFiles: 'playbook' } as const;
 
@@ -47,6 +51,23 @@ const threshold = z.strictObject({
   above: integer({ min: 0, max: 1_000_000_000, about: 'the janitor cleans when it prints more than this' }),
   every: duration({ default: '1h', min: '1m', about: 'time between two measurements' }),
   timeout: duration({ default: '1m', min: '1s', max: '10m', about: 'for one measurement' }),
+});
+
+const tempest = z.strictObject({
+  program: text({ default: 'tempest', kind: 'name or path', about: 'the program; run without a shell' }),
+  config: text({
+    kind: 'path',
+    about: 'tempest.conf; its [identity] and [auth] must name the cloud and project',
+  }),
+  cloud: openStackKeys.cloud,
+  openrc: openStackKeys.openrc,
+  project: text({ kind: 'name', about: 'the project that it cleans: admin_project_name of tempest.conf' }),
+  maxResources: integer({
+    default: MAX_RESOURCES,
+    min: 1,
+    max: 100_000,
+    about: 'delete nothing if a dry run lists more resources than this',
+  }),
 });
 
 export const janitor = z.strictObject({
@@ -63,6 +84,7 @@ export const janitor = z.strictObject({
     kind: 'path, or NAMESPACE.COLLECTION.NAME',
     about: "instead of command: a playbook, which ansible-playbook runs on the daemon's host",
   }),
+  tempest: tempest.optional(),
   inventory: optionalText({ kind: 'path', about: 'the inventory of the playbook; by default localhost' }),
   variableFiles: texts({
     kind: 'list of paths',
@@ -144,10 +166,23 @@ export function buildJanitor(name: string, file: JanitorFile, path: Resolve): Ja
 }
 
 function workOf(
-  { command: argv, playbook, inventory, variableFiles, environment }: JanitorFile,
+  { command: argv, playbook, tempest: cleanup, inventory, variableFiles, environment }: JanitorFile,
   path: Resolve,
 ): JanitorWork {
   if (argv !== null) return { command: argvOf(argv, path), environment };
+  if (cleanup !== undefined) {
+    const { program, config, cloud, openrc, project, maxResources } = cleanup;
+    return {
+      tempest: {
+        program: program.includes('/') ? path(program) : program,
+        config: path(config),
+        cloud,
+        openrcFile: openrc === null ? null : path(openrc),
+        project,
+        maxResources,
+      },
+    };
+  }
   if (playbook === null) throw new Error('a janitor that runs nothing passed the checks');
   return {
     playbook: {
@@ -176,11 +211,20 @@ export function checkJanitors(root: unknown, add: ReportProblem): void {
       add(path, 'names no back end, so jobs would run while it cleans', 'add backends: [NAME]');
     const given = RUNS.filter((key) => file[key] !== undefined && file[key] !== null);
     if (given.length === 0)
-      add(path, 'has nothing to run', 'add command: [PROGRAM, ARGUMENT] or playbook: PATH');
+      add(path, 'has nothing to run', 'add command: [PROGRAM, ARGUMENT], playbook: PATH or tempest: {...}');
     if (given.length > 1)
       add(path, `has ${given.join(' and ')}`, 'a janitor runs one of them: remove the other');
     for (const [key, kind] of Object.entries(KIND_OF_KEY))
       if (file[key] !== undefined && !given.includes(kind))
         add([...path, key], `belongs to a ${kind}`, `add ${kind}: PATH, or remove it`);
+    checkTempest(file.tempest, [...path, 'tempest'], add);
   }
+}
+
+/** What tempest.conf names must be compared with a cloud that the configuration names, not with one of the environment. */
+function checkTempest(file: unknown, path: readonly string[], add: ReportProblem): void {
+  if (!isMapping(file)) return;
+  const given = ['cloud', 'openrc'].filter((key) => file[key] !== undefined && file[key] !== null);
+  if (given.length !== 1)
+    add(path, given.length === 0 ? 'names no cloud' : 'names two clouds', 'write either cloud or openrc');
 }

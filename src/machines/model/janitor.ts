@@ -17,11 +17,30 @@ export type JanitorWork =
         /** Absolute paths of the operator's files with variables. A later one wins. */
         readonly variableFiles: readonly string[];
       };
-    };
+    }
+  | { readonly tempest: TempestWork };
+
+/** `tempest cleanup`, with the saved state that `janitors save` stored. */
+export interface TempestWork {
+  /** The program `tempest`: a name on the PATH, or an absolute path. */
+  readonly program: string;
+  /** Absolute path of tempest.conf. */
+  readonly config: string;
+  /** The cloud of clouds.yaml that tempest.conf must name. */
+  readonly cloud: string | null;
+  /** Absolute path of an openrc file, instead of `cloud`. */
+  readonly openrcFile: string | null;
+  /** The name of the project that tempest.conf must name. */
+  readonly project: string;
+  /** It deletes nothing if a dry run lists more resources than this. */
+  readonly maxResources: number;
+}
 
 /** What a janitor runs, in one line. */
 export function workText(work: JanitorWork): string {
-  return 'command' in work ? work.command.join(' ') : `playbook ${work.playbook.file}`;
+  if ('command' in work) return work.command.join(' ');
+  if ('playbook' in work) return `playbook ${work.playbook.file}`;
+  return `${work.tempest.program} cleanup in project ${work.tempest.project}`;
 }
 
 /** The configuration of a janitor at the request, stored with it. Holds no secret. */

@@ -127,6 +127,7 @@ describeAnsible('a playbook', () => {
       stateDir,
       host: new LocalRuns(BOUNDS),
       playbooks: new AnsibleJanitorPlaybooks({ stateDir, searchPath }),
+      tempest: { command: () => Promise.reject(new Error('a playbook does not run Tempest')) },
       lastLine: async () => null,
     });
   };

@@ -61,6 +61,22 @@ test('a playbook that only an operator starts', () => {
   expect(built).toMatchObject({ idleMs: null, schedule: null, threshold: null });
 });
 
+test('tempest cleanup', () => {
+  const built = load(
+    '{backends: [cloud], tempest: {program: ./venv/bin/tempest, config: tempest.conf, cloud: lab, project: admin, maxResources: 1500}}',
+  );
+  expect(built?.spec.work).toEqual({
+    tempest: {
+      program: join(dir, 'venv/bin/tempest'),
+      config: join(dir, 'tempest.conf'),
+      cloud: 'lab',
+      openrcFile: null,
+      project: 'admin',
+      maxResources: 1_500,
+    },
+  });
+});
+
 test('schedules are in UTC', () => {
   expect(nextTime('30 4 * * 1', Date.UTC(2026, 2, 29, 0, 0))).toBe(Date.UTC(2026, 2, 30, 4, 30));
   expect(nextTime('0 4 * * *', Date.UTC(2026, 2, 29, 4, 0))).toBe(Date.UTC(2026, 2, 30, 4, 0));
@@ -77,7 +93,15 @@ test.each([
   ],
   [
     '{backends: [cloud]}',
-    'janitors.tidy: has nothing to run; add command: [PROGRAM, ARGUMENT] or playbook: PATH',
+    'janitors.tidy: has nothing to run; add command: [PROGRAM, ARGUMENT], playbook: PATH or tempest: {...}',
+  ],
+  [
+    '{backends: [cloud], tempest: {config: tempest.conf, project: admin}}',
+    'janitors.tidy.tempest: names no cloud; write either cloud or openrc',
+  ],
+  [
+    '{backends: [cloud], tempest: {config: tempest.conf, project: admin, cloud: lab, openrc: ./openrc}}',
+    'janitors.tidy.tempest: names two clouds; write either cloud or openrc',
   ],
   [
     '{backends: [cloud], command: [x], playbook: clean.yml}',

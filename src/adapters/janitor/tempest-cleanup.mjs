@@ -1,0 +1,97 @@
+/**
+ * Deletes what is in a cloud and not in ./saved_state.json. Runs `tempest cleanup` only if a dry run lists at most so many
+ * resources, and ends when a dry run lists none: Tempest also exits with 0 when a deletion failed or is still going on.
+ * The last line of the output is the reason of a failure.
+ *
+ * Arguments: the limit, the interval of dry runs, the timeout without progress (both in ms), and the program `tempest`.
+ */
+import { spawn } from 'node:child_process';
+import { lstatSync, readFileSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const DRY_RUN = 'dry_run.json';
+/** A hundred thousand resources take about 20 MB. */
+const MAX_BYTES = 64 * 1024 ** 2;
+
+const [limit = 0, pollMs = 0, progressTimeoutMs = 0] = process.argv.slice(2, 5).map(Number);
+const program = process.argv[5] ?? 'tempest';
+
+try {
+  await clean();
+} catch (error) {
+  console.log(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}
+
+async function clean() {
+  const found = await dryRun();
+  console.log(`${found.count} resources to delete${found.text}`);
+  if (found.count > limit)
+    throw new Error(`refused: a dry run lists ${found.count} resources, more than ${limit}${found.text}`);
+  if (found.count === 0) return;
+  await tempest();
+  await untilGone();
+}
+
+async function untilGone() {
+  let fewest = Number.POSITIVE_INFINITY;
+  let progressAt = performance.now();
+  for (;;) {
+    const { count, text } = await dryRun();
+    console.log(`${count} resources are left${text}`);
+    if (count === 0) return;
+    if (count < fewest) {
+      fewest = count;
+      progressAt = performance.now();
+    } else if (performance.now() - progressAt >= progressTimeoutMs) {
+      throw new Error(`tempest cleanup left ${count} resources${text}`);
+    }
+    await sleep(pollMs);
+  }
+}
+
+/** The number of resources that `tempest cleanup` would delete. */
+async function dryRun() {
+  rmSync(DRY_RUN, { force: true });
+  await tempest('--dry-run');
+  const kinds = Object.entries(readDryRun()).flatMap(([kind, resources]) => {
+    // Its quotas are reset; nothing is deleted.
+    if (kind === '_projects_to_clean') return [];
+    if (typeof resources !== 'object' || resources === null)
+      throw new Error(`refused: ${DRY_RUN} has no list of ${JSON.stringify(kind).slice(0, 100)}`);
+    const { length } = Object.keys(resources);
+    return length === 0 ? [] : [{ kind, length }];
+  });
+  const count = kinds.reduce((sum, { length }) => sum + length, 0);
+  const list = kinds.map(({ kind, length }) => `${kind} ${length}`).join(', ');
+  return { count, text: list === '' ? '' : `: ${list.slice(0, 500)}` };
+}
+
+function readDryRun() {
+  const info = lstatSync(DRY_RUN, { throwIfNoEntry: false });
+  if (info === undefined || !info.isFile()) throw new Error(`refused: Tempest wrote no ${DRY_RUN}`);
+  if (info.size > MAX_BYTES) throw new Error(`refused: ${DRY_RUN} is larger than 64 MB`);
+  let parsed;
+  try {
+    parsed = JSON.parse(readFileSync(DRY_RUN, 'utf8'));
+  } catch {
+    throw new Error(`refused: ${DRY_RUN} is not JSON`);
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new Error(`refused: ${DRY_RUN} is not an object`);
+  return parsed;
+}
+
+/** Resolves when it exited with 0. */
+function tempest(...options) {
+  const argv = ['cleanup', ...options];
+  const name = `tempest ${argv.join(' ')}`;
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, argv, { stdio: ['ignore', 'inherit', 'inherit'] });
+    child.once('error', (error) => reject(new Error(`${name} cannot be run: ${error.code}`)));
+    child.once('exit', (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new Error(`${name} failed: ${code === null ? signal : `exit code ${code}`}`));
+    });
+  });
+}
