@@ -10,7 +10,7 @@ import {
   stateDirectory,
   withReader,
 } from './input/open-store.ts';
-import { exitWith, parseTimeout, withStoreOptions } from './input/options.ts';
+import { exitWith, parseTimeout, withConfigOption, withStoreOptions } from './input/options.ts';
 import { CliError, EXIT } from './output/exit-codes.ts';
 import type { Io } from './output/terminal.ts';
 
@@ -123,12 +123,23 @@ function addJanitors(root: Command, io: Io): void {
       const { cleanCommand } = await import('./commands/janitors.ts');
       return exitWith(await cleanCommand(io, await connect(options), janitor, options));
     });
-  withStoreOptions(root.command('janitors').description('list janitors with their last cleaning')).action(
-    async (options) => {
+  const janitors = withStoreOptions(
+    root.command('janitors').description('list janitors with their last cleaning'),
+  )
+    .enablePositionalOptions()
+    .helpCommand(false)
+    .action(async (options) => {
       const { janitorsCommand } = await import('./commands/janitors.ts');
       return exitWith(await withReader(options, (reader) => janitorsCommand(io, reader, options)));
-    },
-  );
+    });
+  withConfigOption(janitors.command('save <janitor>'))
+    .description('save the state of the clean cloud: tempest cleanup deletes only what is not in it')
+    .option('--json', 'print JSON (docs/cli.md)')
+    .addHelpText('after', '\nExample:\n  sos-ci janitors save cloud\n')
+    .action(async (janitor, options) => {
+      const { saveStateCommand } = await import('./commands/save-state.ts');
+      return exitWith(await saveStateCommand(io, configFile(options), janitor, options));
+    });
 }
 
 export function addAlarms(root: Command, io: Io): void {
