@@ -5,6 +5,7 @@ import { runProgram } from '../adapters/command/run-program.ts';
 import { lastLine } from '../adapters/evidence/collect/last-line.ts';
 import { current } from '../adapters/evidence/redact/redact.ts';
 import { JanitorRuns } from '../adapters/janitor/runner.ts';
+import type { ResourceCounts } from '../adapters/janitor/saved-state.ts';
 import { TempestCleanup } from '../adapters/janitor/tempest.ts';
 import { LocalRuns, type LocalRunsOptions } from '../adapters/local/local-runs.ts';
 import type { CloudScope } from '../adapters/openstack/session/session.ts';
@@ -38,12 +39,12 @@ export function buildJanitorRunner(
   });
 }
 
-/** Saves the state of the clean cloud for `tempest cleanup`. Resolves to the number of resources in it. */
+/** Saves the state of the clean cloud for `tempest cleanup`. Resolves to the number of resources of each kind. */
 export async function saveCloudState(
   { stateDir, limits, redact }: Pick<Config, 'stateDir' | 'limits' | 'redact'>,
   { name, work, timeoutMs }: JanitorSpec,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<ResourceCounts> {
   if (!('tempest' in work))
     throw new OperationError({
       operation: 'save state',

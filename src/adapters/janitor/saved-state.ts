@@ -31,24 +31,27 @@ const FILE = z.strictObject({
 /** Each value is a mapping of the resources of one kind. */
 const STATE = z.record(z.string(), z.record(z.string(), z.unknown()));
 
+/** How many resources of each kind a saved state has. */
+export type ResourceCounts = Readonly<Record<string, number>>;
+
 export function savedStates(stateDir: string): string {
   return join(stateDir, 'saved-states');
 }
 
-/** Resolves to the number of resources in it. @throws OperationError when it is not what Tempest writes */
+/** Resolves to the number of resources of each kind. @throws OperationError when it is not what Tempest writes */
 export async function writeSavedState(
   stateDir: string,
   janitor: string,
   identity: CloudIdentity,
   file: string,
-): Promise<number> {
+): Promise<ResourceCounts> {
   const savedState = await readBounded(file);
-  const resources = Object.values(parseState(savedState)).flatMap((kind) => Object.keys(kind));
+  const kinds = Object.entries(parseState(savedState));
   const content = { ...pickIdentity(identity), savedState };
   const target = fileOf(stateDir, janitor);
   await mkdir(dirname(target), { recursive: true, mode: 0o700 });
   await writeAtomically(target, JSON.stringify({ ...content, sha256: checksum(content) }));
-  return resources.length;
+  return Object.fromEntries(kinds.map(([kind, resources]) => [kind, Object.keys(resources).length]));
 }
 
 /** Resolves to the text of saved_state.json. @throws OperationError when there is none for this cloud */
@@ -88,13 +91,16 @@ function checksum(content: CloudIdentity & { readonly savedState: string }): str
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** Without users and projects, Tempest would take all of them for leftovers. */
+/**
+ * Tempest writes an empty list when a service does not answer, and would later take all of its resources for leftovers. Every
+ * cloud has resources of these kinds.
+ */
 function parseState(text: string) {
   const parsed = STATE.safeParse(jsonOf(text));
   const isEmpty = (kind: string) => Object.keys(parsed.data?.[kind] ?? {}).length === 0;
-  if (!parsed.success || isEmpty('users') || isEmpty('projects'))
+  if (!parsed.success || ['users', 'projects', 'roles'].some(isEmpty))
     throw refusal(
-      'saved_state.json does not list the users and projects of the cloud',
+      'saved_state.json does not list the users, projects and roles of the cloud',
       'check the output of: tempest cleanup --init-saved-state',
     );
   return parsed.data;

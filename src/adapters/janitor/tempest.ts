@@ -12,7 +12,13 @@ import type { CloudScope } from '../openstack/session/session.ts';
 import { fileError } from '../run/fs-error.ts';
 import type { HostRun, HostRuns } from '../run/host-runs.ts';
 import { refusal } from './refusal.ts';
-import { type CloudIdentity, readSavedState, savedStates, writeSavedState } from './saved-state.ts';
+import {
+  type CloudIdentity,
+  type ResourceCounts,
+  readSavedState,
+  savedStates,
+  writeSavedState,
+} from './saved-state.ts';
 import { checkTempestConf } from './tempest-conf.ts';
 
 export interface TempestCleanupOptions {
@@ -52,8 +58,13 @@ export class TempestCleanup {
     return { argv: [process.execPath, PROGRAM, ...limits, work.program], environment: environmentOf(work) };
   }
 
-  /** Saves the state of the cloud, which must be clean. Resolves to the number of resources in it. */
-  async save(janitor: string, work: TempestWork, timeoutMs: number, signal: AbortSignal): Promise<number> {
+  /** Saves the state of the cloud, which must be clean. Resolves to the number of resources of each kind. */
+  async save(
+    janitor: string,
+    work: TempestWork,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<ResourceCounts> {
     const { stateDir } = this.#options;
     const identity = await this.#identity(work, signal);
     const directory = join(savedStates(stateDir), `${janitor}.run`);

@@ -23,14 +23,17 @@ export async function saveStateCommand(
   const stop = new AbortController();
   const interrupt = () => stop.abort();
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
-  let resources: number;
+  let resources: Awaited<ReturnType<typeof saveCloudState>>;
   try {
     resources = await saveCloudState(config, spec, stop.signal);
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }
   if (flags.json) printJson(io, { janitor: name, resources });
-  else
-    io.out(`saved ${resources} resources; janitor ${plainText(name)} deletes only what is not among them\n`);
+  else {
+    const kinds = Object.entries(resources).map(([kind, count]) => `${kind} ${count}`);
+    io.out(`saved: ${plainText(kinds.join(', '))}\n`);
+    io.out(`if the cloud has more, repeat this: janitor ${plainText(name)} would delete what is not saved\n`);
+  }
   return EXIT.ok;
 }

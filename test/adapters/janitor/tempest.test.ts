@@ -67,7 +67,12 @@ admin_project_name = admin
 uri = http://cloud.example/identity
 uri_v3: "http://cloud.example/identity/v3/"
 `;
-const CLEAN = { users: { u1: 'admin' }, projects: { f00d: 'admin' }, volumes: { v1: 'kept' } };
+const CLEAN = {
+  users: { u1: 'admin' },
+  projects: { f00d: 'admin' },
+  roles: { r1: 'admin' },
+  volumes: { v1: 'kept' },
+};
 
 let root: string;
 beforeEach(() => {
@@ -103,7 +108,7 @@ function tempest(scope: CloudScope = SCOPE) {
   return new TempestCleanup({ stateDir, host: host(), login: async () => scope, lastLine, ...timing });
 }
 
-function save(scope?: CloudScope): Promise<number> {
+function save(scope?: CloudScope) {
   return tempest(scope).save('tidy', work(), 60_000, NEVER);
 }
 
@@ -133,8 +138,9 @@ async function clean(scope?: CloudScope) {
 function litter(each: number): void {
   const more = (id: string) =>
     Object.fromEntries(Array.from({ length: each }, (_, index) => [`${id}${index}-left`, 'tempest']));
-  const { users, projects, volumes } = cloud();
+  const { users, projects, volumes, ...rest } = cloud();
   const littered = {
+    ...rest,
     users: { ...users, ...more('u') },
     projects: { ...projects, ...more('p') },
     volumes: { ...volumes, ...more('v') },
@@ -144,7 +150,7 @@ function litter(each: number): void {
 
 describe('with a saved state', () => {
   beforeEach(async () => {
-    expect(await save()).toBe(3);
+    expect(await save()).toEqual({ users: 1, projects: 1, roles: 1, volumes: 1 });
     rmSync(join(root, 'calls'));
   });
 
@@ -302,11 +308,12 @@ describe('saving', () => {
 
   test.each([
     ['nothing', {}],
-    ['no users', { users: {}, projects: { f00d: 'admin' } }],
-    ['lists', { users: ['u1'], projects: ['f00d'] }],
+    ['no users', { ...CLEAN, users: {} }],
+    ['no roles', { ...CLEAN, roles: {} }],
+    ['lists', { users: ['u1'], projects: ['f00d'], roles: ['r1'] }],
   ])('refuses a state with %s', async (_, state) => {
     write('cloud.json', JSON.stringify(state));
-    await expect(save()).rejects.toThrow('does not list the users and projects');
+    await expect(save()).rejects.toThrow('does not list the users, projects and roles');
     expect(existsSync(savedFile())).toBe(false);
   });
 
