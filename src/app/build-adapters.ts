@@ -69,7 +69,7 @@ export function buildAdapters(
   secrets: SecretValues,
 ): BuiltAdapters {
   const { stateDir, gerrit } = config;
-  const { set, nodes, define } = buildProviders(config, slots, alarms, wrappers);
+  const { set, nodes, openStack, define } = buildProviders(config, slots, alarms, wrappers);
   const stages = stageLimits(config.limits);
   const hide = hider(secrets);
   const redactedAlarms = withoutSecrets(alarms, hide);
@@ -95,7 +95,7 @@ export function buildAdapters(
       local: new LocalRunner({ stateDir, readResults, ...stages }),
       node: nodeRunner(config, nodes, secrets),
     }),
-    janitors: buildJanitorRunner(stateDir, stages, secrets),
+    janitors: buildJanitorRunner(stateDir, stages, secrets, openStack),
     evidence: localEvidence(config, nodes, secrets),
     reviewer: new GerritReviewer(createReviewTransport(gerrit, queries), clock, gerrit.postSettleTimeoutMs),
     alarms: redactedAlarms,

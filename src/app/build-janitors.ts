@@ -8,8 +8,7 @@ import { JanitorRuns } from '../adapters/janitor/runner.ts';
 import type { ResourceCounts } from '../adapters/janitor/saved-state.ts';
 import { TempestCleanup } from '../adapters/janitor/tempest.ts';
 import { LocalRuns, type LocalRunsOptions } from '../adapters/local/local-runs.ts';
-import type { CloudScope } from '../adapters/openstack/session/session.ts';
-import type { Config } from '../config/config.ts';
+import type { Config, OpenStackProviderConfig } from '../config/config.ts';
 import type { ServiceLimits } from '../config/constants.ts';
 import { nextTime } from '../config/fields/schedule.ts';
 import type { JanitorConfig, ThresholdConfig } from '../config/sections/janitors.ts';
@@ -17,16 +16,18 @@ import type { JanitorDefinition } from '../engine/operations/janitors.ts';
 import type { JanitorRunner } from '../engine/ports/adapters.ts';
 import { OperationError } from '../errors.ts';
 import type { SecretValues } from '../log.ts';
-import type { JanitorSpec, TempestWork } from '../machines/model/janitor.ts';
-import { openStackSession } from './openstack-session.ts';
+import type { JanitorSpec } from '../machines/model/janitor.ts';
+import { cloudOfTempest } from './tempest-cloud.ts';
 
 /** A number and what a program may print besides it. */
 const MAX_OUTPUT_BYTES = 4_096;
 
+/** @param providers the OpenStack providers of the current configuration */
 export function buildJanitorRunner(
   stateDir: string,
   runs: LocalRunsOptions,
   secrets: SecretValues,
+  providers: () => readonly OpenStackProviderConfig[],
 ): JanitorRunner {
   const host = new LocalRuns(runs);
   const lastLineOf = lastLineReader(secrets);
@@ -34,14 +35,14 @@ export function buildJanitorRunner(
     stateDir,
     host,
     playbooks: new AnsibleJanitorPlaybooks({ stateDir }),
-    tempest: new TempestCleanup({ stateDir, host, login, lastLine: lastLineOf }),
+    tempest: new TempestCleanup({ stateDir, host, ...cloudOfTempest(providers), lastLine: lastLineOf }),
     lastLine: lastLineOf,
   });
 }
 
 /** Saves the state of the clean cloud for `tempest cleanup`. Resolves to the number of resources of each kind. */
 export async function saveCloudState(
-  { stateDir, limits, redact }: Pick<Config, 'stateDir' | 'limits' | 'redact'>,
+  { stateDir, limits, redact, providers }: Pick<Config, 'stateDir' | 'limits' | 'redact' | 'providers'>,
   { name, work, timeoutMs }: JanitorSpec,
   signal: AbortSignal,
 ): Promise<ResourceCounts> {
@@ -54,22 +55,14 @@ export async function saveCloudState(
       hint: 'only a janitor with the key tempest needs a saved state',
     });
   const host = new LocalRuns(stageLimits(limits));
-  const options = { stateDir, host, login, lastLine: lastLineReader({ values: redact }) };
+  const cloud = cloudOfTempest(() => providers.filter((provider) => provider.type === 'openstack'));
+  const options = { stateDir, host, ...cloud, lastLine: lastLineReader({ values: redact }) };
   return new TempestCleanup(options).save(name, work.tempest, timeoutMs, signal);
 }
 
 function lastLineReader(secrets: SecretValues) {
   const known = current(secrets);
   return (directory: string) => lastLine(dirname(directory), basename(directory), known());
-}
-
-async function login(work: TempestWork, signal: AbortSignal): Promise<CloudScope> {
-  const session = openStackSession(work);
-  try {
-    return await session.login(signal);
-  } finally {
-    session.close();
-  }
 }
 
 export function janitorDefinitions({ janitors }: Pick<Config, 'janitors'>): readonly JanitorDefinition[] {

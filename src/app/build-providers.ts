@@ -9,7 +9,7 @@ import { writeConsole } from '../adapters/run/run-directory.ts';
 import { NodeMaintenance } from '../adapters/ssh/node-maintenance.ts';
 import { NodePool } from '../adapters/ssh/node-pool.ts';
 import { StaticProvider } from '../adapters/static/provider.ts';
-import type { Config, ProviderConfig, SshConfig } from '../config/config.ts';
+import type { Config, OpenStackProviderConfig, ProviderConfig, SshConfig } from '../config/config.ts';
 import {
   type ProviderDefinition,
   ProviderRegistry,
@@ -24,6 +24,8 @@ import { openStackSession } from './openstack-session.ts';
 export interface BuiltProviders {
   readonly set: ProviderRegistry;
   readonly nodes: NodePool;
+  /** The OpenStack providers in use, also those that wait for jobs to end before they are removed. */
+  openStack(): readonly OpenStackProviderConfig[];
   /** The definitions of another configuration. */
   define(config: Config): readonly ProviderDefinition[];
 }
@@ -41,6 +43,7 @@ export function buildProviders(
 ): BuiltProviders {
   const { stateDir, limits } = config;
   const sshConfigs = new Map<string, SshConfig>();
+  const accounts = new Map<string, OpenStackProviderConfig>();
   const nodes = new NodePool({ stateDir, configOf: (name) => sshConfigs.get(name) });
   const deleteLimits = { graceMs: limits.deleteTermTimeoutMs, killTimeoutMs: limits.deleteKillTimeoutMs };
   const { startTimeoutMs, exitRecordTimeoutMs: endingTimeoutMs } = limits;
@@ -53,6 +56,7 @@ export function buildProviders(
   });
   const create = (provider: ProviderConfig, onCapacity: ReportCapacity): Provider => {
     const { type, name } = provider;
+    accounts.delete(name);
     if (type !== 'local') sshConfigs.set(name, provider.ssh);
     switch (type) {
       case 'local':
@@ -62,6 +66,7 @@ export function buildProviders(
       case 'command':
         return createCommandProvider(provider, config, maintenance);
       case 'openstack': {
+        accounts.set(name, provider);
         const session = openStackSession(provider);
         const access = maintenance;
         const clock = systemClock;
@@ -85,7 +90,9 @@ export function buildProviders(
         },
       };
     });
-  return { set: new ProviderRegistry(define(config)), nodes, define };
+  const set = new ProviderRegistry(define(config));
+  const openStack = () => [...accounts.values()].filter(({ name }) => set.providers.has(name));
+  return { set, nodes, openStack, define };
 }
 
 /** A static provider has at most one slot for each host. */

@@ -28,38 +28,63 @@ const FILE = z.strictObject({
   savedState: z.string(),
   sha256: z.string(),
 });
-/** Each value is a mapping of the resources of one kind. */
+/** The ids of each kind are the keys of a mapping. */
 const STATE = z.record(z.string(), z.record(z.string(), z.unknown()));
+export type State = z.output<typeof STATE>;
 
-/** How many resources of each kind a saved state has. */
+/** The ids of each kind. */
+export type ResourceIds = Readonly<Record<string, readonly string[]>>;
+/** How many resources of each kind there are. */
 export type ResourceCounts = Readonly<Record<string, number>>;
+
+export interface SavedState {
+  /** saved_state.json as Tempest wrote it. */
+  readonly text: string;
+  readonly state: State;
+}
 
 export function savedStates(stateDir: string): string {
   return join(stateDir, 'saved-states');
 }
 
-/** Resolves to the number of resources of each kind. @throws OperationError when it is not what Tempest writes */
+/** @throws OperationError when it is not what Tempest writes */
+export async function readTempestState(file: string): Promise<SavedState> {
+  const text = await readBounded(file);
+  return { text, state: parseState(text) };
+}
+
+/** Resolves to the number of resources of each kind. */
 export async function writeSavedState(
   stateDir: string,
   janitor: string,
   identity: CloudIdentity,
-  file: string,
+  { text: savedState, state }: SavedState,
 ): Promise<ResourceCounts> {
-  const savedState = await readBounded(file);
-  const kinds = Object.entries(parseState(savedState));
   const content = { ...pickIdentity(identity), savedState };
   const target = fileOf(stateDir, janitor);
   await mkdir(dirname(target), { recursive: true, mode: 0o700 });
   await writeAtomically(target, JSON.stringify({ ...content, sha256: checksum(content) }));
-  return Object.fromEntries(kinds.map(([kind, resources]) => [kind, Object.keys(resources).length]));
+  return Object.fromEntries(
+    Object.entries(state).map(([kind, resources]) => [kind, Object.keys(resources).length]),
+  );
 }
 
-/** Resolves to the text of saved_state.json. @throws OperationError when there is none for this cloud */
+/** What exists and was not saved. */
+export function unsaved(existing: ResourceIds, state: State): ResourceIds {
+  return Object.fromEntries(
+    Object.entries(existing).map(([kind, ids]) => [
+      kind,
+      ids.filter((id) => !Object.hasOwn(state[kind] ?? {}, id)),
+    ]),
+  );
+}
+
+/** @throws OperationError when there is none for this cloud */
 export async function readSavedState(
   stateDir: string,
   janitor: string,
   identity: CloudIdentity,
-): Promise<string> {
+): Promise<SavedState> {
   const file = fileOf(stateDir, janitor);
   const again = `on the clean cloud, run: sos-ci janitors save ${janitor}`;
   const text = await readBounded(file).catch((error: unknown) => {
@@ -73,8 +98,7 @@ export async function readSavedState(
   for (const key of ['authUrl', 'projectId', 'region'] as const)
     if (saved[key] !== identity[key])
       throw refusal(`${file} was saved for ${key} ${saved[key]}, and this cloud has ${identity[key]}`, again);
-  parseState(savedState);
-  return savedState;
+  return { text: savedState, state: parseState(savedState) };
 }
 
 function fileOf(stateDir: string, janitor: string): string {
@@ -91,11 +115,8 @@ function checksum(content: CloudIdentity & { readonly savedState: string }): str
   return createHash('sha256').update(text).digest('hex');
 }
 
-/**
- * Tempest writes an empty list when a service does not answer, and would later take all of its resources for leftovers. Every
- * cloud has resources of these kinds.
- */
-function parseState(text: string) {
+/** Every cloud has resources of these kinds. */
+function parseState(text: string): State {
   const parsed = STATE.safeParse(jsonOf(text));
   const isEmpty = (kind: string) => Object.keys(parsed.data?.[kind] ?? {}).length === 0;
   if (!parsed.success || ['users', 'projects', 'roles'].some(isEmpty))

@@ -1,6 +1,7 @@
 /**
- * Deletes what is in a cloud and not in ./saved_state.json. Runs `tempest cleanup` only if a dry run lists at most so many
- * resources, and ends when a dry run lists none: Tempest also exits with 0 when a deletion failed or is still going on.
+ * Deletes what is in a cloud and not in ./saved_state.json. Runs `tempest cleanup` only if a dry run lists nothing but what is in
+ * ./leftovers.json, and at most so many resources. Ends when a dry run lists none: Tempest also exits with 0 when a deletion
+ * failed or is still going on.
  * The last line of the output is the reason of a failure.
  *
  * Arguments: the limit, the interval of dry runs, the timeout without progress (both in ms), and the program `tempest`.
@@ -29,6 +30,7 @@ async function clean() {
   if (found.count > limit)
     throw new Error(`refused: a dry run lists ${found.count} resources, more than ${limit}${found.text}`);
   if (found.count === 0) return;
+  refuseOthers(found.resources);
   await tempest();
   await untilGone();
 }
@@ -50,36 +52,55 @@ async function untilGone() {
   }
 }
 
-/** The number of resources that `tempest cleanup` would delete. */
+/** What `tempest cleanup` would delete. */
 async function dryRun() {
   rmSync(DRY_RUN, { force: true });
   await tempest('--dry-run');
-  const kinds = Object.entries(readDryRun()).flatMap(([kind, resources]) => {
+  const resources = Object.entries(readObject(DRY_RUN)).flatMap(([kind, listed]) => {
     // Its quotas are reset; nothing is deleted.
     if (kind === '_projects_to_clean') return [];
-    if (typeof resources !== 'object' || resources === null)
-      throw new Error(`refused: ${DRY_RUN} has no list of ${JSON.stringify(kind).slice(0, 100)}`);
-    const { length } = Object.keys(resources);
-    return length === 0 ? [] : [{ kind, length }];
+    if (typeof listed !== 'object' || listed === null)
+      throw new Error(`refused: ${DRY_RUN} has no list of ${shown(kind)}`);
+    const items = Object.values(listed);
+    return items.length === 0 ? [] : [{ kind, items }];
   });
-  const count = kinds.reduce((sum, { length }) => sum + length, 0);
-  const list = kinds.map(({ kind, length }) => `${kind} ${length}`).join(', ');
-  return { count, text: list === '' ? '' : `: ${list.slice(0, 500)}` };
+  const count = resources.reduce((sum, { items }) => sum + items.length, 0);
+  const list = resources.map(({ kind, items }) => `${kind} ${items.length}`).join(', ');
+  return { count, resources, text: list === '' ? '' : `: ${list.slice(0, 500)}` };
 }
 
-function readDryRun() {
-  const info = lstatSync(DRY_RUN, { throwIfNoEntry: false });
-  if (info === undefined || !info.isFile()) throw new Error(`refused: Tempest wrote no ${DRY_RUN}`);
-  if (info.size > MAX_BYTES) throw new Error(`refused: ${DRY_RUN} is larger than 64 MB`);
+/** The dry run came after leftovers.json: it can list less, but nothing else. */
+function refuseOthers(resources) {
+  const leftovers = readObject('leftovers.json');
+  for (const { kind, items } of resources) {
+    const known = new Set(Object.hasOwn(leftovers, kind) ? leftovers[kind] : []);
+    for (const item of items) {
+      const id = item?.keypair === undefined ? item?.id : item.keypair.name;
+      if (!known.has(id))
+        throw new Error(
+          `refused: a dry run lists ${shown(id)} among the ${shown(kind)}, which sos-ci did not find there, or saved`,
+        );
+    }
+  }
+}
+
+function readObject(file) {
+  const info = lstatSync(file, { throwIfNoEntry: false });
+  if (info === undefined || !info.isFile()) throw new Error(`refused: there is no ${file}`);
+  if (info.size > MAX_BYTES) throw new Error(`refused: ${file} is larger than 64 MB`);
   let parsed;
   try {
-    parsed = JSON.parse(readFileSync(DRY_RUN, 'utf8'));
+    parsed = JSON.parse(readFileSync(file, 'utf8'));
   } catch {
-    throw new Error(`refused: ${DRY_RUN} is not JSON`);
+    throw new Error(`refused: ${file} is not JSON`);
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
-    throw new Error(`refused: ${DRY_RUN} is not an object`);
+    throw new Error(`refused: ${file} is not an object`);
   return parsed;
+}
+
+function shown(value) {
+  return String(JSON.stringify(value)).slice(0, 100);
 }
 
 /** Resolves when it exited with 0. */

@@ -45,12 +45,15 @@ export async function checkTempestConf(file: string, program: string, scope: Clo
   expect('identity.auth_version', 'v3', given('identity.auth_version', 'v3'));
   expect('identity.uri_v3', scope.authUrl, given('identity.uri_v3').map(v3Url));
   expect('identity.uri', scope.authUrl, (options.get('identity.uri') ?? []).map(v3Url));
+  expect('auth.admin_username', scope.userName, given('auth.admin_username'));
   expect('auth.admin_project_name', scope.projectName, given('auth.admin_project_name'));
   const domain =
     options.get('auth.admin_project_domain_name') ?? given('auth.admin_domain_name', DEFAULT_DOMAIN);
   expect('auth.admin_project_domain_name', scope.domainName, domain);
   if (options.has('auth.admin_system'))
     throw refusal(`${file} sets auth.admin_system`, 'remove it: Tempest must log in to the project');
+  if (options.has('default.config_source'))
+    throw refusal(`${file} sets config_source`, 'remove it: Tempest would read more options from there');
   const [region = DEFAULT_REGION] = given('identity.region', DEFAULT_REGION);
   expect('identity.region', scope.region ?? region, given('identity.region', DEFAULT_REGION));
   return region;

@@ -1,7 +1,8 @@
 /**
  * `tempest cleanup` as the work of a janitor. It is refused unless tempest.conf and the configuration name the same cloud and
- * project, and sos-ci saved the state of this cloud when it was clean. The program tempest-cleanup.mjs then does the rest,
- * because it must outlive the daemon.
+ * project, no provider uses this cloud, and sos-ci saved its state when it was clean. Tempest takes some listings that fail
+ * for empty ones, so its lists are compared with those of sos-ci. The program tempest-cleanup.mjs then does the rest, because
+ * it must outlive the daemon.
  */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -15,8 +16,12 @@ import { refusal } from './refusal.ts';
 import {
   type CloudIdentity,
   type ResourceCounts,
+  type ResourceIds,
   readSavedState,
+  readTempestState,
+  type State,
   savedStates,
+  unsaved,
   writeSavedState,
 } from './saved-state.ts';
 import { checkTempestConf } from './tempest-conf.ts';
@@ -26,6 +31,10 @@ export interface TempestCleanupOptions {
   readonly host: HostRuns;
   /** Logs in to the cloud that the configuration names. */
   readonly login: (work: TempestWork, signal: AbortSignal) => Promise<CloudScope>;
+  /** Lists everything of these kinds in this cloud. Rejects when any of it cannot be listed. */
+  readonly list: (work: TempestWork, kinds: readonly string[], signal: AbortSignal) => Promise<ResourceIds>;
+  /** The project's id of each OpenStack provider, by name. Rejects when one is not known. */
+  readonly providerProjects: (signal: AbortSignal) => Promise<ReadonlyMap<string, string>>;
   /** The last line of the log in a run directory, without secrets. */
   readonly lastLine: (directory: string) => Promise<string | null>;
   /** Between two dry runs while services still delete. */
@@ -48,12 +57,23 @@ export class TempestCleanup {
     this.#options = options;
   }
 
-  /** Writes saved_state.json into the folder in which the command starts. @throws OperationError for a refusal */
+  /**
+   * Writes saved_state.json and leftovers.json, which says what may be deleted, into the folder in which the command starts.
+   * @throws OperationError for a refusal
+   */
   async command(janitor: string, work: TempestWork, workTree: string, signal: AbortSignal) {
     const { stateDir, pollMs = POLL_MS, progressTimeoutMs = PROGRESS_TIMEOUT_MS } = this.#options;
     const identity = await this.#identity(work, signal);
-    const savedState = await readSavedState(stateDir, janitor, identity);
-    await writeFile(join(workTree, 'saved_state.json'), savedState, { mode: 0o600 });
+    const { text, state } = await readSavedState(stateDir, janitor, identity);
+    const leftovers = await this.#unsaved(work, state, signal);
+    const { count, kinds } = summary(leftovers);
+    if (count > work.maxResources)
+      throw refusal(
+        `${count} resources are not in the saved state, more than ${work.maxResources}: ${kinds}`,
+        'if all of them may go, raise maxResources',
+      );
+    await writeFile(join(workTree, 'saved_state.json'), text, { mode: 0o600 });
+    await writeFile(join(workTree, 'leftovers.json'), JSON.stringify(leftovers), { mode: 0o600 });
     const limits = [work.maxResources, pollMs, progressTimeoutMs].map(String);
     return { argv: [process.execPath, PROGRAM, ...limits, work.program], environment: environmentOf(work) };
   }
@@ -85,7 +105,15 @@ export class TempestCleanup {
         stop,
         signal,
       );
-      return await writeSavedState(stateDir, janitor, identity, join(workTree, 'saved_state.json'));
+      const saved = await readTempestState(join(workTree, 'saved_state.json'));
+      // Later than Tempest: what it did not see, or what was made meanwhile, is missing.
+      const { count, kinds } = summary(await this.#unsaved(work, saved.state, signal));
+      if (count > 0)
+        throw refusal(
+          `Tempest did not save all that exists: ${kinds}`,
+          'repeat it while nothing uses the cloud; if it fails again, check the output of: tempest cleanup --init-saved-state',
+        );
+      return await writeSavedState(stateDir, janitor, identity, saved);
     } catch (error) {
       throw fileError('save state', directory, error);
     } finally {
@@ -109,6 +137,19 @@ export class TempestCleanup {
     );
   }
 
+  /** What exists in the cloud, and is not in its saved state. */
+  async #unsaved(work: TempestWork, state: State, signal: AbortSignal): Promise<ResourceIds> {
+    const { list, providerProjects } = this.#options;
+    const existing = await list(work, Object.keys(state), signal);
+    for (const [provider, project] of await providerProjects(signal))
+      if (existing.projects?.includes(project) === true)
+        throw refusal(
+          `the provider ${provider} creates its servers in this cloud`,
+          'name another cloud: tempest cleanup would delete what belongs to jobs',
+        );
+    return unsaved(existing, state);
+  }
+
   async #identity(work: TempestWork, signal: AbortSignal): Promise<CloudIdentity> {
     const scope = await this.#options.login(work, signal);
     if (scope.projectName !== work.project)
@@ -123,6 +164,16 @@ export class TempestCleanup {
       throw fileError('read tempest.conf', work.config, error);
     }
   }
+}
+
+function summary(resources: ResourceIds): { readonly count: number; readonly kinds: string } {
+  const counts = Object.entries(resources).flatMap(([kind, { length }]) =>
+    length === 0 ? [] : [{ kind, length }],
+  );
+  return {
+    count: counts.reduce((sum, { length }) => sum + length, 0),
+    kinds: counts.map(({ kind, length }) => `${kind} ${length}`).join(', '),
+  };
 }
 
 /** Nothing more: oslo.config would take options from variables whose names begin with OS_. */

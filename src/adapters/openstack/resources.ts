@@ -91,7 +91,7 @@ const networkFields = z.object({
 });
 
 /** A list under one key, with a link to the next page under another. */
-function page<T>(key: string, item: z.ZodType<T>): z.ZodType<Page<T>> {
+export function page<T>(key: string, item: z.ZodType<T>): z.ZodType<Page<T>> {
   const link = z.object({ rel: z.string() });
   return z
     .object({ [key]: z.array(item), [`${key}_links`]: z.array(link).nullish(), next: z.string().nullish() })

@@ -33,7 +33,9 @@ export async function saveStateCommand(
   else {
     const kinds = Object.entries(resources).map(([kind, count]) => `${kind} ${count}`);
     io.out(`saved: ${plainText(kinds.join(', '))}\n`);
-    io.out(`if the cloud has more, repeat this: janitor ${plainText(name)} would delete what is not saved\n`);
+    io.out(
+      `janitor ${plainText(name)} will delete what is made in this cloud from now on; repeat this after each change that shall stay\n`,
+    );
   }
   return EXIT.ok;
 }

@@ -12,7 +12,7 @@ const FOLDERS = ['./', '~/.config/openstack/', '/etc/openstack/'];
 const NAMES = ['clouds.yaml', 'clouds.yml', 'secure.yaml', 'secure.yml'];
 const VARIABLES = ['OS_PASSWORD', 'OS_TOKEN', 'OS_APPLICATION_CREDENTIAL_SECRET'];
 const LINE =
-  /^\s*(?:export\s+)?(?:OS_)?(?:password|token|application_credential_secret)\s*[:=]\s*(["']?)(.*?)\1\s*$/i;
+  /^\s*(?:export\s+)?(?:OS_|admin_)?(?:password|token|application_credential_secret)\s*[:=]\s*(["']?)(.*?)\1\s*$/i;
 /** A shorter value would match by chance. */
 const SHORTEST = 4;
 
@@ -27,7 +27,11 @@ export function cloudCredentials(
     const named = ['OS_CLIENT_CONFIG_FILE', 'OS_CLIENT_SECURE_FILE'].flatMap(
       (variable) => environment[variable] ?? [],
     );
-    const files = typeof openrc === 'string' ? [openrc] : [...named, ...common];
+    const tempestConf = at(account, ['config']);
+    const files = [
+      ...(typeof openrc === 'string' ? [openrc] : [...named, ...common]),
+      ...(typeof tempestConf === 'string' ? [tempestConf] : []),
+    ];
     const values = [
       ...files.flatMap((file) => credentialsIn(path(file))),
       ...VARIABLES.flatMap((variable) => environment[variable] ?? []),
@@ -37,7 +41,7 @@ export function cloudCredentials(
   });
 }
 
-/** The mappings that name a cloud or an openrc file. */
+/** The mappings that name a cloud or an openrc file; those of janitors also name a tempest.conf. */
 function accounts(root: unknown): readonly { readonly key: string; readonly account: unknown }[] {
   const providers = at(root, ['providers']);
   const swift = at(root, ['logs', 'swift']);

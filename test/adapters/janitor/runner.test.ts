@@ -49,7 +49,7 @@ const shell = (text: string): JanitorWork => ({
   command: ['sh', '-c', text, 'sh', root],
   environment: ['SOS_CI_TEST_CLOUD'],
 });
-const janitors = () => buildJanitorRunner(join(root, 'state'), BOUNDS, { values: ['hunter22'] });
+const janitors = () => buildJanitorRunner(join(root, 'state'), BOUNDS, { values: ['hunter22'] }, () => []);
 const log = (cleaning = 'c1') => readFileSync(join(root, `state/janitors/array1/${cleaning}.1/log`), 'utf8');
 
 janitorsContract('command', async () => ({

@@ -32,20 +32,24 @@ fs.writeFileSync(here('environment'), JSON.stringify(process.env));
 const sleep = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
 while (fs.existsSync(here('hold'))) sleep();
 const cloud = JSON.parse(fs.readFileSync(here('cloud.json'), 'utf8'));
+if (fs.existsSync(here('blind'))) cloud.volumes = {};
 if (mode === '--init-saved-state') {
   fs.writeFileSync('saved_state.json', JSON.stringify(cloud));
 } else {
   const saved = JSON.parse(fs.readFileSync('saved_state.json', 'utf8'));
-  const left = { _projects_to_clean: { p1: { name: 'quotas', compute_quotas: { cores: 1 } } } };
+  const left = {};
   for (const [kind, resources] of Object.entries(cloud))
-    left[kind] = Object.fromEntries(Object.entries(resources).filter(([id]) => !(id in (saved[kind] ?? {}))));
+    left[kind] = Object.keys(resources).filter((id) => !(id in saved[kind]));
+  // The form of Tempest 33: lists, but a mapping of regions.
+  const report = { _projects_to_clean: { p1: { name: 'quotas', compute_quotas: { cores: 1 } } }, regions: {} };
+  for (const [kind, ids] of Object.entries(left)) report[kind] = ids.map((id) => ({ id, name: 'tempest' }));
   if (mode === '--dry-run') {
     if (fs.existsSync(here('dry_run'))) fs.copyFileSync(here('dry_run'), 'dry_run.json');
-    else if (!fs.existsSync(here('silent'))) fs.writeFileSync('dry_run.json', JSON.stringify(left));
+    else if (!fs.existsSync(here('silent'))) fs.writeFileSync('dry_run.json', JSON.stringify(report));
   } else if (fs.existsSync(here('stuck'))) {
     console.log('Delete Volume exception.');
   } else {
-    for (const kind of Object.keys(cloud)) for (const id of Object.keys(left[kind])) delete cloud[kind][id];
+    for (const kind of Object.keys(cloud)) for (const id of left[kind]) delete cloud[kind][id];
     fs.writeFileSync(here('cloud.json'), JSON.stringify(cloud));
   }
 }
@@ -57,10 +61,12 @@ const SCOPE: CloudScope = {
   projectName: 'admin',
   domainName: 'Default',
   userId: 'u1',
+  userName: 'admin',
   region: null,
   authUrl: 'http://cloud.example/identity/v3',
 };
 const CONF = `[auth]
+admin_username = admin
 admin_project_name = admin
 # A comment.
 [identity]
@@ -76,7 +82,10 @@ const CLEAN = {
 
 let root: string;
 beforeEach(() => {
+  labProject = 'other';
   root = mkdtempSync(join(tmpdir(), 'sos-ci-tempest-'));
+  // Else a package.json in the folder of temporary files would decide how Node reads the program.
+  write('package.json', '{}');
   write('tempest', STAND_IN);
   chmodSync(join(root, 'tempest'), 0o755);
   write('tempest.conf', CONF);
@@ -100,12 +109,23 @@ const work = (): TempestWork => ({
 });
 const host = () => new LocalRuns({ ...STAGE_BOUNDS, killTimeoutMs: 5_000 });
 
+/** What sos-ci finds in the cloud itself. */
+async function list(_work: TempestWork, kinds: readonly string[]) {
+  if (existsSync(join(root, 'away'))) throw new Error('GET volumes: 503');
+  return Object.fromEntries(kinds.map((kind) => [kind, Object.keys(cloud()[kind])]));
+}
+
+/** The project of the provider `lab`. */
+let labProject = 'other';
+
 function tempest(scope: CloudScope = SCOPE) {
   const stateDir = join(root, 'state');
   const lastLine = async (directory: string) =>
     readFileSync(join(directory, 'log'), 'utf8').trim().split('\n').at(-1) ?? null;
   const timing = { pollMs: 20, progressTimeoutMs: 200 };
-  return new TempestCleanup({ stateDir, host: host(), login: async () => scope, lastLine, ...timing });
+  const providerProjects = async () => new Map([['lab', labProject]]);
+  const found = { login: async () => scope, list, providerProjects };
+  return new TempestCleanup({ stateDir, host: host(), ...found, lastLine, ...timing });
 }
 
 function save(scope?: CloudScope) {
@@ -149,9 +169,16 @@ function litter(each: number): void {
 }
 
 describe('with a saved state', () => {
+  /** Saved once; it depends on no file of a test. */
+  let saved = '';
   beforeEach(async () => {
-    expect(await save()).toEqual({ users: 1, projects: 1, roles: 1, volumes: 1 });
-    rmSync(join(root, 'calls'));
+    if (saved === '') {
+      expect(await save()).toEqual({ users: 1, projects: 1, roles: 1, volumes: 1 });
+      saved = readFileSync(savedFile(), 'utf8');
+      rmSync(join(root, 'calls'));
+    }
+    mkdirSync(join(root, 'state/saved-states'), { recursive: true });
+    writeFileSync(savedFile(), saved);
   });
 
   test('deletes 500 volumes, projects and users, and nothing else', async () => {
@@ -168,10 +195,46 @@ describe('with a saved state', () => {
 
   test('is refused above the limit', async () => {
     litter(501);
-    expect(await clean()).toEqual({
-      code: 1,
-      line: 'refused: a dry run lists 1503 resources, more than 1500: users 501, projects 501, volumes 501',
-    });
+    await expect(start()).rejects.toThrow(
+      '1503 resources are not in the saved state, more than 1500: users 501, projects 501, volumes 501',
+    );
+    expect(calls()).toEqual([]);
+  });
+
+  test('is refused when the dry run is above the limit', async () => {
+    litter(1);
+    write('dry_run', JSON.stringify({ volumes: Array.from({ length: 1_501 }, () => ({ id: 'v0-left' })) }));
+    const line = 'refused: a dry run lists 1501 resources, more than 1500: volumes 1501';
+    expect(await clean()).toEqual({ code: 1, line });
+    expect(calls()).toEqual(['--dry-run']);
+  });
+
+  test('is refused when something cannot be listed', async () => {
+    litter(1);
+    write('away', '');
+    await expect(start()).rejects.toThrow('GET volumes: 503');
+    expect(calls()).toEqual([]);
+  });
+
+  test('is refused in a cloud in which a provider creates servers', async () => {
+    litter(1);
+    labProject = 'f00d';
+    await expect(start()).rejects.toThrow('the provider lab creates its servers in this cloud');
+    expect(calls()).toEqual([]);
+  });
+
+  test.each([
+    ['a saved one', '{"volumes": [{"id": "v1"}]}', '"v1" among the "volumes"'],
+    ['an unknown one', '{"volumes": [{"id": "v9"}]}', '"v9" among the "volumes"'],
+    ['one of an unknown kind', '{"shares": [{"id": "v0-left"}]}', '"v0-left" among the "shares"'],
+    ['one without an id', '{"users": ["u0-left"]}', 'undefined among the "users"'],
+    ['one that is null', '{"users": [null]}', 'undefined among the "users"'],
+    ['a key pair', '{"keypairs": [{"keypair": {"name": "k1"}}]}', '"k1" among the "keypairs"'],
+  ])('is refused when the dry run lists %s among others', async (_, text, what) => {
+    litter(1);
+    write('dry_run', text);
+    const line = `refused: a dry run lists ${what}, which sos-ci did not find there, or saved`;
+    expect(await clean()).toEqual({ code: 1, line });
     expect(calls()).toEqual(['--dry-run']);
   });
 
@@ -232,7 +295,7 @@ describe('with a saved state', () => {
 
   test('a dry run that writes nothing is refused', async () => {
     write('silent', '');
-    expect(await clean()).toEqual({ code: 1, line: 'refused: Tempest wrote no dry_run.json' });
+    expect(await clean()).toEqual({ code: 1, line: 'refused: there is no dry_run.json' });
   });
 
   test.each([
@@ -243,6 +306,7 @@ describe('with a saved state', () => {
       { domainName: 'Other' },
       'auth.admin_project_domain_name',
     ],
+    ['another user', { userName: 'demo' }, 'auth.admin_username'],
     ['another region', { region: 'West' }, 'identity.region'],
     ['a new project of the same name', { projectId: 'beef' }, 'was saved for projectId f00d'],
   ])('%s is refused', async (_, other, message) => {
@@ -250,26 +314,9 @@ describe('with a saved state', () => {
     expect(calls()).toEqual([]);
   });
 
-  test.each([
-    ['a URL of another cloud', CONF.replace('cloud.example', 'other.example')],
-    ['a second value', `${CONF}uri_v3 = http://other.example/v3\n`],
-    ['a second section', `${CONF}[AUTH]\nadmin-project-name = demo\n`],
-    ['a continued value', CONF.replace('= admin', '= admin\n  demo')],
-    ['a reference', CONF.replace('= admin', '= $DEFAULT.name')],
-    ['no project', CONF.replace('admin_project_name', 'admin_username')],
-    ['a system scope', `${CONF}[auth]\nadmin_system = all\n`],
-    ['nothing', ''],
-  ])('tempest.conf with %s is refused', async (_, conf) => {
-    write('tempest.conf', conf);
+  test('a tempest.conf of another cloud is refused', async () => {
+    write('tempest.conf', CONF.replaceAll('cloud.example', 'other.example'));
     await expect(start()).rejects.toMatchObject({ operation: 'refuse tempest cleanup' });
-    expect(calls()).toEqual([]);
-  });
-
-  test('a missing tempest.conf is refused: Tempest would read another one', async () => {
-    rmSync(join(root, 'tempest.conf'));
-    await expect(start()).rejects.toMatchObject({ operation: 'read tempest.conf' });
-    mkdirSync(join(root, 'tempest.conf'));
-    await expect(start()).rejects.toThrow('is not a file');
     expect(calls()).toEqual([]);
   });
 
@@ -314,6 +361,24 @@ describe('saving', () => {
   ])('refuses a state with %s', async (_, state) => {
     write('cloud.json', JSON.stringify(state));
     await expect(save()).rejects.toThrow('does not list the users, projects and roles');
+    expect(existsSync(savedFile())).toBe(false);
+  });
+
+  test('refuses a state that lacks what exists', async () => {
+    write('blind', '');
+    await expect(save()).rejects.toThrow('Tempest did not save all that exists: volumes 1');
+    expect(existsSync(savedFile())).toBe(false);
+  });
+
+  test('is refused when something cannot be listed', async () => {
+    write('away', '');
+    await expect(save()).rejects.toThrow('GET volumes: 503');
+    expect(existsSync(savedFile())).toBe(false);
+  });
+
+  test('is refused in a cloud in which a provider creates servers', async () => {
+    labProject = 'f00d';
+    await expect(save()).rejects.toThrow('the provider lab creates its servers in this cloud');
     expect(existsSync(savedFile())).toBe(false);
   });
 

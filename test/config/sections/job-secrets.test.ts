@@ -154,6 +154,30 @@ describe('secrets of a job', () => {
   });
 
   test.each([
+    ['openrc', 'export OS_PASSWORD="cloudy cloudy"\n', 'openrc: ./openrc'],
+    [
+      'home/.config/openstack/clouds.yaml',
+      'clouds:\n  lab:\n    auth:\n      password: cloudy cloudy\n',
+      'cloud: lab',
+    ],
+    ['tempest.conf', '[auth]\nadmin_password = cloudy cloudy\n', 'cloud: lab'],
+  ])(
+    "are rejected if they hold the password of a janitor's cloud in %s, or are that file",
+    (file, text, key) => {
+      mkdirSync(join(dir, dirname(file)), { recursive: true });
+      write(file, text);
+      write('array', 'cloudy cloudy\n');
+      const tempest = `{config: ./tempest.conf, project: admin, ${key}}`;
+      const more = `backends: {a: 1}\njanitors: {tidy: {backends: [a], tempest: ${tempest}}}`;
+      const problem = 'holds a credential of this CI (the cloud of janitors.tidy.tempest)';
+      for (const secret of ['./array', `./${file}`])
+        expect(
+          mistakes(`secrets: [{file: ${secret}}]\n    exposesSecretsTo: anyone`, { more }),
+        ).toContainEqual(expect.stringContaining(`jobs.acme.secrets.0: ${problem}`));
+    },
+  );
+
+  test.each([
     ['this host', 'providers: {local: {}}', 'local runs the tests; use another provider'],
     [
       'hosts that are not reset',

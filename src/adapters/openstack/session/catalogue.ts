@@ -8,6 +8,7 @@ import type { Endpoint, Token } from './token.ts';
 
 /** In the order of preference. DevStack uses block-storage for Cinder, older clouds volumev3. */
 const TYPES: Readonly<Record<Service, readonly string[]>> = {
+  identity: ['identity'],
   compute: ['compute'],
   network: ['network'],
   image: ['image'],
@@ -17,6 +18,7 @@ const TYPES: Readonly<Record<Service, readonly string[]>> = {
 
 /** The API version for an endpoint without one. */
 const VERSIONS: Readonly<Record<Service, string>> = {
+  identity: 'v3',
   compute: 'v2.1',
   network: 'v2.0',
   image: 'v2',

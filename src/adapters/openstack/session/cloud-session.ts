@@ -82,12 +82,13 @@ export class KeystoneSession implements CloudSession {
 
   async login(signal: AbortSignal): Promise<CloudScope> {
     const { credentials, token } = await this.#current(signal);
-    const { projectId, projectName, domainName, userId } = token;
+    const { projectId, projectName, domainName, userId, userName } = token;
     return {
       projectId: projectId ?? '',
       projectName: projectName ?? '',
       domainName: domainName ?? '',
       userId,
+      userName,
       region: credentials.region,
       authUrl: credentials.authUrl,
     };

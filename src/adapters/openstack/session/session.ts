@@ -1,11 +1,11 @@
 /**
- * The session for calls of Nova, Neutron, Glance, Cinder and Swift: it authenticates and sends one request to one service. Its
- * errors have a kind that says why the service refused a request.
+ * The session for calls of Keystone, Nova, Neutron, Glance, Cinder and Swift: it authenticates and sends one request to one
+ * service. Its errors have a kind that says why the service refused a request.
  */
 import type { Readable } from 'node:stream';
 import { OperationError } from '../../../errors.ts';
 
-export type Service = 'compute' | 'network' | 'image' | 'volume' | 'object';
+export type Service = 'identity' | 'compute' | 'network' | 'image' | 'volume' | 'object';
 
 export interface CloudRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'PATCH';
@@ -39,6 +39,7 @@ export interface CloudScope {
   /** Keystone's v3 API, without a slash at the end. */
   readonly authUrl: string;
   readonly userId: string;
+  readonly userName: string;
   readonly region: string | null;
 }
 

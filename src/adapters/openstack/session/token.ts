@@ -8,7 +8,7 @@ const TOKEN = z.object({
     project: z
       .object({ id: z.string(), name: z.string(), domain: z.object({ name: z.string() }).optional() })
       .optional(),
-    user: z.object({ id: z.string() }),
+    user: z.object({ id: z.string(), name: z.string().default('') }),
     catalog: z
       .array(
         z.object({
@@ -45,6 +45,7 @@ export interface Token {
   /** The domain of the project. */
   readonly domainName: string | null;
   readonly userId: string;
+  readonly userName: string;
   readonly endpoints: readonly Endpoint[];
 }
 
@@ -62,6 +63,7 @@ export function parseToken(value: string, body: unknown): Token | null {
     projectName: token.project?.name ?? null,
     domainName: token.project?.domain?.name ?? null,
     userId: token.user.id,
+    userName: token.user.name,
     endpoints: token.catalog.flatMap(({ type, endpoints }) =>
       endpoints.map((endpoint) => ({
         type,

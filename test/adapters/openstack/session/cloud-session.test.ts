@@ -28,7 +28,7 @@ describe('a login', () => {
     fixture.fields.set('region_name', 'RegionOne');
     expect(await fixture.session.login(NEVER)).toEqual({
       ...{ projectId: 'p1', projectName: 'demo', domainName: 'Default' },
-      ...{ userId: 'u1', region: 'RegionOne' },
+      ...{ userId: 'u1', userName: 'ci', region: 'RegionOne' },
       authUrl: expect.stringMatching(/^http:\/\/.*\/identity\/v3$/),
     });
     expect(JSON.parse(fixture.server.calls[0]?.body ?? '')).toEqual({

@@ -51,7 +51,7 @@ export class KeystoneFixture {
       expires_at: new Date(now + this.lifetimeMs).toISOString(),
     };
     json(response, 201, {
-      token: { ...times, project: this.project, user: { id: 'u1' }, catalog: this.catalogue },
+      token: { ...times, project: this.project, user: { id: 'u1', name: 'ci' }, catalog: this.catalogue },
     });
   };
 
