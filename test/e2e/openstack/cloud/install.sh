@@ -11,7 +11,7 @@ export DEBIAN_FRONTEND=noninteractive
 
 packages=(
   python3-{keystone,glance,placement,nova,neutron,cinder,swift} {glance,placement,nova,neutron,cinder}-common
-  python3-openstackclient uwsgi-core uwsgi-plugin-python3 mariadb-server curl iproute2 sudo mmdebstrap qemu-utils
+  python3-openstackclient python3-tempest uwsgi-core uwsgi-plugin-python3 mariadb-server curl iproute2 sudo mmdebstrap qemu-utils
   openjdk-17-jre-headless maven python3-venv
 )
 missing=()
