@@ -1,5 +1,4 @@
 /** `sos-ci clean` lets a janitor clean, `sos-ci janitors` lists all of them with their last cleaning. */
-import { nextTime } from '../../config/fields/schedule.ts';
 import type { DaemonView, JanitorView, StoreReader } from '../../engine/ports/store.ts';
 import { lastCleanings } from '../../machines/janitor/cleanings.ts';
 import { formatDuration, formatLimit } from '../../machines/model/duration.ts';
@@ -19,7 +18,7 @@ export interface JanitorsOptions {
 }
 
 /** A janitor of the last daemon's configuration, or one that was removed and has an open cleaning. */
-interface Janitor extends JanitorView {
+export interface Janitor extends JanitorView {
   readonly last: CleaningStatus | null;
   /** The next time of its schedule, epoch ms. */
   readonly nextAt: number | null;
@@ -43,15 +42,19 @@ export async function cleanCommand(
   return EXIT.ok;
 }
 
-export function janitorsCommand(io: Io, reader: StoreReader, options: JanitorsOptions): number {
-  const janitors = readJanitors(io, reader);
+export async function janitorsCommand(
+  io: Io,
+  reader: StoreReader,
+  options: JanitorsOptions,
+): Promise<number> {
+  const janitors = await readJanitors(io, reader);
   if (options.json) printJson(io, { janitors: janitors.map(janitorJson) });
   else if (janitors.length === 0) io.out('no janitors\n');
   else for (const janitor of janitors) printJanitor(io, janitor);
   return EXIT.ok;
 }
 
-export function readJanitors(io: Io, reader: StoreReader): readonly Janitor[] {
+export async function readJanitors(io: Io, reader: StoreReader): Promise<readonly Janitor[]> {
   const daemon = reader.daemon();
   const configured = daemon?.janitors ?? [];
   const last = lastCleanings(reader);
@@ -59,20 +62,22 @@ export function readJanitors(io: Io, reader: StoreReader): readonly Janitor[] {
   const removed = [...last.values()]
     .filter(({ janitor, phase }) => phase !== 'ended' && !names.includes(janitor))
     .map(({ janitor: name, backends }) => ({ name, backends, idleMs: null, schedule: null, above: null }));
-  return [...configured, ...removed].map((view) => {
+  const janitors = [...configured, ...removed].map(async (view) => {
     const cleaning = last.get(view.name) ?? null;
     const waits = cleaning?.phase === 'waiting' ? whyBackendsAreBusy(io, reader, cleaning.cleaning) : '';
-    return { ...view, last: cleaning, nextAt: nextAt(view, cleaning, daemon), waits };
+    return { ...view, last: cleaning, nextAt: await nextAt(view, cleaning, daemon), waits };
   });
+  return Promise.all(janitors);
 }
 
 /** As the daemon computes it. */
-function nextAt(
+async function nextAt(
   { schedule }: JanitorView,
   last: CleaningStatus | null,
   daemon: DaemonView | null,
-): number | null {
+): Promise<number | null> {
   if (schedule === null || (last !== null && last.endedAt === null)) return null;
+  const { nextTime } = await import('../../config/fields/schedule.ts');
   return nextTime(schedule, last?.endedAt ?? daemon?.startedAt ?? 0);
 }
 

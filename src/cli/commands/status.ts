@@ -26,7 +26,7 @@ import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
 import { alarmJson, alarmStatus } from './alarms.ts';
 import { holdJson, holdLine } from './holds.ts';
-import { janitorJson, janitorLines, readJanitors } from './janitors.ts';
+import { type Janitor, janitorJson, janitorLines, readJanitors } from './janitors.ts';
 import { printQueueAndJobs } from './jobs.ts';
 import { readQueue } from './queue.ts';
 
@@ -42,7 +42,7 @@ const PROBLEMS_SHOWN = 10;
 const DAY_MS = 86_400_000;
 
 /** Exit code 0 when the daemon runs, 1 when not. */
-export function statusCommand(io: Io, reader: StoreReader, options: StatusOptions): number {
+export async function statusCommand(io: Io, reader: StoreReader, options: StatusOptions): Promise<number> {
   const daemon = reader.daemon();
   const running = daemonRuns(reader, io);
   const exit = running ? EXIT.ok : EXIT.negative;
@@ -55,7 +55,7 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
     jobs,
     reviews: reader.reviews({ open: true, limit: MAX_OPEN }),
     holds: openHolds(reader),
-    janitors: readJanitors(io, reader),
+    janitors: await readJanitors(io, reader),
     pending: reader.outbox(),
     counts: reader.counts(since),
     alarms: reader.alarms(ALARMS_SHOWN),
@@ -107,7 +107,7 @@ interface Facts {
   readonly jobs: ReturnType<StoreReader['jobs']>;
   readonly reviews: ReturnType<StoreReader['reviews']>;
   readonly holds: readonly HoldStatus[];
-  readonly janitors: ReturnType<typeof readJanitors>;
+  readonly janitors: readonly Janitor[];
   readonly pending: ReturnType<StoreReader['outbox']>;
   readonly counts: readonly DayCount[];
   readonly alarms: readonly AlarmView[];

@@ -53,12 +53,14 @@ describe('alarms', () => {
     expect(io.stdout()).toBe('no alarms\n');
   });
 
-  test('that are acknowledged are shown in status, without a hint', () => {
+  test('that are acknowledged are shown in status, without a hint', async () => {
     const io = fakeIo({ now: () => NOW });
-    statusCommand(io, reader, {});
+    await statusCommand(io, reader, {});
     expect(io.stdout()).toContain('little room (acknowledged by alice\\x1b[2J 2026-11-22 17:01:00 UTC, last');
     expect(io.stdout()).not.toContain('free space');
-    const { alarms } = jsonOf((json) => statusCommand(json, reader, { json: true }));
+    const json = fakeIo();
+    await statusCommand(json, reader, { json: true });
+    const { alarms } = JSON.parse(json.stdout());
     expect(alarms[1]).toMatchObject({ kind: 'disk-low', acknowledgedBy: 'alice\u001b[2J' });
   });
 

@@ -70,32 +70,34 @@ const lost: AnyEvent = {
 const daemon = { pid: 1, startTicks: 1, startedAt: START, version: '0', mode: 'running', stream: 'x' };
 
 describe('status', () => {
-  const show = (json: boolean, ...more: readonly AnyEvent[]) => {
+  const show = async (json: boolean, ...more: readonly AnyEvent[]) => {
     const { now, ...contents } = contentsOf(...more);
     const io = fakeIo({ now, alive: () => true, width: 200 });
-    statusCommand(io, fakeReader({ ...contents, daemon, health }), { json });
+    await statusCommand(io, fakeReader({ ...contents, daemon, health }), { json });
     return io.stdout();
   };
 
-  test('shows the connection, since when, and the result of the last catch-up', () => {
-    expect(show(false)).toContain(
+  test('shows the connection, since when, and the result of the last catch-up', async () => {
+    expect(await show(false)).toContain(
       [
         'stream    listening; checks again soon for missed events since 2026-01-02 03:34:05 UTC (2h 00m 00s), review:29418: connected to Gerrit 3.12',
         '          last catch-up 2026-01-02 04:04:05 UTC: 1 missed',
       ].join('\n'),
     );
-    expect(show(false, lost)).toMatch(/^stream {4}not connected, retrying since .*: ended \\x1b\[2Jby/m);
-    expect(show(false, lost)).toContain('          -> check whether Gerrit is reachable');
+    expect(await show(false, lost)).toMatch(
+      /^stream {4}not connected, retrying since .*: ended \\x1b\[2Jby/m,
+    );
+    expect(await show(false, lost)).toContain('          -> check whether Gerrit is reachable');
   });
 
-  test('shows the same as JSON', () => {
-    expect(JSON.parse(show(true)).stream).toMatchObject({
+  test('shows the same as JSON', async () => {
+    expect(JSON.parse(await show(true)).stream).toMatchObject({
       state: 'up.awaitingIndex',
       upSince: '2026-01-02T03:34:05.000Z',
       downSince: null,
       caughtUp: { found: 1, at: '2026-01-02T04:04:05.000Z' },
     });
-    expect(JSON.parse(show(true, lost)).stream).toMatchObject({
+    expect(JSON.parse(await show(true, lost)).stream).toMatchObject({
       state: 'down.backoff',
       upSince: null,
       downSince: '2026-01-02T05:34:05.000Z',
@@ -104,16 +106,16 @@ describe('status', () => {
     });
   });
 
-  test('shows problems, and since when they exist', () => {
-    expect(show(false)).toContain('health    disk-low /s since 2026-01-02 05:04:05 UTC');
-    expect(JSON.parse(show(true)).health).toMatchObject({
+  test('shows problems, and since when they exist', async () => {
+    expect(await show(false)).toContain('health    disk-low /s since 2026-01-02 05:04:05 UTC');
+    expect(JSON.parse(await show(true)).health).toMatchObject({
       healthy: false,
       limits: LIMITS,
       problems: [{ kind: 'disk-low', since: '2026-01-02T05:04:05.000Z' }],
     });
   });
 
-  test('shows that an alarm is cleared', () => {
+  test('shows that an alarm is cleared', async () => {
     const alarm: AlarmView = {
       kind: 'disk-low',
       target: '/s',
@@ -128,7 +130,7 @@ describe('status', () => {
       acknowledgedWhy: '',
     };
     const io = fakeIo({ now: () => START, alive: () => true, width: 200 });
-    statusCommand(io, fakeReader({ daemon, alarms: [alarm] }), {});
+    await statusCommand(io, fakeReader({ daemon, alarms: [alarm] }), {});
     expect(io.stdout()).toContain(
       'disk-low /s: there is room again (cleared 2026-01-02 03:05:05 UTC, last 2026-01-02 03:04:05 UTC)',
     );

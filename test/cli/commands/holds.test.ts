@@ -75,7 +75,7 @@ test('status, the job and the queue name the hold', async () => {
   ci.emit(created(2));
   await ci.run(() => ci.jobs().some(({ state }) => state === 'queued.waiting'));
   const [status, story] = [io(), io()];
-  statusCommand(status, ci.store, {});
+  await statusCommand(status, ci.store, {});
   const line =
     /^holds {5}hold-1 .* of 912345,1 acme-dsvm \(FAILURE\), for alice, ends in 12h .*\n.*sos-ci holds$/m;
   expect(status.stdout()).toMatch(line);

@@ -25,30 +25,30 @@ async function startCi(cleans: () => StagePlan | null): Promise<CiHarness> {
 
 const ioOf = (ci: CiHarness) => fakeIo({ now: () => ci.clock.now(), alive: () => true });
 
-function shown(ci: CiHarness): string {
+async function shown(ci: CiHarness): Promise<string> {
   const io = ioOf(ci);
-  janitorsCommand(io, ci.store, {});
+  await janitorsCommand(io, ci.store, {});
   return io.stdout();
 }
 
 test('the list: before the first cleaning, waiting, at work, and after a failure', async () => {
   const ci = await startCi(() => FAILS);
-  const all = [shown(ci)];
+  const all = [await shown(ci)];
   ci.emit(created());
   await ci.untilIdle();
   await ci.daemon.janitors.clean('array1', { who: 'alice', why: 'the pool is full' });
   await ci.untilIdle();
-  all.push(shown(ci));
+  all.push(await shown(ci));
   await ci.run(() => ci.janitors.started > 0);
   await ci.untilIdle();
-  all.push(shown(ci));
+  all.push(await shown(ci));
   await ci.run();
-  all.push(shown(ci));
+  all.push(await shown(ci));
   await expect(all.join('----\n')).toMatchFileSnapshot('../../golden/janitors.txt');
   const [json, status] = [ioOf(ci), ioOf(ci)];
-  janitorsCommand(json, ci.store, { json: true });
+  await janitorsCommand(json, ci.store, { json: true });
   await expect(json.stdout()).toMatchFileSnapshot('../../golden/janitors.json');
-  statusCommand(status, ci.store, {});
+  await statusCommand(status, ci.store, {});
   expect(status.stdout()).toContain('\njanitors  array1 failed in 1m 00s, ');
 });
 
@@ -63,7 +63,7 @@ test('a job that waits for a janitor says so', async () => {
 test('without janitors', async () => {
   const ci = new CiHarness();
   await ci.start();
-  expect(shown(ci)).toBe('no janitors\n');
+  expect(await shown(ci)).toBe('no janitors\n');
 });
 
 test('clean names the history', async () => {

@@ -41,7 +41,7 @@ describe('the queue', () => {
     expect(rows.map(([change]) => change)).toEqual([200, 101, 201, 102]);
     expect(rows[0]).toEqual([200, 1, 'local is full: one job']);
     const [status, jobs] = [ioOf(ci), ioOf(ci)];
-    statusCommand(status, ci.store, {});
+    await statusCommand(status, ci.store, {});
     jobsCommand(jobs, ci.store, { open: true, limit: 50 });
     expect(status.stdout()).toContain(`\nopen jobs\n${jobs.stdout()}`);
     await ci.run();
