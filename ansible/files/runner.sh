@@ -137,7 +137,7 @@ wait_for() {
   done
 }
 
-# Succeeds for exactly one caller. 1: another one was first. 2: the rename fails for another reason than a full disk.
+# Succeeds for exactly one caller. 1: another one was first. 2: the rename still fails after ten attempts.
 claim() {
   rounds=10
   until mv -f "$dir/unended" "$dir/ending.$1"; do

@@ -169,7 +169,7 @@ describe('logs on another host', () => {
     expect(redact).toContain('bGluZSBvZiBhIGtleQ==');
   });
 
-  test('names a container, whose objects go a week after their time', () => {
+  test('names a container, whose objects expire a week after logs.keep', () => {
     const swift = 'swift: {container: logs, cloud: lab}';
     const destination = (more: string) =>
       loadLogs(`{url: 'https://swift.acme.example/v1/AUTH_ci/logs', ${swift}${more}}`).logs.destination;

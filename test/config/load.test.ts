@@ -108,7 +108,7 @@ describe('secrets to redact', () => {
     ).toEqual([
       'sos-ci.yaml:4:5: redact.0: none cannot be read; correct the path or its mode, or remove the entry',
       'sos-ci.yaml:5:5: redact.1: the environment variable TOKEN is not set; set it for the daemon, or remove the entry',
-      'sos-ci.yaml:6:5: redact.2: short has fewer than 4 characters; a secret that short cannot be distinguished from other text',
+      'sos-ci.yaml:6:5: redact.2: short has fewer than 4 characters, or only lines of fewer than 8; a secret that short cannot be distinguished from other text',
       'sos-ci.yaml:7:5: redact.3: must have either file or env; write {file: PATH} or {env: NAME}',
       'sos-ci.yaml:8:5: redact.4: must have either file or env; write {file: PATH} or {env: NAME}',
     ]);
@@ -213,8 +213,8 @@ monitoring: {quiet: 1d}
     ],
     [
       'a script that cannot be started, and one outside of its directory',
-      `${GERRIT}\njobs:\n  acme:\n    project: p\n    stacking: {script: [./key]}\n    testing: {script: [./run.sh], folder: ./home, exitCodeIsResult: true}\n`,
-      'sos-ci.yaml:5:24: jobs.acme.stacking.script: key is not executable; chmod +x key\nsos-ci.yaml:6:43: jobs.acme.testing.folder: does not contain run.sh; name the directory that it is in, or one above',
+      `${GERRIT}\njobs:\n  acme:\n    project: p\n    stacking: {script: [./key]}\n    testing: {script: [./run.sh], directory: ./home, exitCodeIsResult: true}\n`,
+      'sos-ci.yaml:5:24: jobs.acme.stacking.script: key is not executable; chmod +x key\nsos-ci.yaml:6:46: jobs.acme.testing.directory: does not contain run.sh; name the directory that it is in, or one above',
     ],
     [
       'a playbook on this host, a playbook below stateDir, and keys of another kind of stage',

@@ -125,10 +125,10 @@ test('the whole example: three changes on one host', async () => {
   const secret = join(testbed.directory, 'local.conf');
   writeFileSync(secret, 'san_password = kept-secret\n');
   const testCase = await testbed.newCase({
-    stages: `    stacking: {script: [${folder}/stack], folder: ${folder}, timeout: 1m}
+    stages: `    stacking: {script: [${folder}/stack], directory: ${folder}, timeout: 1m}
     testing:
       script: [${folder}/test, VolumesTest]
-      folder: ${folder}
+      directory: ${folder}
       timeout: 1m
       results: {format: subunit, file: testrepository.subunit, expected: 2}
 `,

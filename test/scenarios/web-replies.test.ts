@@ -204,7 +204,7 @@ describe.each(SITES)(
       expect(intake.texts).toEqual(['Code-Review+1 LGTM', 'Code-Review+2 LGTM', 'Code-Review+0']);
     });
 
-    test('equal texts are counted: three received and two missed are five', async () => {
+    test('equal texts are counted: three received and three missed are six', async () => {
       for (let heard = 0; heard < 3; heard += 1) dev().review(change, { comments: reply('recheck') });
       await intake.settle();
       intake.stop();
@@ -248,7 +248,7 @@ describe.each(SITES)(
       expect(intake.requests).toBe(1);
     });
 
-    test('each of several replies in one message that a catch-up finds requests a run separately', async () => {
+    test('a recheck beside another reply of the same message, found by a catch-up, requests one run', async () => {
       intake.stop();
       dev().review(change, { comments: reply('Done', 'recheck') });
       await intake.start();
@@ -273,11 +273,11 @@ test('a comment that Gerrit does not show yet is queried again', async () => {
   const record = embedded.gerrit.change(change);
   embedded.gerrit.as('dev').review(change, { comments: reply('recheck') });
   const hidden = [record.messages.splice(0), record.comments.splice(0)] as const;
-  const unhide = realClock.after(300, () => {
+  const cancel = realClock.after(300, () => {
     record.messages.push(...hidden[0]);
     record.comments.push(...hidden[1]);
   });
   await intake.settle();
-  unhide();
+  cancel();
   expect(intake.texts).toEqual(['recheck']);
 });

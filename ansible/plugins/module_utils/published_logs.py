@@ -1,6 +1,6 @@
 # Copyright (c) the authors of sos-ci
 # Apache License 2.0 (see http://www.apache.org/licenses/LICENSE-2.0)
-"""Published directories on a log server: whose they are, and the pages of the folders above them. No link is followed."""
+"""Published directories on a log server: whose they are, and the pages of the directories above them. No link is followed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-/** Whether a server exists, asked by its id. */
+/** Finds out whether a server is gone: by its id, and by the list. */
 import { type Calls, orNull } from './calls.ts';
 import { type NovaServer, SERVER, SERVERS } from './resources.ts';
 

@@ -124,7 +124,7 @@ async function nodeFindings(
   const { missing, folder, writable, freeBytes, sftp, grouping } = probe;
   const tools = { check: 'node-tools', target };
   const files = { check: 'node-sftp', target };
-  const directory = { check: 'node-folder', target: `${target} ${host.directory}` };
+  const directory = { check: 'node-directory', target: `${target} ${host.directory}` };
   const disk = { check: 'node-disk', target };
   return [
     hostKeyFinding(target, probe, host.name),
@@ -223,7 +223,7 @@ function connectionFailures(target: string, error: unknown, pinned: boolean): re
   return [
     wrongKey ? failed(subjectOf('node-host-key'), error) : hostKey,
     wrongKey ? unchecked(subjectOf('node'), 'the host key is not trusted') : failed(subjectOf('node'), error),
-    ...['node-tools', 'processes', 'node-sftp', 'node-folder', 'node-disk'].map((check) =>
+    ...['node-tools', 'processes', 'node-sftp', 'node-directory', 'node-disk'].map((check) =>
       unchecked(subjectOf(check), 'no login'),
     ),
   ];

@@ -136,6 +136,7 @@ function devstackBackendLines(driver: string, { type, plugin }: DevstackBackend)
       devstack_plugins: {${plugin}: '{{ devstack_git_base }}/openstack/${plugin}'}
 `;
   return `${PRESET_LINE}    backend: {name: ${type}, type: ${type}, driver: ${quoted(driver)}}   # type: DevStack writes the options
+    # To write them yourself: backend: {name: acme, driver: ..., options: {...}}, without type${plugin === null ? '' : ' and the plugin'}
 ${variables}    tempest: {regex: volume, concurrency: 4}
 `;
 }

@@ -91,5 +91,7 @@ export function readSecret(
 function valuesOf({ text, from }: SecretText): { readonly values: readonly string[] } | SecretError {
   const values = secretLines(text);
   const next = 'a secret that short cannot be distinguished from other text';
-  return values.length > 0 ? { values } : { what: `${from} has fewer than 4 characters`, next };
+  return values.length > 0
+    ? { values }
+    : { what: `${from} has fewer than 4 characters, or only lines of fewer than 8`, next };
 }

@@ -74,7 +74,7 @@ export function readJobSecrets(
       );
     else if (found.length === 0)
       problem(
-        `${read.from} has fewer than 4 characters`,
+        `${read.from} has fewer than 4 characters, or only lines of fewer than 8`,
         'a secret that short cannot be distinguished from other text',
       );
     else values.push(...found);
@@ -105,7 +105,7 @@ export function checkJobSecrets(
   const audience = at(root, ['jobs', job, 'exposesSecretsTo']);
   if (!Array.isArray(list) || list.length === 0) {
     if (audience !== undefined)
-      add(['jobs', job, 'exposesSecretsTo'], 'belongs to secrets', 'add secrets, or remove it');
+      add(['jobs', job, 'exposesSecretsTo'], 'has no effect without secrets', 'add secrets, or remove it');
     return;
   }
   checkNames(list, path, add);
@@ -121,13 +121,13 @@ function checkNames(list: readonly unknown[], path: readonly string[], add: Repo
   for (const [index, name] of names.entries()) {
     if (name === null) continue;
     if (!/^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(name))
-      add([...path, index], `${JSON.stringify(name)} cannot be a file of that name`, 'rename the file');
+      add([...path, index], `${JSON.stringify(name)} cannot be used as a file name`, 'rename the file');
     if (names.indexOf(name) < index)
       add([...path, index], `there are two secrets named ${name}`, 'rename one: they share a directory');
   }
 }
 
-/** Secrets go only to servers that do not outlive the job, or that are reset after it. */
+/** Secrets go only to servers that do not outlive the job, or that are reset before the next one. */
 function checkServers(root: unknown, job: string, providers: readonly string[], add: ReportProblem): void {
   const provider = at(root, ['jobs', job, 'provider']) ?? providers[0];
   const file = at(root, ['providers', String(provider)]);

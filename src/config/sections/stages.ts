@@ -13,7 +13,7 @@ const STAGES = ['stacking', 'testing'] as const;
 const RUNS = ['command', 'script', 'playbook'] as const;
 /** The kind of stage to which each key belongs. */
 const KIND_OF_KEY = {
-  folder: 'script',
+  directory: 'script',
   inventory: 'playbook',
   variables: 'playbook',
   variableFiles: 'playbook',
@@ -34,7 +34,7 @@ export const stageKeys = {
     about:
       "instead of command: a program on the daemon's host and its arguments; it is copied to the server and started there in the work tree",
   }),
-  folder: optionalText({
+  directory: optionalText({
     kind: 'path',
     about:
       'a directory that contains the script and is copied with it; by default the script alone is copied',
@@ -82,7 +82,7 @@ type StageFile = { readonly [K in keyof typeof stageKeys]: z.output<(typeof stag
 type Resolve = (path: string) => string;
 
 export function buildStage(
-  { command, script, folder, playbook, inventory, variables, variableFiles, confine, timeout }: StageFile,
+  { command, script, directory, playbook, inventory, variables, variableFiles, confine, timeout }: StageFile,
   secrets: readonly SecretSource[],
   path: Resolve,
 ): StageSpec {
@@ -103,7 +103,7 @@ export function buildStage(
   const [program, ...args] = script ?? [];
   if (program === undefined) throw new Error('a stage that runs nothing passed the checks');
   return {
-    script: { program: path(program), folder: folder === null ? null : path(folder), arguments: args },
+    script: { program: path(program), folder: directory === null ? null : path(directory), arguments: args },
     ...limits,
   };
 }
@@ -192,11 +192,11 @@ function scriptProblems(document: YamlDocument, stage: KeyPath, path: Resolve): 
   if (mode === 'other')
     return problem('script', `${file} is not a regular file`, 'name the program to start');
   if ((mode & 0o111) === 0) return problem('script', `${file} is not executable`, `chmod +x ${file}`);
-  const folder = at(document.value, [...stage, 'folder']);
-  if (typeof folder !== 'string') return [];
-  const inside = relative(path(folder), file);
+  const directory = at(document.value, [...stage, 'directory']);
+  if (typeof directory !== 'string') return [];
+  const inside = relative(path(directory), file);
   return inside === '' || inside.startsWith('..')
-    ? problem('folder', `does not contain ${file}`, 'name the directory that it is in, or one above')
+    ? problem('directory', `does not contain ${file}`, 'name the directory that it is in, or one above')
     : [];
 }
 

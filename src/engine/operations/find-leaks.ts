@@ -1,5 +1,5 @@
 /**
- * Finds what carries our mark although no owner of it lives: what providers created for jobs that have ended, and
+ * Finds what carries our mark although its owner is gone: what providers created for jobs that have ended, and
  * evidence of such jobs on this host. Changes nothing.
  */
 import { errorText, OperationError, raceAbort } from '../../errors.ts';

@@ -46,7 +46,7 @@ describe('a correct configuration', () => {
         'node',
         'node-tools',
       ],
-      ...['processes', 'node-sftp', 'node-folder', 'node-disk', 'logs-url', 'wiki'],
+      ...['processes', 'node-sftp', 'node-directory', 'node-disk', 'logs-url', 'wiki'],
     ]);
     expect(setup.files()).toEqual(before);
     expect(setup.gerrit.commands.map((line) => line.replace(/^acme-ci: /, '')).sort()).toEqual([
@@ -220,7 +220,7 @@ describe('a node', () => {
     const findings = await setup.findings();
     expect(checksWith(findings, 'failure')).toEqual(['node']);
     expect(checksWith(findings, 'unchecked')).toEqual([
-      ...['node-host-key', 'node-tools', 'processes', 'node-sftp', 'node-folder', 'node-disk'],
+      ...['node-host-key', 'node-tools', 'processes', 'node-sftp', 'node-directory', 'node-disk'],
     ]);
   });
 
@@ -247,7 +247,7 @@ describe('a node', () => {
   test('has no disk space, and a file in place of the folder', async () => {
     writeFileSync(join(setup.dir, 'node'), 'a file');
     const findings = await setup.findings({}, systemClock, { nodeDiskFreeBytes: 1e18 });
-    expect(checksWith(findings, 'failure')).toEqual(['node-folder', 'node-disk']);
+    expect(checksWith(findings, 'failure')).toEqual(['node-directory', 'node-disk']);
   });
 
   test('lacks the program that a job names', async () => {

@@ -89,7 +89,7 @@ describe('secrets of a job', () => {
     [
       'an audience, but no secrets',
       'exposesSecretsTo: anyone',
-      'jobs.acme.exposesSecretsTo: belongs to secrets; add secrets, or remove it',
+      'jobs.acme.exposesSecretsTo: has no effect without secrets; add secrets, or remove it',
     ],
     [
       'a vote that a recheck replaces',

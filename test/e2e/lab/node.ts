@@ -6,7 +6,7 @@ import type { Cloud } from '../openstack/cloud.ts';
 
 export interface TempestRun {
   readonly pid: number;
-  /** Of the kernel: unique together with the pid. */
+  /** From /proc; with the pid it identifies the process. */
   readonly startTicks: number;
   /** Run directories on the server that are Tempest's. */
   readonly runs: readonly string[];

@@ -1,6 +1,6 @@
 /**
  * The async context of work on a shared connection. Node attributes socket callbacks to the async context that opened
- * the socket, so our error in the answer to one job would park another job. A shared connection is therefore opened
+ * the socket, so an error thrown while one job's response is handled would park another job. A shared connection is therefore opened
  * without a context, and a channel's events run in the context that requested the channel. The engine, which adapters
  * know nothing about, identifies the failed work by its context.
  */

@@ -6,6 +6,10 @@ die() {
   [ -z "${LOGFILE:-}" ] || echo "$message" >> "$(dirname "$LOGFILE")/error.log"
   exit 1
 }
+# The stand-in has no other services.
+disable_all_services() { :; }
+enable_service() { :; }
+enable_plugin() { :; }
 say() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
 
 # section PHASE FILE: the lines of [[PHASE|FILE]] in local.conf.
