@@ -10,7 +10,7 @@ export async function runStage(effect: EffectOf<'runStage'>, performance: Perfor
   const { server, stage } = effect.run;
   const { adapters, clock, stopping, abort } = performance;
   const provider = adapters.providers.get(server.provider);
-  const watch = new ServerWatch({ server, provider, clock, abort });
+  const watch = new ServerWatch({ server, provider, clock, stopping, abort });
   const lost = (why: string): AnyEvent => ({ type: 'stage.lost', stage, why, serverGone: true });
   try {
     const ended = await watchStage(effect, performance, watch);

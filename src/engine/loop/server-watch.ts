@@ -16,7 +16,8 @@ export interface ServerWatchOptions {
   /** Undefined: it is no longer configured, and nobody can be asked. */
   readonly provider: Provider | undefined;
   readonly clock: Clock;
-  /** Aborts when the watch ends; the watch aborts it when the server is gone. */
+  readonly stopping: AbortSignal;
+  /** Aborted when the server is gone. */
   readonly abort: AbortController;
 }
 
@@ -48,11 +49,11 @@ export class ServerWatch {
 
   /** The text of the provider's `whyGone`; null also when it cannot be asked. */
   async whyGone(): Promise<string | null> {
-    const { server, provider, clock, abort } = this.#options;
+    const { server, provider, clock, stopping } = this.#options;
     if (provider === undefined) return null;
     const over = new AbortController();
     const cancel = clock.after(ANSWER_LIMIT_MS, () => over.abort());
-    const either = AbortSignal.any([abort.signal, over.signal]);
+    const either = AbortSignal.any([stopping, over.signal]);
     try {
       return await raceAbort(provider.whyGone(server, either), either, () => noAnswer(server));
     } catch (error) {

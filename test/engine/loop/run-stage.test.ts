@@ -135,6 +135,23 @@ test('a run that is lost on a deleted server gives the deletion as its reason', 
   expect(await gone).toEqual(LOST);
 });
 
+test('a run that is lost while the provider is asked gives the deletion as its reason', async () => {
+  const settled = running();
+  await begun();
+  await deleteServer();
+  for (let asked = 0; asked < 2; asked += 1) provider.holdNext('answer', 'whyGone');
+  goAway();
+  await clock.advance(5_000);
+  runner.end(owner, 'testing', { how: 'lost', why: 'web could not be reached' });
+  await clock.advance(0);
+  expect(provider.calls.count('whyGone')).toBe(2);
+  for (let asked = 0; asked < 2; asked += 1) {
+    provider.release();
+    await clock.advance(0);
+  }
+  expect(await settled).toEqual(LOST);
+});
+
 test('a run that is lost on a server that exists keeps its reason', async () => {
   const settled = running();
   await begun();
