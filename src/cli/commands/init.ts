@@ -45,7 +45,9 @@ export async function initCommand(
     if (unpinnedKey !== null) unpinned.push(unpinnedKey);
   }
   printNextSteps(io, resolve(dir) === process.cwd() ? null : dir, answers, { gerritKey, nodeKey, unpinned });
-  return unpinned.length === 0 ? EXIT.ok : EXIT.negative;
+  if (unpinned.length === 0) return EXIT.ok;
+  io.err('Not every host key is pinned yet, so the exit code is 1.\n');
+  return EXIT.negative;
 }
 
 /** The public key of this file; creates the key if the file is missing. */
@@ -184,14 +186,18 @@ function printNextSteps(
     steps[0] += `\n   and this SSH key to ~/.ssh/authorized_keys of ${where}:\n     ${result.nodeKey}`;
   }
   for (const unpinnedKey of result.unpinned) steps.push(pinStep(unpinnedKey, knownHostsFile));
-  if (driver !== '') steps.push('install the Ansible that sets up the servers:\n     sos-ci setup ansible');
+  if (driver !== '')
+    steps.push(
+      "edit the job: the back end's options, Tempest's tests, mirrors (docs/devstack.md):\n     sos-ci config check",
+      'install the Ansible that sets up the servers:\n     sos-ci setup ansible',
+    );
   steps.push('check what is still missing:\n     sos-ci doctor');
   if (node.kind === 'openstack')
     steps.push(
       'boot one server, log in to it and delete it; a security group of the servers (securityGroups) must admit SSH from this host, and doctor prints the command for that:\n     sos-ci boot-test nodes',
     );
   steps.push(
-    'run in shadow mode first; when the results are right, post them:\n     sos-ci daemon --no-report\n     sos-ci daemon',
+    'run in shadow mode first; when the results are right, post them, with a vote if report.label is set:\n     sos-ci daemon --no-report\n     sos-ci daemon',
   );
   io.out(`Next${dir === null ? '' : `, in ${plainText(dir)}`}:\n`);
   for (const [index, step] of steps.entries()) {
