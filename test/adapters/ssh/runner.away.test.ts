@@ -57,7 +57,8 @@ describe('a connection that is cut', () => {
     const last = Number(readFileSync(join(scratch.root, 'last'), 'utf8'));
     expect(lines(await scratch.log(request))).toEqual(numberedLines(last));
     expect(last).toBeGreaterThan(1_000);
-  });
+    // All cuts of the exhaustive mode take most of the usual limit.
+  }, 180_000);
 
   it('at any point of a start: the stage starts once', async () => {
     const scratch = newScratch();
