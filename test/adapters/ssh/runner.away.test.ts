@@ -38,8 +38,9 @@ function newScratch(change: Partial<SshConfig> = {}): NodeScratch {
 
 /** Renames the directory, which is atomic. A recursive removal fails if the run creates a file in it meanwhile. */
 const hideDirectory = (directory: string) => renameSync(directory, `${directory}.gone`);
-/** Prints numbered lines until `$1/end` exists. */
-const COUNT = 'n=0; until [ -e "$1/end" ]; do n=$((n + 1)); echo "$n of many"; done; echo "$n" >"$1/last"';
+/** Prints numbered lines until `$1/end` exists, no faster than a busy machine reads them. */
+const COUNT =
+  'n=0; until [ -e "$1/end" ]; do n=$((n + 1)); echo "$n of many"; [ $((n % 500)) -ne 0 ] || sleep 0.01; done; echo "$n" >"$1/last"';
 const lines = (log: string) => log.split('\n').slice(0, -1);
 const numberedLines = (last: number) => Array.from({ length: last }, (_, index) => `${index + 1} of many`);
 const steps = (step: number, from: number, to: number) =>
@@ -57,8 +58,7 @@ describe('a connection that is cut', () => {
     const last = Number(readFileSync(join(scratch.root, 'last'), 'utf8'));
     expect(lines(await scratch.log(request))).toEqual(numberedLines(last));
     expect(last).toBeGreaterThan(1_000);
-    // All cuts of the exhaustive mode take most of the usual limit.
-  }, 180_000);
+  });
 
   it('at any point of a start: the stage starts once', async () => {
     const scratch = newScratch();
