@@ -7,6 +7,7 @@ import { execa } from 'execa';
 import { OperationError } from '../../errors.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import { after } from '../../timer.ts';
+import { pickVariables } from '../run/stage-environment.ts';
 
 export interface Program {
   /** The purpose, in an operator's terms. */
@@ -34,7 +35,7 @@ export async function runProgram(program: Program): Promise<unknown> {
   if (signal.aborted) throw failure(program, 'aborted before it started', true);
   const child = execa(file, rest, {
     input: `${JSON.stringify(input)}\n`,
-    env: pick(process.env, [...BASE_ENVIRONMENT, ...environment]),
+    env: pickVariables(process.env, [...BASE_ENVIRONMENT, ...environment]),
     extendEnv: false,
     detached: true,
     cleanup: false,
@@ -87,18 +88,6 @@ function parse(program: Program, text: string): unknown {
   } catch {
     throw failure(program, `its output is not JSON: ${JSON.stringify(text.slice(0, 100))}`, false);
   }
-}
-
-function pick(
-  from: Readonly<Record<string, string | undefined>>,
-  names: readonly string[],
-): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = from[name];
-      return value === undefined ? [] : [[name, value] as const];
-    }),
-  );
 }
 
 function lastLine(text: string): string {

@@ -10,7 +10,7 @@ import type { JanitorRun, JanitorWork } from '../../machines/model/janitor.ts';
 import { fileError } from '../run/fs-error.ts';
 import type { HostRun, HostRuns } from '../run/host-runs.ts';
 import { readPid } from '../run/run-directory.ts';
-import { refuseNul } from '../run/stage-environment.ts';
+import { pickVariables, refuseNul } from '../run/stage-environment.ts';
 import type { TempestCleanup } from './tempest.ts';
 
 type RunJanitor = EffectOf<'runJanitor'>;
@@ -105,7 +105,7 @@ export class JanitorRuns implements JanitorRunner {
       return { argv, environment: { ...environment, ...marks(run) } };
     }
     const environment = {
-      ...pick(process.env, [...BASE_ENVIRONMENT, ...work.environment]),
+      ...pickVariables(process.env, [...BASE_ENVIRONMENT, ...work.environment]),
       SOS_CI_JANITOR: janitor,
       SOS_CI_BACKENDS: backends.join(' '),
       ...marks(run),
@@ -157,12 +157,3 @@ function marks({ cleaning }: JanitorRun) {
 
 /** For a run that was started before; its command is ignored. */
 const NO_COMMAND: JanitorCommand = { argv: [], environment: {} };
-
-function pick(from: NodeJS.ProcessEnv, names: readonly string[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = from[name];
-      return value === undefined ? [] : [[name, value] as const];
-    }),
-  );
-}

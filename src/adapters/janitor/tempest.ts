@@ -12,6 +12,7 @@ import type { TempestWork } from '../../machines/model/janitor.ts';
 import type { CloudScope } from '../openstack/session/session.ts';
 import { fileError } from '../run/fs-error.ts';
 import type { HostRun, HostRuns } from '../run/host-runs.ts';
+import { pickVariables } from '../run/stage-environment.ts';
 import { refusal } from './refusal.ts';
 import {
   type CloudIdentity,
@@ -178,12 +179,8 @@ function summary(resources: ResourceIds): { readonly count: number; readonly kin
 
 /** Nothing more: oslo.config would take options from variables whose names begin with OS_. */
 function environmentOf({ config }: TempestWork): Readonly<Record<string, string>> {
-  const base = ENVIRONMENT.flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value] as const];
-  });
   return {
-    ...Object.fromEntries(base),
+    ...pickVariables(process.env, ENVIRONMENT),
     TEMPEST_CONFIG_DIR: dirname(config),
     TEMPEST_CONFIG: basename(config),
   };

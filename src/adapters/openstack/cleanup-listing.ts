@@ -87,38 +87,46 @@ function list(calls: Calls, name: string, kind: Kind, signal: AbortSignal): Prom
 }
 
 /** Keystone lists all of them, or says that it does not; newer releases then name the next page. */
-async function fromKeystone(
+function fromKeystone(
   calls: Calls,
   name: string,
   { service, path }: Kind,
   signal: AbortSignal,
 ): Promise<readonly Item[]> {
-  const found: Item[] = [];
-  for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+  return allPages(name, async (found) => {
     const last = found.at(-1);
     const query = last === undefined ? {} : { marker: idOf(name, last) };
     const { items, more, truncated } = await calls.get(service, path, keystonePage(name), signal, query);
-    found.push(...items);
     if (!more && truncated)
       throw incomplete(name, 'Keystone does not list all of them', 'raise list_limit in keystone.conf');
-    if (!more || items.length === 0) return found;
-  }
-  throw incomplete(name, `there are more than ${found.length}`, HINT);
+    return { items, more };
+  });
 }
 
 /** Nova counts here instead of using markers, and has no link to the next page. */
-async function serverGroups(
+function serverGroups(
   calls: Calls,
   name: string,
   { service, path }: Kind,
   signal: AbortSignal,
 ): Promise<readonly Item[]> {
-  const found: Item[] = [];
-  for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+  return allPages(name, async (found) => {
     const query = { offset: String(found.length) };
     const { items } = await calls.get(service, path, page(name, ITEM), signal, query);
-    if (items.length === 0) return found;
+    return { items, more: true };
+  });
+}
+
+/** @param read the page after these items; an empty one is the last */
+async function allPages(
+  name: string,
+  read: (found: readonly Item[]) => Promise<{ readonly items: readonly Item[]; readonly more: boolean }>,
+): Promise<readonly Item[]> {
+  const found: Item[] = [];
+  for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+    const { items, more } = await read(found);
     found.push(...items);
+    if (!more || items.length === 0) return found;
   }
   throw incomplete(name, `there are more than ${found.length}`, HINT);
 }

@@ -25,6 +25,19 @@ export function runMarker(directory: string): string {
   return `SOS_CI_RUN=${directory}`;
 }
 
+/** The variables of these names that are set. */
+export function pickVariables(
+  from: Readonly<Record<string, string | undefined>>,
+  names: readonly string[],
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = from[name];
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
+}
+
 /** @param directory the server's absolute directory on the host that runs the command */
 export function stageEnvironment(request: RunStage, directory: string): Readonly<Record<string, string>> {
   const { run, patchset } = request;

@@ -23,8 +23,9 @@ export interface Performance {
   readonly adapters: Adapters;
   readonly bounds: PerformBounds;
   readonly clock: Clock;
+  /** Aborts only when the daemon stops. */
   readonly stopping: AbortSignal;
-  /** Aborts when the daemon stops, and at this effect's own deadline. */
+  /** Aborts also at this effect's deadline, and when the server of its stage is gone. */
   readonly abort: AbortController;
   /** True: an earlier daemon may have performed this already. */
   readonly recovered: boolean;

@@ -10,10 +10,10 @@ import { withTimeout } from './effect-timeout.ts';
 import type { Performance } from './perform.ts';
 
 export async function sendMail(effect: EffectOf<'sendMail'>, performance: Performance): Promise<AnyEvent> {
-  const { clock, adapters, stopping, abort } = performance;
+  const { clock, adapters, abort } = performance;
   const waitMs = Math.min(Math.max(effect.dueAt - clock.now(), 0), effect.delayMs);
   await sleep(waitMs, abort.signal, clock);
-  if (stopping.aborted) throw new Error('the daemon stops');
+  abort.signal.throwIfAborted();
   const { mailer } = adapters;
   if (mailer === null) throw notConfigured(effect);
   return withTimeout(effect, performance, async (signal) => {
