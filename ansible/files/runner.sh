@@ -69,14 +69,15 @@ reserve() {
 
 # A process cannot leave a cgroup by a double fork, a cleared environment or closed descriptors. The cgroup is created below
 # our own, for which root or a login with a delegated subtree is needed; otherwise only the mark and the lock are used. Its
-# name contains the server's id, so that no other cgroup is mistaken for it.
+# name contains the server's id, so that no other cgroup is mistaken for it, and the runner's pid, so that no two runs have
+# the same.
 open_group() {
   group='' point='' number=''
   case ${SOS_CI_SERVER-} in '' | *[!A-Za-z0-9._-]*) return ;; esac
   while read -r _ point type _ && [ "$type" != cgroup2 ]; do point=; done </proc/self/mounts
   while IFS=: read -r number _ path && [ "$number" != 0 ]; do number=; done </proc/self/cgroup
   [ -n "$point" ] && [ "$number" = 0 ] && [ -w "$point$path/cgroup.procs" ] || return
-  group=$point${path%/}/sos-ci-$SOS_CI_SERVER-${dir##*/}
+  group=$point${path%/}/sos-ci-$SOS_CI_SERVER-${dir##*/}-$$
   mkdir "$group" && put group "$group" || { rmdir "$group"; group=; }
 } 2>/dev/null
 

@@ -21,7 +21,7 @@ export async function groupsOf(
 ): Promise<readonly string[]> {
   const groups: string[] = [];
   for (const directory of directories) {
-    const group = await groupIn(directory, `sos-ci-${server.id}-${basename(directory)}`);
+    const group = await groupIn(directory, `sos-ci-${server.id}-${basename(directory)}-`);
     if (group !== null) groups.push(group);
   }
   return groups;
@@ -76,13 +76,16 @@ async function isBusy(group: string): Promise<boolean> {
   );
 }
 
-async function groupIn(directory: string, name: string): Promise<string | null> {
+/** @param start the name up to the runner's pid */
+async function groupIn(directory: string, start: string): Promise<string | null> {
   try {
     const text = await readFile(join(directory, 'group'), 'utf8');
     if (text.length > PATH_LIMIT_BYTES) return null;
     const path = await realpath(text.trimEnd());
     const { type } = await statfs(path);
-    return basename(path) === name && type === CGROUP2_MAGIC ? path : null;
+    const name = basename(path);
+    const ours = name.startsWith(start) && /^\d+$/.test(name.slice(start.length));
+    return ours && type === CGROUP2_MAGIC ? path : null;
   } catch {
     // No cgroup was created, or it is gone.
     return null;

@@ -94,7 +94,7 @@ find_groups() {
   shift
   for run in "$@"; do
     [ -s "$run/group" ] && read -r path <"$run/group" && path=$(cd -P -- "$path" && pwd -P) || continue
-    case $path in *[!A-Za-z0-9._@:/-]*) continue ;; */"sos-ci-$id-${run##*/}") ;; *) continue ;; esac
+    case $path in *[!A-Za-z0-9._@:/-]*) continue ;; */"sos-ci-$id-${run##*/}-"[0-9]*) ;; *) continue ;; esac
     [ "$(stat -f -c %t -- "$path")" != 63677270 ] || groups="$groups $path"
   done
 } 2>/dev/null

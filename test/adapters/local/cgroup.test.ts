@@ -63,6 +63,25 @@ describe('a process that hides', () => {
     await until('the end of its cgroup', () => !existsSync(group));
   });
 
+  it('is in a cgroup of its own, even when two runs have a server and a stage of the same name', async (context) => {
+    await needCgroups(context);
+    const first = await scratch.script(`sleep ${FOR_EVER}`);
+    const second = await scratch.script(`sleep ${FOR_EVER}`);
+    const same = { ...second, run: { ...second.run, server: first.run.server } };
+    const runner = scratch.runner({ graceMs: 300 });
+    const handle = await runner.start(first, NEVER);
+    const other = await runner.start(same, NEVER);
+    const groups = await Promise.all(
+      [first, same].map((request) => written(join(scratch.directory(request), 'group'))),
+    );
+    expect(new Set(groups).size).toBe(2);
+    await runner.stop(first.run, NEVER);
+    expect(await handle.ended).toEqual({ how: 'stopped' });
+    expect(isAlive(other.pid ?? 0)).toBe(true);
+    await runner.stop(same.run, NEVER);
+    expect(await other.ended).toEqual({ how: 'stopped' });
+  });
+
   it('is never a foreign process, even if the job names another cgroup or a similar folder', async (context) => {
     await needCgroups(context);
     const request = await scratch.script(`until [ -e "$1/go" ]; do sleep 0.05; done`);
