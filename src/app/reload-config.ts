@@ -1,5 +1,5 @@
 /**
- * Reloads the configuration file while the daemon runs. If the file has mistakes, nothing changes and every mistake is
+ * Reloads the configuration file while the daemon runs. If the file has errors, nothing changes and every error is
  * reported with its line. Otherwise the new file applies to everything that is admitted from now on, and keys that need a
  * restart are reported. Records both in the database.
  */
@@ -39,7 +39,7 @@ export interface ReloadOptions {
   readonly onLimits: () => void;
 }
 
-/** Mistakes that are recorded, and the length of each. */
+/** Errors that are recorded, and the length of each. */
 const MAX_PROBLEMS = 100;
 const MAX_PROBLEM_LENGTH = 1_000;
 
@@ -76,7 +76,7 @@ export class ConfigReloader {
     const read = reread(config);
     if ('problems' in read) {
       for (const problem of read.problems) log.error({}, `configuration: ${problem}`);
-      log.error({ file, mistakes: read.problems.length }, 'the configuration was not changed');
+      log.error({ file, errors: read.problems.length }, 'the configuration was not changed');
       const problems = read.problems.slice(0, MAX_PROBLEMS).map((text) => text.slice(0, MAX_PROBLEM_LENGTH));
       this.recordRejected(problems);
       return { changed: [], restart: [], problems };

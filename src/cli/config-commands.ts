@@ -9,9 +9,7 @@ export function addConfig(root: Command, io: Io): void {
     .command('config')
     .description('check and describe the configuration file')
     .helpCommand(false);
-  withConfigOption(
-    config.command('check').description('list every mistake in the file, with line and column'),
-  )
+  withConfigOption(config.command('check').description('list every error in the file, with line and column'))
     .option('--example', 'print an example configuration')
     .option('--json', 'print JSON')
     .action(async (options) => {

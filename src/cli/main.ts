@@ -60,7 +60,7 @@ Examples:
   sos-ci doctor                      check everything that a job needs
   sos-ci boot-test lab               boot one server of the provider lab, and delete it
   sos-ci config check --example      print an example configuration
-  sos-ci config check                list every mistake in ./sos-ci.yaml
+  sos-ci config check                list every error in ./sos-ci.yaml
   sos-ci daemon --no-report          run jobs but post nothing
   sos-ci run acme-dsvm 912345,3      run one job; its verdict is the exit code
   sos-ci status                      show the daemon, its work and its alarms
@@ -307,7 +307,7 @@ function addDoctor(root: Command): void {
       .description('check everything that a job needs, and say how to fix it; changes nothing'),
   )
     .option('--json', 'print JSON (docs/cli.md)')
-    .addHelpText('after', '\nExit code 0: no failure; 1: at least one; 3: the configuration has mistakes.\n')
+    .addHelpText('after', '\nExit code 0: no failure; 1: at least one; 3: the configuration has errors.\n')
     .action(async (options) => {
       const { doctorCommand } = await import('./commands/doctor.ts');
       const exitCode = await doctorCommand(io, configFile(options), options);

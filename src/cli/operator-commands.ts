@@ -46,7 +46,7 @@ export function addOperatorCommands(root: Command, io: Io): void {
       return exitWith(await recheckCommand(io, await connect(options), change, options));
     });
   withDaemon(root.command('reload'), ['', '--json'])
-    .description('reload the configuration; if it has mistakes, nothing changes')
+    .description('reload the configuration; if it has errors, nothing changes')
     .action(async (options) => {
       const { reloadCommand } = await import('./commands/reload.ts');
       return exitWith(await reloadCommand(io, await connect(options), options));

@@ -286,7 +286,7 @@ describe('config', () => {
   test('check of an invalid one lists all errors, as text and as JSON', () => {
     writeFileSync(join(dir, 'wrong.yaml'), 'gerit: {}\n"jo\\eb": 1\n');
     const text = runCli('config', 'check', '--config', 'wrong.yaml');
-    expect(text).toMatchObject({ code: 3, err: '4 mistakes in wrong.yaml\n' });
+    expect(text).toMatchObject({ code: 3, err: '4 errors in wrong.yaml\n' });
     expect(text.out).toContain('wrong.yaml:1:1: gerit: unknown key; did you mean "gerrit"?\n');
     expect(text.out).toContain('jo\\x1bb');
     const json = program.run(['config', 'check', '--json'], dir, { SOS_CI_CONFIG: 'wrong.yaml' });
@@ -301,7 +301,7 @@ describe('config', () => {
     for (const args of [['daemon'], ['run', 'acme', '1,2']]) {
       const result = runCli(...args, '--config', 'wrong.yaml');
       expect(result).toMatchObject({ code: 3, out: '' });
-      expect(result.err).toContain('the configuration has 4 mistakes\nwrong.yaml:1:1: ');
+      expect(result.err).toContain('the configuration has 4 errors\nwrong.yaml:1:1: ');
     }
   });
 });

@@ -155,7 +155,7 @@ log: {level: inf}
 triggers: {maxOpenJobs: 1.5, requireVoteTimeout: 31d}
 monitoring: {quiet: 1d}
 `);
-    await expect(`${found.join('\n')}\n`).toMatchFileSnapshot('../golden/config-mistakes.txt');
+    await expect(`${found.join('\n')}\n`).toMatchFileSnapshot('../golden/config-errors.txt');
   });
 
   test.each([

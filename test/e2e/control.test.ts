@@ -136,9 +136,9 @@ test('SIGHUP: an invalid file changes nothing, a valid one applies to later jobs
   const [a = 0, b = 0] = await pushed(testCase, 2);
   writeFileSync(testCase.config, good.replace('report:', 'reprot:'));
   daemon.signal('SIGHUP');
-  await testCase.eventually('the mistake is shown', async () => {
+  await testCase.eventually('the error is shown', async () => {
     const { text } = await testCase.runCli('status', '--state', testCase.stateDir);
-    return text.includes('reprot: unknown key') && text.includes('1 mistake in');
+    return text.includes('reprot: unknown key') && text.includes('1 error in');
   });
   expect(daemon.log).toMatch(/sos-ci\.yaml:\d+:\d+: reprot: unknown key/);
   const mistaken = await operate(testCase, 'reload', '--state', testCase.stateDir);
@@ -148,8 +148,8 @@ test('SIGHUP: an invalid file changes nothing, a valid one applies to later jobs
   writeFileSync(testCase.config, good);
   const next = await testCase.startDaemon();
   await testCase.eventually(
-    'the mistake is forgotten',
-    async () => !(await testCase.runCli('status')).text.includes('mistake'),
+    'the error is forgotten',
+    async () => !(await testCase.runCli('status')).text.includes('1 error in'),
   );
   const again = `  again:\n    project: ${testCase.name}\n    testing: {command: [sh, test.sh], results: results.tap}\n`;
   const changed = good

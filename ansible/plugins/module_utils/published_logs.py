@@ -31,14 +31,14 @@ PAGE_HEAD_BYTES = 512
 # The directory of the change is the second below the root.
 FIRST_WITH_PAGE = 2
 MAX_ROWS = 2000
-# Another host may publish into the folder while its page is made.
+# Another host may publish into the directory while its page is made.
 ROUNDS = 3
 # What a killed process leaves behind of a page that it was writing.
 UNFINISHED = re.compile(r"\.index\.html\.[0-9a-f]{8}")
 NOT_A_DIRECTORY = (errno.ENOTDIR, errno.ELOOP)
 
 
-class Folder:
+class Directory:
     """An open directory. Its entries are reached by name, whatever happens to the path meanwhile."""
 
     def __init__(self, path, parent=None):
@@ -52,7 +52,7 @@ class Folder:
         os.close(self.fd)
 
     def enter(self, name):
-        return Folder(name, self)
+        return Directory(name, self)
 
     def enter_if_possible(self, name):
         """None if it is gone, not a directory, or not readable."""
@@ -75,10 +75,10 @@ class Folder:
 
     def make(self, name):
         os.mkdir(name, 0o755, dir_fd=self.fd)
-        folder = self.enter(name)
+        directory = self.enter(name)
         # The umask reduces the mode of mkdir.
-        os.fchmod(folder.fd, 0o755)
-        return folder
+        os.fchmod(directory.fd, 0o755)
+        return directory
 
     def enter_or_make(self, name):
         try:
@@ -139,15 +139,15 @@ class Folder:
         if not stat.S_ISDIR(stats.st_mode):
             os.unlink(name, dir_fd=self.fd)
             return
-        with self.enter(name) as folder:
-            for entry in sorted(os.listdir(folder.fd), key=lambda entry: entry == last):
-                folder.remove(entry)
+        with self.enter(name) as directory:
+            for entry in sorted(os.listdir(directory.fd), key=lambda entry: entry == last):
+                directory.remove(entry)
         os.rmdir(name, dir_fd=self.fd)
 
 
-def manifest_of(folder):
+def manifest_of(directory):
     """The manifest, which says whose the directory is. None if it has none."""
-    file = folder.open(MANIFEST)
+    file = directory.open(MANIFEST)
     if file is None:
         return None
     with file:
@@ -169,9 +169,9 @@ def temporary_names(job):
     return [".sos-ci-%s.%d" % (job, number + 1) for number in range(TEMPORARY_NAMES)]
 
 
-def free_temporary_name(folder, job):
+def free_temporary_name(directory, job):
     for name in temporary_names(job):
-        if folder.stat(name) is None:
+        if directory.stat(name) is None:
             return name
     raise OSError(errno.EEXIST, "all temporary names of %s are taken" % job)
 
@@ -186,53 +186,53 @@ def checksum(file):
 
 
 def update_pages(root, parents, template):
-    """Writes the pages from the last folder up to that of the change. The next publication corrects what fails here."""
+    """Writes the pages from the last directory up to that of the change. The next publication corrects what fails here."""
     for depth in range(len(parents), FIRST_WITH_PAGE - 1, -1):
         try:
-            with open_below(root, parents[:depth]) as folder:
-                update_page(folder, parents[:depth], template)
+            with open_below(root, parents[:depth]) as directory:
+                update_page(directory, parents[:depth], template)
         except OSError:
             pass
 
 
 def open_below(root, parents, make=False):
-    folder = Folder(os.path.realpath(root))
+    directory = Directory(os.path.realpath(root))
     for name in parents:
-        with folder as parent:
-            folder = parent.enter_or_make(name) if make else parent.enter(name)
-    return folder
+        with directory as parent:
+            directory = parent.enter_or_make(name) if make else parent.enter(name)
+    return directory
 
 
-def update_page(folder, parents, template):
+def update_page(directory, parents, template):
     written = None
     for _round in range(ROUNDS if template else 0):
-        page = page_of(folder, parents, template)
-        if page == written or not has_own_page(folder, missing=True):
+        page = page_of(directory, parents, template)
+        if page == written or not has_own_page(directory, missing=True):
             return
-        folder.replace(INDEX, page, ".%s.%s" % (INDEX, os.urandom(4).hex()))
+        directory.replace(INDEX, page, ".%s.%s" % (INDEX, os.urandom(4).hex()))
         written = page
 
 
-def has_own_page(folder, missing):
-    if folder.stat(INDEX) is None:
+def has_own_page(directory, missing):
+    if directory.stat(INDEX) is None:
         return missing
-    file = folder.open(INDEX)
+    file = directory.open(INDEX)
     if file is None:
         return False
     with file:
         return OUR_PAGE in file.read(PAGE_HEAD_BYTES)
 
 
-def remove_lone_page(folder):
-    """Removes the page of a folder that has nothing else."""
-    names = os.listdir(folder.fd)
-    if all(name == INDEX or UNFINISHED.fullmatch(name) for name in names) and has_own_page(folder, missing=True):
+def remove_lone_page(directory):
+    """Removes the page of a directory that has nothing else."""
+    names = os.listdir(directory.fd)
+    if all(name == INDEX or UNFINISHED.fullmatch(name) for name in names) and has_own_page(directory, missing=True):
         for name in names:
-            folder.remove(name)
+            directory.remove(name)
 
 
-def page_of(folder, parents, template):
-    shown = [(name, stats) for name, stats in folder.entries() if not name.startswith(".") and name != INDEX]
+def page_of(directory, parents, template):
+    shown = [(name, stats) for name, stats in directory.entries() if not name.startswith(".") and name != INDEX]
     shown.sort(key=lambda entry: [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", entry[0])])
     title = " / ".join([",".join(parents[1:3])] + list(parents[3:]))
     parts = {
@@ -245,11 +245,11 @@ def page_of(folder, parents, template):
 
 
 def row_of(name, stats):
-    folder = stat.S_ISDIR(stats.st_mode)
-    target = quote(os.fsencode(name), safe="!~*'()") + ("/" + INDEX if folder else "")
-    size = "" if folder else size_of(stats.st_size if stat.S_ISREG(stats.st_mode) else 0)
+    directory = stat.S_ISDIR(stats.st_mode)
+    target = quote(os.fsencode(name), safe="!~*'()") + ("/" + INDEX if directory else "")
+    size = "" if directory else size_of(stats.st_size if stat.S_ISREG(stats.st_mode) else 0)
     at = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(stats.st_mtime))
-    shown = text_of(name + ("/" if folder else ""))
+    shown = text_of(name + ("/" if directory else ""))
     return '<tr><td><a href="./%s">%s</a></td><td class="number">%s</td><td class="number">%s</td></tr>\n' % (
         html.escape(target), shown, size, at,
     )

@@ -209,20 +209,20 @@ class Collector:
             if any(matches(relative, pattern) for pattern in entry["take"]):
                 self.file(root, relative, entry["to"], entry.get("as_name"))
 
-    def walk(self, root, folder, take):
+    def walk(self, root, directory, take):
         """Yields all paths except directories. Enters a directory only if a pattern can match below it; follows no links."""
         try:
-            found = sorted(os.scandir(os.path.join(root, folder)), key=lambda item: item.name)
+            found = sorted(os.scandir(os.path.join(root, directory)), key=lambda item: item.name)
         except OSError as error:
-            self.skip(os.path.join(root, folder), error.strerror)
+            self.skip(os.path.join(root, directory), error.strerror)
             return
         for item in found:
             self.entries_left -= 1
             if self.entries_left == -1:
-                self.skip(os.path.join(root, folder), "the limit for directory entries is reached")
+                self.skip(os.path.join(root, directory), "the limit for directory entries is reached")
             if self.entries_left < 0:
                 return
-            relative = os.path.join(folder, item.name)
+            relative = os.path.join(directory, item.name)
             if item.is_dir(follow_symlinks=False):
                 if relative.count("/") >= MAX_DEPTH:
                     self.skip(os.path.join(root, relative), "nested too deep")
@@ -278,8 +278,8 @@ class Collector:
 
     def readable(self, name):
         """Moves the extension into the name, because a browser shows .txt files and downloads others."""
-        folder, base = os.path.split(os.path.normpath("/" + name))
-        parts = folder.split("/")[1:] if folder != "/" else []
+        directory, base = os.path.split(os.path.normpath("/" + name))
+        parts = directory.split("/")[1:] if directory != "/" else []
         if any(part.startswith(".") for part in parts):
             parts = [part.lstrip(".") or "_" for part in parts]
         # One more underscore in front of a hidden file, which a web server would not show.
@@ -369,10 +369,10 @@ def matches_parts(names, patterns):
     return bool(names) and fnmatch.fnmatchcase(names[0], patterns[0]) and matches_parts(names[1:], patterns[1:])
 
 
-def may_match_below(folder, pattern):
+def may_match_below(directory, pattern):
     """Whether a path below this directory could match the pattern."""
     patterns = pattern.split("/")
-    for depth, name in enumerate(folder.split("/")):
+    for depth, name in enumerate(directory.split("/")):
         if depth >= len(patterns) - 1 and "**" not in patterns[:depth + 1]:
             return False
         if patterns[depth] == "**":
@@ -389,11 +389,11 @@ def entries(params):
         for name in params["services"]
     ]
     for path in params["paths"]:
-        folder, name = os.path.split(path.rstrip("/"))
+        directory, name = os.path.split(path.rstrip("/"))
         if os.path.isdir(path):
             found.append({"root": path, "take": ["**"], "to": os.path.join(params["paths_to"], name)})
         else:
-            found.append({"root": folder, "take": [name], "to": params["paths_to"]})
+            found.append({"root": directory, "take": [name], "to": params["paths_to"]})
     return found
 
 
@@ -408,8 +408,8 @@ def empty_directory(path):
 def give_to_parent_owner(path):
     """Gives the files that root collected to the owner of the parent directory, who must read and remove them."""
     owner = os.stat(os.path.dirname(path.rstrip("/")) or "/")
-    for folder, _folders, files in os.walk(path, topdown=False):
-        for name in [os.path.join(folder, name) for name in files] + [folder]:
+    for directory, _directories, files in os.walk(path, topdown=False):
+        for name in [os.path.join(directory, name) for name in files] + [directory]:
             os.chown(name, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: expire_logs
 short_description: Remove published logs that have expired
 description:
-  - Finds published directories, and removes those of the jobs in O(jobs). Folders that are left empty are removed too.
+  - Finds published directories, and removes those of the jobs in O(jobs). Directories that are left empty are removed too.
   - A directory is removed only if it is a real directory, reached without links, at the path that its own C(manifest.json) names,
     and if that manifest names O(deployment) and a time before O(before).
   - Readers see a directory complete or not at all. After an interruption, the next run removes the rest.
@@ -18,7 +18,7 @@ author:
   - The authors of sos-ci (@sos-ci)
 options:
   root:
-    description: The folder of all logs on the log server. It must exist.
+    description: The directory of all logs on the log server. It must exist.
     type: path
     required: true
   deployment:
@@ -38,7 +38,7 @@ options:
     type: int
     default: 5000
   page:
-    description: Template for the index pages of folders, as in M(sos_ci.openstack.publish_logs).
+    description: Template for the index pages of directories, as in M(sos_ci.openstack.publish_logs).
     type: str
     default: ""
 attributes:
@@ -82,7 +82,7 @@ from ansible_collections.sos_ci.openstack.plugins.module_utils.published_logs im
     JOB,
     MANIFEST,
     SHORT_ID,
-    Folder,
+    Directory,
     free_temporary_name,
     manifest_of,
     remove_lone_page,
@@ -102,36 +102,36 @@ class Expiry:
         self.jobs = None if params["jobs"] is None else set(params["jobs"])
         self.expired = []
 
-    def walk(self, folder, parents):
+    def walk(self, directory, parents):
         """Returns the number of directories that were removed."""
         removed = 0
-        for name, stats in sorted(folder.entries()):
+        for name, stats in sorted(directory.entries()):
             if not stat.S_ISDIR(stats.st_mode) or len(self.expired) >= self.params["limit"]:
                 continue
             if len(parents) == FOLDERS:
-                removed += self.job(folder, name, parents)
+                removed += self.job(directory, name, parents)
             elif len(parents) >= NUMBERS or name.isdigit():
-                removed += self.folder(folder, name, stats, parents)
+                removed += self.directory(directory, name, stats, parents)
         return removed
 
-    def folder(self, parent, name, stats, parents):
+    def directory(self, parent, name, stats, parents):
         below = parents + [name]
         has_page = len(below) >= FIRST_WITH_PAGE
-        folder = parent.enter_if_possible(name)
-        if folder is None:
+        directory = parent.enter_if_possible(name)
+        if directory is None:
             return 0
-        with folder:
-            removed = self.walk(folder, below)
-            # Also folders that an interrupted run left empty. A publisher that has just entered one fails, and tries again.
+        with directory:
+            removed = self.walk(directory, below)
+            # Also directories that an interrupted run left empty. A publisher that has just entered one fails, and tries again.
             if self.jobs is None or (removed == 0 and stats.st_mtime >= self.params["before"]):
                 return removed
             if has_page:
-                remove_lone_page(folder)
+                remove_lone_page(directory)
             try:
                 os.rmdir(name, dir_fd=parent.fd)
             except OSError:
                 if has_page and removed > 0:
-                    update_page(folder, below, self.params["page"])
+                    update_page(directory, below, self.params["page"])
         return removed
 
     def job(self, parent, name, parents):
@@ -154,14 +154,14 @@ class Expiry:
         return 1
 
     def old_manifest(self, parent, name):
-        folder = parent.enter_if_possible(name)
-        if folder is None:
+        directory = parent.enter_if_possible(name)
+        if directory is None:
             return None
-        with folder:
+        with directory:
             try:
-                stats = folder.stat(MANIFEST)
+                stats = directory.stat(MANIFEST)
                 # Most directories are recent: their manifests need not be read.
-                return manifest_of(folder) if stats is not None and stats.st_mtime < self.params["before"] else None
+                return manifest_of(directory) if stats is not None and stats.st_mtime < self.params["before"] else None
             except PermissionError:
                 return None
 
@@ -195,7 +195,7 @@ def main():
     )
     expiry = Expiry(module.params)
     try:
-        with Folder(os.path.realpath(module.params["root"])) as root:
+        with Directory(os.path.realpath(module.params["root"])) as root:
             removed = expiry.walk(root, [])
     except OSError as error:
         module.fail_json(msg="%s: %s" % (error.filename or module.params["root"], error.strerror))

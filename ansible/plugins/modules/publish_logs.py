@@ -21,7 +21,7 @@ author:
   - The authors of sos-ci (@sos-ci)
 options:
   root:
-    description: The folder of all logs on the log server. It must exist.
+    description: The directory of all logs on the log server. It must exist.
     type: path
     required: true
   directory:
@@ -32,7 +32,7 @@ options:
     type: str
     required: true
   parents:
-    description: The folders between O(root) and the job's directory. Missing ones are created.
+    description: The directories between O(root) and the job's directory. Missing ones are created.
     type: list
     elements: str
     required: true
@@ -133,26 +133,26 @@ class Publication:
         if self.content is None:
             return {"path": ""}
         temporary = self.temporary()
-        with self.parent.enter(temporary) as folder:
-            folder.lock()
-            self.prune(folder)
-            missing = [number for number, file in enumerate(self.files) if not is_whole(folder, file)]
+        with self.parent.enter(temporary) as directory:
+            directory.lock()
+            self.prune(directory)
+            missing = [number for number, file in enumerate(self.files) if not is_whole(directory, file)]
         return {"temporary": temporary, "missing": missing}
 
     def unpack(self):
         """Writes the pieces of files in an archive. A file gets its name when it is complete."""
-        with self.parent.enter(self.params["_temporary"]) as folder, tarfile.open(self.params["_archive"], "r:gz") as archive:
+        with self.parent.enter(self.params["_temporary"]) as directory, tarfile.open(self.params["_archive"], "r:gz") as archive:
             # A process of a run that was killed may still be writing.
-            folder.lock()
+            directory.lock()
             for member in archive:
                 number, offset = (int(part) for part in member.name.split("."))
-                self.write(folder, self.files[number], offset, archive.extractfile(member))
+                self.write(directory, self.files[number], offset, archive.extractfile(member))
         os.unlink(self.params["_archive"])
         return {}
 
-    def write(self, folder, file, offset, source):
+    def write(self, directory, file, offset, source):
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_TRUNC if offset == 0 else 0)
-        with os.fdopen(os.open(PART, flags, 0o644, dir_fd=folder.fd), "r+b") as target:
+        with os.fdopen(os.open(PART, flags, 0o644, dir_fd=directory.fd), "r+b") as target:
             target.seek(offset)
             while True:
                 data = source.read(1024 * 1024)
@@ -167,11 +167,11 @@ class Publication:
             os.fchmod(target.fileno(), 0o644)
             os.fsync(target.fileno())
         parents, name = split(file["path"])
-        place = make_below(folder, parents)
+        place = make_below(directory, parents)
         try:
-            os.rename(PART, name, src_dir_fd=folder.fd, dst_dir_fd=place.fd)
+            os.rename(PART, name, src_dir_fd=directory.fd, dst_dir_fd=place.fd)
         finally:
-            if place is not folder:
+            if place is not directory:
                 os.close(place.fd)
 
     def finish(self):
@@ -185,14 +185,14 @@ class Publication:
 
     def put_in_place(self, name, state):
         temporary = self.params["_temporary"]
-        with self.parent.enter(temporary) as folder:
-            folder.lock()
+        with self.parent.enter(temporary) as directory:
+            directory.lock()
             for file in self.files:
-                if not is_whole(folder, file, read=False):
+                if not is_whole(directory, file, read=False):
                     raise ValueError("%s is not there" % file["path"])
-            folder.remove(PART)
-            folder.replace(MANIFEST, self.content)
-            folder.sync()
+            directory.remove(PART)
+            directory.replace(MANIFEST, self.content)
+            directory.sync()
         if state == "damaged":
             self.parent.rename(name, free_temporary_name(self.parent, self.job))
         self.parent.rename(temporary, name)
@@ -209,15 +209,15 @@ class Publication:
     def state(self, name):
         if self.parent.stat(name) is None:
             return "free"
-        folder = self.parent.enter_if_possible(name)
-        if folder is None:
+        directory = self.parent.enter_if_possible(name)
+        if directory is None:
             return "taken"
-        with folder:
-            manifest = manifest_of(folder)
+        with directory:
+            manifest = manifest_of(directory)
             if manifest is None or manifest["job"] != self.job:
                 return "taken"
             files = manifest["files"] + manifest["pages"]
-            complete = manifest.get("state") == "published" and all(is_whole(folder, file) for file in files)
+            complete = manifest.get("state") == "published" and all(is_whole(directory, file) for file in files)
             return "ours" if complete else "damaged"
 
     def target(self, states):
@@ -236,65 +236,65 @@ class Publication:
         name = free_temporary_name(self.parent, self.job)
         # The mark: from now on, the directory is known to be this job's.
         mark = dict(json.loads(self.content.decode("utf-8")), state="publishing", files=[], pages=[])
-        with self.parent.make(name) as folder:
-            folder.replace(MANIFEST, json.dumps(mark).encode("utf-8"))
+        with self.parent.make(name) as directory:
+            directory.replace(MANIFEST, json.dumps(mark).encode("utf-8"))
         return name
 
     def is_own(self, name):
         stats = self.parent.stat(name)
         if stats is None or not stat.S_ISDIR(stats.st_mode):
             return False
-        with self.parent.enter(name) as folder:
-            manifest = manifest_of(folder)
+        with self.parent.enter(name) as directory:
+            manifest = manifest_of(directory)
             if manifest is not None:
                 return manifest["job"] == self.job
             # Interrupted between creating the directory and marking it.
-            return set(os.listdir(folder.fd)) <= set([PART])
+            return set(os.listdir(directory.fd)) <= set([PART])
 
     def remove_temporaries(self, except_for=()):
         for name in temporary_names(self.job):
             if name not in except_for and self.is_own(name):
                 self.parent.remove(name, last=MANIFEST)
 
-    def prune(self, folder):
+    def prune(self, directory):
         """Removes what the manifest does not name."""
         wanted = set([MANIFEST])
         for file in self.files:
             parents, name = split(file["path"])
             wanted.update("/".join(parents[: depth + 1]) + "/" for depth in range(len(parents)))
             wanted.add("/".join(parents + [name]))
-        prune_below(folder, "", wanted)
+        prune_below(directory, "", wanted)
 
 
-def prune_below(folder, prefix, wanted):
-    for name, stats in folder.entries():
+def prune_below(directory, prefix, wanted):
+    for name, stats in directory.entries():
         path = prefix + name
         if stat.S_ISDIR(stats.st_mode) and path + "/" in wanted:
-            with folder.enter(name) as below:
+            with directory.enter(name) as below:
                 prune_below(below, path + "/", wanted)
         elif not stat.S_ISREG(stats.st_mode) or path not in wanted:
-            folder.remove(name)
+            directory.remove(name)
 
 
-def make_below(folder, parents):
-    place = folder
+def make_below(directory, parents):
+    place = directory
     for name in parents:
         below = place.enter_or_make(name)
-        if place is not folder:
+        if place is not directory:
             os.close(place.fd)
         place = below
     return place
 
 
-def is_whole(folder, file, read=True):
+def is_whole(directory, file, read=True):
     """Whether a file has the size and the checksum of the manifest."""
     try:
         check_path(file["path"])
         parents, name = split(file["path"])
         if parents:
-            with folder.enter(parents[0]) as below:
+            with directory.enter(parents[0]) as below:
                 return is_whole(below, dict(file, path="/".join(parents[1:] + [name])), read)
-        source = folder.open(name)
+        source = directory.open(name)
         if source is None:
             return False
         with source:
@@ -325,14 +325,14 @@ def perform(params):
     for part in params["parents"] + params["names"]:
         check_path(part)
         if "/" in part or part.startswith("."):
-            raise ValueError("%r cannot be the name of a folder" % part)
+            raise ValueError("%r cannot be the name of a directory" % part)
     if not JOB.fullmatch(params["job"]):
         raise ValueError("%r is not the id of a job" % params["job"])
     try:
         parent = open_below(params["root"], params["parents"], make=True)
     except OSError as error:
         if error.errno in NOT_A_DIRECTORY:
-            raise Refused("a folder of %s is a link or no directory" % "/".join([params["root"]] + params["parents"]))
+            raise Refused("a directory of %s is a link or no directory" % "/".join([params["root"]] + params["parents"]))
         raise
     with parent:
         publication = Publication(params, parent)

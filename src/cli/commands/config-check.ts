@@ -17,7 +17,7 @@ export interface ConfigCheckOptions {
   readonly json?: boolean;
 }
 
-/** Exit code 0 for a valid file, 3 for one with mistakes. */
+/** Exit code 0 for a valid file, 3 for one with errors. */
 export function configCheckCommand(io: Io, file: string, options: ConfigCheckOptions): number {
   if (options.example) {
     io.out(EXAMPLE);
@@ -34,7 +34,7 @@ export function configCheckCommand(io: Io, file: string, options: ConfigCheckOpt
     if (options.json) printJson(io, { file, ok: false, jobs: [], problems: error.problems });
     else {
       for (const line of error.message.split('\n')) io.out(`${plainText(line)}\n`);
-      io.err(`${count(error.problems.length, 'mistake')} in ${plainText(file)}\n`);
+      io.err(`${count(error.problems.length, 'error')} in ${plainText(file)}\n`);
     }
     return EXIT.config;
   }
@@ -49,7 +49,7 @@ export interface ConfigShowOptions {
 /**
  * A job as it is written, or with its preset expanded.
  *
- * @throws ConfigError if the file has a mistake
+ * @throws ConfigError if the file has an error
  */
 export function configShowCommand(io: Io, file: string, name: string, options: ConfigShowOptions): number {
   const known = loadConfig(file).jobs.map((job) => job.spec.name);

@@ -16,7 +16,7 @@ export interface DoctorOptions {
 
 export type RunChecks = (config: Config) => Promise<readonly Finding[]>;
 
-/** Exit code 0: no failure; 1: at least one; 3: the configuration has mistakes. */
+/** Exit code 0: no failure; 1: at least one; 3: the configuration has errors. */
 export async function doctorCommand(
   io: Io,
   file: string,
@@ -47,13 +47,13 @@ async function findingsFor(
     config = loadConfig(file);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const mistakes = error.problems.map(({ line, column, path, what, next }): Finding => {
+    const errors = error.problems.map(({ line, column, path, what, next }): Finding => {
       const target = line === 0 ? file : `${file}:${line}:${column}`;
       return { check: 'config', target, verdict: 'failure', found: `${path} ${what}`.trim(), fix: next };
     });
     const rest = 'nothing else is checked until the configuration is valid';
     const others = { check: 'others', target: file, verdict: 'unchecked', found: rest, fix: '' } as const;
-    return { findings: [...mistakes, others], exit: EXIT.config };
+    return { findings: [...errors, others], exit: EXIT.config };
   }
   const findings = await run(config);
   const failed = findings.some(({ verdict }) => verdict === 'failure');

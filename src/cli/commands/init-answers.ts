@@ -1,6 +1,6 @@
 /**
  * The answers for a first configuration: from options, from questions on the terminal, or defaults. Each is checked like the
- * configuration itself, so that the file has no mistakes.
+ * configuration itself, so that the file has no errors.
  */
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';

@@ -5,7 +5,7 @@ import { count } from '../output/event.ts';
 import { EXIT } from '../output/exit-codes.ts';
 import { type Io, printJson } from '../output/terminal.ts';
 
-/** Exit code 3 when the file has mistakes; the daemon then keeps its configuration. */
+/** Exit code 3 when the file has errors; the daemon then keeps its configuration. */
 export async function reloadCommand(io: Io, send: SendRequest, options: RequestOptions): Promise<number> {
   const result = await send({ do: 'reload' });
   const { changed, restart, problems } = result;
@@ -13,7 +13,7 @@ export async function reloadCommand(io: Io, send: SendRequest, options: RequestO
   if (options.json) printJson(io, result);
   else if (failed) {
     for (const problem of problems) io.out(`${plainText(problem)}\n`);
-    io.err(`${count(problems.length, 'mistake')}; the daemon keeps its configuration\n`);
+    io.err(`${count(problems.length, 'error')}; the daemon keeps its configuration\n`);
   } else io.out(`${plainText(changesText(changed, restart))}\n`);
   return failed ? EXIT.config : EXIT.ok;
 }

@@ -34,7 +34,7 @@ export async function saveStateCommand(
     const kinds = Object.entries(resources).map(([kind, count]) => `${kind} ${count}`);
     io.out(`saved: ${plainText(kinds.join(', '))}\n`);
     io.out(
-      `janitor ${plainText(name)} will delete what is made in this cloud from now on; repeat this after each change that shall stay\n`,
+      `janitor ${plainText(name)} will delete what is made in this cloud from now on; repeat this after each change that is meant to stay\n`,
     );
   }
   return EXIT.ok;

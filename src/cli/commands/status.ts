@@ -125,13 +125,13 @@ function printLine(io: Io, name: string, text: string, color: Paint | null): voi
   }
 }
 
-/** Prints only mistakes and changes that need a restart. */
+/** Prints only errors and changes that need a restart. */
 function printConfig(io: Io, config: ConfigRecord | null): void {
   if (config === null) return;
   const { file, loadedAt, restart, problems, rejectedAt } = config;
   if (rejectedAt !== null) {
     const since = `since ${utc(rejectedAt)}; the daemon uses the configuration read at ${utc(loadedAt)}`;
-    printLine(io, 'config', `${count(problems.length, 'mistake')} in ${file} ${since}`, 'red');
+    printLine(io, 'config', `${count(problems.length, 'error')} in ${file} ${since}`, 'red');
     for (const problem of problems.slice(0, PROBLEMS_SHOWN)) printLine(io, '', problem, null);
     const more = problems.length - PROBLEMS_SHOWN;
     if (more > 0) printLine(io, '', `and ${more} more: sos-ci config check --config ${file}`, null);

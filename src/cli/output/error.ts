@@ -35,7 +35,7 @@ export function reportOutputFailure(
 function messageOf(error: Error): string {
   if (error.name === 'ConfigError') {
     const all = error.message.split('\n');
-    return `the configuration has ${all.length === 1 ? 'a mistake' : `${all.length} mistakes`}\n${error.message}`;
+    return `the configuration has ${all.length === 1 ? 'an error' : `${all.length} errors`}\n${error.message}`;
   }
   if (error.name === 'OperationError' && 'operation' in error && 'target' in error) {
     return `${String(error.operation)}: ${String(error.target)}: ${error.message}`;

@@ -30,7 +30,7 @@ describe('reload', () => {
     ];
     expect(await reloadCommand(io, daemon.send, OPTIONS)).toBe(3);
     expect(io.stdout()).toBe(`${problems[0]}\n`);
-    expect(io.stderr()).toBe('1 mistake; the daemon keeps its configuration\n');
+    expect(io.stderr()).toBe('1 error; the daemon keeps its configuration\n');
     expect(await reloadCommand(json, daemon.send, { ...OPTIONS, json: true })).toBe(3);
     expect(JSON.parse(json.stdout())).toEqual({ format: 1, changed: [], restart: [], problems });
   });

@@ -67,7 +67,7 @@ test('prints what was saved, and what that means', async () => {
   expect(await save()).toEqual({
     code: 0,
     text: `saved: users 1, projects 1, roles 2
-janitor tidy will delete what is made in this cloud from now on; repeat this after each change that shall stay
+janitor tidy will delete what is made in this cloud from now on; repeat this after each change that is meant to stay
 `,
   });
   expect(JSON.parse(readFileSync(savedFile(), 'utf8'))).toMatchObject({

@@ -48,7 +48,7 @@ describe('a command that failed', () => {
     [
       new ConfigError('a.yaml', [problem]),
       3,
-      'sos-ci: the configuration has a mistake\na.yaml:2:3: gerrit.hots: unknown key; did you mean "host"?\n',
+      'sos-ci: the configuration has an error\na.yaml:2:3: gerrit.hots: unknown key; did you mean "host"?\n',
     ],
   ])('prints the error and the fix: %s', (thrown, exit, text) => {
     expect(report(thrown)).toEqual({ exit, text });

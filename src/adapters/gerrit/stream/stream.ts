@@ -1,7 +1,7 @@
 /**
  * Keeps Gerrit's stream running for months, one session at a time. Temporary failures are retried after a growing,
  * jittered delay. Permanent ones (host key, key, missing permission) are reported once with their fix and retried only
- * every few minutes, so that a configuration mistake does not flood Gerrit with logins.
+ * every few minutes, so that a configuration error does not flood Gerrit with logins.
  */
 import { defer, Observable, repeat, type Subscription, tap } from 'rxjs';
 import type { Clock } from '../../../engine/ports/adapters.ts';
