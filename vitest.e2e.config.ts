@@ -20,7 +20,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        // The suites in folders have their own configurations.
+        // The suites in directories have their own configurations.
         test: {
           name: 'two at a time',
           include: ['test/e2e/*.test.ts'],

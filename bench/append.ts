@@ -10,16 +10,16 @@ import { silentAdapters } from './adapters.ts';
 import { type Fact, factsOf, recordJob } from './facts.ts';
 import { BareFile, BareLog } from './limits.ts';
 import { median, ms, pooled, type Result, type Round, ratioOf, timed } from './measure.ts';
-import { createSystem, timerlessClock, withScratchFolder } from './system.ts';
+import { createSystem, timerlessClock, withScratchDirectory } from './system.ts';
 
 export async function append(smoke: boolean): Promise<readonly Result[]> {
   const job = await recordJob();
   const [blocks, newDatabases] = smoke ? [2, 1] : [30, 5];
-  return withScratchFolder(async (folder) => {
-    const onUsed = await measure(makeFolder(folder, 'onUsed'), job, blocks, smoke ? 1 : 8);
+  return withScratchDirectory(async (directory) => {
+    const onUsed = await measure(makeDirectory(directory, 'onUsed'), job, blocks, smoke ? 1 : 8);
     const onNew: Round[] = [];
     for (let round = 0; round < newDatabases; round += 1) {
-      const rounds = await measure(makeFolder(folder, `newDatabases-${round}`), job, smoke ? 1 : 5, 0);
+      const rounds = await measure(makeDirectory(directory, `newDatabases-${round}`), job, smoke ? 1 : 5, 0);
       onNew.push({ product: pooled(rounds, 'product'), file: pooled(rounds, 'file') });
     }
     const p50 = (side: string, rounds: readonly Round[]) => ms(median(pooled(rounds, side)));
@@ -51,13 +51,13 @@ export async function append(smoke: boolean): Promise<readonly Result[]> {
 
 /** A block appends the facts of one job; each fact goes to the product, the table and the file in turn. */
 async function measure(
-  folder: string,
+  directory: string,
   job: readonly NumberedRow[],
   blocks: number,
   warmUp: number,
 ): Promise<Round[]> {
-  const store = openStore(join(folder, 'sos-ci.db'));
-  const [bare, file] = [new BareLog(folder), new BareFile(folder)];
+  const store = openStore(join(directory, 'sos-ci.db'));
+  const [bare, file] = [new BareLog(directory), new BareFile(directory)];
   const rounds: Round[] = [];
   try {
     for (let block = -warmUp; block < blocks; block += 1) {
@@ -84,8 +84,8 @@ function submit(engine: ReturnType<typeof createSystem>['engine'], { submissions
   return timed(() => engine.submit(submissions));
 }
 
-function makeFolder(folder: string, name: string): string {
-  const path = join(folder, name);
+function makeDirectory(directory: string, name: string): string {
+  const path = join(directory, name);
   mkdirSync(path);
   return path;
 }

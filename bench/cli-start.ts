@@ -7,21 +7,21 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore } from '../src/adapters/sqlite/store.ts';
 import { inTurns, median, ms, pooled, type Result, ratioOf, timedSync } from './measure.ts';
-import { withScratchFolder } from './system.ts';
+import { withScratchDirectory } from './system.ts';
 
 const PROGRAM = join('dist', 'cli', 'main.js');
 
 export async function cliStart(smoke: boolean): Promise<readonly Result[]> {
   if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is not built: npm run build`);
-  return withScratchFolder(async (folder) => {
-    const empty = join(folder, 'empty.mjs');
+  return withScratchDirectory(async (directory) => {
+    const empty = join(directory, 'empty.mjs');
     writeFileSync(empty, '');
-    openStore(join(folder, 'sos-ci.db')).close();
+    openStore(join(directory, 'sos-ci.db')).close();
     const measured = await inTurns(smoke ? 2 : 41, {
       node: () => start([empty], 0),
       help: () => start([PROGRAM, '--help'], 0),
       // 1: no daemon runs.
-      status: () => start([PROGRAM, 'status', '--state', folder], 1),
+      status: () => start([PROGRAM, 'status', '--state', directory], 1),
     });
     const time = (side: string) => ms(median(pooled(measured, side)));
     return [

@@ -8,16 +8,16 @@ import { silentAdapters } from './adapters.ts';
 import { type Fact, factsOf, recordJob } from './facts.ts';
 import { BareLog } from './limits.ts';
 import { median, ms, quantile, type Result, spread, timed } from './measure.ts';
-import { createSystem, timerlessClock, withScratchFolder } from './system.ts';
+import { createSystem, timerlessClock, withScratchDirectory } from './system.ts';
 
 const PRODUCERS = 64;
 
 export async function groupCommit(smoke: boolean): Promise<readonly Result[]> {
   const recorded = await recordJob();
   const facts = factsOf(recorded).length;
-  return withScratchFolder(async (folder) => {
-    const store = openStore(join(folder, 'sos-ci.db'));
-    const bare = new BareLog(folder);
+  return withScratchDirectory(async (directory) => {
+    const store = openStore(join(directory, 'sos-ci.db'));
+    const bare = new BareLog(directory);
     const stalls: number[] = [];
     const appends: number[] = [];
     const ratios: number[] = [];

@@ -9,14 +9,14 @@ import { instantAdapters } from './adapters.ts';
 import { factsOf, recordJob, wholeJob } from './facts.ts';
 import { BareLog } from './limits.ts';
 import { inTurns, median, ms, pooled, quantile, type Result, ratioOf, timed } from './measure.ts';
-import { createSystem, withScratchFolder } from './system.ts';
+import { createSystem, withScratchDirectory } from './system.ts';
 
 export async function jobDelay(smoke: boolean): Promise<readonly Result[]> {
   const rows = factsOf(await recordJob()).flatMap((fact) => fact.rows);
   const [jobs, warmUp] = smoke ? [3, 1] : [80, 20];
-  return withScratchFolder(async (folder) => {
-    const store = openStore(join(folder, 'sos-ci.db'));
-    const bare = new BareLog(folder);
+  return withScratchDirectory(async (directory) => {
+    const store = openStore(join(directory, 'sos-ci.db'));
+    const bare = new BareLog(directory);
     let transactions = 0;
     let appended = () => {};
     const system = createSystem(store, instantAdapters({ slots: 1, stagesEnd: true }), systemClock, () => {

@@ -9,8 +9,8 @@ export class BareLog {
   readonly #database: Sqlite.Database;
   readonly #append: (texts: readonly string[]) => void;
 
-  constructor(folder: string) {
-    this.#database = new Sqlite(join(folder, 'bare.db'));
+  constructor(directory: string) {
+    this.#database = new Sqlite(join(directory, 'bare.db'));
     this.#database.pragma('journal_mode = WAL');
     this.#database.pragma('synchronous = FULL');
     this.#database.exec('CREATE TABLE log (seq INTEGER PRIMARY KEY, row TEXT NOT NULL) STRICT');
@@ -38,8 +38,8 @@ export class BareLog {
 export class BareFile {
   readonly #file: number;
 
-  constructor(folder: string) {
-    this.#file = openSync(join(folder, 'bare.log'), 'a');
+  constructor(directory: string) {
+    this.#file = openSync(join(directory, 'bare.log'), 'a');
   }
 
   append(texts: readonly string[]): number {

@@ -10,7 +10,7 @@ import { recover } from '../src/engine/loop/recover.ts';
 import { instantAdapters, silentAdapters } from './adapters.ts';
 import { factsOf, recordJob } from './facts.ts';
 import { inTurns, median, ms, pooled, type Result, ratioOf, timed, timedSync } from './measure.ts';
-import { createSystem, timerlessClock, withScratchFolder } from './system.ts';
+import { createSystem, timerlessClock, withScratchDirectory } from './system.ts';
 
 export async function restart(smoke: boolean): Promise<readonly Result[]> {
   return [smoke ? await measureRecovery(50, 2) : await measureRecovery(1_000, 9)];
@@ -22,10 +22,10 @@ export async function restartLarge(smoke: boolean): Promise<readonly Result[]> {
 }
 
 async function measureRecovery(jobs: number, rounds: number): Promise<Result> {
-  return withScratchFolder(async (folder) => {
-    const crashed = join(folder, 'crashed.db');
-    const rows = await createCrashed(folder, crashed, jobs);
-    const file = join(folder, 'sos-ci.db');
+  return withScratchDirectory(async (directory) => {
+    const crashed = join(directory, 'crashed.db');
+    const rows = await createCrashed(directory, crashed, jobs);
+    const file = join(directory, 'sos-ci.db');
     const measured = await inTurns(rounds, {
       recover: async () => {
         for (const part of ['', '-wal']) copyFileSync(`${crashed}${part}`, `${file}${part}`);
@@ -47,13 +47,13 @@ async function measureRecovery(jobs: number, rounds: number): Promise<Result> {
 }
 
 /** Creates the database of a daemon that crashed while the tests of these jobs ran. Returns its number of rows. */
-async function createCrashed(folder: string, crashed: string, jobs: number): Promise<number> {
+async function createCrashed(directory: string, crashed: string, jobs: number): Promise<number> {
   const recorded = await recordJob();
   const testing = recorded.findIndex(
     ({ type, data }) => type === 'stage.started' && data.stage === 'testing',
   );
   const facts = recorded.slice(0, testing + 1);
-  const file = join(folder, 'daemon.db');
+  const file = join(directory, 'daemon.db');
   const store = openStore(file);
   try {
     for (let done = 0; done < jobs; done += BATCH) {

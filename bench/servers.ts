@@ -21,7 +21,7 @@ import { findProgram } from '../test/fixtures/programs.ts';
 import { serverRequest } from '../test/fixtures/server-request.ts';
 import { PATCHSET } from '../test/machines/facts.ts';
 import { inTurns, median, ms, pooled, type Result, ratioOf, timed } from './measure.ts';
-import { withScratchFolder } from './system.ts';
+import { withScratchDirectory } from './system.ts';
 
 const NEVER = new AbortController().signal;
 // All servers wait with it at once.
@@ -39,16 +39,16 @@ export async function servers(smoke: boolean): Promise<readonly Result[]> {
   const setup = await CloudSetup.start();
   Object.assign(setup.cloud.state.quotas, { instances: 100, cores: 400, ram: 2 ** 20, keyPairs: 1_000 });
   try {
-    return await withScratchFolder((folder) => measure(setup, folder, smoke));
+    return await withScratchDirectory((directory) => measure(setup, directory, smoke));
   } finally {
     await setup.stop();
   }
 }
 
-async function measure(setup: CloudSetup, folder: string, smoke: boolean): Promise<readonly Result[]> {
-  const repository = makeRepository(folder);
+async function measure(setup: CloudSetup, directory: string, smoke: boolean): Promise<readonly Result[]> {
+  const repository = makeRepository(directory);
   const product = new Product(setup, repository);
-  const byHand = new ByHand(setup, repository, folder);
+  const byHand = new ByHand(setup, repository, directory);
   const [rounds, many] = smoke ? [1, 2] : [15, 20];
   try {
     const single = await inTurns(rounds, { product: () => product.run(), byHand: () => byHand.run() });
@@ -94,8 +94,8 @@ interface Repository {
 }
 
 /** One commit with 100 files. */
-function makeRepository(folder: string): Repository {
-  const directory = join(folder, 'repository');
+function makeRepository(parent: string): Repository {
+  const directory = join(parent, 'repository');
   mkdirSync(directory);
   const git = (...argv: string[]) => execFileSync('git', argv, { cwd: directory, encoding: 'utf8' }).trim();
   git('init', '--quiet');
@@ -176,13 +176,13 @@ class Product {
 class ByHand {
   readonly #setup: CloudSetup;
   readonly #repository: Repository;
-  readonly #folder: string;
+  readonly #directory: string;
   #servers = 0;
 
-  constructor(setup: CloudSetup, repository: Repository, folder: string) {
+  constructor(setup: CloudSetup, repository: Repository, directory: string) {
     this.#setup = setup;
     this.#repository = repository;
-    this.#folder = folder;
+    this.#directory = directory;
   }
 
   /** Milliseconds from ACTIVE to the first byte. */
@@ -192,7 +192,7 @@ class ByHand {
     const [user, publicKey] = [await this.#setup.loginUser(), await this.#setup.publicKey()];
     const { id, address } = await bootServer(cloud, `by-hand-${this.#servers}`, publicKey);
     const begin = Date.now();
-    const known = join(this.#folder, `known-hosts-${this.#servers}`);
+    const known = join(this.#directory, `known-hosts-${this.#servers}`);
     const options = ['-F', '/dev/null', '-i', keyFile, '-o', `UserKnownHostsFile=${known}`];
     const common = [...options, '-o', 'StrictHostKeyChecking=accept-new', '-o', 'BatchMode=yes'];
     const ssh = async (...argv: string[]) => {
@@ -201,9 +201,9 @@ class ByHand {
     };
     while (!(await ssh('true').then(...SUCCESS))) await pause(100);
     await ssh('cloud-init', 'status', '--wait');
-    const file = join(this.#folder, 'by-hand.bundle');
+    const file = join(this.#directory, 'by-hand.bundle');
     await bundle(this.#repository, file);
-    const tree = join(this.#folder, `by-hand-${this.#servers}`);
+    const tree = join(this.#directory, `by-hand-${this.#servers}`);
     await ssh('mkdir', tree);
     const port = String(cloud.guests.port);
     await execute('scp', ['-q', ...common, '-P', port, file, `${user}@${address}:${tree}/bundle`]);

@@ -10,7 +10,7 @@ import { openResults } from '../src/adapters/local/results-file.ts';
 import { readSubunit } from '../src/adapters/results/subunit/subunit.ts';
 import { findProgram } from '../test/fixtures/programs.ts';
 import { inTurns, median, pooled, processorTime, type Result, ratioOf, spread } from './measure.ts';
-import { withScratchFolder } from './system.ts';
+import { withScratchDirectory } from './system.ts';
 
 const SAMPLES = ['devstack-broken.subunit.gz', 'tempest-fail.subunit', 'tempest-pass.subunit'];
 const SCRIPT = join('bench', 'python-subunit.py');
@@ -23,8 +23,8 @@ export async function subunit(smoke: boolean): Promise<readonly Result[]> {
     return [];
   }
   const bytes = (smoke ? 2 : 100) * MEGABYTES;
-  return withScratchFolder(async (folder) => {
-    const [small, large] = [join(folder, 'small'), join(folder, 'large')];
+  return withScratchDirectory(async (directory) => {
+    const [small, large] = [join(directory, 'small'), join(directory, 'large')];
     const runs = realRuns();
     const repeat = (size: number) => Buffer.concat(Array(Math.ceil(size / runs.length)).fill(runs));
     writeFileSync(small, repeat(bytes / 10));

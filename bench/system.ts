@@ -1,4 +1,4 @@
-/** Assembles engine and admission like src/app/daemon.ts, with the given adapters; and a scratch folder. */
+/** Assembles engine and admission like src/app/daemon.ts, with the given adapters; and a scratch directory. */
 import { randomInt } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -65,15 +65,15 @@ export function createSystem(
   return { engine, admission };
 }
 
-/** Runs `work` with a folder below the checkout: /tmp may be a RAM disk, where syncing costs nothing. */
-export async function withScratchFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+/** Runs `work` with a directory below the checkout: /tmp may be a RAM disk, where syncing costs nothing. */
+export async function withScratchDirectory<T>(work: (directory: string) => Promise<T>): Promise<T> {
   const root = join(process.cwd(), '.cache');
   mkdirSync(root, { recursive: true });
-  const folder = mkdtempSync(join(root, 'bench-'));
+  const directory = mkdtempSync(join(root, 'bench-'));
   try {
-    return await work(folder);
+    return await work(directory);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   }
 }
 

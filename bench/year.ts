@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { ArchiveFolder } from '../src/adapters/history-archive/files.ts';
+import { ArchiveDirectory } from '../src/adapters/history-archive/files.ts';
 import { openStore } from '../src/adapters/sqlite/store.ts';
 import { verifyDatabase } from '../src/app/database-admin.ts';
 import { type DispatchOptions, dispatch, type Submission } from '../src/engine/loop/dispatch.ts';
@@ -14,7 +14,7 @@ import type { IntakeUpdate, LogEntry, Store } from '../src/engine/ports/store.ts
 import { VOTING } from '../src/machines/system/voting.ts';
 import type { SeenEvent } from '../src/machines/trigger/deduplication.ts';
 import { FIRST_CHANGE, factsOf, recordJob } from './facts.ts';
-import { SILENT, timerlessClock, withScratchFolder } from './system.ts';
+import { SILENT, timerlessClock, withScratchDirectory } from './system.ts';
 
 const DAY_MS = 86_400_000;
 const MB = 1024 ** 2;
@@ -31,14 +31,14 @@ const [days = 365, jobsADay = 200, keepDays = 90] = process.argv.slice(2).map(Nu
 class Lab {
   now = BEGIN;
   readonly #store: Store;
-  readonly #folder: string;
+  readonly #directory: string;
   readonly #archiving: Archiving;
   readonly #dispatching: DispatchOptions;
   #longestMs = 0;
 
-  constructor(store: Store, folder: string) {
+  constructor(store: Store, directory: string) {
     this.#store = store;
-    this.#folder = folder;
+    this.#directory = directory;
     this.#dispatching = {
       hash: sha256,
       now: () => this.now,
@@ -49,7 +49,7 @@ class Lab {
     this.#archiving = new Archiving({
       store,
       engine: { submit: (submissions) => this.#archived(submissions), ending: false },
-      archive: new ArchiveFolder(join(folder, 'archive')),
+      archive: new ArchiveDirectory(join(directory, 'archive')),
       closedAmong: async (changes) => changes.filter((change) => this.#isMerged(change)),
       clock: { ...timerlessClock, now: () => this.now },
       hash: sha256,
@@ -84,13 +84,13 @@ class Lab {
   }
 
   line(day: number): string {
-    const files = keepDays === 0 ? [] : filesIn(join(this.#folder, 'archive'));
+    const files = keepDays === 0 ? [] : filesIn(join(this.#directory, 'archive'));
     const bytes = files.reduce((sum, size) => sum + size, 0);
     const cells = [
       day,
       day * jobsADay,
       this.#store.length(),
-      mb(statSync(join(this.#folder, 'sos-ci.db')).size),
+      mb(statSync(join(this.#directory, 'sos-ci.db')).size),
     ];
     return `| ${[...cells, files.length, mb(bytes), this.#longestMs.toFixed(0)].join(' | ')} |`;
   }
@@ -107,9 +107,9 @@ class Lab {
   }
 }
 
-function filesIn(folder: string): readonly number[] {
+function filesIn(directory: string): readonly number[] {
   try {
-    return readdirSync(folder).map((name) => statSync(join(folder, name)).size);
+    return readdirSync(directory).map((name) => statSync(join(directory, name)).size);
   } catch {
     return [];
   }
@@ -119,9 +119,9 @@ function mb(bytes: number): string {
   return (bytes / MB).toFixed(1);
 }
 
-await withScratchFolder(async (folder) => {
-  const store = openStore(join(folder, 'sos-ci.db'));
-  const lab = new Lab(store, folder);
+await withScratchDirectory(async (directory) => {
+  const store = openStore(join(directory, 'sos-ci.db'));
+  const lab = new Lab(store, directory);
   await lab.open();
   const recorded = await recordJob();
   console.log('| day | jobs | rows | database MB | archive files | archive MB | longest transaction ms |');
@@ -132,6 +132,6 @@ await withScratchFolder(async (folder) => {
     if (day % 30 === 0 || day === days) console.log(lab.line(day));
   }
   store.close();
-  const { rows, differences, views, schema } = await verifyDatabase(folder);
+  const { rows, differences, views, schema } = await verifyDatabase(directory);
   console.log(`verify: ${rows} rows, ${differences.length + views.length + schema.length} faults`);
 });

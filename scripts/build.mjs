@@ -6,7 +6,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, renameSync
 import { dirname, join, relative, sep } from 'node:path';
 import { bundle } from './bundle.mjs';
 
-/** `finish` is called with the new folder before it replaces dist/. */
+/** `finish` is called with the new directory before it replaces dist/. */
 export async function buildProgram(root, finish) {
   const dist = join(root, 'dist');
   const newDist = join(root, `dist.new-${process.pid}`);
@@ -15,7 +15,7 @@ export async function buildProgram(root, finish) {
     await bundle({
       entries: { 'cli/main': join(root, 'src', 'cli', 'main.ts') },
       outdir: newDist,
-      // Chunks are in the folder of the entry, so the same relative path is right for all of them.
+      // Chunks are in the directory of the entry, so the same relative path is right for all of them.
       chunks: 'cli/[name]-[hash]',
       urlOf: (file) => `new URL('../${inDist(root, file)}', import.meta.url).href`,
     });

@@ -136,8 +136,8 @@ function sourceHash(root) {
   return hash.digest('hex');
 }
 
-function filesUnder(folder) {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
+function filesUnder(directory) {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
     .sort();
@@ -243,9 +243,9 @@ async function canLoadNative(root) {
 }
 
 function missingTools() {
-  const folders = (process.env.PATH ?? '').split(':');
+  const directories = (process.env.PATH ?? '').split(':');
   const missing = ['python3', 'make', 'g++'].filter(
-    (tool) => !folders.some((folder) => existsSync(join(folder, tool))),
+    (tool) => !directories.some((directory) => existsSync(join(directory, tool))),
   );
   return missing.length > 0
     ? `To compile ${NATIVE}, install ${missing.join(', ')} (Debian and Ubuntu: apt-get install -y python3 make g++) and try again.`

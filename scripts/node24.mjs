@@ -31,11 +31,11 @@ run(node, [join('node_modules', 'vitest', 'vitest.mjs'), 'run', ...process.argv.
   env,
 });
 
-/** The folder of the node program. */
+/** The directory of the node program. */
 function installRuntime() {
   const runtime = join(home, `v${VERSION}`);
-  const folder = join(runtime, 'node_modules', PACKAGE, 'bin');
-  if (existsSync(join(runtime, 'complete'))) return folder;
+  const directory = join(runtime, 'node_modules', PACKAGE, 'bin');
+  if (existsSync(join(runtime, 'complete'))) return directory;
   console.log(`sos-ci: installing Node ${VERSION} (npm package ${PACKAGE}) for the tests`);
   rmSync(runtime, { recursive: true, force: true });
   mkdirSync(runtime, { recursive: true });
@@ -43,7 +43,7 @@ function installRuntime() {
   const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
   run('npm', ['install', ...quiet, `${PACKAGE}@${VERSION}`], { cwd: runtime });
   writeFileSync(join(runtime, 'complete'), '');
-  return folder;
+  return directory;
 }
 
 /** Copies the files that git would commit, and dist/. */

@@ -295,12 +295,12 @@ describe('the repository', () => {
 });
 
 describe('the code map in ARCHITECTURE.md', () => {
-  test('names every folder, and no missing path', () => {
+  test('names every directory, and no missing path', () => {
     expect(mapViolations(read('ARCHITECTURE.md'), files)).toEqual([]);
     expect(read('ARCHITECTURE.md').split('\n').length).toBeLessThanOrEqual(200);
   });
 
-  test('catches a missing folder and a missing path', () => {
+  test('catches a missing directory and a missing path', () => {
     const have = ['src/engine/engine.ts', 'src/engine/loop/step.ts', 'docs/cli.md'];
     expect(mapViolations('`src/engine/`, `src/engine/loop/`, `docs/`', have)).toEqual([]);
     expect(mapViolations('`src/engine/`, `docs/`', have)).toEqual(['add src/engine/loop/']);

@@ -72,12 +72,12 @@ def create(config, records, wanted):
         "address": {"host": "unknown"},
     }
     records.claim(name, server)
-    folder = os.path.join(config["directory"], name)
-    os.makedirs(folder, mode=0o700)
-    with open(os.path.join(folder, "Vagrantfile"), "w") as file:
+    directory = os.path.join(config["directory"], name)
+    os.makedirs(directory, mode=0o700)
+    with open(os.path.join(directory, "Vagrantfile"), "w") as file:
         file.write(vagrantfile(config))
-    vagrant(folder, "up", "--no-color")
-    server["address"] = address(vagrant(folder, "ssh-config"))
+    vagrant(directory, "up", "--no-color")
+    server["address"] = address(vagrant(directory, "ssh-config"))
     records.change(name, server)
     answer({"id": name, "address": server["address"]})
 
@@ -87,15 +87,15 @@ def list_all(_config, records, _wanted):
 
 
 def delete(config, records, wanted):
-    folder = os.path.join(config["directory"], wanted["id"])
-    finish(folder, "up")
-    finish(folder, "destroy")
+    directory = os.path.join(config["directory"], wanted["id"])
+    finish(directory, "up")
+    finish(directory, "destroy")
     # Vagrant keeps the machine's id here; without one there is no machine, and Vagrant may not know how to destroy it.
-    if glob.glob(os.path.join(glob.escape(folder), ".vagrant", "machines", "*", "*", "id")):
-        vagrant(folder, "destroy", "--force", "--no-color")
-    shutil.rmtree(folder, ignore_errors=True)
-    if os.path.exists(folder):
-        give_up(f"{folder} cannot be removed")
+    if glob.glob(os.path.join(glob.escape(directory), ".vagrant", "machines", "*", "*", "id")):
+        vagrant(directory, "destroy", "--force", "--no-color")
+    shutil.rmtree(directory, ignore_errors=True)
+    if os.path.exists(directory):
+        give_up(f"{directory} cannot be removed")
     records.drop(wanted["id"])
 
 
@@ -119,13 +119,13 @@ def address(text):
     return {"host": found["HostName"].strip(), "port": int(found["Port"]), "user": found["User"].strip()}
 
 
-def vagrant(folder, *args):
+def vagrant(directory, *args):
     """Output goes to files: with a pipe, Vagrant would not survive this program."""
-    paths = [os.path.join(folder, name) for name in ("vagrant.out", "vagrant.err")]
+    paths = [os.path.join(directory, name) for name in ("vagrant.out", "vagrant.err")]
     with open(paths[0], "w") as out, open(paths[1], "w") as err:
         # The shell becomes Vagrant, and has the same process id.
         argv = ["sh", "-c", 'echo $$ >"$1.pid" && exec vagrant "$@"', "sh", *args]
-        done = subprocess.run(argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
+        done = subprocess.run(argv, cwd=directory, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
     output, errors = (read(path) for path in paths)
     if done.returncode != 0:
         # The message begins with the problem; long advice follows.
@@ -134,23 +134,23 @@ def vagrant(folder, *args):
     return output
 
 
-def finish(folder, action):
+def finish(directory, action):
     """Waits for the end of `vagrant ACTION` of an interrupted call. Interrupts `up` once: a second time it would not clean up."""
-    pid = read(os.path.join(folder, f"{action}.pid")).strip()
+    pid = read(os.path.join(directory, f"{action}.pid")).strip()
     end = time.monotonic() + MAX_WAIT_S
-    while runs(pid, folder):
-        if action == "up" and not os.path.exists(os.path.join(folder, "interrupted")):
-            with open(os.path.join(folder, "interrupted"), "w"), contextlib.suppress(ProcessLookupError):
+    while runs(pid, directory):
+        if action == "up" and not os.path.exists(os.path.join(directory, "interrupted")):
+            with open(os.path.join(directory, "interrupted"), "w"), contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGINT)
         if time.monotonic() > end:
-            give_up(f"vagrant {action} still runs in {folder}: process {pid}")
+            give_up(f"vagrant {action} still runs in {directory}: process {pid}")
         time.sleep(0.1)
 
 
-def runs(pid, folder):
-    """Whether this process is still the Vagrant of this folder. Process ids are used again."""
+def runs(pid, directory):
+    """Whether this process is still the Vagrant of this directory. Process ids are used again."""
     with contextlib.suppress(OSError):
-        return pid != "" and os.readlink(f"/proc/{pid}/cwd") == os.path.realpath(folder)
+        return pid != "" and os.readlink(f"/proc/{pid}/cwd") == os.path.realpath(directory)
     return False
 
 

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { environmentFolder } from '../adapters/ansible/find-ansible.ts';
+import { environmentDirectory } from '../adapters/ansible/find-ansible.ts';
 import { processStartTicks } from '../adapters/sqlite/lock.ts';
 import type { Config, ProviderConfig } from '../config/config.ts';
 import { deleteServers } from '../engine/loop/delete-servers.ts';
@@ -35,7 +35,7 @@ export async function bootTest(config: Config, options: BootTestOptions): Promis
   const { provider: tested, onStep } = options;
   if (tested.type === 'local' || tested.type === 'static') throw createsNoServersError(tested);
   const stateDir = await mkdtemp(join(tmpdir(), 'sos-ci-boot-test-'));
-  await symlink(environmentFolder(config.stateDir), environmentFolder(stateDir));
+  await symlink(environmentDirectory(config.stateDir), environmentDirectory(stateDir));
   const testedOnly = { ...config, stateDir, providers: [tested] };
   const { set, nodes } = buildProviders(testedOnly, undefined, { raise: async () => {} }, null, onStep);
   try {

@@ -127,7 +127,7 @@ function localEvidence(config: Config, nodes: NodePool, redact: SecretValues): L
   });
 }
 
-/** Another destination than a folder always has an address. */
+/** Another destination than a directory always has an address. */
 function logsUrl({ url, destination }: Config['logs']): string {
   return url === '' && destination.type === 'directory' ? pathToFileURL(destination.dir).href : url;
 }

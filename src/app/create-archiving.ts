@@ -1,13 +1,13 @@
 /** Moves old histories to files below the state directory, as the configuration says. */
 import { systemClock } from '../adapters/clock/system.ts';
-import { ArchiveFolder } from '../adapters/history-archive/files.ts';
+import { ArchiveDirectory } from '../adapters/history-archive/files.ts';
 import type { Config } from '../config/config.ts';
 import type { EventIntake } from '../engine/intake/event-intake.ts';
 import type { Engine } from '../engine/loop/engine.ts';
 import { Archiving } from '../engine/operations/archiving.ts';
 import type { Store } from '../engine/ports/store.ts';
 import type { Log } from '../log.ts';
-import { archiveFolder, sha256 } from './database-admin.ts';
+import { archiveDirectory, sha256 } from './database-admin.ts';
 
 /** Null: histories stay in the database. */
 export function createArchiving(
@@ -19,7 +19,7 @@ export function createArchiving(
 ): Archiving | null {
   const { keepMs, maxArchiveBytes: maxBytes } = config.database;
   if (keepMs === 0) return null;
-  const archive = new ArchiveFolder(archiveFolder(config.stateDir));
+  const archive = new ArchiveDirectory(archiveDirectory(config.stateDir));
   return new Archiving({
     ...{ engine, store, archive, clock: systemClock, hash: sha256, log, keepMs, maxBytes },
     closedAmong: (changes, signal) => events.closedAmong(changes, signal),

@@ -13,7 +13,7 @@ import { openStore } from '../adapters/sqlite/store.ts';
 import { type LogReport, rebuild, verifyLog } from '../engine/operations/verify-log.ts';
 
 export const databaseFile = (stateDir: string): string => join(stateDir, 'sos-ci.db');
-export const archiveFolder = (stateDir: string): string => join(stateDir, 'archive');
+export const archiveDirectory = (stateDir: string): string => join(stateDir, 'archive');
 export const lockFile = (stateDir: string): string => join(stateDir, 'daemon.lock');
 
 export function sha256(text: string): string {
@@ -69,10 +69,10 @@ function withLock<T>(stateDir: string, work: () => T): T {
 
 /** Of the archive files that exist, by number. */
 async function archiveChecksums(stateDir: string): Promise<ReadonlyMap<number, string>> {
-  const folder = archiveFolder(stateDir);
+  const directory = archiveDirectory(stateDir);
   const checksums = new Map<number, string>();
-  for (const number of await archiveNumbers(folder)) {
-    const checksum = await archiveChecksum(join(folder, archiveFileName(number)));
+  for (const number of await archiveNumbers(directory)) {
+    const checksum = await archiveChecksum(join(directory, archiveFileName(number)));
     if (checksum !== null) checksums.set(number, checksum);
   }
   return checksums;

@@ -8,7 +8,7 @@ import {
 } from '../adapters/history-archive/files.ts';
 import type { ArchiveEntry } from '../engine/ports/history-archive.ts';
 import type { NumberedRow } from '../engine/ports/store.ts';
-import { archiveFolder } from './database-admin.ts';
+import { archiveDirectory } from './database-admin.ts';
 
 export interface ArchivedJob extends Pick<ArchiveEntry, 'history' | 'title'> {
   readonly file: string;
@@ -37,10 +37,10 @@ export async function findArchivedJobs(
   prefix: string,
   limit: number,
 ): Promise<readonly ArchivedJob[]> {
-  const folder = archiveFolder(stateDir);
+  const directory = archiveDirectory(stateDir);
   const found: ArchivedJob[] = [];
-  for (const number of [...(await archiveNumbers(folder))].reverse()) {
-    const file = join(folder, archiveFileName(number));
+  for (const number of [...(await archiveNumbers(directory))].reverse()) {
+    const file = join(directory, archiveFileName(number));
     const { at, histories } = await readArchiveHead(file);
     for (const { history, title } of histories)
       if (title !== '' && history.startsWith(prefix)) found.push({ history, title, file, at });

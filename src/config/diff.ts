@@ -1,6 +1,6 @@
 /**
  * The keys in which two configurations differ: those that apply on a reload, and those that need a restart, because
- * connections and folders last as long as the daemon.
+ * connections and directories last as long as the daemon.
  */
 import type { Config } from './config.ts';
 

@@ -3,7 +3,7 @@
 /** Where evidence is published. */
 export interface LogsConfig {
   readonly destination: LogsDestination;
-  /** The address for readers; '' is the folder itself as a file:// address. */
+  /** The address for readers; '' is the directory itself as a file:// address. */
   readonly url: string;
   /** For how long published evidence is kept; 0: forever. */
   readonly keepMs: number;
@@ -11,7 +11,7 @@ export interface LogsConfig {
 }
 
 export type LogsDestination =
-  /** A folder on this host. */
+  /** A directory on this host. */
   | { readonly type: 'directory'; readonly dir: string }
   | LogServerConfig
   | LogsPlaybookConfig

@@ -13,8 +13,8 @@ export interface DaemonProcessOptions {
   readonly program: string;
   readonly config: string;
   readonly logFile: string;
-  /** More folders for PATH. */
-  readonly programFolders: readonly string[];
+  /** More directories for PATH. */
+  readonly programDirectories: readonly string[];
 }
 
 export interface ExitStatus {
@@ -36,11 +36,11 @@ export class DaemonProcess {
   }
 
   start(): number {
-    const { program, config, logFile, programFolders } = this.#options;
+    const { program, config, logFile, programDirectories } = this.#options;
     const log = openSync(logFile, 'a');
     const child = spawn(process.execPath, [program, 'daemon', '--config', config], {
       cwd: path.dirname(config),
-      env: environment(programFolders),
+      env: environment(programDirectories),
       // Ctrl-C in the terminal is for the demo, which then stops the daemon.
       detached: true,
       stdio: ['ignore', log, log],
@@ -111,10 +111,10 @@ export class DaemonProcess {
 }
 
 /** Puts the Node of the demo first in PATH: the sample project's tests need one. */
-function environment(programFolders: readonly string[]): NodeJS.ProcessEnv {
+function environment(programDirectories: readonly string[]): NodeJS.ProcessEnv {
   const { PATH = '/usr/local/bin:/usr/bin:/bin', HOME, LANG, TMPDIR } = process.env;
   return {
-    PATH: [path.dirname(process.execPath), PATH, ...programFolders].join(path.delimiter),
+    PATH: [path.dirname(process.execPath), PATH, ...programDirectories].join(path.delimiter),
     ...(HOME === undefined ? {} : { HOME }),
     ...(LANG === undefined ? {} : { LANG }),
     ...(TMPDIR === undefined ? {} : { TMPDIR }),

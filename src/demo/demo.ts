@@ -152,11 +152,15 @@ async function claimNothingLeft({ environment, screen }: SceneContext): Promise<
   const processes = await markedProcesses(environment.directory);
   const commands = processes.map(({ pid, command }) => `${pid} ${command}`);
   screen.claim(processes.length === 0, 'no process of any job is left', commands.join('; '));
-  const folders = [
+  const directories = [
     ...(await environment.remainingServers()),
     ...(await stagedEvidence(environment.stateDir)),
   ];
-  screen.claim(folders.length === 0, 'no server and no unpublished evidence is left', folders.join(', '));
+  screen.claim(
+    directories.length === 0,
+    'no server and no unpublished evidence is left',
+    directories.join(', '),
+  );
 }
 
 /** For `--keep`: prints commands to paste into another terminal. */
@@ -198,11 +202,11 @@ async function leftovers(environment: DemoEnvironment): Promise<string> {
 }
 
 async function missingPrograms(): Promise<readonly string[]> {
-  const folders = (process.env.PATH ?? '').split(path.delimiter);
+  const directories = (process.env.PATH ?? '').split(path.delimiter);
   const found = await Promise.all(
     REQUIRED_PROGRAMS.map(async (name) => {
-      const attempts = folders.map((folder) =>
-        access(path.join(folder, name), constants.X_OK).then(() => true),
+      const attempts = directories.map((directory) =>
+        access(path.join(directory, name), constants.X_OK).then(() => true),
       );
       return Promise.any(attempts).catch(() => false);
     }),

@@ -51,7 +51,7 @@ export class DemoEnvironment {
     const config = this.path('sos-ci.yaml');
     const ansible = lab !== null && 'program' in lab.ansible ? [path.dirname(lab.ansible.program)] : [];
     const logFile = this.path('daemon.log');
-    this.daemon = new DaemonProcess({ program, config, logFile, programFolders: ansible });
+    this.daemon = new DaemonProcess({ program, config, logFile, programDirectories: ansible });
   }
 
   /** Creates the directory and Gerrit; without an OpenStack if `lab` is null. Call `open` to start everything but the daemon, and `close` even if `open` fails. */

@@ -23,32 +23,32 @@ export interface LabPrograms {
 }
 
 /** Where distributions keep sshd, which is not in the PATH of every account. */
-const SYSTEM_FOLDERS = ['/usr/sbin', '/sbin'];
+const SYSTEM_DIRECTORIES = ['/usr/sbin', '/sbin'];
 const LAB = fileURLToPath(new URL('./lab/', import.meta.url));
 
 /** Null: there is no sshd. @param main the CLI's main file */
 export async function findLabPrograms(
   main: string,
   signal: AbortSignal,
-  folders: readonly string[] = [...(process.env.PATH ?? '').split(path.delimiter), ...SYSTEM_FOLDERS],
+  directories: readonly string[] = [...(process.env.PATH ?? '').split(path.delimiter), ...SYSTEM_DIRECTORIES],
 ): Promise<LabPrograms | null> {
-  const files = folders
-    .filter((folder) => path.isAbsolute(folder))
-    .map((folder) => path.join(folder, 'sshd'));
+  const files = directories
+    .filter((directory) => path.isAbsolute(directory))
+    .map((directory) => path.join(directory, 'sshd'));
   const found = files.map((file) => access(file, constants.X_OK).then(() => file));
   const sshd = await Promise.any(found).catch(() => null);
-  return sshd === null ? null : { sshd, ansible: await usableAnsible(main, folders, signal) };
+  return sshd === null ? null : { sshd, ansible: await usableAnsible(main, directories, signal) };
 }
 
 /** Looks first where `sos-ci setup ansible` installs it when it is called here. */
 async function usableAnsible(
   main: string,
-  folders: readonly string[],
+  directories: readonly string[],
   signal: AbortSignal,
 ): Promise<LabPrograms['ansible']> {
   const stateDir = (await findStateDir('sos-ci.yaml')) ?? path.resolve(DEFAULT_STATE_DIR);
   try {
-    const program = await findAnsible(stateDir, folders.join(path.delimiter));
+    const program = await findAnsible(stateDir, directories.join(path.delimiter));
     await readAnsibleVersion(program, signal);
     return { program };
   } catch (error) {

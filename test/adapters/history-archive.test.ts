@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
-  ArchiveFolder,
+  ArchiveDirectory,
   archiveChecksum,
   archivedRows,
   archiveFileName,
@@ -31,7 +31,7 @@ async function readBack(file: string): Promise<readonly NumberedRow[]> {
 }
 
 test('rows are read back as they were written, and a number replaces its file', async () => {
-  const archive = new ArchiveFolder(dir);
+  const archive = new ArchiveDirectory(dir);
   expect(await archive.numbers()).toEqual([]);
   const histories = [{ history: 'j1', first: 1, last: 9, head: 'x', whole: true, title: 'a 1,1 SUCCESS' }];
   await archive.write({ number: 1, at: 4, histories: [] }, []);
@@ -65,7 +65,7 @@ test.each([
 });
 
 test('a file that cannot be written is named', async () => {
-  writeFileSync(dir, 'not a folder');
-  const write = new ArchiveFolder(dir).write({ number: 1, at: 0, histories: [] }, []);
+  writeFileSync(dir, 'not a directory');
+  const write = new ArchiveDirectory(dir).write({ number: 1, at: 0, histories: [] }, []);
   await expect(write).rejects.toMatchObject({ name: 'OperationError', operation: 'write archive' });
 });

@@ -1,4 +1,4 @@
-/** The collection in ansible/: its files, and its modules, run by ansible-playbook from another folder. */
+/** The collection in ansible/: its files, and its modules, run by ansible-playbook from another directory. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -8,7 +8,7 @@ import { packedFiles } from '../fixtures/packed-files.ts';
 import { Installed, TIMEOUT } from './installed.ts';
 
 const ansible = new Installed();
-const { folder } = ansible;
+const { scratch } = ansible;
 
 const lint = needs('ansible-lint', 'ansible-playbook');
 lint.describe('the collection', () => {
@@ -45,14 +45,14 @@ const localConf = needs('ansible-playbook', 'git');
 localConf.describe('local.conf', () => {
   /** Writes a local.conf for the variables of each job with the module. */
   function write(jobs: readonly Record<string, unknown>[]) {
-    const path = (number: number) => join(folder, `local.conf.${number}`);
+    const path = (number: number) => join(scratch, `local.conf.${number}`);
     const tasks = jobs.map((parameters, number) => {
       rmSync(path(number), { force: true });
       const task = { path: path(number), mode: '0640', ...parameters };
       return { 'sos_ci.openstack.local_conf': task, ignore_errors: true };
     });
     writeFileSync(
-      join(folder, 'write.yml'),
+      join(scratch, 'write.yml'),
       JSON.stringify([{ hosts: 'localhost', gather_facts: false, tasks }]),
     );
     const { output } = ansible.run('ansible-playbook', ['-vvv', 'write.yml']);
@@ -65,7 +65,7 @@ localConf.describe('local.conf', () => {
   always(
     'orders variables and plugins by their dependencies, plugins last',
     async () => {
-      const trees = join(folder, 'trees');
+      const trees = join(scratch, 'trees');
       mkdirSync(join(trees, 'alpha', 'devstack'), { recursive: true });
       writeFileSync(
         join(trees, 'alpha', 'devstack', 'settings'),
@@ -134,7 +134,7 @@ localConf.describe('local.conf', () => {
 
 needs('ansible-playbook').describe('collect_logs', () => {
   always('collects the listed files, but no keys or credentials', () => {
-    const root = join(folder, 'etc');
+    const root = join(scratch, 'etc');
     const secrets = [
       'cinder/fernet-keys/0',
       'cinder/id_rsa',
@@ -165,7 +165,7 @@ needs('ansible-playbook').describe('collect_logs', () => {
     writeFileSync(join(deep, 'too-deep'), 'text');
     writeFileSync(Buffer.concat([Buffer.from(`${root}/cinder/`), Buffer.from([0xff, 0x0a])]), 'text');
     execFileSync('mkfifo', [join(root, 'cinder', 'pipe.conf')]);
-    const dest = join(folder, 'collected');
+    const dest = join(scratch, 'collected');
     mkdirSync(dest);
     writeFileSync(join(dest, 'old'), 'of an earlier run');
     const task = {
@@ -180,7 +180,7 @@ needs('ansible-playbook').describe('collect_logs', () => {
       },
     };
     writeFileSync(
-      join(folder, 'collect.yml'),
+      join(scratch, 'collect.yml'),
       JSON.stringify([{ hosts: 'localhost', gather_facts: false, tasks: [task] }]),
     );
     expect(ansible.run('ansible-playbook', ['collect.yml'])).toMatchObject({ status: 0 });

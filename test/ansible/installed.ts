@@ -1,4 +1,4 @@
-/** Installs the collection of this checkout into a folder for one test file, and runs programs that use it. */
+/** Installs the collection of this checkout into a directory for one test file, and runs programs that use it. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,23 +10,23 @@ const SOURCE = new URL('../../ansible', import.meta.url).pathname;
 export const TIMEOUT = 600_000;
 
 export class Installed {
-  readonly folder = mkdtempSync(join(tmpdir(), 'collection-'));
-  readonly #collections = join(this.folder, 'collections');
+  readonly scratch = mkdtempSync(join(tmpdir(), 'collection-'));
+  readonly #collections = join(this.scratch, 'collections');
   /** The installed collection. */
   readonly collection = join(this.#collections, 'ansible_collections', 'sos_ci', 'openstack');
   readonly options = {
-    cwd: this.folder,
+    cwd: this.scratch,
     encoding: 'utf8',
     timeout: TIMEOUT,
     maxBuffer: 16 * 1024 ** 2,
     env: {
       PATH: `${process.env.PATH}:${dirname(findProgram('ansible-playbook') ?? '/bin/x')}`,
-      HOME: this.folder,
+      HOME: this.scratch,
       LC_ALL: 'C.UTF-8',
       ANSIBLE_PIPELINING: '1',
       NO_COLOR: '1',
       ANSIBLE_NOCOLOR: '1',
-      ANSIBLE_HOME: join(this.folder, 'home'),
+      ANSIBLE_HOME: join(this.scratch, 'home'),
       ANSIBLE_COLLECTIONS_PATH: this.#collections,
       ANSIBLE_LOCALHOST_WARNING: 'False',
       ANSIBLE_DEPRECATION_WARNINGS: 'False',
@@ -41,13 +41,13 @@ export class Installed {
       const { status, output } = this.run('ansible-galaxy', args);
       expect(status, output).toBe(0);
     }, TIMEOUT);
-    afterAll(() => rmSync(this.folder, { recursive: true, force: true }));
+    afterAll(() => rmSync(this.scratch, { recursive: true, force: true }));
   }
 
   run(
     program: 'ansible-galaxy' | 'ansible-lint' | 'ansible-playbook',
     args: readonly string[],
-    cwd: string = this.folder,
+    cwd: string = this.scratch,
   ) {
     const { status, stdout, stderr } = spawnSync(findProgram(program) ?? program, args, {
       ...this.options,

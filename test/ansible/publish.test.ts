@@ -16,7 +16,7 @@ import { needs } from '../fixtures/needs.ts';
 import { Installed, TIMEOUT } from './installed.ts';
 
 const ansible = new Installed();
-const { folder } = ansible;
+const { scratch } = ansible;
 /** Each run of ansible-playbook takes seconds. */
 const exhaustively = always.runIf(EXHAUSTIVE);
 const JOB = '0123456789abcdef';
@@ -30,9 +30,9 @@ const FILES = {
 };
 
 needs('ansible-playbook').describe('the role publish', () => {
-  const site = join(folder, 'site');
+  const site = join(scratch, 'site');
   const place = join(site, PARENT);
-  const directory = join(folder, 'finished');
+  const directory = join(scratch, 'finished');
 
   beforeEach(() => {
     for (const path of [site, directory]) rmSync(path, { recursive: true, force: true });
@@ -40,7 +40,7 @@ needs('ansible-playbook').describe('the role publish', () => {
     for (const [path, content] of Object.entries(FILES)) writeFileSync(join(directory, path), content);
     writeManifest(directory, JOB);
     writeFileSync(
-      join(folder, 'hosts'),
+      join(scratch, 'hosts'),
       '[log_server]\nhost ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"\n',
     );
   });
@@ -59,7 +59,7 @@ needs('ansible-playbook').describe('the role publish', () => {
   }
 
   function play(name: string, variables: object) {
-    writeFileSync(join(folder, 'vars.json'), JSON.stringify({ publish_root: site, ...variables }));
+    writeFileSync(join(scratch, 'vars.json'), JSON.stringify({ publish_root: site, ...variables }));
     return ansible.run('ansible-playbook', [
       '-v',
       '-i',
@@ -115,7 +115,7 @@ needs('ansible-playbook').describe('the role publish', () => {
       writeFileSync(join(directory, 'a.log'), FILES['a.log']);
       mkdirSync(join(place, SHORT));
       writeManifest(join(place, SHORT), 'another');
-      symlinkSync(folder, join(place, JOB));
+      symlinkSync(scratch, join(place, JOB));
       const refused = publish();
       expect(refused.status).not.toBe(0);
       expect(refused.output).toContain(`not ours has the name ${PARENT}/${SHORT}`);

@@ -1,4 +1,4 @@
-/** The roles, run by ansible-playbook from another folder on a node that is a copy-on-write view of this host. */
+/** The roles, run by ansible-playbook from another directory on a node that is a copy-on-write view of this host. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,12 +10,12 @@ import { Installed, TIMEOUT } from './installed.ts';
 const HERE = new URL('.', import.meta.url).pathname;
 
 const ansible = new Installed();
-const { folder } = ansible;
+const { scratch } = ansible;
 
 const { describe, exhaustively } = needs('ansible-playbook', 'git', 'unshare', 'visudo');
 
 describe('the roles on a node', () => {
-  const shared = join(folder, 'node');
+  const shared = join(scratch, 'node');
   const git = (cwd: string, ...args: string[]) =>
     execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', '-C', cwd, ...args], {
       encoding: 'utf8',
@@ -62,7 +62,7 @@ describe('the roles on a node', () => {
     writeFileSync(join(shared, 'vars.json'), JSON.stringify(vars(variables)));
     const prelude = `export ANSIBLE_CALLBACKS_ENABLED=sos_ci.openstack.events SOS_CI_EVENTS=${shared}/events\nplay() { ansible-playbook -i node, -c local "sos_ci.openstack.$1" -e @${shared}/vars.json >> ${shared}/log 2>&1; echo "$1 $?" >> ${shared}/codes; }\ncd ${shared}\n`;
     writeFileSync(join(shared, 'script'), prelude + script);
-    spawnSync(join(HERE, 'overlay.sh'), [folder, '--', 'bash', join(shared, 'script')], ansible.options);
+    spawnSync(join(HERE, 'overlay.sh'), [scratch, '--', 'bash', join(shared, 'script')], ansible.options);
     const read = (file: string) =>
       existsSync(join(shared, file)) ? readFileSync(join(shared, file), 'utf8') : '';
     return { codes: read('codes'), log: read('log'), read };
@@ -311,7 +311,7 @@ describe('the roles on a node', () => {
         );
       const { codes, log, read } = onNode(
         variables,
-        `mkdir -p /opt/stack/tempest/.stestr ${tree}; useradd -d /opt/stack stack; chown -R stack /opt/stack; chmod -R go+rX ${folder}
+        `mkdir -p /opt/stack/tempest/.stestr ${tree}; useradd -d /opt/stack stack; chown -R stack /opt/stack; chmod -R go+rX ${scratch}
          old() { mkdir -p /opt/stack/tempest/.stestr; echo 1 > /opt/stack/tempest/.stestr/next-stream; echo old > /opt/stack/tempest/.stestr/0; echo old > tree/testrepository.subunit; }
          at() { old; echo "$1" > /opt/stack/tempest/behaviour; cp "$1.json" vars.json; play testing; cp tree/testrepository.subunit "result-$1"; }
          at never-starts

@@ -13,14 +13,14 @@ import { FakeLog } from '../fakes/log.ts';
 import { CiHarness } from '../scenarios/ci-harness.ts';
 import { created } from '../scenarios/gerrit-events.ts';
 
-let folder: string;
+let directory: string;
 
 /** A database in which one job still runs. */
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'sos-ci-daemon-'));
-  writeFileSync(join(folder, 'key'), 'not used\n', { mode: 0o600 });
+  directory = mkdtempSync(join(tmpdir(), 'sos-ci-daemon-'));
+  writeFileSync(join(directory, 'key'), 'not used\n', { mode: 0o600 });
   writeFileSync(
-    join(folder, 'sos-ci.yaml'),
+    join(directory, 'sos-ci.yaml'),
     `gerrit: {host: 127.0.0.1, port: 9, user: acme-ci, key: key, knownHosts: key}
 stateDir: .
 jobs:
@@ -29,7 +29,7 @@ jobs:
     testing: {command: [./run-tests.sh], results: results.tap}
 `,
   );
-  const ci = new CiHarness({ store: openStore(databaseFile(folder)), stage: () => null });
+  const ci = new CiHarness({ store: openStore(databaseFile(directory)), stage: () => null });
   await ci.start();
   ci.emit(created());
   await ci.run(() => ci.store.open().some(({ state }) => state === 'stacking.running'));
@@ -37,21 +37,21 @@ jobs:
   ci.store.close();
 });
 
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => rmSync(directory, { recursive: true }));
 
 async function refused(alter: (database: Sqlite.Database) => void): Promise<unknown> {
-  const database = new Sqlite(databaseFile(folder));
+  const database = new Sqlite(databaseFile(directory));
   database.exec('DROP TRIGGER event_rows_never_change');
   alter(database);
   database.close();
-  const config = loadConfig(join(folder, 'sos-ci.yaml'));
+  const config = loadConfig(join(directory, 'sos-ci.yaml'));
   const listeners = process.listenerCount('uncaughtException');
   const thrown = await runDaemon(config, { log: new FakeLog() }).then(
     () => new Error('it started'),
     (error: unknown) => error,
   );
   expect(process.listenerCount('uncaughtException')).toBe(listeners);
-  takeLock(lockFile(folder), 0).release();
+  takeLock(lockFile(directory), 0).release();
   return thrown;
 }
 

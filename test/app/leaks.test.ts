@@ -16,14 +16,14 @@ import { created } from '../scenarios/gerrit-events.ts';
 const JOB = 'j00002';
 const ALICE = { who: 'alice', why: '' };
 
-let folder: string;
+let directory: string;
 
 /** A database whose only job has ended, and evidence of it on this host. */
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'sos-ci-leaks-'));
-  writeFileSync(join(folder, 'key'), 'not used\n', { mode: 0o600 });
+  directory = mkdtempSync(join(tmpdir(), 'sos-ci-leaks-'));
+  writeFileSync(join(directory, 'key'), 'not used\n', { mode: 0o600 });
   writeFileSync(
-    join(folder, 'sos-ci.yaml'),
+    join(directory, 'sos-ci.yaml'),
     `gerrit: {host: 127.0.0.1, port: 9, user: acme-ci, key: key, knownHosts: key}
 stateDir: .
 jobs:
@@ -32,20 +32,20 @@ jobs:
     testing: {command: [./run-tests.sh], results: results.tap}
 `,
   );
-  const ci = new CiHarness({ store: openStore(databaseFile(folder)) });
+  const ci = new CiHarness({ store: openStore(databaseFile(directory)) });
   await ci.start();
   ci.emit(created());
   await ci.run();
   ci.daemon.life.end();
   ci.store.close();
-  mkdirSync(join(folder, 'runs', JOB, '1'), { recursive: true });
+  mkdirSync(join(directory, 'runs', JOB, '1'), { recursive: true });
 });
 
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => rmSync(directory, { recursive: true }));
 
-const config = () => loadConfig(join(folder, 'sos-ci.yaml'));
+const config = () => loadConfig(join(directory, 'sos-ci.yaml'));
 const length = () => {
-  const reader = openReader(databaseFile(folder));
+  const reader = openReader(databaseFile(directory));
   try {
     return reader.length();
   } finally {
@@ -55,7 +55,7 @@ const length = () => {
 
 test('are listed, also while another process holds the lock, and nothing is written', async () => {
   const before = length();
-  const lock = takeLock(lockFile(folder), 0);
+  const lock = takeLock(lockFile(directory), 0);
   const { leaks, unlisted } = await listLeaks(config());
   lock.release();
   expect(leaks).toMatchObject([{ provider: null, kind: 'evidence', id: JOB, job: JOB, state: 'first-seen' }]);
@@ -65,7 +65,7 @@ test('are listed, also while another process holds the lock, and nothing is writ
 });
 
 test('are not removed while another process holds the lock', async () => {
-  const lock = takeLock(lockFile(folder), 0);
+  const lock = takeLock(lockFile(directory), 0);
   const before = length();
   await expect(collectGarbage(config(), ALICE, new FakeLog())).rejects.toMatchObject({
     name: 'OperationError',

@@ -15,12 +15,12 @@ import { HOLD, holdRequested } from '../machines/facts.ts';
 import { CiHarness } from '../scenarios/ci-harness.ts';
 import { created } from '../scenarios/gerrit-events.ts';
 
-let folder: string;
+let directory: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sos-ci-once-'));
-  writeFileSync(join(folder, 'key'), 'not used\n', { mode: 0o600 });
+  directory = mkdtempSync(join(tmpdir(), 'sos-ci-once-'));
+  writeFileSync(join(directory, 'key'), 'not used\n', { mode: 0o600 });
   writeFileSync(
-    join(folder, 'sos-ci.yaml'),
+    join(directory, 'sos-ci.yaml'),
     `gerrit: {host: 127.0.0.1, port: 9, user: acme-ci, key: key, knownHosts: key}
 stateDir: .
 jobs:
@@ -30,10 +30,10 @@ jobs:
 `,
   );
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => rmSync(directory, { recursive: true }));
 
 const run = () =>
-  runOnce(loadConfig(join(folder, 'sos-ci.yaml')), {
+  runOnce(loadConfig(join(directory, 'sos-ci.yaml')), {
     job: 'acme-dsvm',
     change: 912345,
     patchset: 3,
@@ -42,7 +42,7 @@ const run = () =>
   });
 
 test('while a daemon runs, a manual run is refused before Gerrit is queried, and enqueue is suggested', async () => {
-  const lock = takeLock(lockFile(folder), 0);
+  const lock = takeLock(lockFile(directory), 0);
   await expect(run()).rejects.toMatchObject({
     message: expect.stringMatching(/^another daemon runs on this database: pid \d+, started /),
     hint: 'let the daemon run it: sos-ci enqueue 912345,3 acme-dsvm',
@@ -51,7 +51,7 @@ test('while a daemon runs, a manual run is refused before Gerrit is queried, and
 });
 
 test('after an interrupted run, a manual run is refused and says which job holds the slot and what to do', async () => {
-  const ci = new CiHarness({ store: openStore(databaseFile(folder)), stage: () => null });
+  const ci = new CiHarness({ store: openStore(databaseFile(directory)), stage: () => null });
   await ci.start();
   ci.emit(created());
   await ci.run(() => ci.jobs()[0]?.state === 'stacking.running');
@@ -66,7 +66,7 @@ test('after an interrupted run, a manual run is refused and says which job holds
 });
 
 test('while a held server takes the only slot, a manual run is refused', async () => {
-  const ci = new CiHarness({ store: openStore(databaseFile(folder)) });
+  const ci = new CiHarness({ store: openStore(databaseFile(directory)) });
   await ci.start();
   // The run uses the real clock, which is far ahead of the fake one.
   const requested = { ...holdRequested(), durationMs: 1e13 } as AnyEvent;
@@ -88,7 +88,7 @@ test('while a held server takes the only slot, a manual run is refused', async (
 });
 
 test('while an interrupted review is about to post on the change, a manual run is refused', async () => {
-  const ci = new CiHarness({ store: openStore(databaseFile(folder)) });
+  const ci = new CiHarness({ store: openStore(databaseFile(directory)) });
   await ci.start();
   ci.reviewer.holdNext('request');
   ci.emit(created());

@@ -115,7 +115,7 @@ describe('usage', () => {
 });
 
 describe('a store', () => {
-  test('is taken from the configuration in the current folder', () => {
+  test('is taken from the configuration in the current directory', () => {
     const result = runCli('status');
     expect(result).toMatchObject({ code: 1, err: '' });
     expect(result.out).toContain('jobs      1 open: 1 booting');
@@ -214,13 +214,13 @@ describe('a store', () => {
     expect(result).toMatchObject({ code, out: '' });
   });
 
-  test('is requested in a folder without a configuration', () => {
-    const folder = join(dir, 'elsewhere');
-    mkdirSync(folder);
-    expect(program.run(['status'], folder)).toEqual({
+  test('is requested in a directory without a configuration', () => {
+    const directory = join(dir, 'elsewhere');
+    mkdirSync(directory);
+    expect(program.run(['status'], directory)).toEqual({
       code: 3,
       out: '',
-      err: `sos-ci: no sos-ci.yaml in ${folder}\n        name one with --config FILE, or a state directory with --state DIR\n`,
+      err: `sos-ci: no sos-ci.yaml in ${directory}\n        name one with --config FILE, or a state directory with --state DIR\n`,
     });
   });
 });

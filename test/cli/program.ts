@@ -19,16 +19,16 @@ export interface RunResult {
 
 export class Program {
   /** Inside the checkout, so that packages that are not bundled are found. */
-  private readonly folder: string;
+  private readonly directory: string;
 
   constructor() {
     mkdirSync(join(ROOT, '.cache'), { recursive: true });
-    this.folder = mkdtempSync(join(ROOT, '.cache', 'test-program-'));
+    this.directory = mkdtempSync(join(ROOT, '.cache', 'test-program-'));
     const code = `
       import { bundle } from ${JSON.stringify(join(ROOT, 'scripts', 'bundle.mjs'))};
       await bundle({
         entries: { 'cli/main': ${JSON.stringify(join(ROOT, 'src', 'cli', 'main.ts'))} },
-        outdir: ${JSON.stringify(this.folder)},
+        outdir: ${JSON.stringify(this.directory)},
         chunks: 'cli/[name]-[hash]',
         urlOf: () => 'import.meta.url',
       });`;
@@ -37,7 +37,7 @@ export class Program {
   }
 
   get main(): string {
-    return join(this.folder, 'cli', 'main.js');
+    return join(this.directory, 'cli', 'main.js');
   }
 
   run(args: readonly string[], cwd: string, environment: Record<string, string> = {}): RunResult {
@@ -52,7 +52,7 @@ export class Program {
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true });
+    rmSync(this.directory, { recursive: true });
   }
 }
 

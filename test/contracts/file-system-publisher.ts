@@ -13,7 +13,7 @@ import { failureOf, JOB } from './evidence.ts';
 import { collect, expectPublished, OTHER, PARENT, publish, SHORT } from './publisher.ts';
 
 const LIMIT_MS = 60_000;
-/** Names of one folder: the jobs and what is left of earlier calls. */
+/** Names of one directory: the jobs and what is left of earlier calls. */
 const namesIn = async (path: string) => (await readdir(path)).filter((name) => name !== 'index.html').sort();
 
 /** Declares the tests, inside a `describe` that may skip them. `make`: a host. */
@@ -76,7 +76,7 @@ export function fileSystemPublisherContract(make: () => Promise<LocalRig>): void
           NEVER,
         );
 
-    test('those of this deployment that are old enough and not needed, and empty folders', async () => {
+    test('those of this deployment that are old enough and not needed, and empty directories', async () => {
       await publish(rig);
       expect(await expire({ before: Date.now() - HOUR })).toBe(0);
       expect(await expire({ deployment: 'd2' })).toBe(0);
@@ -117,10 +117,10 @@ export function fileSystemPublisherContract(make: () => Promise<LocalRig>): void
     });
   });
 
-  describe('the pages of the folders above', () => {
-    const pageOf = (folder: string) => readFile(join(rig.site, folder, 'index.html'), 'utf8');
-    const linksOf = async (folder: string) =>
-      [...(await pageOf(folder)).matchAll(/href="\.\/([^"]+)"/g)].map(([, href]) => href);
+  describe('the pages of the directories above', () => {
+    const pageOf = (directory: string) => readFile(join(rig.site, directory, 'index.html'), 'utf8');
+    const linksOf = async (directory: string) =>
+      [...(await pageOf(directory)).matchAll(/href="\.\/([^"]+)"/g)].map(([, href]) => href);
 
     test('are written after one has expired', async () => {
       await publish(rig);

@@ -9,7 +9,7 @@ import { collectRequest, failureOf, JOB, publishRequest } from './evidence.ts';
 
 export const OTHER = `${JOB.slice(0, -1)}9`;
 export const SHORT = JOB.slice(0, 12);
-/** The folders from the root to those of the jobs. */
+/** The directories from the root to those of the jobs. */
 export const PARENT = '45/912345/3/check/acme-dsvm';
 
 const owner = (job: string) => ({ deployment: 'd1', job, attempt: 1 });
@@ -144,10 +144,11 @@ export function publisherContract(make: (site?: string) => Promise<LocalRig>): v
     }
   });
 
-  describe('the pages of the folders above', () => {
-    const pageOf = async (folder: string) => (await rig.files.read(`${folder}/index.html`)) ?? 'missing';
-    const linksOf = async (folder: string) =>
-      [...(await pageOf(folder)).matchAll(/href="\.\/([^"]+)"/g)].map(([, href]) => href);
+  describe('the pages of the directories above', () => {
+    const pageOf = async (directory: string) =>
+      (await rig.files.read(`${directory}/index.html`)) ?? 'missing';
+    const linksOf = async (directory: string) =>
+      [...(await pageOf(directory)).matchAll(/href="\.\/([^"]+)"/g)].map(([, href]) => href);
 
     test('lead from the change to the job, with names, sizes and times', async () => {
       await publish(rig);

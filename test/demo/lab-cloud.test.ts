@@ -6,11 +6,11 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { findLabPrograms } from '../../src/demo/lab-cloud.ts';
 import { NEVER } from '../fixtures/never.ts';
 
-let folder: string;
+let directory: string;
 beforeEach(() => {
-  folder = mkdtempSync(path.join(tmpdir(), 'sos-ci-programs-'));
+  directory = mkdtempSync(path.join(tmpdir(), 'sos-ci-programs-'));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 test('skips the scene without sshd', async () => {
   expect(await find()).toBeNull();
@@ -19,7 +19,7 @@ test('skips the scene without sshd', async () => {
 test('uses a script without Ansible, and reports how to install it', async () => {
   program('sshd', '');
   const found = await find();
-  expect(found?.sshd).toBe(path.join(folder, 'sshd'));
+  expect(found?.sshd).toBe(path.join(directory, 'sshd'));
   expect(found?.ansible).toEqual({
     why: `the program ansible-playbook is not installed (node main.js setup ansible --state ${path.resolve('state')})`,
   });
@@ -35,15 +35,15 @@ test('uses a script if Ansible is too old for the collection', async () => {
 test('uses a playbook with a current Ansible', async () => {
   program('sshd', '');
   program('ansible-playbook', 'echo "ansible-playbook [core 2.19.1]"');
-  expect(await find()).toMatchObject({ ansible: { program: path.join(folder, 'ansible-playbook') } });
+  expect(await find()).toMatchObject({ ansible: { program: path.join(directory, 'ansible-playbook') } });
 });
 
 function find() {
-  return findLabPrograms('main.js', NEVER, [folder, 'relative']);
+  return findLabPrograms('main.js', NEVER, [directory, 'relative']);
 }
 
 function program(name: string, text: string): void {
-  const file = path.join(folder, name);
+  const file = path.join(directory, name);
   writeFileSync(file, `#!/bin/sh\n${text}\n`);
   chmodSync(file, 0o755);
 }

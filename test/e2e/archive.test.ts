@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { archivedRows, archiveFileName, archiveNumbers } from '../../src/adapters/history-archive/files.ts';
 import { openReader } from '../../src/adapters/sqlite/reader.ts';
-import { archiveFolder, databaseFile } from '../../src/app/database-admin.ts';
+import { archiveDirectory, databaseFile } from '../../src/app/database-admin.ts';
 import type { NumberedRow } from '../../src/engine/ports/store.ts';
 import { ACCOUNT, type TestCase } from './case.ts';
 import { pollDelay } from './daemon-process.ts';
@@ -34,10 +34,10 @@ function presentRows(testCase: TestCase): readonly NumberedRow[] {
 }
 
 async function rowsInArchive(testCase: TestCase): Promise<readonly NumberedRow[]> {
-  const folder = archiveFolder(testCase.stateDir);
+  const directory = archiveDirectory(testCase.stateDir);
   const rows: NumberedRow[] = [];
-  for (const number of await archiveNumbers(folder))
-    for await (const row of archivedRows(join(folder, archiveFileName(number)))) rows.push(row);
+  for (const number of await archiveNumbers(directory))
+    for await (const row of archivedRows(join(directory, archiveFileName(number)))) rows.push(row);
   return rows;
 }
 

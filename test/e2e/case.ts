@@ -213,9 +213,9 @@ export class TestCase {
     const processes = (await markedProcesses(this.stateDir)).map(
       ({ pid, command }) => `process ${pid} ${command}`,
     );
-    const names = ['servers', 'runs', 'evidence'].flatMap((folder) =>
-      existsSync(join(this.stateDir, folder))
-        ? readdirSync(join(this.stateDir, folder)).map((name) => `${folder}/${name}`)
+    const names = ['servers', 'runs', 'evidence'].flatMap((directory) =>
+      existsSync(join(this.stateDir, directory))
+        ? readdirSync(join(this.stateDir, directory)).map((name) => `${directory}/${name}`)
         : [],
     );
     return [...processes, ...names];

@@ -18,7 +18,7 @@ afterAll(() => testbed.stop());
 let current: TestCase | null = null;
 afterEach(() => current?.close());
 
-/** A test stage that notes its argument and waits for the file `open` in the case's folder. */
+/** A test stage that notes its argument and waits for the file `open` in the case's directory. */
 const gated = (testCase: { readonly name: string }) =>
   `note "with $1."
 while [ ! -e '${join(testbed.directory, testCase.name)}/open' ]; do sleep 0.1; done

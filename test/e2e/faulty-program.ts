@@ -6,17 +6,17 @@ import { ROOT } from '../house/source.ts';
 
 export class FaultyProgram {
   /** Inside the checkout, so that packages that are not bundled are found. */
-  readonly #folder: string;
+  readonly #directory: string;
 
   constructor() {
     mkdirSync(join(ROOT, '.cache'), { recursive: true });
-    this.#folder = mkdtempSync(join(ROOT, '.cache', 'faulty-daemon-'));
+    this.#directory = mkdtempSync(join(ROOT, '.cache', 'faulty-daemon-'));
     const code = `
       import { pathToFileURL } from 'node:url';
       import { bundle } from ${JSON.stringify(join(ROOT, 'scripts', 'bundle.mjs'))};
       await bundle({
         entries: { main: ${JSON.stringify(join(ROOT, 'test', 'e2e', 'faulty-daemon.ts'))} },
-        outdir: ${JSON.stringify(this.#folder)},
+        outdir: ${JSON.stringify(this.#directory)},
         chunks: '[name]-[hash]',
         urlOf: (path) => JSON.stringify(pathToFileURL(path).href),
       });`;
@@ -25,10 +25,10 @@ export class FaultyProgram {
   }
 
   get main(): string {
-    return join(this.#folder, 'main.js');
+    return join(this.#directory, 'main.js');
   }
 
   remove(): void {
-    rmSync(this.#folder, { recursive: true });
+    rmSync(this.#directory, { recursive: true });
   }
 }

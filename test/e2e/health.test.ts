@@ -24,7 +24,7 @@ test('events that cannot be archived harm nothing; later ones can be exported an
   });
   mkdirSync(testCase.stateDir, { mode: 0o700 });
   const blocked = join(testCase.stateDir, 'events');
-  writeFileSync(blocked, 'a file where the folder belongs');
+  writeFileSync(blocked, 'a file where the directory belongs');
   const daemon = await testCase.startDaemon();
   const first = await testCase.push('one\n');
   await testCase.eventually('the first is reported', () => testCase.messages(first).length === 1);

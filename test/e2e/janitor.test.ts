@@ -16,15 +16,15 @@ beforeAll(async () => {
 afterAll(() => testbed.stop());
 
 test('a janitor cleans a back end between two jobs, although the daemon is killed meanwhile', async () => {
-  const folder = join(testbed.directory, 'array');
-  const volumes = join(folder, 'volumes');
+  const directory = join(testbed.directory, 'array');
+  const volumes = join(directory, 'volumes');
   mkdirSync(volumes, { recursive: true });
   for (let each = 0; each < VOLUMES; each += 1) writeFileSync(join(volumes, `volume-${each}`), '');
-  const clean = join(folder, 'clean');
-  const script = `#!/bin/sh\necho begun >>'${folder}/begun'\nuntil [ -e '${folder}/go' ]; do sleep 0.1; done\nrm -- '${volumes}'/volume-*\n`;
+  const clean = join(directory, 'clean');
+  const script = `#!/bin/sh\necho begun >>'${directory}/begun'\nuntil [ -e '${directory}/go' ]; do sleep 0.1; done\nrm -- '${volumes}'/volume-*\n`;
   writeFileSync(clean, script, { mode: 0o755 });
   const testCase = await testbed.newCase({
-    testing: `while [ ! -e '${folder}/open' ]; do sleep 0.1; done\nprintf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap\n`,
+    testing: `while [ ! -e '${directory}/open' ]; do sleep 0.1; done\nprintf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap\n`,
     testTimeout: '5m',
     job: '    backends: [array1]\n',
     top: `backends: {array1: 2}\njanitors: {array1: {backends: [array1], command: [${clean}]}}\n`,
@@ -46,9 +46,9 @@ test('a janitor cleans a back end between two jobs, although the daemon is kille
         cause: { text: expect.stringMatching(/^requested by .*: the pool is full$/) },
       },
     });
-    expect(existsSync(join(folder, 'begun'))).toBe(false);
-    writeFileSync(join(folder, 'open'), '');
-    await testCase.eventually('the janitor runs', () => existsSync(join(folder, 'begun')));
+    expect(existsSync(join(directory, 'begun'))).toBe(false);
+    writeFileSync(join(directory, 'open'), '');
+    await testCase.eventually('the janitor runs', () => existsSync(join(directory, 'begun')));
     await daemon.kill();
     const next = await testCase.startDaemon();
     await testCase.push('second\n');
@@ -57,14 +57,14 @@ test('a janitor cleans a back end between two jobs, although the daemon is kille
       return jobs[0]?.queue?.why === 'janitor array1 has back end array1';
     });
     expect(readdirSync(volumes)).toHaveLength(VOLUMES);
-    writeFileSync(join(folder, 'go'), '');
+    writeFileSync(join(directory, 'go'), '');
     await testCase.eventually(
       'both jobs have ended',
       () => testCase.jobs().length === 2 && testCase.jobs().every(({ ended }) => ended),
     );
     expect(testCase.jobs().map(({ verdict }) => verdict)).toEqual(['SUCCESS', 'SUCCESS']);
     expect(readdirSync(volumes)).toEqual([]);
-    expect(readFileSync(join(folder, 'begun'), 'utf8')).toBe('begun\n');
+    expect(readFileSync(join(directory, 'begun'), 'utf8')).toBe('begun\n');
     expect(await janitor()).toMatchObject({ waits: '', last: { outcome: 'succeeded', attempt: 1 } });
     expect(await next.stop()).toBe(0);
     expect(await testCase.findInconsistencies()).toEqual([]);

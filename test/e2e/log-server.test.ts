@@ -154,8 +154,8 @@ async function unavailable(destination: Destination): Promise<void> {
 }
 
 function nothingHeld({ stateDir }: TestCase): boolean {
-  return ['evidence', 'finished'].every((folder) => {
-    const path = join(stateDir, folder);
+  return ['evidence', 'finished'].every((directory) => {
+    const path = join(stateDir, directory);
     return !existsSync(path) || readdirSync(path).length === 0;
   });
 }

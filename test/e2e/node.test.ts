@@ -98,9 +98,9 @@ async function leftOnNode(testCase: TestCase): Promise<readonly string[]> {
   const processes = (await markedProcesses(nodeDirectory(testCase))).map(
     ({ pid, command }) => `${pid} ${command}`,
   );
-  const kept = ['leases/lab', 'host-keys', 'outgoing', 'upkeep'].flatMap((folder) => {
-    const path = join(testCase.stateDir, folder);
-    return existsSync(path) ? readdirSync(path).map((name) => `${folder}/${name}`) : [];
+  const kept = ['leases/lab', 'host-keys', 'outgoing', 'upkeep'].flatMap((directory) => {
+    const path = join(testCase.stateDir, directory);
+    return existsSync(path) ? readdirSync(path).map((name) => `${directory}/${name}`) : [];
   });
   return [...processes, ...kept, ...readdirSync(nodeDirectory(testCase))];
 }

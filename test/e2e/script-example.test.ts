@@ -84,25 +84,25 @@ afterAll(async () => {
 
 /** A repository from which the example or stack.sh clones. */
 function repository(name: string, files: Readonly<Record<string, string>>): void {
-  const folder = join(testbed.directory, 'upstream', 'openstack', name);
+  const directory = join(testbed.directory, 'upstream', 'openstack', name);
   for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
-    if (text.startsWith('#!')) chmodSync(join(folder, path), 0o755);
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), text);
+    if (text.startsWith('#!')) chmodSync(join(directory, path), 0o755);
   }
-  const git = (...argv: string[]) => execFileSync('git', argv, { cwd: folder });
+  const git = (...argv: string[]) => execFileSync('git', argv, { cwd: directory });
   git('init', '--quiet', '--initial-branch=master');
   git('add', '--all');
   git('-c', 'user.name=dev', '-c', 'user.email=dev@example.org', 'commit', '--quiet', '-m', 'Begin');
 }
 
-/** The operator's copy of the example; returns the folder of DevStack's trees. */
-function copyExample(folder: string): string {
+/** The operator's copy of the example; returns the directory of DevStack's trees. */
+function copyExample(directory: string): string {
   const stack = join(testbed.directory, 'opt-stack');
-  cpSync(EXAMPLE, folder, { recursive: true });
+  cpSync(EXAMPLE, directory, { recursive: true });
   writeFileSync(
-    join(folder, 'settings'),
-    readFileSync(join(folder, 'settings'), 'utf8')
+    join(directory, 'settings'),
+    readFileSync(join(directory, 'settings'), 'utf8')
       .replace('DEST=/opt/stack', `DEST=${stack}`)
       .replace('GIT_BASE=https://opendev.org', `GIT_BASE=${testbed.directory}/upstream`),
   );
@@ -120,15 +120,15 @@ test('the whole example: three changes on one host', async () => {
     'api/test_volumes.py': TESTS,
     'etc/README': '',
   });
-  const folder = join(testbed.directory, 'script');
-  const stack = copyExample(folder);
+  const directory = join(testbed.directory, 'script');
+  const stack = copyExample(directory);
   const secret = join(testbed.directory, 'local.conf');
   writeFileSync(secret, 'san_password = kept-secret\n');
   const testCase = await testbed.newCase({
-    stages: `    stacking: {script: [${folder}/stack], directory: ${folder}, timeout: 1m}
+    stages: `    stacking: {script: [${directory}/stack], directory: ${directory}, timeout: 1m}
     testing:
-      script: [${folder}/test, VolumesTest]
-      directory: ${folder}
+      script: [${directory}/test, VolumesTest]
+      directory: ${directory}
       timeout: 1m
       results: {format: subunit, file: testrepository.subunit, expected: 2}
 `,

@@ -36,7 +36,7 @@ export class FakeSource implements Source {
     return this.#fetched.get(server.id)?.patchset;
   }
 
-  /** The server's files: the work tree first, then the folder of dependencies. */
+  /** The server's files: the work tree first, then the directory of dependencies. */
   trees(server: Pick<Server, 'id'>): readonly MergedTree[] {
     return this.#fetched.get(server.id)?.trees ?? [];
   }

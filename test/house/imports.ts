@@ -1,7 +1,7 @@
-/** Which folder may import which, and which folders may use which library: the table of ARCHITECTURE.md as code. */
+/** Which directory may import which, and which may use which library: the table of ARCHITECTURE.md as code. */
 import { importsOf, type Source } from './source.ts';
 
-/** Every folder except machines may import these. */
+/** Every directory except machines may import these. */
 const EVERYWHERE = ['errors', 'log', 'semaphore', 'terminal-text', 'timer'].map((name) => `src/${name}.ts`);
 
 /** The parts of the machines that others may import: domain types, and the events, effects and rows of the log. */
@@ -35,10 +35,10 @@ const CONFIG_SHAPE = ['src/config/config.ts', 'src/config/logs-config.ts'];
 /** The command line reads the store and sends requests to the daemon. It uses no other adapter directly. */
 const CLI_ADAPTERS = ['src/adapters/sqlite/reader.ts', 'src/adapters/control/client.ts'];
 
-const FOLDERS = ['machines', 'engine', 'adapters', 'config', 'app', 'cli', 'demo'];
+const DIRECTORIES = ['machines', 'engine', 'adapters', 'config', 'app', 'cli', 'demo'];
 
-/** The folders and files that may import a library. */
-const LIBRARY_FOLDERS: Readonly<Record<string, readonly string[]>> = {
+/** The directories and files that may import a library. */
+const LIBRARY_DIRECTORIES: Readonly<Record<string, readonly string[]>> = {
   xstate: ['src/machines/'],
   re2js: ['src/machines/'],
   'better-sqlite3': ['src/adapters/sqlite/'],
@@ -69,25 +69,25 @@ const LIBRARY_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   croner: ['src/config/fields/schedule.ts'],
 };
 
-/** The files of this repository that a file may import: paths, or folders that end in a slash. */
+/** The files of this repository that a file may import: paths, or directories that end in a slash. */
 function allowed(path: string, typeOnly: boolean): readonly string[] {
-  const [, folder = '', name = ''] = path.split('/');
-  switch (folder) {
+  const [, directory = '', name = ''] = path.split('/');
+  switch (directory) {
     case 'machines':
       return ['src/machines/'];
     case 'engine':
       return ['src/machines/', 'src/engine/', ...EVERYWHERE];
     case 'adapters': {
-      const sharedFolder = SHARED_ADAPTERS.find((shared) => path.startsWith(shared));
-      const own = sharedFolder ?? (name.endsWith('.ts') ? path : `src/adapters/${name}/`);
+      const sharedDirectory = SHARED_ADAPTERS.find((shared) => path.startsWith(shared));
+      const own = sharedDirectory ?? (name.endsWith('.ts') ? path : `src/adapters/${name}/`);
       // The OpenSSH files get the host key of a server through the SSH client, which must not import them.
       const below =
-        sharedFolder === 'src/adapters/openssh/'
+        sharedDirectory === 'src/adapters/openssh/'
           ? [SSH_CLIENT]
-          : sharedFolder === OPENSTACK_SESSION
+          : sharedDirectory === OPENSTACK_SESSION
             ? ['src/adapters/run/', 'src/adapters/tls/']
             : [];
-      const shared = sharedFolder === undefined ? SHARED_ADAPTERS : below;
+      const shared = sharedDirectory === undefined ? SHARED_ADAPTERS : below;
       const store = own === 'src/adapters/sqlite/' ? [DEDUPLICATION] : [];
       const shape = typeOnly ? CONFIG_SHAPE : [];
       return [own, ...shared, 'src/engine/ports/', ...VOCABULARY, ...store, ...shape, ...EVERYWHERE];
@@ -99,7 +99,7 @@ function allowed(path: string, typeOnly: boolean): readonly string[] {
       return allBut('cli', 'demo');
     case 'cli': {
       const demo = path === 'src/cli/commands/demo.ts' ? ['src/demo/'] : [];
-      const own = [`src/${folder}/`, 'src/app/', 'src/config/', 'src/engine/ports/', 'src/machines/'];
+      const own = [`src/${directory}/`, 'src/app/', 'src/config/', 'src/engine/ports/', 'src/machines/'];
       return [...own, ...CLI_ADAPTERS, ...demo, ...EVERYWHERE, 'package.json'];
     }
     case 'demo':
@@ -111,16 +111,18 @@ function allowed(path: string, typeOnly: boolean): readonly string[] {
   }
 }
 
-function allBut(...folders: readonly string[]): readonly string[] {
-  const rest = FOLDERS.filter((folder) => !folders.includes(folder)).map((folder) => `src/${folder}/`);
+function allBut(...directories: readonly string[]): readonly string[] {
+  const rest = DIRECTORIES.filter((directory) => !directories.includes(directory)).map(
+    (directory) => `src/${directory}/`,
+  );
   return [...rest, ...EVERYWHERE, 'package.json'];
 }
 
-/** Files that belong to no folder, and imports that the table does not allow. */
+/** Files that belong to no directory, and imports that the table does not allow. */
 export function importViolations(file: Source): string[] {
-  const [, folder = ''] = file.path.split('/');
-  if (!FOLDERS.includes(folder) && !EVERYWHERE.includes(file.path))
-    return [`${file.path} belongs to no folder`];
+  const [, directory = ''] = file.path.split('/');
+  if (!DIRECTORIES.includes(directory) && !EVERYWHERE.includes(file.path))
+    return [`${file.path} belongs to no directory`];
   return importsOf(file).flatMap(({ target, typeOnly, line }) => {
     const reason = reasonAgainst(file.path, target, typeOnly);
     return reason === null ? [] : [`${file.path}:${line} imports ${target}: ${reason}`];
@@ -136,7 +138,7 @@ function reasonAgainst(from: string, target: string, typeOnly: boolean): string 
     const fits = (rule: string) => target === rule || (rule.endsWith('/') && target.startsWith(rule));
     return allowed(from, typeOnly).some(fits) ? null : 'not in the import table';
   }
-  const users = LIBRARY_FOLDERS[target];
-  if (users === undefined) return 'no folder may use this library';
+  const users = LIBRARY_DIRECTORIES[target];
+  if (users === undefined) return 'no directory may use this library';
   return users.some((user) => from.startsWith(user)) ? null : `only ${users.join(' and ')} may import it`;
 }

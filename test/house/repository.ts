@@ -1,6 +1,6 @@
 /**
  * Rules for the repository as a whole: pinned versions, numbered migrations, tests that really run, and a code map that
- * names every folder.
+ * names every directory.
  */
 import { dirname } from 'node:path';
 import type { Source } from './source.ts';
@@ -81,32 +81,38 @@ export function environmentViolations(path: string, text: string, words: readonl
   return words.filter((word) => text.includes(word)).map((word) => `${path} mentions ${word}`);
 }
 
-/** Folders that the code map does not name, and paths in the document that do not exist. */
+/** Directories that the code map does not name, and paths in the document that do not exist. */
 export function mapViolations(markdown: string, files: readonly string[]): string[] {
   const named = [
     ...markdown.matchAll(
       /`((?:src|test|migrations|scripts|\.ci|bench|docs|examples|ansible)\/[A-Za-z0-9_./-]*)`/g,
     ),
   ].map((match) => match[1] ?? '');
-  const folders = new Set(files.flatMap(ancestors));
-  const mapped = [...folders].filter((folder) =>
-    /^(src|migrations|scripts|\.ci|bench|docs|examples|ansible)\//.test(folder),
+  const directories = new Set(files.flatMap(ancestors));
+  const mapped = [...directories].filter((directory) =>
+    /^(src|migrations|scripts|\.ci|bench|docs|examples|ansible)\//.test(directory),
   );
   return [
     ...mapped
-      .filter((folder) => !named.some((name) => covers(name, folder)))
-      .map((folder) => `add ${folder}`),
-    ...named.filter((name) => !folders.has(name) && !files.includes(name)).map((name) => `remove ${name}`),
+      .filter((directory) => !named.some((name) => covers(name, directory)))
+      .map((directory) => `add ${directory}`),
+    ...named
+      .filter((name) => !directories.has(name) && !files.includes(name))
+      .map((name) => `remove ${name}`),
   ].sort();
 }
 
-/** The name of a folder outside src covers its subfolders as well. */
-function covers(name: string, folder: string): boolean {
-  return name === folder || (!folder.startsWith('src/') && folder.startsWith(name)) || folder === 'src/';
+/** The name of a directory outside src covers its subdirectories as well. */
+function covers(name: string, directory: string): boolean {
+  return (
+    name === directory ||
+    (!directory.startsWith('src/') && directory.startsWith(name)) ||
+    directory === 'src/'
+  );
 }
 
-/** The folders that hold a file, each with a slash at its end. */
+/** The directories that hold a file, each with a slash at its end. */
 function ancestors(path: string): string[] {
-  const folder = dirname(path);
-  return folder === '.' ? [] : [`${folder}/`, ...ancestors(folder.slice(0))];
+  const directory = dirname(path);
+  return directory === '.' ? [] : [`${directory}/`, ...ancestors(directory.slice(0))];
 }

@@ -29,21 +29,21 @@ export function source(path: string, text: string): Source {
   return { path, text, tree: ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true) };
 }
 
-/** Every TypeScript file under a folder. */
-export function sourcesUnder(folder: string): Source[] {
-  return filesUnder(folder)
+/** Every TypeScript file under a directory. */
+export function sourcesUnder(directory: string): Source[] {
+  return filesUnder(directory)
     .filter((path) => path.endsWith('.ts'))
     .map((path) => source(path, readFileSync(join(ROOT, path), 'utf8')));
 }
 
-/** Paths of all files under a folder (`''`: all of the repository), from its root, in order. */
-export function filesUnder(folder: string): string[] {
-  return walk(join(ROOT, folder)).sort();
+/** Paths of all files under a directory (`''`: all of the repository), from its root, in order. */
+export function filesUnder(directory: string): string[] {
+  return walk(join(ROOT, directory)).sort();
 }
 
-function walk(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
+function walk(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(directory, entry.name);
     if (IGNORED.test(relative(ROOT, path))) return [];
     return entry.isDirectory() ? walk(path) : entry.isFile() ? [relative(ROOT, path)] : [];
   });

@@ -100,8 +100,8 @@ test('on a real disk the sweep removes runs and evidence of the leaked job, and 
   try {
     expect([await sweep.run(), await sweep.run()]).toEqual([0, 1]);
     for (let round = 0; round < 2; round += 1) await sweep.run();
-    for (const folder of ['runs', 'evidence'])
-      expect(await readdir(join(rig.stateDir, folder))).toEqual([otherJob]);
+    for (const directory of ['runs', 'evidence'])
+      expect(await readdir(join(rig.stateDir, directory))).toEqual([otherJob]);
   } finally {
     ci.store.close();
     await rig.close();

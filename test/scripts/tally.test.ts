@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { ROOT } from '../house/source.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'sos-ci-tally-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const directory = mkdtempSync(join(tmpdir(), 'sos-ci-tally-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const loaded = { status: 'passed', assertionResults: [{ status: 'passed' }] };
 const withFailure = { status: 'failed', assertionResults: [{ status: 'failed' }] };
@@ -29,14 +29,14 @@ test.each([
   ['no test ran', '0', report(0, 0), '0 1 3'],
   ['killed by a time limit', '124', report(4, 0, loaded), '4 1 3'],
 ])('counts a suite: %s', (_, code, content, expected) => {
-  const file = join(folder, 'report.json');
+  const file = join(directory, 'report.json');
   writeFileSync(file, JSON.stringify(content));
   expect(tally(code, file)).toBe(expected);
 });
 
 test('counts a suite without a report as one failure', () => {
-  expect(tally('0', join(folder, 'none.json'))).toBe('0 1 0');
-  expect(tally('1', join(folder, 'none.json'))).toBe('0 1 0');
+  expect(tally('0', join(directory, 'none.json'))).toBe('0 1 0');
+  expect(tally('1', join(directory, 'none.json'))).toBe('0 1 0');
 });
 
 test('counts a command as passed or failed by its exit code', () => {

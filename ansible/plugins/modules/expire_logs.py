@@ -91,7 +91,7 @@ from ansible_collections.sos_ci.openstack.plugins.module_utils.published_logs im
 )
 
 # LAST2, CHANGE, PATCHSET, PIPELINE, JOB.
-FOLDERS = 5
+PARENTS = 5
 # The first three of them are numbers.
 NUMBERS = 3
 
@@ -108,7 +108,7 @@ class Expiry:
         for name, stats in sorted(directory.entries()):
             if not stat.S_ISDIR(stats.st_mode) or len(self.expired) >= self.params["limit"]:
                 continue
-            if len(parents) == FOLDERS:
+            if len(parents) == PARENTS:
                 removed += self.job(directory, name, parents)
             elif len(parents) >= NUMBERS or name.isdigit():
                 removed += self.directory(directory, name, stats, parents)

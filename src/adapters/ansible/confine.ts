@@ -1,12 +1,12 @@
 /**
- * Runs ansible-playbook in a bubblewrap sandbox. Of this host's files it sees only system programs, the playbook's
- * folder, the operator's inventory and variables, the node's key and the run's folder. The network is not restricted.
+ * Runs ansible-playbook in a bubblewrap sandbox. Of this host's files it sees only system programs, the directories of the
+ * playbook and of the run, the operator's inventory and variables, and the node's key. The network is not restricted.
  */
 export interface Confined {
-  /** Read by the playbook: files and folders. */
+  /** Read by the playbook: files and directories. */
   readonly readable: readonly string[];
   readonly writable: readonly string[];
-  /** Masked if they are inside a readable folder. */
+  /** Masked if they are inside a readable directory. */
   readonly hidden: readonly string[];
 }
 
@@ -41,8 +41,10 @@ export function confinedCommand(
   { readable, writable, hidden }: Confined,
   argv: readonly string[],
 ): readonly string[] {
-  const files = readable.filter((path) => !SYSTEM.some((folder) => isInside(path, folder)));
-  const exposed = hidden.filter((path) => [...files, ...SYSTEM].some((folder) => isInside(path, folder)));
+  const files = readable.filter((path) => !SYSTEM.some((directory) => isInside(path, directory)));
+  const exposed = hidden.filter((path) =>
+    [...files, ...SYSTEM].some((directory) => isInside(path, directory)),
+  );
   return [
     bubblewrap,
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--die-with-parent', '--new-session'],
@@ -56,6 +58,6 @@ export function confinedCommand(
   ];
 }
 
-function isInside(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(`${folder}/`);
+function isInside(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`);
 }

@@ -10,13 +10,13 @@ const PROGRAM = 'ansible-playbook';
 const SETUP = 'sos-ci setup ansible';
 
 /** The virtual environment that `sos-ci setup ansible` creates. */
-export function environmentFolder(stateDir: string): string {
+export function environmentDirectory(stateDir: string): string {
   return join(stateDir, 'ansible');
 }
 
 /** The absolute path of the program. */
 export async function findAnsible(stateDir: string, searchPath = process.env.PATH ?? ''): Promise<string> {
-  const own = join(environmentFolder(stateDir), 'bin');
+  const own = join(environmentDirectory(stateDir), 'bin');
   return findProgram(PROGRAM, [own, ...searchPath.split(delimiter)], SETUP);
 }
 
@@ -54,10 +54,10 @@ export async function findBubblewrap(searchPath = process.env.PATH ?? ''): Promi
   return findProgram('bwrap', searchPath.split(delimiter), 'apt-get install bubblewrap');
 }
 
-async function findProgram(name: string, folders: readonly string[], hint: string): Promise<string> {
-  for (const folder of folders) {
-    const file = join(folder, name);
-    if (!isAbsolute(folder) || !(await isExecutable(file))) continue;
+async function findProgram(name: string, directories: readonly string[], hint: string): Promise<string> {
+  for (const directory of directories) {
+    const file = join(directory, name);
+    if (!isAbsolute(directory) || !(await isExecutable(file))) continue;
     // A link may point into a virtual environment, which a confined playbook must then be able to read.
     const real = await realpath(file);
     return basename(real) === name ? real : file;

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { OperationError } from '../../errors.ts';
 import { fileError } from '../run/fs-error.ts';
-import { environmentFolder } from './find-ansible.ts';
+import { environmentDirectory } from './find-ansible.ts';
 
 export interface InstallOptions {
   readonly stateDir: string;
@@ -37,18 +37,18 @@ export async function installAnsible(
   { stateDir, python, requirements = REQUIREMENTS }: InstallOptions,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const current = environmentFolder(stateDir);
+  const current = environmentDirectory(stateDir);
   try {
     const list = await readFile(requirements);
     const name = `ansible-${createHash('sha256').update(list).digest('hex').slice(0, 12)}`;
-    const folder = join(stateDir, name);
+    const directory = join(stateDir, name);
     const previous = await readlink(current).catch(() => null);
-    const complete = await readFile(join(folder, COMPLETE)).then(
+    const complete = await readFile(join(directory, COMPLETE)).then(
       () => true,
       () => false,
     );
     if (complete && previous === name) return false;
-    if (!complete) await makeEnvironment(folder, { python, requirements }, signal);
+    if (!complete) await makeEnvironment(directory, { python, requirements }, signal);
     await switchLink(current, name);
     await removeOthers(stateDir, [name, previous]);
     return true;
@@ -58,17 +58,17 @@ export async function installAnsible(
 }
 
 async function makeEnvironment(
-  folder: string,
+  directory: string,
   { python, requirements }: Required<Omit<InstallOptions, 'stateDir'>>,
   signal: AbortSignal,
 ): Promise<void> {
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await run([python, '-m', 'venv', '--', folder], 'apt-get install python3-venv', signal);
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await run([python, '-m', 'venv', '--', directory], 'apt-get install python3-venv', signal);
   const options = ['--quiet', '--no-input', '--disable-pip-version-check', '--require-hashes'];
   const binary = ['--only-binary', ':all:'];
   const pip = [
-    join(folder, 'bin', 'python'),
+    join(directory, 'bin', 'python'),
     '-m',
     'pip',
     'install',
@@ -82,7 +82,7 @@ async function makeEnvironment(
     'check that this host reaches PyPI, or set PIP_INDEX_URL to a mirror; Python 3.11 or newer is needed',
     signal,
   );
-  await writeFile(join(folder, COMPLETE), '');
+  await writeFile(join(directory, COMPLETE), '');
 }
 
 async function run(

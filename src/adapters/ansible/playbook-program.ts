@@ -1,6 +1,6 @@
 /**
  * Runs the operator's playbooks as programs: of a provider, or to publish evidence. Each gets one request as its variable
- * `sos_ci`, and writes its answer as JSON to the file `sos_ci.answer_file`. It runs in a temporary folder.
+ * `sos_ci`, and writes its answer as JSON to the file `sos_ci.answer_file`. It runs in a temporary directory.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -13,7 +13,7 @@ import type { HostRuns } from '../run/host-runs.ts';
 import { readFailure } from './events.ts';
 import { findAnsible } from './find-ansible.ts';
 import { playCommand } from './play-command.ts';
-import { eventsFile, workspaceFolder, writePlainWorkspace } from './workspace.ts';
+import { eventsFile, workspaceDirectory, writePlainWorkspace } from './workspace.ts';
 
 export interface PlaybookProgramOptions {
   readonly stateDir: string;
@@ -38,7 +38,7 @@ export interface PlaybookCall {
 }
 
 const REMOVE_ATTEMPTS = 5;
-/** Age after which a later call removes the folder of a killed daemon. */
+/** Age after which a later call removes the directory of a killed daemon. */
 const LEFTOVER_MS = 24 * 3_600_000;
 
 /** Resolves to the answer; null if the playbook wrote none. */
@@ -47,9 +47,9 @@ export function playbookProgram(options: PlaybookProgramOptions): (call: Playboo
     const calls = join(options.stateDir, 'ansible-calls');
     const directory = call.directory ?? join(calls, randomBytes(8).toString('hex'));
     try {
-      for (const folder of [calls, directory]) await mkdir(folder, { recursive: true, mode: 0o700 });
+      for (const path of [calls, directory]) await mkdir(path, { recursive: true, mode: 0o700 });
       await removeLeftovers(calls);
-      const answer = join(workspaceFolder(directory), 'answer.json');
+      const answer = join(workspaceDirectory(directory), 'answer.json');
       await play(call, options, directory, answer);
       return await readAnswer(answer, call);
     } catch (error) {
@@ -76,7 +76,7 @@ async function play(
   });
   const run = {
     directory,
-    workTree: workspaceFolder(directory),
+    workTree: workspaceDirectory(directory),
     argv: playCommand(directory, 1, [ansible, ...files, '--', ...call.argv]),
     environment: { ...environment, PATH: `${dirname(ansible)}:${searchPath}` },
     ...{ timeoutMs, outputLimitBytes },
@@ -124,9 +124,9 @@ async function readAnswer(file: string, call: PlaybookCall): Promise<unknown> {
   }
 }
 
-async function removeLeftovers(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const path = join(folder, name);
+async function removeLeftovers(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
     const stats = await stat(path).catch(() => null);
     if (stats !== null && Date.now() - stats.mtimeMs > LEFTOVER_MS)
       await rm(path, { recursive: true, force: true });

@@ -17,7 +17,7 @@ import { confinedCommand } from './confine.ts';
 import { readFacts, readFailure } from './events.ts';
 import { findAnsible, findBubblewrap } from './find-ansible.ts';
 import { playCommand } from './play-command.ts';
-import { eventsFile, searchedFolders, workspaceFolder, writeWorkspace } from './workspace.ts';
+import { eventsFile, searchedDirectories, workspaceDirectory, writeWorkspace } from './workspace.ts';
 
 export interface PlaybookRunnerOptions {
   readonly stateDir: string;
@@ -51,13 +51,13 @@ export class PlaybookRunner implements Runner {
     throwIfAborted(signal, 'start stage', directory);
     try {
       // From here on, a stop finds this run.
-      await mkdir(workspaceFolder(directory), { recursive: true, mode: 0o700 });
+      await mkdir(workspaceDirectory(directory), { recursive: true, mode: 0o700 });
       const { timeoutMs, outputLimitBytes } = spec;
       const known = (await readPid(directory, 'pid')) !== null;
       const command = known ? NO_COMMAND : await this.#command(request, spec.playbook, directory, signal);
       const hostRun: HostRun = {
         directory,
-        workTree: workspaceFolder(directory),
+        workTree: workspaceDirectory(directory),
         timeoutMs,
         outputLimitBytes,
         ...command,
@@ -75,7 +75,7 @@ export class PlaybookRunner implements Runner {
     throwIfAborted(signal, 'stop stage', directory);
     // Written before the check, so that a playbook that starts after it finds the mark.
     await writeStopMark(directory);
-    if (!(await exists(workspaceFolder(directory)))) return others.stop(run, signal);
+    if (!(await exists(workspaceDirectory(directory)))) return others.stop(run, signal);
     await host.stop(directory, run.server, signal);
     await nodes.stop(run, signal);
   }
@@ -116,11 +116,11 @@ export class PlaybookRunner implements Runner {
     { keyFile }: NodeLogin,
     ansible: string,
   ) {
-    const folder = isAbsolute(file) ? [dirname(file)] : [];
-    const named = [...folder, ...(inventory === null ? [] : [inventory]), ...variableFiles, keyFile];
+    const playbook = isAbsolute(file) ? [dirname(file)] : [];
+    const named = [...playbook, ...(inventory === null ? [] : [inventory]), ...variableFiles, keyFile];
     return {
-      readable: [...(await searchedFolders(ansible)), ...named],
-      writable: [workspaceFolder(directory)],
+      readable: [...(await searchedDirectories(ansible)), ...named],
+      writable: [workspaceDirectory(directory)],
       hidden: this.#options.hidden.filter((path) => path !== keyFile),
     };
   }

@@ -44,14 +44,14 @@ retries = 3
 ssh_args = ${NO_MASTER} ${KEEPALIVE}
 `;
 
-/** The workspace's folder in a run directory. It is created before all other files of the run. */
-export function workspaceFolder(runDirectory: string): string {
+/** The workspace in a run directory. It is created before all other files of the run. */
+export function workspaceDirectory(runDirectory: string): string {
   return join(runDirectory, 'ansible');
 }
 
 /** Where the callback plugin writes. */
 export function eventsFile(runDirectory: string): string {
-  return join(workspaceFolder(runDirectory), 'events.jsonl');
+  return join(workspaceDirectory(runDirectory), 'events.jsonl');
 }
 
 export interface Workspace {
@@ -87,8 +87,8 @@ export async function writeWorkspace(
 
 /** Writes the files that every run needs. @returns the path of a file in the workspace */
 async function prepareWorkspace(runDirectory: string): Promise<(name: string) => string> {
-  const folder = workspaceFolder(runDirectory);
-  const pathOf = (name: string) => join(folder, name);
+  const directory = workspaceDirectory(runDirectory);
+  const pathOf = (name: string) => join(directory, name);
   for (const name of ['home', 'tmp', join('collections', 'ansible_collections', 'sos_ci')])
     await mkdir(pathOf(name), { recursive: true, mode: 0o700 });
   await link(COLLECTION, pathOf('collections/ansible_collections/sos_ci/openstack'));
@@ -119,7 +119,7 @@ function environment(pathOf: (name: string) => string, runDirectory: string) {
     LANG: 'C.UTF-8',
     HOME: pathOf('home'),
     TMPDIR: pathOf('tmp'),
-    // Output appears during the run; the collection's folder may be read-only.
+    // Output appears during the run; the collection's directory may be read-only.
     PYTHONUNBUFFERED: '1',
     PYTHONDONTWRITEBYTECODE: '1',
     ANSIBLE_CONFIG: pathOf('ansible.cfg'),
@@ -127,10 +127,10 @@ function environment(pathOf: (name: string) => string, runDirectory: string) {
     ANSIBLE_LOCAL_TEMP: pathOf('tmp'),
     ANSIBLE_COLLECTIONS_PATH: [
       pathOf('collections'),
-      userFolder('collections'),
+      userDirectory('collections'),
       '/usr/share/ansible/collections',
     ].join(':'),
-    ANSIBLE_ROLES_PATH: [userFolder('roles'), '/usr/share/ansible/roles', '/etc/ansible/roles'].join(':'),
+    ANSIBLE_ROLES_PATH: [userDirectory('roles'), '/usr/share/ansible/roles', '/etc/ansible/roles'].join(':'),
     SOS_CI_EVENTS: eventsFile(runDirectory),
   };
 }
@@ -195,16 +195,16 @@ async function link(target: string, path: string): Promise<void> {
 }
 
 /** The files that every playbook may read: the collections and roles of this host, Ansible, and its Python. */
-export async function searchedFolders(ansible: string): Promise<readonly string[]> {
+export async function searchedDirectories(ansible: string): Promise<readonly string[]> {
   const program = dirname(dirname(ansible));
   const settings = await readFile(join(program, 'pyvenv.cfg'), 'utf8').catch(() => '');
   const [, python] = /^home = (\/.*)$/m.exec(settings) ?? [];
   return [
-    ...[COLLECTION, userFolder('collections'), userFolder('roles'), '/etc/ansible/roles', program],
+    ...[COLLECTION, userDirectory('collections'), userDirectory('roles'), '/etc/ansible/roles', program],
     ...(python === undefined ? [] : [dirname(python)]),
   ];
 }
 
-function userFolder(name: string): string {
+function userDirectory(name: string): string {
   return join(homedir(), '.ansible', name);
 }

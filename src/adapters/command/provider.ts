@@ -133,10 +133,10 @@ export class CommandProvider implements Provider {
   /** Gives each server its own directory on the node, so that several servers can share one host. */
   #server(program: Program, { id, address }: CreatedServer, name: string): Server {
     const plain = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(id);
-    const folder = plain ? id : createHash('sha256').update(id).digest('hex').slice(0, 32);
+    const ownName = plain ? id : createHash('sha256').update(id).digest('hex').slice(0, 32);
     const { host, user, port, directory } = { ...this.#config.node, ...defined(address) };
     try {
-      const node = { user, host, port, directory: `${directory}/${folder}` };
+      const node = { user, host, port, directory: `${directory}/${ownName}` };
       return { id, name, address: this.#access.address(node), provider: this.name };
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;

@@ -21,11 +21,11 @@ export interface Address {
 export function openAddress(stateDir: string): Address {
   const shown = join(stateDir, NAME);
   if (Buffer.byteLength(shown) <= ADDRESS_LIMIT_BYTES) return { path: shown, shown, close: () => {} };
-  const folder = openFolder(stateDir, shown);
-  return { path: `/proc/self/fd/${folder}/${NAME}`, shown, close: () => closeSync(folder) };
+  const directory = openDirectory(stateDir, shown);
+  return { path: `/proc/self/fd/${directory}/${NAME}`, shown, close: () => closeSync(directory) };
 }
 
-function openFolder(stateDir: string, shown: string): number {
+function openDirectory(stateDir: string, shown: string): number {
   if (!existsSync('/proc/self/fd')) {
     const message = `the path is longer than the ${ADDRESS_LIMIT_BYTES} bytes that this system allows`;
     throw failed(shown, message, 'set stateDir to a shorter path');

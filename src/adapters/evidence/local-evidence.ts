@@ -101,7 +101,7 @@ export class LocalEvidence implements Evidence {
       job,
       parent: parentSegments(request),
       names: candidateNames(job),
-      folder: join(this.#finishedRoot, job),
+      directory: join(this.#finishedRoot, job),
       compose: (root: string, within: AbortSignal) =>
         publish({
           request,

@@ -214,16 +214,16 @@ export class CachedRepository {
 
 /** Removes the leftovers of a killed git, which block commands and use disk space. */
 async function tidy(directory: string): Promise<void> {
-  const folders = ['.', 'objects/pack', 'refs'].map((folder) => join(directory, folder));
+  const paths = ['.', 'objects/pack', 'refs'].map((path) => join(directory, path));
   const files = await Promise.all(
-    folders.map((folder) => readdir(folder, { withFileTypes: true, recursive: folder.endsWith('refs') })),
+    paths.map((path) => readdir(path, { withFileTypes: true, recursive: path.endsWith('refs') })),
   );
   const left = files.flat().filter((file) => file.isFile() && LEFTOVERS.test(file.name));
   await Promise.all(left.map((file) => rm(join(file.parentPath, file.name), { force: true })));
 }
 
-function temporaryName(folder: string): string {
-  return join(folder, `${TEMPORARY_PREFIX}${randomBytes(8).toString('hex')}`);
+function temporaryName(directory: string): string {
+  return join(directory, `${TEMPORARY_PREFIX}${randomBytes(8).toString('hex')}`);
 }
 
 function isFileError(error: unknown): error is Error & { readonly code: unknown } {

@@ -132,9 +132,9 @@ export async function gitWithStatus(
 
 /** Throws when a program that git needs is not installed: git has no exit status for that. */
 export async function assertInstalled(program: string, target: string): Promise<void> {
-  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
-  for (const folder of folders) {
-    const found = await access(join(folder, program), constants.X_OK).then(
+  const directories = (process.env.PATH ?? '').split(delimiter).filter((directory) => directory !== '');
+  for (const directory of directories) {
+    const found = await access(join(directory, program), constants.X_OK).then(
       () => true,
       () => false,
     );

@@ -62,10 +62,10 @@ export class GitSource implements Source {
           ? await this.#uploaded({ ...run, cwd: join(temporary, TREE) }, patchset)
           : await this.#merged(run, temporary, trees);
       const account = await accountOfServer(server.address);
-      for (const folder of [TREE, DEPENDENCIES]) {
-        if (account !== null) await giveTree(join(temporary, folder), account, signal);
-        await rm(join(server.address, folder), { recursive: true, force: true });
-        await rename(join(temporary, folder), join(server.address, folder));
+      for (const directory of [TREE, DEPENDENCIES]) {
+        if (account !== null) await giveTree(join(temporary, directory), account, signal);
+        await rm(join(server.address, directory), { recursive: true, force: true });
+        await rename(join(temporary, directory), join(server.address, directory));
       }
       return revision;
     } catch (error) {
@@ -75,16 +75,16 @@ export class GitSource implements Source {
     }
   }
 
-  /** The first tree becomes the work tree; the others go to the dependencies folder, by project name. */
+  /** The first tree becomes the work tree; the others go to the dependencies directory, by project name. */
   async #merged(run: Omit<Run, 'cwd'>, temporary: string, trees: readonly MergedTree[]): Promise<string> {
     const [own, ...others] = trees;
     if (own === undefined) throw new Error('no tree');
     refuseNested(run.target, others);
-    const make = (tree: MergedTree, folder: string) =>
+    const make = (tree: MergedTree, directory: string) =>
       withTree(this.#cache, run, tree, async (repository) => {
         // Removes the leftovers of a failed attempt.
-        await rm(folder, { recursive: true, force: true });
-        await makeWorkTree(repository, run, folder, tree.revision, run.environment);
+        await rm(directory, { recursive: true, force: true });
+        await makeWorkTree(repository, run, directory, tree.revision, run.environment);
       });
     const made = [
       make(own, join(temporary, TREE)),

@@ -98,13 +98,13 @@ async function makeIn(
   onto: RefAt | null,
 ): Promise<TreeOutcome> {
   const { branch, patches } = plan;
-  const folder = `${FETCHED}${randomBytes(8).toString('hex')}/`;
-  const localRef = ({ change, patchset }: Dependency): string => `${folder}${change}-${patchset}`;
+  const directory = `${FETCHED}${randomBytes(8).toString('hex')}/`;
+  const localRef = ({ change, patchset }: Dependency): string => `${directory}${change}-${patchset}`;
   await project.fetch(context, [
     { ref: branchRef(plan.project, branch), as: tipRef(branch) },
     ...patches.map((patch) => ({ ref: patch.ref, as: localRef(patch) })),
   ]);
-  const refs = await repository.refs(context, [tipRef(branch), folder]);
+  const refs = await repository.refs(context, [tipRef(branch), directory]);
   const tip = onto ?? refs.get(tipRef(branch));
   if (tip === undefined) throw unusable(context, `the branch ${branch} is not a commit`);
   const dated = patches.map((patch) => dateOf(patch, refs.get(localRef(patch)), context));

@@ -12,7 +12,7 @@ import { git } from './command.ts';
 /** Concurrent copies. */
 const COPIES = 8;
 const PACK_FILE = /^pack-[0-9a-f]{40}\.(?:pack|idx|rev)$/;
-const LOOSE_FOLDER = /^[0-9a-f]{2}$/;
+const LOOSE_DIRECTORY = /^[0-9a-f]{2}$/;
 const LOOSE_FILE = /^[0-9a-f]{38}$/;
 
 /** @param environment for every git command in the tree */
@@ -45,15 +45,15 @@ export async function makeWorkTree(
 
 /** Copies packs and loose objects, skipping git's temporary files. */
 async function copyObjects(from: string, to: string, signal: AbortSignal): Promise<void> {
-  const wanted: (readonly [folder: string, name: string])[] = [];
-  const add = async (folder: string, pattern: RegExp): Promise<void> => {
-    const files = await readdir(join(from, folder), { withFileTypes: true });
+  const wanted: (readonly [directory: string, name: string])[] = [];
+  const add = async (directory: string, pattern: RegExp): Promise<void> => {
+    const files = await readdir(join(from, directory), { withFileTypes: true });
     const found = files.filter((file) => file.isFile() && pattern.test(file.name));
-    if (found.length > 0) await mkdir(join(to, folder), { recursive: true });
-    wanted.push(...found.map(({ name }) => [folder, name] as const));
+    if (found.length > 0) await mkdir(join(to, directory), { recursive: true });
+    wanted.push(...found.map(({ name }) => [directory, name] as const));
   };
-  const folders = (await readdir(from, { withFileTypes: true })).filter(isLoose);
-  await Promise.all([add('pack', PACK_FILE), ...folders.map(({ name }) => add(name, LOOSE_FILE))]);
+  const directories = (await readdir(from, { withFileTypes: true })).filter(isLoose);
+  await Promise.all([add('pack', PACK_FILE), ...directories.map(({ name }) => add(name, LOOSE_FILE))]);
   let next = 0;
   const copySome = async (): Promise<void> => {
     for (let file = wanted[next++]; file !== undefined; file = wanted[next++]) {
@@ -65,5 +65,5 @@ async function copyObjects(from: string, to: string, signal: AbortSignal): Promi
 }
 
 function isLoose(entry: Dirent): boolean {
-  return entry.isDirectory() && LOOSE_FOLDER.test(entry.name);
+  return entry.isDirectory() && LOOSE_DIRECTORY.test(entry.name);
 }

@@ -1,6 +1,6 @@
 /**
  * The files of the history archive: gzip, one JSON value per line. The first line says which histories follow, the others
- * are rows of the log. Other files in the folder are left alone.
+ * are rows of the log. Other files in the directory are left alone.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -22,7 +22,7 @@ export function archiveFileName(number: number): string {
   return `histories-${String(number).padStart(6, '0')}.jsonl.gz`;
 }
 
-export class ArchiveFolder implements HistoryArchive {
+export class ArchiveDirectory implements HistoryArchive {
   readonly #dir: string;
 
   constructor(dir: string) {
@@ -61,7 +61,7 @@ export class ArchiveFolder implements HistoryArchive {
   }
 }
 
-/** The numbers of the files, ascending; none when the folder does not exist. @throws OperationError */
+/** The numbers of the files, ascending; none when the directory does not exist. @throws OperationError */
 export async function archiveNumbers(dir: string): Promise<readonly number[]> {
   try {
     const names = await readdir(dir);

@@ -127,18 +127,18 @@ export class JanitorRuns implements JanitorRunner {
 
   /** Ids of cleanings sort by time. */
   async #removeOld(run: JanitorRun): Promise<void> {
-    const folder = this.#folder(run);
-    const names = (await readdir(folder)).filter((name) => name !== runName(run)).sort();
+    const parent = this.#parent(run);
+    const names = (await readdir(parent)).filter((name) => name !== runName(run)).sort();
     for (const name of names.slice(0, Math.max(0, names.length + 1 - KEPT_RUNS)))
-      await rm(join(folder, name), { recursive: true, force: true });
+      await rm(join(parent, name), { recursive: true, force: true });
   }
 
-  #folder({ janitor }: JanitorRun): string {
+  #parent({ janitor }: JanitorRun): string {
     return join(this.#options.stateDir, 'janitors', janitor);
   }
 
   #directory(run: JanitorRun): string {
-    return join(this.#folder(run), runName(run));
+    return join(this.#parent(run), runName(run));
   }
 }
 

@@ -59,11 +59,11 @@ export async function checkTempestConf(file: string, program: string, scope: Clo
   return region;
 }
 
-/** oslo.config also reads all files of these folders, and they win. */
+/** oslo.config also reads all files of these directories, and they win. */
 async function refuseMoreFiles(program: string): Promise<void> {
   for (const name of new Set(['tempest', basename(program)]))
-    for (const folder of [join(homedir(), '.tempest'), homedir(), '/etc/tempest', '/etc']) {
-      const more = join(folder, `${name}.conf.d`);
+    for (const directory of [join(homedir(), '.tempest'), homedir(), '/etc/tempest', '/etc']) {
+      const more = join(directory, `${name}.conf.d`);
       if (await stat(more).then(() => true, isPresent))
         throw refusal(`Tempest would also read ${more}`, 'move its options to tempest.conf, and remove it');
     }

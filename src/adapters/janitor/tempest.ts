@@ -59,7 +59,7 @@ export class TempestCleanup {
   }
 
   /**
-   * Writes saved_state.json and leftovers.json, which says what may be deleted, into the folder in which the command starts.
+   * Writes saved_state.json and leftovers.json, which says what may be deleted, into its working directory.
    * @throws OperationError for a refusal
    */
   async command(janitor: string, work: TempestWork, workTree: string, signal: AbortSignal) {
@@ -134,7 +134,7 @@ export class TempestCleanup {
     const line = (await this.#options.lastLine(run.directory)) ?? 'no output';
     throw refusal(
       `${run.argv.join(' ')} failed: ${line}`,
-      'run it by hand in an empty folder, with TEMPEST_CONFIG_DIR and TEMPEST_CONFIG',
+      'run it by hand in an empty directory, with TEMPEST_CONFIG_DIR and TEMPEST_CONFIG',
     );
   }
 

@@ -1,6 +1,6 @@
 /**
  * Copies the operator's script into a server's directory. Processes of an earlier stage may still run there and own
- * that directory, so each copy goes to a new folder that the daemon owns, which they can neither write to nor replace.
+ * that directory, so each copy goes to a new one that the daemon owns, which they can neither write to nor replace.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -14,13 +14,13 @@ const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOL
 
 /** @returns the absolute path of the program's copy */
 export async function copyScript(server: string, stage: Stage, script: ScriptSnapshot): Promise<string> {
-  const folder = join(server, `script-${stage}-${randomBytes(4).toString('hex')}`);
-  await mkdir(folder, { mode: 0o700 });
-  const handle = await open(folder, DIRECTORY);
+  const directory = join(server, `script-${stage}-${randomBytes(4).toString('hex')}`);
+  await mkdir(directory, { mode: 0o700 });
+  const handle = await open(directory, DIRECTORY);
   try {
     const { uid, mode } = await handle.stat();
-    if (uid !== process.getuid?.() || (mode & 0o077) !== 0) throw replaced(folder);
-    // The open handle still refers to this folder when another one replaces it.
+    if (uid !== process.getuid?.() || (mode & 0o077) !== 0) throw replaced(directory);
+    // The open handle still refers to this directory when another one replaces it.
     const root = `/proc/self/fd/${handle.fd}`;
     for (const { path, content, executable } of script.files) {
       await mkdir(join(root, dirname(path)), { recursive: true, mode: 0o755 });
@@ -31,7 +31,7 @@ export async function copyScript(server: string, stage: Stage, script: ScriptSna
   } finally {
     await handle.close();
   }
-  return join(folder, script.program);
+  return join(directory, script.program);
 }
 
 function replaced(target: string): OperationError {

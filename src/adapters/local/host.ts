@@ -1,8 +1,8 @@
-/** Probes this host: free disk space, folders, programs. Changes nothing. */
+/** Probes this host: free disk space, directories, programs. Changes nothing. */
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 
-export interface Folder {
+export interface ProbedDirectory {
   /** The requested path, or its deepest existing ancestor. */
   readonly nearest: string;
   readonly exists: boolean;
@@ -13,7 +13,7 @@ export interface Folder {
   readonly freeBytes: number;
 }
 
-export async function probeFolder(path: string): Promise<Folder> {
+export async function probeDirectory(path: string): Promise<ProbedDirectory> {
   let nearest = path;
   for (;;) {
     try {
@@ -37,10 +37,12 @@ export async function probeFolder(path: string): Promise<Folder> {
 
 /** The given programs that cannot be run; names are looked up in PATH. */
 export async function missingPrograms(programs: readonly string[]): Promise<readonly string[]> {
-  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  const directories = (process.env.PATH ?? '').split(delimiter).filter((directory) => directory !== '');
   const missing: string[] = [];
   for (const program of programs) {
-    const paths = program.includes('/') ? [program] : folders.map((folder) => join(folder, program));
+    const paths = program.includes('/')
+      ? [program]
+      : directories.map((directory) => join(directory, program));
     const found = await Promise.all(paths.map((path) => canAccess(path, constants.X_OK)));
     if (!found.includes(true)) missing.push(program);
   }

@@ -1,6 +1,6 @@
 /**
  * Removes directories that untrusted code has filled: links are removed and not followed, other file systems are not
- * entered, and read-only folders and folders deeper than the path limit are removed as well.
+ * entered, and read-only directories and those deeper than the path limit are removed as well.
  */
 import { lstat } from 'node:fs/promises';
 import { execa } from 'execa';

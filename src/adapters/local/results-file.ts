@@ -62,7 +62,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 async function problemOf(handle: FileHandle, root: string, bytes: number): Promise<string | null> {
-  // The open handle gives the real path, even when a folder on the way was a link.
+  // The open handle gives the real path, even when a directory on the way was a link.
   const real = await readlink(`/proc/self/fd/${handle.fd}`);
   if (!real.startsWith(root + sep)) return 'it is outside of the work tree';
   const found = await handle.stat();

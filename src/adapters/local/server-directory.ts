@@ -19,7 +19,7 @@ export interface LabelledServer extends OwnedServer {
   readonly madeFrom: string;
 }
 
-const FOLDERS = ['tree', 'home', 'tmp'] as const;
+const DIRECTORIES = ['tree', 'home', 'tmp'] as const;
 const LABEL_NAME = /^\.(.+)\.json$/;
 const LABEL_LIMIT_BYTES = 64 * 1024;
 const LONGEST_NAME = 100;
@@ -54,7 +54,7 @@ export async function makeServer(
   const id = randomBytes(8).toString('hex');
   const { name, provider, owner, address, account } = wanted;
   await mkdir(temporary, { mode: 0o700 });
-  for (const folder of FOLDERS) await mkdir(join(temporary, folder), { mode: 0o700 });
+  for (const directory of DIRECTORIES) await mkdir(join(temporary, directory), { mode: 0o700 });
   const createdAt = performance.timeOrigin + performance.now();
   const madeFrom = basename(temporary);
   // An incomplete label is removed together with the temporary directory.
@@ -65,7 +65,8 @@ export async function makeServer(
   try {
     await unlink(draft);
     if (account !== null) {
-      for (const folder of [...FOLDERS, '']) await chown(join(temporary, folder), account.uid, account.gid);
+      for (const directory of [...DIRECTORIES, ''])
+        await chown(join(temporary, directory), account.uid, account.gid);
     }
     await rename(temporary, address);
   } catch (error) {

@@ -1,6 +1,6 @@
 /**
  * Follows a growing file for display. Uses kernel events instead of a timer; for a file that does not exist yet it
- * watches the folder. `stop` reads the rest of the file and ends the watch.
+ * watches the directory. `stop` reads the rest of the file and ends the watch.
  */
 import { closeSync, type FSWatcher, fstatSync, openSync, readSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
@@ -16,10 +16,10 @@ export function follow(file: string, onChunk: (chunk: Uint8Array) => void): () =
   let watcher: FSWatcher | null = null;
   try {
     watcher = watch(dirname(file), readOn);
-    // If the folder is removed, only the watch ends.
+    // If the directory is removed, only the watch ends.
     watcher.on('error', () => watcher?.close());
   } catch {
-    // The folder does not exist.
+    // The directory does not exist.
   }
   readOn();
   return () => {

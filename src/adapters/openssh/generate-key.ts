@@ -1,7 +1,7 @@
 /**
  * Creates a new ed25519 key file with OpenSSH's ssh-keygen, because about one in two hundred keys from ssh2's generator
- * is unreadable. The key is created in a temporary folder and then linked, so it appears complete, and an existing file
- * is never overwritten.
+ * is unreadable. The key is created in a temporary directory and then linked, so it appears complete, and an existing
+ * file is never overwritten.
  */
 import { existsSync, linkSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -15,10 +15,10 @@ export async function makeKey(file: string, comment: string, timeoutMs: number):
     if (existsSync(path))
       throw keyError(file, `${path} exists already`, 'use another file name, or move the file away');
   }
-  let folder = '';
+  let directory = '';
   try {
-    folder = mkdtempSync(join(dirname(file), '.new-key-'));
-    const temporary = join(folder, 'key');
+    directory = mkdtempSync(join(dirname(file), '.new-key-'));
+    const temporary = join(directory, 'key');
     await generate(temporary, file, comment, timeoutMs);
     // A link fails when the file exists, so a race cannot overwrite a key.
     linkSync(temporary, file);
@@ -27,7 +27,7 @@ export async function makeKey(file: string, comment: string, timeoutMs: number):
     if (error instanceof OperationError) throw error;
     throw keyError(file, errorText(error), 'check that its directory exists and is writable');
   } finally {
-    if (folder !== '') rmSync(folder, { recursive: true, force: true });
+    if (directory !== '') rmSync(directory, { recursive: true, force: true });
   }
 }
 

@@ -22,7 +22,7 @@ export const TAP_LIMITS: TapLimits = {
   unordered: 100_000,
 };
 
-/** The reason that a file is unreadable. Thrown in this folder only. */
+/** The reason that a file is unreadable. Thrown in this directory only. */
 export class TapProblem extends Error {
   override readonly name = 'TapProblem';
 }

@@ -10,7 +10,7 @@ import type { SecretSource } from '../../machines/model/domain.ts';
 import { secretValues } from '../../machines/model/secret-values.ts';
 import { fileError } from './fs-error.ts';
 
-/** The environment variable that names the folder of the secrets on the server. */
+/** The environment variable that names the directory of the secrets on the server. */
 export const SECRETS_VARIABLE = 'SOS_CI_SECRETS';
 
 export interface JobSecret {

@@ -15,7 +15,7 @@ export interface NodeLogin {
   readonly directory: string;
   /** The directory on the node that belongs to this run. */
   readonly runDirectory: string;
-  /** The folder on the node with the job's secrets; null: it has none. */
+  /** The directory on the node with the job's secrets; null: it has none. */
   readonly secrets: string | null;
 }
 

@@ -7,8 +7,8 @@
 /** 126: the stage did not run. */
 const SCRIPT = `tree=$(pwd -P) || exit 126
 while [ "$1" != -- ]; do
-  folder=$(cd -P -- "$(dirname -- "$1")" 2>/dev/null && pwd -P)
-  case $folder/ in
+  parent=$(cd -P -- "$(dirname -- "$1")" 2>/dev/null && pwd -P)
+  case $parent/ in
     "$tree"/*) rm -rf -- "$1" || exit 126 ;;
   esac
   shift
@@ -16,7 +16,7 @@ done
 shift
 exec "$@"`;
 
-/** @param paths files or folders, relative to the work tree */
+/** @param paths files or directories, relative to the work tree */
 export function removeFirst(paths: readonly string[], argv: readonly string[]): readonly string[] {
   const inTree = paths.map((path) => `./${path}`);
   return paths.length === 0 ? argv : ['sh', '-c', SCRIPT, 'sh', ...inTree, '--', ...argv];

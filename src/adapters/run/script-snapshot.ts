@@ -10,14 +10,14 @@ import type { ScriptStage } from '../../machines/model/domain.ts';
 import { fileError } from './fs-error.ts';
 
 export interface ScriptFile {
-  /** Relative to the folder, with `/`. */
+  /** Relative to the directory, with `/`. */
   readonly path: string;
   readonly content: Buffer;
   readonly executable: boolean;
 }
 
 export interface ScriptSnapshot {
-  /** Relative to the folder. */
+  /** Relative to the directory. */
   readonly program: string;
   readonly files: readonly ScriptFile[];
   readonly bytes: number;
@@ -26,44 +26,48 @@ export interface ScriptSnapshot {
 /** Scripts, templates and small tools fit; images and packages belong on the server's image or on a mirror. */
 const MAX_BYTES = 16 * 1024 ** 2;
 const MAX_FILES = 1000;
-/** A folder that changes during all of these reads is being written to. */
+/** A directory that changes during all of these reads is being written to. */
 const READS = 3;
 const FILE_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** A checkout's history is not part of the script. */
 const EXCLUDED = ['.git'];
 
-/** @throws OperationError for a missing program, a link or special file, and a folder that is too large */
+/** @throws OperationError for a missing program, a link or special file, and a directory that is too large */
 export async function readScript(
-  { program, folder }: ScriptStage['script'],
+  { program, directory }: ScriptStage['script'],
   signal: AbortSignal,
 ): Promise<ScriptSnapshot> {
   try {
-    if (folder === null) {
+    if (directory === null) {
       const file = await readOne(program, basename(program), MAX_BYTES);
       return { program: file.path, files: [file], bytes: file.content.length };
     }
-    return await readFolder(folder, relative(folder, program), signal);
+    return await readDirectory(directory, relative(directory, program), signal);
   } catch (error) {
-    throw fileError('read script', folder ?? program, error);
+    throw fileError('read script', directory ?? program, error);
   }
 }
 
-async function readFolder(folder: string, program: string, signal: AbortSignal): Promise<ScriptSnapshot> {
-  let before = await listFiles(folder);
+async function readDirectory(
+  directory: string,
+  program: string,
+  signal: AbortSignal,
+): Promise<ScriptSnapshot> {
+  let before = await listFiles(directory);
   for (let reads = 0; reads < READS; reads += 1) {
     const files: ScriptFile[] = [];
     let bytes = 0;
     for (const { path } of before) {
-      throwIfAborted(signal, 'read script', folder);
-      const file = await readOne(join(folder, path), path, MAX_BYTES - bytes);
+      throwIfAborted(signal, 'read script', directory);
+      const file = await readOne(join(directory, path), path, MAX_BYTES - bytes);
       bytes += file.content.length;
       files.push(file);
     }
-    const after = await listFiles(folder);
+    const after = await listFiles(directory);
     if (JSON.stringify(before) === JSON.stringify(after)) {
       if (files.some(({ path }) => path === program)) return { program, files, bytes };
       throw refused(
-        join(folder, program),
+        join(directory, program),
         'does not exist',
         'correct the path, or reload the configuration',
         false,
@@ -72,30 +76,30 @@ async function readFolder(folder: string, program: string, signal: AbortSignal):
     before = after;
   }
   throw refused(
-    folder,
+    directory,
     'keeps changing',
     'write to another directory, and rename it when it is complete',
     true,
   );
 }
 
-/** The regular files of a folder, in a stable order, each with a version that changes with the file. */
+/** The regular files of a directory, in a stable order, each with a version that changes with the file. */
 async function listFiles(
-  folder: string,
+  directory: string,
 ): Promise<readonly { readonly path: string; readonly version: string }[]> {
   const files: { path: string; version: string }[] = [];
   const pending = [''];
   for (let inner = pending.pop(); inner !== undefined; inner = pending.pop()) {
-    const entries = await readdir(join(folder, inner), { withFileTypes: true });
+    const entries = await readdir(join(directory, inner), { withFileTypes: true });
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = inner === '' ? entry.name : `${inner}/${entry.name}`;
       if (entry.isDirectory() && !EXCLUDED.includes(entry.name)) pending.push(path);
       if (entry.isDirectory()) continue;
-      const { ino, size, mtimeMs, ctimeMs, mode } = await lstat(join(folder, path));
+      const { ino, size, mtimeMs, ctimeMs, mode } = await lstat(join(directory, path));
       files.push({ path, version: [ino, size, mtimeMs, ctimeMs, mode].join() });
       if (files.length + pending.length > MAX_FILES)
         throw refused(
-          folder,
+          directory,
           `contains more than ${MAX_FILES} files`,
           'use a directory that contains only the script',
           false,

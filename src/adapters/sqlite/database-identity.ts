@@ -172,12 +172,12 @@ function writeSidecar(file: string, content: Omit<Sidecar, 'self'>): void {
 
 /**
  * A file system without creation times reports 0. Some hosts report the time of the last change instead: then the
- * folder, which changes with each new file, also appears to be new.
+ * directory, which changes with each new file, also appears to be new.
  */
 function fileIdentity(file: string): FileIdentity {
   const { ino, birthtimeNs } = statSync(file, { bigint: true });
-  const folder = statSync(dirname(file), { bigint: true });
-  const known = birthtimeNs !== 0n && folder.birthtimeNs !== folder.ctimeNs;
+  const directory = statSync(dirname(file), { bigint: true });
+  const known = birthtimeNs !== 0n && directory.birthtimeNs !== directory.ctimeNs;
   return { inode: String(ino), createdNs: known ? String(birthtimeNs) : null };
 }
 

@@ -16,11 +16,11 @@ interface Migration {
 }
 
 /**
- * @param folder contains the migrations, NNNN_name.sql
+ * @param directory contains the migrations, NNNN_name.sql
  * @throws OperationError when the database is newer than the program, or a migration fails
  */
-export function migrate(database: Database, folder = migrationsFolder()): void {
-  const migrations = readMigrations(folder);
+export function migrate(database: Database, directory = migrationsDirectory()): void {
+  const migrations = readMigrations(directory);
   const newest = migrations.at(-1)?.version ?? 0;
   assertNotNewer(database, newest);
   for (const { version, name, sql } of migrations) {
@@ -37,8 +37,8 @@ export function migrate(database: Database, folder = migrationsFolder()): void {
 }
 
 /** For readers, which may not migrate: the schema must match this program's. */
-export function assertCurrent(database: Database, folder = migrationsFolder()): void {
-  const newest = readMigrations(folder).at(-1)?.version ?? 0;
+export function assertCurrent(database: Database, directory = migrationsDirectory()): void {
+  const newest = readMigrations(directory).at(-1)?.version ?? 0;
   assertNotNewer(database, newest);
   const found = schemaVersion(database);
   if (found === newest) return;
@@ -68,24 +68,24 @@ function schemaVersion(database: Database): number {
   return Number(readPragma(database, 'user_version'));
 }
 
-function readMigrations(folder: string): readonly Migration[] {
-  return readdirSync(folder)
+function readMigrations(directory: string): readonly Migration[] {
+  return readdirSync(directory)
     .filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name))
     .sort()
     .map((name) => ({
       version: Number(name.slice(0, 4)),
       name,
-      sql: readFileSync(join(folder, name), 'utf8'),
+      sql: readFileSync(join(directory, name), 'utf8'),
     }));
 }
 
-/** The migrations folder beside package.json, which is above this file both in src and in dist. */
-function migrationsFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'migrations', '0001_schema.sql'))) {
-    const above = dirname(folder);
-    if (above === folder) throw new Error('the directory migrations is missing from this installation');
-    folder = above;
+/** The migrations directory beside package.json, which is above this file both in src and in dist. */
+function migrationsDirectory(): string {
+  let directory = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(directory, 'migrations', '0001_schema.sql'))) {
+    const above = dirname(directory);
+    if (above === directory) throw new Error('the directory migrations is missing from this installation');
+    directory = above;
   }
-  return join(folder, 'migrations');
+  return join(directory, 'migrations');
 }

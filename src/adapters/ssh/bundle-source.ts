@@ -58,10 +58,10 @@ export class BundleSource implements Source {
     const { server, patchset, trees, timeoutMs } = request;
     for (const tree of [patchset, ...trees]) checkTree(tree);
     const node = this.#options.nodes.get(server);
-    const folder = join(this.#outgoing, createHash('sha256').update(server.id).digest('hex').slice(0, 32));
+    const outgoing = join(this.#outgoing, createHash('sha256').update(server.id).digest('hex').slice(0, 32));
     try {
-      await this.#prepare(folder);
-      const bundles = await this.#pack(patchset, trees, folder, signal);
+      await this.#prepare(outgoing);
+      const bundles = await this.#pack(patchset, trees, outgoing, signal);
       const task = { operation: 'ship patchset', timeoutMs, signal };
       const { directory } = node.address;
       const { commandTimeoutMs } = node.config;
@@ -70,7 +70,7 @@ export class BundleSource implements Source {
       );
       return trees[0]?.revision ?? patchset.revision;
     } finally {
-      await rm(folder, { recursive: true, force: true });
+      await rm(outgoing, { recursive: true, force: true });
     }
   }
 

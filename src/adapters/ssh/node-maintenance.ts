@@ -20,7 +20,7 @@ import type { NodePool } from './node-pool.ts';
 import { saveKnownHosts } from './pinned-key.ts';
 import { prepareDirectory } from './prepare.ts';
 import { RunFollower } from './run-follower.ts';
-import { secretsFolder } from './send-secrets.ts';
+import { secretsDirectory } from './send-secrets.ts';
 import { seconds, stopOnNode } from './stop.ts';
 import { plainId } from './stop-run.ts';
 
@@ -144,7 +144,7 @@ export class NodeMaintenance {
     const { nodes, graceMs, killTimeoutMs, stateDir } = this.#options;
     const node = nodes.get(server);
     const { directory } = node.address;
-    const secrets = secretsFolder(directory);
+    const secrets = secretsDirectory(directory);
     const args = [...['hold', plainId(server), directory, seconds(graceMs), seconds(killTimeoutMs)], secrets];
     await stopOnNode(node, { operation: 'open server', args, timeoutMs }, signal, (answer) =>
       wipeFailed(server, answer),

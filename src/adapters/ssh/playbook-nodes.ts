@@ -9,7 +9,7 @@ import type { SshClient } from './client/client.ts';
 import { runNodeScript } from './command.ts';
 import { NodeFiles } from './files.ts';
 import { prepareDirectory } from './prepare.ts';
-import { secretsFolder, sendSecrets } from './send-secrets.ts';
+import { secretsDirectory, sendSecrets } from './send-secrets.ts';
 import { remoteDirectory, type StopBounds, stopRun } from './stop-run.ts';
 
 const REMOVE = new URL('./remove.sh', import.meta.url);
@@ -46,7 +46,7 @@ export class SshPlaybookNodes implements PlaybookNodes {
       ...{ host, port, user, keyFile, directory },
       hostKeys: await node.hostKeys(),
       runDirectory: remote,
-      secrets: secrets.length === 0 ? null : secretsFolder(directory),
+      secrets: secrets.length === 0 ? null : secretsDirectory(directory),
     };
   }
 

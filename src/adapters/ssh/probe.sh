@@ -1,8 +1,8 @@
 # Inspects a node without changing anything. Sent over standard input to `sh -s`.
 #
 #   TOKEN DIRECTORY [COMMAND...]
-#                      prints, one per line: `missing` and the missing programs; `folder`, the deepest existing part of
-#                      DIRECTORY, and `yes` or `no` for write access to it; `absent` and the indexes, from 0, of the commands
+#                      prints, one per line: `missing` and the missing programs; `existing`, the deepest part of DIRECTORY
+#                      that exists, and `yes` or `no` for write access to it; `absent` and the indexes, from 0, of the commands
 #                      that cannot be run; `free` and the kilobytes on DIRECTORY's file system; `group` and `yes` or `no` for
 #                      whether a runner may create a cgroup, tested in the same way
 set -u
@@ -19,7 +19,7 @@ main() {
   while [ "$there" != / ] && [ ! -e "$there" ]; do there=${there%/*}; there=${there:-/}; done
   writable=no
   [ -d "$there" ] && [ -w "$there" ] && [ -x "$there" ] && writable=yes
-  echo "folder $there $writable"
+  echo "existing $there $writable"
   shift 2
   index=0 absent=
   for command; do

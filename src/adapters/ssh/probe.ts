@@ -32,7 +32,7 @@ export interface NodeProbe {
   /** The commands that the account cannot execute. */
   readonly absent: readonly string[];
   /** The deepest existing ancestor of the directory. */
-  readonly folder: string;
+  readonly existing: string;
   readonly writable: boolean;
   /** Why SFTP does not work; null when it works. */
   readonly sftp: OperationError | null;
@@ -101,11 +101,11 @@ function read(
   commands: readonly string[],
   target: string,
 ): Omit<NodeProbe, 'unpinned' | 'sftp'> {
-  const [, missing, folder, writable, absent = '', free, group] =
-    /^missing((?: [a-z/]{1,20})*)\nfolder (\/\S{0,500}) (yes|no)\nabsent((?: \d{1,4})*)\nfree (\d{0,18})\ngroup (yes|no)\n$/.exec(
+  const [, missing, existing, writable, absent = '', free, group] =
+    /^missing((?: [a-z/]{1,20})*)\nexisting (\/\S{0,500}) (yes|no)\nabsent((?: \d{1,4})*)\nfree (\d{0,18})\ngroup (yes|no)\n$/.exec(
       output,
     ) ?? [];
-  if (missing === undefined || folder === undefined) {
+  if (missing === undefined || existing === undefined) {
     throw new OperationError({
       operation: 'probe node',
       target,
@@ -117,7 +117,7 @@ function read(
   return {
     missing: missing.split(' ').filter((name) => name !== ''),
     absent: absent.split(' ').flatMap((index) => (index === '' ? [] : (commands[Number(index)] ?? []))),
-    folder,
+    existing,
     writable: writable === 'yes',
     grouping: group === 'yes',
     freeBytes: free === undefined || free === '' ? null : Number(free) * 1024,

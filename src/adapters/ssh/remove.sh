@@ -9,8 +9,8 @@ main() {
   cd -P -- "$2" || exit 73
   tree=$(pwd -P)
   while IFS= read -r path; do
-    folder=$(cd -P -- "$(dirname -- "./$path")" 2>/dev/null && pwd -P)
-    case $folder/ in
+    parent=$(cd -P -- "$(dirname -- "./$path")" 2>/dev/null && pwd -P)
+    case $parent/ in
       "$tree"/*) rm -rf -- "./$path" || exit 73 ;;
     esac
   done <"$3"

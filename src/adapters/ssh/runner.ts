@@ -23,7 +23,7 @@ import { readRemoteResults } from './results.ts';
 import { RunFollower, type Watched } from './run-follower.ts';
 import { RunMirror } from './run-mirror.ts';
 import { sendScript } from './send-script.ts';
-import { secretsFolder, sendSecrets } from './send-secrets.ts';
+import { secretsDirectory, sendSecrets } from './send-secrets.ts';
 import { remoteDirectory, stopRun } from './stop-run.ts';
 
 type Results = ResultsSummary | { readonly unreadable: string };
@@ -117,7 +117,7 @@ export class SshRunner implements Runner {
     const secrets = await readJobSecrets(request.spec.secrets ?? [], this.#options.redact);
     const environment = {
       ...stageEnvironment(request, node.address.directory),
-      ...(secrets.length === 0 ? {} : { [SECRETS_VARIABLE]: secretsFolder(node.address.directory) }),
+      ...(secrets.length === 0 ? {} : { [SECRETS_VARIABLE]: secretsDirectory(node.address.directory) }),
     };
     refuseNul(mirror, [...command, ...Object.values(environment)]);
     const run = {
@@ -132,9 +132,9 @@ export class SshRunner implements Runner {
     const started = await node.using(task, async (connection, within) => {
       await sendSecrets(secrets, { connection, ...run }, within);
       if (script === null) return launch({ ...run, argv: removeFirst(removes, command) }, connection, within);
-      const folder = `${run.server}/script-${request.run.stage}-${randomBytes(4).toString('hex')}`;
-      await sendScript(script, folder, { connection, ...run }, within);
-      const argv = removeFirst(removes, [`${folder}/${script.program}`, ...command]);
+      const directory = `${run.server}/script-${request.run.stage}-${randomBytes(4).toString('hex')}`;
+      await sendScript(script, directory, { connection, ...run }, within);
+      const argv = removeFirst(removes, [`${directory}/${script.program}`, ...command]);
       return launch({ ...run, argv }, connection, within);
     });
     const runMirror = await RunMirror.open(mirror, outputLimitBytes);

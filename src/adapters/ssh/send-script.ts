@@ -1,4 +1,4 @@
-/** Sends the operator's script to a new folder in a server's directory, over SFTP. */
+/** Sends the operator's script to a new directory in a server's directory, over SFTP. */
 import { dirname } from 'node:path/posix';
 import type { ScriptSnapshot } from '../run/script-snapshot.ts';
 import type { SshClient } from './client/client.ts';
@@ -7,20 +7,20 @@ import { NodeFiles } from './files.ts';
 /** Each file takes three requests; more of them in flight hide the distance to the node. */
 const AT_ONCE = 8;
 
-/** @param folder a folder below `server` that does not exist yet */
+/** @param directory is below `server`, and does not exist yet */
 export async function sendScript(
   script: ScriptSnapshot,
-  folder: string,
+  directory: string,
   to: { readonly connection: SshClient; readonly server: string; readonly commandTimeoutMs: number },
   signal: AbortSignal,
 ): Promise<void> {
   await NodeFiles.using(to.connection, to.commandTimeoutMs, signal, async (files) => {
-    const folders = new Set(script.files.map(({ path }) => dirname(`${folder}/${path}`)));
-    for (const folder of folders) await files.makeDirectories(to.server, folder);
+    const directories = new Set(script.files.map(({ path }) => dirname(`${directory}/${path}`)));
+    for (const directory of directories) await files.makeDirectories(to.server, directory);
     const waiting = [...script.files];
     const send = async (): Promise<void> => {
       for (let file = waiting.pop(); file !== undefined; file = waiting.pop())
-        await files.create(`${folder}/${file.path}`, file.content, file.executable ? 0o700 : 0o600);
+        await files.create(`${directory}/${file.path}`, file.content, file.executable ? 0o700 : 0o600);
     };
     await Promise.all(Array.from({ length: AT_ONCE }, send));
   });

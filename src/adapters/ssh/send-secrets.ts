@@ -1,10 +1,10 @@
-/** Sends a job's secrets to a node, as files of mode 0600 in a folder of the server's directory. */
+/** Sends a job's secrets to a node, as files of mode 0600 in a subdirectory of the server's. */
 import type { JobSecret } from '../run/job-secrets.ts';
 import type { SshClient } from './client/client.ts';
 import { NodeFiles } from './files.ts';
 
 /** It is removed with the server's directory. */
-export function secretsFolder(server: string): string {
+export function secretsDirectory(server: string): string {
   return `${server}/secrets`;
 }
 
@@ -15,8 +15,8 @@ export async function sendSecrets(
 ): Promise<void> {
   if (secrets.length === 0) return;
   await NodeFiles.using(to.connection, to.commandTimeoutMs, signal, async (files) => {
-    const folder = secretsFolder(to.server);
-    await files.makeDirectories(to.server, folder);
-    for (const { name, content } of secrets) await files.put(`${folder}/${name}`, content);
+    const directory = secretsDirectory(to.server);
+    await files.makeDirectories(to.server, directory);
+    for (const { name, content } of secrets) await files.put(`${directory}/${name}`, content);
   });
 }

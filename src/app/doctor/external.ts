@@ -44,8 +44,8 @@ async function addressFindings(
   const unknownClock = gerrit.rest !== null ? [] : [clockUnknown(gerrit.host)];
   if (logs.url === '' || logs.url.startsWith('file:')) {
     const found = 'links in comments are file:// addresses, which readers on other hosts cannot open';
-    const folder = logs.destination.type === 'directory' ? logs.destination.dir : 'the logs';
-    const fix = `serve ${folder} with a web server, and set logs.url to its address`;
+    const directory = logs.destination.type === 'directory' ? logs.destination.dir : 'the logs';
+    const fix = `serve ${directory} with a web server, and set logs.url to its address`;
     // With a Gerrit on this host, its readers may be here too; who sets an address has readers elsewhere in mind.
     const isLocal = isLoopback(gerrit.host) && logs.url === '';
     return [isLocal ? ok(subject, found) : warning(subject, found, fix), ...unknownClock];

@@ -2,7 +2,7 @@
 import { probeLogServer } from '../../adapters/evidence/log-server/probe.ts';
 import { probeContainer } from '../../adapters/evidence/swift/probe.ts';
 import { gitVersion } from '../../adapters/git/version.ts';
-import { type Folder, missingPrograms, probeFolder } from '../../adapters/local/host.ts';
+import { missingPrograms, type ProbedDirectory, probeDirectory } from '../../adapters/local/host.ts';
 import { sshTarget } from '../../adapters/ssh/client/client.ts';
 import type { Config } from '../../config/config.ts';
 import type { LogServerConfig, LogsDestination, LogsSwiftConfig } from '../../config/logs-config.ts';
@@ -15,7 +15,7 @@ export function hostChecks(config: Config): readonly Check[] {
   return [
     {
       ...{ check: 'state', target: stateDir },
-      run: () => folderFindings('state', 'disk', stateDir, doctor.diskFreeBytes, true),
+      run: () => directoryFindings('state', 'disk', stateDir, doctor.diskFreeBytes, true),
     },
     { ...{ check: 'git', target: 'git' }, run: gitFindings },
     { ...{ check: 'tools', target: 'this host' }, run: () => toolFindings(config) },
@@ -28,7 +28,7 @@ function logsChecks(destination: LogsDestination, neededBytes: number): readonly
   switch (destination.type) {
     case 'directory': {
       const { dir: target } = destination;
-      const run = () => folderFindings('logs', 'logs-disk', target, neededBytes, false);
+      const run = () => directoryFindings('logs', 'logs-disk', target, neededBytes, false);
       return [{ check: 'logs', target, run }];
     }
     case 'ssh':
@@ -71,16 +71,16 @@ function logServerCheck(config: LogServerConfig, neededBytes: number): Check {
   };
 }
 
-async function folderFindings(
+async function directoryFindings(
   check: string,
   diskCheck: string,
   target: string,
   needed: number,
   mustBePrivate: boolean,
 ): Promise<readonly Finding[]> {
-  let folder: Folder;
+  let directory: ProbedDirectory;
   try {
-    folder = await probeFolder(target);
+    directory = await probeDirectory(target);
   } catch (error) {
     return [
       failure(
@@ -91,8 +91,8 @@ async function folderFindings(
     ];
   }
   return [
-    folderFinding({ check, target }, folder, mustBePrivate),
-    diskFinding({ check: diskCheck, target }, folder.freeBytes, needed),
+    directoryFinding({ check, target }, directory, mustBePrivate),
+    diskFinding({ check: diskCheck, target }, directory.freeBytes, needed),
   ];
 }
 
@@ -107,12 +107,12 @@ function diskFinding(
     : failure(subject, `${free} free, less than ${gigabytes(neededBytes)}`, 'free some space');
 }
 
-function folderFinding(
+function directoryFinding(
   subject: Pick<Finding, 'check' | 'target'>,
-  folder: Folder,
+  directory: ProbedDirectory,
   mustBePrivate: boolean,
 ): Finding {
-  const { nearest, exists, isDirectory, writable, mode } = folder;
+  const { nearest, exists, isDirectory, writable, mode } = directory;
   if (!isDirectory) return failure(subject, `${nearest} is not a directory`, 'configure another directory');
   if (!writable) {
     return failure(

@@ -121,7 +121,7 @@ async function nodeFindings(
   } catch (error) {
     return connectionFailures(target, error, host.hostKey !== null || ssh.knownHostsFile !== null);
   }
-  const { missing, folder, writable, freeBytes, sftp, grouping } = probe;
+  const { missing, existing, writable, freeBytes, sftp, grouping } = probe;
   const tools = { check: 'node-tools', target };
   const files = { check: 'node-sftp', target };
   const directory = { check: 'node-directory', target: `${target} ${host.directory}` };
@@ -137,11 +137,11 @@ async function nodeFindings(
     writable
       ? ok(
           directory,
-          folder === host.directory ? 'writable' : `does not exist yet; it can be created in ${folder}`,
+          existing === host.directory ? 'writable' : `does not exist yet; it can be created in ${existing}`,
         )
       : failure(
           directory,
-          `${host.user} may not write to ${folder}`,
+          `${host.user} may not write to ${existing}`,
           'create and chown it, or configure another ssh.directory',
         ),
     diskFinding(disk, freeBytes, config.doctor.nodeDiskFreeBytes),

@@ -8,7 +8,7 @@ import { at, isMapping } from './yaml-document.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const FOLDERS = ['./', '~/.config/openstack/', '/etc/openstack/'];
+const DIRECTORIES = ['./', '~/.config/openstack/', '/etc/openstack/'];
 const NAMES = ['clouds.yaml', 'clouds.yml', 'secure.yaml', 'secure.yml'];
 const VARIABLES = ['OS_PASSWORD', 'OS_TOKEN', 'OS_APPLICATION_CREDENTIAL_SECRET'];
 const LINE =
@@ -23,7 +23,7 @@ export function cloudCredentials(
 ): readonly OwnCredential[] {
   return accounts(root).flatMap(({ key, account }) => {
     const openrc = at(account, ['openrc']);
-    const common = FOLDERS.flatMap((folder) => NAMES.map((file) => `${folder}${file}`));
+    const common = DIRECTORIES.flatMap((directory) => NAMES.map((file) => `${directory}${file}`));
     const named = ['OS_CLIENT_CONFIG_FILE', 'OS_CLIENT_SECURE_FILE'].flatMap(
       (variable) => environment[variable] ?? [],
     );

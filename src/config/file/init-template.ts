@@ -91,7 +91,7 @@ ${reportLines(answers)}
 providers:
 ${providerLines(answers)}
 
-# Logs must be readable for everyone, without a login, for a month. Serve this folder by a web server:
+# Logs must be readable for everyone, without a login, for a month. Serve this directory by a web server:
 # logs: {dir: /srv/logs, url: "https://logs.example.org"}
 
 # mail: {from: ci@example.org, to: [you@example.org], alarmsTo: [you@example.org], sendmail: [/usr/sbin/sendmail]}

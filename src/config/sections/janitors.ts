@@ -193,7 +193,7 @@ function workOf(
   };
 }
 
-/** It starts in its own folder, so a path to the program must not be relative. */
+/** It starts in its own directory, so a path to the program must not be relative. */
 function argvOf([program = '', ...rest]: readonly string[], path: Resolve): readonly string[] {
   return [program.includes('/') ? path(program) : program, ...rest];
 }

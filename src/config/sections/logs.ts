@@ -93,7 +93,7 @@ export const logs = z.strictObject({
 const LIMITS = {
   /** Only the beginning of a longer file is published. */
   maxFileBytes: 256 * 1024 ** 2,
-  /** Files and folders of one work tree that are examined. */
+  /** Files and directories of one work tree that are examined. */
   maxEntries: 200_000,
   maxDepth: 32,
   /** Limit on skipped files that the manifest names; further ones are only counted. */

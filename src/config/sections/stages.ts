@@ -103,7 +103,11 @@ export function buildStage(
   const [program, ...args] = script ?? [];
   if (program === undefined) throw new Error('a stage that runs nothing passed the checks');
   return {
-    script: { program: path(program), folder: directory === null ? null : path(directory), arguments: args },
+    script: {
+      program: path(program),
+      directory: directory === null ? null : path(directory),
+      arguments: args,
+    },
     ...limits,
   };
 }

@@ -123,7 +123,7 @@ export interface Merger {
 export interface Source {
   /**
    * After it resolves, the work tree holds exactly the first of `trees` (the uploaded patchset when there are none),
-   * and the dependencies folder holds the others. A repeated call starts from scratch. Returns the commit's SHA-1.
+   * and the dependencies directory holds the others. A repeated call starts from scratch. Returns the commit's SHA-1.
    */
   fetch(request: EffectOf<'fetchPatchset'>, signal: AbortSignal): Promise<string>;
 }

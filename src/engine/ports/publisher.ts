@@ -3,12 +3,12 @@
 /** A job's directory of evidence: redacted, complete, with its pages and its manifest. */
 export interface FinishedDirectory {
   readonly job: string;
-  /** The folders from the root of all logs to the directory: LAST2, CHANGE, PATCHSET, PIPELINE, JOB. */
+  /** The directories from the root of all logs to this one: LAST2, CHANGE, PATCHSET, PIPELINE, JOB. */
   readonly parent: readonly string[];
   /** The names that the directory may have in `parent`, the usual one first. */
   readonly names: readonly string[];
-  /** A folder of the daemon for this job alone. It is kept until the job's evidence is discarded. */
-  readonly folder: string;
+  /** A directory of the daemon for this job alone. It is kept until the job's evidence is discarded. */
+  readonly directory: string;
   /**
    * Writes the directory below `root`, a directory on this host, or finds the one that an earlier call wrote there. All
    * or nothing, after a crash too. Resolves to its path below `root`.
@@ -35,7 +35,7 @@ export interface Publisher {
    */
   publish(finished: FinishedDirectory, signal: AbortSignal): Promise<readonly string[]>;
   /**
-   * Removes published directories that have expired, and then folders that are left empty. Resolves to the number of
+   * Removes published directories that have expired, and then parents that are left empty. Resolves to the number of
    * directories. A directory is removed only if it is a real directory at the path that its own manifest names, reached
    * without links, and if that manifest is of this deployment. Readers see it complete or not at all. After a crash, the
    * next call removes the rest. A destination that removes expired files itself has nothing to do here.

@@ -1,5 +1,5 @@
 /**
- * The setup of every state of job@1: context, event types, guards and actions. Each state has a file in this folder;
+ * The setup of every state of job@1: context, event types, guards and actions. Each state has a file in this directory;
  * `./job.ts` combines them.
  */
 import { assign, setup } from 'xstate';

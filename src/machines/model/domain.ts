@@ -68,8 +68,8 @@ export interface ScriptStage extends StageLimits {
   readonly script: {
     /** Absolute path of the program on the daemon's host. */
     readonly program: string;
-    /** Absolute path of a folder that contains the program and is copied with it; null: the program alone. */
-    readonly folder: string | null;
+    /** Absolute path of a directory that contains the program and is copied with it; null: the program alone. */
+    readonly directory: string | null;
     readonly arguments: readonly string[];
   };
 }
@@ -159,7 +159,7 @@ export interface JobSpec {
   /** True: a non-zero exit of `testing` is FAILURE even without readable results. */
   readonly exitCodeIsResult: boolean;
   readonly results: ResultsSpec | null;
-  /** Paths in the server's work tree (files or folders) that are collected as evidence. */
+  /** Paths in the server's work tree (files or directories) that are collected as evidence. */
   readonly logs: readonly string[];
   /** Milliseconds that are added to its age in the slot queue. */
   readonly headStartMs: number;

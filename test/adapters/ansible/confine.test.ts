@@ -58,7 +58,7 @@ describe('confine: bubblewrap', () => {
     const handle = await scratch.playbooks([key]).start(request, NEVER);
     expect(await handle.ended, await scratch.log(request)).toMatchObject({ how: 'exited', code: 0 });
     expect(readFileSync(join(scratch.root, 'seen'), 'utf8')).toBe('done 7\n');
-    expect(existsSync(join(scratch.operatorFolder, 'written'))).toBe(false);
+    expect(existsSync(join(scratch.operatorDirectory, 'written'))).toBe(false);
   });
 
   it('ends with all of its processes when it is stopped', async () => {

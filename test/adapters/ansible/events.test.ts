@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readFacts } from '../../../src/adapters/ansible/events.ts';
 
-let folder: string;
+let directory: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sos-ci-events-'));
+  directory = mkdtempSync(join(tmpdir(), 'sos-ci-events-'));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 function read(...lines: readonly unknown[]) {
-  const file = join(folder, 'events.jsonl');
+  const file = join(directory, 'events.jsonl');
   writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   return readFacts(file);
 }
@@ -41,5 +41,5 @@ test.each([
 });
 
 test('a run without the file reports nothing', async () => {
-  expect(await readFacts(join(folder, 'none'))).toBeNull();
+  expect(await readFacts(join(directory, 'none'))).toBeNull();
 });

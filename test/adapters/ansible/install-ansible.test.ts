@@ -1,4 +1,4 @@
-/** The environment that `sos-ci setup ansible` creates, with real pip from a folder with one small package. */
+/** The environment that `sos-ci setup ansible` creates, with real pip from a directory with one small package. */
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,
@@ -24,12 +24,12 @@ const { describe, it } = needs('python3');
 /** Builds a wheel with a program `ansible-playbook` that prints its version. */
 const MAKE_WHEEL = String.raw`
 import base64, hashlib, sys, zipfile
-folder, version = sys.argv[1:]
+directory, version = sys.argv[1:]
 text = f"import sys\ndef main():\n    print('ansible-playbook [core {version}]')\n"
 files = {"demo.py": text, f"demo-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: demo\nVersion: {version}\n",
   f"demo-{version}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
   f"demo-{version}.dist-info/entry_points.txt": "[console_scripts]\nansible-playbook = demo:main\n"}
-name = f"{folder}/demo-{version}-py3-none-any.whl"
+name = f"{directory}/demo-{version}-py3-none-any.whl"
 with zipfile.ZipFile(name, "w") as wheel:
     for path, content in files.items():
         wheel.writestr(path, content)

@@ -95,7 +95,7 @@ describe('PlaybookRunner', () => {
     const tree = join(scratch.serverDirectory(request.run.server), 'tree');
     writeFileSync(join(tree, 'results.tap'), 'ok 1\n');
     scratch.file('kept', '');
-    symlinkSync(scratch.operatorFolder, join(tree, 'link'));
+    symlinkSync(scratch.operatorDirectory, join(tree, 'link'));
     const handle = await scratch.playbooks().start(request, NEVER);
     const server = scratch.serverDirectory(request.run.server);
     expect(await handle.ended).toEqual({
@@ -105,7 +105,9 @@ describe('PlaybookRunner', () => {
       facts: { ansible: expect.stringMatching(/^2\.\d+\.\d+/), proxy: true },
     });
     expect(readdirSync(tree)).toEqual(['link']);
-    expect([join(scratch.operatorFolder, 'kept'), join(server, 'home')].filter(existsSync)).toHaveLength(2);
+    expect([join(scratch.operatorDirectory, 'kept'), join(server, 'home')].filter(existsSync)).toHaveLength(
+      2,
+    );
     const read = (name: string) => readFileSync(join(scratch.root, name), 'utf8');
     expect(JSON.parse(read('facts'))).toEqual({
       ...{ job: request.run.owner.job, name: 'unit', attempt: 1, stage: 'testing', deployment: 'ours' },

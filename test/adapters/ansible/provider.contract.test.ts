@@ -75,7 +75,7 @@ exhaustively.describe('servers created by playbooks', () =>
 );
 
 describe('playbooks of a provider', LONG, () => {
-  it('are not started after an abort, and leave no folder', async () => {
+  it('are not started after an abort, and leave no directory', async () => {
     const scratch = new PlaybookScratch(sshd);
     try {
       const creating = providerOf(scratch).create(serverRequest(), AbortSignal.abort());

@@ -15,8 +15,8 @@ type Playbook = PlaybookStage['playbook'];
 
 export class PlaybookScratch extends NodeScratch {
   /** The files of the operator. */
-  readonly operatorFolder = join(this.root, 'lab');
-  /** A folder of programs that is first in the search path. */
+  readonly operatorDirectory = join(this.root, 'lab');
+  /** A directory of programs that is first in the search path. */
   readonly programs = join(this.root, 'programs');
 
   playbooks(hidden: readonly string[] = [], searchPath: string | null = null): PlaybookRunner {
@@ -61,7 +61,7 @@ export class PlaybookScratch extends NodeScratch {
 
   /** Writes a file of the operator. */
   file(name: string, text: string): string {
-    const file = join(this.operatorFolder, name);
+    const file = join(this.operatorDirectory, name);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, text);
     return file;

@@ -9,9 +9,9 @@ import { needs } from '../../fixtures/needs.ts';
 import { findProgram } from '../../fixtures/programs.ts';
 
 needs('ansible-playbook').test('strings from outside stay strings, and are no templates', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sos-ci-yaml-text-'));
+  const directory = mkdtempSync(join(tmpdir(), 'sos-ci-yaml-text-'));
   try {
-    const pipe = `lookup('pipe', 'touch ${folder}/evil')`;
+    const pipe = `lookup('pipe', 'touch ${directory}/evil')`;
     const strings = [
       ...['03', '912', '1e3', '0x1f', '1:30', '.inf', '-1', '1_000', '2026-01-02', '2026-01-02 03:04:05'],
       ...[
@@ -37,21 +37,27 @@ needs('ansible-playbook').test('strings from outside stay strings, and are no te
       ],
     ];
     const variables = yamlText({ own: '{{ 1 + 1 }}' }, { theirs: strings });
-    writeFileSync(join(folder, 'variables.yml'), variables);
+    writeFileSync(join(directory, 'variables.yml'), variables);
     const content = '{{ [theirs, own | int] | to_json }}';
-    const task = { 'ansible.builtin.copy': { dest: join(folder, 'seen'), content } };
+    const task = { 'ansible.builtin.copy': { dest: join(directory, 'seen'), content } };
     const vars = { ansible_python_interpreter: '{{ ansible_playbook_python }}' };
     const play = { hosts: 'localhost', connection: 'local', gather_facts: false, vars, tasks: [task] };
-    writeFileSync(join(folder, 'play.yml'), JSON.stringify([play]));
-    const files = ['-i', 'localhost,', '-e', `@${join(folder, 'variables.yml')}`, join(folder, 'play.yml')];
+    writeFileSync(join(directory, 'play.yml'), JSON.stringify([play]));
+    const files = [
+      '-i',
+      'localhost,',
+      '-e',
+      `@${join(directory, 'variables.yml')}`,
+      join(directory, 'play.yml'),
+    ];
     await execa(findProgram('ansible-playbook') ?? '', files, {
-      cwd: folder,
+      cwd: directory,
       timeout: 60_000,
-      env: { HOME: folder, ANSIBLE_HOME: folder, LC_ALL: 'C.UTF-8' },
+      env: { HOME: directory, ANSIBLE_HOME: directory, LC_ALL: 'C.UTF-8' },
     });
-    expect(JSON.parse(readFileSync(join(folder, 'seen'), 'utf8'))).toEqual([strings, 2]);
-    expect(existsSync(join(folder, 'evil'))).toBe(false);
+    expect(JSON.parse(readFileSync(join(directory, 'seen'), 'utf8'))).toEqual([strings, 2]);
+    expect(existsSync(join(directory, 'evil'))).toBe(false);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   }
 });

@@ -7,18 +7,18 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { askDaemon } from '../../../src/adapters/control/client.ts';
 import { ANSWER_LIMIT_BYTES, readAnswer } from '../../../src/adapters/control/messages.ts';
 
-let folder: string;
+let directory: string;
 let server: Server | null = null;
 const sockets = new Set<Socket>();
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sos-ci-control-'));
+  directory = mkdtempSync(join(tmpdir(), 'sos-ci-control-'));
 });
 afterEach(async () => {
   for (const socket of sockets) socket.destroy();
   await new Promise((resolve) => (server === null ? resolve(null) : server.close(resolve)));
   server = null;
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 });
 
 /** Starts a server that handles each connection with `act`. */
@@ -29,10 +29,10 @@ function listening(act: (socket: Socket) => void): Promise<void> {
     socket.resume();
     act(socket);
   });
-  return new Promise((resolve) => server?.listen(join(folder, 'control.sock'), resolve));
+  return new Promise((resolve) => server?.listen(join(directory, 'control.sock'), resolve));
 }
 
-const ask = (timeoutMs = 30_000, stateDir = folder) =>
+const ask = (timeoutMs = 30_000, stateDir = directory) =>
   askDaemon({ do: 'ping' }, { stateDir, operator: { who: 'alice', why: '' }, timeoutMs });
 const errorWith = (message: string, hint: RegExp) => ({
   name: 'OperationError',
@@ -44,7 +44,7 @@ const errorWith = (message: string, hint: RegExp) => ({
 test('no daemon: the error says so, and how to start one', async () => {
   const none = errorWith('no daemon runs on this state directory', /sos-ci daemon/);
   await expect(ask()).rejects.toMatchObject(none);
-  await expect(ask(1_000, join(folder, 'nowhere'))).rejects.toMatchObject(none);
+  await expect(ask(1_000, join(directory, 'nowhere'))).rejects.toMatchObject(none);
   await listening(() => {});
   await new Promise((resolve) => server?.close(resolve));
   await expect(ask()).rejects.toMatchObject(none);
@@ -52,7 +52,7 @@ test('no daemon: the error says so, and how to start one', async () => {
 
 test('a socket of another user: the error says so', async () => {
   await listening(() => {});
-  chmodSync(join(folder, 'control.sock'), 0);
+  chmodSync(join(directory, 'control.sock'), 0);
   const request = ask(200);
   // root may connect to any socket, and then times out.
   const message =

@@ -29,33 +29,33 @@ const PING: OperatorRequest = { do: 'ping' };
 const PONG = { pid: 42, version: '1.2.3' };
 const operator = { who: 'alice', why: 'to see' };
 
-let folder: string;
+let directory: string;
 let operators: FakeOperators;
 let clock: FakeClock;
 let server: ControlServer;
 const clients: Socket[] = [];
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sos-ci-control-'));
+  directory = mkdtempSync(join(tmpdir(), 'sos-ci-control-'));
   operators = new FakeOperators();
   clock = new FakeClock();
-  server = serverIn(folder);
+  server = serverIn(directory);
 });
 afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
   await server.stop();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 });
 
 function serverIn(stateDir: string): ControlServer {
   return new ControlServer({ stateDir, operators, clock, timeoutMs: TIMEOUT_MS, clientLimit: CLIENTS });
 }
 
-const ask = <R extends OperatorRequest>(request: R, stateDir = folder) =>
+const ask = <R extends OperatorRequest>(request: R, stateDir = directory) =>
   askDaemon(request, { stateDir, operator, timeoutMs: 30_000 });
 
 /** A client that sends the given text. */
-function client(stateDir = folder): Socket {
+function client(stateDir = directory): Socket {
   const socket = connect(join(stateDir, 'control.sock'));
   socket.on('error', () => {});
   clients.push(socket);
@@ -244,7 +244,7 @@ describe('hostile clients', () => {
 describe('the socket', () => {
   test('is for this user only, and is removed with the daemon', async () => {
     await server.start();
-    const path = join(folder, 'control.sock');
+    const path = join(directory, 'control.sock');
     expect(statSync(path).mode & 0o777).toBe(0o600);
     await server.stop();
     await server.stop();
@@ -253,30 +253,30 @@ describe('the socket', () => {
 
   test('of a killed daemon is taken over', async () => {
     await server.start();
-    const path = join(folder, 'control.sock');
+    const path = join(directory, 'control.sock');
     // A hard link keeps what a killed daemon leaves: a socket without a listener.
     linkSync(path, `${path}.kept`);
     await server.stop();
     renameSync(`${path}.kept`, path);
     await expect(ask(PING)).rejects.toMatchObject({ message: 'no daemon runs on this state directory' });
-    const next = serverIn(folder);
+    const next = serverIn(directory);
     await next.start();
     expect(await ask(PING)).toEqual({ result: PONG });
     await next.stop();
   });
 
   test('is not created over another file', async () => {
-    writeFileSync(join(folder, 'control.sock'), 'mine');
+    writeFileSync(join(directory, 'control.sock'), 'mine');
     await expect(server.start()).rejects.toMatchObject({
       name: 'OperationError',
       operation: 'open control socket',
       message: expect.stringContaining('EADDRINUSE'),
     });
-    expect(statSync(join(folder, 'control.sock')).isFile()).toBe(true);
+    expect(statSync(join(directory, 'control.sock')).isFile()).toBe(true);
   });
 
   test('works below a path of any length', async () => {
-    const deep = join(folder, 'd'.repeat(100), 'e'.repeat(100));
+    const deep = join(directory, 'd'.repeat(100), 'e'.repeat(100));
     mkdirSync(deep, { recursive: true });
     const deepServer = serverIn(deep);
     await deepServer.start();

@@ -131,7 +131,7 @@ describe('old files', () => {
 
 describe('a disk that accepts no writes', () => {
   test('loses only those lines; writing is retried, and later lines are kept', async () => {
-    // A file in place of the folder fails like a full disk.
+    // A file in place of the directory fails like a full disk.
     mkdirSync(join(dir, '..'), { recursive: true });
     writeFileSync(dir, '');
     const kept = segments();

@@ -8,21 +8,21 @@ import { needs } from '../../fixtures/needs.ts';
 
 const { test } = needs('git');
 
-let folder: string;
+let directory: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sos-ci-git-'));
+  directory = mkdtempSync(join(tmpdir(), 'sos-ci-git-'));
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => rmSync(directory, { recursive: true }));
 
 /** Runs git against a server over an ssh that prints this and fails. */
 function ask(stderr: string): Promise<string> {
-  const ssh = join(folder, 'ssh');
+  const ssh = join(directory, 'ssh');
   writeFileSync(ssh, `#!/bin/sh\ncat >&2 <<'SAID'\n${stderr}\nSAID\nexit 255\n`, { mode: 0o700 });
   return git({
     operation: 'fetch patchset',
     target: 'p',
     hint: 'look',
-    cwd: folder,
+    cwd: directory,
     argv: ['ls-remote', '--', 'ssh://ci@127.0.0.1:29418/p'],
     protocol: 'ssh',
     environment: { GIT_SSH_COMMAND: ssh },

@@ -46,8 +46,8 @@ export class GitFixture {
   changes = 0;
 
   constructor() {
-    for (const folder of ['home', 'tmp', 'tree'])
-      mkdirSync(join(this.server.address, folder), { recursive: true });
+    for (const directory of ['home', 'tmp', 'tree'])
+      mkdirSync(join(this.server.address, directory), { recursive: true });
     mkdirSync(this.work);
     this.git(this.work, 'init', '--quiet', '--template=', '.');
   }
@@ -89,7 +89,7 @@ export class GitFixture {
     return { type: 'fetchPatchset', key: 'f', server: this.server, patchset, trees, timeoutMs: 60_000 };
   }
 
-  /** Commits the work folder as this patchset. */
+  /** Commits the work directory as this patchset. */
   patchset(number: number): Patchset {
     this.git(this.work, 'add', '--all', '--force', '.');
     this.git(this.work, 'commit', '--quiet', '--allow-empty', '--message', `patchset ${number}`);

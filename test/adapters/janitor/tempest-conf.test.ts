@@ -81,12 +81,12 @@ test('refuses a missing file: Tempest would read another one', async () => {
 });
 
 test.each(['tempest.conf.d', '.tempest/tempest.conf.d', 'my-tempest.conf.d'])(
-  'refuses a folder ~/%s, whose files Tempest would also read',
-  async (folder) => {
-    mkdirSync(join(home, folder), { recursive: true });
+  'refuses a directory ~/%s, whose files Tempest would also read',
+  async (directory) => {
+    mkdirSync(join(home, directory), { recursive: true });
     writeFileSync(file(), CONF);
     await expect(checkTempestConf(file(), '/opt/my-tempest', SCOPE)).rejects.toThrow(
-      `Tempest would also read ${join(home, folder)}`,
+      `Tempest would also read ${join(home, directory)}`,
     );
   },
 );

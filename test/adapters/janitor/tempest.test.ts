@@ -84,7 +84,7 @@ let root: string;
 beforeEach(() => {
   labProject = 'other';
   root = mkdtempSync(join(tmpdir(), 'sos-ci-tempest-'));
-  // Else a package.json in the folder of temporary files would decide how Node reads the program.
+  // Else a package.json in the directory of temporary files would decide how Node reads the program.
   write('package.json', '{}');
   write('tempest', STAND_IN);
   chmodSync(join(root, 'tempest'), 0o755);

@@ -82,7 +82,7 @@ describe('a process that hides', () => {
     expect(await other.ended).toEqual({ how: 'stopped' });
   });
 
-  it('is never a foreign process, even if the job names another cgroup or a similar folder', async (context) => {
+  it('is never a foreign process, even if the job names another cgroup or a similar directory', async (context) => {
     await needCgroups(context);
     const request = await scratch.script(`until [ -e "$1/go" ]; do sleep 0.05; done`);
     const runner = scratch.runner({ graceMs: 300 });

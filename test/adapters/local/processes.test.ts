@@ -57,12 +57,12 @@ describe('processes', () => {
   });
 
   it('finds processes that hold a lock file as fd 9, and their descendants', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'sos-ci-processes-'));
-    const fd = openSync(join(folder, 'lock'), 'a');
+    const directory = mkdtempSync(join(tmpdir(), 'sos-ci-processes-'));
+    const fd = openSync(join(directory, 'lock'), 'a');
     const script = `sh -c "exec 9>&-; sleep ${FOR_EVER}; :" & wait`;
     const pid = await start(['sh', '-c', script], {}, fd);
     closeSync(fd);
-    const membership = { marker: 'NO=thing', locks: [join(folder, 'lock')] };
+    const membership = { marker: 'NO=thing', locks: [join(directory, 'lock')] };
     const all = await until('three processes', async () => {
       const now = await found(membership);
       return now.length === 3 && now;
@@ -71,7 +71,7 @@ describe('processes', () => {
     expect(await found({ ...membership, except: [pid] })).toEqual([]);
     expect(await endProcesses(membership, limits)).toEqual([]);
     expect(all.filter(isAlive)).toEqual([]);
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   });
 
   it('ends processes that keep forking', async () => {

@@ -42,7 +42,7 @@ describe('LocalProvider', () => {
   }
   const list = () => scratch.provider.list({ deployment: 'ours' }, NEVER);
 
-  it('creates a private directory with folders, and a label next to it', async () => {
+  it('creates a private directory with subdirectories, and a label next to it', async () => {
     const server = await create('sos-ci-1');
     expect(server.address).toBe(join(servers, 'sos-ci-1'));
     expect(statSync(server.address).mode & 0o777).toBe(0o700);
@@ -66,7 +66,7 @@ describe('LocalProvider', () => {
     ['..', 'server'],
     ['a b\n\0ü', 'a-b---'],
     ['x'.repeat(300), 'x'.repeat(100)],
-  ])('creates the server %j inside its folder', async (name, expected) => {
+  ])('creates the server %j inside its directory', async (name, expected) => {
     const server = await create(name);
     expect(server).toMatchObject({ name, address: join(servers, expected) });
     expect((await list()).map((one) => one.server)).toEqual([server]);

@@ -68,20 +68,20 @@ describe('LocalRunner', () => {
   });
 
   it("runs a copy of the operator's script, which a job cannot change", async () => {
-    const folder = join(scratch.root, 'lab');
-    mkdirSync(folder);
+    const directory = join(scratch.root, 'lab');
+    mkdirSync(directory);
     const text =
       '#!/bin/sh\necho "$1" in "$PWD"; echo changed >"$0"; until [ -e "$2" ]; do sleep 0.05; done\n';
-    writeFileSync(join(folder, 'run.sh'), text, { mode: 0o755 });
+    writeFileSync(join(directory, 'run.sh'), text, { mode: 0o755 });
     const end = join(scratch.root, 'end');
-    const script = { program: join(folder, 'run.sh'), folder, arguments: ['started', end] };
+    const script = { program: join(directory, 'run.sh'), directory, arguments: ['started', end] };
     const request = await scratch.request([]);
     const stage = { ...request, spec: { script, timeoutMs: 120_000, outputLimitBytes: 1024 * 1024 } };
     const handle = await scratch.runner().start(stage, NEVER);
     await until('the first line', async () => (await scratch.file(stage, 'log')) !== '');
-    expect(readFileSync(join(folder, 'run.sh'), 'utf8')).toBe(text);
+    expect(readFileSync(join(directory, 'run.sh'), 'utf8')).toBe(text);
     // An edit does not affect a running stage, even after a second start.
-    writeFileSync(join(folder, 'run.sh'), '#!/bin/sh\nexit 9\n');
+    writeFileSync(join(directory, 'run.sh'), '#!/bin/sh\nexit 9\n');
     expect(await scratch.runner().start(stage, NEVER)).toMatchObject({ pid: handle.pid, adopted: true });
     writeFileSync(end, '');
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });

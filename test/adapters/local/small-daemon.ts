@@ -17,8 +17,8 @@ export interface SmallDaemon {
 }
 
 export class SmallDaemonProgram {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'sos-ci-small-daemon-'));
-  readonly #file = join(this.#folder, 'start-stage.mjs');
+  readonly #directory = mkdtempSync(join(tmpdir(), 'sos-ci-small-daemon-'));
+  readonly #file = join(this.#directory, 'start-stage.mjs');
 
   async build(): Promise<void> {
     const runner = new URL('../../../src/adapters/run/runner-protocol.ts', import.meta.url).href;
@@ -46,7 +46,7 @@ export class SmallDaemonProgram {
   }
 
   remove(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.#directory, { recursive: true, force: true });
   }
 }
 

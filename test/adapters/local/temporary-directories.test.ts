@@ -1,4 +1,4 @@
-/** Temporary directories of concurrent operations that finish while the folder is read. */
+/** Temporary directories of concurrent operations that finish while their parent is read. */
 
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,26 +7,26 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TemporaryDirectories } from '../../../src/adapters/local/temporary-directories.ts';
 
 describe('TemporaryDirectories', () => {
-  let folder: string;
+  let directory: string;
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'sos-ci-temporary-'));
+    directory = mkdtempSync(join(tmpdir(), 'sos-ci-temporary-'));
   });
-  afterEach(() => rmSync(folder, { recursive: true }));
+  afterEach(() => rmSync(directory, { recursive: true }));
 
-  it('does not report a directory that got its final name while the folder was read', async () => {
-    const directories = new TemporaryDirectories(folder);
+  it('does not report a directory that got its final name while its parent was read', async () => {
+    const directories = new TemporaryDirectories(directory);
     const path = directories.begin();
     mkdirSync(path);
     const reported = directories.abandoned();
     letThreadPoolRead();
-    renameSync(path, join(folder, 'final'));
+    renameSync(path, join(directory, 'final'));
     directories.end(path);
     expect(await reported).toEqual([]);
   });
 
   it('reports a directory that was not removed at the end', async () => {
-    const directories = new TemporaryDirectories(folder);
+    const directories = new TemporaryDirectories(directory);
     const path = directories.begin();
     mkdirSync(path);
     expect(await directories.abandoned()).toEqual([]);

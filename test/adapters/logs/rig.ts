@@ -19,15 +19,15 @@ import { EVIDENCE_LIMITS } from '../../fixtures/bounds.ts';
 
 /** Files below the root of a site. Paths are relative. */
 export interface SiteFiles {
-  /** The names in a folder, sorted, without its page. */
-  names(folder: string): Promise<readonly string[]>;
+  /** The names in a directory, sorted, without its page. */
+  names(directory: string): Promise<readonly string[]>;
   /** Null: there is no such file. */
   read(path: string): Promise<string | null>;
   /** Another value after each write. */
   version(path: string): Promise<unknown>;
   /** As another program does. */
   write(path: string, text: string): Promise<void>;
-  /** Removes a file or a folder. */
+  /** Removes a file or a directory. */
   remove(path: string): Promise<void>;
 }
 
@@ -99,8 +99,8 @@ export async function makeRig(
 
 function diskFiles(root: string): SiteFiles {
   return {
-    names: async (folder) =>
-      (await readdir(join(root, folder))).filter((name) => name !== 'index.html').sort(),
+    names: async (directory) =>
+      (await readdir(join(root, directory))).filter((name) => name !== 'index.html').sort(),
     read: (path) => readOrNull(join(root, path)),
     version: async (path) => (await stat(join(root, path))).mtimeMs,
     write: (path, text) => writeAt(join(root, path), text),

@@ -15,15 +15,15 @@ export interface ReceivedMail {
 const SCRIPT = `
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-const [, , folder, ...argv] = process.argv;
-const plan = join(folder, 'plan');
+const [, , directory, ...argv] = process.argv;
+const plan = join(directory, 'plan');
 const exit = existsSync(plan) ? readFileSync(plan, 'utf8') : '0';
 if (existsSync(plan)) rmSync(plan);
-if (exit === 'hang') { writeFileSync(join(folder, 'hangs'), String(process.pid)); setInterval(() => {}, 60_000); process.on('SIGTERM', () => {}); }
+if (exit === 'hang') { writeFileSync(join(directory, 'hangs'), String(process.pid)); setInterval(() => {}, 60_000); process.on('SIGTERM', () => {}); }
 else {
   const data = readFileSync(0, 'utf8');
   if (exit === '0') {
-    const name = join(folder, process.hrtime.bigint() + '-' + process.pid);
+    const name = join(directory, process.hrtime.bigint() + '-' + process.pid);
     writeFileSync(name + '.new', JSON.stringify({ argv, environment: process.env, data }));
     renameSync(name + '.new', name + '.mail');
   } else process.stderr.write('no thanks\\n');

@@ -36,7 +36,7 @@ test.each(['key', 'key.pub'])('creates nothing over a %s', async (there) => {
   expect(readdirSync(dir)).toEqual([there]);
 });
 
-test('reports a missing folder', async () => {
+test('reports a missing directory', async () => {
   const missing = join(dir, 'nowhere', 'key');
   await expect(makeKey(missing, 'x', TIMEOUT_MS)).rejects.toMatchObject({
     name: 'OperationError',

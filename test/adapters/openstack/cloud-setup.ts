@@ -48,8 +48,10 @@ export class CloudSetup {
 
   /** The servers whose host keys are pinned. */
   get pinned(): readonly string[] {
-    const folders = this.#scratches.map(({ stateDir }) => join(stateDir, 'host-keys'));
-    return folders.filter((folder) => existsSync(folder)).flatMap((folder) => readdirSync(folder));
+    const directories = this.#scratches.map(({ stateDir }) => join(stateDir, 'host-keys'));
+    return directories
+      .filter((directory) => existsSync(directory))
+      .flatMap((directory) => readdirSync(directory));
   }
 
   /** The public half of the provider's `ssh.key`. */

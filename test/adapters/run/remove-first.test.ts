@@ -22,9 +22,9 @@ function run(paths: readonly string[], ...argv: readonly [string, ...string[]]) 
   return spawnSync(program, args, { cwd: tree, encoding: 'utf8', timeout: 20_000 });
 }
 
-it('removes files and folders, and runs the command unchanged', () => {
+it('removes files and directories, and runs the command unchanged', () => {
   const { stdout, status } = run(
-    ['results', '-rf', '.stestr', 'none', 'no/such/folder'],
+    ['results', '-rf', '.stestr', 'none', 'no/such/directory'],
     'printf',
     '%s|',
     '--',

@@ -20,7 +20,7 @@ let directory: string;
 beforeEach(() => {
   root = realpathSync(mkdtempSync(join(tmpdir(), 'sos-ci-runner-')));
   directory = join(root, 'run');
-  for (const folder of ['run', 'bin']) mkdirSync(join(root, folder));
+  for (const name of ['run', 'bin']) mkdirSync(join(root, name));
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
@@ -52,7 +52,7 @@ echo "sync $* there: $(cd ${directory}; ls pid rc 2>/dev/null | grep -x "\${1##*
   });
 
   test('does not wait for a hanging disk: the command runs, and its exit record is written', () => {
-    // Hangs until the test removes the folder.
+    // Hangs until the test removes the directory.
     fakeSync(`case $1 in */pid) while [ -d ${root} ]; do sleep 0.1; done ;; esac`);
     run();
   });

@@ -12,18 +12,18 @@ import { OtherProgram } from './processes.ts';
 import { addJobs, type Scratch, scratch } from './rig.ts';
 
 const program = new OtherProgram();
-let folder: Scratch;
+let directory: Scratch;
 let file: string;
 let target: string;
 
 beforeAll(() => program.build());
 afterAll(() => program.remove());
 beforeEach(() => {
-  folder = scratch();
-  file = join(folder.path, 'sos-ci.db');
-  target = join(folder.path, 'backup.db');
+  directory = scratch();
+  file = join(directory.path, 'sos-ci.db');
+  target = join(directory.path, 'backup.db');
 });
-afterEach(() => folder.remove());
+afterEach(() => directory.remove());
 
 test('copies a database completely while another process writes to it', {
   timeout: 120_000,
@@ -37,7 +37,7 @@ test('copies a database completely while another process writes to it', {
   expect(audited(copy)).toEqual({ differences: [], views: [] });
   copy.close();
   await other.kill();
-  expect(readdirSync(folder.path).filter((name) => name.includes('.part'))).toEqual([]);
+  expect(readdirSync(directory.path).filter((name) => name.includes('.part'))).toEqual([]);
 });
 
 test('creates a copy that only its owner can read', async () => {
@@ -76,9 +76,9 @@ test('overwrites nothing, and leaves nothing behind when it fails', async () => 
     name: 'OperationError',
     message: expect.stringContaining('never overwrites'),
   });
-  const nowhere = join(folder.path, 'no', 'backup.db');
+  const nowhere = join(directory.path, 'no', 'backup.db');
   await expect(backupStore(file, nowhere, () => {})).rejects.toMatchObject({ name: 'OperationError' });
-  await expect(backupStore(join(folder.path, 'none.db'), `${target}2`, () => {})).rejects.toMatchObject({
+  await expect(backupStore(join(directory.path, 'none.db'), `${target}2`, () => {})).rejects.toMatchObject({
     name: 'OperationError',
   });
   expect(existsSync(`${target}2`) || existsSync(`${target}.part`)).toBe(false);

@@ -22,17 +22,17 @@ import {
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { addJobs, type Scratch, scratch } from './rig.ts';
 
-let folder: Scratch;
+let directory: Scratch;
 let state: string;
 let file: string;
 
 beforeEach(() => {
-  folder = scratch();
-  state = join(folder.path, 'state');
+  directory = scratch();
+  state = join(directory.path, 'state');
   mkdirSync(state);
   file = join(state, 'sos-ci.db');
 });
-afterEach(() => folder.remove());
+afterEach(() => directory.remove());
 
 /** One run of a daemon: opens, checks, works, stores its progress. */
 async function runDaemon(path: string, jobs = 1, noted = true): Promise<void> {
@@ -46,8 +46,8 @@ async function runDaemon(path: string, jobs = 1, noted = true): Promise<void> {
   }
 }
 
-const elsewhere = () => join(folder.path, 'elsewhere');
-const archive = () => join(folder.path, 'state.tar');
+const elsewhere = () => join(directory.path, 'elsewhere');
+const archive = () => join(directory.path, 'state.tar');
 
 /** Ways to restore a copy. Existing files keep their inodes or get reused ones. */
 const RESTORES: readonly (readonly [string, () => void, () => void])[] = [
@@ -141,10 +141,10 @@ describe('refused until confirmed', () => {
     [
       'an older copy of the file, put back in place after more was done',
       async () => {
-        cpSync(file, join(folder.path, 'older.db'));
+        cpSync(file, join(directory.path, 'older.db'));
         await runDaemon(file);
         // Into the same file, as `cp` writes it: the inode stays.
-        writeFileSync(file, readFileSync(join(folder.path, 'older.db')));
+        writeFileSync(file, readFileSync(join(directory.path, 'older.db')));
         return file;
       },
     ],
@@ -155,7 +155,7 @@ describe('refused until confirmed', () => {
         await backedByCopy(store, verifyIdentity(file));
         store.close();
         // Into the same file, as `cp` writes it: the inode stays.
-        writeFileSync(file, readFileSync(join(folder.path, 'older.db')));
+        writeFileSync(file, readFileSync(join(directory.path, 'older.db')));
         return file;
       },
     ],
@@ -181,7 +181,7 @@ describe('refused until confirmed', () => {
     [
       'a backup, put in place',
       async () => {
-        const backup = join(folder.path, 'backup.db');
+        const backup = join(directory.path, 'backup.db');
         await backupStore(file, backup, () => {});
         rmSync(file);
         renameSync(backup, file);
@@ -217,7 +217,7 @@ describe('refused until confirmed', () => {
   ): Promise<void> {
     const { database } = store as unknown as { readonly database: { pragma(text: string): unknown } };
     database.pragma('wal_checkpoint(TRUNCATE)');
-    cpSync(file, join(folder.path, 'older.db'));
+    cpSync(file, join(directory.path, 'older.db'));
     await addJobs(store, 2);
     identity.note(store.length());
   }

@@ -23,16 +23,16 @@ import { OtherProgram } from './processes.ts';
 import { addJobs, type Scratch, scratch } from './rig.ts';
 
 const program = new OtherProgram();
-let folder: Scratch;
+let directory: Scratch;
 let file: string;
 
 beforeAll(() => program.build());
 afterAll(() => program.remove());
 beforeEach(() => {
-  folder = scratch();
-  file = join(folder.path, 'sos-ci.db');
+  directory = scratch();
+  file = join(directory.path, 'sos-ci.db');
 });
-afterEach(() => folder.remove());
+afterEach(() => directory.remove());
 
 test('every connection syncs each commit, in WAL mode, with a recent SQLite', () => {
   const store = openStore(file);
@@ -85,10 +85,10 @@ test('a WAL that grows during a long read is detected, and shrinks afterwards', 
 
 describe('a database that cannot be opened', () => {
   test.each([
-    ['a missing folder', () => openStore(join(folder.path, 'no', 'sos-ci.db')), 'stateDir exists'],
+    ['a missing directory', () => openStore(join(directory.path, 'no', 'sos-ci.db')), 'stateDir exists'],
     ['a reader without a database', () => openReader(file), 'start `sos-ci daemon` once'],
     [
-      'a folder in place of the file',
+      'a directory in place of the file',
       () => {
         mkdirSync(file);
         return openStore(file);
@@ -182,7 +182,7 @@ test('a WAL cut at any byte leaves a log without gaps that opens and continues',
   const kept = [...store.log()].length;
   await addJobs(store, 30);
   const whole = [...store.log()];
-  const copy = join(folder.path, 'copy.db');
+  const copy = join(directory.path, 'copy.db');
   const wal = readFileSync(`${file}-wal`);
   const lengths = new Set<number>();
   const cuts = runs(40, 20);

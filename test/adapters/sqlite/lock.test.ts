@@ -8,16 +8,16 @@ import { type Scratch, scratch } from './rig.ts';
 
 const program = new OtherProgram();
 const STARTED = Date.UTC(2026, 0, 2, 3, 4, 5);
-let folder: Scratch;
+let directory: Scratch;
 let file: string;
 
 beforeAll(() => program.build());
 afterAll(() => program.remove());
 beforeEach(() => {
-  folder = scratch();
-  file = join(folder.path, 'daemon.lock');
+  directory = scratch();
+  file = join(directory.path, 'daemon.lock');
 });
-afterEach(() => folder.remove());
+afterEach(() => directory.remove());
 
 test('a second daemon is refused, with the pid and start time of the first', async () => {
   const other = await program.start('lock', file);
@@ -77,8 +77,8 @@ test('the last holder is shown only while it lives', async () => {
   await other.kill();
 });
 
-test('reports a missing folder, and a file that is not a lock', () => {
-  expect(() => takeLock(join(folder.path, 'no', 'daemon.lock'), 1)).toThrow(
+test('reports a missing directory, and a file that is not a lock', () => {
+  expect(() => takeLock(join(directory.path, 'no', 'daemon.lock'), 1)).toThrow(
     expect.objectContaining({ name: 'OperationError', hint: 'check that stateDir exists and is writable' }),
   );
   writeFileSync(file, 'this is a text, and long enough to be read as the header of a database file, or not');

@@ -10,14 +10,14 @@ import { ROOT } from '../../house/source.ts';
 import { addJobs, type Scratch, scratch } from './rig.ts';
 
 const NEWEST = readdirSync(join(ROOT, 'migrations')).length;
-let folder: Scratch;
+let directory: Scratch;
 let file: string;
 
 beforeEach(() => {
-  folder = scratch();
-  file = join(folder.path, 'sos-ci.db');
+  directory = scratch();
+  file = join(directory.path, 'sos-ci.db');
 });
-afterEach(() => folder.remove());
+afterEach(() => directory.remove());
 
 const versionOf = (path: string) => {
   const database = openReadOnly(path);
@@ -44,7 +44,7 @@ test('does not change an up-to-date database', async () => {
 
 /** The migrations of a later program: this program's, and these. */
 function later(...extra: readonly string[]): string {
-  const migrations = join(folder.path, 'migrations');
+  const migrations = join(directory.path, 'migrations');
   cpSync(join(ROOT, 'migrations'), migrations, { recursive: true });
   extra.forEach((sql, index) => {
     writeFileSync(join(migrations, `000${NEWEST + index + 1}_more.sql`), sql);

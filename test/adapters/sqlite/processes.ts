@@ -16,19 +16,19 @@ export interface Other {
 }
 
 export class OtherProgram {
-  readonly #folder: string;
+  readonly #directory: string;
   readonly #started: Other[] = [];
 
   constructor() {
     // Inside the checkout, so that better-sqlite3 is found.
     mkdirSync(join(ROOT, '.cache'), { recursive: true });
-    this.#folder = mkdtempSync(join(ROOT, '.cache', 'test-other-'));
+    this.#directory = mkdtempSync(join(ROOT, '.cache', 'test-other-'));
   }
 
   async build(): Promise<void> {
     await build({
       entryPoints: [new URL('./other-program.ts', import.meta.url).pathname],
-      outfile: join(this.#folder, 'other.mjs'),
+      outfile: join(this.#directory, 'other.mjs'),
       bundle: true,
       format: 'esm',
       platform: 'node',
@@ -41,7 +41,7 @@ export class OtherProgram {
 
   /** Resolves when it runs. */
   async start(...args: readonly string[]): Promise<Other> {
-    const child = spawn(process.execPath, [join(this.#folder, 'other.mjs'), ...args], {
+    const child = spawn(process.execPath, [join(this.#directory, 'other.mjs'), ...args], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -53,7 +53,7 @@ export class OtherProgram {
 
   async remove(): Promise<void> {
     await Promise.all(this.#started.map((other) => other.kill()));
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.#directory, { recursive: true, force: true });
   }
 }
 

@@ -1,4 +1,4 @@
-/** Shared by the tests of the SQLite store: a scratch folder, adapters, and jobs for a store. */
+/** Shared by the tests of the SQLite store: a scratch directory, adapters, and jobs for a store. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -26,11 +26,11 @@ test('a pragma is read as its value', () => {
 });
 
 test('no code creates statements or iterators for one use', () => {
-  const folder = fileURLToPath(new URL('../../../src/adapters/sqlite/', import.meta.url));
-  const files = readdirSync(folder).filter((name) => name !== 'statements.ts');
+  const directory = fileURLToPath(new URL('../../../src/adapters/sqlite/', import.meta.url));
+  const files = readdirSync(directory).filter((name) => name !== 'statements.ts');
   expect(files.length).toBeGreaterThan(5);
   const found = files.flatMap((name) => {
-    const text = readFileSync(join(folder, name), 'utf8');
+    const text = readFileSync(join(directory, name), 'utf8');
     return /\.(prepare|pragma|iterate)\(/.test(text) ? [name] : [];
   });
   expect(found).toEqual([]);

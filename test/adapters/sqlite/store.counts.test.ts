@@ -9,18 +9,18 @@ import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import type { LogEntry, Store } from '../../../src/engine/ports/store.ts';
 import { addJobs, type Scratch, scratch } from './rig.ts';
 
-let folder: Scratch;
+let directory: Scratch;
 let store: Store;
-const file = () => join(folder.path, 'sos-ci.db');
+const file = () => join(directory.path, 'sos-ci.db');
 
 beforeEach(() => {
-  folder = scratch();
+  directory = scratch();
   store = openStore(file());
 });
 
 afterEach(() => {
   store.close();
-  folder.remove();
+  directory.remove();
 });
 
 const othersSee = (): Readonly<Record<string, number>> => {

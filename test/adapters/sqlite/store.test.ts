@@ -13,8 +13,8 @@ import { sha256 } from '../../machines/simulator.ts';
 import { addJobs, jobsIn, scratch, submissions, testAdapters } from './rig.ts';
 
 const onDisk = () => {
-  const folder = scratch();
-  const file = join(folder.path, 'sos-ci.db');
+  const directory = scratch();
+  const file = join(directory.path, 'sos-ci.db');
   const store = openStore(file);
   return {
     store,
@@ -29,7 +29,7 @@ const onDisk = () => {
     },
     close: () => {
       store.close();
-      folder.remove();
+      directory.remove();
     },
   };
 };
@@ -47,8 +47,8 @@ storeIntakeContract('SQLite on disk', onDisk);
 storeIntakeContract('SQLite :memory:', inMemory);
 
 test('submissions of one tick are one transaction', async () => {
-  const folder = scratch();
-  const store = openStore(join(folder.path, 'sos-ci.db'));
+  const directory = scratch();
+  const store = openStore(join(directory.path, 'sos-ci.db'));
   const sizes: number[] = [];
   const append = store.append.bind(store);
   store.append = (batch) => {
@@ -72,12 +72,12 @@ test('submissions of one tick are one transaction', async () => {
   expect(jobsIn(store)).toBe(100);
   await engine.stop();
   store.close();
-  folder.remove();
+  directory.remove();
 });
 
 test('a store that was closed and opened again continues', async () => {
-  const folder = scratch();
-  const file = join(folder.path, 'sos-ci.db');
+  const directory = scratch();
+  const file = join(directory.path, 'sos-ci.db');
   const first = openStore(file);
   await addJobs(first, 3);
   const [log, views, open, deployment] = [
@@ -95,7 +95,7 @@ test('a store that was closed and opened again continues', async () => {
     deployment,
   ]);
   second.close();
-  folder.remove();
+  directory.remove();
 });
 
 test.each([
@@ -104,8 +104,8 @@ test.each([
   ['its hash', "UPDATE history_view SET hash = 'x'"],
   ['its version, to one that is not in the log', 'UPDATE history_view SET version = 7'],
 ])('a damaged view row is an error with a hint: %s', async (_, sql) => {
-  const folder = scratch();
-  const file = join(folder.path, 'sos-ci.db');
+  const directory = scratch();
+  const file = join(directory.path, 'sos-ci.db');
   const store = openStore(file);
   await addJobs(store, 1);
   const raw = new Sqlite(file);
@@ -113,12 +113,12 @@ test.each([
   raw.close();
   expect(() => store.open()).toThrow(/does not match its log: run sos-ci verify, then rebuild/);
   store.close();
-  folder.remove();
+  directory.remove();
 });
 
 test('a view that lags behind its log is an error with a hint', async () => {
-  const folder = scratch();
-  const file = join(folder.path, 'sos-ci.db');
+  const directory = scratch();
+  const file = join(directory.path, 'sos-ci.db');
   const store = openStore(file);
   await addJobs(store, 1);
   const raw = new Sqlite(file);
@@ -133,12 +133,12 @@ test('a view that lags behind its log is an error with a hint', async () => {
   raw.close();
   expect(() => store.open()).toThrow(/does not match its log/);
   store.close();
-  folder.remove();
+  directory.remove();
 });
 
 test('on a full disk nothing is written and the caller gets an error; with free space it works again', async () => {
-  const folder = scratch();
-  const store = openStore(join(folder.path, 'sos-ci.db'));
+  const directory = scratch();
+  const store = openStore(join(directory.path, 'sos-ci.db'));
   await addJobs(store, 1);
   const { database } = store as unknown as { readonly database: Sqlite.Database };
   // SQLite's own limit replaces the disk's: the same error, at the same point.
@@ -156,14 +156,14 @@ test('on a full disk nothing is written and the caller gets an error; with free 
   await addJobs(store, 40);
   expect([...store.log()].length).toBeGreaterThan(rows);
   store.close();
-  folder.remove();
+  directory.remove();
 });
 
 test('while another program locks the database nothing is written, and afterwards it is', {
   timeout: 60_000,
 }, async () => {
-  const folder = scratch();
-  const file = join(folder.path, 'sos-ci.db');
+  const directory = scratch();
+  const file = join(directory.path, 'sos-ci.db');
   const store = openStore(file);
   const other = new Sqlite(file);
   other.exec('BEGIN IMMEDIATE');
@@ -177,5 +177,5 @@ test('while another program locks the database nothing is written, and afterward
   await addJobs(store, 1);
   expect(jobsIn(store)).toBe(1);
   store.close();
-  folder.remove();
+  directory.remove();
 });

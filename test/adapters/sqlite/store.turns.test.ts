@@ -8,18 +8,18 @@ import { jobSpec, PATCHSET, START } from '../../machines/facts.ts';
 import { sha256 } from '../../machines/simulator.ts';
 import { type Scratch, scratch } from './rig.ts';
 
-let folder: Scratch;
+let directory: Scratch;
 let store: Store;
 let now: number;
 
 beforeEach(() => {
-  folder = scratch();
-  store = openStore(`${folder.path}/sos-ci.db`);
+  directory = scratch();
+  store = openStore(`${directory.path}/sos-ci.db`);
   now = START;
 });
 afterEach(() => {
   store.close();
-  folder.remove();
+  directory.remove();
 });
 
 async function send(history: string, event: AnyEvent, settles: string | null = null): Promise<void> {

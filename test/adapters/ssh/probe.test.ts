@@ -38,7 +38,7 @@ needs('sshd').describe('a probe of a node', () => {
     );
     expect(probe).toMatchObject({
       missing: [],
-      folder: scratch.disk,
+      existing: scratch.disk,
       writable: true,
       grouping: await canUseCgroups(),
     });
@@ -69,18 +69,18 @@ describe('the script', () => {
   test('reports missing programs', () => {
     expect(probe(dir, ['tail', 'df', 'grep', 'git', 'env'])).toMatch(
       new RegExp(
-        `^token\nmissing flock setsid head stat mkfifo\nfolder ${dir} yes\nabsent\nfree \\d+\ngroup (yes|no)\n$`,
+        `^token\nmissing flock setsid head stat mkfifo\nexisting ${dir} yes\nabsent\nfree \\d+\ngroup (yes|no)\n$`,
       ),
     );
   });
 
   test('reports nothing if the free space is unknown', () => {
-    expect(probe('/', [])).toMatch(/\nfolder \/ (yes|no)\nabsent\nfree \ngroup (yes|no)\n$/);
+    expect(probe('/', [])).toMatch(/\nexisting \/ (yes|no)\nabsent\nfree \ngroup (yes|no)\n$/);
   });
 
-  test('does not accept a file as a folder', () => {
+  test('does not accept a file as a directory', () => {
     chmodSync(join(dir, 'bin'), 0o700);
     symlinkSync('/etc/passwd', join(dir, 'file'));
-    expect(probe(join(dir, 'file', 'x'), [])).toContain(`\nfolder ${join(dir, 'file')} no\n`);
+    expect(probe(join(dir, 'file', 'x'), [])).toContain(`\nexisting ${join(dir, 'file')} no\n`);
   });
 });

@@ -126,22 +126,26 @@ describe('SshRunner', () => {
     expect(await handle.ended).toEqual(end);
   });
 
-  it("runs the operator's script from this host, with its folder, in the work tree", async () => {
-    const folder = join(scratch.root, 'lab');
-    await mkdir(join(folder, 'lib'), { recursive: true });
-    await writeFile(join(folder, 'lib', "it's"), 'from the lab\n');
+  it("runs the operator's script from this host, with its directory, in the work tree", async () => {
+    const directory = join(scratch.root, 'lab');
+    await mkdir(join(directory, 'lib'), { recursive: true });
+    await writeFile(join(directory, 'lib', "it's"), 'from the lab\n');
     const text =
       '#!/bin/sh\npwd; printf "%s|" "$@"; cat "$(dirname "$0")/lib/it\'s"; rm -r "$(dirname "$0")"\n';
-    await writeFile(join(folder, 'run.sh'), text, { mode: 0o755 });
-    const script = { program: join(folder, 'run.sh'), folder, arguments: ['$(touch evil)', "'", 'a b'] };
+    await writeFile(join(directory, 'run.sh'), text, { mode: 0o755 });
+    const script = {
+      program: join(directory, 'run.sh'),
+      directory,
+      arguments: ['$(touch evil)', "'", 'a b'],
+    };
     const request = scratch.scriptOf(script);
     const runner = scratch.runner();
     const handle = await runner.start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     const tree = join(scratch.serverDirectory(request.run.server), 'tree');
     expect(await scratch.log(request)).toBe(`${tree}\n$(touch evil)|'|a b|from the lab\n`);
-    expect(existsSync(join(folder, 'run.sh'))).toBe(true);
-    rmSync(folder, { recursive: true });
+    expect(existsSync(join(directory, 'run.sh'))).toBe(true);
+    rmSync(directory, { recursive: true });
     expect(await runner.start(request, NEVER)).toMatchObject({ adopted: true });
   });
 
@@ -155,10 +159,10 @@ describe('SshRunner', () => {
     const handle = await scratch.runner({ redact }).start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     const serverDirectory = scratch.serverDirectory(request.run.server);
-    const folder = join(serverDirectory, 'secrets');
-    expect(await scratch.log(request)).toBe(`700 ${folder}\n600 ${folder}/array\nhunter22\n`);
+    const directory = join(serverDirectory, 'secrets');
+    expect(await scratch.log(request)).toBe(`700 ${directory}\n600 ${directory}/array\nhunter22\n`);
     const launched = readFileSync(join(scratch.nodeRunDirectory(request), 'launch'), 'utf8');
-    expect(launched).toContain(`SOS_CI_SECRETS=${folder}`);
+    expect(launched).toContain(`SOS_CI_SECRETS=${directory}`);
     expect(launched).not.toContain('hunter22');
     const { stateDir, nodes } = scratch;
     const maintenance = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS });
@@ -181,7 +185,7 @@ describe('SshRunner', () => {
   it('does not start a script that is a link', async () => {
     const program = join(scratch.root, 'link');
     await symlink('/bin/true', program);
-    const request = scratch.scriptOf({ program, folder: null, arguments: [] });
+    const request = scratch.scriptOf({ program, directory: null, arguments: [] });
     await expect(scratch.runner().start(request, NEVER)).rejects.toMatchObject({
       operation: 'read script',
       retryable: false,
@@ -310,13 +314,13 @@ describe('SshRunner', () => {
     'removes the results of an earlier run before the start: %s',
     async (kind) => {
       const text = 'cat results.tap; echo new >results.tap';
-      const folder = join(scratch.root, 'lab');
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(join(folder, 'test.sh'), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+      const directory = join(scratch.root, 'lab');
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(join(directory, 'test.sh'), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
       const request =
         kind === 'command'
           ? scratch.script(text)
-          : scratch.scriptOf({ program: join(folder, 'test.sh'), folder: null, arguments: [] });
+          : scratch.scriptOf({ program: join(directory, 'test.sh'), directory: null, arguments: [] });
       const stage = { ...request, spec: { ...request.spec, removes: ['results.tap'] } };
       const results = join(scratch.serverDirectory(request.run.server), 'tree', 'results.tap');
       writeFileSync(results, 'old\n');
@@ -340,8 +344,8 @@ describe('SshRunner', () => {
     expect(await read('away/passwd')).toEqual({
       unreadable: 'away/passwd: it is outside of the work tree',
     });
-    await mkdir(join(tree, 'folder.tap'));
-    expect(await read('folder.tap')).toEqual({ unreadable: 'folder.tap: it is not a regular file' });
+    await mkdir(join(tree, 'directory.tap'));
+    expect(await read('directory.tap')).toEqual({ unreadable: 'directory.tap: it is not a regular file' });
     execFileSync('mkfifo', [join(tree, 'pipe.tap')]);
     expect(await read('pipe.tap')).toEqual({ unreadable: 'pipe.tap: it is not a regular file' });
     await writeFile(join(tree, 'large.tap'), 'x'.repeat(51));

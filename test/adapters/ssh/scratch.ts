@@ -78,7 +78,7 @@ export class NodeScratch {
     numbers += 1;
     const id = `node-${process.pid}-${numbers}`;
     const directory = join(this.disk, id);
-    for (const folder of ['tree', 'home', 'tmp']) mkdirSync(join(directory, folder), { recursive: true });
+    for (const name of ['tree', 'home', 'tmp']) mkdirSync(join(directory, name), { recursive: true });
     const address = formatAddress({ user: this.#endpoint.user, host: '127.0.0.1', port, directory });
     return { id, name: `server-${numbers}`, address, provider: 'lab' };
   }

@@ -93,17 +93,17 @@ describe('a leased host', () => {
     const provider = setup.provider();
     const wanted = serverRequest();
     const server = await provider.create(wanted, signal);
-    const folder = join(setup.scratch.disk, 'a', server.id);
-    mkdirSync(join(folder, 'secrets'));
-    writeFileSync(join(folder, 'secrets', 'password'), 'hunter2');
-    writeFileSync(join(folder, 'tree', 'failed.log'), 'traceback\n');
+    const expected = join(setup.scratch.disk, 'a', server.id);
+    mkdirSync(join(expected, 'secrets'));
+    writeFileSync(join(expected, 'secrets', 'password'), 'hunter2');
+    writeFileSync(join(expected, 'tree', 'failed.log'), 'traceback\n');
     const script = `setsid sh -c "echo \\$\\$ >$1/hidden; while :; do sleep 0.1; done" & sleep ${FOR_EVER}`;
     const run = { server, owner: wanted.owner, stage: 'testing' as const };
     await setup.scratch.runner().start({ ...setup.scratch.script(script), run }, NEVER);
     const hidden = Number(await written(join(setup.scratch.root, 'hidden')));
     const { command, directory } = await provider.open(server, NEVER);
-    expect([isAlive(hidden), directory]).toEqual([false, folder]);
-    expect(readdirSync(folder)).not.toContain('secrets');
+    expect([isAlive(hidden), directory]).toEqual([false, expected]);
+    expect(readdirSync(expected)).not.toContain('secrets');
     const log = execFileSync('sh', ['-c', `${command} cat ${directory}/tree/failed.log`], {
       encoding: 'utf8',
     });

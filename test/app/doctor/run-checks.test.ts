@@ -199,7 +199,7 @@ describe('this host', () => {
     expect(checksWith(findings, 'failure')).toEqual(['disk', 'logs-disk']);
   });
 
-  test('has no folder for the state', async () => {
+  test('has no directory for the state', async () => {
     rmSync(join(setup.dir, 'state'), { recursive: true });
     writeFileSync(join(setup.dir, 'state'), 'a file');
     expect(checksWith(await setup.findings({ logs: { dir: './logs' } }), 'failure')).toEqual(['state']);
@@ -244,7 +244,7 @@ describe('a node', () => {
     expect(checksWith(findings, 'failure')).toEqual(['node']);
   });
 
-  test('has no disk space, and a file in place of the folder', async () => {
+  test('has no disk space, and a file in place of the directory', async () => {
     writeFileSync(join(setup.dir, 'node'), 'a file');
     const findings = await setup.findings({}, systemClock, { nodeDiskFreeBytes: 1e18 });
     expect(checksWith(findings, 'failure')).toEqual(['node-directory', 'node-disk']);
@@ -321,13 +321,13 @@ describe('links and mail', () => {
     expect(checksWith(await setup.findings({ logs: { url: web.url } }), 'failure')).toEqual(['logs-url']);
   });
 
-  test('the log server: login, host key, folder and free space', async () => {
+  test('the log server: login, host key, directory and free space', async () => {
     const { dir, sshd } = setup;
-    const folder = join(dir, 'site');
+    const directory = join(dir, 'site');
     const knownHosts = setup.write('known_logs', `[127.0.0.1]:${sshd.port} ${sshd.hostKey}\n`);
     const ssh = {
       ...{ host: '127.0.0.1', port: sshd.port, user: sshd.user, key: sshd.keyFile },
-      ...{ knownHosts, dir: folder },
+      ...{ knownHosts, dir: directory },
     };
     const url = setup.gerrit.state.url;
     const failures = async (change: object, limits = {}) =>
@@ -336,10 +336,10 @@ describe('links and mail', () => {
           ({ verdict, check }) => verdict === 'failure' && check.startsWith('logs') && check !== 'logs-url',
         )
         .map(({ check, found }) => [check, found]);
-    expect(await failures({})).toEqual([['logs', `${folder} does not exist`]]);
-    mkdirSync(folder);
+    expect(await failures({})).toEqual([['logs', `${directory} does not exist`]]);
+    mkdirSync(directory);
     expect(await failures({})).toEqual([]);
-    expect(readdirSync(folder)).toEqual([]);
+    expect(readdirSync(directory)).toEqual([]);
     expect(await failures({}, { diskFreeBytes: 1e18 })).toEqual([
       ['logs-disk', expect.stringContaining('less than')],
     ]);

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
-import { environmentFolder } from '../../../src/adapters/ansible/find-ansible.ts';
+import { environmentDirectory } from '../../../src/adapters/ansible/find-ansible.ts';
 import { bootTestCommand } from '../../../src/cli/commands/boot-test.ts';
 import { CliError } from '../../../src/cli/output/exit-codes.ts';
 import { loadConfig } from '../../../src/config/load.ts';
@@ -83,7 +83,7 @@ describe('boot-test', () => {
     const none = { openrc: undefined, image: undefined, flavor: undefined, networks: undefined };
     const ssh = { key: setup.keyFile, user: 'stack' };
     const file = setup.configFile({ type: 'ansible', ...none, ssh, playbooks: Object.fromEntries(names) });
-    const program = join(environmentFolder(loadConfig(file).stateDir), 'bin', 'ansible-playbook');
+    const program = join(environmentDirectory(loadConfig(file).stateDir), 'bin', 'ansible-playbook');
     const started = join(root, 'started');
     mkdirSync(dirname(program), { recursive: true });
     writeFileSync(program, `#!/bin/sh\ntouch '${started}'\nexit 1\n`, { mode: 0o755 });

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ArchiveFolder } from '../../../src/adapters/history-archive/files.ts';
+import { ArchiveDirectory } from '../../../src/adapters/history-archive/files.ts';
 import { findJobCommand } from '../../../src/cli/commands/job.ts';
 import { replayCommand, replayFileCommand } from '../../../src/cli/commands/replay.ts';
 import type { NumberedRow } from '../../../src/engine/ports/store.ts';
@@ -114,14 +114,14 @@ describe('replay', () => {
 });
 
 test('replays an archive file, or the histories of it that are named', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sos-ci-replay-'));
-  const archive = new ArchiveFolder(join(folder, 'archive'));
+  const directory = mkdtempSync(join(tmpdir(), 'sos-ci-replay-'));
+  const archive = new ArchiveDirectory(join(directory, 'archive'));
   const entry = { first: 1, last: 4, head: '', whole: true };
   const histories = ['j1', 'j2'].map((name) => ({ ...entry, history: name, title: `acme 1,1 ${name}` }));
   try {
     await archive.write({ number: 1, at: 0, histories }, good);
     await archive.write({ number: 2, at: 0, histories: [] }, altered);
-    const file = (number: number) => join(folder, 'archive', `histories-00000${number}.jsonl.gz`);
+    const file = (number: number) => join(directory, 'archive', `histories-00000${number}.jsonl.gz`);
     const all = fakeIo();
     expect(await replayFileCommand(all, file(1), undefined, {})).toBe(0);
     expect(all.stdout()).toContain('8 rows of 2 histories');
@@ -132,12 +132,12 @@ test('replays an archive file, or the histories of it that are named', async () 
     await expect(replayFileCommand(fakeIo(), file(1), 'j3', {})).rejects.toThrow('no history in it');
 
     const found = fakeIo();
-    expect(await findJobCommand(found, folder, fakeReader({ rows: [] }), 'j2', {})).toBe(0);
+    expect(await findJobCommand(found, directory, fakeReader({ rows: [] }), 'j2', {})).toBe(0);
     expect(found.stdout()).toContain(`sos-ci replay --file ${file(1)} j2`);
-    await expect(findJobCommand(fakeIo(), folder, fakeReader({ rows: [] }), 'j9', {})).rejects.toThrow(
+    await expect(findJobCommand(fakeIo(), directory, fakeReader({ rows: [] }), 'j9', {})).rejects.toThrow(
       'no job begins with',
     );
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 });

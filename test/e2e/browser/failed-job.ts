@@ -35,7 +35,7 @@ export async function publishFailedJob(): Promise<FailedJob> {
   const base = mkdtempSync(join(tmpdir(), 'sos-ci-browser-'));
   chmodSync(base, 0o755);
   const [site, input] = [join(base, 'site'), join(base, 'input')];
-  for (const folder of [site, input]) mkdirSync(folder, { mode: 0o755 });
+  for (const directory of [site, input]) mkdirSync(directory, { mode: 0o755 });
   writeFileSync(join(input, 'testr.subunit'), subunit());
   writeFileSync(join(input, 'output'), output());
   writeFileSync(join(input, 'c-vol.txt.gz'), gzipSync(serviceLog()));

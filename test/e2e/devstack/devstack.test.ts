@@ -126,15 +126,15 @@ async function printStages(): Promise<void> {
   console.log(`load ${loadavg()[0]?.toFixed(1)}`);
 }
 
-/** The folder that a comment links to. */
+/** The directory that a comment links to. */
 function evidenceOf(comment: string): string {
   const [url = ''] = /file:\/\/\S+/.exec(comment) ?? [];
   return fileURLToPath(url);
 }
 
 /** A published file, which may be compressed. */
-function read(folder: string, name: string): string {
-  const file = join(folder, name);
+function read(directory: string, name: string): string {
+  const file = join(directory, name);
   return existsSync(file)
     ? readFileSync(file, 'utf8')
     : gunzipSync(readFileSync(`${file}.gz`)).toString('utf8');

@@ -237,9 +237,9 @@ export class TestCase {
     const processes = (await markedProcesses(this.directory)).map(
       ({ pid, command }) => `process ${pid} ${command}`,
     );
-    const folders = ['servers', 'runs', 'evidence', 'host-keys'].map((name) => join(this.stateDir, name));
-    const names = [...folders, ...this.#nodeDirectories].flatMap((folder) =>
-      existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [],
+    const directories = ['servers', 'runs', 'evidence', 'host-keys'].map((name) => join(this.stateDir, name));
+    const names = [...directories, ...this.#nodeDirectories].flatMap((directory) =>
+      existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : [],
     );
     return [...processes, ...names];
   }

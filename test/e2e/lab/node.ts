@@ -25,8 +25,8 @@ export function tempestOn(cloud: Cloud, server: string): TempestRun | null {
     for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
       const run = runOf(pid, namespace);
       if (run === null) continue;
-      const folder = dirname(run);
-      const runs = readdirSync(join(root, folder)).filter((name) => name.endsWith('-tempest'));
+      const directory = dirname(run);
+      const runs = readdirSync(join(root, directory)).filter((name) => name.endsWith('-tempest'));
       return { pid: Number(pid), startTicks: processStartTicks(Number(pid)), runs };
     }
   } catch {

@@ -64,8 +64,8 @@ async function make(existing?: string, deleteAfterMs = HOUR): Promise<LocalRig> 
     manifest: async (of) => JSON.parse((await read(`${of}manifest.json`)) ?? '') as Manifest,
     page: async (of) => (await read(of)) ?? '',
     files: {
-      names: async (folder) => {
-        const prefix = folder === '' ? '' : `${folder}/`;
+      names: async (directory) => {
+        const prefix = directory === '' ? '' : `${directory}/`;
         const found = await list(`delimiter=/&prefix=${encodeURIComponent(prefix)}`);
         const names = found.map(({ name, subdir }) => (name ?? subdir ?? '').slice(prefix.length));
         return names
@@ -107,8 +107,8 @@ describe('a container of Swift', () => {
   };
 
   it('takes the longest names', async () => {
-    const folder = Array.from({ length: 5 }, () => 'd'.repeat(120)).join('/');
-    const rest = (name: string) => `${folder}/${name.padEnd(60, 'x')}.log`;
+    const directory = Array.from({ length: 5 }, () => 'd'.repeat(120)).join('/');
+    const rest = (name: string) => `${directory}/${name.padEnd(60, 'x')}.log`;
     await collectFiles({ [rest('one')]: 'a', [rest('two').replace('.log', 'x'.repeat(60))]: 'b' });
     const url = await publish(rig);
     const { files, skippedFiles } = await rig.manifest(url);

@@ -67,19 +67,20 @@ const MAVEN_PLUGIN = '2.8';
 
 /** The class path of this version; fetches jars that are not cached yet. @throws Error that names what is missing */
 export async function fetchGerrit(cache: string, version: GerritVersion): Promise<string> {
-  const folder = path.join(cache, 'jars');
+  const directory = path.join(cache, 'jars');
   const jars = [...GERRIT[version], ...BOUNCY_CASTLE];
-  const missing = jars.filter((jar) => !existsSync(path.join(folder, fileName(jar))));
-  if (missing.length > 0) await fetchJars(folder, missing);
-  return [await versionFolder(cache, version), ...jars.map((jar) => path.join(folder, fileName(jar)))].join(
-    path.delimiter,
-  );
+  const missing = jars.filter((jar) => !existsSync(path.join(directory, fileName(jar))));
+  if (missing.length > 0) await fetchJars(directory, missing);
+  return [
+    await versionDirectory(cache, version),
+    ...jars.map((jar) => path.join(directory, fileName(jar))),
+  ].join(path.delimiter);
 }
 
-/** Fetches into a temporary folder first, so that every jar in the cache is complete and verified. */
-async function fetchJars(folder: string, jars: readonly Jar[]): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  const fresh = await mkdtemp(path.join(folder, 'new-'));
+/** Fetches into a temporary directory first, so that every jar in the cache is complete and verified. */
+async function fetchJars(directory: string, jars: readonly Jar[]): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const fresh = await mkdtemp(path.join(directory, 'new-'));
   try {
     await writeFile(path.join(fresh, 'pom.xml'), pom(jars, fresh));
     await maven(['-f', path.join(fresh, 'pom.xml'), 'dependency:copy']);
@@ -88,19 +89,20 @@ async function fetchJars(folder: string, jars: readonly Jar[]): Promise<void> {
       if (sha256 !== jar.sha256)
         throw new Error(`${fileName(jar)} has the SHA-256 ${sha256}, not ${jar.sha256}`);
     }
-    for (const jar of jars) await rename(path.join(fresh, fileName(jar)), path.join(folder, fileName(jar)));
+    for (const jar of jars)
+      await rename(path.join(fresh, fileName(jar)), path.join(directory, fileName(jar)));
   } finally {
     await rm(fresh, { recursive: true, force: true });
   }
 }
 
-/** A folder with the file Version. Without it the server reports the version "(dev)", which clients cannot parse. */
-async function versionFolder(cache: string, version: GerritVersion): Promise<string> {
-  const folder = path.join(cache, `version-${version}`);
-  const directory = path.join(folder, 'com', 'google', 'gerrit', 'common');
+/** A directory with the file Version. Without it the server reports the version "(dev)", which clients cannot parse. */
+async function versionDirectory(cache: string, version: GerritVersion): Promise<string> {
+  const root = path.join(cache, `version-${version}`);
+  const directory = path.join(root, 'com', 'google', 'gerrit', 'common');
   await mkdir(directory, { recursive: true });
   await writeFile(path.join(directory, 'Version'), version);
-  return folder;
+  return root;
 }
 
 function fileName(jar: Jar): string {

@@ -1,6 +1,6 @@
 /**
  * Finds an installed Java for a version of Gerrit: those that JAVA, JAVA21 and JAVA_HOME name, those in the search
- * path, and those in the system's folder. Reads the version from the file `release` of each, so no Java is started.
+ * path, and those in the system's directory. Reads the version from the file `release` of each, so no Java is started.
  */
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
@@ -10,7 +10,7 @@ export interface Java {
   readonly major: number;
 }
 
-const SYSTEM_FOLDER = '/usr/lib/jvm';
+const SYSTEM_DIRECTORY = '/usr/lib/jvm';
 
 /** The oldest Java that is new enough, because each version of Gerrit is tested with the Java of its time. */
 export function findJava(oldest: number): Java | null {
@@ -24,9 +24,9 @@ export function findJava(oldest: number): Java | null {
 function paths(): readonly string[] {
   const { JAVA, JAVA21, JAVA_HOME, PATH = '' } = process.env;
   const named = [JAVA, JAVA21, JAVA_HOME === undefined ? undefined : path.join(JAVA_HOME, 'bin', 'java')];
-  const searched = PATH.split(path.delimiter).map((folder) => path.join(folder, 'java'));
-  const system = existsSync(SYSTEM_FOLDER) ? readdirSync(SYSTEM_FOLDER) : [];
-  const installed = system.map((name) => path.join(SYSTEM_FOLDER, name, 'bin', 'java'));
+  const searched = PATH.split(path.delimiter).map((directory) => path.join(directory, 'java'));
+  const system = existsSync(SYSTEM_DIRECTORY) ? readdirSync(SYSTEM_DIRECTORY) : [];
+  const installed = system.map((name) => path.join(SYSTEM_DIRECTORY, name, 'bin', 'java'));
   const programs = [...named, ...searched, ...installed].filter(
     (path) => path !== undefined && existsSync(path),
   );

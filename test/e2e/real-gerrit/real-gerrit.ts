@@ -1,7 +1,7 @@
 /**
  * A real Gerrit on loopback, for tests and for `npm run demo:gerrit`. The first start of a version creates a site with
  * accounts, keys and projects and caches it; later starts copy it and are ready within seconds. All state is in the
- * given folder.
+ * given directory.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
@@ -177,15 +177,15 @@ async function templateFor(program: ProgramOptions, version: GerritVersion): Pro
   return template;
 }
 
-async function makeTemplate(program: ProgramOptions, folder: string): Promise<void> {
-  const site = path.join(folder, 'site');
+async function makeTemplate(program: ProgramOptions, directory: string): Promise<void> {
+  const site = path.join(directory, 'site');
   const keys = new Map(
     ['admin', ...SEED_ACCOUNTS.map(({ username }) => username)].map((name) => [name, makeKeyPair(name)]),
   );
-  mkdirSync(path.join(folder, 'keys'), { mode: 0o700 });
+  mkdirSync(path.join(directory, 'keys'), { mode: 0o700 });
   for (const [name, { privateKey, publicKey }] of keys) {
-    writeFileSync(path.join(folder, 'keys', name), privateKey, { mode: 0o600 });
-    writeFileSync(path.join(folder, 'keys', `${name}.pub`), `${publicKey}\n`);
+    writeFileSync(path.join(directory, 'keys', name), privateKey, { mode: 0o600 });
+    writeFileSync(path.join(directory, 'keys', `${name}.pub`), `${publicKey}\n`);
   }
   await GerritProgram.initialize(program, site);
   const url = `http://${HOST}:${await freePort(HOST)}`;

@@ -19,7 +19,7 @@ const DAY = 86_400_000;
 const [GONE, PRESENT] = ['j00002', 'j00006'];
 let firstRow: NumberedRow | undefined;
 let original: string;
-let folder: string;
+let directory: string;
 let file: string;
 
 /** The jobs of two changes and the first rows of `voting` left; a recheck is recent. */
@@ -51,11 +51,11 @@ beforeAll(async () => {
   ci.store.close();
 }, LONG.timeout);
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sos-ci-audit-'));
-  file = join(folder, 'sos-ci.db');
+  directory = mkdtempSync(join(tmpdir(), 'sos-ci-audit-'));
+  file = join(directory, 'sos-ci.db');
   copyFileSync(join(original, 'sos-ci.db'), file);
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => rmSync(directory, { recursive: true }));
 afterAll(() => rmSync(original, { recursive: true }));
 
 function alter(sql: string): void {

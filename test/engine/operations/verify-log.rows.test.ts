@@ -13,7 +13,7 @@ import { comment, created, FIRST } from '../../scenarios/gerrit-events.ts';
 
 const JOB = 'j00002';
 let original: string;
-let folder: string;
+let directory: string;
 let file: string;
 
 /** Two changes with one job each, and a recheck of one. */
@@ -29,11 +29,11 @@ beforeAll(async () => {
   ci.store.close();
 });
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sos-ci-audit-'));
-  file = join(folder, 'sos-ci.db');
+  directory = mkdtempSync(join(tmpdir(), 'sos-ci-audit-'));
+  file = join(directory, 'sos-ci.db');
   copyFileSync(join(original, 'sos-ci.db'), file);
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => rmSync(directory, { recursive: true }));
 afterAll(() => rmSync(original, { recursive: true }));
 
 function alter(sql: string): void {

@@ -185,7 +185,7 @@ describe('a successful job', () => {
     expect(simulator.inFlight(JOB)).toMatchObject([{ type: 'collectEvidence', logs: collected }]);
   });
 
-  test('does not collect the results file twice if logs names its folder', () => {
+  test('does not collect the results file twice if logs names its directory', () => {
     const logsOf = (results: string | null) => {
       const spec = jobSpec({
         logs: ['out'],

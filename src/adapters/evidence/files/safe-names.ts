@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { OperationError } from '../../../errors.ts';
 
 const MAX_SEGMENT = 120;
-/** With the folders above and `.html` within the 1,024 bytes of an object's name in Swift. */
+/** With the directories above and `.html` within the 1,024 bytes of an object's name in Swift. */
 const MAX_PATH = 700;
 const OWN_SEGMENT = /^[\p{L}\p{N}_][\p{L}\p{N}._+@=,~-]*$/u;
 const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -94,7 +94,7 @@ const ACTIVE_ENDING =
 function storedName(original: string): string {
   const name = original.replace(ACTIVE_ENDING, '_');
   const passive = lastEnding(name) === lastEnding(original) ? name : `${name}.txt`;
-  // The page of a log with this name would be the index page of its folder.
+  // The page of a log with this name would be the index page of its directory.
   const free = passive === 'index' ? 'index.txt' : passive;
   return shortened(original, free.replace(/[^A-Za-z0-9._+@=,~-]/gu, '_').replace(/^\./, '_.'));
 }

@@ -1,10 +1,10 @@
-/** Directories on the log server: the folders above a job's directory, and what says whose a directory is. */
+/** Directories on the log server: those above a job's, and what says whose they are. */
 import { OperationError } from '../../../errors.ts';
 import { MANIFEST, MAX_MANIFEST_BYTES, type Manifest, parseManifest } from '../publish/manifest.ts';
 import { noTemporaryName, temporaryNames } from '../publish/transaction.ts';
 import type { LogServerFiles } from './files.ts';
 
-/** Creates the missing folders, and refuses links. Resolves to the path of the last folder. */
+/** Creates the missing directories, and refuses links. Resolves to the path of the last one. */
 export async function openParent(
   files: LogServerFiles,
   dir: string,

@@ -4,13 +4,13 @@
  */
 import type { Expiry } from '../../../engine/ports/publisher.ts';
 import type { SftpEntry } from '../../ssh/client/client.ts';
-import { FOLDERS, hasExpired, NUMBERS } from '../publish/expire.ts';
+import { hasExpired, NUMBERS, PARENTS } from '../publish/expire.ts';
 import { MANIFEST } from '../publish/manifest.ts';
 import { FIRST_WITH_PAGE, removeLonePage, updatePage } from '../publish/parent-pages.ts';
 import { temporaryNames } from '../publish/transaction.ts';
 import { freeTemporaryName, readManifest } from './directories.ts';
 import type { LogServerFiles } from './files.ts';
-import { pageFolder } from './remote-pages.ts';
+import { pageDirectory } from './remote-pages.ts';
 
 interface Walk {
   readonly files: LogServerFiles;
@@ -25,19 +25,19 @@ export async function expireBelow(
   segments: readonly string[] = [],
 ): Promise<number> {
   const { files, signal } = walk;
-  const folder = [root, ...segments].join('/');
+  const directory = [root, ...segments].join('/');
   let removed = 0;
-  for (const entry of await files.list(folder)) {
+  for (const entry of await files.list(directory)) {
     signal.throwIfAborted();
     if (!entry.attrs.isDirectory()) continue;
-    if (segments.length === FOLDERS) removed += Number(await expireJob(walk, folder, entry, segments));
+    if (segments.length === PARENTS) removed += Number(await expireJob(walk, directory, entry, segments));
     else if (segments.length >= NUMBERS || /^\d+$/.test(entry.filename))
-      removed += await expireFolder(walk, root, entry, segments);
+      removed += await expireDirectory(walk, root, entry, segments);
   }
   return removed;
 }
 
-async function expireFolder(
+async function expireDirectory(
   walk: Walk,
   root: string,
   { filename, attrs }: SftpEntry,
@@ -46,9 +46,9 @@ async function expireFolder(
   const below = [...segments, filename];
   const path = [root, ...below].join('/');
   const removed = await expireBelow(walk, root, below);
-  // Also folders that an interrupted call left empty. A publisher that has just entered one fails, and tries again.
+  // Also those that an interrupted call left empty. A publisher that has just entered one fails, and tries again.
   if (removed === 0 && !isOld(attrs, walk.expiry)) return 0;
-  const page = below.length >= FIRST_WITH_PAGE ? pageFolder(walk.files, path) : null;
+  const page = below.length >= FIRST_WITH_PAGE ? pageDirectory(walk.files, path) : null;
   if (page !== null) await removeLonePage(page);
   const stays = !(await walk.files.removeEmpty(path));
   if (page !== null && stays && removed > 0) await updatePage(page, below);

@@ -44,7 +44,7 @@ interface Mark extends Manifest {
 interface Call {
   readonly files: LogServerFiles;
   readonly finished: FinishedDirectory;
-  /** Path of the folder for the job's directory on the log server. */
+  /** The path above the job's directory on the log server. */
   readonly parent: string;
   readonly signal: AbortSignal;
 }
@@ -61,7 +61,7 @@ type State = 'free' | 'taken' | 'damaged' | 'ours';
 export class LogServerPublisher implements Publisher {
   readonly #config: LogServerConfig;
   readonly #connections = new Semaphore(MAX_CONNECTIONS);
-  /** One at a time writes the pages of the folders above. */
+  /** One at a time writes the pages of the directories above. */
   readonly #pages = new Semaphore(1);
 
   constructor(config: LogServerConfig) {
@@ -174,7 +174,7 @@ async function isComplete(files: LogServerFiles, path: string, manifest: Manifes
 }
 
 async function compose({ finished, signal }: Call): Promise<Composed> {
-  const root = finished.folder;
+  const root = finished.directory;
   const path = join(root, ...(await finished.compose(root, signal)));
   const manifest = await readFile(join(path, MANIFEST));
   return { path, manifest, composition: sha256(manifest) };

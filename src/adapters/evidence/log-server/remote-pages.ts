@@ -1,23 +1,28 @@
-/** The pages of the folders above the jobs' directories, on the log server. */
+/** The pages of the directories above those of the jobs, on the log server. */
 import { randomBytes } from 'node:crypto';
 import { INDEX } from '../publish/manifest.ts';
-import { foldersWithPage, PAGE_HEAD_BYTES, type PageFolder, updatePage } from '../publish/parent-pages.ts';
+import {
+  directoriesWithPage,
+  PAGE_HEAD_BYTES,
+  type PageDirectory,
+  updatePage,
+} from '../publish/parent-pages.ts';
 import { openParent } from './directories.ts';
 import type { LogServerFiles } from './files.ts';
 
-/** Updates the pages from the folder of the change down to the last of `segments`. */
+/** Updates the pages from the directory of the change down to the last of `segments`. */
 export async function updateRemotePages(
   files: LogServerFiles,
   dir: string,
   segments: readonly string[],
 ): Promise<void> {
-  for (const path of foldersWithPage(segments)) {
-    await updatePage(pageFolder(files, await openParent(files, dir, path)), path);
+  for (const path of directoriesWithPage(segments)) {
+    await updatePage(pageDirectory(files, await openParent(files, dir, path)), path);
   }
 }
 
 /** @param path a directory that was reached without links */
-export function pageFolder(files: LogServerFiles, path: string): PageFolder {
+export function pageDirectory(files: LogServerFiles, path: string): PageDirectory {
   const page = `${path}/${INDEX}`;
   return {
     entries: async () =>

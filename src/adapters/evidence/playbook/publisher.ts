@@ -54,7 +54,11 @@ export class PlaybookPublisher implements Publisher {
     const call = { ...LIMITS, operation: 'publish evidence', argv: [publish], signal };
     const answer = await run(
       typeof composed === 'string'
-        ? { ...call, input: { ...place, directory: composed }, directory: join(finished.folder, 'playbook') }
+        ? {
+            ...call,
+            input: { ...place, directory: composed },
+            directory: join(finished.directory, 'playbook'),
+          }
         : { ...call, input: place },
     );
     const { path, refused } = fieldsOf(answer);

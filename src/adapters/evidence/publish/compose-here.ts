@@ -9,7 +9,7 @@ export async function composeHere(
   signal: AbortSignal,
 ): Promise<string | OperationError> {
   try {
-    return join(finished.folder, ...(await finished.compose(finished.folder, signal)));
+    return join(finished.directory, ...(await finished.compose(finished.directory, signal)));
   } catch (error) {
     if (error instanceof OperationError && !error.retryable) return error;
     throw error;

@@ -37,9 +37,9 @@ export async function fill(
   const publication = { ...requested, secrets: requested.secrets.with(found.values) };
   const target = await parent.enter(temporary);
   await target.using(async () => {
-    const folders = new Set(['.']);
-    const copied = await copyFiles(publication, target, collected, folders);
-    const written = await writePages(publication, target, collected, copied.files, folders);
+    const directories = new Set(['.']);
+    const copied = await copyFiles(publication, target, collected, directories);
+    const written = await writePages(publication, target, collected, copied.files, directories);
     const manifest = manifestOf(publication.request, {
       at: new Date(publication.now()).toISOString(),
       clean: (text) => publication.secrets.text(text),
@@ -52,7 +52,7 @@ export async function fill(
     publication.beforeStep(INDEX);
     const index = await newPage(target, INDEX, indexPage(manifest));
     publication.beforeStep('sync');
-    for (const path of folders) await (await target.enter(path)).using((directory) => directory.sync());
+    for (const path of directories) await (await target.enter(path)).using((directory) => directory.sync());
     const complete = { ...manifest, pages: [...manifest.pages, index] };
     publication.beforeStep(MANIFEST);
     await writeAtomically(target.path(MANIFEST), `${JSON.stringify(complete, null, 1)}\n`, {

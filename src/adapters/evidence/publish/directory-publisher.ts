@@ -7,7 +7,7 @@ import { ignoreDiskErrors } from './publish.ts';
 
 export class DirectoryPublisher implements Publisher {
   readonly #root: string;
-  /** One at a time writes the pages of the folders above. */
+  /** One at a time writes the pages of the directories above. */
   readonly #pages = new Semaphore(1);
 
   /** @param root the root of all logs; created when it is missing */

@@ -8,14 +8,14 @@ import type { Expiry } from '../../../engine/ports/publisher.ts';
 import { Directory, errorCode, ifExists } from '../files/dir-handle.ts';
 import type { BeforeStep } from '../files/new-file.ts';
 import { isJobId } from '../files/safe-names.ts';
-import { pageFolder } from './local-pages.ts';
+import { pageDirectory } from './local-pages.ts';
 import { MANIFEST, type Manifest, readManifest } from './manifest.ts';
 import { FIRST_WITH_PAGE, removeLonePage, updatePage } from './parent-pages.ts';
 import { candidateNames, parentSegments } from './path.ts';
 import { freeTemporaryName, type OwnDirectories, removeMarked, temporaryNames } from './transaction.ts';
 
 /** LAST2, CHANGE, PATCHSET, PIPELINE, JOB. */
-export const FOLDERS = 5;
+export const PARENTS = 5;
 /** The first three of them are numbers. */
 export const NUMBERS = 3;
 
@@ -39,39 +39,39 @@ export async function expire(
   return directory.using(() => expireBelow(directory, [], { root, expiry, signal, beforeStep }));
 }
 
-async function expireBelow(folder: Directory, segments: readonly string[], walk: Walk): Promise<number> {
-  const { entries } = await folder.entries(Number.POSITIVE_INFINITY);
+async function expireBelow(directory: Directory, segments: readonly string[], walk: Walk): Promise<number> {
+  const { entries } = await directory.entries(Number.POSITIVE_INFINITY);
   let removed = 0;
   for (const entry of entries) {
     walk.signal.throwIfAborted();
     if (!entry.isDirectory()) continue;
     removed +=
-      segments.length === FOLDERS
-        ? Number(await expireJob(folder, entry.name, segments, walk))
-        : await expireFolder(folder, entry, segments, walk);
+      segments.length === PARENTS
+        ? Number(await expireJob(directory, entry.name, segments, walk))
+        : await expireDirectory(directory, entry, segments, walk);
   }
   return removed;
 }
 
-async function expireFolder(
+async function expireDirectory(
   parent: Directory,
   { name }: Dirent,
   segments: readonly string[],
   walk: Walk,
 ): Promise<number> {
   if (segments.length < NUMBERS && !/^\d+$/.test(name)) return 0;
-  const folder = await enterIfThere(parent, name);
-  if (folder === null) return 0;
+  const directory = await enterIfThere(parent, name);
+  if (directory === null) return 0;
   const below = [...segments, name];
-  return folder.using(async () => {
-    // Also folders that an interrupted call left empty. A publisher that has just entered one fails, and tries again.
+  return directory.using(async () => {
+    // Also those that an interrupted call left empty. A publisher that has just entered one fails, and tries again.
     const isOld = ((await ifExists(lstat(parent.path(name))))?.mtimeMs ?? 0) < walk.expiry.before;
-    const removed = await expireBelow(folder, below, walk);
+    const removed = await expireBelow(directory, below, walk);
     if (removed === 0 && !isOld) return 0;
     const hasPage = below.length >= FIRST_WITH_PAGE;
-    if (hasPage) await removeLonePage(pageFolder(folder));
+    if (hasPage) await removeLonePage(pageDirectory(directory));
     const stays = await rmdir(parent.path(name)).then(() => false, ignoreNotEmpty);
-    if (hasPage && stays && removed > 0) await updatePage(pageFolder(folder), below);
+    if (hasPage && stays && removed > 0) await updatePage(pageDirectory(directory), below);
     return removed;
   });
 }
@@ -126,7 +126,7 @@ export function hasExpired(
   return Date.parse(publishedAt) < before && isAt(manifest, segments) && !isNeeded(job);
 }
 
-/** True when the manifest names the folders in which its directory is: a copy elsewhere is not ours. */
+/** True when the manifest names the path to its directory: a copy elsewhere is not ours. */
 function isAt({ patchset, pipeline, name }: Manifest, segments: readonly string[]): boolean {
   try {
     return parentSegments({ patchset, pipeline, name }).join('/') === segments.join('/');
@@ -144,7 +144,7 @@ async function enterIfThere(parent: Directory, name: string): Promise<Directory 
   }
 }
 
-/** True: the folder stays. */
+/** True: the directory stays. */
 function ignoreNotEmpty(error: unknown): boolean {
   if (['ENOTEMPTY', 'EEXIST'].includes(errorCode(error))) return true;
   if (['ENOENT', 'ENOTDIR'].includes(errorCode(error))) return false;

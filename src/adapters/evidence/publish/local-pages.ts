@@ -1,32 +1,32 @@
-/** The pages of the folders above the jobs' directories, on this host. */
+/** The pages of the directories above those of the jobs, on this host. */
 import { lstat, unlink } from 'node:fs/promises';
 import { writeAtomically } from '../../run/atomic-file.ts';
 import { type Directory, errorCode, ifExists } from '../files/dir-handle.ts';
 import { INDEX } from './manifest.ts';
 import {
-  type FolderEntry,
-  foldersWithPage,
+  type DirectoryEntry,
+  directoriesWithPage,
   PAGE_HEAD_BYTES,
-  type PageFolder,
+  type PageDirectory,
   updatePage,
 } from './parent-pages.ts';
 import { openParent, PUBLIC_FILE } from './path.ts';
 
-/** Updates the pages from the folder of the change down to the last of `segments`. */
+/** Updates the pages from the directory of the change down to the last of `segments`. */
 export async function updateLocalPages(root: string, segments: readonly string[]): Promise<void> {
-  for (const path of foldersWithPage(segments)) {
-    const folder = await openParent(root, path);
-    await folder.using(() => updatePage(pageFolder(folder), path));
+  for (const path of directoriesWithPage(segments)) {
+    const directory = await openParent(root, path);
+    await directory.using(() => updatePage(pageDirectory(directory), path));
   }
 }
 
-export function pageFolder(folder: Directory): PageFolder {
+export function pageDirectory(directory: Directory): PageDirectory {
   return {
     entries: async () => {
-      const { entries } = await folder.entries(Number.POSITIVE_INFINITY);
-      const found: FolderEntry[] = [];
+      const { entries } = await directory.entries(Number.POSITIVE_INFINITY);
+      const found: DirectoryEntry[] = [];
       for (const { name } of entries) {
-        const stats = await ifExists(lstat(folder.path(name)));
+        const stats = await ifExists(lstat(directory.path(name)));
         if (stats === null) continue;
         const bytes = stats.isFile() ? stats.size : 0;
         found.push({ name, isDirectory: stats.isDirectory(), bytes, modifiedAt: stats.mtimeMs });
@@ -34,7 +34,7 @@ export function pageFolder(folder: Directory): PageFolder {
       return found;
     },
     pageHead: async () => {
-      const file = await folder.openFile(INDEX).catch((error: unknown) => {
+      const file = await directory.openFile(INDEX).catch((error: unknown) => {
         if (errorCode(error) === 'ENOENT') return null;
         if (['ELOOP', 'ENXIO', 'EACCES'].includes(errorCode(error))) return '';
         throw error;
@@ -48,9 +48,9 @@ export function pageFolder(folder: Directory): PageFolder {
         await file.close();
       }
     },
-    writePage: (page) => writeAtomically(folder.path(INDEX), page, { mode: PUBLIC_FILE }),
+    writePage: (page) => writeAtomically(directory.path(INDEX), page, { mode: PUBLIC_FILE }),
     removeFile: async (name) => {
-      await ifExists(unlink(folder.path(name)));
+      await ifExists(unlink(directory.path(name)));
     },
   };
 }

@@ -145,7 +145,7 @@ function lineOf({ number, text, hidden }: LogLine, level: Level | null): string 
 
 function* head(file: PublishedFile, name: string, { lines, bytes, counts }: LogScan): Generator<string> {
   const up = '../'.repeat(file.path.split('/').length - 1);
-  yield `<header>\n<p class="note"><a href="${up}${INDEX}">Job</a> / ${link(INDEX, 'Folder')}</p>\n`;
+  yield `<header>\n<p class="note"><a href="${up}${INDEX}">Job</a> / ${link(INDEX, 'Directory')}</p>\n`;
   yield `<h1>${html(file.path)}</h1>\n`;
   yield `<p class="reason">${lines === 1 ? '1 line' : `${lines} lines`}, ${size(bytes)}. `;
   yield `${link(name, 'The file itself')}</p>\n</header>\n`;

@@ -62,7 +62,7 @@ export interface Manifest {
   readonly publishedAt: string;
   readonly stages: readonly StageEntry[];
   readonly files: readonly PublishedFile[];
-  /** The pages that show the files: of logs, of folders, and the index page. */
+  /** The pages that show the files: of logs, of directories, and the index page. */
   readonly pages: readonly PublishedFile[];
   readonly skippedFiles: readonly SkippedFile[];
   /** Keys whose values were detected as secrets, by file. Their values are removed from all files. */

@@ -1,9 +1,9 @@
 /** Writes the pages of a publication besides the job's page, and finds in the logs what that page shows. */
 import type { Collected, StageEntry } from '../collect/collected.ts';
 import type { Directory } from '../files/dir-handle.ts';
+import { directoryPage, listingsOf } from './directory-page.ts';
 import { type FailedStage, failedStage, StageLog } from './failed-stage.ts';
 import { type FailedTest, failedTests, nameInLog } from './failed-tests.ts';
-import { folderPage, foldersOf } from './folder-page.ts';
 import { RESULTS_PAGE } from './index-page.ts';
 import { writeLogPage } from './log-page.ts';
 import { INDEX, type PublishedFile } from './manifest.ts';
@@ -17,13 +17,13 @@ export interface Pages {
   readonly failedStage: FailedStage | null;
 }
 
-/** @param folders all folders of the directory, '.' included */
+/** @param directories relative to the published one, '.' included */
 export async function writePages(
   publication: Publication,
   target: Directory,
   collected: Collected,
   files: readonly PublishedFile[],
-  folders: ReadonlySet<string>,
+  directories: ReadonlySet<string>,
 ): Promise<Pages> {
   const { request, secrets } = publication;
   const clean = (text: string): string => secrets.text(text);
@@ -39,10 +39,10 @@ export async function writePages(
     stageLog,
   });
   const paths = new Set(pages.map(({ path }) => path));
-  for (const folder of foldersOf(folders, files)) {
-    const path = `${folder.path}/${INDEX}`;
+  for (const listing of listingsOf(directories, files)) {
+    const path = `${listing.path}/${INDEX}`;
     publication.beforeStep(path);
-    pages.push(await newPage(target, path, folderPage(folder, paths)));
+    pages.push(await newPage(target, path, directoryPage(listing, paths)));
   }
   return {
     pages,

@@ -7,13 +7,13 @@ import { z } from 'zod';
 import { OperationError } from '../../../errors.ts';
 import { CloudError, type CloudRequest, type CloudSession } from '../../openstack/session/session.ts';
 
-/** An object, or a folder of objects, whose path then ends in a slash. */
+/** An object, or a directory of objects, whose path then ends in a slash. */
 export interface Entry {
   readonly path: string;
   readonly bytes: number;
-  /** MD5 in hexadecimal; '' for a folder. */
+  /** MD5 in hexadecimal; '' for a directory. */
   readonly md5: string;
-  /** Epoch ms; null for a folder. */
+  /** Epoch ms; null for a directory. */
   readonly modifiedAt: number | null;
 }
 
@@ -55,7 +55,7 @@ export class Container {
     this.#signal = signal;
   }
 
-  /** All objects below a prefix; with a delimiter, only those of this folder, and its folders. */
+  /** All objects below a prefix; with a delimiter, only those of this directory, and its subdirectories. */
   async list(prefix: string, delimiter?: '/'): Promise<readonly Entry[]> {
     const found: Entry[] = [];
     const more = delimiter === undefined ? {} : { delimiter };

@@ -35,7 +35,7 @@ const LAST = [INDEX, MANIFEST, ''];
 interface Place {
   readonly container: Container;
   /** Its path, with a slash at the end. */
-  readonly folder: string;
+  readonly directory: string;
   readonly job: string;
   readonly signal: AbortSignal;
 }
@@ -44,7 +44,7 @@ export class SwiftPublisher implements Publisher {
   readonly #options: SwiftPublisherOptions;
   /** One at a time chooses a name: two requests of Swift can both create the same object. */
   readonly #claims = new Semaphore(1);
-  /** One at a time writes the pages of the folders above. */
+  /** One at a time writes the pages of the directories above. */
   readonly #pages = new Semaphore(1);
 
   constructor(options: SwiftPublisherOptions) {
@@ -58,7 +58,7 @@ export class SwiftPublisher implements Publisher {
     const composed = await composeHere(finished, signal);
     const isHere = typeof composed === 'string';
     const chosen = await this.#claims.run(() => chooseName(container, finished, isHere), signal);
-    const place = { container, folder: folderOf(parent, chosen), job, signal };
+    const place = { container, directory: directoryOf(parent, chosen), job, signal };
     if (isHere) await send(place, composed);
     else if (!(await isComplete(place))) throw composed;
     // The evidence is published, whether or not the pages can be written. The next publication corrects them.
@@ -72,7 +72,7 @@ export class SwiftPublisher implements Publisher {
   }
 }
 
-function folderOf(parent: readonly string[], name: string): string {
+function directoryOf(parent: readonly string[], name: string): string {
   return `${[...parent, name].join('/')}/`;
 }
 
@@ -83,30 +83,30 @@ async function chooseName(
   mayClaim: boolean,
 ): Promise<string> {
   const owners: (string | null)[] = [];
-  for (const name of names) owners.push(await ownerOf(container, folderOf(parent, name)));
+  for (const name of names) owners.push(await ownerOf(container, directoryOf(parent, name)));
   const chosen = names[owners.indexOf(job)] ?? names[owners.indexOf(null)];
   if (chosen === undefined) throw noFreeName(parent, names);
   if (owners.includes(job) || !mayClaim) return chosen;
-  const mark = `${folderOf(parent, chosen)}${MARK}`;
+  const mark = `${directoryOf(parent, chosen)}${MARK}`;
   const created = await container.create(mark, textContent(JSON.stringify({ job })), PLAIN);
   // Another daemon may have created it in the same moment.
-  if (created && (await ownerOf(container, folderOf(parent, chosen))) === job) return chosen;
+  if (created && (await ownerOf(container, directoryOf(parent, chosen))) === job) return chosen;
   throw createdByAnother(container.name, mark, 'none: the next attempt uses another name');
 }
 
 /** The job whose directory it is; null: it is free; '': it is another's. */
-async function ownerOf(container: Container, folder: string): Promise<string | null> {
-  const mark = await container.read(`${folder}${MARK}`);
-  if (mark === null) return (await container.list(folder)).length === 0 ? null : '';
+async function ownerOf(container: Container, directory: string): Promise<string | null> {
+  const mark = await container.read(`${directory}${MARK}`);
+  if (mark === null) return (await container.list(directory)).length === 0 ? null : '';
   const { job } = parseObject(mark) ?? {};
   return typeof job === 'string' ? job : '';
 }
 
 /** Makes the directory equal to `root` on this host. */
-async function send({ container, folder, signal }: Place, root: string): Promise<void> {
+async function send({ container, directory, signal }: Place, root: string): Promise<void> {
   const manifest = await readManifest(root);
   const pages = new Set(manifest.pages.map(({ path }) => path));
-  const there = await objectsBelow(container, folder);
+  const there = await objectsBelow(container, directory);
   const contents = new Map<string, Content>();
   for (const path of [...manifest.files.map((file) => file.path), ...pages, ...LAST])
     contents.set(path, await fileContent(join(root, fileOf(path)), signal));
@@ -114,11 +114,11 @@ async function send({ container, folder, signal }: Place, root: string): Promise
   const extra = [...there.keys()].filter((path) => path !== MARK && !contents.has(path));
   if (changed.length === 0 && extra.length === 0) return;
   // While files are missing, readers do not find the directory.
-  for (const path of LAST.toReversed()) if (there.has(path)) await container.remove(`${folder}${path}`);
-  await forEach(extra, FILES_AT_ONCE, (path) => container.remove(`${folder}${path}`));
+  for (const path of LAST.toReversed()) if (there.has(path)) await container.remove(`${directory}${path}`);
+  await forEach(extra, FILES_AT_ONCE, (path) => container.remove(`${directory}${path}`));
   const put = async ([path, content]: readonly [string, Content]) => {
     signal.throwIfAborted();
-    await container.put(`${folder}${path}`, content, objectType(fileOf(path), pages));
+    await container.put(`${directory}${path}`, content, objectType(fileOf(path), pages));
   };
   await forEach(
     changed.filter(([path]) => !LAST.includes(path)),
@@ -135,9 +135,9 @@ function fileOf(path: string): string {
 }
 
 /** The objects of a directory, by their paths in it. */
-async function objectsBelow(container: Container, folder: string): Promise<ReadonlyMap<string, Entry>> {
-  const entries = await container.list(folder);
-  return new Map(entries.map((entry) => [entry.path.slice(folder.length), entry]));
+async function objectsBelow(container: Container, directory: string): Promise<ReadonlyMap<string, Entry>> {
+  const entries = await container.list(directory);
+  return new Map(entries.map((entry) => [entry.path.slice(directory.length), entry]));
 }
 
 async function readManifest(root: string): Promise<Manifest> {
@@ -147,11 +147,11 @@ async function readManifest(root: string): Promise<Manifest> {
 }
 
 /** Without the evidence on this host: whether everything in the published manifest is there. */
-async function isComplete({ container, folder, job }: Place): Promise<boolean> {
-  const text = await container.read(`${folder}${MANIFEST}`);
+async function isComplete({ container, directory, job }: Place): Promise<boolean> {
+  const text = await container.read(`${directory}${MANIFEST}`);
   const manifest = text === null ? null : parseManifest(text);
   if (manifest?.job !== job || manifest.state !== 'published') return false;
-  const there = await objectsBelow(container, folder);
+  const there = await objectsBelow(container, directory);
   const files = [...manifest.files, ...manifest.pages];
   return there.has('') && files.every(({ path, bytes }) => there.get(path)?.bytes === bytes);
 }

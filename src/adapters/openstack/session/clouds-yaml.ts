@@ -1,6 +1,6 @@
 /**
- * Reads a cloud of clouds.yaml, merged with secure.yaml and with its profile of clouds-public.yaml, from the folders
- * that OpenStack's own tools search. All scalars are read as text, so a password of digits keeps its zeros.
+ * Reads a cloud of clouds.yaml, merged with secure.yaml and with its profile of clouds-public.yaml, from the
+ * directories that OpenStack's own tools search. All scalars are read as text, so a password of digits keeps its zeros.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -24,16 +24,16 @@ interface YamlFile {
  * @throws OperationError
  */
 export function readCloud(name: string | null, environment: Environment, directory: string): Fields {
-  const folders = foldersOf(environment, directory);
-  const clouds = findFile('clouds', environment.OS_CLIENT_CONFIG_FILE, folders);
+  const directories = directoriesOf(environment, directory);
+  const clouds = findFile('clouds', environment.OS_CLIENT_CONFIG_FILE, directories);
   if (clouds === null) {
     throw credentialsError(
       'clouds.yaml',
-      `is in none of ${folders.join(', ')}`,
+      `is in none of ${directories.join(', ')}`,
       'put it into one of these directories, or set OS_CLIENT_CONFIG_FILE',
     );
   }
-  const secure = findFile('secure', environment.OS_CLIENT_SECURE_FILE, folders);
+  const secure = findFile('secure', environment.OS_CLIENT_SECURE_FILE, directories);
   const all = mapping(clouds, 'clouds');
   const chosen = name ?? environment.OS_CLOUD ?? onlyOf(clouds.path, all);
   const own = all[chosen];
@@ -50,7 +50,7 @@ export function readCloud(name: string | null, environment: Environment, directo
   const values = new Map<string, Field>();
   const profile = text(own.profile ?? own.cloud);
   if (profile !== '') {
-    const found = readProfile(profile, environment, folders, `${clouds.path}: ${key}.profile`);
+    const found = readProfile(profile, environment, directories, `${clouds.path}: ${key}.profile`);
     collect(found.cloud, found.where, values);
   }
   collect(own, `${clouds.path}: ${key}`, values);
@@ -59,23 +59,23 @@ export function readCloud(name: string | null, environment: Environment, directo
   return { source: `${clouds.path}: ${key}`, values, environment };
 }
 
-function foldersOf({ HOME, XDG_CONFIG_HOME }: Environment, directory: string): readonly string[] {
+function directoriesOf({ HOME, XDG_CONFIG_HOME }: Environment, directory: string): readonly string[] {
   const home = join(HOME ?? homedir(), '.config');
   const user = XDG_CONFIG_HOME ? [join(XDG_CONFIG_HOME, 'openstack')] : [];
   return [...new Set([directory, ...user, join(home, 'openstack'), '/etc/xdg/openstack', '/etc/openstack'])];
 }
 
 /** The first file that exists and is readable, as in OpenStack's tools. */
-function findFile(base: string, named: string | undefined, folders: readonly string[]): YamlFile | null {
+function findFile(base: string, named: string | undefined, directories: readonly string[]): YamlFile | null {
   if (named) {
     const file = readYaml(named);
     if (file === null)
       throw credentialsError(named, 'does not exist', 'correct or unset the OS_CLIENT_*_FILE variable');
     return file;
   }
-  for (const folder of folders) {
+  for (const directory of directories) {
     for (const suffix of ['yaml', 'yml', 'json']) {
-      const file = readYaml(join(folder, `${base}.${suffix}`));
+      const file = readYaml(join(directory, `${base}.${suffix}`));
       if (file !== null) return file;
     }
   }
@@ -137,10 +137,10 @@ function onlyOf(path: string, clouds: Mapping): string {
 function readProfile(
   profile: string,
   environment: Environment,
-  folders: readonly string[],
+  directories: readonly string[],
   where: string,
 ): { readonly cloud: Mapping; readonly where: string } {
-  const file = findFile('clouds-public', environment.OS_CLIENT_VENDOR_FILE, folders);
+  const file = findFile('clouds-public', environment.OS_CLIENT_VENDOR_FILE, directories);
   const cloud = file === null ? undefined : mapping(file, 'public-clouds')[profile];
   if (file !== null && isMapping(cloud)) return { cloud, where: `${file.path}: public-clouds.${profile}` };
   const missing = file === null ? 'there is no clouds-public.yaml' : `${file.path} does not have it`;

@@ -42,7 +42,7 @@ export interface Timestamp {
   readonly nanoseconds: number;
 }
 
-/** A packet with a correct checksum has invalid content. Thrown in this folder only. */
+/** A packet with a correct checksum has invalid content. Thrown in this directory only. */
 export class BadPacket extends Error {
   override readonly name = 'BadPacket';
   /** True: python-subunit reads nothing after this packet. */

@@ -1,7 +1,7 @@
 /**
- * The result of parsing a comment with a program that collects CI results. The files in this folder model the four such
- * programs that OpenStack developers use, as far as they decide which jobs and verdicts are shown: a comment that one
- * of them misreads is useless there.
+ * The result of parsing a comment with a program that collects CI results. The files in this directory model the four
+ * such programs that OpenStack developers use, as far as they decide which jobs and verdicts are shown: a comment that
+ * one of them misreads is useless there.
  */
 
 /** A message on a change, as Gerrit stores it. */

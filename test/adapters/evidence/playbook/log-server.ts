@@ -20,8 +20,8 @@ export interface PlaybookLogServer {
 /** @param port another port that leads to the sshd */
 export function playbookLogServer(sshd: Sshd, site: string, port = sshd.port): PlaybookLogServer {
   mkdirSync(site, { recursive: true });
-  const folder = mkdtempSync(join(sshd.directory, 'playbook-'));
-  const knownHosts = join(folder, 'known_hosts');
+  const directory = mkdtempSync(join(sshd.directory, 'playbook-'));
+  const knownHosts = join(directory, 'known_hosts');
   writeFileSync(knownHosts, `[127.0.0.1]:${port} ${sshd.hostKey}\n`);
   const host = {
     ansible_host: '127.0.0.1',
@@ -33,11 +33,11 @@ export function playbookLogServer(sshd: Sshd, site: string, port = sshd.port): P
     ansible_python_interpreter: join(dirname(findProgram('ansible-playbook') ?? '/nowhere/x'), 'python3'),
     publish_root: site,
   };
-  const inventory = join(folder, 'hosts.json');
+  const inventory = join(directory, 'hosts.json');
   writeFileSync(inventory, JSON.stringify({ log_server: { hosts: { logs: host } } }));
   const ansible = dirname(findProgram('ansible-playbook') ?? '/nowhere/ansible-playbook');
   return {
-    stateDir: join(folder, 'state'),
+    stateDir: join(directory, 'state'),
     inventory,
     publish: 'sos_ci.openstack.publish',
     expire: 'sos_ci.openstack.expire',

@@ -30,7 +30,7 @@ const gone = new OperationError({
 
 describe('the answer of a playbook', () => {
   const finished = (compose: FinishedDirectory['compose']): FinishedDirectory => ({
-    ...{ job: JOB, parent: PARENT.split('/'), names: [SHORT, JOB], folder: '/nowhere', compose },
+    ...{ job: JOB, parent: PARENT.split('/'), names: [SHORT, JOB], directory: '/nowhere', compose },
   });
   const whole = finished(async () => [...PARENT.split('/'), SHORT]);
   const answering = (answer: unknown) =>
@@ -182,7 +182,7 @@ programs.describe('a log server with playbooks', LONG, () => {
     return { plays, started, goOn: () => writeFileSync(go, ''), runs };
   }
 
-  test('leaves no process and no folder when it is cancelled', async () => {
+  test('leaves no process and no directory when it is cancelled', async () => {
     const { plays, started } = waiting();
     const cancel = new AbortController();
     const published = failureOf(own(playing(plays), cancel.signal));

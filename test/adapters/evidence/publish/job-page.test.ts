@@ -1,4 +1,4 @@
-/** The way from a failed test on the job's page to its traceback and to its line in a log, and from folder to folder. */
+/** The way from a failed test on the job's page to its traceback and to its line in a log, and between directories. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -79,7 +79,7 @@ test('shows the end of a long traceback, and removes a secret where it is cut', 
   expect(page).not.toMatch(/unter22|hunter/);
 });
 
-test('each folder has an index with its folders, files, sizes and times', async () => {
+test('each directory has an index with its subdirectories, files, sizes and times', async () => {
   await rig.writeTreeFile(JOB, 'logs/deep/er/a.log', 'x\n');
   const url = await publishFailure([], 'x', 'x');
   const top = await read(url, 'worktree/index.html');

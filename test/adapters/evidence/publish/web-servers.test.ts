@@ -121,7 +121,7 @@ for (const program of PROGRAMS) {
       ]);
     });
 
-    test('serves nothing of a publication in progress, behind a link or outside, and lists no folder', async () => {
+    test('serves nothing of a publication in progress, behind a link or outside, and lists no directory', async () => {
       for (const path of [
         '../.sos-ci-other.1/index.html',
         'link.log',
@@ -133,9 +133,9 @@ for (const program of PROGRAMS) {
         expect(answer.body).not.toMatch(/CANARY|unfinished|sos-ci-other/);
         expect(answer.headers['x-content-type-options'] ?? 'nosniff').toBe('nosniff');
       }
-      const folder = await get('../');
-      expect(folder).toMatchObject({ status: 200, body: expect.stringContaining('content="sos-ci"') });
-      expect(folder.body).not.toMatch(/CANARY|sos-ci-other/);
+      const directory = await get('../');
+      expect(directory).toMatchObject({ status: 200, body: expect.stringContaining('content="sos-ci"') });
+      expect(directory.body).not.toMatch(/CANARY|sos-ci-other/);
     });
   });
 }
