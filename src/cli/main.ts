@@ -8,6 +8,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { addConfig } from './config-commands.ts';
 import { configFile, namedStateDirectory, stateDirectory, withReader } from './input/open-store.ts';
 import {
+  collect,
   exitWith,
   parsePastTime,
   parsePositive,
@@ -269,10 +270,12 @@ function addInit(root: Command): void {
     .option('--node-user <name>', 'command: the user on its servers')
     .option('--cloud <name>', 'openstack: the cloud, as it is named in clouds.yaml')
     .option('--openrc <file>', 'openstack: the openrc file of the cloud, instead of --cloud')
-    .option(
-      '--driver <class>',
-      'a job with DevStack and Tempest for this Cinder driver, instead of a harmless one',
-    )
+    .option('--label <name>', 'vote +1 or -1 on this label; without it, nothing is voted')
+    .option('--driver <class>', 'a job with DevStack and Tempest for this Cinder driver')
+    .option('--driver-option <key=value>', 'with --driver: one of its options, repeatable', collect)
+    .option('--tests <regex>', "with --driver: Tempest's tests (default: volume)")
+    .option('--concurrency <n>', 'with --driver: tests at the same time (default: 4)', parsePositive)
+    .option('--git-mirror <url>', 'with --driver: the git mirror of servers without Internet access')
     .option('--image <name>', 'openstack: the image of the servers')
     .option('--flavor <name>', 'openstack: the flavor of the servers')
     .option('--network <name>', 'openstack: the network of the servers')
@@ -306,6 +309,7 @@ function addDoctor(root: Command): void {
       .command('doctor')
       .description('check everything that a job needs, and say how to fix it; changes nothing'),
   )
+    .option('--all', 'print what is ok too')
     .option('--json', 'print JSON (docs/cli.md)')
     .addHelpText('after', '\nExit code 0: no failure; 1: at least one; 3: the configuration has errors.\n')
     .action(async (options) => {
@@ -352,6 +356,7 @@ missing options. Never overwrites a file. Pins only a host key that you have com
 Examples:
   sos-ci init
   sos-ci init --yes --user acme-ci --node stack@node1.acme.example --accept-host-key SHA256:...
+  sos-ci init --yes --user acme-ci --openrc lab-openrc.sh --driver cinder.volume.drivers.acme.AcmeDriver --driver-option san_ip=192.0.2.10
   sos-ci init --from-zuul cinder/.zuul.yaml acme-iscsi --project openstack/cinder
 `;
 

@@ -70,16 +70,13 @@ async function sshFinding(
       : await calls.all('network', 'security-groups', GROUPS, ({ id }) => id, signal, defaultGroup);
   const names = used.map((group) => group.name).join(', ');
   if (used.some(({ security_group_rules: rules }) => rules.some((rule) => admits(rule, node.port))))
-    return ok(
-      subject,
-      `the security groups admit TCP port ${node.port} (${names}); boot-test shows whether this host reaches it`,
-    );
+    return ok(subject, `the security groups admit TCP port ${node.port} (${names})`);
   // A cloud may let SSH in although no rule says so.
   return warning(
     subject,
-    `no rule of the security groups admits TCP port ${node.port} from outside (${names}); boot-test shows whether this host reaches it`,
+    `no rule of the security groups admits TCP port ${node.port} from outside (${names})`,
     // Without --remote-ip: the cloud may see this host at another address than this host does.
-    `openstack security group rule create --protocol tcp --dst-port ${node.port} ${groupWord(used[0])}`,
+    `run sos-ci boot-test ${name} first; only if it cannot log in, add the rule: openstack security group rule create --protocol tcp --dst-port ${node.port} ${groupWord(used[0])}`,
   );
 }
 

@@ -4,7 +4,6 @@ import { reachAddress } from '../../adapters/evidence/publish/probe-url.ts';
 import { missingPrograms } from '../../adapters/local/host.ts';
 import { SmtpMailer } from '../../adapters/mail/smtp.ts';
 import type { Config, MailConfig } from '../../config/config.ts';
-import { isLoopback } from '../../config/fields/validators.ts';
 import type { Clock } from '../../engine/ports/adapters.ts';
 import { smtpOptions } from '../build-transports.ts';
 import { clockFinding, clockUnknown } from './clock.ts';
@@ -34,7 +33,7 @@ export function externalChecks(config: Config, clock: Clock): readonly Check[] {
 
 /** Also checks the clock when Gerrit's REST API is not configured. */
 async function addressFindings(
-  { logs, gerrit, doctor }: Config,
+  { logs, gerrit, doctor, report }: Config,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
@@ -44,11 +43,10 @@ async function addressFindings(
   const unknownClock = gerrit.rest !== null ? [] : [clockUnknown(gerrit.host)];
   if (logs.url === '' || logs.url.startsWith('file:')) {
     const found = 'links in comments are file:// addresses, which readers on other hosts cannot open';
+    if (!report.enabled) return [ok(subject, 'file:// addresses, and no comment is posted'), ...unknownClock];
     const directory = logs.destination.type === 'directory' ? logs.destination.dir : 'the logs';
     const fix = `serve ${directory} with a web server, and set logs.url to its address`;
-    // With a Gerrit on this host, its readers may be here too; who sets an address has readers elsewhere in mind.
-    const isLocal = isLoopback(gerrit.host) && logs.url === '';
-    return [isLocal ? ok(subject, found) : warning(subject, found, fix), ...unknownClock];
+    return [warning(subject, found, fix), ...unknownClock];
   }
   let response: Awaited<ReturnType<typeof reachAddress>>;
   try {

@@ -11,6 +11,8 @@ import { padEnd, wrap } from '../output/table.ts';
 import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
 
 export interface DoctorOptions {
+  /** Print what is ok too. */
+  readonly all?: boolean;
   readonly json?: boolean;
 }
 
@@ -31,10 +33,12 @@ export async function doctorCommand(
     printJson(io, { file, healthy: exit === EXIT.ok, counts, findings });
     return exit;
   }
-  const width = Math.max(...findings.map(({ check }) => check.length));
-  for (const finding of findings) print(io, finding, width);
+  const shown = options.all ? findings : findings.filter(({ verdict }) => verdict !== 'ok');
+  const width = Math.max(...shown.map(({ check }) => check.length));
+  for (const finding of shown) print(io, finding, width);
   const summary = VERDICTS.map((verdict) => `${counts[verdict]} ${LABELS[verdict]}`).join(', ');
-  io.out(`\n${summary}\n`);
+  const rest = shown.length < findings.length ? '; --all prints what is ok too' : '';
+  io.out(`${shown.length > 0 ? '\n' : ''}${summary}${rest}\n`);
   return exit;
 }
 

@@ -8,6 +8,7 @@ import { FieldError } from '../../config/fields/field-error.ts';
 import {
   entryName,
   hostName,
+  labelName,
   oneWord,
   portNumber,
   projectPattern,
@@ -16,6 +17,7 @@ import {
 import type { InitAnswers } from '../../config/file/init-template.ts';
 import type { Prompt } from '../input/prompt.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
+import { readDevstack } from './init-devstack.ts';
 import { readNode } from './init-node.ts';
 
 export interface InitFlags {
@@ -26,7 +28,12 @@ export interface InitFlags {
   readonly wiki?: string;
   readonly project?: string;
   readonly job?: string;
+  readonly label?: string;
   readonly driver?: string;
+  readonly driverOption?: readonly string[];
+  readonly tests?: string;
+  readonly concurrency?: number;
+  readonly gitMirror?: string;
   readonly kind?: string;
   readonly node?: string;
   readonly program?: string;
@@ -58,6 +65,8 @@ export interface Question {
   readonly check: (value: string) => FieldError | null;
   /** Options that could be used instead. */
   readonly or?: string;
+  /** Only an option gives it; without the option, the default is used on a terminal too. */
+  readonly neverAsked?: boolean;
 }
 
 /** @throws CliError for an invalid option, or a missing one when there is no terminal */
@@ -93,11 +102,12 @@ export async function readAnswers(
     defaultValue: host !== OPENDEV ? null : flags.driver === undefined ? SANDBOX : 'openstack/cinder',
     check: projectError,
   });
-  const job = flags.job ?? `${user}-first`;
-  const wrong = entryName(job);
-  if (wrong !== null) throw invalidFlag('--job', wrong);
+  const given = (flag: string, fromFlag: string | undefined, value: string, check: Question['check']) =>
+    ask({ flag, text: '', fromFlag, defaultValue: value, check, neverAsked: true });
+  const job = await given('--job', flags.job, `${user}-first`, entryName);
+  const label = await given('--label', flags.label, '', labelName);
   const node = await readNode(dir, host, flags, ask);
-  const driver = await readDriver(flags, node, ask);
+  const devstack = await readDevstack(flags, node, ask);
   return {
     ...site,
     keyFile: flags.key === undefined ? './gerrit-key' : resolve(flags.key),
@@ -105,33 +115,11 @@ export async function readAnswers(
     deployment: `${user.slice(0, 40)}-${Array.from({ length: 8 }, () => ID_LETTERS[randomInt(32)]).join('')}`,
     wiki: wiki === '-' ? '' : wiki,
     project,
+    label,
     job,
-    driver,
+    devstack,
     node,
   };
-}
-
-/** Asks for the driver where each job gets a new server; DevStack takes over the host on which it runs. */
-async function readDriver(
-  flags: InitFlags,
-  { kind }: InitAnswers['node'],
-  ask: AnswerQuestion,
-): Promise<string> {
-  if (kind !== 'openstack' && flags.driver === undefined) return '';
-  if (kind === 'local') {
-    throw invalidFlag(
-      '--driver',
-      new FieldError('needs servers', 'DevStack takes over the host on which it runs'),
-    );
-  }
-  const driver = await ask({
-    flag: '--driver',
-    text: 'the class of your Cinder driver, for a job with DevStack and Tempest (- for a harmless first job)',
-    fromFlag: flags.driver,
-    defaultValue: '-',
-    check: driverError,
-  });
-  return driver === '-' ? '' : driver;
 }
 
 async function readGerritAnswers(
@@ -170,13 +158,13 @@ async function readGerritAnswers(
 }
 
 async function answerQuestion(question: Question, prompt: Prompt | null): Promise<string> {
-  const { flag, text, fromFlag, defaultValue, check, or = '' } = question;
+  const { flag, text, fromFlag, defaultValue, check, or = '', neverAsked = false } = question;
   if (fromFlag !== undefined) {
     const wrong = check(fromFlag);
     if (wrong !== null) throw invalidFlag(flag, wrong);
     return fromFlag;
   }
-  if (prompt === null) {
+  if (prompt === null || neverAsked) {
     if (defaultValue !== null) return defaultValue;
     const hint = `${flag}: ${text}${or === '' ? '' : `; or ${or}`}`;
     throw new CliError(EXIT.usage, `${flag} is missing and has no default`, hint);
@@ -213,12 +201,6 @@ function displayNameError(value: string): FieldError | null {
   return value.trim() !== '' && value.length <= 100 && !/\p{C}/u.test(value)
     ? null
     : new FieldError('must be a name of at most 100 characters');
-}
-
-function driverError(value: string): FieldError | null {
-  return value === '-' || /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$/.test(value)
-    ? null
-    : new FieldError('must be a class of Python, such as cinder.volume.drivers.acme.AcmeDriver');
 }
 
 /** The user name also starts the deployment's id and the job's name. */

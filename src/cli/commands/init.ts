@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type HostKey, type KeyProvisioner, keyProvisioner } from '../../app/provision-keys.ts';
 import { pathResolver } from '../../config/build.ts';
 import { entryName } from '../../config/fields/validators.ts';
-import { type InitAnswers, initConfig } from '../../config/file/init-template.ts';
+import { type InitAnswers, initConfig, namesVariable } from '../../config/file/init-template.ts';
 import { jobFromZuul } from '../../config/file/zuul-job.ts';
 import { loadConfig } from '../../config/load.ts';
 import { errorText, OperationError } from '../../errors.ts';
@@ -46,7 +46,7 @@ export async function initCommand(
   }
   printNextSteps(io, resolve(dir) === process.cwd() ? null : dir, answers, { gerritKey, nodeKey, unpinned });
   if (unpinned.length === 0) return EXIT.ok;
-  io.err('Not every host key is pinned yet, so the exit code is 1.\n');
+  io.err('Everything is written. Exit code 1 only says that a host key is not pinned yet.\n');
   return EXIT.negative;
 }
 
@@ -130,7 +130,8 @@ async function pinHostKey(
     io.err(`${plainText(thrown.message)}\n`);
     return { target, shown: null };
   }
-  io.err(`${plainText(host)}:${port} has this host key:\n  ${shown.type} ${shown.fingerprint}\n`);
+  if (prompt !== null || target.accepted !== undefined)
+    io.err(`${plainText(host)}:${port} has this host key:\n  ${shown.type} ${shown.fingerprint}\n`);
   if (!(await isAccepted(shown, target, prompt, io))) return { target, shown };
   const result = keys.pin(file, { host, port }, shown.key);
   io.err(result === 'known' ? `${plainText(file)} already has it\n` : `pinned in ${plainText(file)}\n`);
@@ -171,7 +172,7 @@ function pinStep({ target, shown }: Unpinned, file: string): string {
 function printNextSteps(
   io: Io,
   dir: string | null,
-  { user, node, driver, knownHostsFile }: InitAnswers,
+  { user, node, devstack, knownHostsFile }: InitAnswers,
   result: {
     readonly gerritKey: string;
     readonly nodeKey: string | null;
@@ -186,16 +187,17 @@ function printNextSteps(
     steps[0] += `\n   and this SSH key to ~/.ssh/authorized_keys of ${where}:\n     ${result.nodeKey}`;
   }
   for (const unpinnedKey of result.unpinned) steps.push(pinStep(unpinnedKey, knownHostsFile));
-  if (driver !== '')
-    steps.push(
-      "edit the job: the back end's options, Tempest's tests, mirrors (docs/devstack.md):\n     sos-ci config check",
-      'install the Ansible that sets up the servers:\n     sos-ci setup ansible',
-    );
+  if (devstack !== null) {
+    const { options } = devstack;
+    if (options.length === 0 || namesVariable(options))
+      steps.push(
+        `edit the job: ${options.length === 0 ? "the back end's options" : 'the file with the passwords'} (docs/devstack.md):\n     sos-ci config check`,
+      );
+    steps.push('install the Ansible that sets up the servers:\n     sos-ci setup ansible');
+  }
   steps.push('check what is still missing:\n     sos-ci doctor');
   if (node.kind === 'openstack')
-    steps.push(
-      'boot one server, log in to it and delete it; a security group of the servers (securityGroups) must admit SSH from this host, and doctor prints the command for that:\n     sos-ci boot-test nodes',
-    );
+    steps.push('boot one server, log in to it and delete it:\n     sos-ci boot-test nodes');
   steps.push(
     'run in shadow mode first; when the results are right, post them, with a vote if report.label is set:\n     sos-ci daemon --no-report\n     sos-ci daemon',
   );

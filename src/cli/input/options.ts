@@ -53,6 +53,11 @@ export function parsePositive(text: string): number {
   return Number(text);
 }
 
+/** For an option that may be repeated. */
+export function collect(text: string, others: readonly string[] = []): readonly string[] {
+  return [...others, text];
+}
+
 /** The process exits with this code once all work is done. */
 export function exitWith(exitCode: number): void {
   process.exitCode = exitCode;

@@ -32,10 +32,25 @@ export interface InitAnswers {
   /** '' if there is none yet. */
   readonly wiki: string;
   readonly project: string;
+  /** The label that is voted on; '' for none. */
+  readonly label: string;
   readonly job: string;
-  /** The class of a Cinder driver, for a job with DevStack and Tempest; '' for a harmless job. */
-  readonly driver: string;
+  /** Null for a harmless job. */
+  readonly devstack: InitDevstack | null;
   readonly node: InitNode;
+}
+
+/** A job with DevStack and Tempest. */
+export interface InitDevstack {
+  /** The class of a Cinder driver. */
+  readonly driver: string;
+  /** Of cinder.conf; empty: DevStack writes them, or the user does later. */
+  readonly options: readonly (readonly [key: string, value: string])[];
+  /** The regular expression of Tempest's tests. */
+  readonly tests: string;
+  readonly concurrency: number;
+  /** For servers without Internet access; '' for none. */
+  readonly gitMirror: string;
 }
 
 /** Where jobs run. */
@@ -78,14 +93,12 @@ gerrit:
   knownHosts: ${quoted(knownHostsFile)}   # the server's host key, once you have compared it
   # Reviews by REST instead of SSH, at the address of Gerrit's web interface; doctor can then also check which votes you
   # may cast. The password is Gerrit's HTTP password, alone in a file of mode 600:
-  # rest: {url: ${quoted(isLoopback(host) ? `http://${host}:8080` : `https://${host}`)}, password: {file: ./http-password}}
+  # rest: {url: ${quoted(webInterface(host))}, password: {file: ./http-password}}
 
 report:
 ${reportLines(answers)}
   # No vote is given until the project's team has agreed to one:
-  # label: Verified
-  # success: 1
-  # failure: -1
+${voteLines(answers)}
 
 # Where jobs run: docs/providers.md
 providers:
@@ -100,7 +113,19 @@ ${providerLines(answers)}
 jobs:
   ${quoted(job)}:
     project: ${quoted(project)}
-${answers.driver === '' ? HARMLESS_STAGE : tempestLines(answers)}`;
+${answers.devstack === null ? HARMLESS_STAGE : tempestLines(answers.devstack)}`;
+}
+
+/** Of a Gerrit on this host only the port is unknown; any other one has its own name, behind TLS. */
+function webInterface(host: string): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return isLoopback(host) ? `http://${name}:PORT` : `https://${name}`;
+}
+
+function voteLines({ label }: InitAnswers): string {
+  return label === ''
+    ? '  # label: Verified\n  # success: 1\n  # failure: -1'
+    : `  label: ${quoted(label)}\n  success: 1\n  failure: -1`;
 }
 
 const HARMLESS_STAGE = `    # A program and its arguments, started in the work tree with the patchset; run without a shell. Before it,
@@ -128,32 +153,61 @@ const DEVSTACK_BACKENDS: Readonly<Record<string, DevstackBackend>> = {
 const PRESET_LINE = `    preset: devstack-tempest   # docs/devstack.md; it needs: sos-ci setup ansible
 `;
 
-function devstackBackendLines(driver: string, { type, plugin }: DevstackBackend): string {
-  const variables =
-    plugin === null
-      ? ''
-      : `    variables:   # this plugin of DevStack sets up the storage on the server
-      devstack_plugins: {${plugin}: '{{ devstack_git_base }}/openstack/${plugin}'}
+function tempestLines(devstack: InitDevstack): string {
+  const { driver, options, tests, concurrency } = devstack;
+  const known =
+    options.length === 0 && Object.hasOwn(DEVSTACK_BACKENDS, driver) ? DEVSTACK_BACKENDS[driver] : undefined;
+  return `${PRESET_LINE}${known === undefined ? backendLines(devstack) : devstackBackendLines(driver, known)}${variableLines(devstack, known)}    tempest: {regex: ${quoted(tests)}, concurrency: ${concurrency}}
 `;
-  return `${PRESET_LINE}    backend: {name: ${type}, type: ${type}, driver: ${quoted(driver)}}   # type: DevStack writes the options
+}
+
+function devstackBackendLines(driver: string, { type, plugin }: DevstackBackend): string {
+  return `    backend: {name: ${type}, type: ${type}, driver: ${quoted(driver)}}   # type: DevStack writes the options
     # To write them yourself: backend: {name: acme, driver: ..., options: {...}}, without type${plugin === null ? '' : ' and the plugin'}
-${variables}    tempest: {regex: volume, concurrency: 4}
 `;
 }
 
 /** The back end's options cannot be asked one by one: they are as many as the driver has. */
-function tempestLines({ driver }: InitAnswers): string {
-  const known = Object.hasOwn(DEVSTACK_BACKENDS, driver) ? DEVSTACK_BACKENDS[driver] : undefined;
-  if (known !== undefined) return devstackBackendLines(driver, known);
-  return `${PRESET_LINE}    backend:
+function backendLines({ driver, options }: InitDevstack): string {
+  const written = options.map(([key, value]) => `\n        ${quoted(key)}: ${quoted(value)}`).join('');
+  const example =
+    "   # as in cinder.conf: {san_ip: 192.0.2.10, san_login: ci, san_password: '{{ acme_password }}'}";
+  const backend = `    backend:
       name: acme
       driver: ${quoted(driver)}
-      options: {}   # as in cinder.conf: {san_ip: 192.0.2.10, san_login: ci, san_password: '{{ acme_password }}'}
-    # A file of mode 600 with the line acme_password: "...". Name it at the top level too: redact: [{file: ./acme-secrets.yml}]
-    # variableFiles: [./acme-secrets.yml]
-    # variables: {devstack_localrc: {ACME_PASSWORD: '{{ acme_password }}'}}   # for local.conf of DevStack
-    tempest: {regex: volume, concurrency: 4}
+      options:${written === '' ? ` {}${example}` : written}
 `;
+  if (written !== '' && !namesVariable(options)) return backend;
+  return `${backend}    # A file of mode 600 with the line acme_password: "...". Name it at the top level too: redact: [{file: ./acme-secrets.yml}]
+    # variableFiles: [./acme-secrets.yml]
+`;
+}
+
+/** True if the user has to write a file with the values of variables. */
+export function namesVariable(options: InitDevstack['options']): boolean {
+  return options.some(([, value]) => value.includes('{{'));
+}
+
+function variableLines({ gitMirror, options }: InitDevstack, known: DevstackBackend | undefined): string {
+  const plugin = known?.plugin ?? null;
+  const lines = [
+    ...(gitMirror === ''
+      ? []
+      : [
+          `devstack_git_base: ${quoted(gitMirror)}   # below it, openstack/devstack and what stack.sh clones`,
+          'devstack_packages: []   # nothing is installed: the image has the packages of DevStack and Tempest',
+          "tempest_venv: /usr   # Tempest's programs are in bin below it",
+        ]),
+    ...(plugin === null
+      ? []
+      : [
+          `devstack_plugins: {${plugin}: '{{ devstack_git_base }}/openstack/${plugin}'}   # sets up the storage on the server`,
+        ]),
+  ];
+  if (lines.length > 0) return `    variables:\n${lines.map((line) => `      ${line}\n`).join('')}`;
+  return known === undefined && (options.length === 0 || namesVariable(options))
+    ? "    # variables: {devstack_localrc: {ACME_PASSWORD: '{{ acme_password }}'}}   # for local.conf of DevStack\n"
+    : '';
 }
 
 function reportLines({ wiki }: InitAnswers): string {

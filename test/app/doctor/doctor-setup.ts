@@ -1,4 +1,4 @@
-/** A setup in which all checks of doctor pass: an embedded Gerrit, a real sshd as node, a configuration. */
+/** A setup in which all checks of doctor pass: an embedded Gerrit, a real sshd as node, a web server of the logs, a configuration. */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { EmbeddedGerrit, type NewAccount } from '../../../src/demo/gerrit/embedd
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
 import type { Clock } from '../../../src/engine/ports/adapters.ts';
 import { addChange } from '../../demo/gerrit/example-site.ts';
+import { WebServer } from '../../fakes/web-server.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 
 export const HTTP_PASSWORD = 'correct horse battery';
@@ -25,10 +26,12 @@ export class DoctorSetup {
   readonly gerrit: EmbeddedGerrit;
   readonly sshd: Sshd;
   readonly #account: NewAccount;
+  readonly #logs: WebServer;
 
-  private constructor(sshd: Sshd) {
+  private constructor(sshd: Sshd, logs: WebServer) {
     const { privateKey, publicKey } = makeKeyPair('acme-ci');
     this.sshd = sshd;
+    this.#logs = logs;
     this.#account = {
       username: 'acme-ci',
       name: 'Acme CI',
@@ -47,7 +50,7 @@ export class DoctorSetup {
   }
 
   static async start(): Promise<DoctorSetup> {
-    const setup = new DoctorSetup(await Sshd.start());
+    const setup = new DoctorSetup(await Sshd.start(), await WebServer.start());
     await setup.gerrit.start();
     setup.write('known_hosts', setup.gerrit.knownHosts);
     const dev = setup.gerrit.state.accounts.get('dev');
@@ -57,7 +60,7 @@ export class DoctorSetup {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.gerrit.stop(), this.sshd.close()]);
+    await Promise.all([this.gerrit.stop(), this.sshd.close(), this.#logs.close()]);
     rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -109,6 +112,7 @@ export class DoctorSetup {
         rest: { url: gerrit.state.url, password: { file: './http-password' } },
       },
       report: { helpUrl: 'https://wiki.example.org/Acme_CI', label: 'Verified', success: 1, failure: -1 },
+      logs: { url: this.#logs.url },
       providers: {
         nodes: {
           type: 'static',

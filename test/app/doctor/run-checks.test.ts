@@ -58,10 +58,11 @@ describe('a correct configuration', () => {
   });
 
   test('without REST: reports what SSH cannot show', async () => {
-    const findings = await setup.findings({ gerrit: { rest: undefined } });
+    const findings = await setup.findings({ gerrit: { rest: undefined }, logs: undefined });
     expect(problems(findings)).toEqual([
       ['unchecked', 'label', 'the label exists; SSH cannot show whether we may vote on it'],
       ['unchecked', 'account', expect.stringContaining("does not show the account's display name")],
+      ['warning', 'logs-url', expect.stringContaining('readers on other hosts cannot open')],
       ['unchecked', 'clock', 'SSH transfers no time'],
     ]);
   });
@@ -374,6 +375,11 @@ describe('links and mail', () => {
     expect(problems(findings)).toEqual([
       ['warning', 'logs-url', expect.stringContaining('readers on other hosts cannot open')],
     ]);
+  });
+
+  test('a file:// address is no problem as long as no comment is posted', async () => {
+    const change = { logs: { url: 'file:///srv/logs' }, report: { enabled: false } };
+    expect(problems(await setup.findings(change))).toEqual([]);
   });
 
   test('a missing help page', async () => {

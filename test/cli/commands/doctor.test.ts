@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Finding } from '../../../src/app/doctor/finding.ts';
-import { doctorCommand } from '../../../src/cli/commands/doctor.ts';
+import { type DoctorOptions, doctorCommand } from '../../../src/cli/commands/doctor.ts';
 import { type FakeIo, fakeIo } from '../../fakes/io.ts';
 
 let dir: string;
@@ -42,8 +42,12 @@ const FINDINGS: readonly Finding[] = [
   },
 ];
 
-async function printed(io: FakeIo, findings: readonly Finding[], json = false): Promise<number> {
-  return doctorCommand(io, file, { json }, async () => findings);
+async function printed(
+  io: FakeIo,
+  findings: readonly Finding[],
+  options: DoctorOptions = {},
+): Promise<number> {
+  return doctorCommand(io, file, options, async () => findings);
 }
 
 describe('doctor', () => {
@@ -53,14 +57,32 @@ describe('doctor', () => {
   ])('in %d columns', async (width, exit) => {
     writeFileSync(file, RIGHT);
     const io = fakeIo({ width });
-    expect(await printed(io, FINDINGS)).toBe(exit);
+    expect(await printed(io, FINDINGS, { all: true })).toBe(exit);
     await expect(io.stdout()).toMatchFileSnapshot(`../../golden/doctor-${width}.txt`);
+  });
+
+  test('counts what is ok, unless it is to print it', async () => {
+    writeFileSync(file, RIGHT);
+    const io = fakeIo({ width: Number.POSITIVE_INFINITY });
+    await printed(io, FINDINGS);
+    expect(io.stdout()).not.toContain('right; jobs: acme');
+    expect(io.stdout()).toMatch(/^warning {6}node-host-key /);
+    expect(io.stdout()).toMatch(
+      /\n\n1 ok, 1 warning, 1 FAILURE, 1 not checked; --all prints what is ok too\n$/,
+    );
+  });
+
+  test('says in one line that all is ok', async () => {
+    writeFileSync(file, RIGHT);
+    const io = fakeIo();
+    expect(await printed(io, FINDINGS.slice(0, 1))).toBe(0);
+    expect(io.stdout()).toBe('1 ok, 0 warning, 0 FAILURE, 0 not checked; --all prints what is ok too\n');
   });
 
   test('as JSON', async () => {
     writeFileSync(file, RIGHT);
     const io = fakeIo();
-    expect(await printed(io, FINDINGS, true)).toBe(1);
+    expect(await printed(io, FINDINGS, { json: true })).toBe(1);
     await expect(io.stdout().replaceAll(dir, '/DIR')).toMatchFileSnapshot('../../golden/doctor.json');
   });
 

@@ -163,8 +163,17 @@ export OS_PASSWORD='nomoresecret'
   test('with a driver, comes with the steps that a job with DevStack needs, in their order', async () => {
     await init({ ...FLAGS, openrc, driver: 'cinder.volume.drivers.acme.AcmeDriver' });
     expect(io.stdout()).toMatch(
-      /sos-ci setup ansible\n.*sos-ci doctor\n.*must admit SSH from this host.*sos-ci boot-test nodes\n/s,
+      /edit the job: the back end's options.*sos-ci setup ansible\n.*sos-ci doctor\n.*sos-ci boot-test nodes\n/s,
     );
+  });
+
+  test('asks for no edit of a job with all options', async () => {
+    const driver = 'cinder.volume.drivers.acme.AcmeDriver';
+    await init({ ...FLAGS, openrc, driver, driverOption: ['san_ip=192.0.2.10'] });
+    expect(io.stdout()).not.toContain('edit the job');
+    rmSync(file);
+    await init({ ...FLAGS, openrc, driver, driverOption: ['san_password={{ acme_password }}'] });
+    expect(io.stdout()).toContain('edit the job: the file with the passwords');
   });
 
   test('refuses a file that is missing or cannot be used, and writes nothing', async () => {
@@ -270,7 +279,7 @@ describe('init with flags', () => {
     expect(loadConfig(file).providers).toMatchObject([{ type: 'local', allowUntrustedCode: true }]);
     rmSync(file);
     await init({ yes: true, user: 'acme-ci', host: '127.0.0.1', project: 'p' });
-    expect(readFileSync(file, 'utf8')).toContain('# rest: {url: "http://127.0.0.1:8080"');
+    expect(readFileSync(file, 'utf8')).toContain('# rest: {url: "http://127.0.0.1:PORT"');
     expect(loadConfig(file).providers).toMatchObject([{ type: 'local', allowUntrustedCode: false }]);
   });
 
@@ -318,7 +327,8 @@ describe('the host key', () => {
     const prompt = answers === null ? null : fakePrompt(...answers);
     expect(await init(flags, prompt)).toBe(1);
     expect(pins).toEqual([]);
-    expect(io.stderr()).toContain(FINGERPRINT);
+    expect(io.stdout()).toContain(FINGERPRINT);
+    expect(io.stderr()).toMatch(/^Everything is written\. Exit code 1 only says .*\n$/m);
     expect(io.stdout()).toContain("echo '[review.opendev.org]:29418 ssh-ed25519 a2V5' >> ./known_hosts");
     expect(io.stdout()).toContain("echo '[node1.acme.example]:22 ssh-ed25519 a2V5' >> ./known_hosts");
     expect(io.stdout()).not.toContain('ssh-keyscan');
