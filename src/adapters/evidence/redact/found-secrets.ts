@@ -44,9 +44,14 @@ const KEY_END = /-----END [A-Z ]{0,30}PRIVATE KEY-----/;
 const KEY_LINE = /(?<![\w.+/]|\w-|\b_\w{1,60}=|;[a-z]=)[A-Za-z0-9+/]{16,}={0,2}(?![\w.]|-\w)/g;
 const MAX_KEY_LINES = 200;
 
-/** Values that are not secrets: placeholders, references to variables, masks, and HTTP keywords. */
+/**
+ * Values that are not secrets: placeholders, references to variables, masks, HTTP keywords, the beginning of a JSON object
+ * or list, and what oslo.config's log of its options has where a value is empty: the name of the function that logs.
+ */
 const NO_SECRET =
-  /^(?:none|null|true|false|yes|no|\d{1,5}|\*+|x+|\$.*|<.*>|%\(.*|\{\{.*|\[redacted\].*|keep-alive|close|password|secret|token)$/i;
+  /^(?:none|null|true|false|yes|no|\d{1,5}|\*+|x+|\$.*|<.*>|%\(.*|\{\{.*|[[{(]+|\[redacted\].*|keep-alive|close|password|secret|token|log_opt_values)$/i;
+/** A function in a Python module: `keystonemiddleware.auth_token:filter_factory`. */
+const FUNCTION = /\.\w+:[a-z]+(?:_[a-z]+)+$/;
 
 /**
  * The secrets in a short text, such as a message of a program. A plain word in the middle of a line is prose and stays:
@@ -116,7 +121,8 @@ export class SecretFinder implements FoundSecrets {
     if (value === '' || NO_SECRET.test(value)) return;
     if (/(?:connection|transport_url)$/i.test(key) && !value.includes('://')) return;
     // In the middle of a line a plain word may be prose: `password: authentication failed`.
-    const isProse = !isAlone && !/[^a-z]/i.test(value) && !/[a-z][A-Z]/.test(value);
+    const isWord = !/[^a-z]/i.test(value) && !/[a-z][A-Z]/.test(value);
+    const isProse = !isAlone && (isWord || FUNCTION.test(text));
     const isOwn = value.length >= MIN_ALONE && !isProse;
     if (isProse && !this.#prose) return;
     this.#add(path, key, isOwn ? value : text);

@@ -177,6 +177,22 @@ authentication is done, and 7 connections: all open
   expect(published).toContain('authentication is done');
 });
 
+test('keeps what follows an empty value, an object, and the function of a module', async () => {
+  const cfg = '/usr/lib/python3/dist-packages/oslo_config/cfg.py:2609';
+  const kept = [
+    `DEBUG cinder [-] cache.memcache_password        =  log_opt_values ${cfg}`,
+    `DEBUG cinder [-] debug                          = True log_opt_values ${cfg}`,
+    `{"token": {"methods": ["password"], "audit_ids": ["x"]}}`,
+    `{"credentials": [{"id": 1}], "secret": ({"id": 2})}`,
+    'paste.filter_factory = oslo_middleware:Healthcheck.factory',
+  ];
+  const entryPoint = 'paste.filter_factory = keystonemiddleware.auth_token:filter_factory';
+  await writeAt(`${rig.tree}/logs/a.log`, [...kept, entryPoint, ''].join('\n'));
+  const { published } = await publish(['logs']);
+  for (const line of kept) expect(published).toContain(line);
+  expect(published).toContain('paste.filter_factory = [redacted]');
+});
+
 test('removes passwords in a very long line, and among very many', async () => {
   await writeAt(`${rig.tree}/logs/long`, `${'x'.repeat(3_000_000)} password=k0987654321`);
   const many = Array.from({ length: 6_000 }, (_, index) => `password = value-${index}`);
