@@ -160,13 +160,6 @@ CREATE TABLE outbox (
   PRIMARY KEY (history, key)
 ) STRICT, WITHOUT ROWID;
 
--- The key of every effect that a history ever requested: a key is used once, so a late answer settles nothing else.
-CREATE TABLE effect_key (
-  history TEXT NOT NULL,
-  key     TEXT NOT NULL,
-  PRIMARY KEY (history, key)
-) STRICT, WITHOUT ROWID;
-
 -- Ended jobs by day (UTC), job name and verdict.
 CREATE TABLE day_view (
   day     TEXT    NOT NULL,

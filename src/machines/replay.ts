@@ -4,8 +4,8 @@
  */
 import { canonicalJson } from './protocol/canonical-json.ts';
 import type { AnyEvent } from './protocol/events.ts';
-import type { Hash, HistorySnapshot, LogRow } from './protocol/row.ts';
-import { requestedKeys, step } from './step.ts';
+import { type Hash, type HistorySnapshot, type LogRow, requestedKeys } from './protocol/row.ts';
+import { step } from './step.ts';
 
 export interface Difference {
   readonly history: string;

@@ -231,10 +231,3 @@ function updateOutbox(
   }
   return effects;
 }
-
-/** The effect keys that a row requests. */
-export function requestedKeys({ effects }: Pick<LogRow, 'effects'>): readonly string[] {
-  return effects.flatMap((effect) =>
-    effect.type === 'sendEvent' || effect.type === 'cancelEffect' ? [] : [effect.key],
-  );
-}

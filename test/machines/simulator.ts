@@ -8,8 +8,13 @@ import type { JobSpec, PreparePlan } from '../../src/machines/model/domain.ts';
 import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
-import type { HistorySnapshot, LogRow, MachineName } from '../../src/machines/protocol/row.ts';
-import { requestedKeys, step } from '../../src/machines/step.ts';
+import {
+  type HistorySnapshot,
+  type LogRow,
+  type MachineName,
+  requestedKeys,
+} from '../../src/machines/protocol/row.ts';
+import { step } from '../../src/machines/step.ts';
 import { verdictsOf } from '../../src/machines/verdicts/verdicts.ts';
 import { successEvent } from './answers.ts';
 import { accepted, JOB, jobSpec, opened, preparePlan, REVIEW, reportSpec, START, TREE } from './facts.ts';

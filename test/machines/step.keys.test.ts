@@ -6,10 +6,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createMachine } from 'xstate';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { once } from '../../src/machines/protocol/once.ts';
-import type { HistorySnapshot, LogRow, MachineName } from '../../src/machines/protocol/row.ts';
+import {
+  type HistorySnapshot,
+  type LogRow,
+  type MachineName,
+  requestedKeys,
+} from '../../src/machines/protocol/row.ts';
 import { defineVersion, type MachineVersion } from '../../src/machines/protocol/version.ts';
 import { replayHistory } from '../../src/machines/replay.ts';
-import { requestedKeys, step } from '../../src/machines/step.ts';
+import { step } from '../../src/machines/step.ts';
 import { versions } from '../../src/machines/versions.ts';
 import { START } from './facts.ts';
 import { sha256 } from './simulator.ts';

@@ -26,10 +26,8 @@ export class ArchivedViews {
     if (type !== 'histories.archived') return [];
     const { histories } = data as unknown as Extract<ArchiveEvent, { type: 'histories.archived' }>;
     return histories.flatMap(({ history, last, whole }) => {
-      this.statements.dropKeys.run(history);
       if (whole) return this.#removeWhole(history);
       this.statements.moveFirst.run(history, last + 1, history);
-      this.statements.addKeys.run(history, last);
       return [];
     });
   }
@@ -63,7 +61,6 @@ function prepareAll(database: Database) {
     dropDay: prepare('DELETE FROM day_view WHERE day = ? AND name = ? AND verdict = ? AND jobs = 0'),
     dropTrigger: prepare(`DELETE FROM trigger_view WHERE trigger =
       (SELECT data ->> 'trigger' FROM event WHERE history = ? AND version = 1 AND type = 'review.opened')`),
-    dropKeys: prepare('DELETE FROM effect_key WHERE history = ?'),
     dropRows: [
       prepare('DELETE FROM start_view WHERE review = ?'),
       prepare('DELETE FROM job_view WHERE id = ?'),
@@ -72,9 +69,6 @@ function prepareAll(database: Database) {
     ],
     moveFirst: prepare(`UPDATE history_view SET first_seq =
       (SELECT seq FROM event WHERE history = ? AND version = ?) WHERE history = ?`),
-    addKeys: prepare(`INSERT INTO effect_key SELECT history, one.value ->> 'key'
-      FROM event, json_each(event.effects) AS one WHERE history = ? AND version > ?
-      AND one.value ->> 'type' NOT IN ('sendEvent', 'cancelEffect')`),
     dropTurn: prepare(`DELETE FROM last_served WHERE provider = ? AND project = ?
       AND NOT EXISTS (SELECT 1 FROM event WHERE event.seq = last_served.seq)`),
     putTurn: prepare(`INSERT INTO last_served SELECT ?, ?, event.seq, event.at

@@ -78,7 +78,6 @@ export const VIEWS = [
   ['trigger_view', 'trigger'],
   ['start_view', 'review'],
   ['outbox', 'history, key'],
-  ['effect_key', 'history, key'],
   ['day_view', 'day, name, verdict'],
   ['last_served', 'provider, project'],
 ] as const;

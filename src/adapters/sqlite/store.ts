@@ -27,6 +27,7 @@ import { asOperationError, type Database, growWal, openWritable, translate } fro
 import { IntakeTables } from './intake-tables.ts';
 import { migrate } from './migrate.ts';
 import { SqliteReader, storedOf, VIEWS } from './reader.ts';
+import { RequestedKeys } from './requested-keys.ts';
 import {
   END_HISTORY,
   END_JOB,
@@ -68,6 +69,7 @@ class SqliteStore extends SqliteReader implements Store {
   private readonly intakeTables: IntakeTables;
   private readonly alarmTable: AlarmTable;
   private readonly archivedViews: ArchivedViews;
+  private readonly requestedKeys: RequestedKeys;
   /** Counts that are not written yet. */
   private readonly counted = new Map<string, number>();
   /** The position that is not written yet; 0: none. */
@@ -83,6 +85,7 @@ class SqliteStore extends SqliteReader implements Store {
     this.intakeTables = new IntakeTables(database);
     this.alarmTable = new AlarmTable(database);
     this.archivedViews = new ArchivedViews(database);
+    this.requestedKeys = new RequestedKeys(database);
     this.appendAll = database.transaction((batch: readonly LogEntry[], noted: readonly IntakeUpdate[]) => {
       for (const append of batch) {
         const left = this.archivedViews.remove(append.row);
@@ -101,6 +104,7 @@ class SqliteStore extends SqliteReader implements Store {
     } catch (thrown) {
       throw conflictOr(thrown);
     }
+    for (const { row, stored } of batch) this.requestedKeys.add(row, stored.ended);
     this.intakeTables.noted(noted);
     this.clearCounts();
   }
@@ -129,7 +133,7 @@ class SqliteStore extends SqliteReader implements Store {
   }
 
   wasRequested(history: string, key: string): boolean {
-    return this.statements.findEffectKey.get(history, key) !== undefined;
+    return this.requestedKeys.has(history, key);
   }
 
   triggered(trigger: string): boolean {
@@ -283,7 +287,6 @@ class SqliteStore extends SqliteReader implements Store {
       if (effect.type === 'sendEvent') continue;
       if (effect.type === 'cancelEffect') this.statements.dropPending.run(row.history, effect.key);
       else {
-        this.statements.addEffectKey.run(row.history, effect.key);
         this.statements.addPending.run(row.history, effect.key, seq, row.at, texts[index]);
       }
     }
@@ -347,8 +350,6 @@ function prepareAll(database: Database) {
     putStart: prepare('INSERT INTO start_view VALUES (?, ?, ?, ?, ?)'),
     dropStart: prepare('DELETE FROM start_view WHERE review = ?'),
     addPending: prepare('INSERT INTO outbox VALUES (?, ?, ?, ?, ?)'),
-    addEffectKey: prepare('INSERT INTO effect_key VALUES (?, ?)'),
-    findEffectKey: prepare('SELECT 1 FROM effect_key WHERE history = ? AND key = ?'),
     dropPending: prepare('DELETE FROM outbox WHERE history = ? AND key = ?'),
     putTurn: prepare('INSERT OR REPLACE INTO last_served VALUES (?, ?, ?, ?)'),
     countDay: prepare(

@@ -7,8 +7,14 @@
 import { errorText } from '../../errors.ts';
 import type { Effect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
-import type { Hash, HistorySnapshot, LogRow, MachineName } from '../../machines/protocol/row.ts';
-import { requestedKeys, type StepInput, type StepResult, step } from '../../machines/step.ts';
+import {
+  type Hash,
+  type HistorySnapshot,
+  type LogRow,
+  type MachineName,
+  requestedKeys,
+} from '../../machines/protocol/row.ts';
+import { type StepInput, type StepResult, step } from '../../machines/step.ts';
 import { type LogEntry, VersionConflict } from '../ports/store.ts';
 import { toLogEntry } from './projections.ts';
 import { workContext } from './work-context.ts';

@@ -81,3 +81,10 @@ export interface StepTexts {
   /** Each of the row's effects. */
   readonly effects: readonly string[];
 }
+
+/** The effect keys that a row requests. */
+export function requestedKeys({ effects }: Pick<LogRow, 'effects'>): readonly string[] {
+  return effects.flatMap((effect) =>
+    effect.type === 'sendEvent' || effect.type === 'cancelEffect' ? [] : [effect.key],
+  );
+}

@@ -97,7 +97,7 @@ test('a file with another checksum is found, a missing one is not', () => {
 });
 
 const VIEWS_OF_JOB = `DELETE FROM history_view WHERE history = '${PRESENT}'; DELETE FROM job_view WHERE id = '${PRESENT}';
-  DELETE FROM effect_key WHERE history = '${PRESENT}'; DELETE FROM day_view;`;
+  DELETE FROM day_view;`;
 
 test.each([
   [
