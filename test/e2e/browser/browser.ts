@@ -2,6 +2,15 @@
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { findProgram } from '../../fixtures/programs.ts';
 
+/**
+ * Pages share a process. By default each one whose policy has a sandbox gets another, which takes longer than the page; what
+ * it may do is the same.
+ */
+const ONE_PROCESS = [
+  '--renderer-process-limit=1',
+  '--disable-site-isolation-trials',
+  '--disable-features=IsolateSandboxedIframes,IsolateOrigins,site-per-process,ProactivelySwapBrowsingInstance',
+];
 /** The limit of one step, so generous that only a step that cannot succeed reaches it. */
 const ACTION_MS = 30_000;
 
@@ -9,7 +18,7 @@ export async function startBrowser(): Promise<Browser> {
   const executablePath = findProgram('chromium');
   if (executablePath === null) throw new Error('chromium is missing');
   // Chromium has no sandbox for root.
-  return chromium.launch({ executablePath, chromiumSandbox: process.getuid?.() !== 0 });
+  return chromium.launch({ executablePath, chromiumSandbox: process.getuid?.() !== 0, args: ONE_PROCESS });
 }
 
 export interface Visit {
