@@ -4,8 +4,8 @@ import type { Config } from '../../config/config.ts';
 import { nearest } from '../../config/file/config-error.ts';
 import { loadConfig } from '../../config/load.ts';
 import { createLog } from '../../log.ts';
-import type { ResultsSummary } from '../../machines/model/domain.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
+import { passedText } from '../../machines/model/judge-testing.ts';
 import { plainLines, plainText } from '../../terminal-text.ts';
 import { CliError, EXIT, VERDICT_EXIT } from '../output/exit-codes.ts';
 import { topState } from '../output/state-spans.ts';
@@ -55,10 +55,6 @@ export async function runCommand(
   if (url !== null) io.err(`logs: ${plainText(url)}\n`);
   io.err(`story: sos-ci job ${plainText(job)}\n`);
   return VERDICT_EXIT[verdict];
-}
-
-function passedText({ passed, skipped }: ResultsSummary): string {
-  return skipped === 0 ? `${passed} passed` : `${passed} passed, ${skipped} skipped`;
 }
 
 /** @throws CliError */

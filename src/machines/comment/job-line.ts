@@ -4,6 +4,7 @@
  */
 import { assertNever, type JobReport } from '../model/domain.ts';
 import { formatSeconds } from '../model/duration.ts';
+import { passedText } from '../model/judge-testing.ts';
 import { clipped } from './byte-length.ts';
 import type { ShownJob } from './parsers/parsed-comment.ts';
 import { harmlessInJobLine, harmlessName, harmlessUrl } from './sanitize.ts';
@@ -26,9 +27,14 @@ export function jobLine(report: JobReport, fallback: string, whyLimit: number): 
   const time = report.verdict === 'SKIPPED' ? '' : ` in ${formatSeconds(report.durationMs)}`;
   const mark = report.voting ? '' : ' (non-voting)';
   return {
-    text: `- ${name} ${link} : ${verdict}${why}${time}${mark}`,
+    text: `- ${name} ${link} : ${verdict}${why}${time}${countsText(report)}${mark}`,
     shown: { name, verdict, link },
   };
+}
+
+/** A failure names its tests below; a success only counts them. */
+export function countsText({ verdict, results }: JobReport): string {
+  return verdict === 'SUCCESS' && results !== null ? ` (${passedText(results)})` : '';
 }
 
 /** True when the verdict means that this CI could not set up the test or keep it running. */

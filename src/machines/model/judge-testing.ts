@@ -69,6 +69,11 @@ function judgeResults(end: Exited, results: ResultsSummary, expected: number): J
   return { verdict: 'SUCCESS', reason: '' };
 }
 
+/** `24 passed, 1 skipped`: the tests of a success. */
+export function passedText({ passed, skipped }: ResultsSummary): string {
+  return skipped === 0 ? `${passed} passed` : `${passed} passed, ${skipped} skipped`;
+}
+
 function exitText(end: Exited): string {
   return `testing ${taskText(end) ?? `exited with ${end.code}`}`;
 }

@@ -3,6 +3,7 @@
  * nothing; failures are retried a few times, each as a row of the review's history. Subjects, owners and reasons are
  * untrusted: here each is kept to one line; the mailer encodes the headers.
  */
+import { countsText } from '../comment/job-line.ts';
 import type { JobReport, Patchset } from '../model/domain.ts';
 import { formatSeconds } from '../model/duration.ts';
 import type { Verdict } from '../model/verdict.ts';
@@ -86,7 +87,7 @@ function postedText(posted: boolean | null): string {
 
 function jobLines(report: JobReport): readonly string[] {
   const mark = report.voting ? '' : ' (non-voting)';
-  const first = `${report.name}: ${report.verdict} in ${formatSeconds(report.durationMs)}${mark}`;
+  const first = `${report.name}: ${report.verdict} in ${formatSeconds(report.durationMs)}${countsText(report)}${mark}`;
   const later = report.evidence === 'pending' ? ' (not published yet)' : '';
   const more = [report.reason, `${report.url ?? ''}${later}`].filter((line) => line !== '');
   return [first, ...more.map((line) => `    ${inLine(line, LINE_LIMIT)}`)];

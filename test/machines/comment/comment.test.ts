@@ -19,10 +19,21 @@ describe('the whole text', () => {
     expect(render([jobReport()], { trees })).toBe(`\
 Build succeeded (check pipeline). How to rerun and whom to ask: https://wiki.example.org/Acme_CI
 
-- acme-dsvm https://logs.example.org/45/912345/3/check/acme-dsvm/job-1/ : SUCCESS in 1h 02m 03s
+- acme-dsvm https://logs.example.org/45/912345/3/check/acme-dsvm/job-1/ : SUCCESS in 1h 02m 03s (3 passed, 1 skipped)
 
 Tested as ${MERGED}: merged onto master at ${BASE}.
 sos-ci review ${REVIEW}`);
+  });
+
+  test('of successes: every parser reads a line that counts the tests', () => {
+    const results = { passed: 24, failed: 0, skipped: 1, failures: [] };
+    const reports = [jobReport({ results, voting: false }), jobReport({ name: 'fc', results: null })];
+    const parts = commentParts(facts(reports));
+    expect(parts.jobs).toEqual([
+      expect.stringMatching(/ : SUCCESS in 1h 02m 03s \(24 passed, 1 skipped\) \(non-voting\)$/),
+      expect.stringMatching(/ : SUCCESS in 1h 02m 03s$/),
+    ]);
+    expect(misreadings(render(reports), parts.meaning)).toEqual([]);
   });
 
   test('of each kind of failure', () => {

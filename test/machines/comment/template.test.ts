@@ -33,7 +33,7 @@ describe('a template is filled', () => {
     expect(fill('{header} {help}\r\n\r\n{jobs}\r\n\r\n{details}\n{tested}\n{run}\n', facts)).toBe(`\
 Build failed (check pipeline). How to rerun and whom to ask: https://wiki.example.org/Acme_CI
 
-- acme-dsvm https://logs.example.org/45/912345/3/check/acme-dsvm/job-1/ : SUCCESS in 1h 02m 03s
+- acme-dsvm https://logs.example.org/45/912345/3/check/acme-dsvm/job-1/ : SUCCESS in 1h 02m 03s (3 passed, 1 skipped)
 - fc https://logs.example.org/45/912345/3/check/acme-dsvm/job-1/ : FAILURE in 1h 02m 03s
 
 fc: one failed
