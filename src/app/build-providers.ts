@@ -43,7 +43,7 @@ export function buildProviders(
 ): BuiltProviders {
   const { stateDir, limits } = config;
   const sshConfigs = new Map<string, SshConfig>();
-  const accounts = new Map<string, OpenStackProviderConfig>();
+  const openStackConfigs = new Map<string, OpenStackProviderConfig>();
   const nodes = new NodePool({ stateDir, configOf: (name) => sshConfigs.get(name) });
   const deleteLimits = { graceMs: limits.deleteTermTimeoutMs, killTimeoutMs: limits.deleteKillTimeoutMs };
   const { startTimeoutMs, exitRecordTimeoutMs: endingTimeoutMs } = limits;
@@ -56,7 +56,7 @@ export function buildProviders(
   });
   const create = (provider: ProviderConfig, onCapacity: ReportCapacity): Provider => {
     const { type, name } = provider;
-    accounts.delete(name);
+    openStackConfigs.delete(name);
     if (type !== 'local') sshConfigs.set(name, provider.ssh);
     switch (type) {
       case 'local':
@@ -66,7 +66,7 @@ export function buildProviders(
       case 'command':
         return createCommandProvider(provider, config, maintenance);
       case 'openstack': {
-        accounts.set(name, provider);
+        openStackConfigs.set(name, provider);
         const session = openStackSession(provider);
         const access = maintenance;
         const clock = systemClock;
@@ -91,7 +91,7 @@ export function buildProviders(
       };
     });
   const set = new ProviderRegistry(define(config));
-  const openStack = () => [...accounts.values()].filter(({ name }) => set.providers.has(name));
+  const openStack = () => [...openStackConfigs.values()].filter(({ name }) => set.providers.has(name));
   return { set, nodes, openStack, define };
 }
 
@@ -100,7 +100,7 @@ function slotCount({ type, slots }: ProviderConfig, override: number | undefined
   return type === 'static' ? Math.min(override ?? slots, slots) : (override ?? slots);
 }
 
-/** Identifies a definition. Slots and trust do not count: a change of them keeps the provider. */
+/** Identifies a definition. `slots` and `allowUntrustedCode` do not count: changing them keeps the provider. */
 function definitionKey(provider: ProviderConfig): string {
   const { slots, ...rest } = provider;
   return JSON.stringify(rest, (key, value) => (key === 'allowUntrustedCode' ? undefined : value));

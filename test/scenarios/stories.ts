@@ -100,7 +100,7 @@ const setups: readonly Story[] = [
     end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 3, servers: 2 },
   },
   {
-    name: 'the playbook that sets up fails each time',
+    name: 'the setup playbook fails each time',
     options: {
       specs: [jobSpec({ stacking: PLAYBOOK })],
       stage: () => ({ afterMs: 60_000, outcome: { how: 'exited', code: 2, failedTask: FAILED_TASK } }),
@@ -291,7 +291,7 @@ const several: readonly Story[] = [
     end: { verdicts: ['SUCCESS', 'SUCCESS'], posts: [SUCCEEDED], stages: 3, servers: 2 },
   },
   {
-    name: 'a newer patchset supersedes the one that is tested',
+    name: 'a newer patchset supersedes the one being tested',
     begin: (ci) => {
       ci.emit(created());
       when(ci, isAt('testing.running'), () => ci.emit(created(FIRST, 2)));
@@ -304,7 +304,7 @@ const several: readonly Story[] = [
     },
   },
   {
-    name: 'the change is abandoned while it is tested',
+    name: 'the change is abandoned while it is being tested',
     begin: (ci) => {
       ci.emit(created());
       when(ci, isAt('testing.running'), () => ci.emit(abandoned()));

@@ -282,7 +282,7 @@ class Collector:
         parts = directory.split("/")[1:] if directory != "/" else []
         if any(part.startswith(".") for part in parts):
             parts = [part.lstrip(".") or "_" for part in parts]
-        # One more underscore in front of a hidden file, which a web server would not show.
+        # A web server does not show hidden files, so the name gets an underscore in front of its dot.
         shown = "_" + base if base.startswith(".") else base
         stem, dot, extension = shown.rpartition(".")
         if dot and extension in self.extensions:

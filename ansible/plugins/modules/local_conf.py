@@ -134,7 +134,7 @@ def one_line(value, where):
     """The text of a value that must fit on one line."""
     text = "" if value is None else str(value)
     if "\n" in text or "\r" in text or "\0" in text:
-        raise InvalidValue("%s contains a line break" % where)
+        raise InvalidValue("%s contains a line break or a NUL" % where)
     return text
 
 
@@ -143,7 +143,9 @@ def variable(name, value):
     if not NAME.match(name):
         raise InvalidValue("devstack_localrc: %r is not a valid name of a shell variable" % name)
     text = "" if value is None else str(value)
-    if "\0" in text or any(line.lstrip().startswith("[[") for line in text.split("\n")[1:]):
+    if "\0" in text:
+        raise InvalidValue("devstack_localrc.%s contains a NUL" % name)
+    if any(line.lstrip().startswith("[[") for line in text.split("\n")[1:]):
         raise InvalidValue("devstack_localrc.%s would begin another section of local.conf" % name)
     return "%s=%s" % (name, text if text.startswith('"') else '"%s"' % text)
 

@@ -86,6 +86,8 @@ function operationError({ code }: ExchangeError, target: string): OperationError
       );
     case 'SILENT':
       return failed(target, 'the daemon gave no answer in time', hint);
+    case 'TOO LONG':
+      return failed(target, `the daemon's answer is longer than ${ANSWER_LIMIT_BYTES} bytes`, hint);
     case 'GONE':
     case 'ECONNRESET':
     case 'EPIPE':

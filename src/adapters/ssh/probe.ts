@@ -37,7 +37,7 @@ export interface NodeProbe {
   /** Why SFTP does not work; null when it works. */
   readonly sftp: OperationError | null;
   /** Whether a runner there may create a cgroup for a command. */
-  readonly grouping: boolean;
+  readonly canUseCgroups: boolean;
   /** Null: the node did not report it. */
   readonly freeBytes: number | null;
 }
@@ -119,7 +119,7 @@ function read(
     absent: absent.split(' ').flatMap((index) => (index === '' ? [] : (commands[Number(index)] ?? []))),
     existing,
     writable: writable === 'yes',
-    grouping: group === 'yes',
+    canUseCgroups: group === 'yes',
     freeBytes: free === undefined || free === '' ? null : Number(free) * 1024,
   };
 }

@@ -57,10 +57,10 @@ function checksForProvider(provider: ProviderConfig, config: Config): readonly C
 }
 
 /** Both are fine; the operator should know which applies. */
-function processesFinding(target: string, grouping: boolean): Finding {
+function processesFinding(target: string, canUseCgroups: boolean): Finding {
   return ok(
     { check: 'processes', target },
-    grouping
+    canUseCgroups
       ? 'leftover processes of a job are found by its cgroup'
       : 'leftover processes of a job are found by its mark and its lock: this account cannot create cgroups',
   );
@@ -121,7 +121,7 @@ async function nodeFindings(
   } catch (error) {
     return connectionFailures(target, error, host.hostKey !== null || ssh.knownHostsFile !== null);
   }
-  const { missing, existing, writable, freeBytes, sftp, grouping } = probe;
+  const { missing, existing, writable, freeBytes, sftp, canUseCgroups } = probe;
   const tools = { check: 'node-tools', target };
   const files = { check: 'node-sftp', target };
   const directory = { check: 'node-directory', target: `${target} ${host.directory}` };
@@ -132,7 +132,7 @@ async function nodeFindings(
     missing.length === 0
       ? ok(tools, 'all installed')
       : failure(tools, `missing: ${missing.join(', ')}`, 'apt-get install util-linux coreutils grep git'),
-    processesFinding(target, grouping),
+    processesFinding(target, canUseCgroups),
     sftp === null ? ok(files, 'SFTP works') : failed(files, sftp),
     writable
       ? ok(
@@ -239,7 +239,7 @@ async function programFindings(provider: CommandProviderConfig, config: Config):
   };
   const commandProvider = createCommandProvider({ ...provider, listTimeoutMs }, config, access);
   await commandProvider.list({ deployment: '' }, new AbortController().signal);
-  return [ok(subject, `the output of the program is valid: ${provider.list.join(' ')}`)];
+  return [ok(subject, `the answer of list is valid: ${provider.list.join(' ')}`)];
 }
 
 async function nothing(): Promise<void> {}

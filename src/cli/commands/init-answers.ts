@@ -209,5 +209,7 @@ function accountNameError(value: string): FieldError | null {
   if (wrong !== null) return wrong;
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$/.test(value)
     ? null
-    : new FieldError('must be letters, digits, dots, dashes or underscores');
+    : new FieldError(
+        'must begin with a letter or a digit, followed by at most 60 letters, digits, dots, dashes or underscores',
+      );
 }

@@ -127,7 +127,7 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
     case 'deleteServer':
       return 'delete every server of this job';
     case 'openServer':
-      return `open server ${effect.server.name} for people`;
+      return `prepare server ${effect.server.name} for an operator's login`;
     case 'discardEvidence':
       return 'delete the evidence gathered on this host';
     case 'removeLeak':

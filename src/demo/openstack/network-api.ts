@@ -22,8 +22,8 @@ interface Context extends NetworkOptions {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Query parameters other than fields; all others are errors. */
-const FILTERS = ['fields', 'limit', 'marker', 'sort_key', 'sort_dir', 'tags', 'tags-any', 'not-tags'];
+/** Query parameters that are valid besides the resource's attributes; any other is an error. */
+const PARAMETERS = ['fields', 'limit', 'marker', 'sort_key', 'sort_dir', 'tags', 'tags-any', 'not-tags'];
 
 export function answerNetwork(state: CloudState, options: NetworkOptions, call: ApiCall): ApiReply {
   const context: Context = { ...options, state, call };
@@ -64,7 +64,7 @@ function listed({ state, call, url }: Context, name: string, all: readonly Json[
   const { query } = call;
   const fields = Object.keys(all[0] ?? {});
   const unknown = [...query.keys()].find(
-    (key) => all.length > 0 && !fields.includes(key) && !FILTERS.includes(key),
+    (key) => all.length > 0 && !fields.includes(key) && !PARAMETERS.includes(key),
   );
   if (unknown !== undefined) {
     throw networkError(400, 'HTTPBadRequest', `['${unknown}'] is invalid attribute for filtering`);

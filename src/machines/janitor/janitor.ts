@@ -339,7 +339,7 @@ function failedAlarm({ cleaning, janitor, attempt, reason }: JanitorContext): Ef
       kind: 'janitor-failed',
       target: janitor.name,
       message: `the janitor did not clean${tries}: ${reason}`,
-      hint: `sos-ci janitors names its output; try again: sos-ci clean ${janitor.name} (story: sos-ci history ${cleaning})`,
+      hint: `sos-ci janitors shows where its log is; try again: sos-ci clean ${janitor.name} (its history: sos-ci history ${cleaning})`,
     },
   };
 }

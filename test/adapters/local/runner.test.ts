@@ -137,7 +137,7 @@ describe('LocalRunner', () => {
     expect(log.endsWith('xerr\nend')).toBe(true);
   });
 
-  it('limits the log of a command that writes forever, discards the rest, and notes it in the last line', async () => {
+  it('limits the log of a command that writes too much, discards the rest, and notes it in the last line', async () => {
     const request = await scratch.script('head -c 5000000 /dev/zero | tr "\\0" x; echo done >"$1/done"', {
       outputLimitBytes: 100_000,
     });

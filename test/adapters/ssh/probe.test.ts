@@ -40,7 +40,7 @@ needs('sshd').describe('a probe of a node', () => {
       missing: [],
       existing: scratch.disk,
       writable: true,
-      grouping: await canUseCgroups(),
+      canUseCgroups: await canUseCgroups(),
     });
     expect(probe.absent).toEqual(['/no/such-program', '/', '/etc/passwd']);
     expect(probe.freeBytes).toBeGreaterThan(0);

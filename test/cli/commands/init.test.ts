@@ -255,7 +255,7 @@ describe('init with flags', () => {
     [{ yes: true, user: 'acme-ci', kind: 'cloud' }, '--kind: it must be one of local, static, command'],
     [{ yes: true, user: 'acme-ci', host: 'gerrit.example.org', node: 'a@b' }, '--project is missing'],
     [{ yes: true, user: 'acme ci', node: 'a@b' }, '--user: it must be one word'],
-    [{ yes: true, user: '../x', node: 'a@b' }, '--user: it must be letters'],
+    [{ yes: true, user: '../x', node: 'a@b' }, '--user: it must begin with a letter'],
     [{ ...FLAGS, host: 'https://x' }, '--host: it must be the host name alone'],
     [{ ...FLAGS, port: 70000 }, '--port: it must be a number from 1 to 65535'],
     [{ ...FLAGS, name: 'a\u0007' }, '--name: it must be a name'],

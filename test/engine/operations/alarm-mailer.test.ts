@@ -125,7 +125,7 @@ describe('a burst of alarms', () => {
 describe('a failing mail server', () => {
   const down = (retryable: boolean) => mailer.failNext(failure('send mail', { retryable }));
 
-  test('is retried, and reported once it works', async () => {
+  test('is retried, and the alarm is mailed once it works', async () => {
     down(true);
     down(true);
     await raise('job j1');

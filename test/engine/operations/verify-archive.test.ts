@@ -82,7 +82,7 @@ function filesOf() {
   return files;
 }
 
-test('what left with its row may be absent, with and without the files', () => {
+test('rows that an archive row accounts for may be absent, with and without the archive files', () => {
   const checksums = new Map(filesOf().map(({ number, sha256: sum }) => [number, sum]));
   expect(checksums.size).toBeGreaterThan(1);
   for (const known of [undefined, checksums])
@@ -116,9 +116,9 @@ test.each([
       (SELECT max(version) - 2 FROM event WHERE history = '${PRESENT}')`,
     'seq',
   ],
-  ['the row that accounts for it is gone', `DELETE FROM event WHERE history = 'archive'`, 'start|seq'],
+  ['the whole history of the archive is gone', `DELETE FROM event WHERE history = 'archive'`, 'start|seq'],
   [
-    'the newest row that accounts is gone',
+    'the newest row of the archive is gone',
     `DELETE FROM event WHERE history = 'archive' AND version = (SELECT max(version) FROM event WHERE history = 'archive')`,
     'start|seq',
   ],

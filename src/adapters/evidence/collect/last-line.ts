@@ -28,7 +28,7 @@ export async function lastLine(runs: string, stage: string, secrets: SecretSet):
   }
 }
 
-/** Returns complete lines only, because a part of a secret would not be recognized. */
+/** Drops an incomplete first line, because a part of a secret would not be recognized. */
 async function readTail(runs: string, stage: string): Promise<string | null> {
   const attempt = await Directory.at(runs);
   const run = await attempt.using(() => attempt.enter(stage));
