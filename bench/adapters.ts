@@ -1,7 +1,7 @@
 /** Adapters that succeed at once, or that never answer, so that only sos-ci's own work is measured. */
 import type { Adapters, OwnedServer, Provider, RunHandle } from '../src/engine/ports/adapters.ts';
 import type { Patchset, ResolvedChange } from '../src/machines/model/domain.ts';
-import type { ChangeNow } from '../src/machines/model/gerrit-event.ts';
+import type { CurrentChange } from '../src/machines/model/gerrit-event.ts';
 
 export interface InstantOptions {
   readonly slots: number;
@@ -76,7 +76,7 @@ export function instantAdapters({ slots, stagesEnd }: InstantOptions): Adapters 
   };
 }
 
-function unchanged(patchset: Patchset): ChangeNow {
+function unchanged(patchset: Patchset): CurrentChange {
   const alice = { username: 'alice', name: '', email: '' };
   return {
     ...{ patchset, status: 'open', kind: 'REWORK', wip: false, private: false },

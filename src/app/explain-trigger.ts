@@ -3,12 +3,12 @@
  * reading adapters with the pure rules. Starts, writes and sends nothing.
  */
 import { systemClock } from '../adapters/clock/system.ts';
-import { readChangeInfo } from '../adapters/gerrit/changes/change-info.ts';
+import { readCurrentChange } from '../adapters/gerrit/changes/current-change.ts';
 import { isMetaRefUpdate, type Line, LineSplitter } from '../adapters/gerrit/stream/line-splitter.ts';
 import { parseEvent } from '../adapters/gerrit/stream/parse-event.ts';
 import type { Config } from '../config/config.ts';
 import type { Patchset } from '../machines/model/domain.ts';
-import { type ChangeNow, changeOf, type GerritEvent } from '../machines/model/gerrit-event.ts';
+import { type CurrentChange, changeOf, type GerritEvent } from '../machines/model/gerrit-event.ts';
 import type { JobFinding } from '../machines/trigger/rules/job-matcher.ts';
 import { type Decision, explain, resume, type TriggerRules } from '../machines/trigger/trigger.ts';
 import { SimulatedFacts } from '../machines/trigger/trigger-facts.ts';
@@ -54,8 +54,8 @@ export async function explainLines(
 }
 
 /** Null when Gerrit does not show the change to our account. @throws OperationError */
-export function fetchChange(config: Config, change: number): Promise<ChangeNow | null> {
-  return readChangeInfo(config.gerrit, systemClock, change);
+export function fetchChange(config: Config, change: number): Promise<CurrentChange | null> {
+  return readCurrentChange(config.gerrit, systemClock, change);
 }
 
 type Explained = ExplainedLine extends infer L ? (L extends unknown ? Omit<L, 'line'> : never) : never;

@@ -100,7 +100,7 @@ export class LabCloud {
     return [
       ...[...servers.values()].filter(({ deleting }) => !deleting).map(({ name }) => `server ${name}`),
       ...[...ports.keys()].map((id) => `port ${id}`),
-      ...[...floating.values()].map(({ address }) => `floating address ${address}`),
+      ...[...floating.values()].map(({ address }) => `floating IP ${address}`),
       ...[...keyPairs.keys()].map((name) => `key pair ${name}`),
       ...[...volumes.keys()].map((id) => `volume ${id}`),
     ];

@@ -5,7 +5,7 @@
  */
 
 import type { HoldSpec } from './model/domain.ts';
-import type { ChangeNow } from './model/gerrit-event.ts';
+import type { CurrentChange } from './model/gerrit-event.ts';
 import { satisfiesHold } from './review/preconditions.ts';
 import type { StartingEvent } from './trigger/rules/cause.ts';
 import { type FileRules, judgeFiles } from './trigger/rules/files.ts';
@@ -41,7 +41,7 @@ export interface DryRunResult {
 }
 
 /** First the current patchset as if it were new, then a comment of its uploader. */
-export function dryRun(change: ChangeNow, options: DryRunInput): readonly DryRunResult[] {
+export function dryRun(change: CurrentChange, options: DryRunInput): readonly DryRunResult[] {
   const { patchset, kind, wip, uploader: by, author, hashtags } = change;
   const common = {
     at: options.facts.now,
@@ -67,7 +67,7 @@ export function dryRun(change: ChangeNow, options: DryRunInput): readonly DryRun
 
 type Outcome = Omit<DryRunResult, 'occasion' | 'comment'>;
 
-function simulate(change: ChangeNow, event: StartingEvent, options: DryRunInput): Outcome {
+function simulate(change: CurrentChange, event: StartingEvent, options: DryRunInput): Outcome {
   const facts = {
     ...options.facts,
     number: 0,
@@ -101,11 +101,11 @@ function refused(jobs: readonly JobDryRun[], { rule, why }: Finding): Outcome {
   return { starts: false, rule, why, hold: null, jobs: all };
 }
 
-function whyClosed({ status }: ChangeNow): Finding | null {
+function whyClosed({ status }: CurrentChange): Finding | null {
   return status === 'open' ? null : { rule: 'closed', why: `the change is ${status}` };
 }
 
-function applyFileRules({ files }: ChangeNow, job: JobDryRun, options: DryRunInput): JobDryRun {
+function applyFileRules({ files }: CurrentChange, job: JobDryRun, options: DryRunInput): JobDryRun {
   const rules = options.files.get(job.job);
   if (rules === undefined) return job;
   const { runs, why } = judgeFiles(files, rules);

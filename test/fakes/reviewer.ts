@@ -5,7 +5,7 @@
 import type { PostOutcome, ReviewedChange, Reviewer } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
 import type { Failure, Patchset } from '../../src/machines/model/domain.ts';
-import type { ChangeNow } from '../../src/machines/model/gerrit-event.ts';
+import type { CurrentChange } from '../../src/machines/model/gerrit-event.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import { CallController, type Hold } from './call-controller.ts';
 
@@ -145,7 +145,7 @@ function nameOf({ change, patchset }: Pick<Patchset, 'change' | 'patchset'>): st
   return `${change},${patchset}`;
 }
 
-function shown(patchset: Patchset, closed: boolean): ChangeNow {
+function shown(patchset: Patchset, closed: boolean): CurrentChange {
   const alice = { username: 'alice', name: 'Alice', email: 'alice@example.org' };
   return {
     ...{ patchset, status: closed ? 'abandoned' : 'open', kind: 'REWORK', wip: false, private: false },

@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { type DryRunInput, dryRun } from '../../src/machines/dry-run.ts';
-import type { ChangeNow } from '../../src/machines/model/gerrit-event.ts';
+import type { CurrentChange } from '../../src/machines/model/gerrit-event.ts';
 import type { TriggerRules } from '../../src/machines/trigger/trigger.ts';
 import { PATCHSET } from './facts.ts';
 import { jobRules, triggerRules } from './rule-facts.ts';
@@ -11,7 +11,7 @@ import { factsOf } from './trigger/trigger-facts.ts';
 
 const DEV = { username: 'dev', name: 'Dev', email: '' };
 const HOLD = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 1_000 };
-const CHANGE: ChangeNow = {
+const CHANGE: CurrentChange = {
   patchset: PATCHSET,
   status: 'open',
   kind: 'REWORK',
@@ -26,7 +26,7 @@ const CHANGE: ChangeNow = {
 
 /** For a new patchset and for a recheck: whether a run starts, by which rule, and which jobs. */
 function summarize(
-  change: Partial<ChangeNow>,
+  change: Partial<CurrentChange>,
   rules: Partial<TriggerRules> = {},
   more: Partial<DryRunInput> = {},
 ): readonly string[] {
@@ -44,7 +44,7 @@ function summarize(
 }
 
 describe('an open change', () => {
-  test.each<[string, Partial<ChangeNow>, Partial<TriggerRules>, readonly string[]]>([
+  test.each<[string, Partial<CurrentChange>, Partial<TriggerRules>, readonly string[]]>([
     ['starts', {}, {}, ['+patchset acme-dsvm', '+recheck acme-dsvm']],
     ['of another project', {}, { jobs: [jobRules({ projects: [] })] }, ['project', 'project']],
     [
@@ -124,7 +124,7 @@ describe('files', () => {
 });
 
 describe('a required vote', () => {
-  const forecasts = (votes: ChangeNow['votes']) =>
+  const forecasts = (votes: CurrentChange['votes']) =>
     dryRun(
       { ...CHANGE, votes },
       {

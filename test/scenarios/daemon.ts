@@ -11,7 +11,7 @@ import { Retention } from '../../src/engine/operations/retention.ts';
 import { Sweep } from '../../src/engine/operations/sweep.ts';
 import type { CaughtUp, EffectOf } from '../../src/engine/ports/adapters.ts';
 import type { LogEntry, Store } from '../../src/engine/ports/store.ts';
-import type { ChangeNow, GerritEvent } from '../../src/machines/model/gerrit-event.ts';
+import type { CurrentChange, GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import type { StreamLimits } from '../../src/machines/protocol/events.ts';
 import { activeJobs } from '../../src/machines/trigger/rules/active-jobs.ts';
 import { FakeGerritStream } from '../fakes/gerrit-stream.ts';
@@ -71,7 +71,7 @@ export class Daemon {
       reviewer: ci.reviewer,
       alarms: ci.alarms,
       mailer: ci.mailer,
-      activeJobs: (change: ChangeNow | null) => activeJobs(this.admission.settings, change),
+      activeJobs: (change: CurrentChange | null) => activeJobs(this.admission.settings, change),
       hide: (text: string) => text.replaceAll(SECRET, '[redacted]'),
     };
     const adapters = this.life.adapters(options.wrapAdapters?.(bare, ci) ?? bare);

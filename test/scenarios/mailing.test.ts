@@ -1,5 +1,5 @@
 /**
- * The mail at the end of a review, with a crash at every point: it is sent, repetitions have the same id, and nothing
+ * The mail at the end of a review, with a crash at every point: it is sent, retries have the same id, and nothing
  * waits for it.
  */
 import { expect, test } from 'vitest';

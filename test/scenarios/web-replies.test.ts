@@ -1,5 +1,5 @@
 /**
- * Replies on Gerrit's web page: patchset-level comments, whose text differs between the stream and the history. Each is
+ * Replies in Gerrit's web interface: patchset-level comments, whose text differs between the stream and the history. Each is
  * decided once by its text, whether it was streamed, found by a query, or both.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -255,7 +255,7 @@ describe.each(SITES)(
       expect([intake.texts, intake.requests]).toEqual([['Done\nrecheck'], 1]);
     });
 
-    test('a message of a program that also has file comments is decided once', async () => {
+    test('a message that a program posted with comments on files is decided once', async () => {
       const acme = embedded.gerrit.as('acme-ci');
       acme.review(change, { message: 'Build failed', labels: { Verified: -1 }, comments: inline('here') });
       await intake.settle();

@@ -1,5 +1,5 @@
 /**
- * Creates a key pair, ports, a floating address, a volume and a server. The call that creates a resource also marks it,
+ * Creates a key pair, ports, a floating IP, a volume and a server. The call that creates a resource also marks it,
  * so that each is found after a crash between any two calls. No call is repeated: if the answer to the creation of a
  * server is lost, the server is looked up by its mark.
  */

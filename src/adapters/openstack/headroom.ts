@@ -47,7 +47,7 @@ export async function readHeadroom(
     const { port, floatingip } = network.quota;
     add('ports', port.limit, port.used + port.reserved, networks.length);
     const floating = floatingNetwork === null ? 0 : 1;
-    add('floating addresses', floatingip.limit, floatingip.used + floatingip.reserved, floating);
+    add('floating IPs', floatingip.limit, floatingip.used + floatingip.reserved, floating);
   }
   if (volume !== null) {
     const { absolute } = volume.limits;

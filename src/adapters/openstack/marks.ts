@@ -1,6 +1,6 @@
 /**
  * The mark that each of our resources gets in the call that creates it: deployment, job, attempt and server name, as
- * one string. It is in the metadata of servers and volumes, in the description of ports and floating addresses, and in
+ * one string. It is in the metadata of servers and volumes, in the description of ports and floating IPs, and in
  * the name of key pairs. A resource without our deployment's mark is never changed or deleted.
  */
 import type { Ownership } from '../../machines/model/domain.ts';

@@ -28,7 +28,8 @@ const HINTS: Readonly<Record<string, string>> = {
   EROFS: 'make the file system of the state directory writable',
 };
 
-export function fileError(operation: string, target: string, cause: unknown): unknown {
+/** @param hint for a file that is not in the state directory */
+export function fileError(operation: string, target: string, cause: unknown, hint?: string): unknown {
   const code = errorCode(cause);
   if (cause instanceof OperationError || code === null) return cause;
   return new OperationError({
@@ -36,7 +37,7 @@ export function fileError(operation: string, target: string, cause: unknown): un
     target,
     message: errorText(cause),
     retryable: TEMPORARY_CODES.includes(code),
-    hint: HINTS[code] ?? 'check the state directory on this host',
+    hint: hint ?? HINTS[code] ?? 'check the state directory on this host',
     cause,
   });
 }

@@ -63,7 +63,12 @@ async function readSecret(file: string): Promise<Buffer> {
       await handle.close();
     }
   } catch (error) {
-    throw fileError('read secret', file, error);
+    throw fileError(
+      'read secret',
+      file,
+      error,
+      "let the daemon's user read this file, or correct secrets in the configuration",
+    );
   }
 }
 

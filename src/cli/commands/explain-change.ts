@@ -6,7 +6,7 @@ import type { Config } from '../../config/config.ts';
 import { triggerRules } from '../../config/sections/triggers.ts';
 import type { IgnoredRequest, StoreReader } from '../../engine/ports/store.ts';
 import { type DryRunResult, dryRun, type JobDryRun } from '../../machines/dry-run.ts';
-import type { ChangeNow } from '../../machines/model/gerrit-event.ts';
+import type { CurrentChange } from '../../machines/model/gerrit-event.ts';
 import { nameOf } from '../../machines/trigger/rules/account.ts';
 import { LIMIT_WINDOW_MS } from '../../machines/trigger/rules/rate-limit.ts';
 import { voteText } from '../../machines/trigger/rules/vote.ts';
@@ -56,7 +56,7 @@ export async function explainChange(
 export function printDryRun(
   io: Io,
   config: Config,
-  change: ChangeNow,
+  change: CurrentChange,
   local: LocalState,
   json: boolean,
 ): number {
@@ -81,7 +81,11 @@ export function printDryRun(
   return dryRuns.some(({ starts }) => starts) ? EXIT.ok : EXIT.negative;
 }
 
-async function withLocalState<T>(file: string, change: ChangeNow, use: (local: LocalState) => T): Promise<T> {
+async function withLocalState<T>(
+  file: string,
+  change: CurrentChange,
+  use: (local: LocalState) => T,
+): Promise<T> {
   if (!existsSync(file)) return use(EMPTY_LOCAL_STATE);
   const { openReader } = await import('../../adapters/sqlite/reader.ts');
   const reader = openReader(file);
@@ -99,7 +103,7 @@ const IGNORED_SHOWN = 5;
 
 export function readLocalState(
   reader: StoreReader,
-  { patchset: { project, change } }: ChangeNow,
+  { patchset: { project, change } }: CurrentChange,
 ): LocalState {
   const reviews = reader.reviews({ open: true, change, limit: REVIEWS_LIMIT });
   const jobs = reader.jobs({ open: true, limit: JOBS_LIMIT });
@@ -126,7 +130,7 @@ export function readLocalState(
   };
 }
 
-function printChange(io: Io, change: ChangeNow, { waiting, ignored }: LocalState): void {
+function printChange(io: Io, change: CurrentChange, { waiting, ignored }: LocalState): void {
   const { patchset, status, kind, uploader, author, hashtags, files, votes } = change;
   const line = (title: string, text: string): void => {
     if (text !== '') io.out(`${paint(io, 'dim', title.padEnd(9))} ${plainText(text)}\n`);
@@ -181,6 +185,6 @@ function ignoredJson({ patchset, by, at, rule, why }: IgnoredRequest): object {
   return { at: iso(at), patchset, by, rule, why };
 }
 
-function changeJson({ patchset, ...rest }: ChangeNow): object {
+function changeJson({ patchset, ...rest }: CurrentChange): object {
   return { ...patchset, ...rest };
 }

@@ -102,10 +102,13 @@ async function readCloudNode(flags: InitFlags, ask: AnswerQuestion): Promise<Ini
 function unknownName(value: string, known: readonly string[]): FieldError | null {
   if (known.includes(value) || /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(value)) return null;
   const near = nearest(value, known);
-  return new FieldError('is no name that the project sees', near === null ? '' : `did you mean ${near}?`);
+  return new FieldError(
+    'is not a name that the project can see',
+    near === null ? '' : `did you mean ${near}?`,
+  );
 }
 
-/** Credentials that cannot be used are refused here. Nothing of them is kept. */
+/** Credentials that cannot be used are refused here. They are not kept. */
 async function readCredentialSource(
   flags: InitFlags,
   ask: AnswerQuestion,
@@ -156,7 +159,7 @@ function impliedKind({ node, program, cloud, openrc, allowUntrustedCode }: InitF
   if (kinds.length > 1) {
     throw new CliError(
       EXIT.usage,
-      '--node, --program, --cloud, --openrc and --allow-untrusted-code exclude each other',
+      '--node, --program, --cloud, --openrc and --allow-untrusted-code are mutually exclusive',
       'use one of them; add more providers to the file later',
     );
   }

@@ -4,7 +4,12 @@
  */
 import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { type HostKey, type KeyProvisioner, keyProvisioner } from '../../app/provision-keys.ts';
+import {
+  type HostKey,
+  type KeyOwner,
+  type KeyProvisioner,
+  keyProvisioner,
+} from '../../app/provision-keys.ts';
 import { pathResolver } from '../../config/build.ts';
 import { entryName } from '../../config/fields/validators.ts';
 import { type InitAnswers, initConfig, namesVariable } from '../../config/file/init-template.ts';
@@ -32,11 +37,11 @@ export async function initCommand(
   const answers = await readAnswers(dir, flags, prompt);
   const path = pathResolver(file);
   mkdirSync(dirname(file), { recursive: true });
-  const gerritKey = await ensureKey(path(answers.keyFile), answers.user, keys);
+  const gerritKey = await ensureKey(path(answers.keyFile), answers.user, 'gerrit account', keys);
   const nodeKey =
     answers.node.kind === 'local'
       ? null
-      : await ensureKey(path(answers.node.keyFile), `${answers.user}-node`, keys);
+      : await ensureKey(path(answers.node.keyFile), `${answers.user}-node`, 'nodes', keys);
   writeConfig(file, initConfig(answers));
   io.err(`Wrote ${plainText(file)}.\n`);
   const unpinned: Unpinned[] = [];
@@ -51,12 +56,12 @@ export async function initCommand(
 }
 
 /** The public key of this file; creates the key if the file is missing. */
-async function ensureKey(file: string, name: string, keys: KeyProvisioner): Promise<string> {
+async function ensureKey(file: string, name: string, owner: KeyOwner, keys: KeyProvisioner): Promise<string> {
   if (!existsSync(file)) {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     await keys.makeKey(file, `${name} (sos-ci)`);
   }
-  return keys.publicKey(file);
+  return keys.publicKey(file, owner);
 }
 
 /** Checks the file before linking it to its name, and never replaces another one. */

@@ -104,7 +104,7 @@ ${voteLines(answers)}
 providers:
 ${providerLines(answers)}
 
-# Logs must be readable for everyone, without a login, for a month. Serve this directory by a web server:
+# Logs must be readable by everyone, without a login, for a month. Serve this directory with a web server:
 # logs: {dir: /srv/logs, url: "https://logs.example.org"}
 
 # mail: {from: ci@example.org, to: [you@example.org], alarmsTo: [you@example.org], sendmail: [/usr/sbin/sendmail]}
@@ -167,7 +167,7 @@ function devstackBackendLines(driver: string, { type, plugin }: DevstackBackend)
 `;
 }
 
-/** The back end's options cannot be asked one by one: they are as many as the driver has. */
+/** The back end's options cannot be asked for one by one: a driver may have any number of them. */
 function backendLines({ driver, options }: InitDevstack): string {
   const written = options.map(([key, value]) => `\n        ${quoted(key)}: ${quoted(value)}`).join('');
   const example =

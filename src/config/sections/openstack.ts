@@ -36,7 +36,7 @@ export const openStackKeys = {
   floatingNetwork: optionalText({
     kind: 'name or id',
     check: resourceName,
-    about: 'the external network from which a floating address is taken for the login',
+    about: 'the external network from which a floating IP is taken for the login',
   }),
   securityGroups: texts({
     kind: 'list of names or ids',

@@ -1,4 +1,4 @@
-/** Neutron of the embedded OpenStack: networks, ports, floating addresses, security groups, tags, quotas. */
+/** Neutron of the embedded OpenStack: networks, ports, floating IPs, security groups, tags, quotas. */
 import { randomUUID } from 'node:crypto';
 import type {
   CloudState,
@@ -10,7 +10,7 @@ import type {
 import { type ApiCall, type ApiReply, items, members, networkError, textOf } from './reply.ts';
 
 export interface NetworkOptions {
-  /** False: there is no L3 plugin, and floating addresses are unknown. */
+  /** False: there is no L3 plugin, and floating IPs are unknown. */
   readonly router: boolean;
   readonly url: () => string;
 }

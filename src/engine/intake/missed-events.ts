@@ -45,7 +45,7 @@ export interface CatchUpQuery {
 }
 
 /**
- * Entries older than this before `since` are not compared. The margin keeps entries close to `since` matched with their
+ * Entries more than this long before `since` are not compared. The margin keeps entries close to `since` matched with their
  * counterparts.
  */
 const COMPARED_BEFORE_MS = 3_600_000;

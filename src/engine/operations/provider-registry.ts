@@ -16,7 +16,7 @@ export interface ProviderDefinition {
 }
 
 /**
- * Called when the number of available slots falls below the configured ones, and when it recovers; `why` is for people.
+ * Called when the number of available slots falls below the configured number, and when it recovers; `why` is for people.
  * Returns false when the provider was replaced and need not report again.
  */
 export type ReportCapacity = (slots: number, why?: string) => boolean;

@@ -19,7 +19,7 @@ import type {
   StageEnd,
 } from '../../machines/model/domain.ts';
 import type { ServerFacts, StageFacts } from '../../machines/model/environment.ts';
-import type { ChangeNow } from '../../machines/model/gerrit-event.ts';
+import type { CurrentChange } from '../../machines/model/gerrit-event.ts';
 import type { HealthSnapshot } from '../../machines/model/health-snapshot.ts';
 import type { JanitorRun } from '../../machines/model/janitor.ts';
 import type { KeyedEffect, StageRun } from '../../machines/protocol/effects.ts';
@@ -248,7 +248,7 @@ export type PostOutcome =
 
 /** A change immediately before a review of it is posted. */
 export interface ReviewedChange {
-  readonly change: ChangeNow;
+  readonly change: CurrentChange;
   /** Our account's vote on the current patchset with the requested label, copied votes included; 0 for none. */
   readonly vote: number;
   /** The kinds of the newest patchsets, including the current one. */
@@ -328,7 +328,7 @@ export interface Adapters {
   /**
    * The jobs of the active configuration, and which of them apply to the change; null: the change could not be read.
    */
-  readonly activeJobs: (change: ChangeNow | null) => readonly ActiveJob[];
+  readonly activeJobs: (change: CurrentChange | null) => readonly ActiveJob[];
   /** Null: mail is not configured. */
   readonly mailer: Mailer | null;
   /** Removes secrets from external text before it is stored or shown. */

@@ -75,7 +75,7 @@ export type GerritEvent =
   | { readonly type: 'other'; readonly name: string };
 
 /** A change as returned by a query, with its current patchset. */
-export interface ChangeNow {
+export interface CurrentChange {
   readonly patchset: Patchset;
   readonly status: 'open' | 'merged' | 'abandoned';
   readonly kind: string;

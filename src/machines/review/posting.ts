@@ -15,7 +15,7 @@ import {
   update,
   withAlarm,
 } from './machine-setup.ts';
-import { sendVote, voteOf } from './vote.ts';
+import { voteOf, voteToSend } from './vote.ts';
 
 const retry = deadline(
   (context) => `retry:posting:${context.postAttempt}`,
@@ -40,7 +40,7 @@ export const posting = reviewSetup.createStateConfig({
   initial: 'sending',
   states: {
     sending: {
-      entry: [update(({ context }) => ({ sent: sendVote(context) })), request(postReview), overdue.arm],
+      entry: [update(({ context }) => ({ sent: voteToSend(context) })), request(postReview), overdue.arm],
       exit: overdue.disarm,
       on: {
         'review.posted': [

@@ -45,7 +45,7 @@ export interface SentVote {
 }
 
 /** The vote of the attempt that begins. */
-export function sendVote(context: ReviewContext): SentVote {
+export function voteToSend(context: ReviewContext): SentVote {
   const { labels, target } = voteOf(context);
   const { sent } = context;
   if (sent === null) return { labels, target, earlier: [] };

@@ -148,7 +148,7 @@ describe('a server is not created, and nothing is left', () => {
       error: { kind: 'quota', status: 409, retryable: true },
     },
     {
-      after: 'the quota of floating addresses (409)',
+      after: 'the quota of floating IPs (409)',
       prepare: quota('floatingAddresses'),
       config: { floatingNetwork: 'public' },
       error: { kind: 'quota', status: 409, retryable: true },

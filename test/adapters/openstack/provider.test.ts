@@ -180,7 +180,7 @@ describe('a foreign resource', () => {
 });
 
 describe('a crash between two calls', () => {
-  /** Key pair, two ports, floating address, volume, server, metadata. */
+  /** Key pair, two ports, floating IP, volume, server, metadata. */
   const CHANGES = 7;
 
   it.each([false, true])('leaves only resources that are found again; answer lost: %s', async (lost) => {

@@ -43,7 +43,7 @@ describe('the checks of a cloud', () => {
     ['cores', 'cores: 0 of 1 used', {}],
     ['ram', 'MB of RAM: 0 of 1 used', {}],
     ['ports', 'ports: 0 of 1 used', {}],
-    ['floatingAddresses', 'floating addresses: 0 of 1 used', { floatingNetwork: 'public' }],
+    ['floatingAddresses', 'floating IPs: 0 of 1 used', { floatingNetwork: 'public' }],
     ['volumes', 'volumes: 0 of 1 used', { bootVolume: 1 }],
     ['gigabytes', 'GB of volumes: 0 of 1 used', { bootVolume: 1 }],
   ] as const;

@@ -7,7 +7,7 @@ import { type ExplainOptions, explainCommand } from '../../../src/cli/commands/e
 import { EMPTY_LOCAL_STATE, printDryRun, readLocalState } from '../../../src/cli/commands/explain-change.ts';
 import { textWidth } from '../../../src/cli/output/table.ts';
 import { loadConfig } from '../../../src/config/load.ts';
-import type { ChangeNow } from '../../../src/machines/model/gerrit-event.ts';
+import type { CurrentChange } from '../../../src/machines/model/gerrit-event.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { fakeReader } from '../../fakes/reader.ts';
 import { ROOT } from '../../house/source.ts';
@@ -29,7 +29,7 @@ jobs:
     testing: {command: [make], exitCodeIsResult: true}
 `;
 const DEV = { username: 'dev', name: 'Dev \u001b[2J', email: '' };
-const CHANGE: ChangeNow = {
+const CHANGE: CurrentChange = {
   patchset: { ...PATCHSET, topic: 'acme-retry', subject: 'Make it\u001b[31m faster' },
   status: 'open',
   kind: 'REWORK',
@@ -116,7 +116,7 @@ describe('a file', () => {
 });
 
 describe('a change', () => {
-  const show = (change: Partial<ChangeNow> = {}, ours = EMPTY_LOCAL_STATE, json = false) => {
+  const show = (change: Partial<CurrentChange> = {}, ours = EMPTY_LOCAL_STATE, json = false) => {
     const io = fakeIo({ now: () => 1_767_323_000_000 });
     const code = printDryRun(io, loadConfig(file), { ...CHANGE, ...change }, ours, json);
     return { code, out: io.stdout() };

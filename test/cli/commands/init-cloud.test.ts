@@ -57,7 +57,7 @@ describe('the questions about servers', () => {
     expect(questions).toEqual([
       expect.stringMatching(/^the image of the servers: .*ubuntu-24\.04.* \[ubuntu-24\.04\]: $/),
       expect.stringMatching(
-        /^ {2}it is no name that the project sees; did you mean ubuntu-24\.04\?\nthe image/,
+        /^ {2}it is not a name that the project can see; did you mean ubuntu-24\.04\?\nthe image/,
       ),
       expect.stringMatching(/^the flavor of the servers: .*m1\.small/),
       expect.stringMatching(/^the network of the servers: .*private.* \[private\]: $/),

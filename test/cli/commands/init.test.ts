@@ -112,7 +112,7 @@ describe('init with a cloud', () => {
 
   test('rejects a node in addition to the cloud', async () => {
     expect((await rejection(init({ ...CLOUD, node: 'stack@node1' }))).message).toContain(
-      'exclude each other',
+      'are mutually exclusive',
     );
   });
 
@@ -190,7 +190,7 @@ export OS_PASSWORD='nomoresecret'
   test.each([{}, { kind: 'openstack' }])('rejects a cloud in addition to the file, with %j', async (kind) => {
     const error = await rejection(init({ ...FLAGS, ...kind, openrc, cloud: 'devstack' }));
     expect(error.message).toContain('--cloud, --openrc');
-    expect(error.message).toContain('exclude each other');
+    expect(error.message).toContain('are mutually exclusive');
     expect(error.exitCode).toBe(2);
   });
 
@@ -265,7 +265,7 @@ describe('init with flags', () => {
     [{ ...FLAGS, job: 'a b' }, '--job: it has a space'],
     [
       { ...FLAGS, program: './nodes' },
-      '--node, --program, --cloud, --openrc and --allow-untrusted-code exclude each other',
+      '--node, --program, --cloud, --openrc and --allow-untrusted-code are mutually exclusive',
     ],
   ])('%j is rejected, and nothing is written: %s', async (flags, message) => {
     const error = await rejection(init(flags));

@@ -40,7 +40,7 @@ describe('resume-voting', () => {
   test.each([
     [true, 0, 'voting is on again\n'],
     [false, 1, 'voting was not stopped\n'],
-  ])('when it %s', async (resumed, code, text) => {
+  ])('with resumed: %s', async (resumed, code, text) => {
     const [io, json, daemon] = [fakeIo(), fakeIo(), fakeDaemon<Resume>({ resumed })];
     expect(await resumeVotingCommand(io, daemon.send, OPTIONS)).toBe(code);
     expect(io.stdout()).toBe(text);

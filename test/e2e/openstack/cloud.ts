@@ -174,7 +174,7 @@ export class Cloud {
   }
 
   /**
-   * Does what Neutron's L3 agent does, which this cloud lacks: lets a floating address of ours lead to its server. The
+   * Does what Neutron's L3 agent does, which this cloud lacks: lets a floating IP of ours lead to its server. The
    * result is the address; null while there is none.
    */
   async routeFloatingAddress(): Promise<string | null> {

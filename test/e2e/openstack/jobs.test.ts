@@ -84,14 +84,14 @@ test('a server that is deleted under its test is NODE_FAILURE long before the de
   expect(await daemon.stop()).toBe(0);
 });
 
-test('a server boots from a volume and is reached at its floating address', async () => {
+test('a server boots from a volume and is reached at its floating IP', async () => {
   const testCase = await testbed.newCase({
     provider: { bootVolume: 1, floatingNetwork: 'public' },
     testing: `${WAIT_FOR_GO}pass\n`,
   });
   const daemon = await testCase.startDaemon();
   const change = await testCase.checkout().push();
-  const floating = await testCase.eventually('a floating address', () => cloud.routeFloatingAddress());
+  const floating = await testCase.eventually('a floating IP', () => cloud.routeFloatingAddress());
   const id = await testCase.eventually('the test runs', () => cloud.testing());
   const { servers, volumes } = await cloud.resources();
   const ours = servers.find((server) => server.id === id);

@@ -5,7 +5,7 @@
 import type { ReviewedChange } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
 import type { Patchset } from '../../../machines/model/domain.ts';
-import { toChangeInfo } from '../changes/change-info.ts';
+import { toCurrentChange } from '../changes/current-change.ts';
 import { parseQueryRow } from '../changes/query-row.ts';
 import { type Info, objectOf, rowOf } from '../history/pages-rest.ts';
 import { votesInMessages } from '../history/votes-from-messages.ts';
@@ -129,7 +129,7 @@ export class RestReviews implements ReviewTransport {
     const shown = readJson(text, info, target);
     const { labels, revisions } = readJson(text, change, target);
     const row = parseQueryRow(rowWithFiles(shown, this.#options.url), target);
-    const now = toChangeInfo(row, target, this.#options.filesLimit);
+    const now = toCurrentChange(row, target, this.#options.filesLimit);
     const account = await this.#account(signal);
     const ours = labels?.[name]?.all?.find(({ _account_id }) => _account_id === account);
     const kinds = Object.values(revisions ?? {}).map(({ _number, kind }) => ({ patchset: _number, kind }));

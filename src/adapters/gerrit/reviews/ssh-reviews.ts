@@ -7,7 +7,7 @@
 import type { ReviewedChange } from '../../../engine/ports/adapters.ts';
 import type { Patchset } from '../../../machines/model/domain.ts';
 import type { SshClient } from '../../ssh/client/client.ts';
-import { toChangeInfo } from '../changes/change-info.ts';
+import { toCurrentChange } from '../changes/current-change.ts';
 import { parseQueryRow } from '../changes/query-row.ts';
 import {
   type ChangeRow,
@@ -106,7 +106,7 @@ export class SshReviews implements ReviewTransport {
     const { rows } = await queryRows(connection, this.#options, request, signal);
     const row = rows.map((json) => parseQueryRow(json, target)).find(({ number }) => number === change);
     if (row === undefined) return null;
-    const now = toChangeInfo(row, target, this.#options.maxFiles);
+    const now = toCurrentChange(row, target, this.#options.maxFiles);
     const known = await queryChange(connection, this.#options, change, ['--patch-sets'], signal);
     const kinds = (known?.patchSets ?? []).map(({ number, kind }) => ({ patchset: number, kind }));
     if (Math.max(0, ...kinds.map(({ patchset }) => patchset)) !== now.patchset.patchset) {

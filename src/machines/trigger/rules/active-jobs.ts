@@ -4,7 +4,7 @@
  */
 
 import type { JobSpec } from '../../model/domain.ts';
-import type { ChangeNow } from '../../model/gerrit-event.ts';
+import type { CurrentChange } from '../../model/gerrit-event.ts';
 import type { ActiveJob } from '../../verdicts/vote-rule.ts';
 import type { TriggerRules } from '../trigger.ts';
 import { isOurs, whyCi } from './account.ts';
@@ -20,7 +20,7 @@ export interface JobConfiguration {
 /** @param change null: it could not be read, and every job counts as applicable */
 export function activeJobs(
   { rules, specs }: JobConfiguration,
-  change: ChangeNow | null,
+  change: CurrentChange | null,
 ): readonly ActiveJob[] {
   return rules.jobs.flatMap((job) => {
     const spec = specs.get(job.name);
@@ -35,7 +35,7 @@ function startsAutomatically(
   job: JobRules,
   { files }: JobSpec,
   rules: TriggerRules,
-  change: ChangeNow,
+  change: CurrentChange,
 ): boolean {
   if (job.triggers.every((trigger) => trigger === 'recheck')) return false;
   if (isOurs(change.uploader, rules) || whyCi(change.uploader, rules) !== null) return false;

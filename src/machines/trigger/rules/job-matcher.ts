@@ -4,7 +4,7 @@
  */
 
 import type { HoldSpec, TriggerKind } from '../../model/domain.ts';
-import type { ChangeNow } from '../../model/gerrit-event.ts';
+import type { CurrentChange } from '../../model/gerrit-event.ts';
 import { type PeopleRule, whyNot } from './account.ts';
 import { type Cause, type CauseRules, causesOf, type JobCauses, type StartingEvent } from './cause.ts';
 import { matchesAny } from './glob.ts';
@@ -61,7 +61,7 @@ export function judgeJob(event: StartingEvent, rules: CauseRules, job: JobRules)
 }
 
 /** Why a job does not apply to the current change; null: it does. Ignores the kind of patchset and the files. */
-export function whyNotFor(change: ChangeNow, job: JobRules): Finding | null {
+export function whyNotFor(change: CurrentChange, job: JobRules): Finding | null {
   const event = { ...change, type: 'patchset-created', at: 0, by: change.uploader } as const;
   for (const rule of [...BEFORE_CAUSE, topic, hashtag, uploader, author]) {
     const against = rule(event, job);

@@ -1,13 +1,13 @@
 /** Which jobs of the configuration in force apply to a change, for the vote. */
 import { describe, expect, test } from 'vitest';
-import type { ChangeNow } from '../../../../src/machines/model/gerrit-event.ts';
+import type { CurrentChange } from '../../../../src/machines/model/gerrit-event.ts';
 import { activeJobs } from '../../../../src/machines/trigger/rules/active-jobs.ts';
 import type { JobRules } from '../../../../src/machines/trigger/rules/job-matcher.ts';
 import { jobSpec, PATCHSET, type SpecChanges } from '../../facts.ts';
 import { jobRules, triggerRules } from '../../rule-facts.ts';
 
 const ALICE = { username: 'alice', name: 'Alice', email: 'alice@example.org' };
-const CHANGE: ChangeNow = {
+const CHANGE: CurrentChange = {
   patchset: PATCHSET,
   status: 'open',
   kind: 'TRIVIAL_REBASE',
@@ -20,7 +20,11 @@ const CHANGE: ChangeNow = {
   votes: [],
 };
 
-function applies(rules: Partial<JobRules>, spec: SpecChanges = {}, change: Partial<ChangeNow> = {}): boolean {
+function applies(
+  rules: Partial<JobRules>,
+  spec: SpecChanges = {},
+  change: Partial<CurrentChange> = {},
+): boolean {
   const config = {
     rules: triggerRules({ jobs: [jobRules(rules)] }),
     specs: new Map([['acme-dsvm', jobSpec(spec)]]),
@@ -33,7 +37,7 @@ describe('a job applies', () => {
     expect(applies({ kinds: { include: [], exclude: ['TRIVIAL_REBASE'] } })).toBe(true);
   });
 
-  test.each<[string, Partial<JobRules>, SpecChanges, Partial<ChangeNow>]>([
+  test.each<[string, Partial<JobRules>, SpecChanges, Partial<CurrentChange>]>([
     ['its project', { projects: ['openstack/nova'] }, {}, {}],
     ['its branch', { branches: ['stable/*'] }, {}, {}],
     ['its topic', { topics: ['drivers'] }, {}, {}],

@@ -1,6 +1,6 @@
 /** One change as a query shows it, with everything that rules check. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { readChangeInfo } from '../../../../src/adapters/gerrit/changes/change-info.ts';
+import { readCurrentChange } from '../../../../src/adapters/gerrit/changes/current-change.ts';
 import { SshServer } from '../../../fakes/ssh-server.ts';
 import { keys, patchset, realClock, Site } from '../site.ts';
 
@@ -43,7 +43,7 @@ afterEach(async () => {
 const ask = (row: object | null) => {
   const stats = '{"type":"stats","rowCount":1}';
   server.answer('gerrit query', `${row === null ? '' : `${JSON.stringify(row)}\n`}${stats}\n`);
-  return readChangeInfo(site.options(server.port), realClock, patchset.change);
+  return readCurrentChange(site.options(server.port), realClock, patchset.change);
 };
 
 describe('a change', () => {

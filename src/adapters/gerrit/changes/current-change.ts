@@ -1,6 +1,6 @@
 /** Reads one change by its number, with the data that rules match on. Used by read-only commands. */
 import type { Clock } from '../../../engine/ports/adapters.ts';
-import type { ChangeNow } from '../../../machines/model/gerrit-event.ts';
+import type { CurrentChange } from '../../../machines/model/gerrit-event.ts';
 import * as shapes from '../json-schemas.ts';
 import { queryError, queryRows } from '../transport/query.ts';
 import { connectToGerrit, type GerritOptions } from '../transport/ssh-connection.ts';
@@ -10,11 +10,11 @@ import { filesOf, parseQueryRow, type QueryRow, statusOf, votesOf } from './quer
  * Returns null when Gerrit does not show the change to this account. Rejects with an OperationError when the query
  * fails or its result is unusable.
  */
-export async function readChangeInfo(
+export async function readCurrentChange(
   options: GerritOptions,
   clock: Clock,
   change: number,
-): Promise<ChangeNow | null> {
+): Promise<CurrentChange | null> {
   const { signal } = new AbortController();
   const connection = await connectToGerrit(options, clock, signal);
   const target = `change ${change} on ${options.host}`;
@@ -26,14 +26,14 @@ export async function readChangeInfo(
     } as const;
     const { rows } = await queryRows(connection, options, query, signal);
     const row = rows.map((found) => parseQueryRow(found, target)).find(({ number }) => number === change);
-    return row === undefined ? null : toChangeInfo(row, target, options.maxFiles);
+    return row === undefined ? null : toCurrentChange(row, target, options.maxFiles);
   } finally {
     await connection.close();
   }
 }
 
 /** @throws OperationError when the row is unusable */
-export function toChangeInfo(row: QueryRow, target: string, filesLimit: number): ChangeNow {
+export function toCurrentChange(row: QueryRow, target: string, filesLimit: number): CurrentChange {
   const { currentPatchSet: current, wip, hashtags } = row;
   if (current === undefined) throw queryError(target, 'it has no patchset', false);
   const { kind, uploader, author } = current;
