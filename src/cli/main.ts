@@ -273,7 +273,7 @@ function addInit(root: Command): void {
     .option('--openrc <file>', 'openstack: the openrc file of the cloud, instead of --cloud')
     .option('--image <name>', 'openstack: the image of the servers')
     .option('--flavor <name>', 'openstack: the flavor of the servers')
-    .option('--network <name>', 'openstack: the network of the servers')
+    .option('--network <name>', 'openstack: the network of the servers (default: private)')
     .option('--driver <class>', 'a job with DevStack and Tempest for this Cinder driver')
     .option('--driver-option <key=value>', 'with --driver: one of its options, repeatable', collect)
     .option('--tests <regex>', "with --driver: Tempest's tests (default: volume)")

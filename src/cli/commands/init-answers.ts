@@ -50,7 +50,7 @@ export interface InitFlags {
   readonly yes?: boolean;
 }
 
-const OPENDEV = 'review.opendev.org';
+export const OPENDEV = 'review.opendev.org';
 const PORT = 29418;
 /** OpenDev's sandbox project for CIs. */
 const SANDBOX = 'opendev/ci-sandbox';

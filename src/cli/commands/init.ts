@@ -20,7 +20,7 @@ import { plainLines, plainText } from '../../terminal-text.ts';
 import type { Prompt } from '../input/prompt.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import type { Io } from '../output/terminal.ts';
-import { type InitFlags, readAnswers } from './init-answers.ts';
+import { type InitFlags, OPENDEV, readAnswers } from './init-answers.ts';
 
 const NAME = 'sos-ci.yaml';
 
@@ -177,7 +177,7 @@ function pinStep({ target, shown }: Unpinned, file: string): string {
 function printNextSteps(
   io: Io,
   dir: string | null,
-  { user, node, devstack, knownHostsFile }: InitAnswers,
+  { host, user, node, devstack, knownHostsFile }: InitAnswers,
   result: {
     readonly gerritKey: string;
     readonly nodeKey: string | null;
@@ -203,8 +203,12 @@ function printNextSteps(
   steps.push('check what is still missing:\n     sos-ci doctor');
   if (node.kind === 'openstack')
     steps.push('boot one server, log in to it and delete it:\n     sos-ci boot-test nodes');
+  if (host === OPENDEV)
+    steps.push(
+      'run in shadow mode, which posts nothing, until the results are right and the project agrees:\n     sos-ci daemon --no-report',
+    );
   steps.push(
-    'run in shadow mode first; when the results are right, post them, with a vote if report.label is set:\n     sos-ci daemon --no-report\n     sos-ci daemon',
+    'start the daemon, which posts reviews, with a vote if report.label is set:\n     sos-ci daemon',
   );
   io.out(`Next${dir === null ? '' : `, in ${plainText(dir)}`}:\n`);
   for (const [index, step] of steps.entries()) {

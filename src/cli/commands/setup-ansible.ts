@@ -10,7 +10,7 @@ export async function setupAnsibleCommand(
   { python = 'python3', json = false }: { readonly python?: string; readonly json?: boolean },
   setup: (stateDir: string, python: string) => Promise<InstalledAnsible> = setupAnsible,
 ): Promise<number> {
-  io.err('Installing Ansible from PyPI: about 60 MB to download, and 600 MB on disk ...\n');
+  io.err('Installing Ansible from PyPI: about 60 MB to download, 600 MB on disk, one to three minutes ...\n');
   const installed = await setup(stateDir, python);
   const { fresh, program, version } = installed;
   if (json) {

@@ -197,6 +197,8 @@ function variableLines({ gitMirror, options }: InitDevstack, known: DevstackBack
           `devstack_git_base: ${quoted(gitMirror)}   # below it, openstack/devstack and what stack.sh clones`,
           'devstack_packages: []   # nothing is installed: the image has the packages of DevStack and Tempest',
           "tempest_venv: /usr   # Tempest's programs are in bin below it",
+          '# With few projects on the mirror:',
+          '# devstack_services: {base: false, mysql: true, rabbit: true, key: true, c-api: true, c-sch: true, c-vol: true, tempest: true}',
         ]),
     ...(plugin === null
       ? []
