@@ -13,7 +13,7 @@ export default defineConfig({
     pool: 'forks',
     isolate: false,
     // crash.test.ts keeps the processors busy; most of the others wait.
-    maxWorkers: 2,
+    maxWorkers: 3,
     sequence: { sequencer: longestFirst(['crash', 'archive', 'node', 'stages']) },
     testTimeout: 600_000,
     hookTimeout: 120_000,
@@ -22,7 +22,7 @@ export default defineConfig({
         extends: true,
         // The suites in directories have their own configurations.
         test: {
-          name: 'two at a time',
+          name: 'three at a time',
           include: ['test/e2e/*.test.ts'],
           exclude: [DEMO],
           sequence: { groupOrder: 0 },

@@ -1,6 +1,6 @@
 /**
- * The suites against a real Gerrit, once for each version whose Java is on this machine: minutes. Two files run at a
- * time, each with its own Gerrit, because most of them wait.
+ * The suites against a real Gerrit, once for each version whose Java is on this machine: minutes. Three files run at
+ * a time, each with its own Gerrit, because most of them wait.
  */
 import { defineConfig } from 'vitest/config';
 import { GERRIT_VERSIONS, JAVA_FOR } from './test/e2e/real-gerrit/jars.ts';
@@ -31,7 +31,7 @@ export default defineConfig({
   test: {
     // With the time of each case.
     reporters: reportersFor('verbose'),
-    maxWorkers: 2,
+    maxWorkers: 3,
     sequence: {
       sequencer: longestFirst(['outages', 'replies', 'connections', 'killing', 'contract', 'kinds']),
     },
