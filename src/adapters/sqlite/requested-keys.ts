@@ -9,15 +9,12 @@ import { prepared } from './statements.ts';
 /** Histories whose keys are remembered. More than this many are rarely open; they are then read again. */
 const MAX_HISTORIES = 10_000;
 
-const FIND_KEYS = `SELECT one.value ->> 'key' AS key FROM event, json_each(event.effects) AS one
-  WHERE history = ? AND one.value ->> 'type' NOT IN ('sendEvent', 'cancelEffect')`;
-
 export class RequestedKeys {
   private readonly find: ReturnType<typeof prepared>;
   private readonly known = new Map<string, Set<string>>();
 
   constructor(database: Database) {
-    this.find = prepared(database, FIND_KEYS);
+    this.find = prepared(database, 'SELECT effects FROM event WHERE history = ?');
   }
 
   has(history: string, key: string): boolean {
@@ -34,7 +31,8 @@ export class RequestedKeys {
   private keysOf(history: string): Set<string> {
     const known = this.known.get(history);
     if (known !== undefined) return known;
-    const keys = new Set((this.find.all(history) as { readonly key: string }[]).map(({ key }) => key));
+    const rows = this.find.all(history) as { readonly effects: string }[];
+    const keys = new Set(rows.flatMap(({ effects }) => requestedKeys({ effects: JSON.parse(effects) })));
     if (this.known.size >= MAX_HISTORIES) this.known.clear();
     this.known.set(history, keys);
     return keys;

@@ -71,6 +71,13 @@ export interface Question {
 
 /** @throws CliError for an invalid option, or a missing one when there is no terminal */
 export type AnswerQuestion = (question: Question) => Promise<string>;
+/** The value of an option that is never asked for. */
+export type ReadOption = (
+  flag: string,
+  fromFlag: string | undefined,
+  defaultValue: string,
+  check: Question['check'],
+) => Promise<string>;
 
 /** @param prompt null: there is no terminal */
 export async function readAnswers(
@@ -102,12 +109,12 @@ export async function readAnswers(
     defaultValue: host !== OPENDEV ? null : flags.driver === undefined ? SANDBOX : 'openstack/cinder',
     check: projectError,
   });
-  const given = (flag: string, fromFlag: string | undefined, value: string, check: Question['check']) =>
-    ask({ flag, text: '', fromFlag, defaultValue: value, check, neverAsked: true });
-  const job = await given('--job', flags.job, `${user}-first`, entryName);
-  const label = await given('--label', flags.label, '', labelName);
+  const option: ReadOption = (flag, fromFlag, defaultValue, check) =>
+    ask({ flag, text: '', fromFlag, defaultValue, check, neverAsked: true });
+  const job = await option('--job', flags.job, `${user}-first`, entryName);
+  const label = await option('--label', flags.label, '', labelName);
   const node = await readNode(dir, host, flags, ask);
-  const devstack = await readDevstack(flags, node, ask);
+  const devstack = await readDevstack(flags, node, ask, option);
   return {
     ...site,
     keyFile: flags.key === undefined ? './gerrit-key' : resolve(flags.key),

@@ -2,7 +2,7 @@
 import { FieldError } from '../../config/fields/field-error.ts';
 import type { InitDevstack, InitNode } from '../../config/file/init-template.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
-import type { AnswerQuestion, InitFlags } from './init-answers.ts';
+import type { AnswerQuestion, InitFlags, ReadOption } from './init-answers.ts';
 
 const MAX_LENGTH = 1000;
 const MAX_CONCURRENCY = 100;
@@ -15,6 +15,7 @@ export async function readDevstack(
   flags: InitFlags,
   { kind }: InitNode,
   ask: AnswerQuestion,
+  read: ReadOption,
 ): Promise<InitDevstack | null> {
   const isAsked = kind === 'openstack' || flags.driver !== undefined;
   if (isAsked && kind === 'local') {
@@ -36,25 +37,21 @@ export async function readDevstack(
     refuseWithoutDriver(flags);
     return null;
   }
-  const given = (flag: string, fromFlag: string | undefined, defaultValue: string, check: TextCheck) =>
-    ask({ flag, text: '', fromFlag, defaultValue, check, neverAsked: true });
   const options = new Map<string, string>();
   for (const option of flags.driverOption ?? []) {
-    await given('--driver-option', option, '', (text) => optionError(text, options));
+    await read('--driver-option', option, '', (text) => optionError(text, options));
     const [key, value] = splitOption(option);
     options.set(key, value);
   }
-  const mirror = await given('--git-mirror', flags.gitMirror, '', mirrorError);
+  const mirror = await read('--git-mirror', flags.gitMirror, '', mirrorError);
   return {
     driver,
     options: [...options],
-    tests: await given('--tests', flags.tests, 'volume', testsError),
-    concurrency: Number(await given('--concurrency', flags.concurrency?.toString(), '4', concurrencyError)),
+    tests: await read('--tests', flags.tests, 'volume', testsError),
+    concurrency: Number(await read('--concurrency', flags.concurrency?.toString(), '4', concurrencyError)),
     gitMirror: mirror.replace(/\/+$/, ''),
   };
 }
-
-type TextCheck = (value: string) => FieldError | null;
 
 function refuseWithoutDriver({ driverOption, gitMirror, tests, concurrency }: InitFlags): void {
   const given = {

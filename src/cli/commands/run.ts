@@ -5,7 +5,7 @@ import { nearest } from '../../config/file/config-error.ts';
 import { loadConfig } from '../../config/load.ts';
 import { createLog } from '../../log.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
-import { passedText } from '../../machines/model/judge-testing.ts';
+import { resultsText } from '../../machines/model/judge-testing.ts';
 import { plainLines, plainText } from '../../terminal-text.ts';
 import { CliError, EXIT, VERDICT_EXIT } from '../output/exit-codes.ts';
 import { topState } from '../output/state-spans.ts';
@@ -49,7 +49,7 @@ export async function runCommand(
     process.off('SIGINT', interrupt),
   );
   const color = verdictPaint(verdict);
-  const detail = reason !== '' ? plainText(reason) : results === null ? '' : passedText(results);
+  const detail = reason !== '' ? plainText(reason) : results === null ? '' : resultsText(results);
   const why = detail === '' ? '' : `: ${detail}`;
   io.err(`${color === null ? verdict : paintError(io, color, verdict)}${why}\n`);
   if (url !== null) io.err(`logs: ${plainText(url)}\n`);

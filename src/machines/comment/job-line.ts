@@ -4,7 +4,7 @@
  */
 import { assertNever, type JobReport } from '../model/domain.ts';
 import { formatSeconds } from '../model/duration.ts';
-import { passedText } from '../model/judge-testing.ts';
+import { resultsText } from '../model/judge-testing.ts';
 import { clipped } from './byte-length.ts';
 import type { ShownJob } from './parsers/parsed-comment.ts';
 import { harmlessInJobLine, harmlessName, harmlessUrl } from './sanitize.ts';
@@ -34,7 +34,7 @@ export function jobLine(report: JobReport, fallback: string, whyLimit: number): 
 
 /** A failure names its tests below; a success only counts them. */
 export function countsText({ verdict, results }: JobReport): string {
-  return verdict === 'SUCCESS' && results !== null ? ` (${passedText(results)})` : '';
+  return verdict === 'SUCCESS' && results !== null ? ` (${resultsText(results)})` : '';
 }
 
 /** True when the verdict means that this CI could not set up the test or keep it running. */

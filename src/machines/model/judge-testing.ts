@@ -69,9 +69,14 @@ function judgeResults(end: Exited, results: ResultsSummary, expected: number): J
   return { verdict: 'SUCCESS', reason: '' };
 }
 
-/** `24 passed, 1 skipped`: the tests of a success. */
-export function passedText({ passed, skipped }: ResultsSummary): string {
-  return skipped === 0 ? `${passed} passed` : `${passed} passed, ${skipped} skipped`;
+/** `22 passed, 2 failed, 1 skipped`, without the zeros of failed and skipped. */
+export function resultsText({
+  passed,
+  failed,
+  skipped,
+}: Pick<ResultsSummary, 'passed' | 'failed' | 'skipped'>): string {
+  const others = [failed > 0 ? [`${failed} failed`] : [], skipped > 0 ? [`${skipped} skipped`] : []];
+  return [`${passed} passed`, ...others.flat()].join(', ');
 }
 
 function exitText(end: Exited): string {

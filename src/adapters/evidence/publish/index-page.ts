@@ -3,6 +3,7 @@
  * environment, every other file, and the missing files with reasons.
  */
 import { formatSeconds } from '../../../machines/model/duration.ts';
+import { resultsText } from '../../../machines/model/judge-testing.ts';
 import type { StageEntry } from '../collect/collected.ts';
 import { environmentSection } from './environment.ts';
 import { logPagePath } from './log-page.ts';
@@ -65,14 +66,8 @@ function* head(manifest: Manifest): Generator<string> {
 function* testCounts({ results, files }: Manifest): Generator<string> {
   const hasPage = files.some(({ path }) => path === RESULTS_PAGE);
   if (results === null && !hasPage) return;
-  const text = results === null ? 'results' : countsText(results);
+  const text = results === null ? 'results' : resultsText(results);
   yield `<p class="reason">Tests: ${hasPage ? link(RESULTS_PAGE, text) : text}</p>\n`;
-}
-
-/** `22 passed, 2 failed, 1 skipped`, without the zeros of failed and skipped. */
-function countsText({ passed, failed, skipped }: NonNullable<Manifest['results']>): string {
-  const others = [failed > 0 ? [`${failed} failed`] : [], skipped > 0 ? [`${skipped} skipped`] : []];
-  return [`${passed} passed`, ...others.flat()].join(', ');
 }
 
 function field(name: string, value: string): string {
