@@ -22,10 +22,10 @@ if (versions.length === 0)
 
 /**
  * What Gerrit's version can change: the stream, queries, reviews and permissions (contract, reviewer, rights, doctor), the
- * kinds of patchsets and copied votes (kinds), and the whole way of a change (patchsets). The other files test what the
- * daemon does with Gerrit's answers, so the first version is enough.
+ * kinds of patchsets and copied votes, and with them the whole way of a change (kinds). The other files test what the daemon
+ * does with Gerrit's answers, so the first version is enough.
  */
-const ON_EACH = ['contract', 'reviewer', 'patchsets', 'rights', 'doctor', 'kinds'];
+const ON_EACH = ['contract', 'reviewer', 'rights', 'doctor', 'kinds'];
 
 export default defineConfig({
   test: {

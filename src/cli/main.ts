@@ -264,7 +264,7 @@ function addInit(root: Command): void {
     .option('--wiki <address>', 'wiki page of the CI: how to rerun, whom to contact')
     .option('--project <name>', 'the first project')
     .option('--job <name>', 'name of the first job')
-    .option('--label <name>', 'vote +1 or -1 on this label; without it, nothing is voted')
+    .option('--label <name>', 'vote +1 or -1 on this label; without it, the CI does not vote')
     .option('--kind <kind>', 'where jobs run: local, static, command or openstack')
     .option('--node <user@host[:port]>', 'static: the host that runs jobs, over SSH')
     .option('--program <file>', 'command: your program; it is called with create, list or delete')
