@@ -8,9 +8,12 @@ import { build } from 'esbuild';
 /** Loaded from node_modules: native modules, and modules that start workers or read their own files. */
 const EXTERNAL = ['better-sqlite3', 'ssh2', 'pino'];
 
-/** CommonJS packages inside an ES module bundle still call require for Node's own modules. */
+/**
+ * CommonJS packages inside an ES module bundle still call require for Node's own modules. Every file has this line, and
+ * few call it.
+ */
 const REQUIRE =
-  "import { createRequire as bundleRequire } from 'node:module'; const require = bundleRequire(import.meta.url);";
+  "import { createRequire as bundleRequire } from 'node:module'; const require = (name) => bundleRequire(import.meta.url)(name);";
 
 /** Writes `entries` (output name without ending -> source file) to `outdir`, shared code in chunks named by `chunks`. */
 export async function bundle({ entries, outdir, chunks, urlOf }) {

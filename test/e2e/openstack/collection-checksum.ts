@@ -1,5 +1,5 @@
 /** A checksum of the collection as it is shipped, so that runs on different labs can be compared. */
-import { spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,9 +9,9 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** The SHA-256 of the names and contents of all tracked files in ansible/. */
 export function collectionChecksum(): string {
-  const { stdout } = spawnSync('git', ['ls-files', '-z', 'ansible'], { cwd: ROOT, encoding: 'utf8' });
+  const tracked = execFileSync('git', ['ls-files', '-z', 'ansible'], { cwd: ROOT, encoding: 'utf8' });
   const sum = createHash('sha256');
-  for (const name of stdout.split('\0').filter(Boolean).sort()) {
+  for (const name of tracked.split('\0').filter(Boolean).sort()) {
     sum.update(`${name}\0`).update(readFileSync(join(ROOT, name)));
   }
   return sum.digest('hex');
