@@ -82,7 +82,7 @@ export class FakeProvider implements Provider {
     this.calls.failNext(failure, call);
   }
 
-  /** The next create hangs until `release`, before (`request`) or after (`answer`) the server is created. */
+  /** The next call of this name hangs until `release`, before (`request`) or after (`answer`) it takes effect. */
   holdNext(hold: Hold = 'answer', call: Call = 'create'): void {
     this.calls.holdNext(hold, call);
   }

@@ -139,7 +139,7 @@ test('idle back ends are cleaned once after the jobs that have used them, also a
   expect(last(ci)).toMatchObject({ outcome: 'succeeded', cause: { by: 'idle', idleMs: 10 * MINUTE_MS } });
 });
 
-test('a time of the schedule that passed without a daemon is made up for once', async () => {
+test('scheduled times at which no daemon ran lead to one cleaning', async () => {
   const everyHour = (after: number) => (Math.floor(after / (60 * MINUTE_MS)) + 1) * 60 * MINUTE_MS;
   const ci = new CiHarness({ backends: { array1: 1 }, definitions: [definition({ nextTime: everyHour })] });
   await ci.start();

@@ -86,7 +86,7 @@ export class Calls {
       marker = { marker: idOf(last) };
     }
     throw new CloudError({
-      kind: 'bad-answer',
+      kind: 'bad-response',
       operation: `GET ${path}`,
       target: service,
       message: `the list has more than ${found.length} items`,
@@ -129,7 +129,7 @@ function read<T>(
   if (answer.success) return answer.data;
   const [issue] = answer.error.issues;
   throw new CloudError({
-    kind: 'bad-answer',
+    kind: 'bad-response',
     operation: `${method} ${path}`,
     target: service,
     message: `answers ${status} with an unexpected body: ${issue?.path.map(String).join('.') || 'the body'}: ${issue?.message ?? ''}`,

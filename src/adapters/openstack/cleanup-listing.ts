@@ -152,5 +152,5 @@ function idOf(kind: string, { id, keypair }: Item): string {
 function incomplete(kind: string, message: string, hint: string): CloudError {
   const operation = 'list for tempest cleanup';
   const fields = { operation, target: kind, message, hint, status: null };
-  return new CloudError({ kind: 'bad-answer', retryable: false, mayHaveHappened: false, ...fields });
+  return new CloudError({ kind: 'bad-response', retryable: false, mayHaveHappened: false, ...fields });
 }

@@ -208,8 +208,8 @@ function moved(file: string): OperationError {
     operation: 'open database',
     target: file,
     message:
-      'this database was restored or copied: its original may have finished the jobs that are open here',
+      'this database was moved, restored or copied: its original may have finished the jobs that are open here',
     retryable: false,
-    hint: 'make sure that no other daemon uses the original, then run: sos-ci confirm',
+    hint: 'make sure that no other daemon uses the original, then run: sos-ci confirm --yes',
   });
 }

@@ -7,7 +7,7 @@ import { statSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
 import { StoreUnavailable } from '../../engine/ports/store.ts';
 import { errorText, OperationError } from '../../errors.ts';
-import { keep, prepared, readPragma } from './statements.ts';
+import { openConnection, prepared, readPragma } from './statements.ts';
 
 export type Database = Sqlite.Database;
 
@@ -117,7 +117,7 @@ export function asOperationError(operation: string, file: string, thrown: unknow
 
 function connect(file: string, readonly: boolean): Database {
   try {
-    const database = keep(new Sqlite(file, { readonly, fileMustExist: readonly, timeout: BUSY_TIMEOUT_MS }));
+    const database = openConnection(file, { readonly, fileMustExist: readonly, timeout: BUSY_TIMEOUT_MS });
     assertVersion(database);
     database.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
     return database;

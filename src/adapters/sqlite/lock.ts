@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
 import { errorText, OperationError } from '../../errors.ts';
 import { writeAtomicallySync } from '../run/atomic-file.ts';
-import { keep } from './statements.ts';
+import { openConnection } from './statements.ts';
 
 /** Another live process holds the lock. */
 export class LockHeld extends OperationError {}
@@ -64,7 +64,7 @@ export function processStartTicks(pid: number): number {
 
 function open(file: string): Sqlite.Database {
   try {
-    return keep(new Sqlite(file, { timeout: 0 }));
+    return openConnection(file, { timeout: 0 });
   } catch (thrown) {
     throw new OperationError({
       operation: 'lock database',

@@ -1,10 +1,15 @@
 /**
- * Caches prepared statements, one for each text and connection. On Node 24.19 and later they and their connections are
+ * Opens connections and caches prepared statements, one for each text and connection. On Node 24.19 and later they and their connections are
  * also kept for the life of the process: there a native object of better-sqlite3 12 that is collected while no script
  * runs aborts the process (the destructor of node::ObjectWrap needs an environment). Version 13 fixes that but drops
  * Node 20. So this code creates no temporary statements: no `pragma()`, no `iterate()`.
  */
-import type Sqlite from 'better-sqlite3';
+import { createRequire } from 'node:module';
+import Sqlite from 'better-sqlite3';
+
+/** better-sqlite3 alone would try other places first, at each start of a command. */
+const NATIVE_MODULE = 'better-sqlite3/build/Release/better_sqlite3.node';
+const { resolve } = createRequire(import.meta.url);
 
 type Database = Sqlite.Database;
 type Statement = Sqlite.Statement<unknown[], unknown>;
@@ -29,8 +34,9 @@ export function readPragma(database: Database, name: string): unknown {
   return Object.values(prepared(database, `PRAGMA ${name}`).get() as object)[0];
 }
 
-/** For a connection that may never prepare a statement. */
-export function keep(database: Database): Database {
+export function openConnection(file: string, options: Sqlite.Options): Database {
+  const database = new Sqlite(file, { ...options, nativeBinding: resolve(NATIVE_MODULE) });
+  // It may never prepare a statement.
   statementsOf(database);
   return database;
 }

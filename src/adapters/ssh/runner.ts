@@ -46,7 +46,7 @@ const NOTES_BYTES = 1024;
 export class SshRunner implements Runner {
   readonly #options: SshRunnerOptions;
   /** By the mirror's directory. */
-  readonly #follows = new Map<string, RunFollower>();
+  readonly #followers = new Map<string, RunFollower>();
 
   constructor(options: SshRunnerOptions) {
     this.#options = options;
@@ -154,20 +154,20 @@ export class SshRunner implements Runner {
     outputLimitBytes: number,
     onContact: ContactListener,
   ): Watched {
-    const known = this.#follows.get(mirror);
+    const known = this.#followers.get(mirror);
     if (known !== undefined && !known.isStopped) return known.watch(onContact);
-    const follow = new RunFollower({
+    const follower = new RunFollower({
       node,
       directory: remoteDirectory(node, run),
       mirror,
       limitBytes: outputLimitBytes + NOTES_BYTES,
       after: known?.closed ?? Promise.resolve(),
     });
-    this.#follows.set(mirror, follow);
-    void follow.closed.then(() => {
-      if (this.#follows.get(mirror) === follow) this.#follows.delete(mirror);
+    this.#followers.set(mirror, follower);
+    void follower.closed.then(() => {
+      if (this.#followers.get(mirror) === follower) this.#followers.delete(mirror);
     });
-    return follow.watch(onContact);
+    return follower.watch(onContact);
   }
 }
 

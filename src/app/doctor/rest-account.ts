@@ -12,7 +12,7 @@ export function restAccountChecks(config: Config, clock: Clock): readonly Check[
   const { gerrit, report } = config;
   const { rest } = gerrit;
   if (rest === null) {
-    const found = `SSH accepts the login of ${gerrit.user} but does not show the account's display name`;
+    const found = `SSH does not show the display name of ${gerrit.user}`;
     const fix = `${CONFIGURE_REST}, or check Gerrit's settings page: readers of comments recognize a CI by a name that ends in " CI"`;
     const finding = unchecked({ check: 'account', target: gerrit.user }, found, fix);
     return [

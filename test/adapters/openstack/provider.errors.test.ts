@@ -184,12 +184,12 @@ describe('a server is not created, and nothing is left', () => {
     {
       after: 'a page of a proxy',
       prepare: answers('compute', /^servers$/, 200, HTML),
-      error: { kind: 'bad-answer', retryable: true, message: /not JSON: Sign in/ },
+      error: { kind: 'bad-response', retryable: true, message: /not JSON: Sign in/ },
     },
     {
       after: 'JSON of another API',
       prepare: answers('network', /^ports$/, 201, { hello: 'world' }),
-      error: { kind: 'bad-answer', message: /with an unexpected body: port/ },
+      error: { kind: 'bad-response', message: /with an unexpected body: port/ },
     },
     {
       after: 'an image that does not exist',

@@ -154,8 +154,8 @@ describe('readTap', () => {
       { passed: 2, failed: 0, skipped: 0, failures: [] },
     ],
     ['no tests', '1..0 # SKIP no driver\n', { passed: 0, failed: 0, skipped: 0, failures: [] }],
-    ['line ends of Windows', '1..1\r\nok 1 - a\r\n', { passed: 1, failed: 0, skipped: 0, failures: [] }],
-    ['no last line end', 'ok 1\n1..1', { passed: 1, failed: 0, skipped: 0, failures: [] }],
+    ['Windows line endings', '1..1\r\nok 1 - a\r\n', { passed: 1, failed: 0, skipped: 0, failures: [] }],
+    ['no newline at the end of the file', 'ok 1\n1..1', { passed: 1, failed: 0, skipped: 0, failures: [] }],
     [
       'noise between the lines',
       'hello\nok 1 - a\n  ok 5 not TAP\n            ok 6 too deep\nnotok\nokay\n1..1\n',

@@ -99,7 +99,7 @@ test('the daemon is killed after Gerrit accepts a review but before its response
   testCase.configure(throughProxy(join(testCase.directory, 'known_hosts')));
   const daemon = await testCase.startDaemon();
   const change = await testCase.checkout().push();
-  await proxy.holdAnswersOnce(async () => (await testCase.messages(change)).length > 0);
+  await proxy.holdResponsesWhen(async () => (await testCase.messages(change)).length > 0);
   await daemon.kill();
   proxy.heal();
   proxy.cutAll();

@@ -114,7 +114,7 @@ export class RealHost implements GerritHost {
     const proxy = this.#proxy;
     if (proxy === null) throw new Error('the real Gerrit was not started');
     const before = this.newestChange();
-    const accepted = proxy.holdAnswersOnce(async () => {
+    const accepted = proxy.holdResponsesWhen(async () => {
       const change = await this.newestChange();
       return change > (await before) && (await this.messages(change)).length > 0;
     });

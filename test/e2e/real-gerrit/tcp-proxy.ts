@@ -56,7 +56,7 @@ export class TcpProxy {
    * Calls `test` before each chunk from Gerrit is forwarded. Once it returns true, nothing from Gerrit is forwarded
    * until `heal()`. Resolves when the first chunk is held back.
    */
-  holdAnswersOnce(test: () => Promise<boolean>): Promise<void> {
+  holdResponsesWhen(test: () => Promise<boolean>): Promise<void> {
     return new Promise((resolve) => {
       let holding = false;
       this.#rule = async (chunk, pair) => {

@@ -197,7 +197,7 @@ export class KeystoneSession implements CloudSession {
     const url = new URL(versionRoot(endpoint));
     const context: RequestContext = {
       ...contextOf('read API versions', 'GET', `compute at ${url.host}`, credentials, token),
-      notFound: 'bad-answer',
+      notFound: 'bad-response',
     };
     if (login.microversions === null) {
       const call = {

@@ -58,7 +58,7 @@ export function badAnswer(context: RequestContext, status: number, what: string,
   const start = text.trimStart();
   const shown = start.startsWith('<') ? pageText(start) : start;
   return new CloudError({
-    kind: 'bad-answer',
+    kind: 'bad-response',
     ...namesOf(context),
     message: clean(`answers ${status} with ${what}${shown === '' ? '' : `: ${shown}`}`, context.secrets),
     hint: 'check that the endpoint in the catalogue is this service, not a login page or a proxy',
@@ -73,7 +73,7 @@ export function transportRefusal(context: RequestContext, error: ExchangeError):
   const cut = code === 'answer-cut' || code === 'answer-too-long';
   const refused = isCertificateCode(code);
   return new CloudError({
-    kind: cut ? 'bad-answer' : 'unreachable',
+    kind: cut ? 'bad-response' : 'unreachable',
     ...namesOf(context),
     message: clean(
       refused ? `the server's certificate was refused: ${code}` : transportText(error),
@@ -154,7 +154,7 @@ function kindOf(status: number, { text, type }: ErrorDetails): CloudErrorKind {
     case 429:
       return 'rate-limited';
     default:
-      return status >= 400 ? 'bad-request' : 'bad-answer';
+      return status >= 400 ? 'bad-request' : 'bad-response';
   }
 }
 

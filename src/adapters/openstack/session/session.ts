@@ -1,5 +1,5 @@
 /**
- * The session for calls of Keystone, Nova, Neutron, Glance, Cinder and Swift: it authenticates and sends one request to one
+ * The session for calls to Keystone, Nova, Neutron, Glance, Cinder and Swift: it authenticates and sends one request to one
  * service. Its errors have a kind that says why the service refused a request.
  */
 import type { Readable } from 'node:stream';
@@ -17,7 +17,7 @@ export interface CloudRequest {
   /** The content of an object, sent as it is instead of a body. Sending it again must be harmless. */
   readonly content?: { readonly bytes: number; open(): Readable };
   readonly headers?: Readonly<Record<string, string>>;
-  /** The answer is text, not JSON. */
+  /** The response is text, not JSON. */
   readonly text?: boolean;
   /** Compute only: the microversion of this call, such as `2.52`. */
   readonly microversion?: string;
@@ -26,7 +26,7 @@ export interface CloudRequest {
 export interface CloudResponse {
   readonly status: number;
   readonly headers: Headers;
-  /** Parsed JSON, or text if the request says so; null when the answer is empty. */
+  /** Parsed JSON, or text if the request says so; null when the response is empty. */
   readonly body: unknown;
 }
 
@@ -46,7 +46,7 @@ export interface CloudScope {
 export interface CloudSession {
   /** Gets a token if there is none, and checks its scope. @throws CloudError, or OperationError for the credentials */
   login(signal: AbortSignal): Promise<CloudScope>;
-  /** Resolves for 2xx. @throws CloudError for every other answer and for transport failures */
+  /** Resolves for 2xx. @throws CloudError for every other response and for transport failures */
   request(service: Service, request: CloudRequest, signal: AbortSignal): Promise<CloudResponse>;
   /** Closes idle connections. */
   close(): void;
@@ -57,8 +57,8 @@ export interface CloudSession {
  * - `rate-limited`: the service requires a delay (429).
  * - `unauthorized`: the credentials are refused, even with a new token.
  * - `unavailable`: 5xx.
- * - `bad-answer`: not in the form of the API: HTML, a truncated answer, an answer that is too long.
- * - `unreachable`: no answer: name, network, TLS, deadline.
+ * - `bad-response`: not in the form of the API: HTML, a truncated response, one that is too long.
+ * - `unreachable`: no response: name resolution, network, TLS or deadline.
  */
 export type CloudErrorKind =
   | 'quota'
@@ -69,7 +69,7 @@ export type CloudErrorKind =
   | 'forbidden'
   | 'unauthorized'
   | 'unavailable'
-  | 'bad-answer'
+  | 'bad-response'
   | 'unreachable';
 
 export interface CloudErrorFields {
@@ -81,7 +81,7 @@ export interface CloudErrorFields {
   /** The service's message, bounded and without secrets. */
   readonly message: string;
   readonly hint: string;
-  /** HTTP status; null when no answer came. */
+  /** HTTP status; null when no response came. */
   readonly status: number | null;
   /** True when the request may have taken effect. */
   readonly mayHaveHappened: boolean;
@@ -96,11 +96,11 @@ const RETRYABLE: ReadonlySet<CloudErrorKind> = new Set<CloudErrorKind>([
   'quota',
   'rate-limited',
   'unavailable',
-  'bad-answer',
+  'bad-response',
   'unreachable',
 ]);
 
-/** An OpenStack service refused a request, or did not answer. */
+/** An OpenStack service refused a request, or did not respond. */
 export class CloudError extends OperationError {
   readonly kind: CloudErrorKind;
   readonly status: number | null;

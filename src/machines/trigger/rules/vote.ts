@@ -1,6 +1,6 @@
 /**
  * Votes cast with a comment. Gerrit sends an entry for every label with each comment; only the changed ones count, or
- * Zuul's next comment would start everything again that its vote has started.
+ * Zuul's next comment would start again what its vote has started.
  */
 import type { AccountVote, HoldSpec } from '../../model/domain.ts';
 import type { Account, GerritEvent } from '../../model/gerrit-event.ts';

@@ -1,4 +1,4 @@
-/** Lookups with hostile text, and with answers that are late, invalid or not Gerrit's. */
+/** Lookups with hostile text, and with answers that are late, invalid or about another change. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ChangeLookup } from '../../../../src/adapters/gerrit/changes/change-lookup.ts';
 import { SharedConnection } from '../../../../src/adapters/gerrit/transport/shared-connection.ts';
@@ -140,7 +140,7 @@ describe('an answer about another change', () => {
     await expect(lookUp(changes())).rejects.toMatchObject({ name: 'OperationError', retryable: false });
   });
 
-  it('with only a matching number is not accepted', async () => {
+  it('with another number counts as a missing change', async () => {
     answer('change:912345', row({ number: 5 }));
     expect(await lookUp(changes())).toMatchObject({ status: 'missing' });
   });
@@ -161,7 +161,7 @@ describe('files', () => {
     expect(await filesOf(files)).toEqual(['b', 'a', 'c d\u202e\n"']);
   });
 
-  it('are unknown if there are too many, for a merge commit, and for entries that are no files', async () => {
+  it('are unknown if there are too many, for a merge commit, and for entries that are not files', async () => {
     expect(await filesOf([{ file: 'a' }, { file: 'b' }], {}, 1)).toBeNull();
     expect(await filesOf([{ file: '/MERGE_LIST' }], { parents: ['a', 'b'] })).toBeNull();
     for (const odd of [{}, null, 7, { file: 7 }, { file: '' }, { file: 'x'.repeat(501) }]) {
@@ -230,7 +230,7 @@ describe('dependencies', () => {
     expect(server.commands.length).toBeLessThan(7);
   });
 
-  it('in thousands are refused without a query', async () => {
+  it('numbering in the thousands are refused without being queried', async () => {
     answer('change:912345', root(...Array.from({ length: 5_000 }, (_, index) => index + 1)));
     expect(await lookUp(changes())).toMatchObject({ trouble: '912345 names more than 100 changes' });
     expect(server.commands).toHaveLength(1);

@@ -122,7 +122,7 @@ describe('a login', () => {
   test('at a page of another server fails', async () => {
     fixture.logIn = ({ response }) => response.end('<html><title>Welcome</title></html>');
     expect(await failure(fixture.session.login(NEVER))).toMatchObject({
-      kind: 'bad-answer',
+      kind: 'bad-response',
       message: 'answers 200 with a body that is not JSON: Welcome',
     });
   });
@@ -290,7 +290,7 @@ describe('an answer', () => {
   test('that redirects is not followed', async () => {
     fixture.answer = ({ response }) => response.writeHead(301, { location: 'http://127.0.0.1:1/' }).end();
     expect(await failure(ask())).toMatchObject({
-      kind: 'bad-answer',
+      kind: 'bad-response',
       retryable: false,
       message: 'answers 301 to http://127.0.0.1:1/',
     });
@@ -300,7 +300,7 @@ describe('an answer', () => {
   test('that is incomplete, cut or too long may belong to a call that took effect', async () => {
     fixture.answer = ({ response }) => response.end('{"server": {"id"');
     expect(await failure(ask(POST))).toMatchObject({
-      kind: 'bad-answer',
+      kind: 'bad-response',
       status: 200,
       mayHaveHappened: true,
     });
@@ -309,7 +309,7 @@ describe('an answer', () => {
       response.write('half', () => cut());
     };
     expect(await failure(ask(POST))).toMatchObject({
-      kind: 'bad-answer',
+      kind: 'bad-response',
       status: null,
       mayHaveHappened: true,
     });
@@ -321,7 +321,7 @@ describe('an answer', () => {
     });
     fixture.answer = ({ response }) => response.end('x'.repeat(17 * 1024 * 1024));
     expect(await failure(ask())).toMatchObject({
-      kind: 'bad-answer',
+      kind: 'bad-response',
       retryable: false,
       mayHaveHappened: false,
     });
