@@ -110,7 +110,7 @@ needs('ansible-playbook').describe('the role publish', () => {
       writeFileSync(join(directory, 'a.log'), 'b\n');
       const other = publish();
       expect(other.status).not.toBe(0);
-      expect(other.output).toContain('a.log has another checksum than in the manifest');
+      expect(other.output).toContain('a.log: its checksum is not that of the manifest');
       expect(readdirSync(place)).toEqual([`.sos-ci-${JOB}.1`]);
       writeFileSync(join(directory, 'a.log'), FILES['a.log']);
       mkdirSync(join(place, SHORT));

@@ -73,7 +73,7 @@ export function startsContract(name: string, open: () => Store): void {
       expect(starts({ since: 300 })).toEqual([]);
     });
 
-    test('starts by an operator do not count', async () => {
+    test('starts without a cause do not count', async () => {
       reviews += 1;
       await submit({
         ...opened(),

@@ -1,4 +1,4 @@
-/** The demo's log site, with requests of a browser and of an attacker who wants other files. */
+/** The demo's log server, with requests from a browser and from an attacker who wants other files. */
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink, truncate } from 'node:fs/promises';
 import { request } from 'node:http';

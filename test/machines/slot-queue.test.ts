@@ -86,7 +86,7 @@ describe('next is', () => {
     expect(next(queue([request('b', { project: 'nova' }), request('a')], { served: turns }))).toBe('a');
   });
 
-  test('one of a project with a priority again, for the duration of the priority', () => {
+  test('one of the project that was just served, while its priority time lasts', () => {
     const limits = { ...LIMITS, projects: { cinder: { concurrency: null, priorityMs: HOUR } } };
     const waiting = [request('a'), request('b', { project: 'nova' })];
     const servedAgo = (ms: number) => queue(waiting, { served: served(['cinder', NOW], ['nova', NOW - ms]) });

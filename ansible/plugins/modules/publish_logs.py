@@ -163,7 +163,7 @@ class Publication:
                 return
             target.seek(0)
             if checksum(target) != file["sha256"]:
-                raise ValueError("%s has another checksum than in the manifest" % file["path"])
+                raise ValueError("%s: its checksum is not that of the manifest" % file["path"])
             os.fchmod(target.fileno(), 0o644)
             os.fsync(target.fileno())
         parents, name = split(file["path"])
@@ -332,7 +332,7 @@ def perform(params):
         parent = open_below(params["root"], params["parents"], make=True)
     except OSError as error:
         if error.errno in NOT_A_DIRECTORY:
-            raise Refused("a directory of %s is a link or no directory" % "/".join([params["root"]] + params["parents"]))
+            raise Refused("a part of the path %s is a link or not a directory" % "/".join([params["root"]] + params["parents"]))
         raise
     with parent:
         publication = Publication(params, parent)

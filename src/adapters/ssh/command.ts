@@ -107,6 +107,6 @@ function noShell(command: NodeCommand, target: string, status: number, text: str
     retryable: false,
     hint: command.asRoot
       ? 'a run belongs to another user: let the account use sudo without a password, or stop the run by hand'
-      : 'the account on the node needs a shell that runs sh, and no forced command',
+      : 'the shell of the account on the node must run sh, and the account must have no forced command',
   });
 }

@@ -37,7 +37,7 @@ export function nodeError(
     case 'no-common-algorithm':
       return failure(
         CONNECT,
-        `no agreement with ${target}: ${why}`,
+        `cannot negotiate SSH algorithms with ${target}: ${why}`,
         'its SSH server supports none of the algorithms of this client, or has no key of the pinned type',
       );
     case 'connect-timeout':
@@ -55,7 +55,7 @@ export function nodeError(
     case 'sftp-protocol':
       return noSftp(
         `the SFTP server of ${target} sends something other than SFTP: ${why}`,
-        'the account needs no forced command, and start-up files of its shell that print nothing without a terminal',
+        'the account must have no forced command, and the start-up files of its shell must print nothing without a terminal',
       );
     case 'sftp-not-runnable':
       return noSftp(

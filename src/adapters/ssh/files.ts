@@ -1,5 +1,5 @@
 /**
- * Files on a node, over SFTP. Every request has a deadline and every answer a bound: a node may report false sizes,
+ * Files on a node, over SFTP. Every request but `putFile` has a deadline, and every response a bound: a node may report false sizes,
  * send without end, or never answer.
  */
 import { randomBytes } from 'node:crypto';

@@ -1,4 +1,4 @@
-/** Alarms for problems that only an operator can fix: one line about the problem, and one about what to do next. */
+/** Alarms for problems that an operator should know about: one line about the problem, and one about what to do next. */
 
 export interface Alarm {
   readonly kind:
@@ -32,6 +32,6 @@ export interface Alarm {
   readonly target: string;
   readonly message: string;
   readonly hint: string;
-  /** True: the problem is over, without action of the operator. */
+  /** True: the problem is over, without any action by the operator. */
   readonly cleared?: true;
 }

@@ -48,7 +48,7 @@ function connectionError(config: LogServerConfig, { kind, during, cause }: SshFa
     case 'no-common-algorithm':
       return fail(
         AGREE_ON_ALGORITHMS,
-        `no agreement with ${target}: ${why}`,
+        `cannot negotiate SSH algorithms with ${target}: ${why}`,
         false,
         'its SSH server supports none of the algorithms of this client',
       );

@@ -23,7 +23,7 @@ export function gerritError(options: GerritOptions, { kind, cause }: SshFailure)
     case 'no-common-algorithm':
       return fail(
         AGREE_ON_ALGORITHMS,
-        `no agreement with ${host}:${port}: ${why}`,
+        `cannot negotiate SSH algorithms with ${host}:${port}: ${why}`,
         false,
         'the server offers only algorithms that this client does not know or must not use',
       );

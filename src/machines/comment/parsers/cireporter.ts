@@ -8,7 +8,8 @@ import type { GerritMessage, Reading, ShownJob } from './parsed-comment.ts';
 import { linesOf } from './python-lines.ts';
 
 /**
- * The verdict is the fifth word: mark, name, link, colon, verdict. A success or failure needs another word after it.
+ * The verdict is the fifth word: mark, name, link, colon, verdict. On a line that contains `in`, SUCCESS or FAILURE needs
+ * another word after it.
  */
 const VERDICT = 4;
 
