@@ -4,9 +4,9 @@
  * starts nothing.
  */
 
-import type { HoldSpec } from './model/domain.ts';
+import type { RequiredVote } from './model/domain.ts';
 import type { CurrentChange } from './model/gerrit-event.ts';
-import { satisfiesHold } from './review/preconditions.ts';
+import { isRequiredVote } from './review/preconditions.ts';
 import type { StartingEvent } from './trigger/rules/cause.ts';
 import { type FileRules, judgeFiles } from './trigger/rules/files.ts';
 import type { Finding } from './trigger/rules/rule-names.ts';
@@ -36,7 +36,7 @@ export interface DryRunResult {
   readonly rule: Finding['rule'];
   readonly why: string;
   /** The vote that the jobs would wait for first. */
-  readonly hold: HoldSpec | null;
+  readonly requiredVote: RequiredVote | null;
   readonly jobs: readonly JobDryRun[];
 }
 
@@ -88,17 +88,22 @@ function simulate(change: CurrentChange, event: StartingEvent, options: DryRunIn
   const checked = wanted.map((job) => (job.starts ? applyFileRules(change, job, options) : job));
   if (!checked.some(({ starts }) => starts)) {
     const why = checked.find(({ rule }) => rule === 'files')?.why ?? decision.why;
-    return { starts: false, rule: 'files', why, hold: null, jobs: checked };
+    return { starts: false, rule: 'files', why, requiredVote: null, jobs: checked };
   }
-  const hold = change.votes.some((vote) => satisfiesHold(vote, decision.hold)) ? null : decision.hold;
-  const why = hold === null ? decision.why : `${decision.why}, after ${hold.account} ${voteText(hold)}`;
-  return { starts: true, rule: decision.rule, why, hold, jobs: checked };
+  const requiredVote = change.votes.some((vote) => isRequiredVote(vote, decision.requiredVote))
+    ? null
+    : decision.requiredVote;
+  const why =
+    requiredVote === null
+      ? decision.why
+      : `${decision.why}, after ${requiredVote.account} ${voteText(requiredVote)}`;
+  return { starts: true, rule: decision.rule, why, requiredVote, jobs: checked };
 }
 
 /** Rejects every job, including those whose own rules allow a start. */
 function refused(jobs: readonly JobDryRun[], { rule, why }: Finding): Outcome {
   const all = jobs.map((job) => (job.starts ? { job: job.job, starts: false, rule, why } : job));
-  return { starts: false, rule, why, hold: null, jobs: all };
+  return { starts: false, rule, why, requiredVote: null, jobs: all };
 }
 
 function whyClosed({ status }: CurrentChange): Finding | null {

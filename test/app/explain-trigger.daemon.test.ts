@@ -29,9 +29,9 @@ const SECOND = 1_000;
 function decisionText(decision: Decision): string {
   const start = decision.do === 'defer' ? decision.start : decision;
   if (start.do !== 'start') return `${decision.do} ${decision.rule} ${decision.why}`;
-  const { patchset, jobs, trigger, kind, by, hold } = start;
+  const { patchset, jobs, trigger, kind, by, requiredVote } = start;
   const what = [patchset.change, patchset.patchset, jobs.join(), trigger.replace(/#\d+$/, ''), kind, by];
-  return `${decision.do} ${decision.rule} ${decision.why}: ${what.join(' ')} ${hold?.account ?? ''}`;
+  return `${decision.do} ${decision.rule} ${decision.why}: ${what.join(' ')} ${requiredVote?.account ?? ''}`;
 }
 
 interface Step {

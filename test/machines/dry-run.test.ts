@@ -10,7 +10,7 @@ import { jobRules, triggerRules } from './rule-facts.ts';
 import { factsOf } from './trigger/trigger-facts.ts';
 
 const DEV = { username: 'dev', name: 'Dev', email: '' };
-const HOLD = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 1_000 };
+const REQUIRED_VOTE = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 1_000 };
 const CHANGE: CurrentChange = {
   patchset: PATCHSET,
   status: 'open',
@@ -128,24 +128,26 @@ describe('a required vote', () => {
     dryRun(
       { ...CHANGE, votes },
       {
-        rules: triggerRules({ jobs: [jobRules({ hold: HOLD })] }),
+        rules: triggerRules({ jobs: [jobRules({ requiredVote: REQUIRED_VOTE })] }),
         files: new Map(),
         facts: factsOf(),
       },
     );
 
   test('is named if it is missing, and a request does not wait for it', () => {
-    expect(forecasts([]).map(({ hold, why }) => [hold, why])).toEqual([
-      [HOLD, 'new patchset, after zuul Verified+1'],
+    expect(forecasts([]).map(({ requiredVote, why }) => [requiredVote, why])).toEqual([
+      [REQUIRED_VOTE, 'new patchset, after zuul Verified+1'],
       [null, 'recheck by dev'],
     ]);
   });
 
   test('is not waited for when it was cast', () => {
     expect(forecasts([{ account: 'zuul', label: 'Verified', value: 2 }])[0]).toMatchObject({
-      hold: null,
+      requiredVote: null,
       why: 'new patchset',
     });
-    expect(forecasts([{ account: 'bob', label: 'Verified', value: 1 }])[0]?.hold).toEqual(HOLD);
+    expect(forecasts([{ account: 'bob', label: 'Verified', value: 1 }])[0]?.requiredVote).toEqual(
+      REQUIRED_VOTE,
+    );
   });
 });

@@ -146,7 +146,7 @@ export function preparePlan(changes: Partial<PreparePlan> = {}): PreparePlan {
     wip: false,
     private: false,
     merge: true,
-    hold: null,
+    requiredVote: null,
     dependencyLimit: 10,
     lookUpTimeoutMs: 60_000,
     lookUpAttempts: 4,

@@ -22,7 +22,7 @@ export function jobRules(changes: Partial<JobRules> = {}): JobRules {
     commenters: ALL_ACCOUNTS,
     comments: [],
     votes: [],
-    hold: null,
+    requiredVote: null,
     ...changes,
   };
 }

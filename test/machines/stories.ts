@@ -204,10 +204,10 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     return simulator.run();
   },
 
-  'start-message-hold-and-mail': () => {
-    const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 14_400_000 };
+  'start-message-required-vote-and-mail': () => {
+    const requiredVote = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 14_400_000 };
     const report = reportSpec({ startMessage: true, maxConsecutiveFailures: 2 });
-    const simulator = simulate(succeed, mailed(opened(report, undefined, preparePlan({ hold }))));
+    const simulator = simulate(succeed, mailed(opened(report, undefined, preparePlan({ requiredVote }))));
     simulator.send(VOTING, { type: 'voting.opened' });
     runUntil(simulator, REVIEW, 'preparing.awaitingVote');
     simulator.send(REVIEW, { type: 'vote.cast', vote: { account: 'zuul', label: 'Verified', value: 1 } });
@@ -216,7 +216,7 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     return simulator.run();
   },
 
-  'nothing-works-at-once': () => {
+  'everything-fails-once': () => {
     const tried = new Set<string>();
     return simulate(
       (effect, simulator) => {
@@ -246,7 +246,7 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     ).run();
   },
 
-  'nothing-touched': () => {
+  'only-excluded-files-touched': () => {
     const job = { job: JOB, name: 'acme-dsvm', voting: true, files: { include: [], exclude: ['doc/*'] } };
     const change = { ...RESOLVED, files: ['doc/index.rst'] };
     return simulate(

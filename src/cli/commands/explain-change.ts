@@ -17,7 +17,7 @@ import { CliError, EXIT } from '../output/exit-codes.ts';
 import { type Column, printTable } from '../output/table.ts';
 import { type Io, paint, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
-import { holdText } from './explain-events.ts';
+import { requiredVoteText } from './explain-events.ts';
 
 /** What our own log knows about the change; empty without a database. */
 export interface LocalState
@@ -157,7 +157,7 @@ function printChange(io: Io, change: CurrentChange, { waiting, ignored }: LocalS
 
 function printOutlook(io: Io, outlook: DryRunResult): void {
   const title = outlook.comment === null ? 'A new patchset' : `A comment "${outlook.comment}"`;
-  const wait = outlook.hold === null ? '' : `, ${holdText(outlook.hold)}`;
+  const wait = outlook.requiredVote === null ? '' : `, ${requiredVoteText(outlook.requiredVote)}`;
   const answer = outlook.starts
     ? `${paint(io, 'green', 'would start')}${wait}`
     : `would start nothing (${outlook.rule}: ${plainText(outlook.why)})`;

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { type ExplainedLine, explainLines } from '../../app/explain-trigger.ts';
 import type { Config } from '../../config/config.ts';
 import { triggerRules } from '../../config/sections/triggers.ts';
-import type { HoldSpec } from '../../machines/model/domain.ts';
+import type { RequiredVote } from '../../machines/model/domain.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import { nameOf } from '../../machines/trigger/rules/account.ts';
 import { voteText } from '../../machines/trigger/rules/vote.ts';
@@ -113,8 +113,8 @@ function linesJson(io: Io, file: string, lines: readonly ExplainedLine[]): void 
   printJson(io, { file, lines: lines.map(lineJson), counts });
 }
 
-export function holdText(hold: HoldSpec): string {
-  return `after ${hold.account} ${voteText(hold)} (at most ${formatLimit(hold.timeoutMs)})`;
+export function requiredVoteText(required: RequiredVote): string {
+  return `after ${required.account} ${voteText(required)} (at most ${formatLimit(required.timeoutMs)})`;
 }
 
 /** @param withDate false: all lines are from one day, so that the time alone is enough */
@@ -168,8 +168,8 @@ function changeAndAuthor({ event }: Explained): { readonly change: string; reado
 function whyOf(decision: Decision): string {
   if (decision.do === 'defer') return `${decision.why}: ${decision.start.jobs.join(', ')} must wait`;
   if (decision.do !== 'start') return decision.why;
-  const hold = decision.hold === null ? '' : `, ${holdText(decision.hold)}`;
-  return `${decision.why}: ${decision.jobs.join(', ')}${hold}`;
+  const after = decision.requiredVote === null ? '' : `, ${requiredVoteText(decision.requiredVote)}`;
+  return `${decision.why}: ${decision.jobs.join(', ')}${after}`;
 }
 
 function decisionsOf(line: ExplainedLine): readonly Decision[] {
@@ -222,6 +222,6 @@ function decisionJson(decision: Decision): object {
   const { do: action, rule, why } = decision;
   if (decision.do === 'defer') return { do: action, rule, why, jobs: decision.start.jobs };
   if (decision.do !== 'start') return { do: action, rule, why };
-  const { jobs, kind, trigger, hold } = decision;
-  return { do: action, rule, why, kind, jobs, trigger, hold };
+  const { jobs, kind, trigger, requiredVote } = decision;
+  return { do: action, rule, why, kind, jobs, trigger, requiredVote };
 }

@@ -33,7 +33,7 @@ const CACHE = {
 
 const PREPARE = {
   onlyCurrent: true,
-  hold: null,
+  requiredVote: null,
   /** The comment lists dependencies past the limit as left out. */
   dependencyLimit: 30,
   lookUpTimeoutMs: 60_000,

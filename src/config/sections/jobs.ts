@@ -37,7 +37,7 @@ import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
 import { buildJobSecrets, checkJobSecrets, secretKeys } from './job-secrets.ts';
 import { presetKeys } from './preset.ts';
 import { buildStage, checkStages, stageKeys } from './stages.ts';
-import { buildHold, VOTE_KIND } from './triggers.ts';
+import { buildRequiredVote, VOTE_KIND } from './triggers.ts';
 
 const stacking = z.strictObject(stageKeys);
 const testing = z.strictObject({
@@ -262,7 +262,7 @@ function buildRules(name: string, file: JobFile, triggers: Triggers): JobRules {
     commenters: file.commenters,
     comments: file.comments,
     votes: file.votes,
-    hold: buildHold(file.requireVote ?? triggers.requireVote, triggers.requireVoteTimeout),
+    requiredVote: buildRequiredVote(file.requireVote ?? triggers.requireVote, triggers.requireVoteTimeout),
   };
 }
 
@@ -292,7 +292,7 @@ export function checkJobs(root: unknown, providers: readonly string[], add: Repo
     checkTriggers(root, name, add);
     checkVotes(root, name, add);
   }
-  checkHolds(root, names, add);
+  checkRequiredVotes(root, names, add);
 }
 
 function checkProvider(root: unknown, name: string, providers: readonly string[], add: ReportProblem): void {
@@ -346,11 +346,11 @@ function checkVotes(root: unknown, name: string, add: ReportProblem): void {
 }
 
 /** Jobs of one patchset share one review, so they must wait for the same vote. */
-function checkHolds(root: unknown, names: readonly string[], add: ReportProblem): void {
+function checkRequiredVotes(root: unknown, names: readonly string[], add: ReportProblem): void {
   const common = at(root, ['triggers', 'requireVote']) ?? 'none';
-  const held = names.map((name) => ({ name, vote: at(root, ['jobs', name, 'requireVote']) ?? common }));
-  for (const [index, one] of held.entries()) {
-    const other = held
+  const required = names.map((name) => ({ name, vote: at(root, ['jobs', name, 'requireVote']) ?? common }));
+  for (const [index, one] of required.entries()) {
+    const other = required
       .slice(0, index)
       .find(({ name, vote: otherVote }) => otherVote !== one.vote && canStartTogether(root, name, one.name));
     if (other === undefined) continue;

@@ -1,6 +1,6 @@
 /** `triggers`: the trigger settings that all jobs share. */
 import { z } from 'zod';
-import type { HoldSpec } from '../../machines/model/domain.ts';
+import type { RequiredVote } from '../../machines/model/domain.ts';
 import { SUPERSEDE_MODES } from '../../machines/trigger/rules/supersede.ts';
 import type { TriggerRules } from '../../machines/trigger/trigger.ts';
 import type { Config } from '../config.ts';
@@ -88,7 +88,7 @@ export function triggerRules(config: Config): TriggerRules {
 }
 
 /** @param vote `zuul Verified+1`, already checked; or null */
-export function buildHold(vote: string | null, timeoutMs: number): HoldSpec | null {
+export function buildRequiredVote(vote: string | null, timeoutMs: number): RequiredVote | null {
   const [, account, label, value] = /^(\S+) (.+?)([+-]\d+)$/.exec(vote ?? '') ?? [];
   if (account === undefined || label === undefined) return null;
   return { account, label, value: Number(value), timeoutMs };

@@ -206,7 +206,7 @@ export class Admission {
   ): Promise<OpenedReview | null> {
     const { engine, store, report } = this.options;
     if (store.triggered(trigger)) return null;
-    const plan = { ...this.options.plan, onlyCurrent: false, hold: null };
+    const plan = { ...this.options.plan, onlyCurrent: false, requiredVote: null };
     const opening = { patchset, jobs, trigger, plan, report, cause, mail: null };
     const { admitted, submissions } = openReview(opening, this.options);
     await engine.submit([...submissions, ...this.holdsOf(patchset, admitted)]);
@@ -347,9 +347,9 @@ export class Admission {
 
   private startReview(decision: Start): AppliedDecision {
     const { clock, log, plan, report, mail } = this.options;
-    const { patchset, jobs, trigger, why, hold, kind, by } = decision;
+    const { patchset, jobs, trigger, why, requiredVote, kind, by } = decision;
     const cause = { kind, by, at: decision.at === 0 ? clock.now() : decision.at, why };
-    const opening = { patchset, jobs, trigger, plan: { ...plan, hold }, report, cause, mail };
+    const opening = { patchset, jobs, trigger, plan: { ...plan, requiredVote }, report, cause, mail };
     const { admitted, submissions } = openReview(opening, this.options);
     log.info({ target: `${patchset.change},${patchset.patchset}`, why, ...admitted }, 'accepted');
     const holds = this.holdsOf(patchset, admitted);

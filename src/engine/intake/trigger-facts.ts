@@ -22,7 +22,14 @@ export function openReviews(
   return store.openReviews(project, change).map(({ id, patchset, branch }) => {
     const review = summaryOf(histories.get(id));
     const begun = (review?.jobs ?? []).some((job) => !isQueued(histories.get(job)));
-    return { id, patchset, branch, jobs: review?.expected ?? [], hold: review?.hold ?? null, begun };
+    return {
+      id,
+      patchset,
+      branch,
+      jobs: review?.expected ?? [],
+      requiredVote: review?.requiredVote ?? null,
+      begun,
+    };
   });
 }
 

@@ -339,7 +339,7 @@ export interface JobReport {
 }
 
 /** A vote that is required before the jobs may run. */
-export interface HoldSpec {
+export interface RequiredVote {
   /** Username of the required voter. */
   readonly account: string;
   readonly label: string;
@@ -362,7 +362,7 @@ export interface PreparePlan {
   readonly private: boolean;
   /** False: tested as uploaded, without a merge with its branch. */
   readonly merge: boolean;
-  readonly hold: HoldSpec | null;
+  readonly requiredVote: RequiredVote | null;
   /** Maximum number of dependencies of a change, in total. */
   readonly dependencyLimit: number;
   readonly lookUpTimeoutMs: number;

@@ -4,7 +4,7 @@
  */
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import type { HoldTarget, OfferedServer } from '../hold/hold-events.ts';
-import type { ChangeState, HoldSpec, Login, Patchset } from '../model/domain.ts';
+import type { ChangeState, Login, Patchset, RequiredVote } from '../model/domain.ts';
 import type { Environment } from '../model/environment.ts';
 import type { CleaningCause, CleaningOutcome } from '../model/janitor.ts';
 import type { SlotHolder } from '../slot-queue.ts';
@@ -20,7 +20,7 @@ export interface ReviewSummary {
   /** Names of the jobs whose verdict it still expects. */
   readonly expected: readonly string[];
   /** The vote that it waits for; null once it no longer waits. */
-  readonly hold: HoldSpec | null;
+  readonly requiredVote: RequiredVote | null;
   /** Rejected because the change was work in progress or private. */
   readonly hidden: boolean;
   readonly withdrawn: boolean;

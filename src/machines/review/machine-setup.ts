@@ -13,9 +13,9 @@ import { verdictsOf } from '../verdicts/verdicts.ts';
 import type { MailSpec } from './mail.ts';
 import {
   isReady,
+  isRequiredVote,
   isVeto,
   type Skip,
-  satisfiesHold,
   skippedJobs,
   unmetPrecondition,
 } from './preconditions.ts';
@@ -37,7 +37,7 @@ export interface ReviewContext {
   readonly lookUpAttempt: number;
   readonly mergeAttempt: number;
   /** The awaited vote was cast, or the wait for it timed out. */
-  readonly held: boolean;
+  readonly waitIsOver: boolean;
   readonly dependencies: readonly Dependency[];
   /** Jobs whose file rules do not match the patchset. */
   readonly skipped: readonly Skip[];
@@ -144,15 +144,17 @@ export const reviewSetup = setup({
       event.type === 'change.looked-up' &&
       context.jobs.length > 0 &&
       skippedJobs(context, event.change).length === context.jobs.length,
-    mustHold: ({ context, event }) => event.type === 'change.looked-up' && !isReady(context, event.change),
+    mustAwaitVote: ({ context, event }) =>
+      event.type === 'change.looked-up' && !isReady(context, event.change),
     mustMerge: ({ context }) => context.plan.merge,
     mayLookUpAgain: ({ context, event }) =>
       retryMayHelp(event) && context.lookUpAttempt < context.plan.lookUpAttempts,
     mayMergeAgain: ({ context, event }) =>
       retryMayHelp(event) && context.mergeAttempt < context.plan.mergeAttempts,
     awaitedVote: ({ context, event }) =>
-      event.type === 'vote.cast' && satisfiesHold(event.vote, context.plan.hold),
-    vetoVote: ({ context, event }) => event.type === 'vote.cast' && isVeto(event.vote, context.plan.hold),
+      event.type === 'vote.cast' && isRequiredVote(event.vote, context.plan.requiredVote),
+    vetoVote: ({ context, event }) =>
+      event.type === 'vote.cast' && isVeto(event.vote, context.plan.requiredVote),
     allReported: ({ context }) => context.jobs.every(({ job }) => hasReported(context, job)),
     nothingPending: ({ context }) => context.reports.every(({ evidence }) => evidence !== 'pending'),
     waitedLongEnough: ({ context }) => context.overdue && context.reports.length > 0,

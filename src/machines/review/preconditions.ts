@@ -3,7 +3,7 @@
  * responses of Gerrit and git before any server boots.
  */
 
-import type { AccountVote, HoldSpec, Patchset, ResolvedChange } from '../model/domain.ts';
+import type { AccountVote, Patchset, RequiredVote, ResolvedChange } from '../model/domain.ts';
 import type { Verdict } from '../model/verdict.ts';
 import type { ReviewEvent } from '../protocol/events.ts';
 import { judgeFiles } from '../trigger/rules/files.ts';
@@ -109,22 +109,28 @@ function conflict(
 
 /** True when the awaited vote was cast, or no vote is awaited. */
 export function isReady(
-  { held, plan }: Pick<ReviewContext, 'held' | 'plan'>,
+  { waitIsOver, plan }: Pick<ReviewContext, 'waitIsOver' | 'plan'>,
   change: ResolvedChange,
 ): boolean {
-  return plan.hold === null || held || change.votes.some((vote) => satisfiesHold(vote, plan.hold));
+  return (
+    plan.requiredVote === null ||
+    waitIsOver ||
+    change.votes.some((vote) => isRequiredVote(vote, plan.requiredVote))
+  );
 }
 
-export function satisfiesHold(vote: AccountVote, hold: HoldSpec | null): boolean {
-  if (hold === null || !matchesHold(vote, hold)) return false;
-  return hold.value < 0 ? vote.value <= hold.value : vote.value >= hold.value;
+export function isRequiredVote(vote: AccountVote, required: RequiredVote | null): boolean {
+  if (required === null || !isOfSameVoter(vote, required)) return false;
+  return required.value < 0 ? vote.value <= required.value : vote.value >= required.value;
 }
 
 /** The awaited CI has voted against the patch, so our result would only be noise. */
-export function isVeto(vote: AccountVote, hold: HoldSpec | null): boolean {
-  return hold !== null && matchesHold(vote, hold) && Math.sign(vote.value) === -Math.sign(hold.value);
+export function isVeto(vote: AccountVote, required: RequiredVote | null): boolean {
+  return (
+    required !== null && isOfSameVoter(vote, required) && Math.sign(vote.value) === -Math.sign(required.value)
+  );
 }
 
-function matchesHold(vote: AccountVote, hold: HoldSpec): boolean {
-  return vote.account === hold.account && vote.label === hold.label;
+function isOfSameVoter(vote: AccountVote, required: RequiredVote): boolean {
+  return vote.account === required.account && vote.label === required.label;
 }

@@ -14,7 +14,7 @@ import {
   reviewSetup,
   update,
 } from './machine-setup.ts';
-import { isHidden, rejectionFor, satisfiesHold, skippedJobs } from './preconditions.ts';
+import { isHidden, isRequiredVote, rejectionFor, skippedJobs } from './preconditions.ts';
 import { announceStart } from './start-message.ts';
 
 const lookUpDeadline = deadline(
@@ -26,9 +26,9 @@ const lookUpRetry = deadline(
   (context) => `retry:lookingUp:${context.lookUps}`,
   ({ plan, lookUpAttempt }) => backoff(lookUpAttempt, plan.lookUpRetryMs, plan.lookUpRetryMaxMs),
 );
-const holdDeadline = deadline(
+const voteDeadline = deadline(
   () => 'deadline:awaitingVote',
-  (context) => context.plan.hold?.timeoutMs ?? 0,
+  (context) => context.plan.requiredVote?.timeoutMs ?? 0,
 );
 const mergeDeadline = deadline(
   (context) => `deadline:merging:${context.mergeAttempt}`,
@@ -53,7 +53,7 @@ const lookedUp = [
     ],
   },
   { guard: 'allSkipped', target: '#review.awaitingJobs', actions: [keepChange(), request(skip)] },
-  { guard: 'mustHold', target: 'awaitingVote' },
+  { guard: 'mustAwaitVote', target: 'awaitingVote' },
   {
     guard: 'mustMerge',
     target: 'merging',
@@ -96,8 +96,8 @@ export const preparing = reviewSetup.createStateConfig({
     awaitingVote: {
       tags: 'awaits-vote',
       description: 'waits for a vote',
-      entry: holdDeadline.arm,
-      exit: [holdDeadline.disarm, update(() => ({ held: true, lookUpAttempt: 1 }))],
+      entry: voteDeadline.arm,
+      exit: [voteDeadline.disarm, update(() => ({ waitIsOver: true, lookUpAttempt: 1 }))],
       on: {
         'vote.cast': [{ guard: 'vetoVote', ...refused }, { guard: 'awaitedVote', target: 'lookingUp' }, noop],
         // No vote was cast in time. The jobs run without it, so that this CI still reports.
@@ -156,7 +156,9 @@ function keepVote() {
   return {
     type: 'update',
     params: ({ context, event }: ReviewArgs): Partial<ReviewContext> =>
-      event.type === 'vote.cast' && satisfiesHold(event.vote, context.plan.hold) ? { held: true } : {},
+      event.type === 'vote.cast' && isRequiredVote(event.vote, context.plan.requiredVote)
+        ? { waitIsOver: true }
+        : {},
   } as const;
 }
 

@@ -219,7 +219,7 @@ function firstContext(opened: ReviewMachineEvent): ReviewContext {
     lookUps: 0,
     lookUpAttempt: 1,
     mergeAttempt: 1,
-    held: false,
+    waitIsOver: false,
     dependencies: [],
     skipped: [],
     trees: [],

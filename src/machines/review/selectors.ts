@@ -31,7 +31,7 @@ export function reviewVersion(machine: () => AnyStateMachine): MachineVersion {
         expected: expects
           ? jobs.filter(({ job }) => !reports.some((report) => report.job === job)).map(({ name }) => name)
           : [],
-        hold: tagged(stored, 'preparing') ? plan.hold : null,
+        requiredVote: tagged(stored, 'preparing') ? plan.requiredVote : null,
         hidden: hidden === true,
         withdrawn: outcome === 'withdrawn',
       };
@@ -39,10 +39,13 @@ export function reviewVersion(machine: () => AnyStateMachine): MachineVersion {
     summarizeVote: (stored) => summarizeVote(contextOf(stored)),
     describePreparation: (stored): Preparation | null => {
       if (!tagged(stored, 'preparing')) return null;
-      const { hold } = contextOf(stored).plan;
-      if (tagged(stored, 'awaits-vote') && hold !== null) {
-        const value = hold.value > 0 ? `+${hold.value}` : String(hold.value);
-        return { text: `waits for ${hold.account} to vote ${hold.label}${value}`, due: 'until' };
+      const { requiredVote } = contextOf(stored).plan;
+      if (tagged(stored, 'awaits-vote') && requiredVote !== null) {
+        const value = requiredVote.value > 0 ? `+${requiredVote.value}` : String(requiredVote.value);
+        return {
+          text: `waits for ${requiredVote.account} to vote ${requiredVote.label}${value}`,
+          due: 'until',
+        };
       }
       const due = tagged(stored, 'backoff') ? 'at' : null;
       return { text: describeState(machine(), stored.state), due };

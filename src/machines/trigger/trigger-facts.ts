@@ -3,7 +3,7 @@
  * explains events, keeps it in memory. Both use the same decision function.
  */
 
-import type { HoldSpec } from '../model/domain.ts';
+import type { RequiredVote } from '../model/domain.ts';
 import type { ChangeName, GerritEvent } from '../model/gerrit-event.ts';
 import type { Hash } from '../protocol/row.ts';
 import { eventFingerprint, type SeenEvent } from './deduplication.ts';
@@ -27,7 +27,7 @@ export interface OpenReview {
   /** True when any of its jobs has left the queue. */
   readonly begun?: boolean;
   /** The vote that it may still wait for. */
-  readonly hold?: HoldSpec | null;
+  readonly requiredVote?: RequiredVote | null;
 }
 
 /** A start that a limit delays. */

@@ -7,8 +7,8 @@
 import {
   type AccountVote,
   assertNever,
-  type HoldSpec,
   type Patchset,
+  type RequiredVote,
   type TriggerKind,
 } from '../model/domain.ts';
 import type { GerritEvent } from '../model/gerrit-event.ts';
@@ -46,7 +46,7 @@ export interface Start extends Finding {
   readonly by: string;
   readonly at: number;
   /** The vote to wait for first. */
-  readonly hold: HoldSpec | null;
+  readonly requiredVote: RequiredVote | null;
 }
 
 export type Decision =
@@ -221,7 +221,11 @@ function withDelayedJobs(start: Start, { waiting, open }: TriggerFacts): Start {
   const { patchset } = start;
   const same = waiting !== null && isSamePatchset(waiting.start.patchset, patchset) ? waiting.start : null;
   const jobs = notRunning([...new Set([...(same?.jobs ?? []), ...start.jobs])], patchset, open);
-  return { ...start, jobs, hold: same !== null && same.hold === null ? null : start.hold };
+  return {
+    ...start,
+    jobs,
+    requiredVote: same !== null && same.requiredVote === null ? null : start.requiredVote,
+  };
 }
 
 /** One start for all jobs that the event starts, or null. */
@@ -245,7 +249,7 @@ function startOf(
     kind: cause.kind,
     by: nameOf(by),
     at,
-    hold: holdOf(cause, rules, jobs),
+    requiredVote: requiredVoteOf(cause, rules, jobs),
     rule: cause.rule,
     why: cause.why,
   };
@@ -264,9 +268,12 @@ export function createdTrigger(patchset: Patchset): string {
  * A run that a comment or vote requests does not wait. Jobs of one review wait for the same vote; the configuration's
  * check requires it.
  */
-function holdOf({ kind }: Cause, rules: TriggerRules, names: readonly string[]): HoldSpec | null {
+function requiredVoteOf({ kind }: Cause, rules: TriggerRules, names: readonly string[]): RequiredVote | null {
   if (kind === 'recheck' || kind === 'vote') return null;
-  return rules.jobs.find(({ name, hold }) => names.includes(name) && hold !== null)?.hold ?? null;
+  return (
+    rules.jobs.find(({ name, requiredVote }) => names.includes(name) && requiredVote !== null)
+      ?.requiredVote ?? null
+  );
 }
 
 /** The reason of the job that passed the most rules, with its name if the jobs differ. */
@@ -361,9 +368,9 @@ function supersededBy({ change, patchset }: Patchset): Finding {
 
 function forwardVotes(event: StartingEvent, open: readonly OpenReview[]): readonly Decision[] {
   if (event.type !== 'comment-added') return [];
-  return open.flatMap(({ id, patchset, hold = null }) => {
-    if (hold === null || patchset !== event.patchset.patchset) return [];
-    return votesFor(hold, event).map((vote): Decision => {
+  return open.flatMap(({ id, patchset, requiredVote = null }) => {
+    if (requiredVote === null || patchset !== event.patchset.patchset) return [];
+    return votesFor(requiredVote, event).map((vote): Decision => {
       const why = `${vote.account} voted ${voteText(vote)}`;
       return { do: 'forward', review: id, vote, rule: 'require-vote', why };
     });

@@ -187,7 +187,7 @@ test('shows the start that waits for a limit, and the ignored requests', () => {
     kind: 'patchset',
     by: 'dev',
     at: 0,
-    hold: null,
+    requiredVote: null,
     rule: 'patchset',
     why: 'new patchset',
   } as const;

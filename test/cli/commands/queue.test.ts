@@ -117,8 +117,8 @@ describe('the queue', () => {
   });
 
   test('contains jobs in preparation, with the reason', async () => {
-    const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 3_600_000 };
-    const ci = new CiHarness({ rules: {}, plan: { hold } });
+    const requiredVote = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 3_600_000 };
+    const ci = new CiHarness({ rules: {}, plan: { requiredVote } });
     await ci.start();
     ci.changes.calls.holdNext('answer');
     ci.emit(created(100));
@@ -127,11 +127,11 @@ describe('the queue', () => {
   });
 
   test('shows which vote a job waits for, and until when', async () => {
-    const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 3_600_000 };
-    const rules = { jobs: [jobRules({ hold })] };
+    const requiredVote = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 3_600_000 };
+    const rules = { jobs: [jobRules({ requiredVote })] };
     const ci = new CiHarness({ rules });
     await ci.start();
-    const until = utc(ci.clock.now() + hold.timeoutMs);
+    const until = utc(ci.clock.now() + requiredVote.timeoutMs);
     ci.emit(created(100));
     await ci.untilIdle();
     expect(shown(ci)).toEqual([[100, null, `waits for zuul to vote Verified+1 until ${until}`]]);

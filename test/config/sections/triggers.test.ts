@@ -57,7 +57,7 @@ describe('a job', () => {
       commenters: { include: [], exclude: [] },
       comments: [],
       votes: [],
-      hold: null,
+      requiredVote: null,
     });
   });
 
@@ -91,15 +91,15 @@ describe('a job', () => {
 
   test('waits for its own required vote, for the common one, or for none', () => {
     const top = 'triggers: {requireVote: zuul Verified+1, requireVoteTimeout: 2h}';
-    const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 7_200_000 };
-    expect(job('', top)?.hold).toEqual(hold);
-    expect(job('requireVote: jenkins Code-Review-2', top)?.hold).toEqual({
-      ...hold,
+    const requiredVote = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 7_200_000 };
+    expect(job('', top)?.requiredVote).toEqual(requiredVote);
+    expect(job('requireVote: jenkins Code-Review-2', top)?.requiredVote).toEqual({
+      ...requiredVote,
       account: 'jenkins',
       label: 'Code-Review',
       value: -2,
     });
-    expect(job('requireVote: none', top)?.hold).toBe(null);
+    expect(job('requireVote: none', top)?.requiredVote).toBe(null);
   });
 });
 
@@ -222,6 +222,6 @@ test('the example of docs/rules.md works', () => {
   expect(job).toMatchObject({
     name: 'acme-iscsi',
     branches: ['master', 'stable/*'],
-    hold: { account: 'zuul' },
+    requiredVote: { account: 'zuul' },
   });
 });

@@ -89,44 +89,44 @@ describe('a patchset without a code change', () => {
 });
 
 describe('a required vote', () => {
-  const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 1_000 };
-  const rules = triggerRules({ jobs: [jobRules({ hold })] });
-  const holding = { id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm'], hold };
+  const requiredVote = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 1_000 };
+  const rules = triggerRules({ jobs: [jobRules({ requiredVote })] });
+  const waiting = { id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm'], requiredVote };
 
   test.each([
-    ['a new patchset', created(), hold],
-    ['a restored change', restored, hold],
-    ['a change that is ready', ready(), hold],
+    ['a new patchset', created(), requiredVote],
+    ['a restored change', restored, requiredVote],
+    ['a change that is ready', ready(), requiredVote],
     ['a recheck', comment('recheck'), null],
     ['a run', comment('run-acme-ci'), null],
   ])('%s waits for %j', (_what, event, expected) => {
-    expect(decide(event, rules, factsOf())).toMatchObject([{ do: 'start', hold: expected }]);
+    expect(decide(event, rules, factsOf())).toMatchObject([{ do: 'start', requiredVote: expected }]);
   });
 
   test('a job that the vote starts does not wait for it', () => {
-    const both = triggerRules({ jobs: [jobRules({ hold, votes: [VOTE] })] });
-    expect(decide(verified(1), both, factsOf())).toMatchObject([{ do: 'start', hold: null }]);
+    const both = triggerRules({ jobs: [jobRules({ requiredVote, votes: [VOTE] })] });
+    expect(decide(verified(1), both, factsOf())).toMatchObject([{ do: 'start', requiredVote: null }]);
   });
 
   test('forwards each vote of that account on that label to the review, including negative ones', () => {
     const vote = { account: 'zuul', label: 'Verified', value: 1 };
     const forward = { do: 'forward', review: 'r', rule: 'require-vote' };
-    expect(decide(verified(1), rules, factsOf([holding]))).toMatchObject([
+    expect(decide(verified(1), rules, factsOf([waiting]))).toMatchObject([
       { ...forward, vote },
       { do: 'ignore' },
     ]);
-    expect(decide(verified(-1), rules, factsOf([holding]))).toMatchObject([
+    expect(decide(verified(-1), rules, factsOf([waiting]))).toMatchObject([
       { ...forward, vote: { ...vote, value: -1 } },
       { do: 'ignore' },
     ]);
   });
 
   test.each<[string, GerritEvent, OpenReview]>([
-    ['of another account', verified(1, 0, { by: alice }), holding],
-    ['on another label', verified(1), { ...holding, hold: { ...hold, label: 'Workflow' } }],
-    ['on another patchset', verified(1), { ...holding, patchset: 4 }],
-    ['that existed before', verified(1, null), holding],
-    ['for which no review waits', verified(1), { ...holding, hold: null }],
+    ['of another account', verified(1, 0, { by: alice }), waiting],
+    ['on another label', verified(1), { ...waiting, requiredVote: { ...requiredVote, label: 'Workflow' } }],
+    ['on another patchset', verified(1), { ...waiting, patchset: 4 }],
+    ['that existed before', verified(1, null), waiting],
+    ['for which no review waits', verified(1), { ...waiting, requiredVote: null }],
   ])('forwards no vote %s', (_what, event, open) => {
     expect(decide(event, rules, factsOf([open])).map((decision) => decision.do)).toEqual(['ignore']);
   });

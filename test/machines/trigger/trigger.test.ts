@@ -48,7 +48,7 @@ describe('a new patchset', () => {
         kind: 'patchset',
         by: 'alice',
         at: 1_767_323_045_000,
-        hold: null,
+        requiredVote: null,
         rule: 'patchset',
         why: 'new patchset',
       },

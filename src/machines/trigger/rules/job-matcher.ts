@@ -3,7 +3,7 @@
  * query to Gerrit (the files, whether the change is still open) are left to the review.
  */
 
-import type { HoldSpec, TriggerKind } from '../../model/domain.ts';
+import type { RequiredVote, TriggerKind } from '../../model/domain.ts';
 import type { CurrentChange } from '../../model/gerrit-event.ts';
 import { type PeopleRule, whyNot } from './account.ts';
 import { type Cause, type CauseRules, causesOf, type JobCauses, type StartingEvent } from './cause.ts';
@@ -25,7 +25,7 @@ export interface JobRules extends JobCauses {
   readonly authors: PeopleRule;
   readonly commenters: PeopleRule;
   /** The vote that the job waits for unless the run was requested; null: none. */
-  readonly hold: HoldSpec | null;
+  readonly requiredVote: RequiredVote | null;
 }
 
 /** The finding for one job. */

@@ -2,7 +2,7 @@
  * Votes cast with a comment. Gerrit sends an entry for every label with each comment; only the changed ones count, or
  * Zuul's next comment would start again what its vote has started.
  */
-import type { AccountVote, HoldSpec } from '../../model/domain.ts';
+import type { AccountVote, RequiredVote } from '../../model/domain.ts';
 import type { Account, GerritEvent } from '../../model/gerrit-event.ts';
 import { isNamed } from './account.ts';
 
@@ -68,9 +68,9 @@ export function voteText({ label, value }: Pick<CastVote, 'label' | 'value'>): s
  * The votes in a comment that matter to a review that waits for another CI. The review decides whether a vote is
  * sufficient or a veto.
  */
-export function votesFor(hold: HoldSpec, event: CommentEvent): readonly AccountVote[] {
-  if (event.by.username !== hold.account) return [];
+export function votesFor(required: RequiredVote, event: CommentEvent): readonly AccountVote[] {
+  if (event.by.username !== required.account) return [];
   return votesCast(event)
-    .filter(({ label }) => label === hold.label)
-    .map(({ label, value }) => ({ account: hold.account, label, value }));
+    .filter(({ label }) => label === required.label)
+    .map(({ label, value }) => ({ account: required.account, label, value }));
 }

@@ -16,7 +16,7 @@ const vote = (value: number, account = 'zuul'): AnyEvent => ({
   type: 'vote.cast',
   vote: { account, label: 'Verified', value },
 });
-const HOLD = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 14_400_000 };
+const REQUIRED_VOTE = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 14_400_000 };
 
 /** The events that were sent to the jobs. */
 function eventsSentTo(simulator: Simulator): readonly AnyEvent[] {
@@ -95,13 +95,13 @@ describe('retries', () => {
 
 describe('a required vote', () => {
   test('was cast before', () => {
-    const simulator = begun({ hold: HOLD });
+    const simulator = begun({ requiredVote: REQUIRED_VOTE });
     const votes = [{ account: 'zuul', label: 'Verified', value: 2 }];
     expect(simulator.answer(REVIEW, 'lookUpChange:1', resolved({ votes })).state).toBe('preparing.merging');
   });
 
   test('is cast, and the change is looked up again, because time has passed', () => {
-    const simulator = begun({ hold: HOLD });
+    const simulator = begun({ requiredVote: REQUIRED_VOTE });
     expect(simulator.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.awaitingVote');
     expect(simulator.send(REVIEW, vote(1, 'somebody')).state).toBe('preparing.awaitingVote');
     expect(simulator.send(REVIEW, vote(1)).state).toBe('preparing.lookingUp');
@@ -110,14 +110,14 @@ describe('a required vote', () => {
   });
 
   test('is cast during a query to Gerrit', () => {
-    const simulator = begun({ hold: HOLD });
+    const simulator = begun({ requiredVote: REQUIRED_VOTE });
     simulator.send(REVIEW, vote(1));
     expect(simulator.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.merging');
     expectConsistent(simulator);
   });
 
   test('is negative: nothing runs and nothing is posted', () => {
-    const simulator = begun({ hold: HOLD });
+    const simulator = begun({ requiredVote: REQUIRED_VOTE });
     simulator.answerType(REVIEW, 'lookUpChange');
     simulator.send(REVIEW, vote(-1));
     expect(eventsSentTo(simulator)).toEqual([
@@ -129,10 +129,10 @@ describe('a required vote', () => {
   });
 
   test('is never cast: the jobs run without it', () => {
-    const simulator = begun({ hold: HOLD });
+    const simulator = begun({ requiredVote: REQUIRED_VOTE });
     simulator.answerType(REVIEW, 'lookUpChange');
     expect(simulator.fire(REVIEW).state).toBe('preparing.lookingUp');
-    expect(simulator.now).toBe(START + HOLD.timeoutMs);
+    expect(simulator.now).toBe(START + REQUIRED_VOTE.timeoutMs);
     expect(simulator.answer(REVIEW, 'lookUpChange:2').state).toBe('preparing.merging');
     expectConsistent(simulator);
   });
@@ -144,7 +144,7 @@ describe.each<AnyEvent>([
 ])('$type', (event) => {
   const moments: readonly (readonly [string, () => Simulator])[] = [
     ['lookingUp', () => begun()],
-    ['awaitingVote', () => afterAnswer(begun({ hold: HOLD }), 'lookUpChange')],
+    ['awaitingVote', () => afterAnswer(begun({ requiredVote: REQUIRED_VOTE }), 'lookUpChange')],
     ['merging', () => afterAnswer(begun(), 'lookUpChange')],
   ];
 
