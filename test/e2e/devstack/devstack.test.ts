@@ -14,8 +14,8 @@ import { sharedGerrit } from '../gerrit/shared-gerrit.ts';
 import { Testbed } from '../gerrit/testbed.ts';
 import { newCloudCase } from '../openstack/case.ts';
 import { Cloud } from '../openstack/cloud.ts';
+import { importCinder, PROJECT } from './import-cinder.ts';
 
-const PROJECT = 'openstack/cinder';
 const VARIABLES = new URL('variables.json', import.meta.url);
 const LIMIT_MS = 2.5 * 3_600_000;
 const DRIVER = 'cinder/volume/drivers/nfs.py';
@@ -87,28 +87,6 @@ function job(): Readonly<Record<string, unknown>> {
     variables: JSON.parse(readFileSync(VARIABLES, 'utf8')),
     limits: { setupAttempts: 1 },
   };
-}
-
-/** Adds the tree of a repository as one commit: Gerrit wants special rights for a push of more than 10,000. */
-async function importCinder(testCase: TestCase, repository: string): Promise<Checkout> {
-  const [admin, dev] = [testCase.cloneOf(PROJECT, 'admin'), testCase.cloneOf(PROJECT, 'dev')];
-  await admin.make();
-  await admin.git('checkout', '--quiet', '--detach', await admin.tip());
-  await admin.git(
-    '-c',
-    'safe.directory=*',
-    'fetch',
-    '--quiet',
-    '--no-tags',
-    '--depth=1',
-    `file://${repository}`,
-    'HEAD',
-  );
-  await admin.git('read-tree', '--reset', '-u', 'FETCH_HEAD');
-  await admin.git('commit', '--quiet', '--message', 'Import Cinder');
-  await admin.git('push', '--quiet', 'origin', 'HEAD:refs/heads/master');
-  await dev.make();
-  return dev;
 }
 
 /** How long each job was in each state. */

@@ -1,7 +1,9 @@
 /**
  * `npm run e2e:devstack -- --devstack DIR`: jobs with real DevStack and Tempest on servers of a real OpenStack. DIR holds
  * checkouts or bare repositories of the projects that stack.sh clones. The first run prepares the root file system of the
- * servers, which takes 15 minutes or more and is kept. `--keep` leaves the cloud running for inspection.
+ * servers, which takes 15 minutes or more and is kept. `--keep` leaves the cloud running for inspection. `--stack-time`
+ * measures stack.sh without a cache, with squid and with a preseeded directory instead, on servers without the services that
+ * it installs.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,6 +17,8 @@ const DIRECTORY = process.env.SOS_CI_DEVSTACK ?? '/var/tmp/sos-ci-devstack';
 const ROOT_FILE_SYSTEM = join(DIRECTORY, 'rootfs');
 /** Names the revisions that the root file system was prepared with. */
 const PREPARED = join(ROOT_FILE_SYSTEM, 'opt/git/prepared');
+/** The cloud of `--stack-time`, with a root file system of its own. */
+const STACK_TIME_DIRECTORY = `${DIRECTORY}-stack-time`;
 /** Where `sos-ci setup ansible` installs. */
 const SETUP = join(DIRECTORY, 'setup');
 const PROJECTS = ['devstack', 'requirements', 'os-test-images', 'tempest', 'keystone', 'glance', 'cinder'];
@@ -88,22 +92,35 @@ function prepare(directory: string, revisions: string): void {
     );
 }
 
+function prepareStackTime(): void {
+  const root = join(STACK_TIME_DIRECTORY, 'rootfs');
+  if (existsSync(root)) return;
+  if (!existsSync(PREPARED))
+    throw new Error('run it without --stack-time first: that prepares the root file system');
+  run(join(ROOT, 'test/e2e/devstack/remove-installed.sh'), [ROOT_FILE_SYSTEM, root], PREPARE_LIMIT_MS);
+}
+
 async function main(): Promise<number> {
   const args = process.argv.slice(2);
+  const stackTime = args.includes('--stack-time');
+  if (stackTime) args.splice(args.indexOf('--stack-time'), 1);
   const at = args.indexOf('--devstack');
   const [, word = ''] = at < 0 ? [] : args.splice(at, 2);
   if (word === '') {
-    console.error('usage: npm run e2e:devstack -- --devstack DIR [--keep] [arguments for Vitest]');
+    console.error(
+      'usage: npm run e2e:devstack -- --devstack DIR [--stack-time] [--keep] [arguments for Vitest]',
+    );
     return 2;
   }
   const directory = resolve(word);
   const revisions = readRevisions(directory);
   console.log(`ansible/: sha256 ${collectionChecksum()}\n${revisions}`);
+  if (stackTime) prepareStackTime();
   return await runInCloud(
     {
-      directory: DIRECTORY,
+      directory: stackTime ? STACK_TIME_DIRECTORY : DIRECTORY,
       kept: ['rootfs', 'setup'],
-      command: vitest('vitest.devstack.config.ts'),
+      command: [...vitest('vitest.devstack.config.ts'), stackTime ? 'stack-time.test' : 'devstack.test'],
       environment: {
         CLOUD_ROOT_PACKAGES: PACKAGES.join(','),
         CINDER_CHECKOUT: join(directory, 'cinder'),
