@@ -61,7 +61,7 @@ describe('a correct configuration', () => {
     const findings = await setup.findings({ gerrit: { rest: undefined }, logs: undefined });
     expect(problems(findings)).toEqual([
       ['unchecked', 'label', 'the label exists; SSH cannot show whether we may vote on it'],
-      ['unchecked', 'account', expect.stringContaining("does not show the account's display name")],
+      ['unchecked', 'account', expect.stringContaining('does not show the display name of')],
       ['warning', 'logs-url', expect.stringContaining('readers on other hosts cannot open')],
       ['unchecked', 'clock', 'SSH transfers no time'],
     ]);
