@@ -13,6 +13,8 @@ import { pollDelay } from './daemon-process.ts';
 import { Testbed } from './testbed.ts';
 
 const DAYS_LATER = 9;
+/** Each poll reads the whole log. */
+const POLL_MS = 1_000;
 /** The first file has the review and its job, the second one the verdicts of the change. */
 const FAULTS = ['before:archive#1', 'after:archive#1', 'before:archive#2', 'after:archive#2'];
 
@@ -69,7 +71,7 @@ test.concurrent.each(FAULTS)(
       expect(await testCase.findInconsistencies()).toEqual([]);
 
       const last = await testCase.startDaemon('list', DAYS_LATER);
-      while (presentRows(testCase).some(isOfChange)) await pollDelay();
+      while (presentRows(testCase).some(isOfChange)) await pollDelay(POLL_MS);
       expect(sorted(await rowsInArchive(testCase))).toEqual(sorted(before));
       expect(await testCase.findInconsistencies()).toEqual([]);
 

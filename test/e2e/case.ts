@@ -202,9 +202,9 @@ export class TestCase {
   /** Waits until `test` holds, within a minute. */
   async eventually(what: string, test: () => boolean | Promise<boolean>): Promise<void> {
     const end = Date.now() + 60_000;
-    while (!(await test())) {
+    for (let began = Date.now(); !(await test()); began = Date.now()) {
       if (Date.now() > end) throw new Error(`${this.name}: not within a minute: ${what}\n${this.report()}`);
-      await pollDelay();
+      await pollDelay(Date.now() - began);
     }
   }
 

@@ -50,9 +50,9 @@ export class DaemonProcess {
   }
 }
 
-/** The interval between two polls. */
-export function pollDelay(): Promise<void> {
+/** The interval between two polls. @param tookMs time of the last one: a slow poll must not keep busy what it asks */
+export function pollDelay(tookMs = 0): Promise<void> {
   return new Promise((resolve) => {
-    setTimeout(resolve, 50);
+    setTimeout(resolve, Math.max(50, tookMs));
   });
 }

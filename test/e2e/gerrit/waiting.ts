@@ -12,9 +12,10 @@ export async function eventually<T>(
 ): Promise<T> {
   const end = performance.now() + limitMs;
   for (;;) {
+    const began = performance.now();
     const found = await poll();
     if (found !== null && found !== false) return found;
     if (performance.now() > end) throw new Error(`not within ${limitMs / 1000} s: ${what}\n${report()}`);
-    await pollDelay();
+    await pollDelay(performance.now() - began);
   }
 }

@@ -112,7 +112,7 @@ async function review(change: number): Promise<string> {
 }
 
 async function serverWithBrokenDriver(): Promise<string | null> {
-  for (const { id } of (await cloud.resources()).servers) {
+  for (const { id } of await cloud.list('servers')) {
     const file = cloud.guestFile(`${id}`, `opt/stack/cinder/${EDITS.broken.file}`);
     try {
       if (file !== null && readFileSync(file, 'utf8').includes(REASON)) return `${id}`;

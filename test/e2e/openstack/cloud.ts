@@ -26,6 +26,14 @@ export type Resources = Readonly<
   Record<'servers' | 'ports' | 'floatingips' | 'volumes' | 'keypairs', readonly Json[]>
 >;
 
+const LISTS = {
+  servers: { service: 'compute', path: 'servers/detail' },
+  ports: { service: 'network', path: 'ports' },
+  floatingips: { service: 'network', path: 'floatingips' },
+  volumes: { service: 'volume', path: 'volumes/detail' },
+  keypairs: { service: 'compute', path: 'os-keypairs' },
+} as const;
+
 export class Cloud {
   readonly directory: string;
   #token: { readonly id: string; readonly project: string; readonly user: string } | null = null;
@@ -83,18 +91,21 @@ export class Cloud {
   }
 
   async resources(): Promise<Resources> {
-    const project = await this.projectId();
-    const list = async (service: keyof typeof PORTS, path: string, key: string) =>
-      (await this.call(service, 'GET', path))[key] as readonly Json[];
-    const ports = await list('network', `ports?project_id=${project}`, 'ports');
-    const pairs = await list('compute', 'os-keypairs', 'keypairs');
     return {
-      servers: await list('compute', 'servers/detail', 'servers'),
-      ports: ports.filter(({ device_owner: owner }) => !`${owner}`.startsWith('network:')),
-      floatingips: await list('network', `floatingips?project_id=${project}`, 'floatingips'),
-      volumes: await list('volume', 'volumes/detail', 'volumes'),
-      keypairs: pairs.map(({ keypair }) => keypair as Json),
+      servers: await this.list('servers'),
+      ports: await this.list('ports'),
+      floatingips: await this.list('floatingips'),
+      volumes: await this.list('volumes'),
+      keypairs: await this.list('keypairs'),
     };
+  }
+
+  async list(kind: keyof Resources): Promise<readonly Json[]> {
+    const { service, path } = LISTS[kind];
+    const query = service === 'network' ? `?project_id=${await this.projectId()}` : '';
+    const items = (await this.call(service, 'GET', `${path}${query}`))[kind] as readonly Json[];
+    if (kind === 'keypairs') return items.map(({ keypair }) => keypair as Json);
+    return items.filter(({ device_owner: owner }) => !`${owner}`.startsWith('network:'));
   }
 
   /** All resources of the project, one line each. */
@@ -109,7 +120,7 @@ export class Cloud {
 
   /** The server whose job has begun its test stage, which leaves the file /tmp/testing. */
   async testing(): Promise<string | null> {
-    const { servers } = await this.resources();
+    const servers = await this.list('servers');
     const ready = servers.filter(({ metadata }) => (metadata as Json)['sos-ci-login'] !== undefined);
     for (const { id } of ready) {
       const file = this.guestFile(`${id}`, '/tmp/testing');

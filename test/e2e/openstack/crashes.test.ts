@@ -38,7 +38,7 @@ test('the daemon is killed after each call that creates something, and twice in 
   await crashAt('before:mergePatchset#1', 'after:mergePatchset#1');
   // Booting.
   const more = async (kind: keyof Resources, count: number) =>
-    (await cloud.resources())[kind].length >= LOOK_ALIKES_OF_EACH_KIND + count;
+    (await cloud.list(kind)).length >= LOOK_ALIKES_OF_EACH_KIND + count;
   const killPoints = [
     () => more('keypairs', 1),
     () => more('ports', 1),
