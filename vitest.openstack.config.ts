@@ -1,6 +1,5 @@
 /** The suite against a real OpenStack, which main.ts brings up: minutes, one file after the other. */
 import { defineConfig } from 'vitest/config';
-import { beginWith } from './test/fixtures/begin-with.ts';
 import { reportersFor } from './test/fixtures/run-reporter.ts';
 
 export default defineConfig({
@@ -11,8 +10,6 @@ export default defineConfig({
     include: ['test/e2e/openstack/**/*.test.ts'],
     globalSetup: ['test/e2e/gerrit/start-gerrit.ts'],
     env: { SOS_CI_GERRIT_VERSION: '3.9.1' },
-    // On CI e2e:lab runs beside the first ones, which wait most of the time.
-    sequence: { sequencer: beginWith(['crashes', 'jobs', 'contract', 'credentials']) },
     fileParallelism: false,
     maxWorkers: 1,
     testTimeout: 300_000,
