@@ -14,7 +14,7 @@ import { markedProcesses } from '../../../src/demo/observer.ts';
 import { OperationError } from '../../../src/errors.ts';
 import { providerContract } from '../../contracts/provider.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
-import { LONG } from '../../fixtures/effort.ts';
+import { EVERYTHING, LONG } from '../../fixtures/effort.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { findProgram } from '../../fixtures/programs.ts';
@@ -63,16 +63,16 @@ function providerOf(
 }
 
 /** Runs thirty playbooks, which takes a minute. */
-exhaustively.describe('servers created by playbooks', () =>
-  providerContract(
-    'ansible',
-    async () => {
-      const scratch = new PlaybookScratch(sshd);
-      return { provider: providerOf(scratch), close: () => scratch.close() };
-    },
-    LONG.timeout,
-  ),
-);
+if (EVERYTHING)
+  describe('servers created by playbooks', () =>
+    providerContract(
+      'ansible',
+      async () => {
+        const scratch = new PlaybookScratch(sshd);
+        return { provider: providerOf(scratch), close: () => scratch.close() };
+      },
+      LONG.timeout,
+    ));
 
 describe('playbooks of a provider', LONG, () => {
   it('are not started after an abort, and leave no directory', async () => {
