@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect } from 'vitest';
+import { EVERYTHING } from '../fixtures/effort.ts';
 import { freePort } from '../fixtures/free-port.ts';
 import { needs } from '../fixtures/needs.ts';
 import { Installed, TIMEOUT } from './installed.ts';
@@ -165,40 +166,41 @@ describe('the roles on a node', () => {
     TIMEOUT,
   );
 
-  exhaustively.it(
-    'fails without the clones that it is to use again, and names the task that could not clone',
-    () => {
-      repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh'));
-      const tree = join(shared, 'tree');
-      repository(tree, { 'setup.py': '' });
-      const nowhere = { ...job(tree), devstack_git_base: 'http://127.0.0.1:1' };
-      writeFileSync(join(shared, 'next.json'), JSON.stringify(vars(nowhere)));
-      const { codes, log, read } = onNode(
-        { ...job(tree), devstack_reuse_clones: true },
-        'play stacking; ls -d /opt/stack/devstack > left; mv next.json vars.json; play stacking',
-      );
-      expect(codes, log).toBe('stacking 2\nstacking 2\n');
-      expect(read('left')).toBe('');
-      const failures = read('events')
-        .split('\n')
-        .filter((line) => line.includes('"failed"'))
-        .map((line) => JSON.parse(line))
-        .filter(({ rescued }) => !rescued);
-      expect(failures).toMatchObject([
-        {
-          task: 'sos_ci.openstack.devstack : Require the clones that are to be used again',
-          message: expect.stringContaining(
-            'devstack_reuse_clones is true, but /opt/stack has no clone of openstack/devstack',
-          ),
-        },
-        {
-          task: 'sos_ci.openstack.devstack : Check whether the project has the branch',
-          message: expect.stringMatching(/^fatal: unable to access 'http:/),
-        },
-      ]);
-    },
-    TIMEOUT,
-  );
+  if (EVERYTHING)
+    exhaustively.it(
+      'fails without the clones that it is to use again, and names the task that could not clone',
+      () => {
+        repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh'));
+        const tree = join(shared, 'tree');
+        repository(tree, { 'setup.py': '' });
+        const nowhere = { ...job(tree), devstack_git_base: 'http://127.0.0.1:1' };
+        writeFileSync(join(shared, 'next.json'), JSON.stringify(vars(nowhere)));
+        const { codes, log, read } = onNode(
+          { ...job(tree), devstack_reuse_clones: true },
+          'play stacking; ls -d /opt/stack/devstack > left; mv next.json vars.json; play stacking',
+        );
+        expect(codes, log).toBe('stacking 2\nstacking 2\n');
+        expect(read('left')).toBe('');
+        const failures = read('events')
+          .split('\n')
+          .filter((line) => line.includes('"failed"'))
+          .map((line) => JSON.parse(line))
+          .filter(({ rescued }) => !rescued);
+        expect(failures).toMatchObject([
+          {
+            task: 'sos_ci.openstack.devstack : Require the clones that are to be used again',
+            message: expect.stringContaining(
+              'devstack_reuse_clones is true, but /opt/stack has no clone of openstack/devstack',
+            ),
+          },
+          {
+            task: 'sos_ci.openstack.devstack : Check whether the project has the branch',
+            message: expect.stringMatching(/^fatal: unable to access 'http:/),
+          },
+        ]);
+      },
+      TIMEOUT,
+    );
 
   exhaustively.it(
     'refuses project names that lead elsewhere, before it changes the node',
@@ -219,31 +221,32 @@ describe('the roles on a node', () => {
     TIMEOUT,
   );
 
-  needs('squid').exhaustively.it(
-    'stacks through a real squid, which has the downloads of the second stack in its cache',
-    async () => {
-      const devstack = repository(
-        join(shared, 'git', 'openstack', 'devstack'),
-        stub('stack.sh', 'unstack.sh'),
-      );
-      const [proxy, origin] = [await freePort(), await freePort()];
-      const tree = join(shared, 'tree');
-      repository(tree, { downloads: `http://127.0.0.1:${origin}/package.deb` });
-      repository(join(shared, 'origin'), { 'package.deb': 'x'.repeat(100_000) });
-      const settings = [
-        ...[`http_port 127.0.0.1:${proxy}`, 'http_access allow localhost', 'cache_mem 8 MB'],
-        ...['access_log stdio:/var/tmp/squid/access.log', 'cache_log /var/tmp/squid/cache.log'],
-        ...['pid_filename none', 'cache_effective_user proxy', 'refresh_pattern . 60 100% 60'],
-        ...['cache_dir ufs /var/tmp/squid/cache 16 2 2', 'shutdown_lifetime 1 seconds'],
-      ];
-      writeFileSync(join(shared, 'squid.conf'), `${settings.join('\n')}\n`);
-      const variables = { devstack_squid_proxy: `http://127.0.0.1:${proxy}` };
-      const next = { ...job(tree), sos_ci: factsOf(job(tree).sos_ci, 'j2'), ...variables };
-      writeFileSync(join(shared, 'next.json'), JSON.stringify(vars(next)));
-      const { codes, log, read } = onNode(
-        { ...job(tree), ...variables },
-        // To squid, only what has not changed for long is fresh.
-        `touch -d 2026-01-01 origin/package.deb
+  if (EVERYTHING)
+    needs('squid').exhaustively.it(
+      'stacks through a real squid, which has the downloads of the second stack in its cache',
+      async () => {
+        const devstack = repository(
+          join(shared, 'git', 'openstack', 'devstack'),
+          stub('stack.sh', 'unstack.sh'),
+        );
+        const [proxy, origin] = [await freePort(), await freePort()];
+        const tree = join(shared, 'tree');
+        repository(tree, { downloads: `http://127.0.0.1:${origin}/package.deb` });
+        repository(join(shared, 'origin'), { 'package.deb': 'x'.repeat(100_000) });
+        const settings = [
+          ...[`http_port 127.0.0.1:${proxy}`, 'http_access allow localhost', 'cache_mem 8 MB'],
+          ...['access_log stdio:/var/tmp/squid/access.log', 'cache_log /var/tmp/squid/cache.log'],
+          ...['pid_filename none', 'cache_effective_user proxy', 'refresh_pattern . 60 100% 60'],
+          ...['cache_dir ufs /var/tmp/squid/cache 16 2 2', 'shutdown_lifetime 1 seconds'],
+        ];
+        writeFileSync(join(shared, 'squid.conf'), `${settings.join('\n')}\n`);
+        const variables = { devstack_squid_proxy: `http://127.0.0.1:${proxy}` };
+        const next = { ...job(tree), sos_ci: factsOf(job(tree).sos_ci, 'j2'), ...variables };
+        writeFileSync(join(shared, 'next.json'), JSON.stringify(vars(next)));
+        const { codes, log, read } = onNode(
+          { ...job(tree), ...variables },
+          // To squid, only what has not changed for long is fresh.
+          `touch -d 2026-01-01 origin/package.deb
          mkdir -p /var/tmp/squid; chown proxy /var/tmp/squid
          squid -N -f squid.conf -z > squid.out 2>&1; squid -N -f squid.conf > squid.out 2>&1 &
          python3 -m http.server --bind 127.0.0.1 --directory origin ${origin} > origin.out 2>&1 &
@@ -252,43 +255,44 @@ describe('the roles on a node', () => {
          mv next.json vars.json
          play stacking
          cp /var/tmp/squid/access.log .`,
-      );
-      expect(codes, log).toBe('stacking 0\nstacking 0\n');
-      expect(reported(read('events'))).toEqual(Array(2).fill({ devstack, proxy: true, preseed: false }));
-      const answers = read('access.log')
-        .split('\n')
-        .filter((line) => line.includes('/package.deb '));
-      expect(answers.map((line) => /TCP_(?:MEM_)?(?:HIT|MISS)/.exec(line)?.[0])).toEqual([
-        'TCP_MISS',
-        expect.stringMatching(/^TCP_(MEM_)?HIT$/),
-      ]);
-      expect(read('origin.out').match(/GET \/package.deb/g)).toHaveLength(1);
-    },
-    TIMEOUT,
-  );
+        );
+        expect(codes, log).toBe('stacking 0\nstacking 0\n');
+        expect(reported(read('events'))).toEqual(Array(2).fill({ devstack, proxy: true, preseed: false }));
+        const answers = read('access.log')
+          .split('\n')
+          .filter((line) => line.includes('/package.deb '));
+        expect(answers.map((line) => /TCP_(?:MEM_)?(?:HIT|MISS)/.exec(line)?.[0])).toEqual([
+          'TCP_MISS',
+          expect.stringMatching(/^TCP_(MEM_)?HIT$/),
+        ]);
+        expect(read('origin.out').match(/GET \/package.deb/g)).toHaveLength(1);
+      },
+      TIMEOUT,
+    );
 
-  exhaustively.it(
-    'fails if stack.sh fails, and collects the logs',
-    () => {
-      const devstack = repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh'));
-      const tree = join(shared, 'tree');
-      repository(tree, { 'fails-to-stack': '' });
-      repository(join(shared, 'preseed', 'seed'), { 'disk.img': '' });
-      const variables = {
-        devstack_preseed_dir: join(shared, 'preseed'),
-        // Nothing answers there.
-        devstack_squid_proxy: 'http://127.0.0.1:1',
-        devstack_no_proxy: '*',
-      };
-      const { codes, log, read } = onNode({ ...job(tree), ...variables }, 'play stacking');
-      expect(codes, log).toBe('stacking 2\n');
-      expect(log).toContain('Run stack.sh: [ERROR] functions-common:709 git call failed (exit code 1');
-      expect(read('tree/controller/logs/devstacklog.txt')).toBe('stacked\n');
-      expect(read('tree/controller/logs/local_conf.txt')).toContain('LIBS_FROM_GIT=cinder');
-      expect(reported(read('events'))).toEqual([{ devstack, proxy: false, preseed: true }]);
-    },
-    TIMEOUT,
-  );
+  if (EVERYTHING)
+    exhaustively.it(
+      'fails if stack.sh fails, and collects the logs',
+      () => {
+        const devstack = repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh'));
+        const tree = join(shared, 'tree');
+        repository(tree, { 'fails-to-stack': '' });
+        repository(join(shared, 'preseed', 'seed'), { 'disk.img': '' });
+        const variables = {
+          devstack_preseed_dir: join(shared, 'preseed'),
+          // Nothing answers there.
+          devstack_squid_proxy: 'http://127.0.0.1:1',
+          devstack_no_proxy: '*',
+        };
+        const { codes, log, read } = onNode({ ...job(tree), ...variables }, 'play stacking');
+        expect(codes, log).toBe('stacking 2\n');
+        expect(log).toContain('Run stack.sh: [ERROR] functions-common:709 git call failed (exit code 1');
+        expect(read('tree/controller/logs/devstacklog.txt')).toBe('stacked\n');
+        expect(read('tree/controller/logs/local_conf.txt')).toContain('LIBS_FROM_GIT=cinder');
+        expect(reported(read('events'))).toEqual([{ devstack, proxy: false, preseed: true }]);
+      },
+      TIMEOUT,
+    );
 
   exhaustively.it(
     'leaves a result only if the tests of this run ended',
