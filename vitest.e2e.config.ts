@@ -1,6 +1,6 @@
 /** The suites that kill real daemons and wait for real deadlines: minutes, not seconds. */
 import { defineConfig } from 'vitest/config';
-import { beginWith } from './test/fixtures/begin-with.ts';
+import { longestFirst } from './test/fixtures/longest-first.ts';
 import { reportersFor } from './test/fixtures/run-reporter.ts';
 
 /** Its scenes have short deadlines, so it runs alone at the end. */
@@ -14,7 +14,7 @@ export default defineConfig({
     isolate: false,
     // crash.test.ts keeps the processors busy; most of the others wait.
     maxWorkers: 3,
-    sequence: { sequencer: beginWith(['crash', 'archive', 'node', 'stages']) },
+    sequence: { sequencer: longestFirst(['crash', 'archive', 'node', 'stages']) },
     testTimeout: 600_000,
     hookTimeout: 120_000,
     projects: [

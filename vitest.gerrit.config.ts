@@ -5,7 +5,7 @@
 import { defineConfig } from 'vitest/config';
 import { GERRIT_VERSIONS, JAVA_FOR } from './test/e2e/real-gerrit/jars.ts';
 import { findJava } from './test/e2e/real-gerrit/java.ts';
-import { beginWith } from './test/fixtures/begin-with.ts';
+import { longestFirst } from './test/fixtures/longest-first.ts';
 import { reportersFor } from './test/fixtures/run-reporter.ts';
 
 const versions = GERRIT_VERSIONS.filter((version) => {
@@ -33,7 +33,7 @@ export default defineConfig({
     reporters: reportersFor('verbose'),
     maxWorkers: 3,
     sequence: {
-      sequencer: beginWith(['outages', 'replies', 'connections', 'killing', 'contract', 'kinds']),
+      sequencer: longestFirst(['outages', 'replies', 'connections', 'killing', 'contract', 'kinds']),
     },
     projects: versions.map((version, index) => ({
       test: {
