@@ -12,8 +12,9 @@ import { Developer } from '../../src/demo/developer.ts';
 import { markedProcesses } from '../../src/demo/observer.ts';
 import type { JobView } from '../../src/engine/ports/store.ts';
 import { replayHistory } from '../../src/machines/replay.ts';
-import { DaemonProcess, pollDelay } from './daemon-process.ts';
+import { DaemonProcess } from './daemon-process.ts';
 import type { Testbed } from './testbed.ts';
+import { eventually } from './waiting.ts';
 
 export const ACCOUNT = 'acme-ci';
 const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -201,11 +202,7 @@ export class TestCase {
 
   /** Waits until `test` holds, within a minute. */
   async eventually(what: string, test: () => boolean | Promise<boolean>): Promise<void> {
-    const end = Date.now() + 60_000;
-    for (let began = Date.now(); !(await test()); began = Date.now()) {
-      if (Date.now() > end) throw new Error(`${this.name}: not within a minute: ${what}\n${this.report()}`);
-      await pollDelay(Date.now() - began);
-    }
+    await eventually(`${this.name}: ${what}`, test, () => this.report());
   }
 
   /** Servers, runs, staged evidence and marked processes that still exist. */

@@ -14,6 +14,7 @@ import type { Sshd } from '../../fixtures/sshd.ts';
 import { DaemonProcess } from '../daemon-process.ts';
 import type { RealGerrit } from '../real-gerrit/real-gerrit.ts';
 import type { ShownChange, ShownMessage } from '../real-gerrit/rest.ts';
+import { eventually } from '../waiting.ts';
 import {
   ACCOUNT,
   type CaseOptions,
@@ -23,7 +24,6 @@ import {
   stageHead,
 } from './case-config.ts';
 import { Checkout } from './checkout.ts';
-import { eventually } from './waiting.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { GerritFixture, type GerritPerson, type StreamOutput } from '../../contracts/gerrit-fixture.ts';
 import type { RealGerrit } from '../real-gerrit/real-gerrit.ts';
 import { SEED_PROJECTS } from '../real-gerrit/seed.ts';
+import { eventually } from '../waiting.ts';
 import { sharedGerrit } from './shared-gerrit.ts';
-import { eventually } from './waiting.ts';
 
 export class RealGerritFixture extends GerritFixture {
   readonly gerrit: RealGerrit;

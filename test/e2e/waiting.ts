@@ -1,5 +1,5 @@
 /** Bounded polling of Gerrit's pages, the process table and the file tree. */
-import { pollDelay } from '../daemon-process.ts';
+import { pollDelay } from './daemon-process.ts';
 
 const LIMIT_MS = 60_000;
 
