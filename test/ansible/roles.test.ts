@@ -13,7 +13,7 @@ const HERE = new URL('.', import.meta.url).pathname;
 const ansible = new Installed();
 const { scratch } = ansible;
 
-const { describe, exhaustively } = needs('ansible-playbook', 'git', 'unshare', 'visudo');
+const { describe, it, exhaustively } = needs('ansible-playbook', 'git', 'unshare', 'visudo');
 
 describe('the roles on a node', () => {
   const shared = join(scratch, 'node');
@@ -167,7 +167,7 @@ describe('the roles on a node', () => {
   );
 
   if (EVERYTHING)
-    exhaustively.it(
+    it(
       'fails without the clones that it is to use again, and names the task that could not clone',
       () => {
         repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh'));
@@ -222,7 +222,7 @@ describe('the roles on a node', () => {
   );
 
   if (EVERYTHING)
-    needs('squid').exhaustively.it(
+    needs('squid').it(
       'stacks through a real squid, which has the downloads of the second stack in its cache',
       async () => {
         const devstack = repository(
@@ -271,7 +271,7 @@ describe('the roles on a node', () => {
     );
 
   if (EVERYTHING)
-    exhaustively.it(
+    it(
       'fails if stack.sh fails, and collects the logs',
       () => {
         const devstack = repository(join(shared, 'git', 'openstack', 'devstack'), stub('stack.sh'));

@@ -37,7 +37,7 @@ beforeAll(async () => {
     provider: { flavor: 'large' },
     top: { jobs: { 'cinder-nfs': job() } },
   });
-  checkout = await importCinder(testCase, process.env.CINDER_CHECKOUT ?? '');
+  checkout = await importCinder(testCase);
 });
 afterAll(() => testbed?.stop());
 

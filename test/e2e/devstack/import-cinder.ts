@@ -4,8 +4,8 @@ import type { Checkout } from '../gerrit/checkout.ts';
 
 export const PROJECT = 'openstack/cinder';
 
-/** Adds the tree of a repository as one commit: Gerrit wants special rights for a push of more than 10,000. */
-export async function importCinder(testCase: TestCase, repository: string): Promise<Checkout> {
+/** Adds the tree of CINDER_CHECKOUT as one commit: Gerrit wants special rights for a push of more than 10,000. */
+export async function importCinder(testCase: TestCase): Promise<Checkout> {
   const [admin, dev] = [testCase.cloneOf(PROJECT, 'admin'), testCase.cloneOf(PROJECT, 'dev')];
   await admin.make();
   await admin.git('checkout', '--quiet', '--detach', await admin.tip());
@@ -16,7 +16,7 @@ export async function importCinder(testCase: TestCase, repository: string): Prom
     '--quiet',
     '--no-tags',
     '--depth=1',
-    `file://${repository}`,
+    `file://${process.env.CINDER_CHECKOUT ?? ''}`,
     'HEAD',
   );
   await admin.git('read-tree', '--reset', '-u', 'FETCH_HEAD');
