@@ -1,8 +1,8 @@
 /**
- * Opens connections and caches prepared statements, one for each text and connection. On Node 24.19 and later they and their connections are
- * also kept for the life of the process: there a native object of better-sqlite3 12 that is collected while no script
- * runs aborts the process (the destructor of node::ObjectWrap needs an environment). Version 13 fixes that but drops
- * Node 20. So this code creates no temporary statements: no `pragma()`, no `iterate()`.
+ * Opens connections and caches prepared statements, one for each text and connection. On Node 24.19 and later they and
+ * their connections are also kept for the life of the process: there a native object of better-sqlite3 12 that is
+ * collected while no script runs aborts the process (the destructor of node::ObjectWrap needs an environment). Version
+ * 13 fixes that but drops Node 20. So this code creates no temporary statements: no `pragma()`, no `iterate()`.
  */
 import { createRequire } from 'node:module';
 import Sqlite from 'better-sqlite3';

@@ -1,6 +1,6 @@
 /**
- * Files on a node, over SFTP. Every request but `putFile` has a deadline, and every response a bound: a node may report false sizes,
- * send without end, or never answer.
+ * Files on a node, over SFTP. Every request but `putFile` has a deadline, and every response a bound: a node may report
+ * false sizes, send without end, or never answer.
  */
 import { randomBytes } from 'node:crypto';
 import { AbortedError, OperationError } from '../../errors.ts';

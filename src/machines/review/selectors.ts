@@ -10,6 +10,7 @@ import {
   type Preparation,
   type VoteSummary,
 } from '../protocol/version.ts';
+import { voteText } from '../trigger/rules/vote.ts';
 import type { ReviewContext } from './machine-setup.ts';
 import { voteOf } from './vote.ts';
 
@@ -41,11 +42,7 @@ export function reviewVersion(machine: () => AnyStateMachine): MachineVersion {
       if (!tagged(stored, 'preparing')) return null;
       const { requiredVote } = contextOf(stored).plan;
       if (tagged(stored, 'awaits-vote') && requiredVote !== null) {
-        const value = requiredVote.value > 0 ? `+${requiredVote.value}` : String(requiredVote.value);
-        return {
-          text: `waits for ${requiredVote.account} to vote ${requiredVote.label}${value}`,
-          due: 'until',
-        };
+        return { text: `waits for ${requiredVote.account} to vote ${voteText(requiredVote)}`, due: 'until' };
       }
       const due = tagged(stored, 'backoff') ? 'at' : null;
       return { text: describeState(machine(), stored.state), due };

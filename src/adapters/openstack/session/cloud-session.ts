@@ -15,7 +15,7 @@ import { endpointOf, versionRoot } from './catalogue.ts';
 import type { Credentials } from './credentials.ts';
 import { isOffered, type Microversions, parseMicroversions } from './microversion.ts';
 import { proxyFor, TunnelAgent, throughProxy } from './proxy.ts';
-import { badAnswer, type RequestContext, refusalOf, transportRefusal } from './refusal.ts';
+import { badResponse, type RequestContext, refusalOf, transportRefusal } from './refusal.ts';
 import {
   CloudError,
   type CloudRequest,
@@ -164,7 +164,7 @@ export class KeystoneSession implements CloudSession {
     const { body: document } = responseOf(context, answer);
     const value = answer.headers['x-subject-token'];
     const token = parseToken(typeof value === 'string' ? value : '', document);
-    if (token === null) throw badAnswer(context, answer.status, 'no token', '');
+    if (token === null) throw badResponse(context, answer.status, 'no token', '');
     if (token.projectId === null) {
       throw new CloudError({
         kind: 'unauthorized',
@@ -345,6 +345,6 @@ function parseBody(context: RequestContext, { status, text }: HttpAnswer): unkno
   try {
     return JSON.parse(text);
   } catch {
-    throw badAnswer(context, status, 'a body that is not JSON', text);
+    throw badResponse(context, status, 'a body that is not JSON', text);
   }
 }

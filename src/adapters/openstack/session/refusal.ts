@@ -54,7 +54,7 @@ export function refusalOf(context: RequestContext, answer: HttpAnswer, now: numb
 }
 
 /** A 2xx answer whose body does not have the form of the API. */
-export function badAnswer(context: RequestContext, status: number, what: string, text: string): CloudError {
+export function badResponse(context: RequestContext, status: number, what: string, text: string): CloudError {
   const start = text.trimStart();
   const shown = start.startsWith('<') ? pageText(start) : start;
   return new CloudError({
