@@ -3,7 +3,7 @@
  * names. An unreadable secret is an error: leaving it out would publish it.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { secretLines } from '../../machines/model/secret-values.ts';
+import { secretValues } from '../../machines/model/secret-values.ts';
 import type { PasswordSource } from '../config.ts';
 import { sourceOf } from '../fields/fields.ts';
 
@@ -89,7 +89,7 @@ export function readSecret(
 }
 
 function valuesOf({ text, from }: SecretText): { readonly values: readonly string[] } | SecretError {
-  const values = secretLines(text);
+  const values = secretValues(text);
   const next = 'a secret that short cannot be distinguished from other text';
   return values.length > 0
     ? { values }

@@ -56,6 +56,11 @@ function mistakes(...how: Parameters<typeof load>): readonly string[] {
   return [];
 }
 
+test('the values of a file under redact are redacted, and its lines', () => {
+  const { redact } = load('', { more: 'redact: [{file: ./array}]' });
+  expect(redact).toEqual(expect.arrayContaining(['hunter22hunter', "san_password = 'hunter22hunter'"]));
+});
+
 describe('secrets of a job', () => {
   test('are listed in its stages, and redacted', () => {
     const config = load(`${LIST}\n    exposesSecretsTo: anyone`);
