@@ -27,7 +27,7 @@ export const configSchema = z.strictObject({
     .array(
       secretSource({
         about:
-          'a secret that must not get into evidence or logs; in a file with several lines, each line of 8 or more characters counts as one',
+          'a secret that must not get into evidence or logs; in a file with several lines, each line of 8 or more characters counts as one, and so does the text after `=` or `:` in it',
         hint: 'write [{file: PATH}] or [{env: NAME}]',
       }),
     )

@@ -49,7 +49,7 @@ export function providerContract(
       const [listed, ...others] = await list({ deployment: 'ours' });
       expect(listed).toMatchObject({ server, owner });
       expect(listed?.unfinished).toBeUndefined();
-      // A provider that tells what exists of a server names the server too.
+      // A provider that lists the resources of a server includes the server itself.
       const { resources = [{ kind: 'server', id: server.id }] } = listed ?? {};
       expect(resources).toContainEqual(expect.objectContaining({ kind: 'server', id: server.id }));
       expect(others).toEqual([]);
@@ -100,7 +100,7 @@ export function providerContract(
       });
     });
 
-    test('opens a server for people, again after a crash, and the server stays', async () => {
+    test('opens a server for people; opening it again gives the same login, and the server stays', async () => {
       const server = await harness.provider.create(request(), signal);
       const login = await harness.provider.open(server, NEVER);
       expect(login.command).toMatch(/^(ssh|cd) /);

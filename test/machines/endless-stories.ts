@@ -1,6 +1,6 @@
 /**
- * Stories of the histories that never end and exist once in each database: the connection to Gerrit, the permission to
- * vote, and the alarms for operators. They have the form of those in stories.ts, and are recorded with them.
+ * Stories of the histories that never end: the connection to Gerrit, the permission to vote and the archive, once in
+ * each database, and the verdicts, once for each patchset. They have the form of those in stories.ts, and are recorded with them.
  */
 
 import { continuedEvent } from '../../src/machines/continued.ts';
@@ -83,7 +83,7 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
     simulator.answerType(other, 'mergePatchset');
     const verdicts = verdictsOf(PATCHSET);
     simulator.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'FAILURE' }) });
-    // It waits for its turn; only then its failure of the same job counts.
+    // It waits for its turn; only then does its failure of the same job count.
     const failed = jobReport({ job: 'job-2', verdict: 'FAILURE' });
     simulator.send(other, { type: 'job.reported', report: failed });
     withFailures(simulator, verdicts);

@@ -1,4 +1,4 @@
-/** The ends of a job that has a server: results of its tests, and failures of this CI. */
+/** How a job that has a server ends: by the results of its tests, or by a failure of this CI. */
 import { STORIES } from './stories.ts';
 import { storyTests } from './story-tests.ts';
 

@@ -92,7 +92,7 @@ const leakReport = z.object({
   leaks: z.array(
     z.object({
       provider: z.string().nullable(),
-      kind: z.enum(['server', 'port', 'floating-address', 'volume', 'key-pair', 'evidence']),
+      kind: z.enum(['server', 'port', 'floating-ip', 'volume', 'key-pair', 'evidence']),
       id: z.string(),
       name: z.string().nullable(),
       job: z.string(),

@@ -43,7 +43,7 @@ export class ReadWriteLock {
       this.#wanted?.abort();
       await raceAbort(this.#writing, signal, () => signal.reason);
     }
-    // No await between the check above and setting `#closed`.
+    // No await between the check above and setting `#writing`.
     const wanted = new AbortController();
     this.#wanted = wanted;
     let release = (): void => {};

@@ -46,7 +46,7 @@ export function resourcesOf({
   ) => items.map(({ id, created_at: createdAt }): ListedResource => ({ kind, id, createdAt }));
   return [
     ...list('server', created),
-    ...list('floating-address', floatings),
+    ...list('floating-ip', floatings),
     ...list('port', ports),
     ...list('volume', volumes),
     // Nova lists key pairs without their times.

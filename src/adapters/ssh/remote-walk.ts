@@ -113,7 +113,8 @@ export class RemoteWalk {
     if (this.#seen.has(path)) return;
     this.#seen.add(path);
     if (this.#options.hung.has(path)) return this.#skip(path, 'the node did not answer while it was read');
-    if (this.#filesLeft === 0) return this.#skip(path, 'over the limit of files');
+    const { files } = this.#options.limits;
+    if (this.#filesLeft === 0) return this.#skip(path, `over the limit of ${files} files`);
     this.#filesLeft -= 1;
     if (this.#running.size >= CONCURRENT_FILES) await Promise.race(this.#running);
     if (this.#failure !== null) throw this.#failure.error;
@@ -175,7 +176,7 @@ function kindOf(stats: SftpStats): string {
   if (stats.isFIFO()) return 'a pipe';
   if (stats.isSocket()) return 'a socket';
   if (stats.isDirectory()) return 'a directory';
-  if (stats.isFile()) return 'not a directory, or a link to one';
+  if (stats.isFile()) return 'a link, or not a directory';
   return 'a device';
 }
 

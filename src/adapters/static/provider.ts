@@ -235,7 +235,7 @@ export class StaticProvider implements Provider {
     await unlessAborted(work, signal, 'delete server', server.name);
   }
 
-  /** Resolves when a host is returned, and after each check interval. */
+  /** Resolves when a host is returned, or after the check interval. */
   async #waitForChange(signal: AbortSignal): Promise<void> {
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);

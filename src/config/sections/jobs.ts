@@ -47,7 +47,7 @@ const testing = z.strictObject({
   }),
   exitCodeIsResult: flag({
     default: false,
-    about: 'true: an exit code other than 0 is FAILURE even without readable results',
+    about: 'true: an exit code other than 0, 126 and 127 is FAILURE even without readable results',
   }),
 });
 

@@ -20,7 +20,7 @@ export const openStackKeys = {
     kind: 'name',
     check: resourceName,
     about:
-      'the cloud of clouds.yaml; without it and openrc, OS_CLOUD or the OS_ variables of the daemon count',
+      'the cloud of clouds.yaml; if neither it nor openrc is set, OS_CLOUD or the OS_ variables of the daemon are used',
   }),
   openrc: optionalText({
     kind: 'path',

@@ -74,7 +74,7 @@ function spaceCheck({ path, holds, freeBytes }: DiskSnapshot, limits: HealthLimi
     topic,
     kind: 'disk-low',
     target: path,
-    message: `the disk of ${holds} is running full: ${free}, the limit is ${megabytes(limits.diskFreeBytes)}`,
+    message: `the disk of ${holds} is almost full: ${free}, the limit is ${megabytes(limits.diskFreeBytes)}`,
     hint: 'free space there: when it is full, no events are accepted. monitoring.minFreeDisk is the limit',
     wrong: freeBytes === null ? null : freeBytes < limit,
     recovered: `there is free space again: ${free}`,

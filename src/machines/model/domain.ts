@@ -177,7 +177,7 @@ export interface Server {
 }
 
 /** What a provider creates for a server, and a job's files on this host. */
-export type ResourceKind = 'server' | 'port' | 'floating-address' | 'volume' | 'key-pair' | 'evidence';
+export type ResourceKind = 'server' | 'port' | 'floating-ip' | 'volume' | 'key-pair' | 'evidence';
 
 export interface Resource {
   readonly kind: ResourceKind;

@@ -1,4 +1,4 @@
-/** One daemon for each database: refused, taken over, and raced for by real processes. */
+/** The lock that admits one daemon for each database: refused, taken over, and contended for by real processes. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';

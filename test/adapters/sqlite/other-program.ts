@@ -1,7 +1,7 @@
 /**
  * Another process for the tests of lock and store. `lock FILE` tries to take the daemon's lock for each line on
- * standard input, prints the result and holds it; `write FILE` appends jobs until it is killed and prints how many are
- * durable.
+ * standard input, prints the result and holds it; `write FILE` appends jobs until it is killed, and prints the
+ * number of log rows of each job once they are durable.
  */
 import { createInterface } from 'node:readline';
 import { takeLock } from '../../../src/adapters/sqlite/lock.ts';

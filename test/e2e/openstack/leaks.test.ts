@@ -9,13 +9,13 @@ import type { TestCase } from '../gerrit/case.ts';
 import { Cloud } from './cloud.ts';
 import { CloudTestbed } from './cloud-testbed.ts';
 
-type Kind = 'key-pair' | 'port' | 'floating-address' | 'volume' | 'server';
+type Kind = 'key-pair' | 'port' | 'floating-ip' | 'volume' | 'server';
 
 /** Neutron takes half a second for each port and each floating IP, Nova some seconds for a server. */
 const COUNTS: Readonly<Record<Kind, number>> = {
   'key-pair': 174,
   port: 10,
-  'floating-address': 6,
+  'floating-ip': 6,
   volume: 8,
   server: 2,
 };
@@ -125,7 +125,7 @@ async function make(deployment: string, markAt: (index: number) => string): Prom
       create('compute', 'os-keypairs', 'keypair', { name: mark, public_key: publicKey }, 'name'),
     port: (mark, name) =>
       create('network', 'ports', 'port', { network_id: network, name, description: mark, fixed_ips: [] }),
-    'floating-address': (mark) =>
+    'floating-ip': (mark) =>
       create('network', 'floatingips', 'floatingip', { floating_network_id: external, description: mark }),
     volume: (mark, name) =>
       create('volume', 'volumes', 'volume', { name, size: 1, metadata: { 'sos-ci': mark } }),
@@ -174,7 +174,7 @@ async function find(service: 'compute' | 'network' | 'image', path: string, name
 const PATHS: Readonly<Record<Kind, readonly [Parameters<Cloud['call']>[0], string]>> = {
   'key-pair': ['compute', 'os-keypairs'],
   port: ['network', 'ports'],
-  'floating-address': ['network', 'floatingips'],
+  'floating-ip': ['network', 'floatingips'],
   volume: ['volume', 'volumes'],
   server: ['compute', 'servers'],
 };

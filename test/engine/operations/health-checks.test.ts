@@ -64,7 +64,7 @@ describe('a problem', () => {
     [
       'event-archive-failing',
       { ...HEALTHY, archiveProblem: 'no space left' },
-      { ...HEALTHY, archiveProblem: 'no right' },
+      { ...HEALTHY, archiveProblem: 'permission denied' },
       HEALTHY,
     ],
     [
@@ -111,7 +111,7 @@ describe('a problem', () => {
         topic: 'space /s',
         kind: 'disk-low',
         target: '/s',
-        message: 'the disk of stateDir and logs is running full: 100 MB are free, the limit is 1000 MB',
+        message: 'the disk of stateDir and logs is almost full: 100 MB are free, the limit is 1000 MB',
         hint: expect.stringContaining('monitoring.minFreeDisk'),
       },
     ]);

@@ -206,7 +206,7 @@ export async function asUnreadable<T>(promise: Promise<T>): Promise<T> {
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'not there',
-  ENOTDIR: 'not a directory, or a link to one',
+  ENOTDIR: 'a link, or not a directory',
   EACCES: 'not readable',
   EPERM: 'not readable',
   ELOOP: 'a symbolic link',

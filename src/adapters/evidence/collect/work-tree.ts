@@ -90,7 +90,8 @@ class Walk {
     for (const entry of entries) {
       const next = `${shown}/${entry.name}`;
       if (this.#staging.full) {
-        return this.#staging.skip(next, 'and everything after it: over the limit of files');
+        const limit = `over the limit of ${this.#staging.options.limits.files} files`;
+        return this.#staging.skip(next, `and everything after it: ${limit}`);
       }
       const assigned = entry.name.includes('\ufffd')
         ? { why: 'its name is not UTF-8' }

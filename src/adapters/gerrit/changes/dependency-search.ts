@@ -1,6 +1,7 @@
 /**
- * Finds all dependencies of a change, transitively and across projects. All unresolved references go into one query,
- * so the number of queries is the depth of the longest chain, which the limit bounds.
+ * Finds all dependencies of a change, transitively and across projects. The unresolved references of a level are
+ * queried together, `TERMS_LIMIT` at a time, so the number of rounds is the depth of the longest chain, which the limit
+ * bounds.
  */
 import type { ResolvedChange } from '../../../machines/model/domain.ts';
 import {

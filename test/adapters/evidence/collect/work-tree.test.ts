@@ -80,7 +80,7 @@ describe('a hostile work tree', () => {
     expect(paths).toEqual([]);
     expect(why).toEqual({
       'worktree/out': 'a symbolic link',
-      'worktree/out/secret.txt': 'not a directory, or a link to one',
+      'worktree/out/secret.txt': 'a link, or not a directory',
       'worktree/direct.txt': 'a symbolic link',
       'worktree/../outside': 'the path leads out of the work tree',
       'worktree/a/../../outside': 'the path leads out of the work tree',
@@ -99,7 +99,7 @@ describe('a hostile work tree', () => {
     await symlink(canary, rig.tree);
     const { paths, why } = await publish(['logs']);
     expect(paths).toEqual([]);
-    expect(why).toEqual({ 'worktree/logs': 'the work tree is not a directory, or a link to one' });
+    expect(why).toEqual({ 'worktree/logs': 'the work tree is a link, or not a directory' });
   });
 
   test('does not follow a run directory or a log that is a link', async () => {
@@ -112,7 +112,7 @@ describe('a hostile work tree', () => {
     const { paths, why, manifest } = await publish([]);
     expect(paths).toEqual([]);
     expect(why).toEqual({
-      'attempt-1/stacking.log': 'its run directory is not a directory, or a link to one',
+      'attempt-1/stacking.log': 'its run directory is a link, or not a directory',
       'attempt-1/testing.log': 'a symbolic link',
     });
     expect(manifest.stages).toMatchObject([{ stage: 'testing', end: null, log: null }]);
@@ -214,7 +214,7 @@ describe('a hostile work tree', () => {
     for (let number = 10; number < 30; number++) await rig.writeTreeFile(JOB, `logs/${number}`, 'x');
     const few = await publish(['logs', 'other'], { limitFiles: 5 });
     expect(few.paths.length).toBe(5);
-    expect(few.why['worktree/logs/15']).toBe('and everything after it: over the limit of files');
+    expect(few.why['worktree/logs/15']).toBe('and everything after it: over the limit of 5 files');
   });
 
   test('limits the number of directory entries that are read', async () => {

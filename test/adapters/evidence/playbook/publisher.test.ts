@@ -1,4 +1,4 @@
-/** Publishing by playbooks: what a playbook answers, a log server that is away, and runs that are cancelled or continued. */
+/** Publishing by playbooks: what a playbook answers, a log server that is down, and runs that are cancelled or continued. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -67,7 +67,7 @@ describe('the answer of a playbook', () => {
     expect(await answering({ path: `${PARENT}/${SHORT}` }).publish(lost, NEVER)).toContain(SHORT);
   });
 
-  test('names expired jobs; those that are needed stay, and so does all without a playbook', async () => {
+  test('names expired jobs; needed ones are kept, and without a playbook all are kept', async () => {
     const asked: object[] = [];
     const run = async ({ input }: { readonly input: object }) => {
       asked.push(input);
@@ -132,7 +132,7 @@ programs.describe('a log server with playbooks', LONG, () => {
     expect(readdirSync(join(server.stateDir, 'ansible-calls'))).toEqual([]);
   });
 
-  test('waits for a log server that is away', async () => {
+  test('fails as retryable while the log server is down, and publishes when it is back', async () => {
     await sshd.down();
     expect(await failureOf(publish())).toMatchObject({
       retryable: true,

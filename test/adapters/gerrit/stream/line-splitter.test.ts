@@ -16,25 +16,25 @@ function split(chunks: readonly string[], limit = 1_000): { lines: Line[]; rest:
 const texts = (lines: readonly Line[]) =>
   lines.map((line) => (Buffer.isBuffer(line) ? line.toString() : `overlong ${line.bytes}`));
 
-describe('lines', () => {
-  test('are split at line ends wherever the chunks are split', () => {
+describe('the line splitter', () => {
+  test('splits at line ends wherever the chunks end', () => {
     expect(texts(split(['a\nb', 'c\n', '\n', 'd', 'e', '\nf\n']).lines)).toEqual(['a', 'bc', '', 'de', 'f']);
   });
 
-  test('keeps an unfinished one for the end', () => {
+  test('keeps an unfinished line for the end', () => {
     const { lines, rest } = split(['a\nunfin', 'ished']);
     expect(texts(lines)).toEqual(['a']);
     expect(rest?.toString()).toBe('unfinished');
     expect(split(['a\n']).rest).toBeNull();
   });
 
-  test('at the limit is a line; a byte more is skipped, counted, and its beginning shown', () => {
+  test('keeps a line at the limit; one that is a byte longer is skipped, with its length and its beginning', () => {
     const { lines } = split(['0123456789\n', '01234567890\n', 'next\n'], 10);
     expect(texts(lines)).toEqual(['0123456789', 'overlong 11', 'next']);
     expect((lines[1] as { start: Buffer }).start.toString()).toBe('01234567890');
   });
 
-  test('does not buffer an overlong one', () => {
+  test('does not buffer an overlong line', () => {
     const splitter = new LineSplitter(1_000);
     const chunk = Buffer.alloc(64 * 1024, 'x');
     for (let count = 0; count < 1_000; count++) expect(splitter.push(chunk)).toEqual([]);
@@ -43,7 +43,7 @@ describe('lines', () => {
     expect((line as { start: Buffer }).start.length).toBe(1_024);
   });
 
-  test('any bytes, split anywhere, come out unchanged', () => {
+  test('returns any bytes unchanged, wherever they are split', () => {
     const bytes = fc.uint8Array({ maxLength: 200 });
     fc.assert(
       fc.property(bytes, fc.array(fc.nat(200), { maxLength: 10 }), (array, cuts) => {
@@ -65,33 +65,23 @@ describe('lines', () => {
   });
 });
 
-describe('the test for meta updates', () => {
-  const meta = {
-    submitter: { name: 'dev' },
-    refUpdate: { oldRev: '0', newRev: '1', refName: 'refs/changes/01/1/meta', project: 'p' },
-    type: 'ref-updated',
-    eventCreatedOn: 1795354791,
-  };
+const META = {
+  submitter: { name: 'dev' },
+  refUpdate: { oldRev: '0', newRev: '1', refName: 'refs/changes/01/1/meta', project: 'p' },
+  type: 'ref-updated',
+  eventCreatedOn: 1795354791,
+};
+
+describe('isMetaRefUpdate', () => {
   const is = (event: object | string) =>
     isMetaRefUpdate(Buffer.from(typeof event === 'string' ? event : JSON.stringify(event)));
 
   test('accepts what Gerrit sends', () => {
-    expect(is(meta)).toBe(true);
-    expect(is(`${JSON.stringify(meta)}\r`)).toBe(true);
-    expect(is({ type: 'ref-updated', refUpdate: meta.refUpdate, eventCreatedOn: 1 })).toBe(true);
-    const { eventCreatedOn: _, ...timeless } = meta;
+    expect(is(META)).toBe(true);
+    expect(is(`${JSON.stringify(META)}\r`)).toBe(true);
+    expect(is({ type: 'ref-updated', refUpdate: META.refUpdate, eventCreatedOn: 1 })).toBe(true);
+    const { eventCreatedOn: _, ...timeless } = META;
     expect(is(timeless)).toBe(true);
-  });
-
-  test('returns the change', () => {
-    const of = (refName: string) => {
-      const event = { ...meta, refUpdate: { ...meta.refUpdate, refName } };
-      return changeOfMetaRef(Buffer.from(JSON.stringify(event)));
-    };
-    expect(of('refs/changes/01/1/meta')).toBe(1);
-    expect(of('refs/changes/45/912345/meta')).toBe(912345);
-    for (const odd of ['refs/changes/01/x/meta', 'refs/changes/01/12345678901/meta', 'refs/changes/01//meta'])
-      expect(of(odd), odd).toBe(null);
   });
 
   test('ignores other refs', () => {
@@ -103,24 +93,24 @@ describe('the test for meta updates', () => {
       'refs/heads/x/meta',
     ];
     for (const refName of refs)
-      expect(is({ ...meta, refUpdate: { ...meta.refUpdate, refName } }), refName).toBe(false);
+      expect(is({ ...META, refUpdate: { ...META.refUpdate, refName } }), refName).toBe(false);
   });
 
   test('ignores every other event that contains all these words', () => {
-    const words = JSON.stringify(meta);
+    const words = JSON.stringify(META);
     const hostile = [
       { type: 'comment-added', comment: words, eventCreatedOn: 1 },
       { comment: `${words.slice(0, -1)},"type":"ref-updated"}`, type: 'comment-added' },
-      { refUpdate: meta.refUpdate, approvals: [{ type: 'ref-updated', value: '1' }], type: 'comment-added' },
-      { ...meta, type: 'batch-ref-updated' },
-      { refUpdate: meta.refUpdate, type: 'comment-added', inner: { type: 'ref-updated', eventCreatedOn: 1 } },
-      { type: 'comment-added', x: { ...meta } },
+      { refUpdate: META.refUpdate, approvals: [{ type: 'ref-updated', value: '1' }], type: 'comment-added' },
+      { ...META, type: 'batch-ref-updated' },
+      { refUpdate: META.refUpdate, type: 'comment-added', inner: { type: 'ref-updated', eventCreatedOn: 1 } },
+      { type: 'comment-added', x: { ...META } },
       {
         type: 'comment-added',
         comment: ',"type":"ref-updated","eventCreatedOn":1}',
-        refUpdate: meta.refUpdate,
+        refUpdate: META.refUpdate,
       },
-      { 'a,"type': 'ref-updated', refUpdate: meta.refUpdate },
+      { 'a,"type': 'ref-updated', refUpdate: META.refUpdate },
     ];
     for (const event of hostile) expect(is(event), JSON.stringify(event)).toBe(false);
   });
@@ -156,4 +146,15 @@ describe('the test for meta updates', () => {
       { numRuns: runs(5_000) },
     );
   });
+});
+
+test('returns the change of a meta ref, and null for another', () => {
+  const of = (refName: string) => {
+    const event = { ...META, refUpdate: { ...META.refUpdate, refName } };
+    return changeOfMetaRef(Buffer.from(JSON.stringify(event)));
+  };
+  expect(of('refs/changes/01/1/meta')).toBe(1);
+  expect(of('refs/changes/45/912345/meta')).toBe(912345);
+  for (const odd of ['refs/changes/01/x/meta', 'refs/changes/01/12345678901/meta', 'refs/changes/01//meta'])
+    expect(of(odd), odd).toBe(null);
 });
