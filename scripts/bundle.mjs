@@ -5,8 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 
-/** Loaded from node_modules: native modules, and modules that start workers or read their own files. */
-const EXTERNAL = ['better-sqlite3', 'ssh2', 'pino'];
+/** Loaded from node_modules: they start workers or read their own files. */
+const EXTERNAL = ['ssh2', 'pino'];
 
 /**
  * CommonJS packages inside an ES module bundle still call require for Node's own modules. Every file has this line, and
@@ -15,8 +15,11 @@ const EXTERNAL = ['better-sqlite3', 'ssh2', 'pino'];
 const REQUIRE =
   "import { createRequire as bundleRequire } from 'node:module'; const require = (name) => bundleRequire(import.meta.url)(name);";
 
-/** Writes `entries` (output name without ending -> source file) to `outdir`, shared code in chunks named by `chunks`. */
-export async function bundle({ entries, outdir, chunks, urlOf }) {
+/**
+ * Writes `entries` (output name without ending -> source file) to `outdir`, shared code in chunks named by `chunks`.
+ * `external` names more packages that are loaded from node_modules.
+ */
+export async function bundle({ entries, outdir, chunks, urlOf, external = [] }) {
   const { warnings } = await build({
     entryPoints: entries,
     outdir,
@@ -26,7 +29,7 @@ export async function bundle({ entries, outdir, chunks, urlOf }) {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    external: EXTERNAL,
+    external: [...EXTERNAL, ...external],
     banner: { js: REQUIRE },
     legalComments: 'none',
     // Node reads less at each start. Names stay, and lines are short enough for stack traces.

@@ -16,6 +16,8 @@ await bundle({
   entries: { [name]: join(root, source) },
   outdir,
   chunks: '[name]-[hash]',
+  // Used without the path of its native module, it looks for that beside its own files.
+  external: ['better-sqlite3'],
   urlOf: (file) => JSON.stringify(pathToFileURL(file).href),
 });
 const { status } = spawnSync(process.execPath, [join(outdir, `${name}.js`), ...args], { stdio: 'inherit' });
