@@ -22,6 +22,8 @@ export interface KnownHost {
   readonly host: string;
   readonly port: number;
   readonly keys: readonly KnownKey[];
+  /** True: there are keys for `[host]:port`. False: the keys are those of the bare host, maybe of another server on it. */
+  readonly isExact: boolean;
   readonly revoked: readonly KnownKey[];
 }
 
@@ -59,7 +61,7 @@ export async function readKnownHost(file: string, host: string, port: number): P
   return findKnownHost(text, { file, host, port });
 }
 
-/** As in ssh: entries for `[host]:port` apply, or those for the bare host when there are none. */
+/** As in ssh: entries for `[host]:port` apply; when there are none, a key of the bare host is accepted too. */
 export function findKnownHost(
   text: string,
   where: { readonly file: string; readonly host: string; readonly port: number },
@@ -68,11 +70,11 @@ export function findKnownHost(
   const lines = parseLines(text);
   const names = where.port === SSH_PORT ? [host] : [`[${host}]:${where.port}`, host];
   const revoked = lines.filter((line) => line.revoked && names.some((name) => matches(line.hosts, name)));
-  for (const name of names) {
+  for (const [index, name] of names.entries()) {
     const keys = lines.filter((line) => !line.revoked && matches(line.hosts, name));
-    if (keys.length > 0) return { ...where, keys, revoked };
+    if (keys.length > 0) return { ...where, keys, isExact: index === 0, revoked };
   }
-  return { ...where, keys: [], revoked };
+  return { ...where, keys: [], isExact: false, revoked };
 }
 
 /** The host key algorithms to request: only those of known keys. Empty: no usable key is known. */
@@ -93,7 +95,7 @@ export type HostKeyJudgement = 'known' | 'unknown' | 'changed' | 'revoked';
 export function judgeHostKey(known: KnownHost, presented: Buffer): HostKeyJudgement {
   if (known.revoked.some((key) => key.blob.equals(presented))) return 'revoked';
   if (known.keys.some((key) => key.blob.equals(presented))) return 'known';
-  return known.keys.length === 0 ? 'unknown' : 'changed';
+  return known.isExact ? 'changed' : 'unknown';
 }
 
 /** The type at the beginning of every public key: a length, then that many characters. */

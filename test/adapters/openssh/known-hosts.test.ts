@@ -100,6 +100,13 @@ describe('judgeHostKey', () => {
     expect(judgeHostKey(find(''), blobOf(ed))).toBe('unknown');
   });
 
+  test('a key that differs from that of the bare host is unknown for another port, as in ssh', () => {
+    const bare = `review.example.org ${ed}`;
+    expect(judgeHostKey(find(bare), blobOf(ed))).toBe('known');
+    expect(judgeHostKey(find(bare), blobOf(keys.account.public))).toBe('unknown');
+    expect(judgeHostKey(find(bare, 'review.example.org', 22), blobOf(keys.account.public))).toBe('changed');
+  });
+
   test('a revoked key is refused even if another line still holds it', () => {
     const both = find(`[review.example.org]:29418 ${ed}\n@revoked [review.example.org]:29418 ${ed}`);
     expect(judgeHostKey(both, blobOf(ed))).toBe('revoked');

@@ -37,6 +37,14 @@ test('does not replace a key', () => {
   expect(readFileSync(file, 'utf8')).toBe(before);
 });
 
+test('adds a key for a port beside that of the host', () => {
+  const [host, gerrit] = [newKey(), newKey()];
+  pinHostKey(file, 'h', 22, host);
+  expect(pinHostKey(file, 'h', 29418, gerrit)).toBe('pinned');
+  expect(pinHostKey(file, 'h', 29418, gerrit)).toBe('known');
+  expect(pinHostKey(file, 'h', 22, host)).toBe('known');
+});
+
 test('reports a file that cannot be written', () => {
   expect(() => pinHostKey(join(dir, 'nowhere', 'x'), 'h', 22, newKey())).toThrow(
     expect.objectContaining({ name: 'OperationError', operation: 'pin host key' }),
