@@ -21,7 +21,7 @@ import { EXIT } from './output/exit-codes.ts';
 import { terminalIo } from './output/terminal.ts';
 
 const io = terminalIo();
-/** True while `run` runs a job. */
+/** True while `run` or `boot-test` runs. */
 let running = false;
 
 function program(): Command {
@@ -81,7 +81,7 @@ function addRunCommands(root: Command): void {
   withConfigOption(root.command('daemon').description('listen to Gerrit and run jobs until stopped'))
     .option(
       '-n, --slots <n>',
-      'run at most this many jobs at a time, instead of the configured slots',
+      'run at most this many jobs at a time on each provider, instead of its slots',
       parsePositive,
     )
     .option('-m, --monitor-only', 'record events but start nothing')
@@ -122,7 +122,7 @@ function addQueries(root: Command): void {
     const { statusCommand } = await import('./commands/status.ts');
     return exitWith(await withReader(options, (reader) => statusCommand(io, reader, options)));
   });
-  withStoreOptions(root.command('jobs').description('list jobs, newest first'))
+  withStoreOptions(root.command('jobs').description('list the queue, then the other jobs, newest first'))
     .option('--open', 'only jobs that have not ended')
     .option('--change <number>', 'only jobs of this change', parsePositive)
     .option('--limit <n>', 'list at most this many', parsePositive, 50)
@@ -164,7 +164,9 @@ function addQueries(root: Command): void {
   withStoreOptions(
     root
       .command('history <name>')
-      .description('show the rows of one history: stream, voting, or the id of a review, a job or a hold'),
+      .description(
+        'show the rows of a history: stream, voting, archive, or the id of a review, job, hold or cleaning',
+      ),
   )
     .addHelpText('after', '\nExample:\n  sos-ci history stream\n')
     .action(async (name, options) => {
@@ -362,7 +364,7 @@ Examples:
 
 process.stdout.once('error', (error) => {
   const exitCode = reportOutputFailure(io, error, process.exitCode);
-  // `run` continues: its exit code is the verdict, and the stages' output is in the logs too.
+  // `run` continues, because its exit code is the verdict, and `boot-test`, because it must delete its server.
   if (!running) process.exit(exitCode);
 });
 // Later errors repeat the first one.

@@ -1,6 +1,7 @@
-/** Declares the commands that the running daemon carries out. */
-import { type Command, InvalidArgumentError } from 'commander';
+/** Declares the operators' commands, most of which the running daemon carries out. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Target } from '../engine/ports/operator-api.ts';
+import { formatLimit } from '../machines/model/duration.ts';
 import type { RequestLeaks } from './commands/leaks.ts';
 import type { SendRequest } from './input/daemon-client.ts';
 import {
@@ -100,7 +101,9 @@ function addHolds(root: Command, io: Io): void {
     .description(
       'keep the server for debugging: of the next job of a change that fails, or of one job however it ends',
     )
-    .option('--hours <number>', 'how long to keep it', parseHours, 12 * HOUR_MS)
+    .addOption(
+      new Option('--hours <number>', 'how long to keep it').argParser(parseHours).default(12 * HOUR_MS, '12'),
+    )
     .action(async (what, job, options) => {
       const { holdCommand, parseHold } = await import('./commands/holds.ts');
       const target = await withReader(options, (reader) => parseHold(what, job, reader));
@@ -197,5 +200,6 @@ function withDaemon(command: Command, examples: readonly string[], timeoutMs?: n
 }
 
 function withTimeout(command: Command, defaultMs = 180_000) {
-  return command.option('--timeout <duration>', 'how long to wait for the daemon', parseTimeout, defaultMs);
+  const option = new Option('--timeout <duration>', 'how long to wait for the daemon');
+  return command.addOption(option.argParser(parseTimeout).default(defaultMs, formatLimit(defaultMs)));
 }

@@ -43,6 +43,12 @@ describe('help', () => {
     await expect(result.out).toMatchFileSnapshot('../golden/help.txt');
   });
 
+  test('prints default times as they are written', () => {
+    const { out } = runCli('hold', '--help');
+    expect(out).toMatch(/--hours .*\(default: 12\)/);
+    expect(out).toMatch(/--timeout .*\(default: 3m\)/);
+  });
+
   test.each(
     sampled([
       'init',
@@ -95,7 +101,7 @@ describe('usage', () => {
         /"912345,3" names a patchset; explain uses the current one\n +sos-ci explain 912345/,
       ],
       [['explain', 'zzz'], /no job begins with "zzz"/],
-      [['history', 'zzz'], /no history begins with "zzz"\n +stream, voting, or an id/],
+      [['history', 'zzz'], /no history begins with "zzz"\n +stream, voting, archive, or an id/],
       [['explain', '--events', 'nowhere'], /nowhere cannot be read: ENOENT/],
       [['explain', '--events', '/dev/zero'], /\/dev\/zero is larger than 64 MiB\n +explain a part of it/],
       [['run', 'acme', '912345'], /"912345" is not CHANGE,PATCHSET\n +write change and patchset/],

@@ -37,7 +37,8 @@ export function findHistory(reader: StoreReader, typed: string): string {
     if (typed !== '' && history.startsWith(typed)) found.push(history);
   }
   if (found.length === 1 && found[0] !== undefined) return found[0];
-  if (found.length === 0) throw notFound('history', typed, 'stream, voting, or an id from: sos-ci jobs');
+  if (found.length === 0)
+    throw notFound('history', typed, 'stream, voting, archive, or an id from: sos-ci jobs');
   throw ambiguous('histories', typed, found, () => '');
 }
 
