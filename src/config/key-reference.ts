@@ -131,20 +131,24 @@ function collectKeys(node: Node, path: string, found: KeyDoc[], required = true)
   if (node.items !== undefined) collectKeys(node.items, `${path}[]`, found);
 }
 
-/** The description of a key that only some variants have begins with their names. */
+/**
+ * The description of a key that only some variants have begins with their names. A key is listed again where another
+ * default applies.
+ */
 function collectVariants(variants: readonly Node[], path: string, found: KeyDoc[]): void {
-  const byPath = new Map<string, { readonly doc: KeyDoc; readonly names: unknown[] }>();
+  const byDefault = new Map<string, { readonly doc: KeyDoc; readonly names: unknown[] }>();
   for (const variant of variants) {
     const own: KeyDoc[] = [];
     collectKeys(variant, path, own);
     for (const doc of own) {
-      const known = byPath.get(doc.path);
+      const id = `${doc.path} ${doc.default === undefined ? 'required' : doc.defaultText}`;
+      const known = byDefault.get(id);
       const name = variant.properties?.type?.const;
-      if (known === undefined) byPath.set(doc.path, { doc, names: [name] });
+      if (known === undefined) byDefault.set(id, { doc, names: [name] });
       else known.names.push(name);
     }
   }
-  for (const { doc, names } of byPath.values()) {
+  for (const { doc, names } of byDefault.values()) {
     const everywhere = names.length === variants.length;
     found.push(everywhere ? doc : { ...doc, about: `(${names.join(', ')}) ${doc.about}` });
   }

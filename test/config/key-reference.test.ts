@@ -17,8 +17,16 @@ describe('the list of keys', () => {
     expect(keys.get('gerrit.port')).toBe(29418);
   });
 
+  test('has a key again where it has another default', () => {
+    const users = listKeys().filter(({ path }) => path === 'providers.NAME.ssh.user');
+    expect(users.map(({ default: fallback, about }) => [fallback, about.split(')')[0]])).toEqual([
+      [undefined, '(static, command, ansible'],
+      [null, '(openstack'],
+    ]);
+  });
+
   test('has at most 201 keys', () => {
-    expect(listKeys().length).toBeLessThanOrEqual(201);
+    expect(new Set(listKeys().map(({ path }) => path)).size).toBeLessThanOrEqual(201);
   });
 });
 

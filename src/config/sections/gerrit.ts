@@ -1,4 +1,4 @@
-/** `gerrit`: the server and the account. Without `rest`, everything goes over SSH. */
+/** `gerrit`: the server and the account. Without `rest` and `fetchUrl`, everything goes over SSH. */
 import { z } from 'zod';
 import type { GerritConfig, RestConfig } from '../config.ts';
 import { FieldError } from '../fields/field-error.ts';

@@ -128,7 +128,7 @@ const LIMITS = {
   graceMs: 60_000,
   /** Longer than the waits after SIGTERM and SIGKILL together. */
   stopTimeoutMs: 30_000,
-  /** About an hour in total; then an alarm is raised. */
+  /** About half an hour in total; then an alarm is raised. */
   stopAttempts: 10,
   stopRetryMs: 5_000,
   /** Further output is dropped, and the log says so. */

@@ -192,7 +192,7 @@ const COMMAND_LIMITS = {
   outputLimitBytes: 1024 ** 2,
 } as const;
 
-/** Nova waits for a guest to shut down for a minute by default. */
+/** By default Nova waits up to a minute for a guest to shut down. */
 const OPENSTACK_DELETE_TIMEOUT_MS = 300_000;
 
 /** For ending a server's processes and removing its directory. */
@@ -348,7 +348,7 @@ function checkHosts(root: unknown, providers: readonly string[], add: ReportProb
   }
 }
 
-/** The provider applies the same rule at the daemon's start; here the error has a line. */
+/** The daemon applies the same rule when it starts; here the error has a line. */
 function checkTrust(root: unknown, names: readonly string[], add: ReportProblem): void {
   const gerrit = at(root, ['gerrit', 'host']);
   if (typeof gerrit !== 'string' || isLoopback(gerrit)) return;

@@ -57,7 +57,7 @@ export const report = z.strictObject({
 
 /** Constants that need no configuration. */
 export const LIMITS = {
-  /** Gerrit refuses comments over 16,384 bytes by default. */
+  /** Gerrit refuses comments over 16,384 characters by default. */
   messageLimitBytes: 16_000,
   /** After this wait the review is posted, without a negative vote for a job whose logs are not published. */
   evidenceWaitMs: 600_000,
