@@ -5,10 +5,9 @@
 import { type AnyStateMachine, initialTransition, transition } from 'xstate';
 import { sha256 } from '../src/app/database-admin.ts';
 import type { NumberedRow } from '../src/engine/ports/store.ts';
-import { jobMachine } from '../src/machines/job/job.ts';
 import type { LogRow } from '../src/machines/protocol/row.ts';
 import { replayHistory } from '../src/machines/replay.ts';
-import { reviewMachine } from '../src/machines/review/review.ts';
+import { versions } from '../src/machines/versions.ts';
 import { eventOf, recordJob } from './facts.ts';
 import { inTurns, median, pooled, processorTime, type Result, ratioOf } from './measure.ts';
 
@@ -45,7 +44,9 @@ function replayed(rows: readonly LogRow[]): void {
 }
 
 function transitionsOf(rows: readonly NumberedRow[]): void {
-  const machine: AnyStateMachine = rows[0]?.machine === 'review@1' ? reviewMachine() : jobMachine();
+  const [first] = rows;
+  const machine = first && versions[first.machine]?.machine;
+  if (machine === undefined) throw new Error('a history of an unknown machine');
   let snapshot: ReturnType<typeof initialTransition<AnyStateMachine>>[0] | null = null;
   for (const row of rows) {
     const event = { ...eventOf(row), at: row.at, settles: row.settles, pending: [] };
