@@ -110,7 +110,7 @@ interface Squid {
 
 /** A real squid, which reaches everything through the proxy of the cloud. */
 async function startSquid(): Promise<Squid> {
-  // Its user must be able to reach and write it.
+  // squid runs as another user, which must be able to write to the directory.
   const directory = mkdtempSync(join(tmpdir(), 'squid-'));
   chmodSync(directory, 0o777);
   const log = join(directory, 'access.log');
@@ -120,6 +120,8 @@ async function startSquid(): Promise<Squid> {
     ...[`access_log stdio:${log}`, `cache_log ${join(directory, 'cache.log')}`, 'pid_filename none'],
     ...['cache_effective_user proxy', 'maximum_object_size 512 MB', 'shutdown_lifetime 1 seconds'],
     `cache_dir ufs ${join(directory, 'cache')} 4096 16 256`,
+    // Packages never change, and not every mirror says so.
+    'refresh_pattern deb$ 129600 100% 129600',
   ];
   const file = join(directory, 'squid.conf');
   writeFileSync(file, `${settings.join('\n')}\n`);
