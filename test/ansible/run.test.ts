@@ -33,7 +33,7 @@ describe('sos_ci.openstack.run', () => {
   /** A task that counts its starts, prints a line, and runs until the file `end` exists. */
   const task = (
     more: object = {},
-    text = 'echo x >>"$1/starts"; echo first line; until [ -e "$1/end" ]; do sleep 0.05; done; exit "$(cat "$1/end")"',
+    text = 'echo x >>"$1/starts"; echo first line; until [ -s "$1/end" ]; do sleep 0.05; done; exit "$(cat "$1/end")"',
   ) => ({
     name: 'Run it',
     'sos_ci.openstack.run': {
@@ -61,7 +61,7 @@ describe('sos_ci.openstack.run', () => {
       const started = scratch.start([
         task(
           {},
-          `echo one; printf '\\033[01;31mthe last line\\033[00m\\n${EMPTY} \\033[00m\\n'; until [ -e "$1/end" ]; do sleep 0.05; done; exit 3`,
+          `echo one; printf '\\033[01;31mthe last line\\033[00m\\n${EMPTY} \\033[00m\\n'; until [ -s "$1/end" ]; do sleep 0.05; done; exit 3`,
         ),
       ]);
       await until('the first line', () => started.output().includes('the last line'));

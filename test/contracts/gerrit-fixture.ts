@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
 import { gitEnvironment } from '../../src/demo/gerrit/repository.ts';
 
 export interface Ran {
@@ -166,6 +167,7 @@ export class StreamOutput {
   readonly ended: Promise<number | null>;
   #end: (status: number | null) => void = () => undefined;
   readonly #waiting = new Set<() => void>();
+  readonly #decoder = new StringDecoder('utf8');
 
   constructor() {
     this.ended = new Promise((resolve) => {
@@ -181,7 +183,8 @@ export class StreamOutput {
   }
 
   add(chunk: Buffer): void {
-    this.text += chunk.toString('utf8');
+    // A character may be split between two chunks.
+    this.text += this.#decoder.write(chunk);
     for (const check of [...this.#waiting]) check();
   }
 

@@ -28,7 +28,7 @@ async function start(): Promise<RunnerHarness> {
     'ansible-playbook',
     `#!/bin/sh
 echo x >>"${scratch.root}/begun"
-until [ -e "${scratch.root}/end" ]; do sleep 0.05; done
+until [ -s "${scratch.root}/end" ]; do sleep 0.05; done
 echo '${JSON.stringify(failure)}' >"$SOS_CI_EVENTS"
 exit "$(cat "${scratch.root}/end")"
 `,

@@ -44,7 +44,7 @@ describe('PlaybookRunner', () => {
       name: 'tests',
       argv: [
         ...['sh', '-c'],
-        'echo x >>"$1/begun"; echo "$$" >"$1/pid"; until [ -e "$1/end" ]; do sleep 0.05; done; exit "$(cat "$1/end")"',
+        'echo x >>"$1/begun"; echo "$$" >"$1/pid"; until [ -s "$1/end" ]; do sleep 0.05; done; exit "$(cat "$1/end")"',
         ...['sh', scratch.root],
       ],
     },

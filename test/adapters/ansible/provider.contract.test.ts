@@ -1,6 +1,6 @@
 /**
- * The playbook provider, with the playbooks of examples/providers/ansible and with playbooks that fail. Nodes are behind a
- * real sshd.
+ * The playbook provider, with the playbooks of examples/providers/ansible and with playbooks that fail. Nodes are behind
+ * a real sshd.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -8,7 +8,7 @@ import { yamlText } from '../../../src/adapters/ansible/yaml-text.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { findProgram } from '../../fixtures/programs.ts';
 
-needs('ansible-playbook').test('strings from outside stay strings, and are no templates', async () => {
+needs('ansible-playbook').test('strings from outside stay strings, and are not templates', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'sos-ci-yaml-text-'));
   try {
     const pipe = `lookup('pipe', 'touch ${directory}/evil')`;

@@ -56,7 +56,7 @@ janitorsContract('command', async () => ({
   janitors: janitors(),
   newRun: async () => ({
     request: request(
-      shell('echo x >>"$1/begun"; until [ -e "$1/end" ]; do sleep 0.05; done; exit "$(cat "$1/end")"'),
+      shell('echo x >>"$1/begun"; until [ -s "$1/end" ]; do sleep 0.05; done; exit "$(cat "$1/end")"'),
     ),
     finish: async (code) => {
       writeFileSync(join(root, 'end.new'), `${code}`);

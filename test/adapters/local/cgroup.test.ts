@@ -1,4 +1,7 @@
-/** Processes that hide from the environment mark and the lock end with their run, if this host allows cgroups. */
+/**
+ * Processes that hide from the environment mark and the lock end with a stop, a deadline or their server, if this host
+ * allows cgroups.
+ */
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';

@@ -9,7 +9,7 @@ import { FOR_EVER, isAlive, kill, processesOf, type RunStage, Scratch, until, wr
 import { SmallDaemonProgram } from './small-daemon.ts';
 
 const TICK =
-  'echo $$ >>"$1/pids"; until [ -e "$1/end" ]; do echo tick; sleep 0.05; done; exit "$(cat "$1/end")"';
+  'echo $$ >>"$1/pids"; until [ -s "$1/end" ]; do echo tick; sleep 0.05; done; exit "$(cat "$1/end")"';
 
 describe('a stage whose daemon is killed', () => {
   const program = new SmallDaemonProgram();

@@ -13,7 +13,7 @@ runnerContract('local', async () => {
   return {
     runner: scratch.runner(),
     async newRun(stage) {
-      const text = 'echo x >>"$1/begun"; until [ -e "$1/end" ]; do sleep 0.05; done; exit "$(cat "$1/end")"';
+      const text = 'echo x >>"$1/begun"; until [ -s "$1/end" ]; do sleep 0.05; done; exit "$(cat "$1/end")"';
       const begun = join(scratch.root, 'begun');
       return {
         request: await scratch.script(text, {}, stage),

@@ -31,7 +31,7 @@ async function start(): Promise<RunnerHarness> {
   return {
     runner: scratch.runner(),
     async newRun(stage) {
-      const text = 'echo x >>"$1/begun"; until [ -e "$1/end" ]; do sleep 0.05; done; exit "$(cat "$1/end")"';
+      const text = 'echo x >>"$1/begun"; until [ -s "$1/end" ]; do sleep 0.05; done; exit "$(cat "$1/end")"';
       const begun = join(scratch.root, 'begun');
       return {
         request: scratch.script(text, {}, stage),
@@ -286,7 +286,7 @@ describe('SshRunner', () => {
   });
 
   it('leaves no process on the node after detach', async () => {
-    const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done');
+    const request = scratch.script('until [ -s "$1/end" ]; do sleep 0.05; done');
     const handle = await scratch.runner().start(request, NEVER);
     const watching = () =>
       processesOf(`\0${scratch.nodeRunDirectory(request)}\0`).filter((pid) => isFollower(pid)).length;
