@@ -30,7 +30,7 @@ export async function cloudFindings(
       return [failed(subject, error), unchecked(quota, none), unchecked(reach, none)];
     }
     const { servers, limitedBy } = await readHeadroom(calls, provider, plan.flavor, signal);
-    const room = `room for ${servers} more servers`;
+    const room = `room for ${servers} more ${servers === 1 ? 'server' : 'servers'}`;
     return [
       ok(
         subject,
@@ -42,7 +42,7 @@ export async function cloudFindings(
           ? ok(quota, room)
           : warning(
               quota,
-              `${room}, fewer than the ${slots} slots (${limitedBy}); unless these are our own servers, jobs will wait`,
+              `${room}, but slots is ${slots} (${limitedBy}); unless our own servers use the rest, jobs will wait`,
               'raise the quota of the project, or lower slots',
             ),
       await sshFinding(reach, provider, plan, calls, signal),

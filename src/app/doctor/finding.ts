@@ -20,7 +20,7 @@ export interface Finding {
 
 /** Returns findings in reading order; each check has its own timeout. */
 export interface Check {
-  /** Names the finding when the check times out. */
+  /** Names the finding when the check times out or throws. */
   readonly check: string;
   readonly target: string;
   run(signal: AbortSignal): Promise<readonly Finding[]>;

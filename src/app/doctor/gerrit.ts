@@ -1,6 +1,6 @@
 /**
- * Checks our account on Gerrit over SSH: key, host key, login, event stream, label. Uses one connection for all; what SSH
- * cannot show is reported as unchecked.
+ * Checks our account on Gerrit over SSH: key, host key, login, event stream, label. Uses one connection, and a second
+ * one only to see whether Gerrit allows two; what SSH cannot show is reported as unchecked.
  */
 import { SshProbe } from '../../adapters/gerrit/probe/ssh-probe.ts';
 import { readPublicKey } from '../../adapters/openssh/key-file.ts';

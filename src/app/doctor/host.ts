@@ -1,4 +1,4 @@
-/** Checks this host: state directory, disk space, git and other programs, logs directory or log server. */
+/** Checks this host: state directory, disk space, git and other programs; and where the logs are published. */
 import { probeLogServer } from '../../adapters/evidence/log-server/probe.ts';
 import { probeContainer } from '../../adapters/evidence/swift/probe.ts';
 import { gitVersion } from '../../adapters/git/version.ts';

@@ -53,13 +53,15 @@ async function scriptFinding(
   return ok(subject, `${files.length} files, ${Math.ceil(bytes / 1024)} KB, are copied to the server`);
 }
 
-/** One check for all playbooks: they share the programs. */
-function playbookChecks({ jobs, logs, stateDir }: Config): readonly Check[] {
+/** One check for each program: all playbooks share them. */
+function playbookChecks({ jobs, logs, janitors, stateDir }: Config): readonly Check[] {
   const all = jobs.flatMap(({ spec }) => [spec.stacking, spec.testing]);
   const playbooks = all.flatMap((run): readonly PlaybookStage['playbook'][] =>
     run !== null && 'playbook' in run ? [run.playbook] : [],
   );
-  if (playbooks.length === 0 && logs.destination.type !== 'playbook') return [];
+  const onlyOnThisHost =
+    logs.destination.type === 'playbook' || janitors.some(({ spec }) => 'playbook' in spec.work);
+  if (playbooks.length === 0 && !onlyOnThisHost) return [];
   const subject = { check: 'ansible', target: 'ansible-playbook' };
   const bubblewrap = { check: 'ansible', target: 'bwrap' };
   const confined = playbooks.some(({ confine }) => confine === 'bubblewrap');
