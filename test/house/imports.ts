@@ -7,7 +7,7 @@ const EVERYWHERE = ['errors', 'log', 'semaphore', 'terminal-text', 'timer'].map(
 /** The parts of the machines that others may import: domain types, and the events, effects and rows of the log. */
 const VOCABULARY = ['src/machines/model/', 'src/machines/protocol/'];
 
-/** The one SSH client, for Gerrit and for nodes. */
+/** The one SSH client, for Gerrit, nodes and log servers. */
 const SSH_CLIENT = 'src/adapters/ssh/client/';
 
 /** Logs in to an OpenStack cloud and sends it requests. */
@@ -20,7 +20,6 @@ const SHARED_ADAPTERS = [
   SSH_CLIENT,
   'src/adapters/tls/',
   OPENSTACK_SESSION,
-  'src/adapters/timeout.ts',
 ];
 
 /** The store saves the data of deduplication. */

@@ -4,10 +4,10 @@
 
 import ts from 'typescript';
 import type { StateNode } from 'xstate';
-import { versions } from '../../src/machines/versions.ts';
+import { newest, versions } from '../../src/machines/versions.ts';
 import { lineOf, type Source, visit } from './source.ts';
 
-const VERSION = /^(job|review|publication|hold|stream|voting|verdicts)@\d+$/;
+const VERSION = new RegExp(`^(${Object.keys(newest).join('|')})@\\d+$`);
 const SQL_ON_STATE = /\bstate\s*(=|==|<>|!=|IS|IN|LIKE|GLOB)\s/;
 
 /** Has states of Gerrit, not of machines. */
