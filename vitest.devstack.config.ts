@@ -1,4 +1,4 @@
-/** Jobs with real DevStack and Tempest, for which test/e2e/devstack/main.ts starts the cloud: half an hour. */
+/** Jobs with real DevStack and Tempest, for which test/e2e/devstack/main.ts starts the cloud: 10 to 20 minutes. */
 import { defineConfig } from 'vitest/config';
 import { reportersFor } from './test/fixtures/run-reporter.ts';
 

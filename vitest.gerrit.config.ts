@@ -21,9 +21,9 @@ if (versions.length === 0)
   throw new Error('no Java for any version of Gerrit: install openjdk-17-jre-headless');
 
 /**
- * What Gerrit's version can change: the stream, queries, reviews and permissions (contract, reviewer, rights, doctor), the
- * kinds of patchsets and copied votes, and with them the whole way of a change (kinds). The other files test what the daemon
- * does with Gerrit's answers, so the first version is enough.
+ * What Gerrit's version can change: the stream, queries, reviews and permissions (contract, reviewer, rights, doctor),
+ * the kinds of patchsets and copied votes, and with them the whole path of a change (kinds). The other files test what
+ * the daemon does with Gerrit's answers, so the first version is enough.
  */
 const ON_EACH = ['contract', 'reviewer', 'rights', 'doctor', 'kinds'];
 

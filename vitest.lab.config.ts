@@ -1,4 +1,4 @@
-/** The whole mission, which test/e2e/lab/main.ts brings the cloud up for: minutes, one case after the other. */
+/** From push to review with real Tempest, for which test/e2e/lab/main.ts starts the cloud: minutes, case by case. */
 import { defineConfig } from 'vitest/config';
 import { reportersFor } from './test/fixtures/run-reporter.ts';
 

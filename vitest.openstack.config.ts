@@ -1,4 +1,4 @@
-/** The suite against a real OpenStack, which main.ts brings up: minutes, one file after the other. */
+/** The suite against a real OpenStack, which test/e2e/openstack/main.ts starts: minutes, one file after the other. */
 import { defineConfig } from 'vitest/config';
 import { reportersFor } from './test/fixtures/run-reporter.ts';
 

@@ -1,7 +1,7 @@
 /**
- * Measures the way from Nova's ACTIVE to the first byte of a stage's output on the embedded OpenStack, against a
- * hand-written sequence of ssh and scp; and how 20 servers at once compare with one. Both sides wait for cloud-init, take
- * the same commit to the server and run the same command there, which prints the time.
+ * Measures the time from Nova's ACTIVE to the first byte of a stage's output on the embedded OpenStack, against a
+ * hand-written sequence of ssh and scp; and how 20 servers at once compare with one. Both sides wait for cloud-init,
+ * take the same commit to the server and run the same command there, which prints the time.
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { setMaxListeners } from 'node:events';

@@ -1,4 +1,4 @@
-/** `npm run demo`: the demo of the built program; with `--lab`, the whole mission on this host. */
+/** `npm run demo`: the demo of the built program; with `--lab`, with a real Gerrit, OpenStack and Tempest. */
 import { spawnSync } from 'node:child_process';
 
 const words = process.argv.slice(2);

@@ -28,7 +28,7 @@ export function after(delayMs: number, due: () => void, { unref = false }: Timer
   return () => clearTimeout(timeout);
 }
 
-/** Calls `due` every `intervalMs`, until it is canceled. */
+/** Calls `due` every `intervalMs`, until it is cancelled. */
 export function every(intervalMs: number, due: () => void): Cancel {
   let cancel: Cancel = () => {};
   const arm = (): void => {

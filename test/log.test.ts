@@ -10,7 +10,7 @@ function capture(options: Partial<LogOptions> = {}) {
   return { log, lines };
 }
 
-const WITHOUT_TIME = /^\d\d:\d\d:\d\dZ /;
+const TIME = /^\d\d:\d\d:\d\dZ /;
 
 describe('JSON lines', () => {
   test('contain one object each, with the name of the level and UTC time', () => {
@@ -59,7 +59,7 @@ describe('secrets', () => {
   test('do not appear in pretty lines', () => {
     const { log, lines } = capture({ secrets: { values: [secret] }, pretty: true });
     log.info({ secret }, secret);
-    expect((lines[0] ?? '').replace(WITHOUT_TIME, '')).toBe('INFO  [redacted]  secret="[redacted]"\n');
+    expect((lines[0] ?? '').replace(TIME, '')).toBe('INFO  [redacted]  secret="[redacted]"\n');
   });
 });
 
@@ -67,7 +67,7 @@ describe('pretty lines', () => {
   test('are short, in UTC, with the hint on its own line', () => {
     const { log, lines } = capture({ pretty: true });
     log.error({ target: 'review:29418', hint: 'add the key in Gerrit' }, 'login refused');
-    expect((lines[0] ?? '').replace(WITHOUT_TIME, '')).toBe(
+    expect((lines[0] ?? '').replace(TIME, '')).toBe(
       'ERROR login refused  target=review:29418\n          -> add the key in Gerrit\n',
     );
   });

@@ -41,7 +41,7 @@ class Records:
         self._sync()
 
     def all(self):
-        """Oldest first, as [name, record]. A record whose writing was interrupted names no server yet."""
+        """Oldest first, as [name, record]. A file that is removed meanwhile, or holds no JSON, is left out."""
         found = []
         for entry in os.scandir(self.directory):
             if not entry.name.endswith(".json"):

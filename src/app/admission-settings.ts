@@ -1,6 +1,6 @@
 /**
- * The part of a configuration that applies to new admissions: rules, jobs, report, queue. Admitted reviews keep the settings
- * that they were admitted with, so this part can be reloaded while the daemon runs.
+ * The part of a configuration that applies to new admissions: rules, jobs, report, mail, queue. Admitted reviews keep
+ * the settings that they were admitted with, so this part can be reloaded while the daemon runs.
  */
 
 import type { Config, MailConfig } from '../config/config.ts';

@@ -182,7 +182,7 @@ export class Daemon implements RunningDaemon {
     return this.sweep.collectGarbage(operator);
   }
 
-  /** Open jobs that hold a slot of the provider, the number of held servers that take one, and of its slots. */
+  /** Open jobs that hold a slot of the provider, how many held servers take one, and how many slots it has. */
   slotUsage(provider: string): {
     readonly holders: readonly JobView[];
     readonly held: number;

@@ -25,7 +25,7 @@ export interface ArchivedEvent {
   readonly change: number | null;
 }
 
-/** Oldest first. A line that is not an event matches every time but no type and no change. */
+/** Oldest first. A line that is not an event has the time of the line before it, and matches no type and no change. */
 export async function* archivedEvents(
   dir: string,
   filter: EventFilter,

@@ -22,7 +22,7 @@ export interface RunOnceOptions extends DaemonOptions {
   readonly patchset: number;
   /** Receives the live output of the stages. */
   readonly onOutput: (text: string) => void;
-  /** Called for each state that the job enters. */
+  /** Called after each row of the job, with the state that it led to. */
   readonly onState?: (state: string, job: string) => void;
 }
 

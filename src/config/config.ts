@@ -118,9 +118,9 @@ export interface GerritConfig {
   readonly maxFiles: number;
   /** The longest response to one query. */
   readonly maxResponseBytes: number;
-  /** Null: reviews are posted by SSH. */
+  /** Null: reviews are posted over SSH. */
   readonly rest: RestConfig | null;
-  /** URL from which patchsets are fetched, containing {project}; null: the same Gerrit by SSH. */
+  /** URL from which patchsets are fetched, containing {project}; null: the same Gerrit over SSH. */
   readonly fetchUrl: string | null;
 }
 

@@ -62,7 +62,7 @@ export const SERVICE_LIMITS: Omit<ServiceLimits, 'maxOpenJobs'> = {
   controlTimeoutMs: 10_000,
   adapterGraceMs: 5_000,
   deleteRounds: 3,
-  /** Together below the job's stopTimeout of 30 s. */
+  /** Together below a job's `stopTimeoutMs` of 30 s. */
   stopTermTimeoutMs: 10_000,
   stopKillTimeoutMs: 5_000,
   deleteTermTimeoutMs: 2_000,
@@ -74,8 +74,8 @@ export const SERVICE_LIMITS: Omit<ServiceLimits, 'maxOpenJobs'> = {
   maxResultsBytes: 256 * 1024 ** 2,
 };
 
-/** Limits of catch-up queries for events that the stream lost, and of alarms about the connection. By default every
- * query covers all events that may be missing, and duplicates are dropped. */
+/** Limits of catch-up queries for events that the stream lost, and of alarms about the connection. With these values
+ * every query covers all events that may be missing, and duplicates are dropped. */
 export const CATCH_UP = {
   /** A query begins this long before the newest event: Gerrit's index and clock may lag. */
   overlapMs: 600_000,

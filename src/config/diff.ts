@@ -25,7 +25,7 @@ const RELOADABLE = [
   'git.merge',
 ];
 
-/** The same sections as fields of Config. */
+/** The fields of Config that come from these sections, except `triggers`: its account and name need a restart. */
 const RELOADABLE_FIELDS = [
   'report',
   'prepare',

@@ -21,7 +21,7 @@ import { playbookProblems, stageFileProblems } from './sections/stages.ts';
 export interface LoadOptions {
   /** The directory that `~` means. Default: this user's home. */
   readonly home?: string;
-  /** The source of `redact: [{env: NAME}]`. Default: this process's environment. */
+  /** The source of each `{env: NAME}`. Default: this process's environment. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 

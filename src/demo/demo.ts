@@ -1,6 +1,6 @@
 /**
  * `sos-ci demo`: seven scenes, each from a push to a review, with real SSH, git and processes on this host. Exits with 0 only
- * if every claim held. Leaves no process and no file, also after Ctrl-C.
+ * if every claim held. Leaves no process, and no file unless something failed, also after Ctrl-C.
  */
 import { access, constants } from 'node:fs/promises';
 import path from 'node:path';

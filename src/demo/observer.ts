@@ -1,6 +1,6 @@
 /**
  * Observes the demo from outside, without queries to sos-ci: marked processes in /proc, directories, and the ticks that
- * a test wrote. The demo's claims are checked against these and never against the daemon's log.
+ * a test wrote. Where the demo's claims can be checked against these, they are, and not against the daemon's log.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';

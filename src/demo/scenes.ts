@@ -1,6 +1,6 @@
 /**
- * The seven scenes. Each one pushes a change, watches the job, may break something on purpose, and then checks claims from
- * outside: Gerrit's messages and votes, processes and their ticks, directories, the mirror's counter.
+ * The seven scenes. Each one pushes a change, watches the job, may break something on purpose, and then checks claims,
+ * most of them from outside: Gerrit's messages and votes, processes and their ticks, directories, the mirror's counter.
  */
 import { readFile } from 'node:fs/promises';
 import type { JobView } from '../engine/ports/store.ts';

@@ -2,7 +2,7 @@
 import { formatLimit } from '../machines/model/duration.ts';
 import { sleep } from '../timer.ts';
 
-/** The demo cannot continue; the message names the condition that did not become true. */
+/** The demo cannot continue; the message says why. */
 export class DemoFailure extends Error {
   override readonly name = 'DemoFailure';
 }

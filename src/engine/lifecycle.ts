@@ -37,7 +37,7 @@ export interface LifecycleOptions {
   readonly sweepIntervalMs: number;
   /** Limit on the evidence of ended jobs that waits for publication. */
   readonly pendingEvidenceBytes: number;
-  /** The current connections to Gerrit. The service sets `onChange` to be notified of changes. */
+  /** The current connections to Gerrit. `Lifecycle` sets `onChange` to be notified when they change. */
   readonly connections?: { readonly view: ConnectionsView; onChange: () => void };
 }
 

@@ -18,7 +18,7 @@ export interface DryRunInput {
   readonly rules: TriggerRules;
   /** By job name. */
   readonly files: ReadonlyMap<string, FileRules>;
-  /** The current facts. Earlier starts do not matter: a new patchset and a new comment are new causes. */
+  /** The current facts. What a trigger started before does not matter: a new patchset or comment is a new cause. */
   readonly facts: Omit<TriggerFacts, 'startResult' | 'number' | 'novelty'>;
 }
 

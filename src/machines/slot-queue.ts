@@ -5,8 +5,8 @@
  *
  * No project starves: a waiting project is served before any other is served twice on that provider. A project with a
  * priority may be served again during its priority time, and no longer. A request that is blocked by a limit of its
- * project, job or back ends, although its provider has free slots, could still be overtaken forever by jobs on other providers. So
- * after `starvationTimeoutMs` the oldest such request reserves the last free slot of each of its limits.
+ * project, job or back ends, although its provider has free slots, could still be overtaken forever by jobs on other
+ * providers. So after `starvationTimeoutMs` the oldest such request reserves the last free slot of each of its limits.
  *
  * A janitor takes all units of its back ends, and no slot. It comes after every job that can start, so it uses a pause
  * between jobs. If there is none, it reserves its back ends like any other request: no new job gets one of them until
@@ -56,7 +56,7 @@ export interface SlotLimits {
   readonly projects: Readonly<Record<string, ProjectLimits>>;
   /** Maximum number of running jobs that use a back end, by its name. */
   readonly backends: Readonly<Record<string, number>>;
-  /** After waiting this long, a request reserves the last free slot of its project's, its job's and its back ends' limits. */
+  /** After waiting this long, a request reserves the last free slot of the limits of its project, job and back ends. */
   readonly starvationTimeoutMs: number;
 }
 

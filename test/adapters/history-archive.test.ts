@@ -30,7 +30,7 @@ async function readBack(file: string): Promise<readonly NumberedRow[]> {
   return read;
 }
 
-test('rows are read back as they were written, and a number replaces its file', async () => {
+test('rows are read back as they were written, and writing a number again replaces its file', async () => {
   const archive = new ArchiveDirectory(dir);
   expect(await archive.numbers()).toEqual([]);
   const histories = [{ history: 'j1', first: 1, last: 9, head: 'x', whole: true, title: 'a 1,1 SUCCESS' }];
@@ -53,18 +53,18 @@ const line = (value: object) => `${JSON.stringify(value)}\n`;
 const HEAD = line({ format: 'sos-ci histories 1', number: 1, at: 0, histories: [] });
 
 test.each([
-  ['cut off', gzipSync(HEAD + line(rows[0] ?? {})).subarray(0, -20)],
-  ['not gzip', Buffer.from(HEAD)],
+  ['that is cut off', gzipSync(HEAD + line(rows[0] ?? {})).subarray(0, -20)],
+  ['that is not gzip', Buffer.from(HEAD)],
   ['of another format', gzipSync(line({ format: 'sos-ci histories 2' }))],
   ['with a line that is not JSON', gzipSync(`${HEAD}{\n`)],
   ['with a line that is not a row', gzipSync(HEAD + line({ history: 'j1' }))],
-])('a file that is %s is refused', async (_, bytes) => {
+])('a file %s is refused', async (_, bytes) => {
   const file = join(dir, '..', 'histories-000001.jsonl.gz');
   writeFileSync(file, bytes);
   await expect(readBack(file)).rejects.toMatchObject({ name: 'OperationError', target: file });
 });
 
-test('a file that cannot be written is named', async () => {
+test('a file that cannot be written is reported', async () => {
   writeFileSync(dir, 'not a directory');
   const write = new ArchiveDirectory(dir).write({ number: 1, at: 0, histories: [] }, []);
   await expect(write).rejects.toMatchObject({ name: 'OperationError', operation: 'write archive' });

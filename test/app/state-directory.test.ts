@@ -1,4 +1,4 @@
-/** A database file that is deleted or replaced while the daemon writes it. */
+/** A database file that is deleted or replaced while the daemon uses it. */
 import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -87,7 +87,7 @@ describe('keys that apply after the next start', () => {
     expect(differences(load(''), load(text, gerrit))).toEqual({ changed: [], restart });
   });
 
-  test('are reported until they have their values at the start again', () => {
+  test('are reported until they have the same values as at the start', () => {
     const started = load('');
     const next = load('stateDir: ./elsewhere\nreport: {jobTimeout: 1h}');
     const inForce = activeAfter(started, next);

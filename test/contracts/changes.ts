@@ -72,7 +72,7 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       expect(await lookUp(second)).toMatchObject({ current: 2, files: ['later'] });
     });
 
-    test('a patchset that Gerrit does not show yet is queried again', async () => {
+    test('a patchset that Gerrit does not show yet is a retryable error', async () => {
       const first = await harness.upload({ project: cinder });
       const next = { ...first, patchset: 2, ref: first.ref.replace(/1$/, '2') };
       await expect(lookUp(next)).rejects.toMatchObject({ name: 'OperationError', retryable: true });

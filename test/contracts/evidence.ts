@@ -1,5 +1,5 @@
 /**
- * The contract of Evidence, for any storage. A rig is one host with its log site: it writes files as a job leaves them,
+ * The contract of Evidence, for any storage. A rig is one host with its log server: it writes files as a job leaves them,
  * restarts the tested adapter, and reads published files.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -84,7 +84,7 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
     });
     afterEach(() => rig.close());
 
-    test('returns the last lines of a stage, and null for an unknown one', async () => {
+    test('returns the last line of a stage, and null for an unknown one', async () => {
       await rig.writeStageLog(JOB, 1, 'stacking', 'one\nE: no such package\n');
       const evidence = rig.start();
       expect(await evidence.lastLine({ job: JOB, attempt: 1 }, 'stacking')).toBe('E: no such package');

@@ -1,6 +1,6 @@
 /**
- * What Publisher promises besides, on file systems: modes, links, remains of earlier calls, and the removal of what has
- * expired.
+ * What Publisher also promises on file systems: about modes, links, remains of earlier calls, and the removal of what
+ * has expired.
  */
 import { cp, mkdir, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -13,7 +13,7 @@ import { failureOf, JOB } from './evidence.ts';
 import { collect, expectPublished, OTHER, PARENT, publish, SHORT } from './publisher.ts';
 
 const LIMIT_MS = 60_000;
-/** Names of one directory: the jobs and what is left of earlier calls. */
+/** The names in a directory: the jobs and what is left of earlier calls. */
 const namesIn = async (path: string) => (await readdir(path)).filter((name) => name !== 'index.html').sort();
 
 /** Declares the tests, inside a `describe` that may skip them. `make`: a host. */

@@ -75,7 +75,7 @@ export async function query(fixture: GerritFixture, words: string): Promise<{ ro
 
 const takenFrom = new WeakMap<StreamOutput, number>();
 
-/** The next event of this type that was not returned yet. */
+/** The next event of this type since the last event that was returned; skips other types. */
 export async function next(output: StreamOutput, type: string): Promise<Json> {
   const from = takenFrom.get(output) ?? 0;
   const find = (): number => output.events.findIndex((event, index) => index >= from && event.type === type);

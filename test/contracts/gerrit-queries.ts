@@ -78,11 +78,11 @@ export function queryTests(at: () => GerritFixture): void {
       'Patch Set 1:\n\n(2 comments)',
     ]);
     const { comments } = (rows[0]?.currentPatchSet ?? {}) as Json;
-    const messagesOf = (file: string, message: string) => ({ file, line: 0, reviewer: DEV, message });
+    const comment = (file: string, message: string) => ({ file, line: 0, reviewer: DEV, message });
     expect(comments).toEqual([
-      messagesOf('/PATCHSET_LEVEL', 'z'),
-      messagesOf('/PATCHSET_LEVEL', 'a'),
-      messagesOf('f.txt', 'why?'),
+      comment('/PATCHSET_LEVEL', 'z'),
+      comment('/PATCHSET_LEVEL', 'a'),
+      comment('f.txt', 'why?'),
     ]);
   });
 
@@ -112,7 +112,7 @@ export function queryTests(at: () => GerritFixture): void {
     expect(below.rows[0]).toMatchObject({ neededBy: [{ number: first + 1, revision: SHA }] });
   });
 
-  test('pages with limit and --start, newest first, and reports whether there are more', async () => {
+  test('pages with limit and --start, and reports whether there are more', async () => {
     const [older, newer] = [await push(at()), await push(at())];
     await at().person('dev').review(newer, { message: 'so that it is the newest' });
     const numbers = async (page: string): Promise<unknown[]> => {

@@ -122,7 +122,7 @@ export function restTests(of: () => GerritFixture): void {
     expect((await request(of(), `${at(change)}?o=NONESUCH`)).status).toBe(400);
   });
 
-  test('on a closed change accepts a message and rejects votes', async () => {
+  test('on a closed change accepts a message; rejects votes if abandoned, lower ones if merged', async () => {
     const abandoned = await push(of());
     await of().person('dev').abandon(abandoned);
     for (const value of [1, -1]) {

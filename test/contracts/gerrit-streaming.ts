@@ -123,7 +123,7 @@ export function streamTests(at: () => GerritFixture): void {
     });
   });
 
-  test('sends work in progress and private, and shows both on a change only while they hold', async () => {
+  test('sends work in progress, topic and hashtags; shows work in progress only while it holds', async () => {
     const change = await push(at());
     const output = await at().stream('acme-ci');
     const owner = at().person('dev');

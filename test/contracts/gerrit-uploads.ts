@@ -1,6 +1,6 @@
 /**
  * Users who upload, vote and close changes, in the same way on a real and an embedded Gerrit. Uses one clone for each
- * project, and a new commit on the branch's tip for each change.
+ * project, and a new commit for each patchset.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -66,8 +66,8 @@ export class Uploads {
     const footers = [...pages.map((page) => `Depends-On: ${page}`), `Change-Id: ${id}`];
     await this.#git(clone, 'add', '--all');
     await this.#git(clone, 'commit', '--quiet', '--message', `${subject}\n\n${footers.join('\n')}\n`);
-    const messagesOf = await this.#git(clone, 'push', 'origin', 'HEAD:refs/for/master');
-    const change = Number(/\/c\/\S+\/\+\/(\d+) Change/.exec(messagesOf.stderr)?.[1]);
+    const pushed = await this.#git(clone, 'push', 'origin', 'HEAD:refs/for/master');
+    const change = Number(/\/c\/\S+\/\+\/(\d+) Change/.exec(pushed.stderr)?.[1]);
     const revision = (await this.#git(clone, 'rev-parse', 'HEAD')).stdout.trim();
     this.#ids.set(change, id);
     const ref = `refs/changes/${last2(change)}/${change}/${patchset}`;

@@ -28,6 +28,6 @@ export function gerritContract(name: string, open: () => Promise<GerritFixture>)
     describe('queries', () => queryTests(() => fixture));
     describe('reviews', () => reviewTests(() => fixture));
     describe('reviews over REST', () => restTests(() => fixture));
-    describe('fetching and permissions', () => rightsTests(() => fixture));
+    describe('fetching and error messages', () => rightsTests(() => fixture));
   });
 }

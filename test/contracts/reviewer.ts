@@ -207,7 +207,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       expect(cast(await votes(patchset))).toEqual([]);
     });
 
-    test('a call that is aborted before it begins rejects, retryable, and posts nothing', async () => {
+    test('a call that is aborted before it begins is a retryable error, and posts nothing', async () => {
       const patchset = await harness.newPatchset();
       await expect(harness.reviewer.post(review(patchset), AbortSignal.abort(), false)).rejects.toMatchObject(
         {

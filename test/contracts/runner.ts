@@ -53,7 +53,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       expect(await run.begun()).toBe(1);
     });
 
-    test('starts once when two starts race', async () => {
+    test('starts once when several starts race', async () => {
       const run = await harness.newRun();
       const handles = await Promise.all([1, 2, 3].map(() => harness.runner.start(run.request, NEVER)));
       expect(new Set(handles.map(({ pid }) => pid)).size).toBe(1);

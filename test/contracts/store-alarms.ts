@@ -1,4 +1,4 @@
-/** The contract of a store's alarms: when an alarm counts as new, and which alarms were not mailed yet. */
+/** The contract of a store's alarms: when an alarm counts as new, and which alarms have not been mailed yet. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/engine/ports/store.ts';
 import type { Alarm } from '../../src/machines/model/alarm.ts';
@@ -11,7 +11,7 @@ const alarm = (target: string, kind: Alarm['kind'] = 'queue-full'): Alarm => ({
   hint: 'wait',
 });
 
-const UNSEEN = { acknowledgedAt: null, acknowledgedBy: '', acknowledgedWhy: '' };
+const UNACKNOWLEDGED = { acknowledgedAt: null, acknowledgedBy: '', acknowledgedWhy: '' };
 
 export function storeAlarmsContract(name: string, open: () => Store): void {
   describe(`alarms: ${name}`, () => {
@@ -32,7 +32,7 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
           times: 1,
           newAt: 10_000,
           clearedAt: null,
-          ...UNSEEN,
+          ...UNACKNOWLEDGED,
         },
       ]);
       store.markMailed(store.unmailed(9));
@@ -75,7 +75,7 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
       expect(store.unmailed(9)).toMatchObject([{ message: 'full', clearedAt: null, lastAt: 200, times: 2 }]);
     });
 
-    test('an alarm that is raised and cleared at once is mailed', () => {
+    test('an alarm that is cleared in the millisecond in which it was raised is mailed again', () => {
       store.alarm(alarm('a'), 1, RENEW_AFTER_MS);
       store.markMailed(store.unmailed(9));
       store.alarm({ ...alarm('a'), cleared: true }, 1, RENEW_AFTER_MS);
@@ -120,7 +120,7 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
 
     test('marking a removed alarm as mailed is not an error', () => {
       store.markMailed([
-        { ...alarm('gone'), firstAt: 1, lastAt: 1, times: 1, newAt: 1, clearedAt: null, ...UNSEEN },
+        { ...alarm('gone'), firstAt: 1, lastAt: 1, times: 1, newAt: 1, clearedAt: null, ...UNACKNOWLEDGED },
       ]);
       expect(targets()).toEqual([]);
     });

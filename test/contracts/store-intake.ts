@@ -83,7 +83,7 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       await expect(again).rejects.toBeInstanceOf(VersionConflict);
       expect(store.seen(7)).toEqual([seen(1)]);
       expect(store.lastSeen()).toBe(1);
-      // And vice versa.
+      // A number is stored only once.
       await expect(store.append([], [{ ...NOTHING, seen: [seen(1)] }])).rejects.toThrow();
     });
 

@@ -1,6 +1,6 @@
 /**
- * The contract of stores. The harness opens an empty store; if other programs can open it too, it also gives a second
- * reader, and a way to run raw statements.
+ * The contract of stores. The harness opens an empty store and runs raw statements on it; if other programs can open
+ * it too, it also gives a second reader.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { dispatch, type Submission } from '../../src/engine/loop/dispatch.ts';

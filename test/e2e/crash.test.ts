@@ -68,7 +68,7 @@ async function survive(testbed: Testbed, faults: readonly string[]): Promise<voi
   }
 }
 
-/** A resumed job never reaches a point that lies after the end of the whole job. */
+/** Resolves when all has ended: a resumed job may have too few steps left to reach its fault point. */
 async function allDone(testCase: TestCase, change: number): Promise<void> {
   await testCase.until(() => testCase.messages(change).length > 0);
   await testCase.eventually('the job has ended', () => testCase.allEnded());

@@ -80,7 +80,7 @@ test('leaves nothing behind when it is interrupted while tests run and the daemo
   await expectNothingLeft();
 });
 
-/** By a playbook where this host has an Ansible, by a script where it has none. */
+/** By a playbook where this host has Ansible, otherwise by a script. */
 function cloudClaims(): readonly string[] {
   if (findProgram('sshd') === null) return ['7. A server in OpenStack'];
   const how = findProgram('ansible-playbook') === null ? 'script' : 'playbook';

@@ -1,4 +1,4 @@
-/** Mail about a failure arrives through a real Postfix: over SIGKILL of the daemon, and after an hour without the server. */
+/** Mail about a failure arrives through a real Postfix, despite SIGKILL of the daemon or an hour without the server. */
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { SendmailMailer } from '../../src/adapters/mail/sendmail.ts';
@@ -95,7 +95,7 @@ test('the mail about a failure arrives although the mail server is unavailable f
   await expect.poll(() => postfix.delivered().length, POLL).toBe(1);
 });
 
-test('its sendmail accepts the mail while the mail server is down', async () => {
+test("Postfix's sendmail accepts the mail while the mail server is down", async () => {
   // Its first start creates the queue.
   postfix.up();
   postfix.down();

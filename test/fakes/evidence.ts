@@ -1,5 +1,5 @@
 /**
- * Evidence in memory. One object simulates this host and its log site, so a test keeps it over a restart of the engine:
+ * Evidence in memory. One object simulates this host and its log server, so a test keeps it over a restart of the engine:
  * collected and published files still exist, and a second publish finds the files of the first one.
  */
 import type { CollectedSummary, Evidence } from '../../src/engine/ports/adapters.ts';
@@ -170,8 +170,8 @@ function evidenceFailure(call: EvidenceCall, retryable: boolean): OperationError
   return new OperationError({
     operation: `${call} evidence`,
     target: 'logs',
-    message: `the log site did not ${call}`,
+    message: `the log server did not ${call}`,
     retryable,
-    hint: 'check the log site',
+    hint: 'check the log server',
   });
 }

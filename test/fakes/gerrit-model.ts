@@ -100,8 +100,8 @@ export class GerritModel {
     if (patchset === undefined) return fatalError(`"${number},${wanted}" no such patch set`);
     const input = JSON.parse(stdin) as ReviewInput;
     const labels = Object.entries(input.labels ?? {});
-    if (Buffer.byteLength(input.message) > 16_384) {
-      return refusal(`Comment size exceeds limit (${Buffer.byteLength(input.message)} > 16384)`);
+    if (input.message.length > 16_384) {
+      return refusal(`Comment size exceeds limit (${input.message.length} > 16384)`);
     }
     if (!change.open && labels.length > 0) return refusal('change is closed');
     const forbidden = labels.find(([label, value]) => label === 'Code-Review' && value !== 0);

@@ -39,7 +39,7 @@ export class FakeJanitors implements JanitorRunner {
     return 'the last line';
   }
 
-  /** False: the run does not exist or has ended. */
+  /** False: the run does not exist. */
   end(run: JanitorRun, outcome: RunOutcome): boolean {
     const known = this.#runs.get(keyOf(run));
     if (known === undefined || known.outcome !== null) return known !== undefined;

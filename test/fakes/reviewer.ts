@@ -24,7 +24,7 @@ export interface PostedReview {
 }
 
 export class FakeReviewer implements Reviewer {
-  /** Fails, holds, releases, counts and awaits calls by name: `post`, `readVotes`. */
+  /** Fails, holds, releases, counts and awaits calls by name: `post`, `readChangeState`, `readVotes`. */
   readonly calls = new CallController<Call>();
   /** Everything that Gerrit shows, oldest first. */
   readonly posted: PostedReview[] = [];

@@ -78,7 +78,7 @@ describe('FakeRunner', () => {
     expect(runner.end(wanted.run.owner, 'testing', { how: 'timedOut' })).toBe(false);
   });
 
-  it('reads the files that the test put on the server', async () => {
+  it('reads the results that the test set for the server', async () => {
     const runner = new FakeRunner();
     const { server } = request().run;
     const results = { passed: 1, failed: 0, skipped: 0, failures: [] };

@@ -83,7 +83,7 @@ export class FakeRunner implements Runner {
     this.calls.failNext(failure, call);
   }
 
-  /** The next start hangs until `release`, before (`request`) or after (`answer`) the command is started. */
+  /** The next call of this name hangs until `release`, before (`request`) or after (`answer`) it takes effect. */
   holdNext(hold: Hold = 'answer', call: Call = 'start'): void {
     this.calls.holdNext(hold, call);
   }
@@ -130,7 +130,7 @@ export class FakeRunner implements Runner {
     }
   }
 
-  /** Runs that have not ended. */
+  /** Runs that have neither ended nor vanished. */
   running(): readonly RunStage[] {
     return [...this.#runs.values()]
       .filter((run) => run.outcome === null && !run.vanished)

@@ -36,7 +36,7 @@ export class FakeSource implements Source {
     return this.#fetched.get(server.id)?.patchset;
   }
 
-  /** The server's files: the work tree first, then the directory of dependencies. */
+  /** The trees on the server: the patchset's own project first, then its dependencies. */
   trees(server: Pick<Server, 'id'>): readonly MergedTree[] {
     return this.#fetched.get(server.id)?.trees ?? [];
   }

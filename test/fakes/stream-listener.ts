@@ -67,7 +67,7 @@ export class RecordingListener implements StreamListener {
     for (const resolve of this.#held.splice(0)) resolve();
   }
 
-  /** Resolves as soon as `when` is true. Checks after each call. */
+  /** Resolves as soon as `when` is true. Checks after each call except `touched`. */
   until(when: () => boolean): Promise<void> {
     if (when()) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push({ when, resolve }));

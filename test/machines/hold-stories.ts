@@ -1,6 +1,6 @@
 /**
- * Stories of what operators begin: holds, which keep servers for debugging, and cleanings. They have the form of those in
- * stories.ts.
+ * Stories of what operators begin: holds, which keep servers for debugging, and cleanings. They have the form of those
+ * in stories.ts.
  */
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { accepted, FAILED, failure, HOLD, holdRequested, JOB, jobSpec, opened, REVIEW } from './facts.ts';

@@ -137,7 +137,7 @@ function doneJobViolations(
   simulator: Simulator,
 ): readonly string[] {
   const violations: string[] = [];
-  if (!rows.some((row) => row.state.startsWith('cleanup'))) violations.push('done without a clean-up');
+  if (!rows.some((row) => row.state.startsWith('cleanup'))) violations.push('done without cleanup');
   const leaked = rows.some((row) =>
     row.effects.some((effect) => effect.type === 'raiseAlarm' && effect.alarm.kind === 'server-leaked'),
   );

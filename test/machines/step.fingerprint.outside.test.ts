@@ -64,7 +64,7 @@ describe('a fingerprint', () => {
 
   test.each<[string, (config: Config) => void]>([
     ['a state is added', (config) => Object.assign(config.states, { more: {} })],
-    ['a state is renamed', (config) => Object.assign(config.states.testing.states, { sitting: {} })],
+    ['a nested state is added', (config) => Object.assign(config.states.testing.states, { sitting: {} })],
     [
       'a guard goes',
       (config) => delete config.states.booting.states.cleaningUp.states.awaitingEffects.always.guard,

@@ -169,7 +169,10 @@ export class CiHarness {
     });
   }
 
-  /** Jobs, reviews, publications, holds and cleanings that have not ended; other histories last as long as the database. */
+  /**
+   * Jobs, reviews, publications, holds and cleanings that have not ended; other histories last as long as the
+   * database.
+   */
   openWork(): readonly HistorySnapshot[] {
     return this.store
       .open()

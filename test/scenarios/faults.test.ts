@@ -91,7 +91,7 @@ describe('an adapter with a bug', () => {
     }));
   };
 
-  test('once: the daemon exits, records the history, and the next one continues', async () => {
+  test('once: the daemon records the history and exits, and the next one continues', async () => {
     const ci = new CiHarness({ slots: 2, wrapAdapters: buggy(1) });
     await ci.start();
     ci.emit(created(12));
@@ -106,7 +106,7 @@ describe('an adapter with a bug', () => {
     ]);
   });
 
-  test('twice: only that job is parked, with an alarm, the others continue', async () => {
+  test('twice: only that job is parked, with an alarm; the others continue', async () => {
     const ci = new CiHarness({ slots: 2, wrapAdapters: buggy(9) });
     await ci.start();
     ci.emit(created(12));

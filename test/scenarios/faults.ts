@@ -30,12 +30,12 @@ export function outage(operation: string, retryable = true): OperationError {
 /** Replaces methods of one port. */
 export function wrapPort<P extends 'source' | 'runner' | 'evidence' | 'reviewer' | 'alarms' | 'mailer'>(
   port: P,
-  wrapAdapters: (inner: NonNullable<Adapters[P]>, ci: CiHarness) => Partial<NonNullable<Adapters[P]>>,
+  methodsOf: (inner: NonNullable<Adapters[P]>, ci: CiHarness) => Partial<NonNullable<Adapters[P]>>,
 ) {
   return (adapters: Adapters, ci: CiHarness): Adapters => {
     const inner = adapters[port];
     if (inner === null) throw new Error(`there is no ${port}`);
-    const changes = wrapAdapters(inner, ci);
+    const changes = methodsOf(inner, ci);
     const proxy = new Proxy(inner, {
       get: (target, property) => {
         const value: unknown = Reflect.get(changes, property) ?? Reflect.get(target, property, target);
@@ -48,11 +48,11 @@ export function wrapPort<P extends 'source' | 'runner' | 'evidence' | 'reviewer'
 
 /** Replaces methods of the provider. */
 export function wrapProvider(
-  wrapAdapters: (inner: CiHarness['provider'], ci: CiHarness) => Partial<CiHarness['provider']>,
+  methodsOf: (inner: CiHarness['provider'], ci: CiHarness) => Partial<CiHarness['provider']>,
 ) {
   return (adapters: Adapters, ci: CiHarness): Adapters => {
     const { provider } = ci;
-    const changes = wrapAdapters(provider, ci);
+    const changes = methodsOf(provider, ci);
     const wrapped = {
       name: provider.name,
       slots: provider.slots,

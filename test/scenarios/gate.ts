@@ -1,6 +1,7 @@
 /**
  * The lifetime of one daemon: all calls of its engine go through here. After its end, as after SIGKILL, its calls never
- * arrive, it gets no results, and its timers never fire. Each call has crash points at which a test can end the daemon.
+ * arrive, it gets no results, and its timers never fire. Most calls have crash points at which a test can end the
+ * daemon.
  */
 import type { Adapters, Clock, Provider, RunHandle } from '../../src/engine/ports/adapters.ts';
 import type { HistoryArchive } from '../../src/engine/ports/history-archive.ts';
@@ -74,7 +75,8 @@ export class Life {
         lastLine: (owner, stage) => evidence.lastLine(owner, stage),
         held: () => evidence.held(),
         discard: (job, part) => this.call('discard', () => evidence.discard(job, part)),
-        expire: (expiry, timeoutMs, signal) => evidence.expire(expiry, timeoutMs, signal),
+        expire: (expiry, timeoutMs, signal) =>
+          this.call('expire', () => evidence.expire(expiry, timeoutMs, signal)),
       },
       reviewer: {
         post: (request, signal, recovered) =>

@@ -1,4 +1,4 @@
-/** Gerrit's events in the stories: patchsets, comments and abandoned changes of one project. */
+/** Gerrit's events in the stories: patchsets, comments, and changes that are ready, closed or restored. */
 
 import type { Patchset } from '../../src/machines/model/domain.ts';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';

@@ -1,6 +1,6 @@
 /**
  * A change is abandoned or superseded while one call hangs: before it arrives, or before its result arrives; for a
- * moment, past its deadline, and until it is abandoned.
+ * moment, past its deadline, and until it is given up.
  */
 
 import { describe, expect, test } from 'vitest';
@@ -28,7 +28,7 @@ const AFTER = ['delete', 'discard', 'readChangeState', 'post', 'readVotes'] as c
 const UNPOSTED = ['before delete', 'after delete', 'before readChangeState', 'after readChangeState'];
 const EDGES = ['before', 'after'] as const;
 const HANGS = [
-  ['a moment', 5_000],
+  ['for a moment', 5_000],
   ['past its deadline', 1_000_000],
   ['until it was given up', 30_000_000],
 ] as const;
@@ -46,7 +46,7 @@ async function disturbed(point: string, ms: number, disturb: (ci: CiHarness) => 
 const abandon = (ci: CiHarness) => ci.emit(abandoned());
 const supersede = (ci: CiHarness) => ci.emit(created(FIRST, 2));
 
-describe.each(HANGS)('abandoned while a call hangs for %s', (_, ms) => {
+describe.each(HANGS)('abandoned while a call hangs %s', (_, ms) => {
   test.each(sampled(WORK.flatMap(([call, stages]) => EDGES.map((edge) => [edge, call, stages] as const))))(
     '%s %s',
     async (edge, call, stages) => {
@@ -114,7 +114,7 @@ test('a server that appears after its creation was cancelled is deleted, and no 
   expect([ci.provider.created, ci.provider.deleted, ci.runner.started]).toEqual([1, 1, 0]);
 });
 
-test('a server that appears after its job was abandoned is swept', async () => {
+test('a server that appears after its job has ended is swept', async () => {
   const limits = {
     cleanupTimeoutMs: 10_000,
     bootTimeoutMs: 20_000,

@@ -12,8 +12,8 @@ import { violations } from './violations.ts';
 let ci: CiHarness;
 afterEach(() => ci.store.close());
 
-/** A CI whose log site is down until the returned function is called; each job leaves 6 bytes. */
-function startWithoutLogSite(pendingEvidenceBytes: number): () => void {
+/** A CI whose log server is down until the returned function is called; each job leaves 6 bytes. */
+function startWithoutLogServer(pendingEvidenceBytes: number): () => void {
   let down = true;
   ci = new CiHarness({
     pendingEvidenceBytes,
@@ -31,12 +31,12 @@ function startWithoutLogSite(pendingEvidenceBytes: number): () => void {
 const ended = (jobs: number) => () => ci.jobs().filter((job) => job.ended).length === jobs;
 const publications = () => ci.jobs().map(({ id }) => ci.store.stored(publicationOf(id))?.context.outcome);
 
-test('the oldest is dropped, the others are published when the log site is back', async () => {
-  const restoreLogSite = startWithoutLogSite(12);
+test('the oldest is dropped, the others are published when the log server is back', async () => {
+  const restoreLogServer = startWithoutLogServer(12);
   await ci.start();
   for (const change of [1, 2, 3]) ci.emit(created(change));
   await ci.run(ended(3));
-  restoreLogSite();
+  restoreLogServer();
   await ci.run();
   expect(publications()).toEqual(['abandoned', 'published', 'published']);
   const [dropped, ...kept] = ci.jobs();
@@ -50,14 +50,14 @@ test('the oldest is dropped, the others are published when the log site is back'
 });
 
 test('a lower limit after a restart applies to evidence that already waits', async () => {
-  const restoreLogSite = startWithoutLogSite(18);
+  const restoreLogServer = startWithoutLogServer(18);
   await ci.start();
   for (const change of [1, 2, 3]) ci.emit(created(change));
   await ci.run(ended(3));
   expect(publications()).toEqual([null, null, null]);
   Object.assign(ci.options, { pendingEvidenceBytes: 6 });
   await ci.restart();
-  restoreLogSite();
+  restoreLogServer();
   await ci.run();
   expect(publications()).toEqual(['abandoned', 'abandoned', 'published']);
   expect(violations(ci)).toEqual([]);

@@ -163,7 +163,7 @@ const setups: readonly Story[] = [
 
 const afterwards: readonly Story[] = [
   {
-    name: 'the log site is down at first',
+    name: 'the log server is down at first',
     options: {
       wrapAdapters: wrapPort('evidence', (evidence) => ({
         publish: (request, signal) =>
@@ -182,7 +182,7 @@ const afterwards: readonly Story[] = [
     },
   },
   {
-    name: 'the log site is down for an hour, longer than the review waits',
+    name: 'the log server is down for an hour, longer than the review waits',
     options: {
       results: FAILED,
       stage: ({ run }) => (run.stage === 'testing' ? exited(1) : SUCCESSFUL_STAGE),

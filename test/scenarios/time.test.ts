@@ -36,8 +36,8 @@ describe('while the daemon is dead', () => {
     const ci = await runWithDowntime(state, 30 * 60_000);
     expect(violations(ci)).toEqual([]);
     expect(endOf(ci)).toMatchObject(UNDISTURBED);
-    const ended = ci.store.rows('j00002').filter(({ type }) => type === 'stage.started');
-    expect(ended.map(({ data }) => data.adopted)).toEqual(
+    const starts = ci.store.rows('j00002').filter(({ type }) => type === 'stage.started');
+    expect(starts.map(({ data }) => data.adopted)).toEqual(
       state === 'stacking.running' ? [false, true, false] : [false, false, true],
     );
   });

@@ -35,7 +35,7 @@ const happening = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       do: fc.constant('run' as const),
-      /** 0: all. */
+      /** Indexes of jobs; none: all. */
       jobs: fc.array(fc.nat(4), { maxLength: 3 }),
       ends: fc.array(fc.nat(ENDS.length - 1), { minLength: 5, maxLength: 5 }),
       back: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.constant(1)),

@@ -112,7 +112,7 @@ describe('a partial run after a failure', () => {
 });
 
 describe('a vote that cannot be read', () => {
-  test('is queried again, and then voted on', async () => {
+  test('is read again, and our vote follows', async () => {
     const ci = await started();
     const trouble = { operation: 'read', target: '', message: 'away', retryable: true, hint: '' };
     ci.reviewer.failNext(trouble, 'readChangeState');
@@ -123,7 +123,7 @@ describe('a vote that cannot be read', () => {
     ci.store.close();
   });
 
-  test('permanently withholds a positive vote if retries do not help, and no negative one', async () => {
+  test('withholds a positive vote if retries cannot help, but no negative one', async () => {
     const ci = await started();
     const trouble = { operation: 'read', target: '', message: 'no', retryable: false, hint: '' };
     ci.reviewer.failNext(trouble, 'readChangeState');

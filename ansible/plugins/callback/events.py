@@ -10,7 +10,7 @@ type: notification
 short_description: Write tasks and failures as JSON lines
 description:
   - Appends one JSON object per line to a file. The number and the length of lines are bounded.
-  - Arguments of modules and facts are never written. A result with no_log is written without its message.
+  - The arguments of modules and the facts of hosts are never written. A result with no_log is written without its message.
   - The version of Ansible and the statistic sos_ci of set_stats, a dictionary of short strings and booleans, are written as facts.
 requirements:
   - Enable it in the configuration, and set the environment variable SOS_CI_EVENTS to the path of the file.

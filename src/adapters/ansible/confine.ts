@@ -1,6 +1,7 @@
 /**
- * Runs ansible-playbook in a bubblewrap sandbox. Of this host's files it sees only system programs, the directories of the
- * playbook and of the run, the operator's inventory and variables, and the node's key. The network is not restricted.
+ * Runs ansible-playbook in a bubblewrap sandbox. Of this host's files it sees only system programs, the directories of
+ * the playbook and of the run, the operator's inventory and variables, and the node's key. The network is not
+ * restricted.
  */
 export interface Confined {
   /** Read by the playbook: files and directories. */

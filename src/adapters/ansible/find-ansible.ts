@@ -35,8 +35,8 @@ export async function readAnsibleVersion(program: string, signal: AbortSignal): 
   });
   const [, version = '', major, minor] = /\[core ((\d+)\.(\d+)[^\]]*)\]/.exec(result.stdout ?? '') ?? [];
   if (version === '') throw unusable(program, 'it does not print its version');
-  const newer = Number(major) > OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) >= OLDEST[1]);
-  if (newer) return version;
+  const isUsable = Number(major) > OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) >= OLDEST[1]);
+  if (isUsable) return version;
   throw unusable(program, `ansible-core ${version} is older than ${OLDEST.join('.')}`);
 }
 
@@ -63,7 +63,7 @@ async function findProgram(name: string, directories: readonly string[], hint: s
     return basename(real) === name ? real : file;
   }
   throw new OperationError({
-    operation: 'start stage',
+    operation: 'find program',
     target: name,
     message: `the program ${name} is not installed`,
     retryable: false,

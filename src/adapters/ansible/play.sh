@@ -3,9 +3,9 @@
 #
 #   play.sh EVENTS TRIES COMMAND [ARGUMENT...]
 #
-# A kill (by the kernel when memory is short, or by an operator) is not a result. The playbook then starts again, up to TRIES
-# times in total, and attaches to its long commands on the node. Leftovers of a try, such as SSH connections, are killed with
-# it. Exits with the exit code of the last try.
+# A kill (by the kernel when memory is short, or by an operator) is not a result. The playbook then starts again, up to
+# TRIES times in total, and attaches to its long commands on the node. Leftovers of a try, such as SSH connections, are
+# killed with it. Exits with the exit code of the last try.
 set -u
 
 main() {

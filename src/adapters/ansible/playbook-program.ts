@@ -1,6 +1,6 @@
 /**
- * Runs the operator's playbooks as programs: of a provider, or to publish evidence. Each gets one request as its variable
- * `sos_ci`, and writes its answer as JSON to the file `sos_ci.answer_file`. It runs in a temporary directory.
+ * Runs the operator's playbooks as programs: of a provider, or to publish evidence. Each gets one request as its
+ * variable `sos_ci`, and writes its answer as JSON to the file `sos_ci.answer_file`. It runs in a temporary directory.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';

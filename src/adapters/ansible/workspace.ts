@@ -85,7 +85,7 @@ export async function writeWorkspace(
   };
 }
 
-/** Writes the files that every run needs. @returns the path of a file in the workspace */
+/** Writes the files that every run needs. @returns a function from a name to its path in the workspace */
 async function prepareWorkspace(runDirectory: string): Promise<(name: string) => string> {
   const directory = workspaceDirectory(runDirectory);
   const pathOf = (name: string) => join(directory, name);

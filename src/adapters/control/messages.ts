@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { Operator, OperatorAnswers, OperatorRequest } from '../../engine/ports/operator-api.ts';
 
-/** Bytes per line, including its line ending. */
+/** The maximum length of a line, in bytes. */
 export const REQUEST_LIMIT_BYTES = 64 * 1024;
 export const ANSWER_LIMIT_BYTES = 4 * 1024 * 1024;
 

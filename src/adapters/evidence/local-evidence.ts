@@ -238,7 +238,7 @@ export class LocalEvidence implements Evidence {
     const { fetchTree } = this.#options;
     const { logs, limitBytes, limitFiles, timeoutMs } = request;
     if (fetchTree === undefined) {
-      for (const path of logs) staging.skip(path, 'its server is not on this host');
+      for (const path of logs) staging.skip(`${WORKTREE}/${path}`, 'its server is not on this host');
       return;
     }
     this.#beforeStep('copy the tree');
@@ -250,8 +250,8 @@ export class LocalEvidence implements Evidence {
       const skippedPaths = await fetchTree(wanted, staging.options.signal);
       for (const { path, why } of skippedPaths) staging.skip(`${WORKTREE}/${path}`, why);
       const skipped = new Set(skippedPaths.map(({ path }) => path));
-      const published = logs.filter((path) => !skipped.has(path));
-      await collectTree(copy.path('.'), published, this.#limits, staging);
+      const remaining = logs.filter((path) => !skipped.has(path));
+      await collectTree(copy.path('.'), remaining, this.#limits, staging);
     });
     await removeTree(directory, COPY);
   }

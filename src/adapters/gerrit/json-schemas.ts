@@ -15,7 +15,7 @@ const PATH_LIMIT = 512;
 const HASHTAGS_LIMIT = 100;
 const SECONDS_MAX = 100_000_000_000;
 
-/** A field that may be missing or of any type, and is normalized rather than refused. */
+/** A field that may be missing or of any type; its transform normalizes or refuses it. */
 const anything = z.unknown().optional();
 
 /**
@@ -42,7 +42,7 @@ function isInteger(value: unknown): value is number {
   return Number.isSafeInteger(value);
 }
 
-/** Seconds since the epoch, converted to ms. 0 when absent or out of range: no decision depends on it. */
+/** Seconds since the epoch, converted to ms. 0 when absent or out of range. */
 export const time = anything.transform(timeOf);
 
 function timeOf(value: unknown): number {

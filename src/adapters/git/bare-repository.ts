@@ -120,13 +120,13 @@ export class BareRepository {
 
   /** Null when they share no history. */
   async mergeBase(context: GitContext, one: string, other: string): Promise<string | null> {
-    const { status, stdout } = await this.#listRefs(context, ['merge-base', one, other], [1]);
+    const { status, stdout } = await this.#localWithStatus(context, ['merge-base', one, other], [1]);
     return status === 0 ? (stdout.split('\n')[0] ?? null) : null;
   }
 
   async mergeTree(context: GitContext, ours: string, theirs: string): Promise<TreeMerge> {
     const options = ['--write-tree', '--name-only', '--no-messages', '-z'];
-    const { status, stdout, cut } = await this.#listRefs(
+    const { status, stdout, cut } = await this.#localWithStatus(
       context,
       ['merge-tree', ...options, ours, theirs],
       [1],
@@ -210,7 +210,7 @@ export class BareRepository {
     return git({ ...this.#command(context), argv });
   }
 
-  #listRefs(
+  #localWithStatus(
     context: GitContext,
     argv: readonly string[],
     validStatuses: readonly number[],

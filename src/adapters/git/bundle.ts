@@ -1,6 +1,6 @@
 /**
- * Ships a merged tree to a host that cannot be fetched from here, as a bundle from which the host creates the work tree
- * with its history.
+ * Packs a merged tree for a host that cannot fetch from this one, as a bundle from which that host creates the work
+ * tree with its history.
  */
 import { rename, rm } from 'node:fs/promises';
 import type { MergedTree } from '../../machines/model/domain.ts';

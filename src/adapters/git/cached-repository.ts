@@ -1,6 +1,6 @@
 /**
  * One project in the cache: its repository, its lock and its fetches. A broken repository is deleted and fetched again;
- * it contains nothing that cannot be fetched.
+ * it contains nothing that cannot be fetched or merged again.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, statfs, utimes } from 'node:fs/promises';
@@ -32,8 +32,8 @@ export const TEMPORARY_PREFIX = '.passing-';
 /** With less free disk space than this, a failure does not mean that the repository is broken. */
 const MIN_FREE_BYTES = 64 * 1024 * 1024;
 /**
- * Maximum number of new repositories in one `renewInterval`; each fetches the whole project. A disk that breaks more of
- * them needs an operator.
+ * Maximum number of new repositories within `recloneIntervalMs`; each fetches the whole project. A disk that breaks
+ * more of them needs an operator.
  */
 const RENEWALS_LIMIT = 5;
 /** Files that a killed git leaves. No other program uses the repository, so all of them are stale. */
@@ -49,7 +49,7 @@ export class CachedRepository {
   /** The repository exists and contains no leftovers of a killed git. */
   #isTidy = false;
   #generation = 0;
-  /** Monotonic times at which the repository was deleted as broken, within the last `renewInterval`. */
+  /** Monotonic times at which the repository was deleted as broken, within the last `recloneIntervalMs`. */
   #renewals: readonly number[] = [];
   /** Monotonic time at which git last failed in a new repository as well. */
   #failedAgainAt = Number.NEGATIVE_INFINITY;

@@ -30,7 +30,7 @@ export interface GitAnswer {
   readonly cut: boolean;
 }
 
-/** git exited with an unexpected status. Some statuses mean that this git version is unsuitable. */
+/** git failed, and a broken repository may be the cause. The status is null when git did not run or was killed. */
 export class GitFailed extends OperationError {
   readonly status: number | null;
 
@@ -94,7 +94,7 @@ export async function git(command: GitCommand): Promise<string> {
   return stdout;
 }
 
-/** @param answers statuses other than 0 that are valid results */
+/** @param validStatuses statuses other than 0 that are valid results */
 export async function gitWithStatus(
   command: GitCommand,
   validStatuses: readonly number[],

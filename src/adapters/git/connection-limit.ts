@@ -32,7 +32,7 @@ export class ConnectionLimit {
   }
 
   /**
-   * Runs `work`, which makes one connection. After a refusal, runs it again once another of our connections can end.
+   * Runs `work`, which makes one connection. After a refusal, runs it again once another of our connections has ended.
    */
   async use<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     for (;;) {

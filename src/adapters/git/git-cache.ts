@@ -125,7 +125,7 @@ function fileName(project: string): string {
     target: project,
     message: 'the name of the project is too long for a directory',
     retryable: false,
-    hint: 'remove it from the jobs, or turn off merging for it',
+    hint: 'remove it from the jobs, or set git.merge to false',
   });
 }
 

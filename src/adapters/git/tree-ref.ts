@@ -1,7 +1,7 @@
 /**
- * The ref of a merged tree, in the cache and in its bundles. It depends on the tree alone, so the receiver of a bundle
- * knows what to fetch: `git fetch FILE +refs/sos-ci/trees/REVISION:...`. A bundle contains this ref and the tags on its
- * history, and may lack commits that the receiver reported as present.
+ * The ref of a tree under test, in the cache and in bundles. It depends on the tree alone, so the receiver of a bundle
+ * knows what to fetch: `git fetch FILE +refs/sos-ci/trees/REVISION:...`. The bundle of a merged tree also contains all
+ * tags of its repository, and may lack commits that the receiver reported as present.
  */
 import { createHash } from 'node:crypto';
 import type { MergedTree } from '../../machines/model/domain.ts';

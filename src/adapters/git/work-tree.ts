@@ -1,7 +1,7 @@
 /**
- * Creates a work tree from the cache, with history and tags. Objects are copied, never shared: a job's code runs as the
- * owner of the cache, and changes to its copy must not affect other jobs. Where the file system supports it, copies are
- * copy-on-write.
+ * Creates a work tree from the cache, with history and tags. Objects are copied, never shared: a job's code may run as
+ * the owner of the cache, and changes to its copy must not affect other jobs. Where the file system supports it, copies
+ * are copy-on-write.
  */
 import { constants, type Dirent } from 'node:fs';
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';

@@ -1,8 +1,8 @@
 /**
- * Deletes what is in a cloud and not in ./saved_state.json. Runs `tempest cleanup` only if a dry run lists nothing but what is in
- * ./leftovers.json, and at most so many resources. Ends when a dry run lists none: Tempest also exits with 0 when a deletion
- * failed or is still going on.
- * The last line of the output is the reason of a failure.
+ * Deletes what is in a cloud and not in ./saved_state.json. Runs `tempest cleanup` only if a dry run lists nothing but
+ * what is in ./leftovers.json, and no more resources than the limit. Ends when a dry run lists none: Tempest also exits
+ * with 0 when a deletion failed or is still going on.
+ * The last line of the output is the reason for a failure.
  *
  * Arguments: the limit, the interval of dry runs, the timeout without progress (both in ms), and the program `tempest`.
  */
@@ -57,7 +57,7 @@ async function dryRun() {
   rmSync(DRY_RUN, { force: true });
   await tempest('--dry-run');
   const resources = Object.entries(readObject(DRY_RUN)).flatMap(([kind, listed]) => {
-    // Its quotas are reset; nothing is deleted.
+    // The quotas of these projects are reset; nothing is deleted.
     if (kind === '_projects_to_clean') return [];
     if (typeof listed !== 'object' || listed === null)
       throw new Error(`refused: ${DRY_RUN} has no list of ${shown(kind)}`);
@@ -78,7 +78,7 @@ function refuseOthers(resources) {
       const id = item?.keypair === undefined ? item?.id : item.keypair.name;
       if (!known.has(id))
         throw new Error(
-          `refused: a dry run lists ${shown(id)} among the ${shown(kind)}, which sos-ci did not find there, or saved`,
+          `refused: a dry run lists ${shown(id)} among the ${shown(kind)}, which sos-ci did not find there, or had saved`,
         );
     }
   }

@@ -17,7 +17,7 @@ type Options = ReadonlyMap<string, readonly string[]>;
 
 /**
  * Resolves to the region that Tempest uses.
- * @throws OperationError when the file names another cloud or project than `scope`, or does not say
+ * @throws OperationError when the file names a different cloud or project from `scope`, or none
  */
 export async function checkTempestConf(file: string, program: string, scope: CloudScope): Promise<string> {
   await refuseMoreFiles(program);
@@ -28,7 +28,7 @@ export async function checkTempestConf(file: string, program: string, scope: Clo
     throw refusal(`${file} is larger than 1 MB`, 'name tempest.conf in tempest.config');
   const options = parse(await readFile(file, 'utf8'));
   const expect = (name: string, wanted: string, actual: readonly string[]) => {
-    // oslo.config replaces $NAME by another option.
+    // oslo.config replaces $NAME with the value of another option.
     const other = actual.find((value) => value !== wanted || value.includes('$'));
     if (other === undefined) return;
     throw refusal(

@@ -68,7 +68,7 @@ export async function canUseCgroups(): Promise<boolean> {
   );
 }
 
-/** False: the cgroup was removed. */
+/** False: the cgroup is gone, or cannot be removed at all. */
 async function isBusy(group: string): Promise<boolean> {
   return rmdir(group).then(
     () => false,

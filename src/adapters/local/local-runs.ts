@@ -1,7 +1,7 @@
 /**
- * Runs on this host by the run-directory protocol: the commands of local servers, and playbooks against nodes. A
- * command continues when the daemon dies, and the next daemon attaches to it. This class has no state that a restart
- * could lose.
+ * Runs on this host by the run-directory protocol: the commands of local servers, playbooks and janitors. A command
+ * continues when the daemon dies, and the next daemon attaches to it. This class has no state that a restart could
+ * lose.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,14 +1,14 @@
 /**
- * The local provider runs untrusted code as the daemon's own user, with access to the daemon's files. That is meant for
- * a Gerrit on this host; for any other Gerrit the operator must permit it.
+ * Unless `user` names another account, the local provider runs untrusted code as the daemon's own user, with access to
+ * the daemon's files. That is meant for a Gerrit on this host; for any other Gerrit the operator must permit it.
  */
 import { isIPv4 } from 'node:net';
 import type { LocalProviderConfig } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
 
 /**
- * Throws unless the Gerrit host is a literal loopback name or address. Names are not resolved, because the answer could
- * change later.
+ * Throws unless the Gerrit host is a literal loopback name or address, or the configuration permits any host. Names are
+ * not resolved, because the answer could change later.
  */
 export function assertLoopbackGerrit(
   host: string,

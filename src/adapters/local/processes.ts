@@ -1,7 +1,7 @@
 /**
  * Finds and ends processes by a marker in their environment, the lock of a run, or the cgroup of a run. Also finds
- * processes that left their process group, session or parent. Reads /proc, so it works on Linux only. Processes of
- * other users cannot be read and are never signalled.
+ * processes that left their process group, session or parent. Reads /proc, so it works on Linux only. Processes that
+ * the daemon's user may not signal are left alone.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
@@ -70,7 +70,7 @@ export async function endProcesses(membership: Membership, limits: EndLimits): P
   let pauseMs = RECHECK_MIN_MS;
   for (;;) {
     const found = (await findProcesses(membership)).filter(canSignal);
-    // Two empty checks are required: a process that was forked during the first check appears in the second.
+    // After a signal, two empty checks are required: a process forked during the first appears in the second.
     empty = found.length === 0 ? empty + 1 : 0;
     const elapsed = performance.now() - started;
     if (empty > 1 || (empty === 1 && signalled.size === 0)) break;

@@ -1,6 +1,7 @@
 /**
  * A provider whose server is a directory on this host, and every process that carries the server's mark. The server's
- * label names its owner; without a matching label no process is ended and no file is removed.
+ * label names its owner. If that is another deployment, no process is ended; without a matching label, no file is
+ * removed.
  */
 import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -217,7 +218,7 @@ function noServer(server: Server): OperationError {
     target: server.name,
     message: 'it does not exist',
     retryable: false,
-    hint: 'somebody removed its directory',
+    hint: 'somebody deleted it, or removed the hidden .json file beside its directory',
   });
 }
 

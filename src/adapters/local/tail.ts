@@ -1,6 +1,6 @@
 /**
- * Follows a growing file for display. Uses kernel events instead of a timer; for a file that does not exist yet it
- * watches the directory. `stop` reads the rest of the file and ends the watch.
+ * Follows a growing file for display. Uses kernel events instead of a timer, and watches the directory, because the
+ * file may not exist yet. `stop` reads the rest of the file and ends the watch.
  */
 import { closeSync, type FSWatcher, fstatSync, openSync, readSync, watch } from 'node:fs';
 import { dirname } from 'node:path';

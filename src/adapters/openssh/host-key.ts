@@ -4,7 +4,7 @@
 import { OperationError } from '../../errors.ts';
 import { keyType, readKnownHost } from './known-hosts.ts';
 
-/** Parses `TYPE BASE64 COMMENT`, as in known_hosts and in a host's own .pub files; null when invalid. */
+/** Parses `TYPE BASE64 COMMENT`, as in a host's own .pub files or after the names in known_hosts; null when invalid. */
 export function parseHostKey(text: string): Buffer | null {
   const [type = '', encoded = ''] = text.trim().split(/[ \t]+/);
   const blob = Buffer.from(encoded, 'base64');

@@ -31,7 +31,7 @@ export interface ServerResources {
   readonly keyPairs: readonly string[];
 }
 
-/** All of it, as the port reports it. */
+/** All of them, as a provider lists them. */
 export function resourcesOf({
   servers,
   floatings,

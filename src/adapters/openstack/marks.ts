@@ -35,7 +35,7 @@ export function parseMark(text: string | null | undefined): Mark | null {
   return deployment === '' ? null : { deployment, job, attempt: Number(attempt), name };
 }
 
-/** Cuts a long name. Not every database below Nova stores characters outside the first plane. */
+/** Cuts a long name. Not every database below Nova stores characters outside the Basic Multilingual Plane. */
 export function objectText({ id, name }: CloudObject): string {
   return `${id} ${name}`.replaceAll(/[^\x20-\ud7ff\ue000-\ufffd]/gu, '?').slice(0, MAX_VALUE_LENGTH);
 }

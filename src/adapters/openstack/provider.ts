@@ -32,7 +32,7 @@ export interface OpenStackProviderOptions {
   readonly clock: Clock;
   /** Called while a server boots, with each step that succeeded. */
   readonly onStep?: (step: string) => void;
-  /** Called with the whole console of a server that was not ready in time. */
+  /** Called with the whole console of a server that did not become ready. */
   readonly keepConsole?: (owner: Ownership, log: string) => Promise<void>;
   /**
    * Called with the number of servers that the quotas allow, ours included, and why. Returns false to stop the reports.
@@ -46,7 +46,7 @@ const NO_USER = 'nobody';
 /** Enough for the host keys. Nova returns the last lines; without a number, all that it keeps. */
 const CONSOLE_LINES = 200;
 const MAX_CONSOLE_QUOTE = 300;
-/** How often Nova is queried whether the server still runs, while we wait for the node. */
+/** How often Nova is asked whether the server still runs, while we wait for the node. */
 const STATUS_POLL_MS = 15_000;
 /** How long a server without cloud-init may lack a program: something else may be installing it. */
 const UNPREPARED_MS = 60_000;
@@ -323,7 +323,7 @@ export class OpenStackProvider implements Provider {
     }
   }
 
-  /** Lists the leftovers of a server that was never created or never ready too, so that they are deleted. */
+  /** Also lists the leftovers of a server that was never created or never ready, so that they are deleted. */
   #owned(listed: ServerResources): OwnedServer {
     const { mark, servers } = listed;
     const { name, ...owner } = mark;

@@ -17,11 +17,11 @@ export interface Wait {
   readonly endsAt: number;
   readonly limitMs: number;
   readonly signal: AbortSignal;
-  /** Called when the awaited state changes. */
+  /** Called when the reason for waiting changes. */
   readonly onWaiting?: (waiting: string) => void;
 }
 
-/** The result of one check: done, or the state that it still waits for. */
+/** The result of one check: done, or why not yet. */
 export type WaitStep<T> = { readonly done: T } | { readonly waiting: string; readonly hint: string };
 
 /** @throws OperationError at the deadline, with the result of the last check */

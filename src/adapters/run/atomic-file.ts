@@ -1,7 +1,7 @@
 /**
  * Writes small files beside their target and renames them, so that no process reads an incomplete file, and syncs them,
  * so that they survive power loss. A process that is killed meanwhile leaves a temporary file behind, which is removed
- * together with the target. Libraries (write-file-atomic) sync neither the file nor its directory.
+ * together with the target. Libraries (write-file-atomic) do not sync the directory.
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';

@@ -33,7 +33,7 @@ export interface HttpAnswer {
 export class ExchangeError extends Error {
   /**
    * The code of the system or of TLS, or `stopped`, `connect-timeout`, `answer-timeout`, `answer-too-long`,
-   * `answer-cut`, or `stale`: the server closed a kept connection before it received the request.
+   * `answer-cut`, or `stale`: the server closed a kept connection, perhaps before it received the request.
    */
   readonly code: string;
   /** True: the connection was established, so the server may have the request. */

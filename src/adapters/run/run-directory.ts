@@ -26,7 +26,7 @@ export function attemptDirectory(stateDir: string, owner: RunOwner): string {
   return resolve(stateDir, 'runs', owner.job, String(owner.attempt));
 }
 
-/** The console of the attempt's server, if the server was not ready in time. */
+/** The console of the attempt's server, if the server did not become ready. */
 export const CONSOLE_LOG = 'console.log';
 /** Nova keeps 100 KB. Of more, the end is kept. */
 const MAX_CONSOLE_CHARACTERS = 1024 ** 2;

@@ -11,6 +11,7 @@
 #   log      the output of the command, up to LIMIT bytes; the rest is read and dropped, and the last line says so
 #   unended  renamed once to ending.REASON by the first to decide how the run ends: `command`, the deadline or a stop.
 #            A rename needs no disk space, and only one of several succeeds
+#   ended    written by the guard once it has killed the rest of the run
 #   reserve  reserved disk space, freed if something must be written and the disk is full
 #   group    path of the cgroup with the command and its descendants; only if this account may create one
 #   runner.err  errors of the runner itself

@@ -1,4 +1,4 @@
-# Prints what a server is, for people. Runs on nodes and on this host as `sh -s`.
+# Prints what a server is, for people. Sent to nodes over standard input to `sh -s`; on this host, run as a file.
 #
 #   TOKEN    prints it, then `os`, `kernel`, `cpus` and `memory` (KiB), each with its value, as far as they are known
 set -u

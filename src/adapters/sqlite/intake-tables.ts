@@ -1,6 +1,6 @@
 /**
- * The side tables of the intake: decided events, and the position. They are written inside the transaction of their
- * append; this file knows their columns and begins no transaction itself.
+ * The side tables of the intake: decided events, the position, waiting changes, ignored requests, and the activity of
+ * other CIs. This file knows their columns and begins no transaction itself; `note` runs inside that of an append.
  */
 import type {
   CheckpointRecord,

@@ -1,6 +1,6 @@
 /**
- * Follows one run on a node until it ends, over as many connections as needed. It waits for an unreachable node;
- * the run is lost only when the node stays unreachable too long or presents another host key. Log data that this host
+ * Follows one run on a node until it ends, over as many connections as needed. It waits for an unreachable node; the
+ * run counts as lost when the node stays unreachable too long or presents another host key. Log data that this host
  * could not write for lack of disk space is requested again later.
  */
 import type { ContactListener, RunHandle, RunOutcome } from '../../engine/ports/adapters.ts';

@@ -4,7 +4,7 @@ import type { ScriptSnapshot } from '../run/script-snapshot.ts';
 import type { SshClient } from './client/client.ts';
 import { NodeFiles } from './files.ts';
 
-/** Each file takes three requests; more of them in flight hide the distance to the node. */
+/** Each file takes three requests; more of them in flight hide the latency. */
 const AT_ONCE = 8;
 
 /** @param directory is below `server`, and does not exist yet */

@@ -3,7 +3,7 @@ import type { JobSecret } from '../run/job-secrets.ts';
 import type { SshClient } from './client/client.ts';
 import { NodeFiles } from './files.ts';
 
-/** It is removed with the server's directory. */
+/** Removed with the server's directory, or before that when the server is opened for a person. */
 export function secretsDirectory(server: string): string {
   return `${server}/secrets`;
 }

@@ -1,7 +1,7 @@
 # Kills processes on a node, even if they resist. Sent over standard input to `sh -s`.
 #
 #   TOKEN run ID RUNDIR GRACE LIMIT          the run of this server in this directory: first through its guard, then by force
-#   TOKEN runs ID RUNDIR GRACE LIMIT         the same for every RUNDIR-NAME of ansible's module `run`, and prevents new ones
+#   TOKEN runs ID RUNDIR GRACE LIMIT         the same for every RUNDIR-NAME of Ansible's module `run`, and prevents new ones
 #   TOKEN server ID DIRECTORY GRACE LIMIT    every process with this server's mark; then removes its directory
 #   TOKEN hold ID DIRECTORY GRACE LIMIT SECRETS    every process with this server's mark; then removes only its secrets
 #

@@ -36,7 +36,7 @@ main() {
   leave 0
 }
 
-# The bundle contains one ref, named after the revision, and the tags of its history.
+# The bundle contains a ref named after the revision, and possibly tags.
 unpack() {
   ref=refs/sos-ci/trees/$revision
   isolated_git init --quiet --template= "$in/$number.tree" &&

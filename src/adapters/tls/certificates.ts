@@ -1,4 +1,4 @@
-/** The lab's own CA certificates, for TLS connections to Gerrit's REST API and to a mail server. */
+/** The lab's own CA certificates, for TLS connections to Gerrit's REST API, OpenStack and a mail server. */
 import { readFile } from 'node:fs/promises';
 import { OperationError } from '../../errors.ts';
 

@@ -1,6 +1,6 @@
 /**
- * `sos-ci history NAME|ID`: the rows of one history: `stream` (the connection to Gerrit), `voting`, or a
- * review or a job by its id. Shows the newest rows, because some histories last as long as the database.
+ * `sos-ci history NAME|ID`: the rows of one history: `stream` (the connection to Gerrit), `voting`, `archive`, or a
+ * review, job, hold or cleaning by its id. Shows the newest rows, because some histories last as long as the database.
  */
 import type { NumberedRow, StoreReader } from '../../engine/ports/store.ts';
 import { plainText } from '../../terminal-text.ts';

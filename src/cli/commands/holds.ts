@@ -1,4 +1,4 @@
-/** `sos-ci hold` keeps the server of a job for debugging, `sos-ci release` ends that, `sos-ci holds` lists both. */
+/** `sos-ci hold` keeps a job's server for debugging, `sos-ci release` ends that, `sos-ci holds` lists open holds. */
 import type { OperatorRequest } from '../../engine/ports/operator-api.ts';
 import type { StoreReader } from '../../engine/ports/store.ts';
 import { openHolds } from '../../machines/hold/open-holds.ts';

@@ -10,7 +10,7 @@ const MAX_CONCURRENCY = 100;
 const TEMPLATE = /\{[{%#]/;
 const VARIABLE = /^\{\{ [A-Za-z_]\w* \}\}$/;
 
-/** Asks for the driver where each job gets a new server; DevStack takes over the host on which it runs. */
+/** Asks for the driver only with OpenStack, where each job gets a new server: DevStack takes over its host. */
 export async function readDevstack(
   flags: InitFlags,
   { kind }: InitNode,
@@ -104,7 +104,7 @@ function lineError(value: string): FieldError | null {
     : null;
 }
 
-/** Tempest's regular expressions are Python's; what both know is compiled, to find a missing bracket. */
+/** Tempest's regular expressions are Python's; compiling a JavaScript translation of them finds a missing bracket. */
 function testsError(value: string): FieldError | null {
   if (value === '') return new FieldError('is empty');
   const wrong = lineError(value);

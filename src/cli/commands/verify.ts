@@ -1,4 +1,4 @@
-/** `sos-ci verify`: checks every hash chain, and every view against the log. */
+/** `sos-ci verify`: checks every hash chain, the archive files, and every view against the log. */
 import { verifyDatabase } from '../../app/database-admin.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import { plainText } from '../../terminal-text.ts';
@@ -51,7 +51,7 @@ export function printVerified(io: Io, verified: Verified, ms: number, options: V
   if (schema.length > 0) printSchema(io, schema);
   if (differences.length > 0) {
     io.out(
-      `${paint(io, 'red', 'damaged')}: ${differences.length} ${differences.length === 1 ? 'history' : 'histories'} of the log; ${read} are sound\n`,
+      `${paint(io, 'red', 'damaged')}: ${differences.length} ${differences.length === 1 ? 'history' : 'histories'} of the log; sound: ${read}\n`,
     );
     for (const { history, version, field } of differences.slice(0, SHOWN)) {
       io.out(plainText(`  ${history}${version === 0 ? '' : `, row ${version}`}: ${field}`));

@@ -14,7 +14,7 @@ export interface Io {
   readonly progress: boolean;
   /** Epoch ms. */
   now(): number;
-  /** Whether this process still runs; `startTicks` 0: only the pid is known. */
+  /** Whether the process with this pid still runs; `startTicks` 0: only the pid is known. */
   alive(pid: number, startTicks: number): boolean;
 }
 

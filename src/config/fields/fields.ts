@@ -247,7 +247,7 @@ function readCommand(value: unknown): readonly string[] | FieldError {
   return argv.some((item) => item.includes('\0')) ? new FieldError('contains a NUL character') : argv;
 }
 
-/** The source of a secret, never the secret itself. @param hint for a file that holds the secret */
+/** The source of a secret, never the secret itself. @param hint for a secret that was written instead of its source */
 export function secretSource(options: { readonly about: string; readonly hint: string }) {
   const only = (name: string) => {
     const properties = { [name]: { type: 'string' } };

@@ -16,9 +16,9 @@ const ADDRESS_LIMIT = 1000;
 export function hostName(value: string): FieldError | null {
   if (value.includes('://')) return new FieldError('must be the host name alone, without scheme');
   if (value.includes('@'))
-    return new FieldError('must be the host name alone', 'the user belongs under gerrit.user');
+    return new FieldError('must be the host name alone', 'the user belongs under the key user');
   if (/^[^:]+:\d+$/.test(value))
-    return new FieldError('must be the host name alone', 'the port belongs under gerrit.port');
+    return new FieldError('must be the host name alone', 'the port belongs under the key port');
   const name = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/.test(value);
   const address6 = /^[0-9A-Fa-f:]{2,45}(%\w+)?$/.test(value) && value.includes(':');
   return name || address6 ? null : new FieldError('is not a host name');

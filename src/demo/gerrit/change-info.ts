@@ -1,6 +1,6 @@
 /**
  * Changes, messages and accounts as Gerrit's REST API shows them: the fields that a CI reads, as real servers return them. The
- * JSON differs from the stream's: names of numbers start with an underscore, and times are strings.
+ * JSON differs from the stream's: names of numeric ids start with an underscore, and times are strings.
  */
 import type {
   ChangeRecord,

@@ -83,7 +83,7 @@ async function serveReview(call: Call, args: readonly string[], context: Command
     call.channel.stderr.write(fault.stderr);
     return fault.status;
   }
-  if (fault?.kind === 'response') throw new Error('this fault is for a review by REST');
+  if (fault?.kind === 'response') throw new Error('this fault is for a review over REST');
   if (fault?.kind === 'hold' && fault.at === 'before-applied') {
     fault.reach();
     await fault.resume;

@@ -107,7 +107,7 @@ export class EmbeddedGerrit {
     this.state.url = `http://${this.host}:${this.#rest.port}`;
   }
 
-  /** Closes the port and all connections. `start` opens the same port again. */
+  /** Closes both ports and all connections. `start` opens the same ports again. */
   async stop(): Promise<void> {
     this.refuseConnections();
     this.cutConnections();

@@ -6,7 +6,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 
 const TYPE = 'ssh-ed25519';
 const BLOCK_BYTES = 8;
-/** Both halves of an Ed25519 pair end their DER (RFC 8410). */
+/** The last bytes of the DER of a private or public Ed25519 key are the key itself (RFC 8410). */
 const RAW_BYTES = 32;
 
 export interface KeyPair {
@@ -17,8 +17,8 @@ export interface KeyPair {
 }
 
 export function makeKeyPair(comment: string): KeyPair {
-  // Exported while they are generated: to export a key later can hang Node 20 forever. A collection in the middle of the
-  // export destroys the job that generated the key, which waits for the lock that the export holds.
+  // Exported while they are generated: exporting a key later can hang Node 20 forever. A garbage collection in the
+  // middle of the export destroys the job that generated the key, which waits for the lock that the export holds.
   const { privateKey, publicKey } = generateKeyPairSync('ed25519', {
     privateKeyEncoding: { format: 'der', type: 'pkcs8' },
     publicKeyEncoding: { format: 'der', type: 'spki' },

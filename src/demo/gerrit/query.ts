@@ -1,7 +1,7 @@
 /**
  * `gerrit query --format=JSON`: one line per change, newest first, then a row of statistics. An invalid query yields an
- * error row and exit 0, as in Gerrit. Supports change, project, branch, status, is, owner, topic, after and since,
- * before and until, limit, a bare number, Change-Id or SHA; `-`, NOT, OR, AND and brackets.
+ * error row and exit 0, as in Gerrit. Supports change, commit, project, branch, status, is, owner, topic, after and
+ * since, before and until, age, limit, a bare number, Change-Id or SHA; `-`, NOT, OR, AND and brackets.
  */
 import { accountJson, changeJson, patchsetJson, relativesJson, toLine } from './attributes.ts';
 import { parseOptions, UsageError } from './command-line.ts';

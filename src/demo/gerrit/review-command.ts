@@ -69,7 +69,7 @@ export async function runReview(
     const message = changesStatus ? '' : one('--message');
     input = { message, labels: optionLabels(options), tag: one('--tag'), comments: {} };
   }
-  // Real servers prefix errors of options with `fatal:`, and errors of JSON without.
+  // On real servers, errors of options have the prefix `fatal:`, and errors of JSON do not.
   const prefix = options.has('--json') ? 'error: ' : 'error: fatal: ';
   let stderr = '';
   for (const { change, patchset } of targets) {

@@ -1,6 +1,7 @@
 /**
- * Faults between a review and its response, injected by tests and the demo: a late request, a late response, or a connection
- * that breaks after Gerrit accepted the review. Each fault applies to the next review only.
+ * Faults between a review and its response, injected by tests and the demo: a late request, a late response, a
+ * connection that breaks after Gerrit accepted the review, a failure, or a response of a proxy. Each fault applies to
+ * the next review only.
  */
 
 /** A held review. */

@@ -7,8 +7,6 @@ export interface TokenRecord {
   readonly id: string;
   readonly expiresAt: number;
   readonly method: string;
-  /** Keystone has forgotten it; Nova accepts it from its cache. */
-  revoked: boolean;
 }
 
 export interface ImageRecord {

@@ -116,7 +116,7 @@ function create({ state, call, minor, guests, url }: Context): ApiReply {
     const addresses = [...fixed, ...floating.map(({ address }) => address)];
     const { id, name, userData } = server;
     server.guest = guests.boot({ id, name, addresses, key, userData });
-    // The next read of the server sets it to ERROR.
+    // `advance` sets the server to ERROR.
     server.guest.catch(() => undefined);
   }
   const location = `${url()}/servers/${server.id}`;
@@ -207,7 +207,7 @@ function remove({ state, guests }: Context, server: ServerRecord): ApiReply {
   return { status: 204 };
 }
 
-/** Starts to delete a server with its guest, its volumes and the ports that Nova created. A given port stays. */
+/** Starts to delete a server with its guest, `deleteWithServer` volumes and Nova's own ports. A given port stays. */
 function removeServer(state: CloudState, guests: Guests | null, server: ServerRecord): void {
   server.deleting = true;
   server.reads = 0;

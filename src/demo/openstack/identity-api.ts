@@ -32,10 +32,10 @@ export function answerIdentity(state: CloudState, options: IdentityOptions, call
   throw identityError(404, 'Not Found', 'The resource could not be found.');
 }
 
-/** The token as Keystone sees it; null: unknown, expired or revoked. */
+/** The token as Keystone sees it; null: unknown or expired. */
 export function validToken(state: CloudState, id: string | undefined): TokenRecord | null {
   const token = state.tokens.get(id ?? '');
-  return token === undefined || token.revoked || token.expiresAt <= Date.now() ? null : token;
+  return token === undefined || token.expiresAt <= Date.now() ? null : token;
 }
 
 export function unauthorized(): Error {
@@ -65,7 +65,6 @@ function issueToken(
     id: `gAAAAA${plainId()}${plainId()}`,
     expiresAt: now + options.tokenLifetimeMs,
     method,
-    revoked: false,
   };
   state.tokens.set(token.id, token);
   const domain = { id: 'default', name: 'Default' };

@@ -1,4 +1,4 @@
-/** Fetches one package from the mirror that mirror.json names, checks it, and puts it under installed/. */
+/** Fetches one package from the mirror that mirror.json names, and puts it under installed/. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const { mirror, wait } = JSON.parse(readFileSync('mirror.json', 'utf8'));

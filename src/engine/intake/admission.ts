@@ -196,7 +196,7 @@ export class Admission {
   /**
    * Opens a review with these jobs by hand, regardless of the change's state. Returns null when the trigger has started
    * something before.
-   * @param cause null: does not count for limits and head starts of the rules
+   * @param cause null: counts towards no limit of the rules, and gets none of their head starts
    */
   async start(
     patchset: Patchset,

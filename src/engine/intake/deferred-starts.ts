@@ -75,7 +75,7 @@ export class DeferredStarts {
     return [...this.#starts.values()].sort((one, other) => one.since - other.since);
   }
 
-  /** Returns the changes that the decisions make; the caller stores them. */
+  /** Returns the updates of the waiting list; the caller stores them. */
   apply({ project, change }: ChangeName, decisions: readonly Decision[]): readonly WaitingChange[] {
     const before = this.of({ project, change });
     let waiting = before;

@@ -1,8 +1,8 @@
 /**
  * Deduplicates Gerrit events from the live stream and from catch-up queries, also across restarts, so the trigger sees
- * each event exactly once. Decisions are stored in the same transaction as the work that they
- * start. A streamed event that may repeat one from a catch-up query is not decided directly: the change is queried
- * again, and the number of its events decides.
+ * each event exactly once. Decisions are stored in the same transaction as the work that they start. A streamed event
+ * that may repeat one from a catch-up query is not decided directly: the change is queried again, and the number of its
+ * events decides.
  */
 import { OperationError } from '../../errors.ts';
 import { assertNever } from '../../machines/model/domain.ts';

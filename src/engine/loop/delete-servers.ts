@@ -3,8 +3,8 @@ import { OperationError } from '../../errors.ts';
 import type { OwnedServer, Provider } from '../ports/adapters.ts';
 
 /**
- * A create call whose answer was lost may add a server between two lists, so one round is not enough. Resolves to the number of
- * deleted servers. @throws OperationError when some are still listed after `rounds` rounds
+ * A create call whose answer was lost may add a server between two lists, so one round is not enough. Resolves to the
+ * number of deleted servers. @throws OperationError when some are still listed after `rounds` rounds
  */
 export async function deleteServers(
   list: () => Promise<readonly OwnedServer[]>,

@@ -28,7 +28,7 @@ export interface EngineOptions {
   readonly bounds: EngineBounds;
   /** Set by tests: an event that no state handles is an error instead of a row. */
   readonly strict: boolean;
-  /** Called once for each change: null when writing works, otherwise the reason why it fails. */
+  /** Called when writing to the store begins to fail, with the reason, and with null when it works again. */
   readonly onStoreFailure: (failure: StoreUnavailable | null) => void;
   /** Called after each durable batch, before its effects are performed. */
   readonly onAppended: (batch: readonly LogEntry[]) => void;
@@ -192,7 +192,7 @@ export class Engine {
     for (const one of this.performing.values()) one.abort(this.stopping.signal.reason);
   }
 
-  /** Sends a due timer's event to its history, if the history still waits for it. */
+  /** Fires a timer, due or not, if its history still waits for it. */
   async fireTimer(history: string, key: string): Promise<void> {
     if (this.open.get(history)?.pending[key] === undefined) return;
     const event = { type: 'timer.fired', timer: key } as const;
@@ -299,7 +299,7 @@ export class Engine {
   }
 
   /**
-   * Retries until the batch is written. Waits for a full disk or a locked database; the daemon accepts nothing new
+   * Retries until the batch is written. Waits out a full disk or a locked database; the daemon accepts nothing new
    * meanwhile.
    */
   private async write(batch: readonly LogEntry[], noted: readonly IntakeUpdate[]): Promise<void> {

@@ -246,7 +246,7 @@ function notBegun(effect: OutsideEffect, why: string): OperationError {
   });
 }
 
-/** Returns the oldest usable server of this attempt if an earlier daemon created one; removes any others of the attempt. */
+/** Returns the oldest usable server of this attempt, if an earlier daemon created one; removes any others. */
 async function adopt(
   effect: EffectOf<'createServer'>,
   provider: Provider,

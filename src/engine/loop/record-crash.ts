@@ -1,6 +1,6 @@
 /**
- * Records an uncaught exception in the history that caused it, before the process ends. Two such rows park the job, so
- * one job that crashes the daemon cannot block the others. SIGKILL, power loss and out of memory leave no row and never
+ * Records an uncaught exception in the history that caused it, before the process ends. Two such rows park the history,
+ * so one that crashes the daemon cannot block the others. SIGKILL, power loss and out of memory leave no row and never
  * count.
  */
 import { errorText } from '../../errors.ts';

@@ -10,7 +10,7 @@ export async function runJanitor(
 ): Promise<AnyEvent> {
   const { signal } = abort;
   const { janitors, hide } = adapters;
-  // Stopping before the look-up ensures that a run that has not begun does not begin.
+  // Stopping before the lookup ensures that a run that has not begun does not begin.
   if (ended) await janitors.stop(effect.run, signal);
   const handle = await janitors.start(effect, signal);
   if (!signal.aborted) emit({ type: 'janitor.started', pid: handle.pid, adopted: handle.adopted });

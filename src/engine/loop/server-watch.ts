@@ -8,7 +8,7 @@ import type { Clock, ContactListener, Provider } from '../ports/adapters.ts';
 const FIRST_WAIT_MS = 5_000;
 /** An outage that hits all servers must not make every one of them a steady load on the cloud. */
 const LONGEST_WAIT_MS = 60_000;
-/** A provider that is not done by then could not be asked. */
+/** A provider that has not answered by then counts as one that cannot be asked. */
 const ANSWER_LIMIT_MS = 60_000;
 
 export interface ServerWatchOptions {

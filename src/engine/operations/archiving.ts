@@ -3,8 +3,8 @@
  * transaction in which its rows leave. After a crash in between, the next run writes the file again.
  *
  * A review leaves with its jobs and their publications, and the verdicts of a change leave when Gerrit says that the
- * change is closed. A history that never ends, or that is still needed, is continued by a row that repeats its state; once
- * that row is old, the rows before it leave.
+ * change is closed. A history that never ends, or that is still needed, is continued by a row that repeats its state;
+ * once that row is old, the rows before it leave.
  */
 import { errorText, OperationError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -139,7 +139,7 @@ export class Archiving {
     }
   }
 
-  /** The verdicts of closed changes. Of too many changes, each day asks about the next ones. */
+  /** The verdicts of closed changes. If there are too many to ask about, each day asks about the next ones. */
   async *#closedVerdicts(idle: readonly IdleVerdicts[], signal: AbortSignal): AsyncIterable<Leaving> {
     const { store, clock, closedAmong } = this.#options;
     const first = (Math.floor(clock.now() / DAY_MS) * MAX_ASKED) % Math.max(idle.length, 1);
@@ -220,7 +220,7 @@ export class Archiving {
     return joined(parts);
   }
 
-  /** What leaves is proven first: damage stays where `verify` finds it. */
+  /** What leaves is verified first: damage stays where `verify` finds it. */
   #isSound(
     rows: readonly NumberedRow[],
     { history, hash: head }: Pick<HistorySnapshot, 'history' | 'hash'>,
@@ -229,7 +229,7 @@ export class Archiving {
     if (difference === null && stored?.hash === head) return true;
     this.#options.log.error(
       { history, hint: 'run sos-ci verify' },
-      'a history is damaged, and does not leave for an archive',
+      'a history is damaged and is not archived',
     );
     return false;
   }

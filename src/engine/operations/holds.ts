@@ -1,6 +1,6 @@
 /**
- * Holds: operators' requests to keep the server of a job for debugging. A request reaches the jobs that it applies to when
- * it is made, and later jobs of its change when they are admitted.
+ * Holds: operators' requests to keep the server of a job for debugging. A request reaches the jobs that it applies to
+ * when it is made, and later jobs of its change when they are admitted.
  */
 import type { Patchset } from '../../machines/model/domain.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
@@ -26,7 +26,7 @@ type Released = Extract<OperatorRequest, { do: 'release' }>;
 
 /** Each hold may keep a server, and every new job compares itself with all of them. */
 const MAX_HOLDS = 10;
-/** Nobody debugs a server for longer, and its slot is missed by the queue. */
+/** Nobody debugs a server for longer, and the queue lacks its slot meanwhile. */
 const MAX_DURATION_MS = 7 * 86_400_000;
 /** A request that no job matched within this time is forgotten: the change is merged or abandoned by then. */
 const WAIT_MS = 7 * 86_400_000;

@@ -1,7 +1,8 @@
 /**
  * Starts janitors: at an operator's request, when their back ends are idle, on schedule, and above a threshold. Each
- * janitor has at most one open cleaning. When the newest cleaning of each began and ended, and when jobs last used the back
- * ends, follows from the store, so a restart loses no reason to clean and makes up for a time that passed meanwhile.
+ * janitor has at most one open cleaning. When the newest cleaning of each began and ended, and when jobs last used the
+ * back ends, follows from the store, so a restart loses no reason to clean and makes up for a time that passed
+ * meanwhile.
  */
 import { errorText, OperationError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -43,9 +44,9 @@ export interface JanitorsOptions {
   readonly starts: boolean;
 }
 
-/** Schedules have minutes. */
+/** Schedules are exact to the minute. */
 const CHECK_MS = 30_000;
-/** Of back ends that none of so many newest jobs has used, no use is known. */
+/** A back end counts as never used if none of this many newest jobs has used it. */
 const MAX_JOBS = 1_000;
 
 export class Janitors {

@@ -39,7 +39,7 @@ interface FailedRemoval {
 
 /** A cloud must also serve the running jobs. */
 const CONCURRENT_REMOVALS = 4;
-/** The wait after the second failure in a row doubles up to a day: each attempt adds two rows to a history. */
+/** The wait after the second failure in a row. It doubles, up to a day: each attempt adds two rows to a history. */
 const RETRY_MS = 600_000;
 const RETRY_MAX_MS = 86_400_000;
 

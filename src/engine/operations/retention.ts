@@ -1,6 +1,6 @@
 /**
- * Removes published evidence that has expired, several times a day, and moves old histories out of the database, once a day.
- * Evidence that an open review or an open publication needs is kept, however old it is.
+ * Removes published evidence that has expired, several times a day, and moves old histories out of the database, once a
+ * day. Evidence that an open review or an open publication needs is kept, however old it is.
  */
 import { errorText, OperationError } from '../../errors.ts';
 import type { Log } from '../../log.ts';

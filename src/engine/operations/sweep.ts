@@ -1,7 +1,7 @@
 /**
  * Removes what cleanup could not reach: resources that carry our deployment's id although their job has ended, evidence
- * on this host of such a job, and merged commits of ended reviews. Leaks are removed only when two searches in a row found
- * them, and only if the store proves that the job is ours and has ended. Those of unknown jobs are kept; an alarm
+ * on this host of such a job, and merged commits of ended reviews. Leaks are removed only when two searches in a row
+ * found them, and only if the store proves that the job is ours and has ended. Those of unknown jobs are kept; an alarm
  * reports such a server. Operators list leaks, and may have them removed at once.
  */
 import { errorText, OperationError, throwIfAborted } from '../../errors.ts';
@@ -69,8 +69,8 @@ export class Sweep {
   }
 
   /**
-   * Removes what leaks, as the operator's work. What the sweep has not seen before is removed when a second search finds
-   * it too.
+   * Removes what leaks, as the operator's work. What the sweep has not seen before is removed when a second search
+   * finds it too.
    */
   collectGarbage({ who, why }: Operator): Promise<LeakReport> {
     const { signal } = this.stopping;

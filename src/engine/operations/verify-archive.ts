@@ -1,4 +1,4 @@
-/** Checks that exactly those rows are absent from the log that the history of archives accounts for. */
+/** Checks that the rows that are absent from the log are exactly those that the history of archives accounts for. */
 import type { Hash } from '../../machines/protocol/row.ts';
 import { type Difference, replayHistory } from '../../machines/replay.ts';
 import { ARCHIVE, type ArchiveContext, archiveStatus } from '../../machines/system/archive.ts';

@@ -136,7 +136,7 @@ export type RunOutcome =
   | { readonly how: 'lost'; readonly why: string };
 
 export interface RunHandle {
-  /** Process id of the command's runner on the server. */
+  /** Process id of the command's runner, on the server or on this host. */
   readonly pid: number;
   /** True when the run had been started before and was found running or ended. */
   readonly adopted: boolean;
@@ -169,13 +169,13 @@ export interface Runner {
 }
 
 /**
- * Runs janitors on this host, where they outlive this process. A call whose signal aborts rejects soon: an aborted start
- * may have begun the command, and the next start finds it.
+ * Runs janitors on this host, where they outlive this process. A call whose signal aborts rejects soon: an aborted
+ * start may have begun the command, and the next start finds it.
  */
 export interface JanitorRunner {
   /**
-   * Starts the run, or finds the earlier start of the same attempt: never two. The deadline and the output limit hold also
-   * while no daemon watches.
+   * Starts the run, or finds the earlier start of the same attempt: never two. The deadline and the output limit hold
+   * also while no daemon watches.
    */
   start(request: EffectOf<'runJanitor'>, signal: AbortSignal): Promise<RunHandle>;
   /** Ends every process of the run. One that has not started never starts; if it has ended, the stop succeeds. */

@@ -28,9 +28,9 @@ export interface StreamState {
 
 export interface StreamListener {
   /**
-   * Takes one event. Resolves when the event is durable. Up to the stream's queue limit of calls may wait at a time;
-   * past that the stream stops reading. It must not reject: it waits while the store is full, and back-pressure stops
-   * the stream. A rejection is a programmer's error.
+   * Takes one event. Resolves when the event is durable. The stream's queue limit bounds how many calls may wait at a
+   * time; past it the stream stops reading. It must not reject: it waits while the store is full, and back-pressure
+   * stops the stream. A rejection is a programmer's error.
    */
   event(event: GerritEvent): Promise<void>;
   rejected(rejection: Rejection): void;
@@ -106,7 +106,7 @@ export interface HistoryRequest {
 
 /** Queries the history of changes from Gerrit, which includes events that its stream may have lost. */
 export interface ChangeHistoryReader {
-  /** @throws OperationError when the query fails as a whole. Changes that cannot be parsed are counted in `unparsed`. */
+  /** @throws OperationError when the query fails as a whole. `unparsed` counts changes that cannot be parsed. */
   read(
     request: HistoryRequest,
     signal: AbortSignal,

@@ -106,13 +106,13 @@ export interface LeakView extends Resource {
   readonly jobEndedAt: number | null;
   readonly firstSeenAt: number;
   readonly state: LeakState;
-  /** Why it cannot be removed, or was kept; '' otherwise. */
+  /** Why the last attempt to remove it failed; '' if none did. */
   readonly why: string;
 }
 
 /**
- * `first-seen`: it is removed when the next search finds it too. `agreed`: two searches have found it. `remove-failed`: it
- * is still there after an attempt. `unknown-job`: it is kept. `removed`: gc removed it.
+ * `first-seen`: it is removed when the next search finds it too. `agreed`: two searches have found it. `remove-failed`:
+ * it is still there after an attempt. `unknown-job`: it is kept. `removed`: gc removed it.
  */
 export type LeakState = 'first-seen' | 'agreed' | 'remove-failed' | 'unknown-job' | 'removed';
 

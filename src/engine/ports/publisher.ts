@@ -23,7 +23,8 @@ export interface FinishedDirectory {
  *   servers do not serve, and is renamed once.
  * - Idempotent: a second call finds the result of the first, also after a restart, and also when the evidence was
  *   discarded on this host in between. A published directory in which files are missing is replaced.
- * - Resumable: after a crash at any point, the next call continues. What it finds of the earlier call is used or removed.
+ * - Resumable: after a crash at any point, the next call continues. What it finds of the earlier call is used or
+ *   removed.
  * - A job's directory is recognized by its manifest. A directory, file or link that is not this job's is never written
  *   to, moved or removed: the next name is used. Links below the root are not followed.
  * - Two publishers may use one root at the same time, in two daemons too.
@@ -37,8 +38,8 @@ export interface Publisher {
   /**
    * Removes published directories that have expired, and then parents that are left empty. Resolves to the number of
    * directories. A directory is removed only if it is a real directory at the path that its own manifest names, reached
-   * without links, and if that manifest is of this deployment. Readers see it complete or not at all. After a crash, the
-   * next call removes the rest. A destination that removes expired files itself has nothing to do here.
+   * without links, and if that manifest is of this deployment. Readers see it complete or not at all. After a crash,
+   * the next call removes the rest. A destination that removes expired files itself has nothing to do here.
    */
   expire(expiry: Expiry, signal: AbortSignal): Promise<number>;
 }

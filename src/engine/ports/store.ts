@@ -78,7 +78,7 @@ export interface CheckpointRecord {
   readonly prunedBefore: number;
 }
 
-/** Refused: another row already has this version. */
+/** Refused: a history has another version by now, or the trigger has started a review before. */
 export class VersionConflict extends Error {
   override readonly name = 'VersionConflict';
 }
@@ -164,7 +164,7 @@ export interface DaemonView {
   readonly startTicks: number;
   readonly startedAt: number;
   readonly version: string;
-  /** running, draining, degraded, stopped. */
+  /** `running`, `draining`, `stopped`, or `degraded: WHY`. */
   readonly mode: string;
   readonly stream: string;
   /** Limits on concurrent jobs; absent in records of older versions. */
@@ -243,7 +243,6 @@ export interface ConfigRecord {
   readonly rejectedAt: number | null;
 }
 
-/** Read-only queries. Works beside a running daemon. */
 /** One successful stacking of a job. */
 export interface StackTime {
   /** The job's name. */
@@ -256,6 +255,7 @@ export interface StackTime {
   readonly preseed: boolean;
 }
 
+/** Read-only queries. Works beside a running daemon. */
 export interface StoreReader {
   /** Newest first. */
   jobs(query: {
@@ -351,7 +351,7 @@ export interface Store extends StoreReader {
    * Open histories, in the order of their first row. A state that does not match its hash is a corrupt row: it throws.
    */
   open(): readonly HistorySnapshot[];
-  /** Open reviews of the change in the pipeline, newest first. */
+  /** Open reviews of the change, newest first. */
   openReviews(
     project: string,
     change: number,
@@ -366,7 +366,7 @@ export interface Store extends StoreReader {
   alarm(alarm: Alarm, at: number, renewAfterMs?: number, kept?: number): void;
   /** Acknowledges this alarm, or all with null. Returns how many were not acknowledged before. */
   acknowledge(alarm: AlarmName | null, at: number, by: string, why: string): number;
-  /** New alarms that were not mailed yet, oldest first; those about mail itself last. */
+  /** New alarms that have not been mailed yet, oldest first; those about mail itself last. */
   unmailed(limit: number): readonly UnmailedAlarm[];
   /** Marks these alarms as mailed, except those that became new again since then. */
   markMailed(alarms: readonly UnmailedAlarm[]): void;

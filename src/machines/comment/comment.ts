@@ -24,7 +24,7 @@ export interface CommentFacts {
   readonly spec: Pick<ReportSpec, 'helpUrl' | 'messageLimitBytes'>;
 }
 
-/** The parts of a comment; each may be empty, and only `jobs` and `details` may have several lines. */
+/** The parts of a comment; each may be empty, and only `jobs`, `details` and `tested` may have several lines. */
 export interface CommentParts {
   readonly header: string;
   /** How to rerun and whom to ask. */

@@ -5,7 +5,7 @@ import { versionOf } from '../versions.ts';
 
 /** The first character of a cleaning's id. No other history has it. */
 const PREFIX = 'c';
-/** Of a janitor whose last cleaning is older than so many of the others, nothing is known. */
+/** A janitor whose last cleaning is not among this many newest ones counts as one that never cleaned. */
 const MAX_CLEANINGS = 1_000;
 
 interface Histories {

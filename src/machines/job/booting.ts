@@ -1,5 +1,5 @@
 /**
- * booting: creates a server for the job. A failed setup returns here (`clearing`) and removes what the last attempt
+ * booting: creates a server for the job. A failed setup returns here (`cleaningUp`) and removes what the last attempt
  * left before the next server is requested, so that a job never has two.
  */
 import { clearing } from './cleanup.ts';

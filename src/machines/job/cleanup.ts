@@ -1,6 +1,6 @@
 /**
  * Cleanup: stops a running stage, waits for pending answers (a requested server may still appear), then deletes
- * everything that carries this job's name until nothing is left. Runs between two setup attempts and, as the state
+ * everything that carries this job's id until nothing is left. Runs between two setup attempts and, as the state
  * cleanup, at the end of every job.
  */
 import type { Effect, KeyedEffect } from '../protocol/effects.ts';

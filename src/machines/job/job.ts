@@ -1,6 +1,7 @@
 /**
- * job@1: one CI job from its slot to the end of its cleanup. The seven states and their order are fixed; the files in
- * job/ define the steps within each. Every path ends with cleanup; the final states are done and parked.
+ * job@1: one CI job from the queue to the end of its cleanup. The seven states and their order are fixed; the files in
+ * job/ define the steps within each. Every path to the final state done goes through cleanup; a repeated internal error
+ * leads to the other one, parked.
  */
 
 import { assertFirstEvent } from '../protocol/actions.ts';

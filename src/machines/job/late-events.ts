@@ -1,7 +1,7 @@
 /**
  * Answers that arrive after the state that requested them has ended: an attempt that exceeded its deadline, a stage
- * that was stopped. They settle their effect and change nothing else; only a URL is kept. `server.active` is not
- * included: a server that appears late must be deleted, and each state handles that.
+ * that was stopped. They settle their effect and change nothing else; only what became of the evidence is kept.
+ * `server.active` is not included: a server that appears late must be deleted, and each state handles that.
  */
 import { declineHold } from './handing-over.ts';
 import { type Args, assignFrom, request, update } from './machine-setup.ts';

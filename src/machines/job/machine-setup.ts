@@ -31,7 +31,7 @@ export interface JobContext {
   readonly patchset: Patchset;
   readonly spec: JobSpec;
   readonly acceptedAt: number;
-  /** When the wait for a server ended; null until then. */
+  /** When the wait for a slot ended; null until then. */
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   /** Setup attempt, from 1. Part of the server's name and of the effect keys. */

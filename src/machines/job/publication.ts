@@ -1,8 +1,8 @@
 /**
  * publication@1: evidence that could not be published while its job waited, for example because the log server is
  * unavailable. The job hands over the collected evidence and ends. This history retries with backoff until the evidence
- * is published, is too old, or is dropped because all publications together exceed their size limit. Then it removes the
- * collected files.
+ * is published, is too old, or is dropped because all publications together exceed their size limit. Then it removes
+ * the collected files.
  */
 import { assign, setup } from 'xstate';
 import { backoff } from '../model/backoff.ts';

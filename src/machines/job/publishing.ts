@@ -53,7 +53,7 @@ const uncollected = [
   },
 ] as const;
 
-/** The job does not wait for the log site: its server is cleaned up while another history retries. */
+/** The job does not wait for the log server: its server is cleaned up while another history retries. */
 const handOverEvidence = {
   target: '#job.reporting',
   actions: [request(openPublication), update(() => ({ evidence: 'pending' }))],

@@ -1,5 +1,5 @@
 /**
- * The shared types: a patchset, a job's specification, a server, a verdict. Plain data only: all of it is stored as
+ * The shared types: a patchset, a job's specification, a server, a report. Plain data only: all of it is stored as
  * JSON in the event log.
  */
 
@@ -333,7 +333,7 @@ export interface JobReport {
   readonly evidence: EvidenceState;
   /** The URL of the evidence, published or pending; null when there is none. */
   readonly url: string | null;
-  /** Measured from the end of its wait for a server, or from its acceptance if it had none. */
+  /** Measured from the end of its wait for a slot, or from its acceptance if it got none. */
   readonly durationMs: number;
   readonly results: ResultsSummary | null;
 }

@@ -1,6 +1,6 @@
 /**
- * Verdicts from the end of a stage. A failed test is a result. All other problems are the CI's own and never FAILURE: a
- * command that could not run, was killed or lost, or left no readable results.
+ * Verdicts from the end of a stage. A failed test is a result, and so is a non-zero exit with `exitCodeIsResult`. All
+ * other problems are never FAILURE: a command that could not run, was killed or lost, or left no readable results.
  */
 import type { JobSpec, ResultsSummary, Stage, StageEnd } from './domain.ts';
 import type { Verdict } from './verdict.ts';
@@ -12,7 +12,7 @@ export interface Judgement {
   readonly reason: string;
 }
 
-/** Why the end of a stage is a problem with the CI; null when its command succeeded. */
+/** What is wrong with the end of a stage; null when its command succeeded. */
 export function stageProblem(stage: Stage, end: StageEnd): string | null {
   switch (end.how) {
     case 'exited':

@@ -1,5 +1,5 @@
 /**
- * Effects: what a machine requests, as plain data. A `Keyed` effect is pending until an event with its key settles it,
+ * Effects: what a machine requests, as plain data. A `KeyedEffect` is pending until an event with its key settles it,
  * or until the machine withdraws it. `step` rejects a key that the history has used before; a key contains the attempt,
  * so a late answer cannot settle another attempt.
  */
@@ -259,8 +259,8 @@ export type KeyedEffect =
 export type Effect =
   | KeyedEffect
   /**
-   * Withdraws a timer, a request for a slot or back ends, or a query to Gerrit. Other effects cannot be withdrawn: the machine waits for
-   * their answers.
+   * Withdraws a timer, a request for a slot or back ends, or a query to Gerrit. Other effects cannot be withdrawn: the
+   * machine waits for their answers.
    */
   | { readonly type: 'cancelEffect'; readonly key: string }
   /** An append to another history, in the same transaction. */

@@ -149,7 +149,8 @@ export type JobEvent =
   /** Settles `deleteServer`: a server may be left. */
   | { readonly type: 'server.delete-failed'; readonly failure: Failure }
   /**
-   * A hold wants its server when the job has failed, or with `always` however it ends. In its cleanup the job offers it.
+   * A hold wants its server when the job has failed, or with `always` however it ends. In its cleanup the job offers
+   * it.
    */
   | { readonly type: 'job.hold-requested'; readonly hold: string; readonly always: boolean }
   /** The hold's answers: it owns the server from now on; it does not want it any more. */

@@ -69,7 +69,7 @@ export interface LogRow {
   readonly hash: string;
 }
 
-/** SHA-256 as hex, passed in as a parameter: machines import nothing. */
+/** SHA-256 as hex, passed in as a parameter: machines do not import node:crypto. */
 export type Hash = (text: string) => string;
 
 /** The canonical texts that were hashed, so that the store does not serialize them again. */

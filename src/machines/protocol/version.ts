@@ -135,12 +135,16 @@ export interface CleaningStatus {
 
 /** Selectors are only called for open histories unless noted. */
 export interface Selectors {
+  /** Also called for a history that has ended. */
   project(stored: HistorySnapshot): Projection;
-  /** The review with which a history leaves the database: that of a job or a publication, and the review itself. */
+  /**
+   * The review with which a history leaves the database: that of a job or a publication, and the review itself.
+   * Also called for a history that has ended.
+   */
   reviewOf(stored: HistorySnapshot): string | null;
-  /** The change of a history that is needed as long as the change is open. */
+  /** The change of a history that is needed as long as the change is open. Also called for one that has ended. */
   changeOf(stored: HistorySnapshot): Pick<Patchset, 'project' | 'change'> | null;
-  /** True for a history that ends; the others exist as long as the database. */
+  /** True for a job or a review: a single run ends when none is open. */
   isWork(stored: HistorySnapshot): boolean;
   /** True for a history that a draining daemon waits for. */
   blocksDrain(stored: HistorySnapshot): boolean;
@@ -148,7 +152,10 @@ export interface Selectors {
   isQueued(stored: HistorySnapshot): boolean;
   /** True for a job that starts nothing more on a server. */
   isPastServer(stored: HistorySnapshot): boolean;
-  /** What a job with a slot, a held server, or a janitor with its back ends counts against. */
+  /**
+   * What a job with a slot, a held server, or a janitor with its back ends counts against. Also called for a history
+   * that has ended.
+   */
   heldSlot(stored: HistorySnapshot): SlotHolder | null;
   /** True for a job that an operator promoted. */
   isPromoted(stored: HistorySnapshot): boolean;

@@ -11,7 +11,7 @@ import type { Verdict } from '../model/verdict.ts';
 /** From the configuration at the time when the review was opened. Holds no secret. */
 export interface MailSpec {
   readonly to: readonly string[];
-  /** `failure`: when a voting job did not succeed, or Gerrit rejected the review. */
+  /** `failure`: when a voting job did not succeed, or the review could not be posted. */
   readonly on: 'failure' | 'always';
   readonly attempts: number;
   /** Wait before the second attempt; doubles. */
@@ -34,7 +34,7 @@ export interface MailFacts {
   readonly pipeline: string;
   readonly patchset: Patchset;
   readonly reports: readonly JobReport[];
-  /** False: Gerrit rejected the review. Null: it was not meant to be posted. */
+  /** False: the review could not be posted. Null: it was not meant to be posted. */
   readonly posted: boolean | null;
 }
 

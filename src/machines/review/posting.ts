@@ -112,8 +112,8 @@ function postReview({ context }: ReviewArgs): readonly Effect[] {
 }
 
 /**
- * The first attempt requires the patchset to be current; if it is not, the vote is recomputed. Later attempts do not, so
- * that a steady stream of patchsets cannot delay the comment.
+ * The first attempt requires the patchset to be current; if it is not, the vote is recomputed. Later attempts do not,
+ * so that a steady stream of patchsets cannot delay the comment.
  */
 function mayRecomputeVote({ sent, postAttempt, report }: ReviewContext): boolean {
   return postAttempt === 1 && report.postAttempts > 1 && Object.keys(sent?.labels ?? {}).length > 0;

@@ -47,7 +47,7 @@ const alarmDeadline = deadline(
 );
 const noop = { actions: 'noop' } as const;
 const withdraw = { actions: update(() => ({ withdrawn: true })) } as const;
-/** Answers that arrive after an internal error or an alarm has changed the state. Gerrit's answers are kept. */
+/** Answers that arrive after an internal error or an alarm has changed the state. Only a successful post is kept. */
 const lateAnswers = {
   'review.posted': { actions: finish('posted') },
   'review.post-failed': noop,

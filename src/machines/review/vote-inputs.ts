@@ -1,6 +1,6 @@
 /**
- * computingVote: collects the inputs of the vote. Only one review of a change posts at a time. The review reads the change
- * and our current vote from Gerrit, and then the results of all runs on the change, in the same transaction that
+ * computingVote: collects the inputs of the vote. Only one review of a change posts at a time. The review reads the
+ * change and our current vote from Gerrit, and then the results of all runs on the change, in the same transaction that
  * requests the post. Every wait has a deadline; a missing input prevents a positive vote.
  */
 import type { ReportSpec } from '../model/report-spec.ts';

@@ -1,5 +1,5 @@
 /**
- * checkingVotePermission: queries the history `voting`, which counts failures in a row, whether this CI may vote. The
+ * checkingVotePermission: asks the history `voting`, which counts failures in a row, whether this CI may vote. The
  * answer arrives in the same transaction. If none arrives before the deadline, the review continues without a vote.
  */
 import { judgementOf } from '../model/judge-review.ts';

@@ -1,7 +1,7 @@
 /**
  * voting@1: whether this CI may vote. Counts the changes in a row on which our tests did not succeed, because a CI that
  * fails everything is probably broken. At the limit it stops voting until an operator resumes voting. One history
- * per database; it never ends. A review requests permission just before it posts, in the same transaction.
+ * per database; it never ends. A review requests permission before it posts, and is answered in the same transaction.
  */
 import { assign, setup } from 'xstate';
 import { actionsFor, assertFirstEvent, type StepMeta } from '../protocol/actions.ts';

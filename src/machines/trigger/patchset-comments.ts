@@ -99,7 +99,7 @@ function timed(
 }
 
 /**
- * Assigns messages to seen events. A message with a certain fingerprint moves to another event if it has an
+ * Assigns messages to seen events. A message whose fingerprint is certain moves to another event if it has an
  * alternative.
  */
 class Assignments<M extends Message> {

@@ -1,6 +1,6 @@
 /**
- * The input of the trigger besides the event and the rules. The daemon reads it from the store; a dry run, which only
- * explains events, keeps it in memory. Both use the same decision function.
+ * The input of the trigger besides the event and the rules. The daemon reads it from the store; `sos-ci explain` keeps
+ * it in memory when it explains recorded events. Both use the same decision function.
  */
 
 import type { RequiredVote } from '../model/domain.ts';

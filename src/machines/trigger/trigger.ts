@@ -58,7 +58,7 @@ export type Decision =
   | (Finding & { readonly do: 'supersede'; readonly review: string; readonly by: string })
   | (Finding & { readonly do: 'cancel'; readonly review: string })
   | (Finding & { readonly do: 'forward'; readonly review: string; readonly vote: AccountVote })
-  /** `findAgain`: it should start but the queue of delayed starts is full, so the event must not count as seen. */
+  /** `findAgain`: it should start but the waiting list is full, so the event must not count as seen. */
   | (Finding & { readonly do: 'ignore'; readonly findAgain?: true });
 
 /** The decisions, and the finding for each job; no jobs: none was checked. */

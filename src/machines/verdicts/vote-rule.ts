@@ -76,7 +76,7 @@ export interface Counted {
 }
 
 /**
- * The reason for the vote. The first four are statements about the patchset, the others say why there is no statement.
+ * The reason for the vote. The first three are statements about the patchset, the others say why there is no statement.
  */
 export type VoteReason =
   | 'failure'

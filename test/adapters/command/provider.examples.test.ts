@@ -119,7 +119,8 @@ esac`;
   });
 
   it('interrupts a creation that outlives its program, and then destroys the box', async () => {
-    // Between the disk and the machine there is no id. An interrupted Vagrant goes on to the machine, and ends then.
+    // Vagrant has created the disk, but not the machine, which has no id yet. When interrupted, it still creates the
+    // machine, and then exits.
     program(
       'vagrant',
       `[ "$1" = up ] || exit 0

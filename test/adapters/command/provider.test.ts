@@ -198,7 +198,7 @@ describe('a program', () => {
       'exit code 1: quota exceeded',
       true,
     ],
-    ['that it printed nothing', 'exit 3', 'exit code 3', true],
+    ['only its exit code if it printed nothing', 'exit 3', 'exit code 3', true],
     ['that a retry cannot help', 'echo "no such image" >&2; exit 78', 'exit code 78: no such image', false],
     ['the signal that killed it', 'kill -9 $$', 'killed by SIGKILL', true],
     ['an answer that is not JSON', 'echo done', 'its output is not JSON: "done"', false],
@@ -208,7 +208,7 @@ describe('a program', () => {
   });
 
   it.each([
-    ['nothing', null, /its answer is wrong: /],
+    ['an answer that is null', null, /its answer is wrong: /],
     ['an id that is missing', { address: { host: 'a' } }, /its answer is wrong: id: /],
     ['a misspelt key', { id: 'a', address: { host: 'a', prot: 22 } }, /its answer is wrong: address: .*prot/],
     ['an option as host', { id: 'a', address: { host: '-oProxyCommand=x' } }, /not the address of a node/],

@@ -54,7 +54,7 @@ function serverIn(stateDir: string): ControlServer {
 const ask = <R extends OperatorRequest>(request: R, stateDir = directory) =>
   askDaemon(request, { stateDir, operator, timeoutMs: 30_000 });
 
-/** A client that sends the given text. */
+/** A client that connects, and is disconnected after the test. */
 function client(stateDir = directory): Socket {
   const socket = connect(join(stateDir, 'control.sock'));
   socket.on('error', () => {});
@@ -154,8 +154,8 @@ describe('hostile clients', () => {
     ['another format', `${JSON.stringify({ format: 2, ...operator, request: PING })}\n`],
     ['an unknown request', requestLine({ do: 'rm' })],
     ['an unknown field', requestLine({ do: 'ping', also: 1 })],
-    ['no change number', requestLine({ do: 'recheck', change: -1 })],
-    ['a fractional number', requestLine({ do: 'recheck', change: 1.5 })],
+    ['a negative change number', requestLine({ do: 'recheck', change: -1 })],
+    ['a fractional change number', requestLine({ do: 'recheck', change: 1.5 })],
     ['nothing to promote', requestLine({ do: 'promote', targets: [] })],
     ['a job without a name', requestLine({ do: 'enqueue', jobs: [''], change: 1, patchset: null })],
     ['no operator', `${JSON.stringify({ format: 1, who: '', why: '', request: PING })}\n`],

@@ -37,7 +37,7 @@ export const realClock: Clock = {
 export class HeldClock implements Clock {
   #held: (() => void)[] = [];
   #whenHeld: (() => void)[] = [];
-  /** Elapsed ms outside of held waits. */
+  /** How far monotonic time is ahead of the real clock, in ms. */
   ahead = 0;
   readonly now = realClock.now;
 
@@ -121,7 +121,7 @@ export class Site {
   }
 }
 
-/** The key as base64, as in known_hosts. */
+/** The bytes of the key, which known_hosts contains as base64. */
 export function blobOf(publicKey: string): Buffer {
   const parsed = parseKey(publicKey);
   if (parsed instanceof Error) throw parsed;

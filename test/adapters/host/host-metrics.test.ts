@@ -1,4 +1,4 @@
-/** The metrics on the test's own host. Unknown values are no errors. */
+/** The metrics on the test's own host. Unknown values are not errors. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -84,7 +85,7 @@ let root: string;
 beforeEach(() => {
   labProject = 'other';
   root = mkdtempSync(join(tmpdir(), 'sos-ci-tempest-'));
-  // Else a package.json in the directory of temporary files would decide how Node reads the program.
+  // Otherwise a package.json in the directory of temporary files would decide how Node reads the program.
   write('package.json', '{}');
   write('tempest', STAND_IN);
   chmodSync(join(root, 'tempest'), 0o755);
@@ -233,7 +234,7 @@ describe('with a saved state', () => {
   ])('is refused when the dry run lists %s among others', async (_, text, what) => {
     litter(1);
     write('dry_run', text);
-    const line = `refused: a dry run lists ${what}, which sos-ci did not find there, or saved`;
+    const line = `refused: a dry run lists ${what}, which sos-ci did not find there, or had saved`;
     expect(await clean()).toEqual({ code: 1, line });
     expect(calls()).toEqual(['--dry-run']);
   });
@@ -349,6 +350,7 @@ test('is refused without a saved state', async () => {
 describe('saving', () => {
   test('leaves only the file, which nobody else can read', async () => {
     await save();
+    expect(statSync(savedFile()).mode & 0o777).toBe(0o600);
     expect(readdirSync(join(root, 'state/saved-states'))).toEqual(['tidy.json']);
     expect(calls()).toEqual(['--init-saved-state']);
   });
@@ -390,7 +392,7 @@ describe('saving', () => {
     expect(readFileSync(savedFile(), 'utf8')).toBe(before);
   });
 
-  test('asks no Tempest that would reach another cloud', async () => {
+  test('does not run a Tempest that would reach another cloud', async () => {
     await expect(save({ ...SCOPE, authUrl: 'http://other.example/v3' })).rejects.toThrow('identity.uri_v3');
     expect(calls()).toEqual([]);
   });

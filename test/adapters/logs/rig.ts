@@ -1,5 +1,5 @@
 /**
- * A host with a log site in a temporary directory. Creates a job's files as the runner and the provider do, and reads
+ * A host with a log server in a temporary directory. Creates a job's files as the runner and the provider do, and reads
  * published files from the disk.
  */
 import { execFileSync } from 'node:child_process';

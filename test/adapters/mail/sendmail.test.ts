@@ -63,6 +63,5 @@ test('a hanging program is killed, even if it ignores SIGTERM', async () => {
   stop.abort();
   await refused;
   const pid = program.hanging;
-  // It may be a zombie for a moment, until init collects it.
   await expect.poll(() => isAlive(pid)).toBe(false);
 });

@@ -362,7 +362,7 @@ describe('an outage', () => {
     expect(await provider.list({ deployment: 'ours' }, NEVER)).toHaveLength(1);
   });
 
-  it('of the credentials does not look like a deletion', async () => {
+  it('caused by revoked credentials does not look like a deletion', async () => {
     const provider = setup.provider();
     const server = await provider.create(request(), NEVER);
     const { state } = setup.cloud;

@@ -17,7 +17,7 @@ const EXCUSED = 'in TAP 14 a failing SKIP is not a failure, but prove counts it 
 const PARENT = 'a TODO covers its subtests';
 
 export const CORPUS: Readonly<Record<string, TapCase>> = {
-  // All readers agree on these.
+  // Basic files.
   'plan first': { text: '1..2\nok 1 - a\nok 2 - b\n', verdict: 'SUCCESS' },
   'plan last': { text: 'ok 1 - a\nok 2 - b\n1..2\n', verdict: 'SUCCESS' },
   'version 13': { text: 'TAP version 13\n1..1\nok 1 - a\n', verdict: 'SUCCESS' },
@@ -32,7 +32,7 @@ export const CORPUS: Readonly<Record<string, TapCase>> = {
   'a failure without a name': { text: '1..1\nnot ok\n', verdict: 'FAILURE', failures: ['test 1'] },
   'a number and no name': { text: '1..2\nok 1\nnot ok 2\n', verdict: 'FAILURE', failures: ['test 2'] },
   'all failed': { text: '1..2\nnot ok 1 - a\nnot ok 2 - b\n', verdict: 'FAILURE', failures: ['a', 'b'] },
-  'colon behind not ok': { text: '1..1\nnot ok: a\n', verdict: 'FAILURE', failures: [': a'] },
+  'a colon after not ok': { text: '1..1\nnot ok: a\n', verdict: 'FAILURE', failures: [': a'] },
   'a name with a hash': {
     text: '1..1\nnot ok 1 - a \\# TODO b\n',
     verdict: 'FAILURE',
@@ -45,9 +45,9 @@ export const CORPUS: Readonly<Record<string, TapCase>> = {
 
   // Directives.
   'todo failed': { text: '1..2\nok 1\nnot ok 2 - b # TODO later\n', verdict: 'SUCCESS' },
-  'todo in small letters': { text: '1..2\nok 1\nnot ok 2 - b # todo\n', verdict: 'SUCCESS' },
+  'todo in lower case': { text: '1..2\nok 1\nnot ok 2 - b # todo\n', verdict: 'SUCCESS' },
   'todo with a colon': { text: '1..2\nok 1\nnot ok 2 - b # TODO: later\n', verdict: 'SUCCESS' },
-  'todo without a blank': { text: '1..2\nok 1\nnot ok 2 - b #TODO later\n', verdict: 'SUCCESS' },
+  'todo without a space': { text: '1..2\nok 1\nnot ok 2 - b #TODO later\n', verdict: 'SUCCESS' },
   'todo passed': { text: '1..2\nok 1\nok 2 - b # TODO later\n', verdict: 'SUCCESS' },
   'skip passed': { text: '1..2\nok 1\nok 2 - b # SKIP no disk\n', verdict: 'SUCCESS' },
   'skip failed': { text: '1..2\nok 1\nnot ok 2 - b # SKIP no disk\n', verdict: 'SUCCESS', differs: EXCUSED },
@@ -240,7 +240,7 @@ export const CORPUS: Readonly<Record<string, TapCase>> = {
     verdict: 'FAILURE',
     failures: ['a > b > in'],
   },
-  'a buffered subtest behind details': {
+  'a buffered subtest after details': {
     text: 'TAP version 13\n1..1\nnot ok 1 - a\n  ---\n  a: 1\n  ...\n{\n    1..1\n    not ok 1 - in\n}\n',
     verdict: 'FAILURE',
     failures: ['a > in'],

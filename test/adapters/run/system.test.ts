@@ -36,6 +36,6 @@ test.each([
   `os ${'x'.repeat(101)}\nkernel ${'6'.repeat(101)} x\n`,
   'os \u001b[31mred\nos \u202eevil\nkernel 6.1 x86_64 <b>\n',
   'cpus -1\ncpus 0\ncpus 1e9\ncpus 100000\nmemory 0x10\nmemory 9999999999999\n',
-])('leaves out what is not: %j', (output) => {
+])('leaves out values that are not as expected: %j', (output) => {
   expect(parseSystem(output)).toEqual(UNKNOWN);
 });

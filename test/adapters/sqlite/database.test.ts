@@ -134,7 +134,7 @@ test.each([
   expect(translated).toMatchObject({ hint: expect.stringContaining(hint) });
 });
 
-test.each(['SQLITE_CORRUPT', 'SQLITE_CONSTRAINT', 'SQLITE_ERROR'])('%s is not', (code) => {
+test.each(['SQLITE_CORRUPT', 'SQLITE_CONSTRAINT', 'SQLITE_ERROR'])('%s is returned unchanged', (code) => {
   const thrown = new Sqlite.SqliteError('no', code);
   expect(translate(thrown)).toBe(thrown);
   expect(translate('a text')).toBe('a text');

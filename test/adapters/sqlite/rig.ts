@@ -85,7 +85,10 @@ export function submissions(number: number): readonly Submission[] {
   ];
 }
 
-/** Adds jobs to the store, each in a separate transaction; or gives every waiting job its slot. Returns the rows. */
+/**
+ * Adds jobs to the store, each in a separate transaction; with `slots`, then gives every waiting job its slot. Resolves
+ * to the number of new rows.
+ */
 export async function addJobs(store: Store, jobs: number, slots = false): Promise<number> {
   const options = {
     hash: sha256,

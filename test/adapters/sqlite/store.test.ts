@@ -123,8 +123,8 @@ test('a view that lags behind its log is an error with a hint', async () => {
   await addJobs(store, 1);
   const raw = new Sqlite(file);
   const old = raw.prepare('SELECT * FROM history_view').all() as Record<string, unknown>[];
-  const engine = await addJobs(store, 0, true);
-  expect(engine).toBeGreaterThan(0);
+  const rows = await addJobs(store, 0, true);
+  expect(rows).toBeGreaterThan(0);
   for (const { history, version, stored, hash } of old) {
     raw
       .prepare('UPDATE history_view SET version = ?, stored = ?, hash = ?, ended = 0 WHERE history = ?')
@@ -170,7 +170,7 @@ test('while another program locks the database nothing is written, and afterward
   const blocked = addJobs(store, 1);
   await expect(blocked).rejects.toBeInstanceOf(StoreUnavailable);
   await expect(blocked).rejects.toMatchObject({ message: expect.stringContaining('SQLITE_BUSY') });
-  // Side tables lose their count, and report no error to the caller.
+  // A count reports no error to the caller.
   store.count('patchset-created', 1);
   other.exec('ROLLBACK');
   other.close();

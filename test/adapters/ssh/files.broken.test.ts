@@ -1,4 +1,4 @@
-/** Nodes without SFTP, or with a broken one: the cause is named at once, and no channel is left open. */
+/** Nodes without an SFTP server, or with a broken one: the cause is named at once, and no channel is left open. */
 
 import { join } from 'node:path';
 import { afterEach, describe, expect } from 'vitest';

@@ -74,7 +74,7 @@ describe('the script', () => {
     );
   });
 
-  test('reports nothing if the free space is unknown', () => {
+  test('leaves the free space empty if it is unknown', () => {
     expect(probe('/', [])).toMatch(/\nexisting \/ (yes|no)\nabsent\nfree \ngroup (yes|no)\n$/);
   });
 

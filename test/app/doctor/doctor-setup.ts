@@ -1,4 +1,7 @@
-/** A setup in which all checks of doctor pass: an embedded Gerrit, a real sshd as node, a web server of the logs, a configuration. */
+/**
+ * A setup in which all checks of doctor pass: an embedded Gerrit, a real sshd as the node, a web server for the logs,
+ * and a configuration.
+ */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,7 +78,7 @@ export class DoctorSetup {
     this.gerrit.setAccount({ ...this.#account, ...change });
   }
 
-  /** A correct configuration, except for `change`, by mapping; undefined removes a key. */
+  /** A correct configuration, into which `change` is merged; undefined removes a key. */
   config(change: Tree = {}): Config {
     const file = this.write('sos-ci.yaml', JSON.stringify(merged(this.#correct(), change)));
     return loadConfig(file);

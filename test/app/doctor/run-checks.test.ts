@@ -77,7 +77,7 @@ describe('Gerrit', () => {
     expect(problems(findings)[0]?.[2]).toContain('does not accept the key');
   });
 
-  test('presents another host key than the known one', async () => {
+  test('presents a host key other than the known one', async () => {
     setup.config();
     setup.gerrit.replaceHostKey();
     const findings = await setup.findings();
@@ -175,7 +175,7 @@ describe('account and votes', () => {
     expect(JSON.stringify(findings)).not.toContain(HTTP_PASSWORD);
   });
 
-  test('another account over REST than over SSH', async () => {
+  test('a different account over REST than over SSH', async () => {
     setup.gerrit.setAccount({ username: 'other', httpPassword: HTTP_PASSWORD });
     const { gerrit, ...config } = setup.config({ report: NO_VOTE });
     if (gerrit.rest === null) throw new Error('no REST');

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { onStopSignals } from '../../../src/cli/commands/daemon.ts';
 
-test('the first signal requests a stop, the second does not wait, later ones are ignored', () => {
+test('the first signal requests a stop, the second does not wait for it', () => {
   const calls: string[] = [];
   const before = process.listenerCount('SIGTERM');
   const off = onStopSignals(

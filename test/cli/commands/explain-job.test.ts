@@ -24,7 +24,7 @@ const answers: Answers = (effect, simulator) =>
     ? { type: 'change-state.read', change: CHANGE_STATE, jobs: SPECS.map(({ name }) => inForce(name)) }
     : succeed(effect, simulator);
 
-/** Every effect succeeds, except for the events that `answer` returns for this job. */
+/** Every effect succeeds, except those of this job for which `answer` returns another event. */
 const except =
   (job: string, answer: Answers): Answers =>
   (effect, simulator) => {

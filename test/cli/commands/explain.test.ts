@@ -1,4 +1,4 @@
-/** The output of `sos-ci explain` for a file of events, a change and a job. */
+/** The output of `sos-ci explain` for a file of events and for a change. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -31,7 +31,7 @@ const STREAM_LIMITS = {
 };
 const HOSTILE = 'ended \u001b[2Jby an evil server';
 
-/** A connection that was lost after an hour. */
+/** A connection that was up for two hours, and then these events. */
 function contentsOf(...more: readonly AnyEvent[]) {
   const simulator = new Simulator();
   const send = (history: string, event: AnyEvent, settles?: string) => {

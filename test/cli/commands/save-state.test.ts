@@ -110,7 +110,7 @@ test('saves nothing in the cloud of a provider', async () => {
   expect(existsSync(savedFile())).toBe(false);
 });
 
-test('refuses another janitor', async () => {
+test('refuses an unknown janitor, and one that does not run tempest cleanup', async () => {
   await expect(save('tidi')).rejects.toMatchObject({
     message: 'there is no janitor "tidi"',
     hint: 'did you mean tidy?',

@@ -23,7 +23,7 @@ describe('verify', () => {
   test('of a damaged log names each history', () => {
     expect(verify(DAMAGED)).toEqual({
       exit: 1,
-      text: 'damaged: 1 history of the log; 40 rows of 2 histories, in 7ms are sound\n  j1\\x1b[2J, row 3: hash\nCompare one: sos-ci replay ID. Restore a backup, and keep this file for the analysis.\n',
+      text: 'damaged: 1 history of the log; sound: 40 rows of 2 histories, in 7ms\n  j1\\x1b[2J, row 3: hash\nCompare one: sos-ci replay ID. Restore a backup, and keep this file for the analysis.\n',
     });
   });
 

@@ -1,6 +1,6 @@
 /**
- * An embedded Gerrit with four users, and the real git and ssh clients. All files are in one temporary directory, which
- * is removed when the fixture is closed.
+ * An embedded Gerrit, by default with four users, and the real git and ssh clients. All files are in one temporary
+ * directory, which is removed when the fixture is closed.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

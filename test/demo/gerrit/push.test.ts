@@ -137,7 +137,7 @@ async function amend(message: string, ...options: string[]): Promise<void> {
   expect(ran).toMatchObject({ status: 0 });
 }
 
-/** Adds another user's commit to the branch, and rebases the change onto it. */
+/** Adds a commit to the branch, and rebases the change onto it. */
 async function rebase(subject: string): Promise<void> {
   await fixture.git('demo', 'checkout', '-q', '-b', subject.replaceAll(' ', '-'), 'origin/master');
   await fixture.git('demo', 'commit', '-q', '--allow-empty', '-m', subject);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# add-devstack.sh ROOT DIR: gives a root file system this host's package sources and certificate authorities, reached through
-# the proxy of the cloud, a mirror of the repositories in DIR, and stand-ins for what this kernel lacks: NFS and iSCSI.
+# add-devstack.sh ROOT DIR: gives a root file system this host's certificate authorities and package sources (reached
+# through the proxy of the cloud), a mirror of the repositories in DIR, and stand-ins for what this kernel lacks: NFS
+# and iSCSI.
 set -euo pipefail
 root=$1 checkouts=$2
 

@@ -73,7 +73,7 @@ function readRevisions(directory: string): string {
     if (status === 0) return `${name} ${stdout}`;
     const all = PROJECTS.map((project) => `openstack/${project}`).join(', ');
     throw new Error(
-      `${checkout} is no git repository; DIR must hold clones of ${all}, each under its short name`,
+      `${checkout} is not a git repository; DIR must hold clones of ${all}, each under its short name`,
     );
   });
   return lines.join('');

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# prepare-root.sh ROOT DIR: prepares a Debian root file system with systemd as the image of a DevStack lab. It adds a mirror of
-# the repositories in DIR, runs stack.sh in it once by the shipped roles, and takes that DevStack down. What remains are clones,
-# packages and virtual environments, so that a server stacks in minutes. Takes 15 minutes or more, and can be repeated after a
-# failure. Needs root, ansible-playbook and the package mirrors.
+# prepare-root.sh ROOT DIR: prepares a Debian root file system with systemd as the image of a DevStack lab. It adds a
+# mirror of the repositories in DIR, runs stack.sh in it once with the shipped roles, and takes that DevStack down. What
+# remains are clones, packages and virtual environments, so that a server stacks in minutes. Takes 15 minutes or more,
+# and can be repeated after a failure. Needs root, ansible-playbook and the package mirrors.
 set -euo pipefail
 root=$(realpath "$1") checkouts=$(realpath "$2")
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

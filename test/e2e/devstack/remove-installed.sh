@@ -11,7 +11,7 @@ cp -a "$prepared" "$copy"
 mkdir "$copy/opt/preseed"
 mv "$copy"/opt/stack/{.cache,devstack,glance,keystone,cinder,requirements,tempest,os-test-images} "$copy/opt/preseed/"
 rm -rf "$copy/opt/stack"/{*,.my.cnf}
-# Else apt would pass by the proxy of a stack.
+# Otherwise apt would bypass the proxy of a stack.
 sed -i '/^Acquire::https\?::Proxy/d' "$copy/etc/apt/apt.conf.d/90cloud"
 
 printf '#!/bin/sh\nexit 101\n' > "$copy/usr/sbin/policy-rc.d"

@@ -20,7 +20,7 @@ export interface CaseOptions {
   readonly top?: Section;
   /** Nodes, and so jobs at the same time: each an address of the real sshd, and a directory. */
   readonly nodes?: number;
-  /** More projects that start jobs: `library` is named as the first project plus `-library`. */
+  /** More projects that start jobs: `library` gets the name of the first project plus `-library`. */
   readonly projects?: readonly string[];
   /** How long each wait of the case lasts at most; by default a minute. */
   readonly limitMs?: number;

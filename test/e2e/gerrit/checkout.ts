@@ -65,9 +65,9 @@ export class Checkout {
   }
 
   async send(options = ''): Promise<number> {
-    const messagesOf = await this.git('push', 'origin', `HEAD:refs/for/master${options}`);
-    const number = /\/\+\/(\d+) /.exec(messagesOf)?.[1];
-    if (number === undefined) throw new Error(`the push made no change: ${messagesOf}`);
+    const output = await this.git('push', 'origin', `HEAD:refs/for/master${options}`);
+    const number = /\/\+\/(\d+) /.exec(output)?.[1];
+    if (number === undefined) throw new Error(`the push made no change: ${output}`);
     return Number(number);
   }
 

@@ -1,4 +1,4 @@
-/** The real Gerrit that all test files share, as a fixture for the contract suites. */
+/** A real Gerrit that test files share, as a fixture for the contract suites. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -82,7 +82,7 @@ for (const [name, transport] of [
   ['SSH', bySsh],
   ['REST', byRest],
 ] as const) {
-  reviewerContract(`a real Gerrit by ${name}`, async () => ({
+  reviewerContract(`a real Gerrit over ${name}`, async () => ({
     reviewer: transport(),
     newPatchset: async () => patchsetOf(await checkout.push(), 1),
     messages: async ({ change }) => {

@@ -77,7 +77,7 @@ export class Canaries implements LabOptions {
         (text): Place => ({
           file,
           text,
-          // An address escapes what a password may have elsewhere.
+          // A URL escapes characters that a password may contain elsewhere.
           value: text.includes('://') ? random() : `${random()}/+${random()}`,
         }),
       ),

@@ -63,6 +63,6 @@ async function show(): Promise<void> {
   }
   say(`the published pages: ${PAGES}`);
   if (votes.join() === '1,-1') return;
-  say('failed: the first change needs Verified 1 and the second one -1; the pages say why they have not');
+  say('failed: the first change should have Verified 1 and the second one -1; the pages say why they do not');
   process.exitCode = 1;
 }

@@ -1,6 +1,7 @@
 /**
- * `npm run demo -- --lab`: shows the whole mission on this host, a Debian 12 or Ubuntu 24.04, as root. `--yes` asks nothing;
- * `--keep` leaves the cloud running. The published pages stay.
+ * `npm run demo -- --lab`: shows the way from a push to its review with a real Gerrit, OpenStack and Tempest on this
+ * host, a Debian 12 or Ubuntu 24.04, as root. `--yes` asks nothing; `--keep` leaves the cloud running. The published
+ * pages stay.
  */
 import { createInterface } from 'node:readline/promises';
 import { runInCloud } from '../openstack/namespace.ts';

@@ -1,4 +1,4 @@
-/** A vendor's lab: a mirror with DevStack's stand-in, openstack/cinder in Gerrit, and a job by the preset. */
+/** A vendor's lab: a mirror with DevStack's stand-in, openstack/cinder in Gerrit, and a job with the preset. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -121,7 +121,7 @@ function job(): Readonly<Record<string, unknown>> {
   };
 }
 
-/** Serves openstack/devstack by git's own daemon. */
+/** Serves openstack/devstack with git's own daemon. */
 function startMirror(directory: string, localScript: string): ChildProcess {
   const work = join(directory, 'work');
   const git = (...argv: string[]): void => {

@@ -1,5 +1,5 @@
 /**
- * `npm run e2e:lab`: the whole mission on one machine, from packages alone. A push to a real Gerrit, a server with systemd in
+ * `npm run e2e:lab`: from a push to its review on one machine, with packages alone: a real Gerrit, a server with systemd in
  * a real OpenStack, the shipped roles, a stand-in for DevStack's stack.sh, Cinder from PyPI with the patch, real Tempest, and
  * the review. `--keep` leaves the cloud running for inspection.
  */

@@ -1,4 +1,4 @@
-/** What the whole mission on one machine needs: the cloud, the packages of its servers, Ansible, and Cinder from PyPI. */
+/** What the tests from push to review on one machine need: the cloud, the packages of its servers, Ansible, and Cinder from PyPI. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** The set-up that the test files share. */
+/** The setup that the test files share. */
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { TestCase } from '../gerrit/case.ts';
 import { sharedGerrit } from '../gerrit/shared-gerrit.ts';
@@ -7,7 +7,7 @@ import { type CloudCaseOptions, newCloudCase } from './case.ts';
 import { Cloud } from './cloud.ts';
 import { LookAlikes } from './look-alikes.ts';
 
-/** The set-up of a test file: the shared Gerrit, and a project of the cloud with nothing but look-alikes. */
+/** The setup of a test file: the shared Gerrit, and a project of the cloud with nothing but look-alikes. */
 export class CloudTestbed {
   readonly cloud = new Cloud();
   #testbed: Testbed | null = null;

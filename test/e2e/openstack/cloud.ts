@@ -64,7 +64,7 @@ export class Cloud {
     return (await send(method, `${IDENTITY}/${path}`, (await this.#login()).id, body)).json;
   }
 
-  /** The address of a container of the project. */
+  /** The URL of a container of the project. */
   async containerUrl(name: string): Promise<string> {
     return `http://127.0.0.1:8080/v1/AUTH_${await this.projectId()}/${name}`;
   }
@@ -212,7 +212,7 @@ export class Cloud {
     };
   }
 
-  /** Revokes every token of a user, by a new password that is the old one. For an administrator. */
+  /** Revokes every token of a user, by setting the user's password to the same value again. For an administrator. */
   async revokeTokens(user: string): Promise<void> {
     await this.identity('PATCH', `users/${user}`, { user: { password: PASSWORD } });
   }

@@ -50,7 +50,7 @@ test('a failed test gives a negative vote, a failed setup gives no vote', async 
   expect(await daemon.stop()).toBe(0);
 });
 
-test('a server that never answers by SSH is NODE_FAILURE, with its console', async () => {
+test('a server that never answers over SSH is NODE_FAILURE, with its console', async () => {
   // This host has no route to this network.
   const provider = { floatingNetwork: 'public' };
   const testCase = await testbed.newCase({

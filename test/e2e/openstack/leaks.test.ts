@@ -11,7 +11,7 @@ import { CloudTestbed } from './cloud-testbed.ts';
 
 type Kind = 'key-pair' | 'port' | 'floating-ip' | 'volume' | 'server';
 
-/** Neutron takes half a second for each port and each floating IP, Nova some seconds for a server. */
+/** Neutron takes half a second for each port and each floating IP, Nova a few seconds for a server. */
 const COUNTS: Readonly<Record<Kind, number>> = {
   'key-pair': 174,
   port: 10,

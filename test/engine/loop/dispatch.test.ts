@@ -71,7 +71,6 @@ describe('an event for a missing history', () => {
   }
   const submission = {
     history: JOB,
-    machine: 'job@1',
     event: cancelled,
     settles: null,
     causationId: null,

@@ -87,7 +87,7 @@ test('a request that is cancelled between grant and log releases its slot', () =
   expect(granted).toEqual(['a', 'b']);
 });
 
-test('a cancelled request is not served; while paused, none is', () => {
+test('a cancelled request is not served; once stopped, none is', () => {
   const { slots, granted } = slotsOf({ local: 1 });
   slots.sync('holder', HOLDS);
   slots.request(request('a'));

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Timers } from '../../../src/engine/loop/timers.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 
-/** How long a daemon was running since any timer was set. */
+/** How long a daemon has been running since any timer was set. */
 const SERVED_MS = 30;
 
 function timersOn(clock: FakeClock) {

@@ -99,7 +99,7 @@ test('of one job that ends without a server: the hold ends, and says why', async
   });
 });
 
-test('a change that is aborted is not kept', async () => {
+test('of a change whose job is aborted: nothing is kept', async () => {
   await perform(ofChange(FIRST));
   ci.emit(created());
   await ci.run(() => ci.jobs().some(({ state }) => state === 'testing.running'));

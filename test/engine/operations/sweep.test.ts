@@ -203,7 +203,7 @@ describe('files on this host', () => {
     await sweep.run();
     ci.evidence.failNext('discard');
     await sweep.run();
-    expect(ci.log.lines).toContain('warn sweep: the log site did not discard');
+    expect(ci.log.lines).toContain('warn sweep: the log server did not discard');
     expect(await held()).toEqual(['j00002']);
     await sweep.run();
     expect(await held()).toEqual([]);

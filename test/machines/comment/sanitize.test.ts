@@ -76,9 +76,9 @@ describe('an address', () => {
 test('no sanitized text is a command', () => {
   fc.assert(
     fc.property(hostileText, (text) => {
-      for (const expected of [harmless(text), harmlessInJobLine(text), harmlessName(text)]) {
-        expect(holdsCommand(expected)).toBe(false);
-        expect(expected).not.toMatch(/[\n\r\u2028\u2029]|^[-*] | : /u);
+      for (const sanitized of [harmless(text), harmlessInJobLine(text), harmlessName(text)]) {
+        expect(holdsCommand(sanitized)).toBe(false);
+        expect(sanitized).not.toMatch(/[\n\r\u2028\u2029]|^[-*] | : /u);
       }
       expect(harmlessUrl(`https://x.org/${text}`)).toMatch(/^[\w$.+!',%:@=?#/~&-]+$/);
       expect(harmless(harmless(text))).toBe(harmless(text));

@@ -41,7 +41,7 @@ Tested as ${'c'.repeat(40)}: merged onto master at ${'b'.repeat(40)}.
 sos-ci review review-1`);
   });
 
-  test('and data of the change', () => {
+  test('with data of the change', () => {
     expect(fill('{project} {branch} {change},{patchset} {subject} {owner} {status} {pipeline} {wiki}')).toBe(
       'openstack/cinder master 912345,3 Make it faster alice succeeded check https://wiki.example.org/Acme_CI',
     );

@@ -57,7 +57,7 @@ describe('deadlines', () => {
 
   test.each([
     ['its end', 'runStage', { type: 'stage.exited', stage: 'testing', end: { how: 'stopped' } }],
-    ['the stop, not by the end', 'stopStage', { type: 'stage.stopped', stage: 'testing' }],
+    ['the stop, but not the end', 'stopStage', { type: 'stage.stopped', stage: 'testing' }],
     ['a stop that failed on the server', 'stopStage', failedStop()],
   ] as const)('of testing is TIMED_OUT when the server answers: %s', (_, type, answer) => {
     const simulator = jobIn('testing.running');

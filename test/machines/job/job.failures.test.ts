@@ -252,7 +252,7 @@ describe('a server that cannot be removed', () => {
   test('does not count as removed because an earlier deletion succeeded', () => {
     const simulator = runUntil(Simulator.job(), JOB, 'cleanup.deleting');
     simulator.fire(JOB); // the first deletion took too long
-    simulator.fire(JOB); // back-off
+    simulator.fire(JOB); // backoff
     expect(simulator.at(JOB).state).toBe('cleanup.awaitingEffects');
     simulator.fire(JOB); // and it does not answer either
     expect(simulator.inFlight(JOB).map((effect) => effect.key)).toEqual(['deleteServer:1', 'deleteServer:2']);

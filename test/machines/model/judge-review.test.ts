@@ -47,8 +47,8 @@ describe('a review counts for or against this CI', () => {
   });
 
   test('by its voting jobs, if there are any', () => {
-    const suppressible = jobReport({ verdict: 'FAILURE', voting: false });
-    expect(judgementOf([jobReport(), suppressible])).toBe('success');
-    expect(judgementOf([suppressible])).toBe('failure');
+    const nonVoting = jobReport({ verdict: 'FAILURE', voting: false });
+    expect(judgementOf([jobReport(), nonVoting])).toBe('success');
+    expect(judgementOf([nonVoting])).toBe('failure');
   });
 });

@@ -51,7 +51,7 @@ describe('tests', () => {
     [exited(1), null, 'none', 'undeclared', 'POST_FAILURE'],
     [exited(0), null, 'none', 'declared', 'SUCCESS'],
     [exited(255), null, 'none', 'declared', 'FAILURE'],
-  ])('ended %j with results %j (%s, exit code %s): %5$s', (end, results, kept, declared, verdict) => {
+  ])('ended %j with results %j (%s, exit code %s): %s', (end, results, kept, declared, verdict) => {
     const spec = jobSpec({
       results: kept === 'kept' ? KEPT : null,
       exitCodeIsResult: declared === 'declared',
@@ -65,7 +65,7 @@ describe('tests', () => {
     [10, 10, 0, 'SUCCESS'],
     [9, 10, 0, 'POST_FAILURE'],
     [9, 10, 1, 'FAILURE'],
-  ])('that are %i where %i are expected, %i of them failed: %s', (passed, expected, failed, verdict) => {
+  ])('%i passed, %i expected, %i failed: %s', (passed, expected, failed, verdict) => {
     const results = { passed, failed, skipped: 50, failures: [] };
     const judged = judgeTesting(exited(0), results, '', jobSpec({ results: { ...KEPT, expected } }));
     expect(judged.verdict).toBe(verdict);

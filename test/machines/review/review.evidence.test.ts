@@ -120,7 +120,7 @@ describe('a review whose evidence is published after its post', () => {
     expectConsistent(simulator.run());
   });
 
-  /** The first attempt arrives, but its response is lost; the second one would vote -1. */
+  /** The first attempt fails, but has arrived if `found`; the second one would vote -1. */
   function secondAttempt(found: boolean): Simulator {
     const simulator = takenAway();
     simulator.answerType(REVIEW, 'postReview', {

@@ -32,7 +32,7 @@ const send = (event: AnyEvent): Effect => ({ type: 'sendEvent', to: JOB, event }
 const NEEDED = { ...PATCHSET, project: 'openstack/nova', change: 7, patchset: 2 };
 
 /** The events that were sent to the jobs. */
-function eventsSentTo(simulator: Simulator): readonly AnyEvent[] {
+function eventsToJobs(simulator: Simulator): readonly AnyEvent[] {
   return simulator.undelivered.map(({ event }) => event);
 }
 
@@ -77,7 +77,7 @@ describe('a patchset that can be tested', () => {
   test('is released as uploaded if nothing is merged', () => {
     const simulator = begun({ merge: false });
     const row = simulator.answerType(REVIEW, 'lookUpChange');
-    expect([row.state, eventsSentTo(simulator)]).toEqual([
+    expect([row.state, eventsToJobs(simulator)]).toEqual([
       'awaitingJobs',
       [{ type: 'job.ready', trees: [] }],
     ]);
@@ -112,7 +112,7 @@ describe('a patchset that is rejected', () => {
   ])('because of %j', (change, verdict, reason) => {
     const simulator = begun();
     const row = simulator.answer(REVIEW, 'lookUpChange:1', resolved(change));
-    expect([row.state, eventsSentTo(simulator)]).toEqual([
+    expect([row.state, eventsToJobs(simulator)]).toEqual([
       'awaitingJobs',
       [{ type: 'job.rejected', verdict, reason }],
     ]);
@@ -134,7 +134,7 @@ describe('a patchset that is rejected', () => {
     const simulator = begun();
     simulator.answerType(REVIEW, 'lookUpChange');
     simulator.answerType(REVIEW, 'mergePatchset', event);
-    expect(eventsSentTo(simulator)).toEqual([{ type: 'job.rejected', verdict: 'MERGER_FAILURE', reason }]);
+    expect(eventsToJobs(simulator)).toEqual([{ type: 'job.rejected', verdict: 'MERGER_FAILURE', reason }]);
     // A conflict is not reported: the author sees it in Gerrit.
     const report = jobReport({ verdict: 'MERGER_FAILURE', reason, url: null });
     expect(simulator.send(REVIEW, { type: 'job.reported', report }).state).toBe('done');
@@ -183,7 +183,7 @@ describe('the files of the patchset', () => {
   test('skip all jobs: nothing is merged and nothing is posted', () => {
     const simulator = two(CODE, CODE);
     expect(simulator.answer(REVIEW, 'lookUpChange:1', docs).state).toBe('awaitingJobs');
-    expect(eventsSentTo(simulator)).toEqual([skipped, skipped]);
+    expect(eventsToJobs(simulator)).toEqual([skipped, skipped]);
     for (const job of [JOB, 'job-2']) {
       const report = jobReport({
         job,

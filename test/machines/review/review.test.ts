@@ -129,7 +129,7 @@ describe('awaitingJobs', () => {
 
   test.each([
     ['every job was aborted', {}, { verdict: 'ABORTED', reason: 'by hand' }, 'suppressed'],
-    ['it is shadowed', { enabled: false }, {}, 'shadow'],
+    ['it is in shadow mode', { enabled: false }, {}, 'shadow'],
   ])('ends without a comment when %s', (_, report, changes, expected) => {
     const simulator = Simulator.review(reportSpec(report));
     const row = simulator.send(REVIEW, reported(changes));
@@ -172,8 +172,8 @@ describe('posting', () => {
   });
 
   test('without a vote ends at once; with one it is read back', () => {
-    const voteRefused = sending({ label: null });
-    expect(voteRefused.answerType(REVIEW, 'postReview').state).toBe('done');
+    const withoutVote = sending({ label: null });
+    expect(withoutVote.answerType(REVIEW, 'postReview').state).toBe('done');
     const simulator = sending();
     const row = simulator.answerType(REVIEW, 'postReview');
     expect(row.state).toBe('confirmingVote.readingVotes');
@@ -185,7 +185,7 @@ describe('posting', () => {
     });
     simulator.votes = { Verified: 1 };
     expect(simulator.answerType(REVIEW, 'readVotes').state).toBe('done');
-    expect([outcome(voteRefused), outcome(simulator)]).toEqual([
+    expect([outcome(withoutVote), outcome(simulator)]).toEqual([
       ['done', 'posted'],
       ['done', 'posted'],
     ]);

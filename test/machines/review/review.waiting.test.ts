@@ -19,7 +19,7 @@ const vote = (value: number, account = 'zuul'): AnyEvent => ({
 const REQUIRED_VOTE = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 14_400_000 };
 
 /** The events that were sent to the jobs. */
-function eventsSentTo(simulator: Simulator): readonly AnyEvent[] {
+function eventsToJobs(simulator: Simulator): readonly AnyEvent[] {
   return simulator.undelivered.map(({ event }) => event);
 }
 
@@ -42,7 +42,7 @@ describe('retries', () => {
       type: 'change.lookup-failed',
       failure: failure('look up change'),
     });
-    expect(eventsSentTo(simulator)).toEqual([
+    expect(eventsToJobs(simulator)).toEqual([
       { type: 'job.rejected', verdict: 'NODE_FAILURE', reason: 'look up change: it broke' },
     ]);
     expectConsistent(simulator);
@@ -52,7 +52,7 @@ describe('retries', () => {
     const simulator = begun();
     const unresolved = failure('look up change', { retryable: false });
     simulator.answerType(REVIEW, 'lookUpChange', { type: 'change.lookup-failed', failure: unresolved });
-    expect(eventsSentTo(simulator)).toMatchObject([{ verdict: 'NODE_FAILURE' }]);
+    expect(eventsToJobs(simulator)).toMatchObject([{ verdict: 'NODE_FAILURE' }]);
   });
 
   test('merging is retried, up to a limit', () => {
@@ -70,7 +70,7 @@ describe('retries', () => {
       type: 'patchset.merge-failed',
       failure: failure('merge patchset'),
     });
-    expect([row.state, eventsSentTo(simulator)]).toEqual([
+    expect([row.state, eventsToJobs(simulator)]).toEqual([
       'awaitingJobs',
       [{ type: 'job.rejected', verdict: 'NODE_FAILURE', reason: 'merge patchset: it broke' }],
     ]);
@@ -120,7 +120,7 @@ describe('a required vote', () => {
     const simulator = begun({ requiredVote: REQUIRED_VOTE });
     simulator.answerType(REVIEW, 'lookUpChange');
     simulator.send(REVIEW, vote(-1));
-    expect(eventsSentTo(simulator)).toEqual([
+    expect(eventsToJobs(simulator)).toEqual([
       { type: 'job.rejected', verdict: 'ABORTED', reason: 'zuul voted Verified-1' },
     ]);
     simulator.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
@@ -154,9 +154,9 @@ describe.each<AnyEvent>([
         const simulator = moment();
         simulator.send(REVIEW, event);
         expect(simulator.at(REVIEW).ended).toBe(true);
-        expect(eventsSentTo(simulator)).toHaveLength(1);
+        expect(eventsToJobs(simulator)).toHaveLength(1);
         if (effect !== null) simulator.answer(REVIEW, effect.key, answer ?? undefined);
-        expect(eventsSentTo(simulator)).toHaveLength(1);
+        expect(eventsToJobs(simulator)).toHaveLength(1);
         expectConsistent(simulator);
       }
     }

@@ -21,7 +21,7 @@ const unposted = (retryable: boolean): AnyEvent => ({
 /** Forks of successful and failing reviews, one for each state and set of effects in flight. */
 function situations(): readonly (readonly [string, Simulator])[] {
   const found = new Map<string, readonly [string, Simulator]>();
-  const stories = otherAnswersOfAReview();
+  const stories = answersByStory();
   for (const [name, answers] of stories) {
     const simulator = Simulator.review();
     simulator.answers = answers;
@@ -32,10 +32,10 @@ function situations(): readonly (readonly [string, Simulator])[] {
       if (!found.has(key)) found.set(key, [`${name}: ${key}`, simulator.fork()]);
     } while (simulator.next());
   }
-  return [['waiting []', Simulator.review()], ...found.values()];
+  return [['awaitingJobs []', Simulator.review()], ...found.values()];
 }
 
-function otherAnswersOfAReview(): readonly [string, Simulator['answers']][] {
+function answersByStory(): readonly [string, Simulator['answers']][] {
   return [
     ['well', succeed],
     ['vote rejected', (effect, it) => (effect.type === 'postReview' ? refused : succeed(effect, it))],

@@ -1,7 +1,7 @@
 /**
- * The logs of a job's stages and the consoles of servers that were never ready, from the run directories of its attempts on this host. They outlive the server, so the
- * log of an attempt that failed an hour ago is available too. The test itself may have tampered with a run directory,
- * so it is read with the same care as the work tree.
+ * The logs of a job's stages and the consoles of servers that were never ready, from the run directories of its
+ * attempts on this host. They outlive the server, so the log of an attempt that failed an hour ago is available too.
+ * The test itself may have tampered with a run directory, so it is read with the same care as the work tree.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { CONSOLE_LOG } from '../../run/run-directory.ts';

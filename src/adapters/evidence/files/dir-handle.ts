@@ -1,7 +1,7 @@
 /**
  * An open directory and its entries. Tests are untrusted code and may replace a directory with a link during
- * collection, so no function here resolves a path of more than one name: each step opens one name relative to an open
- * directory (through /proc/self/fd) and follows no link. An open handle keeps referring to the same file.
+ * collection, so their paths are never resolved as a whole: each step opens one name relative to an open directory
+ * (through /proc/self/fd) and follows no link. An open handle keeps referring to the same file.
  */
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, mkdir, open, opendir, readdir } from 'node:fs/promises';

@@ -58,7 +58,7 @@ export class Deadline {
         : 'was aborted before it was done',
       retryable: true,
       hint: this.#expired
-        ? 'allow more time in the limits of the job, or collect less'
+        ? 'check the disk and the network, or collect less'
         : 'none: sos-ci retries automatically',
       cause,
     });

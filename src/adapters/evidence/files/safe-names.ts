@@ -88,8 +88,8 @@ const ACTIVE_ENDING =
   /\.(?=(?:[dpsx]?html?|xht|phtm|php\d*|phps|phar|pht|cgi|fcgi|pl|py|rb|lua|asp|aspx|jsp|jspx|svgz?|xml|xslt?|xsd|rdf|rss|atom|xul|xbl|mml|mathml|mht|mhtml|[cm]?js|css|wasm|swf|pdf|hta|htc|shtm|var|map|asis|appcache|webmanifest)(?:[.~]|$))/gi;
 
 /**
- * Sanitizes one name. What a job wrote is never served as a page: `report.html` is stored as `report_html.txt`, and only
- * our pages end in `.html`. Two names may map to the same one: `StoredNames` distinguishes them.
+ * Sanitizes one name. What a job wrote is never served as a page: `report.html` is stored as `report_html.txt`, and
+ * only our pages end in `.html`. Two names may map to the same one: `StoredNames` distinguishes them.
  */
 function storedName(original: string): string {
   const name = original.replace(ACTIVE_ENDING, '_');

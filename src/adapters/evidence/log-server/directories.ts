@@ -1,4 +1,4 @@
-/** Directories on the log server: those above a job's, and what says whose they are. */
+/** Directories on the log server: the parents of a job's, the manifest that names its owner, and temporary names. */
 import { OperationError } from '../../../errors.ts';
 import { MANIFEST, MAX_MANIFEST_BYTES, type Manifest, parseManifest } from '../publish/manifest.ts';
 import { noTemporaryName, temporaryNames } from '../publish/transaction.ts';

@@ -1,6 +1,6 @@
 /**
- * Removes expired directories from the log server. Each is first renamed to a temporary name of its job, which web servers
- * do not serve, and its manifest is removed last: the rest of an interrupted removal is found by the next one.
+ * Removes expired directories from the log server. Each is first renamed to a temporary name of its job, which web
+ * servers do not serve, and its manifest is removed last: the rest of an interrupted removal is found by the next one.
  */
 import type { Expiry } from '../../../engine/ports/publisher.ts';
 import type { SftpEntry } from '../../ssh/client/client.ts';
@@ -46,7 +46,7 @@ async function expireDirectory(
   const below = [...segments, filename];
   const path = [root, ...below].join('/');
   const removed = await expireBelow(walk, root, below);
-  // Also those that an interrupted call left empty. A publisher that has just entered one fails, and tries again.
+  // Parents that an interrupted call left empty are removed too. A publisher that has just entered one tries again.
   if (removed === 0 && !isOld(attrs, walk.expiry)) return 0;
   const page = below.length >= FIRST_WITH_PAGE ? pageDirectory(walk.files, path) : null;
   if (page !== null) await removeLonePage(page);

@@ -1,6 +1,6 @@
 /**
- * Files on the log server, over SFTP. SFTP opens files by path and follows links (it has no O_NOFOLLOW), so callers check
- * each directory with `lstat` first. Lists are bounded, and every request has a deadline.
+ * Files on the log server, over SFTP. SFTP opens files by path and follows links (it has no O_NOFOLLOW), so callers
+ * check each directory with `lstat` first. Lists are bounded, and every request has a deadline.
  */
 import { AbortedError, OperationError } from '../../../errors.ts';
 import {
@@ -146,7 +146,7 @@ export class LogServerFiles {
     return buffer.subarray(0, got);
   }
 
-  /** The beginning of a file; null when it is missing or no regular file. */
+  /** The beginning of a file; null when it is missing or not a regular file. */
   async readFile(path: string, maxBytes: number): Promise<Buffer | null> {
     const stats = await this.lstat(path);
     if (stats === null || !stats.isFile()) return null;

@@ -6,7 +6,7 @@ import { openParent } from './directories.ts';
 import { LogServerFiles } from './files.ts';
 
 /**
- * Logs in, and makes and removes an empty directory. Resolves to the free bytes there; null if the server does not tell.
+ * Logs in, and makes and removes an empty directory. Resolves to the free bytes there; null: unknown.
  * @throws OperationError
  */
 export async function probeLogServer(config: LogServerConfig, signal: AbortSignal): Promise<number | null> {

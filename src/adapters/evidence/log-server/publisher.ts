@@ -4,8 +4,8 @@
  * it gets, then the files, last the manifest; then one rename. After a crash of either side the next call continues in
  * the same temporary directory and sends what is missing.
  *
- * SFTP has no handles of directories, so a path is checked and then used: the account of `logs.ssh` must be the only one
- * that can write below its directory.
+ * SFTP has no handles of directories, so a path is checked and then used: the account of `logs.ssh` must be the only
+ * one that can write below its directory.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -61,7 +61,7 @@ type State = 'free' | 'taken' | 'damaged' | 'ours';
 export class LogServerPublisher implements Publisher {
   readonly #config: LogServerConfig;
   readonly #connections = new Semaphore(MAX_CONNECTIONS);
-  /** One at a time writes the pages of the directories above. */
+  /** One call at a time writes the pages of the directories above. */
   readonly #pages = new Semaphore(1);
 
   constructor(config: LogServerConfig) {
@@ -104,7 +104,7 @@ export class LogServerPublisher implements Publisher {
   }
 }
 
-/** The error for a full disk, which SFTP reports as any other failure; null when that is not the cause. */
+/** The error for a full disk, which SFTP reports like any other failure; null when that is not the cause. */
 async function fullDisk(files: LogServerFiles, dir: string, error: unknown): Promise<OperationError | null> {
   if (!(error instanceof Refused)) return null;
   const free = await files.freeBytes(dir);

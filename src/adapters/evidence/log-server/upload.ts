@@ -1,7 +1,7 @@
 /**
  * Sends the files of a finished directory into a directory on the log server. Continues where an earlier call ended:
- * a file that is there already is kept as far as it goes, after its end was read back and compared. Writes are pipelined,
- * at most WINDOW_BYTES ahead of the server's answers.
+ * a file that is there already is kept as far as it goes, after its end was read back and compared. Writes are
+ * pipelined, at most WINDOW_BYTES ahead of the server's answers.
  */
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';

@@ -1,7 +1,8 @@
 /**
- * Publishes with the operator's playbook, or with that of the collection. The finished directory is composed once on this
- * host; the playbook gets it in its variable `sos_ci` and answers with the path below the root of all logs. What is promised to
- * readers and after a crash is promised by the playbook: that of the collection keeps the whole contract of Publisher.
+ * Publishes with the operator's playbook, or with that of the collection. The finished directory is composed once on
+ * this host; the playbook gets it in its variable `sos_ci` and answers with the path below the root of all logs. What
+ * is promised to readers and after a crash is promised by the playbook: that of the collection keeps the whole contract
+ * of Publisher.
  */
 import { join } from 'node:path';
 import type { Expiry, FinishedDirectory, Publisher } from '../../../engine/ports/publisher.ts';
@@ -33,7 +34,7 @@ interface Play {
 }
 
 const LIMITS = {
-  /** Ends a run whose daemon does not come back. A publication and a round of expiry have shorter limits of their own. */
+  /** Ends a run whose daemon does not come back. A publication and a round of expiry have shorter limits. */
   timeoutMs: 3_600_000,
   /** The ids of 100,000 expired jobs. */
   outputLimitBytes: 4 * 1024 ** 2,

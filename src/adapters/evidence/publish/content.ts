@@ -26,7 +26,7 @@ import type { Publication } from './transaction.ts';
 /** A job's packed files may unpack to this many times its collection limit: text compresses to about a tenth. */
 const UNPACK_FACTOR = 10;
 
-/** Copies the files and writes the index page and the manifest. */
+/** Copies the files, and writes the pages and the manifest. */
 export async function fill(
   requested: Publication,
   parent: Directory,

@@ -1,4 +1,4 @@
-/** Publishes to a directory of this host, which a web server serves. The evidence is composed in its final place. */
+/** Publishes to a directory of this host, which a web server serves. The evidence is composed below that directory. */
 import type { Expiry, FinishedDirectory, Publisher } from '../../../engine/ports/publisher.ts';
 import { Semaphore } from '../../../semaphore.ts';
 import { expire } from './expire.ts';
@@ -7,7 +7,7 @@ import { ignoreDiskErrors } from './publish.ts';
 
 export class DirectoryPublisher implements Publisher {
   readonly #root: string;
-  /** One at a time writes the pages of the directories above. */
+  /** One call at a time writes the pages of the directories above. */
   readonly #pages = new Semaphore(1);
 
   /** @param root the root of all logs; created when it is missing */

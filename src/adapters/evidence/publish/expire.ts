@@ -1,6 +1,6 @@
 /**
- * Removes published directories that have expired. Each is first renamed to a temporary name of its job, which web servers
- * do not serve, and its manifest is removed last: the rest of an interrupted removal is found by the next one.
+ * Removes published directories that have expired. Each is first renamed to a temporary name of its job, which web
+ * servers do not serve, and its manifest is removed last: the rest of an interrupted removal is found by the next one.
  */
 import type { Dirent } from 'node:fs';
 import { lstat, realpath, rename, rmdir } from 'node:fs/promises';
@@ -64,7 +64,7 @@ async function expireDirectory(
   if (directory === null) return 0;
   const below = [...segments, name];
   return directory.using(async () => {
-    // Also those that an interrupted call left empty. A publisher that has just entered one fails, and tries again.
+    // Parents that an interrupted call left empty are removed too. A publisher that has just entered one tries again.
     const isOld = ((await ifExists(lstat(parent.path(name))))?.mtimeMs ?? 0) < walk.expiry.before;
     const removed = await expireBelow(directory, below, walk);
     if (removed === 0 && !isOld) return 0;

@@ -6,7 +6,7 @@ import { createGunzip } from 'node:zlib';
 import { readChunks } from '../files/new-file.ts';
 import { copies, isDamage, packedAs } from '../redact/redacting-copy.ts';
 
-/** A packed log that unpacks to more has no page: without secrets nothing else limits it. */
+/** A log that is larger, when unpacked, has no page: without secrets nothing else limits a packed one. */
 const MAX_UNPACKED_BYTES = 1024 ** 3;
 /** What the decision between text and other data looks at. */
 const HEAD_BYTES = 4096;

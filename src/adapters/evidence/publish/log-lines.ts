@@ -87,7 +87,9 @@ const HEAD_CHARACTERS = 300;
 const NESTED = /^(?:\s|Traceback \()/;
 const EXCEPTION = /^[A-Za-z_][\w.]*(?::|$)/;
 
-/** Finds the level of each line of one log, in order. Lines without a time or level may continue the record before them. */
+/**
+ * Finds the level of each line of one log, in order. Lines without a time or level may continue the record before them.
+ */
 export class LevelReader {
   #level: Level | null = null;
   /** True: any line without a time continues the record. False: only indented lines and the end of a traceback do. */

@@ -5,7 +5,7 @@ import { writeAll, writeNew } from '../files/new-file.ts';
 import type { PublishedFile } from './manifest.ts';
 import { PUBLIC_FILE } from './path.ts';
 
-/** Pieces are joined to writes of about this many characters. */
+/** Pieces are joined into writes of about this many characters. */
 const WRITE_CHARACTERS = 1 << 16;
 
 /** @param path the path of the new page, in directories that exist */

@@ -1,4 +1,4 @@
-/** Writes the pages of a publication besides the job's page, and finds in the logs what that page shows. */
+/** Writes the pages of a publication except the job's page, and finds in the logs what that page shows. */
 import type { Collected, StageEntry } from '../collect/collected.ts';
 import type { Directory } from '../files/dir-handle.ts';
 import { directoryPage, listingsOf } from './directory-page.ts';
@@ -51,7 +51,7 @@ export async function writePages(
   };
 }
 
-/** Removes logs that were not published from the stages, because they have no last lines to show. */
+/** Removes from the stages the logs that were not published, because they have no last lines to show. */
 function publishedStages({ stages }: Collected, files: readonly PublishedFile[]): readonly StageEntry[] {
   const paths = new Set(files.map(({ path }) => path));
   return stages.map((entry) => ({

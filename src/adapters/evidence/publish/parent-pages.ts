@@ -11,7 +11,7 @@ import { html, isOurPage, link, PAGE_END, pageStart, size, utc } from './page.ts
 export const FIRST_WITH_PAGE = 2;
 /** The beginning of a page, which shows whether it is ours. */
 export const PAGE_HEAD_BYTES = 512;
-/** A reader looks for the newest; a page of more would be slow to read. */
+/** A reader looks for the newest; a page with more would be slow to read. */
 const MAX_ROWS = 2_000;
 /** What a killed process leaves of a page that it writes. */
 const UNFINISHED = /^\.index\.html\.[0-9a-f]{8}$/;

@@ -111,7 +111,7 @@ export function ignoreOperationErrors(error: unknown): void {
   if (!(error instanceof OperationError)) throw error;
 }
 
-/** Another process created this in the same moment. */
+/** Another process created this at the same moment. */
 export function createdByAnother(target: string, path: string, hint: string): OperationError {
   return new OperationError({
     operation: 'publish evidence',

@@ -27,7 +27,10 @@ const MIN_ALONE = 8;
 const WORD =
   '(?:password|passwd|passphrase|secret|token|(?:secret|api|access|private|encryption|shared|fixed)[_-]?key|credentials?)';
 const KEY = `(?:[\\w.-]{0,60}${WORD}|san_\\w{1,60}|(?:\\w{1,40}_)?(?:connection|transport_url))`;
-/** Key, quotes around it, separator, and a value: quoted, also with escaped quotes as in JSON within JSON, or up to the next space. */
+/**
+ * Key, quotes around it, separator, and a value: quoted, also with escaped quotes as in JSON within JSON, or up to the
+ * next space, quote, comma or semicolon.
+ */
 const ASSIGNMENT = new RegExp(
   `(?<![\\w.-])(${KEY})(\\\\?["']?\\s{0,20}(?:=>|[:=])\\s{0,20}[ub]?)("(?:[^"\\\\]|\\\\.){0,${MAX_VALUE}}"|\\\\"(?:\\\\{3}"|[^"\\\\]|\\\\[^"]){0,${MAX_VALUE}}\\\\"|'[^']{0,${MAX_VALUE}}'|[^\\s"',;]{1,${MAX_VALUE}})`,
   'gi',
@@ -38,15 +41,16 @@ const URL_PASSWORD = /[a-z][a-z0-9+.-]{1,30}:\/\/[^\s:@/'"]{0,200}:([^\s@/'"]{1,
 const KEY_BEGIN = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----/;
 const KEY_END = /-----END [A-Z ]{0,30}PRIVATE KEY-----/;
 /**
- * Not a part of a longer word, such as a host name, and not a field that a journal in export format has between the lines
- * of the key: `_MACHINE_ID=...`, `__CURSOR=s=...;b=...`.
+ * Not a part of a longer word, such as a host name, and not a field that a journal in export format has between the
+ * lines of the key: `_MACHINE_ID=...`, `__CURSOR=s=...;b=...`.
  */
 const KEY_LINE = /(?<![\w.+/]|\w-|\b_\w{1,60}=|;[a-z]=)[A-Za-z0-9+/]{16,}={0,2}(?![\w.]|-\w)/g;
 const MAX_KEY_LINES = 200;
 
 /**
- * Values that are not secrets: placeholders, references to variables, masks, HTTP keywords, the beginning of a JSON object
- * or list, and what oslo.config's log of its options has where a value is empty: the name of the function that logs.
+ * Values that are not secrets: placeholders, references to variables, masks, HTTP keywords, the beginning of a JSON
+ * object or list, and what oslo.config's log of its options has where a value is empty: the name of the function that
+ * logs.
  */
 const NO_SECRET =
   /^(?:none|null|true|false|yes|no|\d{1,5}|\*+|x+|\$.*|<.*>|%\(.*|\{\{.*|[[{(]+|\[redacted\].*|keep-alive|close|password|secret|token|log_opt_values)$/i;

@@ -96,7 +96,9 @@ export function current(secrets: SecretValues): () => SecretSet {
   };
 }
 
-/** Removes these secrets, in all the forms that evidence is searched for, and those that nobody named, from short texts. */
+/**
+ * Removes these secrets, in all the forms that evidence is searched for, and those that nobody named, from short texts.
+ */
 export function hider(secrets: SecretValues): (text: string) => string {
   const set = current(secrets);
   return (text) => set().with(secretsIn(text)).text(text);

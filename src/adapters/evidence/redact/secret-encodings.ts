@@ -1,8 +1,8 @@
 /**
  * The forms in which a secret may appear in a log: as it is, in base64 (at any offset in a longer text, so that an
- * Authorization header is covered too), in hex, URL-encoded, and escaped for JSON, HTML, shells and quoted strings. Guarantees: every
- * form of a secret of at least four characters is included; secrets of one to three characters have no forms, because
- * they would redact half of every log.
+ * Authorization header is covered too), in hex, URL-encoded, and escaped for JSON, HTML, shells and quoted strings.
+ * Guarantees: every form of a secret of at least four characters is included; secrets of one to three characters have
+ * no forms, because they would redact half of every log.
  */
 
 /** Shorter secrets are ignored. */

@@ -1,4 +1,4 @@
-/** One container of Swift, with the requests that publishing needs. Every object is deleted by Swift when its time is over. */
+/** One container of Swift, with the requests that publishing needs. Swift deletes each object when its time is over. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -21,7 +21,7 @@ export interface Entry {
 export interface Content {
   readonly bytes: number;
   readonly md5: string;
-  /** May be called again, for a repetition. */
+  /** May be called again, for a retry. */
   open(): Readable;
 }
 
@@ -32,7 +32,7 @@ export interface ObjectType {
 
 /** More than all evidence of a job; the bound of one listing. */
 const MAX_ENTRIES = 1_000_000;
-/** No cluster has shorter pages, so a page with less is the last one. */
+/** No cluster has shorter pages, so a page with fewer entries is the last one. */
 const SHORTEST_PAGE = 100;
 const listing = z.array(
   z.union([
@@ -124,7 +124,7 @@ export class Container {
     // Each request listens to a signal of its own: Node warns of more than ten listeners.
     const signal = AbortSignal.any([this.#signal]);
     return this.#session.request('object', request, signal).catch((error: unknown) => {
-      // An object that does not exist is answered alike, and handled by the callers.
+      // A missing object gets the same answer, which the callers handle.
       if (request.method === 'PUT' || request.query !== undefined) throw this.#missing(error) ?? error;
       throw error;
     });

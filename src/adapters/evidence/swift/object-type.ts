@@ -1,6 +1,6 @@
 /**
- * The content type of an object. As the examples for web servers: only our pages are HTML, logs are text, also packed ones, and
- * browsers save everything else.
+ * The content type of an object. As in the examples for web servers, only our pages are HTML, and browsers save
+ * archives and images. Everything else is text, also packed logs.
  */
 import type { ObjectType } from './container.ts';
 

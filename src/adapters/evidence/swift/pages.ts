@@ -39,7 +39,7 @@ function pageDirectory(container: Container, segments: readonly string[]): PageD
   };
 }
 
-/** A job's directory is shown when it is complete, with the time at which it was. */
+/** A job's directory is shown when it is complete, with the time of its manifest. */
 async function published(
   container: Container,
   path: string,

@@ -1,8 +1,8 @@
 /**
  * Publishes to a container of Swift. Swift cannot rename, so the order of requests stands in for it: a mark, which only
- * one job can create, then the files, then the job's page and the manifest, and last the object that answers the address of the
- * directory. Readers who follow links find the directory complete or not at all. After a crash, objects whose checksums are right are not
- * sent again.
+ * one job can create, then the files, then the job's page and the manifest, and last the object that answers the
+ * address of the directory. Readers who follow links find the directory complete or not at all. After a crash, objects
+ * whose checksums are right are not sent again.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,7 +28,10 @@ export interface SwiftPublisherOptions {
 const FILES_AT_ONCE = 8;
 /** Names the job of a directory; not linked by any page. */
 const MARK = '.sos-ci.json';
-/** Objects whose presence makes a directory visible, in the order in which they are written. '' is the directory's own address. */
+/**
+ * Objects whose presence makes a directory visible, in the order in which they are written. '' is the directory's own
+ * address.
+ */
 const LAST = [INDEX, MANIFEST, ''];
 
 /** A directory of the container. */
@@ -42,9 +45,9 @@ interface Place {
 
 export class SwiftPublisher implements Publisher {
   readonly #options: SwiftPublisherOptions;
-  /** One at a time chooses a name: two requests of Swift can both create the same object. */
+  /** One call at a time chooses a name: two requests to Swift can both create the same object. */
   readonly #claims = new Semaphore(1);
-  /** One at a time writes the pages of the directories above. */
+  /** One call at a time writes the pages of the directories above. */
   readonly #pages = new Semaphore(1);
 
   constructor(options: SwiftPublisherOptions) {
@@ -76,7 +79,9 @@ function directoryOf(parent: readonly string[], name: string): string {
   return `${[...parent, name].join('/')}/`;
 }
 
-/** The name of this job's directory: the one that it has, or a free one, which gets its mark if the job is to have it. */
+/**
+ * The name of this job's directory: the one that it has, or a free one, which gets its mark if the job is to have it.
+ */
 async function chooseName(
   container: Container,
   { job, parent, names }: FinishedDirectory,
@@ -89,7 +94,7 @@ async function chooseName(
   if (owners.includes(job) || !mayClaim) return chosen;
   const mark = `${directoryOf(parent, chosen)}${MARK}`;
   const created = await container.create(mark, textContent(JSON.stringify({ job })), PLAIN);
-  // Another daemon may have created it in the same moment.
+  // Another daemon may have created it at the same moment.
   if (created && (await ownerOf(container, directoryOf(parent, chosen))) === job) return chosen;
   throw createdByAnother(container.name, mark, 'none: the next attempt uses another name');
 }

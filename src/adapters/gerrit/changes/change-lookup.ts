@@ -1,7 +1,7 @@
 /**
- * Looks up the current state of a change over the shared connection: one query for the change, plus one per level of
- * its dependencies. Gerrit's stream can be ahead of its index, so a missing change is a retryable error until it has
- * been missing for long enough.
+ * Looks up the current state of a change over the shared connection: one query for the change, plus one or more per
+ * level of its dependencies. Gerrit's stream can be ahead of its index, so a missing change is a retryable error until
+ * it has been missing for long enough.
  */
 import type { Changes, Clock, EffectOf } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';

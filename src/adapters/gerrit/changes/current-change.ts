@@ -1,4 +1,4 @@
-/** Reads one change by its number, with the data that rules match on. Used by read-only commands. */
+/** One change with the data that rules match on: read by its number for read-only commands, or from a query row. */
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import type { CurrentChange } from '../../../machines/model/gerrit-event.ts';
 import * as shapes from '../json-schemas.ts';

@@ -52,7 +52,7 @@ export class RestProbe {
     return { username: username ?? '', name: name ?? '', aheadMs };
   }
 
-  /** Votes permitted on any open change of the project; null when we see none. */
+  /** The labels of an open change of the project and the votes permitted on it; null when we see none. */
   async votes(project: string, signal: AbortSignal): Promise<Votes | null> {
     const query = encodeURIComponent(`project:{${project}} status:open`);
     const path = `changes/?q=${query}&n=1&o=DETAILED_LABELS`;

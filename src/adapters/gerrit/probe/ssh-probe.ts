@@ -30,8 +30,7 @@ export class SshProbe {
   }
 
   /**
-   * @throws OperationError `verify host key`, `read known_hosts`, `authenticate`, or another one when the server is
-   * unreachable
+   * @throws OperationError `verify host key`, `read known_hosts`, `authenticate`, or another one for any other reason
    */
   static async open(options: GerritOptions, clock: Clock, signal: AbortSignal): Promise<SshProbe> {
     return new SshProbe(await connectToGerrit(options, clock, signal), options, clock);

@@ -65,13 +65,13 @@ export class GerritReviewer implements Reviewer {
       session.readReviewedChange(tested, label, signal),
     );
     const { host } = this.#route;
-    if (seen === null) throw notShown(tested, host);
+    if (seen === null) throw notShown(tested, host, READ);
     const { project, patchset, revision } = seen.change.patchset;
     if (project !== tested.project)
-      throw wrongGerrit(tested, `in ${project} on ${host}, tested was ${tested.project}`);
-    if (patchset < tested.patchset) throw notShown(tested, host);
+      throw wrongGerrit(tested, `in ${project} on ${host}, but ${tested.project} was tested`, READ);
+    if (patchset < tested.patchset) throw notShown(tested, host, READ);
     if (patchset === tested.patchset && revision !== tested.revision) {
-      throw wrongGerrit(tested, `${revision} on ${host}, tested was ${tested.revision}`);
+      throw wrongGerrit(tested, `${revision} on ${host}, but ${tested.revision} was tested`, READ);
     }
     const newest = [...seen.kinds].sort((a, b) => b.patchset - a.patchset).slice(0, KINDS_KEPT);
     return { ...seen, kinds: newest };
@@ -138,10 +138,10 @@ export class GerritReviewer implements Reviewer {
     if (seen === null) return null;
     const { host } = this.#route;
     if (seen.revision !== null && seen.revision !== patchset.revision) {
-      throw wrongGerrit(patchset, `${seen.revision} on ${host}, tested was ${patchset.revision}`);
+      throw wrongGerrit(patchset, `${seen.revision} on ${host}, but ${patchset.revision} was tested`);
     }
     if (seen.project !== patchset.project) {
-      throw wrongGerrit(patchset, `in ${seen.project} on ${host}, tested was ${patchset.project}`);
+      throw wrongGerrit(patchset, `in ${seen.project} on ${host}, but ${patchset.project} was tested`);
     }
     return seen;
   }
@@ -205,6 +205,8 @@ function isOutdated({ patchset }: PostReview, seen: ChangeSnapshot | null): bool
  * Maximum number of patchset kinds returned: votes are copied over few patchsets, and each kind is stored in a log row.
  */
 const KINDS_KEPT = 100;
+/** The operation of `readChangeState` in its errors. */
+const READ = 'read change';
 
 /**
  * Whether one of our messages contains the run's id as a whole word. Where Gerrit shows tags, a quote of it posted from
@@ -226,9 +228,9 @@ function containsWord(text: string, word: string): boolean {
 /** Characters of an id, so that `a` does not match in `a-2` or `a:start`. */
 const WORD = /[A-Za-z0-9_:-]/;
 
-function wrongGerrit(patchset: Patchset, what: string): OperationError {
+function wrongGerrit(patchset: Patchset, what: string, operation = 'post review'): OperationError {
   return new OperationError({
-    operation: 'post review',
+    operation,
     target: formatPatchset(patchset),
     message: `${formatPatchset(patchset)} is ${what}`,
     retryable: false,
@@ -246,9 +248,9 @@ function outdated(patchset: Patchset, why: string): OperationError {
   });
 }
 
-function notShown(patchset: Patchset, host: string): OperationError {
+function notShown(patchset: Patchset, host: string, operation = 'read votes'): OperationError {
   return new OperationError({
-    operation: 'read votes',
+    operation,
     target: formatPatchset(patchset),
     message: `${host} does not show ${formatPatchset(patchset)}`,
     retryable: true,

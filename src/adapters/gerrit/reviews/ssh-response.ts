@@ -43,7 +43,7 @@ export function parseReviewResponse(
   if (TOO_LONG.test(stderr)) {
     return {
       is: 'failed',
-      error: failed(false, 'this Gerrit has a lower limit for comments than the default 16,384 bytes'),
+      error: failed(false, 'this Gerrit has a lower limit for comments than the default 16,384 characters'),
     };
   }
   const gone = failed(false, 'project, change or patchset is gone, or this account may not read it');

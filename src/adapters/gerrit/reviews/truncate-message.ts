@@ -1,6 +1,6 @@
 /**
- * Truncates the text of a review to Gerrit's limit. Keeps the line with the run's id, which identifies our message
- * after a crash.
+ * Truncates the text of a review to a hard limit. Keeps the line with the run's id, which identifies our message after
+ * a crash.
  */
 
 /** Hard limit for any message; comments are composed to stay below it. */

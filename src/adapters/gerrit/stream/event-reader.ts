@@ -16,7 +16,7 @@ export interface EventReaderOptions {
   readonly queueLimit: number;
   /** Monotonic time. */
   readonly now: () => number;
-  /** Called with every complete line as received, including dropped ones. It may keep the bytes. */
+  /** Called with every complete line as received, except blank and overlong ones. It may keep the bytes. */
   readonly keep?: (line: Buffer) => void;
 }
 

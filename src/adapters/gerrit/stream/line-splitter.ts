@@ -106,7 +106,7 @@ export function changeOfMetaRef(line: Buffer): number | null {
 }
 
 /**
- * Ends with `,"type":"ref-updated"}`, optionally with `,"eventCreatedOn":1` before the brace and whitespace after it.
+ * Ends with `,"type":"ref-updated"}`, optionally with `,"eventCreatedOn":1` before the brace and white space after it.
  */
 function endsAsRefUpdate(line: Buffer): boolean {
   let end = line.length;

@@ -27,7 +27,7 @@ export interface StreamTuning {
   readonly pageRows: number;
   /** Reads history pages; null uses the stream's connection. */
   readonly pages: FetchPage | null;
-  /** Called with every line as received. */
+  /** As in EventReaderOptions. */
   readonly keep: (line: Buffer) => void;
   /** Returns 0 to 1, for the jitter. */
   readonly random: () => number;

@@ -84,7 +84,10 @@ export class RestClient {
     return new URL(this.#options.url).host;
   }
 
-  /** Resolves with any HTTP answer, including refusals; rejects with an UnknownOutcomeError when there is none. */
+  /**
+   * Resolves with any HTTP answer, including refusals.
+   * @throws OperationError when there is none; an UnknownOutcomeError if the request was attempted
+   */
   async request(request: RestRequest, signal: AbortSignal): Promise<RestAnswer> {
     const release = await this.#acquireSlot(signal);
     try {

@@ -88,7 +88,7 @@ export function isJson(text: string): boolean {
 
 /**
  * Parses the answer's JSON with this schema.
- * @throws OperationError, retryable, since invalid JSON is likely a proxy's page
+ * @throws OperationError, retryable only for invalid JSON, which is likely a proxy's page
  */
 export function readJson<T>(text: string, schema: z.ZodType<T>, target: string): T {
   const fail = (message: string, retryable: boolean, cause?: unknown): OperationError =>

@@ -42,9 +42,7 @@ export class SharedConnection {
     this.#slots = new Semaphore(options.maxConcurrentQueries);
   }
 
-  /**
-   * Runs `work` when a slot is free, twice if a reused connection was dead. Failures before it runs are retryable.
-   */
+  /** Runs `work` when a slot is free, again if a reused connection was dead. Failures before it runs are retryable. */
   async run<T>(signal: AbortSignal, work: (connection: SshClient) => Promise<T>): Promise<T> {
     const release = await this.#acquireSlot(signal);
     try {

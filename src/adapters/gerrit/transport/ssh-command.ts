@@ -9,7 +9,7 @@ import { CommandFailure, type CommandResult, runCommand } from '../../ssh/client
 import { UnknownOutcomeError } from './unknown-outcome.ts';
 
 export interface GerritCommand {
-  /** Arguments, quoted by this function. */
+  /** Arguments, which `runGerrit` quotes. */
   readonly argv: readonly string[];
   /** Written to standard input, which is then closed; null sends nothing. */
   readonly stdin: string | null;
@@ -55,7 +55,7 @@ function quote(word: string): string {
       target: JSON.stringify(word.slice(0, 100)),
       message: 'a control character in an argument',
       retryable: false,
-      hint: 'this name cannot be passed to Gerrit’s commands',
+      hint: "this name cannot be passed to Gerrit's commands",
     });
   }
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : shellQuoted(word);

@@ -7,7 +7,7 @@ import { openToKnownHost } from '../../openssh/open-to-known-host.ts';
 import { SshClient } from '../../ssh/client/client.ts';
 import { gerritError } from './ssh-failure.ts';
 
-/** The configuration that this directory needs. */
+/** The configuration that this adapter needs. */
 export type GerritOptions = Omit<GerritConfig, 'fetchUrl' | 'rest'>;
 
 const KEY_USE = { setting: 'gerrit.key', addTo: "to the account's SSH keys in Gerrit" };

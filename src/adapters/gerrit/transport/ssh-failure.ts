@@ -39,7 +39,7 @@ export function gerritError(options: GerritOptions, { kind, cause }: SshFailure)
         'connect',
         `${host} refuses one more connection of ${user}: ${why}`,
         true,
-        'sos-ci needs 2 at a time, one for the stream and queries and one for git: have sshd.maxConnectionsPerUser raised, or stop other programs that use this account',
+        'sos-ci needs up to 2 at a time, one for the stream and queries and one for git: have sshd.maxConnectionsPerUser raised, or stop other programs that use this account',
       );
     case 'unreachable':
       return fail('connect', `no connection to ${host}:${port}: ${why}`, true, socketHint(cause, port));

@@ -1,7 +1,7 @@
 /**
  * A session with an OpenStack cloud. It logs in when first needed, renews the token before it expires and once after a
- * 401, finds each service in the catalogue, and checks the microversion. A GET is repeated a bounded number of times;
- * any other request only after a 401, which proves that it had no effect.
+ * 401, finds each service in the catalogue, and checks the microversion. A GET, a login or an upload is repeated a
+ * bounded number of times; any other request only after a 401, which proves that it had no effect.
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
@@ -40,7 +40,7 @@ const LIMITS = {
   idleMs: 4_000,
   /** Requests at the same time; further ones wait. */
   requests: 16,
-  /** Repetitions of a GET or a login. Each wait is twice the previous one. */
+  /** Repetitions of a GET, a login or an upload. Each wait is twice the previous one. */
   repetitions: 4,
   firstWaitMs: 500,
   /** A token is renewed this long before it expires, but not before three quarters of its lifetime. */

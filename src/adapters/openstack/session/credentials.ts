@@ -31,7 +31,7 @@ export interface Credentials {
   readonly caFileField: string;
   /** Must appear in no message, log or published file. */
   readonly secrets: readonly string[];
-  /** For `http_proxy`, `https_proxy` and `no_proxy`. */
+  /** For `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`. */
   readonly environment: Environment;
 }
 

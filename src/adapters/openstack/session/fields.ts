@@ -42,7 +42,7 @@ export function credentialsError(where: string, what: string, hint: string, caus
   });
 }
 
-/** Names of environment variables that are not `OS_` and the field's name in capitals. */
+/** Environment variables whose name is not `OS_` followed by the field's name in capitals. */
 const VARIABLES: Readonly<Record<string, string>> = {
   OS_TENANT_ID: 'project_id',
   OS_TENANT_NAME: 'project_name',

@@ -17,7 +17,7 @@ const MAX_RETRY_AFTER_MS = 60_000;
 
 export interface RequestContext {
   readonly method: CloudRequest['method'];
-  /** Names the target: the service, and host and path without a query. */
+  /** The service and its host. */
   readonly target: string;
   readonly operation: string;
   /** The origin of the credentials. */

@@ -1,6 +1,6 @@
 /**
- * Collects the tests of a subunit v2 file with their attachments: tracebacks and logs of failed tests, reasons of
- * skipped ones. Memory is bounded for any content: only the end of a long attachment is kept.
+ * Collects the tests of a subunit v2 file with their attachments: tracebacks and logs of failed tests, reasons for
+ * skips. Memory is bounded for any content: only the end of a long attachment is kept.
  */
 import type { TestRecord, TestReport } from '../../../engine/ports/adapters.ts';
 import type { Packet, Timestamp } from './packet.ts';

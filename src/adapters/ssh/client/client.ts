@@ -1,7 +1,8 @@
 /**
- * The SSH client, for Gerrit and for nodes: one connection with a pinned host key, only our key offered, no forwarding,
- * and a deadline and an abort signal for every wait. `close` always ends the connection: this client owns the socket
- * and destroys it when the server does not complete a clean close. Leaked connections have taken Gerrit servers down.
+ * The SSH client for Gerrit, nodes and log servers: one connection with a pinned host key, only our key offered, no
+ * forwarding, and a deadline and an abort signal for every wait. `close` always ends the connection: this client owns
+ * the socket and destroys it when the server does not complete a clean close. Leaked connections have taken Gerrit
+ * servers down.
  */
 import { Socket } from 'node:net';
 import type { ServerHostKeyAlgorithm } from 'ssh2';
@@ -12,7 +13,7 @@ import { type Cancel, timerDelay } from '../../../timer.ts';
 import { bindContext } from './async-context.ts';
 import { connectFailureKind, type SshFailure, type SshFailureKind, sftpFailureKind } from './failure.ts';
 
-/** ssh2's types under our own names. No other file imports ssh2. */
+/** ssh2's types under our own names, so that users of this client do not import ssh2. */
 export type SshChannel = ssh2.ClientChannel;
 export type Sftp = ssh2.SFTPWrapper;
 export type SftpStats = ssh2.Stats;

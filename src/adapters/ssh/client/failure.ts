@@ -59,7 +59,7 @@ export function socketHint(cause: unknown, port: number): string {
       return `nothing listens on port ${port}: check that the SSH server is running, and check the port`;
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return 'check the host name and this host’s DNS';
+      return "check the host name and this host's DNS";
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return 'check the network, and whether the host is up';

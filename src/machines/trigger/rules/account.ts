@@ -1,7 +1,7 @@
 /**
  * Whether an event comes from us, another CI, or a person. Two CIs that answer each other's comments would loop
- * forever, so events of CIs start nothing. An account that looks like a CI counts as one unless the configuration says
- * otherwise.
+ * forever, so events of CIs start nothing, except votes. An account that looks like a CI counts as one unless the
+ * configuration says otherwise.
  */
 import type { Account } from '../../model/gerrit-event.ts';
 import { matches } from './glob.ts';

@@ -1,4 +1,6 @@
-/** A log server that goes away, hangs or has no space, and a daemon that is killed: the next call sends what is missing. */
+/**
+ * A log server that goes away, hangs or has no space, and a daemon that is killed: the next call sends what is missing.
+ */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -62,7 +64,7 @@ describe('a log server over SFTP', () => {
       expect((await stat(join(fileURLToPath(url), path))).size).toBe(bytes);
     const names = await readdir(join(rig.site, PARENT));
     expect(names.filter((name) => name !== 'index.html')).toEqual([SHORT]);
-    // The directory publisher compares the checksums of all files before it finds a directory.
+    // The directory publisher compares the checksums of all files before it accepts a directory as published.
     const local = await makeRig(rig.site);
     expect(await local.start().publish(publishRequest(), NEVER)).toBe(url);
     await local.close();
@@ -172,7 +174,7 @@ describe('a log server over SFTP', () => {
     }
   });
 
-  it('replaces a partial file whose end is another one', async () => {
+  it('replaces a partial file whose end differs', async () => {
     await collect(1, 200_000);
     cutAfterReceiving(100_000);
     await failureOf(publish());
@@ -247,14 +249,14 @@ describe('a log server over SFTP', () => {
   });
 });
 
-/** Lines of random text, which no compression shortens. */
+/** Lines of random text, which compresses badly. */
 function textOf(bytes: number): string {
   return `${randomBytes(Math.ceil((bytes * 3) / 4))
     .toString('base64')
     .replaceAll(/.{76}/g, '$&\n')}\n`;
 }
 
-/** A file with as many random bytes. */
+/** A file with about this many bytes of random text. */
 async function bulk(rig: LocalRig, bytes: number): Promise<string> {
   await rig.writeTreeFile('bulk', 'bulk', textOf(bytes));
   return join(rig.tree, 'bulk');

@@ -29,7 +29,7 @@ export function playbookLogServer(sshd: Sshd, site: string, port = sshd.port): P
     ansible_user: sshd.user,
     ansible_ssh_private_key_file: sshd.keyFile,
     ansible_ssh_common_args: `-F none -o UserKnownHostsFile=${knownHosts}`,
-    // The first Python in PATH, as the test host may have several.
+    // The Python beside ansible-playbook, as the test host may have several.
     ansible_python_interpreter: join(dirname(findProgram('ansible-playbook') ?? '/nowhere/x'), 'python3'),
     publish_root: site,
   };

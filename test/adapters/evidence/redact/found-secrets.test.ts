@@ -131,7 +131,7 @@ test('removes private keys, and the whole assignment of a short value', async ()
   expect(published).toContain('abc1 tests passed');
 });
 
-test('removes a private key on one line, in a difference, in JSON, and in a field', async () => {
+test('removes a private key on one line, in a diff, in JSON, and in a field', async () => {
   const line = () => randomBytes(48).toString('base64');
   const [begin, end] = ['-----BEGIN PRIVATE KEY-----', '-----END PRIVATE KEY-----'];
   const shapes = [

@@ -65,13 +65,13 @@ describe('an error', () => {
     ['itself', { 1: { needs: [1] } }, '1 -> 1'],
     ['a pair', { 1: { needs: [2] }, 2: { needs: [1] } }, '1 -> 2 -> 1'],
     [
-      'a ring farther down',
+      'farther down',
       { 1: { needs: [2] }, 2: { needs: [3] }, 3: { needs: [4] }, 4: { needs: [3] } },
       '3 -> 4 -> 3',
     ],
-    ['a ring through the stack', { 1: { parents: [2] }, 2: { needs: [1] } }, '1 -> 2 -> 1'],
-  ])('a cycle: %s', (_what, drawn, ring) => {
-    expect(order(drawn)).toBe(`its dependencies form a cycle: ${ring}`);
+    ['through the stack', { 1: { parents: [2] }, 2: { needs: [1] } }, '1 -> 2 -> 1'],
+  ])('a cycle: %s', (_what, drawn, cycle) => {
+    expect(order(drawn)).toBe(`its dependencies form a cycle: ${cycle}`);
   });
 
   it('abandoned and missing, direct and indirect', () => {

@@ -124,11 +124,11 @@ describe('statuses', () => {
 
   test('409 to a message without votes is not retried', async () => {
     embedded.gerrit.faults.respond(409, 'no such luck');
-    const voteRefused = embedded.rest().post(request({ labels: {} }), NEVER);
-    await expect(voteRefused).rejects.toMatchObject({ retryable: false });
+    const withoutVotes = embedded.rest().post(request({ labels: {} }), NEVER);
+    await expect(withoutVotes).rejects.toMatchObject({ retryable: false });
   });
 
-  test('403 to a vote refuses the vote; to a message alone the operator has to act', async () => {
+  test('403 to a vote refuses the vote; on 403 to a message alone, the operator has to act', async () => {
     embedded.gerrit.faults.respond(403, 'Applying label "Verified": -1 is restricted');
     expect(await embedded.rest().post(request(), NEVER)).toEqual({
       posted: false,

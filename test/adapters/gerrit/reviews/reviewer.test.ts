@@ -88,8 +88,8 @@ describe('a post', () => {
     expect(await reviewer().post(request(), signal)).toEqual({ ...bare, why });
     expect(gerrit.votes(patchset)).toEqual({});
     expect(await reviewer().post(request(), signal)).toEqual({ ...bare, found: true, why });
-    const voteRefused = request({ run: 'run-2', message: 'x run-2', labels: {} });
-    expect(await reviewer().post(voteRefused, signal)).toEqual({ ...bare, why: '' });
+    const withoutVotes = request({ run: 'run-2', message: 'x run-2', labels: {} });
+    expect(await reviewer().post(withoutVotes, signal)).toEqual({ ...bare, why: '' });
   });
 
   test.each([

@@ -59,7 +59,7 @@ describe("Gerrit's answer to a review", () => {
 
   test('an answer of any length is truncated and printable', () => {
     const answer = read(`\u001b[31m${'x'.repeat(100_000)}`);
-    if (answer.is !== 'failed') throw new Error('it failed');
+    if (answer.is !== 'failed') throw new Error('it did not fail');
     expect(answer.error.message.length).toBeLessThan(600);
     expect(answer.error.message).not.toContain('\u001b');
   });

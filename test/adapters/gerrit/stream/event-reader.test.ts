@@ -12,16 +12,16 @@ function make(queueLimit = 100, lineLimitBytes = 1_000) {
   const keep = (line: Buffer) => void kept.push(line.toString());
   const listener = new RecordingListener();
   let now = 0;
-  const intake = new EventReader(listener, { lineLimitBytes, queueLimit, keep, now: () => now });
+  const reader = new EventReader(listener, { lineLimitBytes, queueLimit, keep, now: () => now });
   const source = new PassThrough();
-  intake.attach(source);
+  reader.attach(source);
   const names = () => listener.events.map((event) => (event.type === 'other' ? event.name : event.type));
   const say = (text: string): Promise<void> =>
     new Promise((resolve) => source.write(text, () => setImmediate(resolve)));
-  return { kept, listener, intake, source, names, say, tick: (ms: number) => (now += ms) };
+  return { kept, listener, reader, source, names, say, tick: (ms: number) => (now += ms) };
 }
 
-describe('the intake', () => {
+describe('the event reader', () => {
   test('counts each line once: event, rejected or dropped', async () => {
     const { listener, names, say } = make(100, 50);
     await say(`${other('one')}nonsense\n\n${meta}${other('x'.repeat(100))}`);
@@ -35,9 +35,9 @@ describe('the intake', () => {
   });
 
   test('keeps each complete line as it came, including rejected and dropped ones', async () => {
-    const { kept, intake, say } = make(100, 150);
+    const { kept, reader, say } = make(100, 150);
     await say(`${other('one')}nonsense\r\n\n${meta}${other('x'.repeat(200))}{"torn`);
-    intake.detach();
+    reader.detach();
     expect(kept).toEqual([other('one').trim(), 'nonsense\r', meta.trim()]);
   });
 
@@ -49,13 +49,13 @@ describe('the intake', () => {
   });
 
   test('stops reading at its limit, resumes at half of it, in order', async () => {
-    const { listener, intake, source, names, say } = make(4);
+    const { listener, reader, source, names, say } = make(4);
     listener.holdEvents();
     const all = Array.from({ length: 20 }, (_, index) => `e${index}`);
     await say(all.slice(0, 10).map(other).join(''));
     expect(listener.held).toBe(4);
     expect(source.isPaused()).toBe(true);
-    const waitForSpace = intake.waitForSpace();
+    const waitForSpace = reader.waitForSpace();
     source.write(all.slice(10).map(other).join(''));
     listener.releaseEvents();
     await waitForSpace;
@@ -66,26 +66,26 @@ describe('the intake', () => {
   });
 
   test('does not count as silent while back-pressure stops it', async () => {
-    const { listener, intake, say, tick } = make(1);
+    const { listener, reader, say, tick } = make(1);
     tick(50);
-    expect(intake.silentMs()).toBe(50);
+    expect(reader.silentMs()).toBe(50);
     listener.holdEvents();
     await say(other('a') + other('b'));
     tick(50);
-    expect(intake.silentMs()).toBe(0);
+    expect(reader.silentMs()).toBe(0);
     listener.releaseEvents();
     await listener.until(() => listener.events.length === 2);
-    await intake.waitForSpace();
+    await reader.waitForSpace();
     tick(7);
-    expect(intake.silentMs()).toBe(7);
+    expect(reader.silentMs()).toBe(7);
   });
 
   test('reads what a lost connection had buffered, and reports a truncated line', async () => {
-    const { listener, intake, source, names, say } = make(1);
+    const { listener, reader, source, names, say } = make(1);
     listener.holdEvents();
     await say(other('a') + other('b'));
     source.write(`${other('c')}{"type":"patch`);
-    intake.detach();
+    reader.detach();
     listener.releaseEvents();
     await listener.until(() => listener.rejections.length === 1);
     expect(names()).toEqual(['a', 'b', 'c']);
@@ -93,24 +93,24 @@ describe('the intake', () => {
   });
 
   test('does not join a line of the next connection to the last one', async () => {
-    const { intake, names, say, listener } = make();
+    const { reader, names, say, listener } = make();
     await say('{"type":"patch');
-    intake.detach();
+    reader.detach();
     const next = new PassThrough();
-    intake.attach(next);
+    reader.attach(next);
     next.write(other('whole'));
     await listener.until(() => listener.events.length === 1);
     expect(names()).toEqual(['whole']);
   });
 
   test('delivers nothing once it is stopped', async () => {
-    const { listener, intake, source, say } = make(1);
+    const { listener, reader, source, say } = make(1);
     listener.holdEvents();
     await say(other('a') + other('b'));
-    intake.stop();
+    reader.stop();
     listener.releaseEvents();
     source.write(other('c'));
-    await intake.waitForSpace();
+    await reader.waitForSpace();
     await new Promise((resolve) => setImmediate(resolve));
     expect(listener.events).toHaveLength(1);
   });

@@ -69,9 +69,9 @@ describe('generated and mutated lines', () => {
     const whole = lines.map((line) => Buffer.from(line.filter((byte) => byte !== 10)));
 
     const listener = new RecordingListener();
-    const intake = new EventReader(listener, { lineLimitBytes: 10_000, queueLimit: 20_000, now: () => 0 });
+    const reader = new EventReader(listener, { lineLimitBytes: 10_000, queueLimit: 20_000, now: () => 0 });
     const source = new PassThrough({ highWaterMark: 64 * 1024 * 1024 });
-    intake.attach(source);
+    reader.attach(source);
     source.end(Buffer.concat(whole.flatMap((line) => [line, Buffer.from('\n')])));
     source.resume();
     return new Promise<void>((resolve) => source.once('end', resolve)).then(() => {

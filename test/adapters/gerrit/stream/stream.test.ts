@@ -180,7 +180,7 @@ describe('a permanent failure is reported once, with its fix, and causes no logi
     return listener.states.filter(({ connected }) => !connected);
   };
 
-  test('a missing right', async () => {
+  test('a missing permission', async () => {
     server.on('gerrit stream-events', ({ channel }) =>
       reply(channel, '', 1, 'stream events not permitted\n'),
     );

@@ -108,7 +108,7 @@ test('a refused login is reported once to each caller, and can be fixed', async 
   expect(await ask()).toBe('gerrit version 3.9.1');
 });
 
-test('an aborted caller leaves, waiting or running; the others continue', async () => {
+test('a caller that aborts before its query or in the queue leaves; the others continue', async () => {
   const { answer, waiting } = held('slow');
   const others = [ask('slow'), ask('slow')];
   await server.until(() => waiting() === 2);
@@ -159,7 +159,7 @@ test('callbacks run in the async context of the caller, not of the one that open
   expect(calls.slice(8)).toEqual(['A: gone', 'B: gone'].map((name) => [name, undefined]));
 });
 
-test('queries use the stream’s connection while it is open, and its own is closed', async () => {
+test('queries use the stream’s connection while it is open, and their own can be closed', async () => {
   const options = site.options(server.port);
   let lent: SshClient | null = null;
   const borrowing = new SharedConnection(options, clock, () => lent);

@@ -297,7 +297,7 @@ describe('an answer', () => {
     expect(fixture.calls).toHaveLength(1);
   });
 
-  test('that is incomplete, cut or too long may belong to a call that took effect', async () => {
+  test('that is incomplete or cut may belong to a call that took effect; an overlong one is final', async () => {
     fixture.answer = ({ response }) => response.end('{"server": {"id"');
     expect(await failure(ask(POST))).toMatchObject({
       kind: 'bad-response',

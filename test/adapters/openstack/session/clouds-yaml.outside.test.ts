@@ -36,7 +36,7 @@ describe('a cloud', () => {
       authUrl: 'http://h:5000/v3',
       region: null,
       interface: 'public',
-      // Digits stay a text, as written.
+      // Digits stay text, as written.
       secrets: ['0123'],
       request: {
         identity: {

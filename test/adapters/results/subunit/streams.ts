@@ -82,7 +82,7 @@ function varintOf(value: number, bytes: number): Buffer {
   return out;
 }
 
-/** Random numbers that are the same for each seed (mulberry32). */
+/** Random numbers that depend only on the seed (mulberry32). */
 export class SeededRandom {
   #state: number;
 

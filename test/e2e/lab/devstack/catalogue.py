@@ -1,4 +1,4 @@
-"""catalogue.py accounts | resources BACKENDS: what stack.sh makes by OpenStack's own APIs."""
+"""catalogue.py accounts | resources BACKENDS: what stack.sh creates through OpenStack's own APIs."""
 
 import os
 import sys
@@ -38,7 +38,7 @@ def resources(backends):
     until = time.monotonic() + 300
     while len(list(cloud.block_storage.backend_pools())) < len(names):
         if time.monotonic() > until:
-            sys.exit("cinder-scheduler knows no back end")
+            sys.exit("cinder-scheduler does not know all back ends")
         time.sleep(0.5)
     print(image.id)
 

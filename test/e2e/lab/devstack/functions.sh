@@ -42,7 +42,7 @@ X
   sudo systemctl --quiet enable --now "devstack@$name"
 }
 
-# answers NAME PORT: waits for any answer by HTTP, at most some minutes.
+# answers NAME PORT: waits for any answer over HTTP, for a few minutes at most.
 answers() {
   for ((i = 0; i < 900; i++)); do
     curl -s -o /dev/null --max-time 5 "http://127.0.0.1:$2/" && return 0

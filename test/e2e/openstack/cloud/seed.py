@@ -54,7 +54,7 @@ def until(what, check):
 
 
 def wait():
-    """The compute service is up, mapped to its cell, and its resources are known to Placement."""
+    """Waits until nova-compute is up, mapped to its cell and known to Placement, and cinder-volume is up."""
     until("nova-compute did not come up", lambda: compute_service() == "up")
     mapped = CLOUD + "/run/mapped"
     if not os.path.exists(mapped):

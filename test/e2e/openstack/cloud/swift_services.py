@@ -1,4 +1,4 @@
-"""Runs Swift with one device and one replica: proxy, account, container and object server, as children of this process."""
+"""Swift with one device and one replica: proxy, account, container and object servers, as children of this process."""
 
 import ctypes
 import os

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 etc=$CLOUD/etc log=$CLOUD/log run=$CLOUD/run
 mkdir -p "$etc"/{keystone,glance,placement,nova,neutron,cinder,swift,policy.d} "$log" "$run" \
   "$CLOUD"/{lock,images,volumes,ext,guests,objects/disk} "$CLOUD"/state/{instances,cinder}
-# Readable only by the services and the servers of this cloud.
+# Other users may pass through it, but not list it.
 chmod 711 "$CLOUD"
 progress() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
 
