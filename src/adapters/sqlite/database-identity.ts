@@ -1,7 +1,7 @@
 /**
  * Detects a copied, moved or restored database. It would post and delete for jobs that the original finished long ago.
  * Each start of the daemon writes a new token into the database and into a file beside it, together with host, path,
- * inode and the number of rows. If they disagree, the database is refused until `sos-ci confirm`.
+ * inode and the number of the newest row. If they disagree, the database is refused until `sos-ci confirm`.
  *
  * In a whole directory that was restored, database and file agree. So the file also records its own inode and creation
  * time. Each write creates a new file, and neither a copy nor an archive preserves a creation time. Inodes are reused,
@@ -26,7 +26,7 @@ interface Sidecar {
   readonly location: string;
   /** Two during a start: the database has one of them. */
   readonly tokens: readonly string[];
-  /** Number of log rows at the time of writing. The log never has fewer later. */
+  /** The number of the newest log row at the time of writing. It never decreases. */
   readonly rows: number;
   /** The identity of this file itself. */
   readonly self: FileIdentity;
@@ -41,7 +41,7 @@ interface FileIdentity {
 
 /** A database whose identity was verified. */
 export interface DatabaseIdentity {
-  /** Records the number of rows, at intervals and at the end, so that an older copy of the file is detected. */
+  /** Records the number of the newest row, at intervals and at the end, so that an older copy of the file is detected. */
   note(rows: number): void;
   /** Why the file at the path is not the opened one; null: it is. */
   missing(): string | null;
@@ -60,7 +60,7 @@ export function verifyIdentity(file: string): DatabaseIdentity {
       isSame(sidecar.self, fileIdentity(sidecarOf(file))) &&
       sidecar.location === locationOf(file) &&
       sidecar.tokens.some((stored) => stored === token) &&
-      countRows(database) >= sidecar.rows;
+      newestRow(database) >= sidecar.rows;
     // A database without a token is new.
     if (token !== null && !known) throw moved(file);
     const claimed = claim(file, database, token);
@@ -99,7 +99,7 @@ export function markBackup(file: string): void {
 /** The file holds both tokens until the database has the new one, so a crash in between raises no false alarm. */
 function claim(file: string, database: Database, former: string | null): string {
   const token = randomBytes(16).toString('hex');
-  const rows = countRows(database);
+  const rows = newestRow(database);
   const location = locationOf(file);
   writeSidecar(file, { location, tokens: former === null ? [token] : [former, token], rows });
   writeToken(database, token);
@@ -133,7 +133,7 @@ function writeToken(database: Database, token: string): void {
   prepared(database, "INSERT OR REPLACE INTO meta VALUES ('identity', ?)").run(token);
 }
 
-function countRows(database: Database): number {
+function newestRow(database: Database): number {
   const row = prepared(database, 'SELECT coalesce(max(seq), 0) AS rows FROM event').get() as { rows: number };
   return row.rows;
 }

@@ -76,9 +76,7 @@ function connectionFailures(config: Config, error: unknown): readonly Finding[] 
   if (HOST_KEY_OPERATIONS.includes(error.operation))
     return [failed(hostKey, error), unchecked(login, 'the host key is not trusted'), ...without];
   const refused = error.operation === 'authenticate';
-  const found = refused
-    ? ok(hostKey, `as in ${gerrit.knownHostsFile}`)
-    : unchecked(hostKey, 'not checked: no connection');
+  const found = refused ? ok(hostKey, `as in ${gerrit.knownHostsFile}`) : unchecked(hostKey, 'no connection');
   return [found, failed(login, error), ...without];
 }
 

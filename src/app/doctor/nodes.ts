@@ -219,7 +219,7 @@ function connectionFailures(target: string, error: unknown, pinned: boolean): re
   const keyMatched = pinned && error.operation === 'log in to node';
   const hostKey = keyMatched
     ? ok(subjectOf('node-host-key'), 'matches the pinned key')
-    : unchecked(subjectOf('node-host-key'), 'not checked: no connection');
+    : unchecked(subjectOf('node-host-key'), 'no connection');
   return [
     wrongKey ? failed(subjectOf('node-host-key'), error) : hostKey,
     wrongKey ? unchecked(subjectOf('node'), 'the host key is not trusted') : failed(subjectOf('node'), error),

@@ -20,7 +20,7 @@ const KEY_FILE = './node-key';
 const OPENRC_HINT = 'give an openrc file: --openrc FILE';
 /** The number of names that a question shows. */
 const MAX_NAMES = 12;
-/** The default answer on a terminal to the question for the cloud. */
+/** The default answer on a terminal to the question about the cloud. */
 const NO_CLOUD = 'none: use an openrc file';
 
 export async function readNode(

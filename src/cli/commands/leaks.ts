@@ -36,7 +36,7 @@ export async function leaksCommand(
 ): Promise<number> {
   const report = await send({ do: 'leaks' });
   if (options.json) printJson(io, reportJson(report));
-  else print(io, report, `${count(total(report), 'resource')} without an owner`);
+  else print(io, report, `${count(total(report), 'leaked resource')}`);
   return exitOf(report);
 }
 
@@ -54,7 +54,7 @@ export async function gcCommand(
   if (options.json) printJson(io, { dryRun, ...reportJson(report) });
   else {
     const verb = dryRun ? 'would be removed' : 'removed';
-    print(io, report, `${count(removed, 'resource')} ${verb}, ${total(report) - removed} kept`);
+    print(io, report, `${count(removed, 'resource')} ${verb}, ${total(report) - removed} left`);
   }
   return exitOf(report);
 }

@@ -122,7 +122,7 @@ export const janitor = z.strictObject({
 /** Constants that need no configuration. */
 const LIMITS = {
   retryMs: 60_000,
-  /** Longer than any job: then a back end is free, or something is wrong. */
+  /** Longer than the usual job: then a back end is free, or something is wrong. */
   waitMs: 24 * 3_600_000,
   /** The runner on this host must have reported by then. */
   graceMs: 60_000,
@@ -221,7 +221,7 @@ export function checkJanitors(root: unknown, add: ReportProblem): void {
   }
 }
 
-/** What tempest.conf names must be compared with a cloud that the configuration names, not with one of the environment. */
+/** What tempest.conf names is compared with a cloud that the configuration names, never with one of OS_ variables. */
 function checkTempest(file: unknown, path: readonly string[], add: ReportProblem): void {
   if (!isMapping(file)) return;
   const given = ['cloud', 'openrc'].filter((key) => file[key] !== undefined && file[key] !== null);

@@ -15,7 +15,7 @@ export class Timers {
   private readonly fire: (history: string, key: string) => void;
   private readonly armed = new Map<string, () => void>();
 
-  /** @param servedSince how long a daemon was alive since this wall-clock time */
+  /** @param servedSince how long a daemon has been alive since this wall-clock time */
   constructor(
     clock: Clock,
     servedSince: (at: number) => number,
@@ -26,7 +26,7 @@ export class Timers {
     this.fire = fire;
   }
 
-  /** @param recovered true after a restart: only the wall clock and its gaps show how much of the wait is over */
+  /** @param recovered true after a restart: only the wall clock and the times without a daemon show how much of the wait is over */
   arm(history: string, timer: SetTimer, recovered: boolean): void {
     const id = idOf(history, timer.key);
     const delayMs = recovered ? this.remainingMs(timer) : timer.delayMs;

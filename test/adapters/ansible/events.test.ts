@@ -36,7 +36,7 @@ test.each([
   [{ event: 'facts' }],
   [{ event: 'ok', facts: { proxy: true } }],
   ['facts'],
-])('leaves out a value of another form: %j', async (line) => {
+])('ignores malformed values and events: %j', async (line) => {
   expect(await read(line)).toBeNull();
 });
 

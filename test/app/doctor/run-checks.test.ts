@@ -63,7 +63,7 @@ describe('a correct configuration', () => {
       ['unchecked', 'label', 'the label exists; SSH cannot show whether we may vote on it'],
       ['unchecked', 'account', expect.stringContaining('does not show the display name of')],
       ['warning', 'logs-url', expect.stringContaining('readers on other hosts cannot open')],
-      ['unchecked', 'clock', 'SSH transfers no time'],
+      ['unchecked', 'clock', 'SSH does not report the time'],
     ]);
   });
 });

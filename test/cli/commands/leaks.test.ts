@@ -65,7 +65,7 @@ describe('leaks', () => {
   test('without any ends with 0', async () => {
     const io = fakeIo({ now });
     expect(await leaksCommand(io, fakeDaemon({}).send, {})).toBe(0);
-    expect(io.stdout()).toBe('0 resources without an owner\n');
+    expect(io.stdout()).toBe('0 leaked resources\n');
   });
 
   test('of a provider that cannot be listed ends with 5, because they are unknown', async () => {

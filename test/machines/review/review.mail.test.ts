@@ -90,11 +90,14 @@ describe('a mail at the end', () => {
     ['always', {}, {}, 1],
     ['always', {}, { enabled: false }, 1],
     ['always', { verdict: 'ABORTED', reason: 'by hand' }, {}, 0],
-  ] as const)('on %s, of %j reported with %j: %i', (on, changes, report, count) => {
-    const simulator = ended({ ...SPEC, on }, changes, succeed, reportSpec(report));
-    expect(simulator.at(REVIEW).ended).toBe(true);
-    expect(mails(simulator)).toHaveLength(count);
-  });
+  ] as const)(
+    'with on: %s, a report %j and report settings %j send %i mails',
+    (on, changes, report, count) => {
+      const simulator = ended({ ...SPEC, on }, changes, succeed, reportSpec(report));
+      expect(simulator.at(REVIEW).ended).toBe(true);
+      expect(mails(simulator)).toHaveLength(count);
+    },
+  );
 
   test('reports a success that Gerrit rejected', () => {
     const simulator = ended(SPEC, {}, (effect, it) =>

@@ -13,7 +13,7 @@ import type { Publication } from './transaction.ts';
 export interface Pages {
   readonly pages: readonly PublishedFile[];
   readonly failedTests: readonly FailedTest[];
-  /** Null for a success. */
+  /** Null for a success, or if no stage ran. */
   readonly failedStage: FailedStage | null;
 }
 
