@@ -235,6 +235,8 @@ function reservations(
   const reserved = new Map<string, SlotRequest>();
   for (const request of waiting) {
     if (now - request.requestedAt < limits.starvationTimeoutMs) continue;
+    // A provider without slots could not use the reservation, which would only keep others from their slots.
+    if (!request.isJanitor && (ownValue(limits.slots, request.provider) ?? 0) === 0) continue;
     for (const { by, name } of capsOf(request, limits)) {
       const known = reserved.get(`${by}\n${name}`);
       const older = known === undefined ? -1 : age(request, limits) - age(known, limits);

@@ -218,7 +218,9 @@ describe('a janitor', () => {
   });
 
   test('comes after every job that can start, promoted or not', () => {
-    expect(next(queue([janitor('c', { requestedAt: NOW }), job('a')]), limits)).toBe('a');
+    const early = janitor('c', { requestedAt: NOW - HOUR / 2 });
+    expect(next(queue([early, job('a')]), limits)).toBe('a');
+    expect(next(queue([early, job('a'), job('b', { promoted: true })]), limits)).toBe('b');
   });
 
   test('keeps jobs and janitors away that use the same back end, and no others', () => {
@@ -243,6 +245,15 @@ describe('a janitor', () => {
     const older = job('older', { requestedAt: NOW - HOUR - 1 });
     expect(next(queue([old, older], busy), limits)).toBe('older');
   });
+});
+
+test('a request of a provider without slots reserves nothing', () => {
+  const limited = { ...LIMITS, slots: { local: 2, gone: 0 }, backends: { array: 1 } };
+  const old = request('old', { provider: 'gone', backends: ['array'], requestedAt: NOW - 2 * HOUR });
+  const young = request('young', { backends: ['array'], requestedAt: NOW });
+  expect(next(queue([old, young]), limited)).toBe('young');
+  const usable = { ...limited, slots: { ...limited.slots, gone: 1 } };
+  expect(next(queue([old, young]), usable)).toBe('old');
 });
 
 describe('the order in which a provider serves', () => {
