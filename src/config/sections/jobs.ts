@@ -78,10 +78,10 @@ const limits = z.strictObject({
   maxEvidenceSize: size({ default: '1GB', about: 'logs and other evidence collected for each run' }),
 });
 
+/** After a day in the queue a job would test a patchset that is probably outdated. The wait for a vote is added. */
+const QUEUE_TIMEOUT_MS = 24 * 3_600_000;
 /** Constants that need no configuration. */
 const LIMITS = {
-  /** After a day in the queue a job would test a patchset that is probably outdated. */
-  queueTimeoutMs: 24 * 3_600_000,
   /** For the largest projects, over a slow line to the node. */
   fetchTimeoutMs: 600_000,
   /** After a stage's own deadline: the runner on the node must have reported by then. */
@@ -238,7 +238,7 @@ export function buildJob(
       results,
       logs: file.logs,
       headStartMs: 0,
-      limits: buildLimits(file.limits),
+      limits: buildLimits(file.limits, common.triggers),
     },
   };
 }
@@ -266,9 +266,10 @@ function buildRules(name: string, file: JobFile, triggers: Triggers): JobRules {
   };
 }
 
-function buildLimits(file: JobFile['limits']): JobLimits {
+function buildLimits(file: JobFile['limits'], { requireVoteTimeout }: Triggers): JobLimits {
   return {
     ...LIMITS,
+    queueTimeoutMs: QUEUE_TIMEOUT_MS + requireVoteTimeout,
     setupAttempts: file.setupAttempts,
     setupRetryMs: file.setupRetryDelay,
     bootTimeoutMs: file.bootTimeout,
