@@ -26,7 +26,7 @@ import type { Adapters, Alarms, CatchUp } from '../engine/ports/adapters.ts';
 import type { LeakReport, Operator } from '../engine/ports/operator-api.ts';
 import type { JobView, LogEntry, Store } from '../engine/ports/store.ts';
 import type { Log, SecretValues } from '../log.ts';
-import type { SlotLimits } from '../machines/slot-queue.ts';
+import { type BlockedBy, blockedBy, type SlotLimits, type SlotRequest } from '../machines/slot-queue.ts';
 import { activeJobs } from '../machines/trigger/rules/active-jobs.ts';
 import { versionOf } from '../machines/versions.ts';
 import { admissionSettings, type Overrides, slotLimits } from './admission-settings.ts';
@@ -194,6 +194,22 @@ export class Daemon implements RunningDaemon {
     const holders = holding.flatMap(({ history }) => this.store.job(history) ?? []);
     const held = holding.length - holders.length;
     return { holders, held, slots: this.engine.slots.limits.slots[provider] ?? 0 };
+  }
+
+  /** What the open work of this database keeps a new job from, with this daemon's limits; null: it may start. */
+  obstacleFor(job: Pick<SlotRequest, 'provider' | 'name' | 'project' | 'backends'>): BlockedBy | null {
+    const request = {
+      ...job,
+      history: '',
+      key: '',
+      headStartMs: 0,
+      promoted: false,
+      requestedAt: 0,
+      order: 0,
+    };
+    const holders = this.store.open().flatMap((stored) => versionOf(stored).heldSlot(stored) ?? []);
+    const queue = { waiting: [], holders, served: new Map<string, number>() };
+    return blockedBy(request, queue, this.engine.slots.limits, 0);
   }
 
   /** An interrupted review that is about to post on the change. Other reviews of the change wait for it. */

@@ -61,9 +61,11 @@ export async function runOnce(config: Config, options: RunOnceOptions): Promise<
   await daemon.start({ listen: false });
   try {
     assertFreeSlot(config, options.job, daemon);
+    assertNoObstacle(config, options.job, '', daemon);
     assertNoPendingPost(change, daemon);
     const found = await lookUpPatchset(config.gerrit, systemClock, change, patchset);
     if (found === null) throw unknownChange(config, change, patchset);
+    assertNoObstacle(config, options.job, found.project, daemon);
     await daemon.startJob(found, options.job);
     const crashed = daemon.crashed();
     const { projection: view } = await Promise.race([ended, crashed]);
@@ -112,6 +114,24 @@ function assertFreeSlot(config: Config, name: string, daemon: Daemon): void {
     operation: 'start job',
     target: name,
     message: `${named.join(', ')}${more} ${holding} ${all} of the provider ${provider}`,
+    retryable: false,
+    hint: 'finish the interrupted work first: sos-ci daemon --drain',
+  });
+}
+
+/** @throws OperationError when interrupted work uses up a limit of the job, or a janitor has one of its back ends */
+function assertNoObstacle(config: Config, name: string, project: string, daemon: Daemon): void {
+  const spec = config.jobs.find((job) => job.spec.name === name)?.spec;
+  const obstacle = spec === undefined ? null : daemon.obstacleFor({ ...spec, project });
+  if (obstacle === null) return;
+  const what =
+    obstacle.by === 'janitor'
+      ? `janitor ${obstacle.name} has the back end ${obstacle.backend}`
+      : `interrupted jobs reach the limit of the ${obstacle.by} ${obstacle.name}`;
+  throw new OperationError({
+    operation: 'start job',
+    target: name,
+    message: what,
     retryable: false,
     hint: 'finish the interrupted work first: sos-ci daemon --drain',
   });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -11,7 +11,7 @@ import { submissionFor } from '../../src/engine/loop/dispatch.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { newest } from '../../src/machines/versions.ts';
 import { FakeLog } from '../fakes/log.ts';
-import { HOLD, holdRequested } from '../machines/facts.ts';
+import { HOLD, holdRequested, jobSpec } from '../machines/facts.ts';
 import { CiHarness } from '../scenarios/ci-harness.ts';
 import { created } from '../scenarios/gerrit-events.ts';
 
@@ -61,6 +61,24 @@ test('after an interrupted run, a manual run is refused and says which job holds
   await expect(run()).rejects.toMatchObject({
     operation: 'start job',
     message: `${job?.id} (acme-dsvm ${job?.change},1) was interrupted and still holds the only slot of the provider local`,
+    hint: 'finish the interrupted work first: sos-ci daemon --drain',
+  });
+});
+
+test('while an interrupted job uses the only unit of a back end, a manual run is refused', async () => {
+  const file = join(directory, 'sos-ci.yaml');
+  const more = 'providers: {local: {type: local, slots: 2}}\nbackends: {array1: 1}\n';
+  writeFileSync(file, `${readFileSync(file, 'utf8')}    backends: [array1]\n${more}`);
+  const specs = [jobSpec({ backends: ['array1'] })];
+  const ci = new CiHarness({ store: openStore(databaseFile(directory)), specs, stage: () => null });
+  await ci.start();
+  ci.emit(created());
+  await ci.run(() => ci.jobs()[0]?.state === 'stacking.running');
+  ci.daemon.life.end();
+  ci.store.close();
+  await expect(run()).rejects.toMatchObject({
+    operation: 'start job',
+    message: 'interrupted jobs reach the limit of the backend array1',
     hint: 'finish the interrupted work first: sos-ci daemon --drain',
   });
 });
