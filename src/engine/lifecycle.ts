@@ -27,7 +27,7 @@ export interface LifecycleOptions {
   readonly clock: Clock;
   readonly alarms: Alarms;
   readonly log: Log;
-  readonly listening: Omit<StreamServiceOptions, 'engine' | 'store' | 'log' | 'onState'>;
+  readonly listening: Omit<StreamServiceOptions, 'engine' | 'store' | 'clock' | 'log' | 'onState'>;
   /** Null: no health monitoring. */
   readonly monitoring: Omit<
     HealthMonitorOptions,
@@ -63,7 +63,7 @@ export class Lifecycle {
       this.stream = text;
       this.publish();
     };
-    this.listening = new StreamService({ ...options.listening, engine, store, log, onState });
+    this.listening = new StreamService({ ...options.listening, engine, store, clock, log, onState });
     const others = () => options.listening.events.reportsOfOthers;
     this.monitoring =
       options.monitoring === null

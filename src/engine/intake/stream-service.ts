@@ -9,16 +9,20 @@ import type { GerritEvent } from '../../machines/model/gerrit-event.ts';
 import type { StreamEvent, StreamLimits } from '../../machines/protocol/events.ts';
 import { newest, versionOf } from '../../machines/versions.ts';
 import type { Engine } from '../loop/engine.ts';
+import type { Clock } from '../ports/adapters.ts';
 import type { EventSource, StreamListener, StreamState } from '../ports/event-source.ts';
 import type { Store } from '../ports/store.ts';
 import type { EventIntake } from './event-intake.ts';
 
 /** All daemons of a database share one history of the connection. */
 const STREAM_HISTORY = 'stream';
+/** Between the failure of a post and its early retry. */
+const MIN_POST_WAIT_MS = 60_000;
 
 export interface StreamServiceOptions {
   readonly engine: Engine;
   readonly store: Store;
+  readonly clock: Clock;
   readonly events: EventIntake;
   readonly log: Log;
   readonly intake: (listener: StreamListener) => EventSource;
@@ -36,6 +40,8 @@ export class StreamService {
   private readonly stopping = new AbortController();
   private intake: EventSource | null = null;
   private readonly idle = new Subject<void>();
+  /** Cancel the early retries of posts. */
+  private readonly retries: (() => void)[] = [];
 
   constructor(options: StreamServiceOptions) {
     this.options = options;
@@ -58,6 +64,7 @@ export class StreamService {
   async stop(): Promise<void> {
     if (this.stopping.signal.aborted) return;
     this.stopping.abort();
+    for (const cancel of this.retries.splice(0)) cancel();
     await this.intake?.stop();
     this.recordStopped();
   }
@@ -121,12 +128,20 @@ export class StreamService {
     void this.record({ type: permanent ? 'stream.rejected' : 'stream.disconnected', why, hint });
   }
 
-  /** Gerrit is reachable again: failed posts are retried without waiting longer. */
+  /**
+   * Gerrit is reachable again: failed posts are retried without waiting longer, but not before `MIN_POST_WAIT_MS`, as a
+   * stream that breaks again and again would use up their attempts.
+   */
   private postAgain(): void {
-    const { engine } = this.options;
+    const { engine, clock } = this.options;
+    for (const cancel of this.retries.splice(0)) cancel();
     for (const stored of engine.histories.values()) {
-      const timer = versionOf(stored).postRetryTimer(stored);
-      if (timer !== null) engine.fireTimer(stored.history, timer).catch(this.ignoreWhenStopping);
+      const key = versionOf(stored).postRetryTimer(stored);
+      if (key === null) continue;
+      const retry = (): void => {
+        engine.fireTimer(stored.history, key).catch(this.ignoreWhenStopping);
+      };
+      this.retries.push(clock.after(Math.max(0, stored.at + MIN_POST_WAIT_MS - clock.now()), retry));
     }
   }
 

@@ -31,3 +31,21 @@ test('a failed post is retried as soon as Gerrit is back', async () => {
   expect(ci.reviewer.posted).toHaveLength(1);
   expect(ci.clock.now() - before).toBeLessThan(3_600_000);
 });
+
+test('a stream that breaks again and again does not use up the attempts of a post', async () => {
+  const ci = new CiHarness({
+    report: { postRetryMs: 3_600_000, postRetryMaxMs: 3_600_000, postAttempts: 3 },
+  });
+  for (let attempt = 0; attempt < 2; attempt += 1) ci.reviewer.failNext(failure('post review'), 'post');
+  await ci.start();
+  ci.emit(created());
+  await ci.run(() => ci.store.open().some(({ state }) => state === 'posting.backoff'));
+  const failedAt = ci.clock.now();
+  for (let times = 0; times < 20; times += 1) {
+    ci.daemon.stream?.disconnect({ why: 'away', hint: '', permanent: false });
+    ci.daemon.stream?.reconnect();
+  }
+  await ci.run();
+  expect(ci.reviewer.posted).toHaveLength(1);
+  expect(ci.clock.now() - failedAt).toBeGreaterThanOrEqual(3_600_000);
+});
