@@ -289,6 +289,37 @@ test('a job that timed out gets no vote from its older success', async () => {
   ci.store.close();
 });
 
+describe('a job that its review no longer waits for', () => {
+  async function overtime() {
+    const ci = await started({
+      report: { jobTimeoutMs: 300_000 },
+      stage: ({ name }) => (name === FC ? null : { afterMs: 60_000, outcome: { how: 'exited', code: 0 } }),
+    });
+    await ci.daemon.admission.start(patchset(), [ISCSI, FC], 'first');
+    await ci.run(() => ci.reviewer.posted.length === 1);
+    await ci.run(() => ci.store.reviews({ open: true, limit: 9 }).length === 0);
+    return ci;
+  }
+  const fcJobs = (ci: CiHarness) => ci.jobs().filter(({ name }) => name === FC);
+
+  test('ends when a newer patchset arrives', async () => {
+    const ci = await overtime();
+    ci.emit(created(FIRST, 2));
+    await ci.run(() => fcJobs(ci)[0]?.ended === true);
+    expect(fcJobs(ci)[0]).toMatchObject({ verdict: 'ABORTED', patchset: 1 });
+    ci.store.close();
+  });
+
+  test('is not started again on the same patchset', async () => {
+    const ci = await overtime();
+    ci.emit(comment('recheck'));
+    await ci.run(() => ci.jobs().length === 3);
+    await ci.run(() => ci.reviewer.posted.length === 2);
+    expect(fcJobs(ci)).toHaveLength(1);
+    ci.store.close();
+  });
+});
+
 test('reviews of one change post one after the other', async () => {
   const ci = await started();
   failing.add(ISCSI);

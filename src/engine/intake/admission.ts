@@ -30,7 +30,7 @@ import {
 import type { TriggerFacts } from '../../machines/trigger/trigger-facts.ts';
 import { versionOf } from '../../machines/versions.ts';
 import { Semaphore } from '../../semaphore.ts';
-import type { Submission } from '../loop/dispatch.ts';
+import { type Submission, submissionFor } from '../loop/dispatch.ts';
 import type { Engine } from '../loop/engine.ts';
 import { holdsOfNewJobs } from '../operations/holds.ts';
 import type { Alarms, Clock } from '../ports/adapters.ts';
@@ -40,7 +40,7 @@ import type { NewId } from './ids.ts';
 import { type OpenedReview, openReview } from './open-review.ts';
 import { reportDelay } from './report-delay.ts';
 import { NO_UPDATE } from './seen-cache.ts';
-import { openReviews, startLookup, startsIn } from './trigger-facts.ts';
+import { jobsLeft, openReviews, startLookup, startsIn } from './trigger-facts.ts';
 
 /** Settings for everything that is accepted from now on; a reload may change them. */
 export interface AdmissionSettings {
@@ -330,11 +330,19 @@ export class Admission {
       case 'drop':
         return unchanged(decision);
       case 'cancel':
-        return forward(decision, { type: 'review.cancelled', reason: decision.why });
+        return this.end(decision, {
+          review: { type: 'review.cancelled', reason: decision.why },
+          job: { type: 'job.cancelled', reason: decision.why },
+        });
       case 'supersede':
-        return forward(decision, { type: 'review.superseded', by: decision.by });
-      case 'forward':
-        return forward(decision, { type: 'vote.cast', vote: decision.vote });
+        return this.end(decision, {
+          review: { type: 'review.superseded', by: decision.by },
+          job: { type: 'job.superseded', by: decision.by },
+        });
+      case 'forward': {
+        const submissions = [submissionFor(decision.review, { type: 'vote.cast', vote: decision.vote })];
+        return { decision, begun: null, submissions };
+      }
       case 'defer':
         await reportDelay(decision, this.options);
         return unchanged(decision);
@@ -343,6 +351,22 @@ export class Admission {
       default:
         return assertNever(decision);
     }
+  }
+
+  /** Ends a review with its jobs, also those that it no longer waits for. */
+  private end(
+    decision: Decision & { readonly review: string },
+    events: { readonly review: AnyEvent; readonly job: AnyEvent },
+  ): AppliedDecision {
+    const { store, engine } = this.options;
+    const review = store.review(decision.review);
+    const left = review === null ? [] : jobsLeft(store, engine.histories, review.change);
+    const jobs = left.filter((job) => job.review === decision.review);
+    const submissions = [
+      ...(review?.ended ? [] : [submissionFor(decision.review, events.review)]),
+      ...jobs.map(({ id }) => submissionFor(id, events.job)),
+    ];
+    return { decision, begun: null, submissions };
   }
 
   private startReview(decision: Start): AppliedDecision {
@@ -364,16 +388,6 @@ interface AppliedDecision extends AdmissionResult {
 
 function unchanged(decision: Decision): AppliedDecision {
   return { decision, begun: null, submissions: [] };
-}
-
-function forward(decision: Decision & { readonly review: string }, event: AnyEvent): AppliedDecision {
-  const submission: Submission = {
-    history: decision.review,
-    event,
-    settles: null,
-    causationId: null,
-  };
-  return { decision, begun: null, submissions: [submission] };
 }
 
 function withNote(decision: Decision, note: string): Decision {

@@ -9,28 +9,52 @@ import { lastStart, type StartLookup } from '../../machines/trigger/rules/trigge
 import { createdTrigger } from '../../machines/trigger/trigger.ts';
 import type { OpenReview } from '../../machines/trigger/trigger-facts.ts';
 import { versionOf } from '../../machines/versions.ts';
-import type { Store } from '../ports/store.ts';
+import type { JobView, Store } from '../ports/store.ts';
 
 type Started = Pick<Store, 'startedBy' | 'stored'>;
 type Histories = ReadonlyMap<string, HistorySnapshot>;
 
+/** Of one change; more are not looked at. */
+const JOBS_LIMIT = 1_000;
+
+/** The open reviews of a change, and those that have jobs left which they no longer wait for. */
 export function openReviews(
-  store: Pick<Store, 'openReviews'>,
+  store: Pick<Store, 'openReviews' | 'jobs'>,
   histories: Histories,
   { project, change }: ChangeName,
 ): readonly OpenReview[] {
-  return store.openReviews(project, change).map(({ id, patchset, branch }) => {
+  const left = jobsLeft(store, histories, change).filter((job) => job.project === project);
+  const open = store.openReviews(project, change).map(({ id, patchset, branch }): OpenReview => {
     const review = summaryOf(histories.get(id));
     const begun = (review?.jobs ?? []).some((job) => !isQueued(histories.get(job)));
-    return {
-      id,
-      patchset,
-      branch,
-      jobs: review?.expected ?? [],
-      requiredVote: review?.requiredVote ?? null,
-      begun,
-    };
+    const ofReview = left.filter((job) => job.review === id).map(({ name }) => name);
+    const jobs = [...(review?.expected ?? []), ...ofReview];
+    return { id, patchset, branch, jobs, requiredVote: review?.requiredVote ?? null, begun };
   });
+  const ended = left.filter(({ review }) => !open.some(({ id }) => id === review));
+  return [
+    ...open,
+    ...ended.map(
+      ({ review: id, patchset, branch, name, queued }): OpenReview => ({
+        ...{ id, patchset, branch, jobs: [name], requiredVote: null, begun: !queued },
+      }),
+    ),
+  ];
+}
+
+/** Jobs that run although their review no longer waits for them: it had waited too long. In the order of their ids. */
+export function jobsLeft(
+  store: Pick<Store, 'jobs'>,
+  histories: Histories,
+  change: number,
+): readonly JobView[] {
+  return store
+    .jobs({ open: true, change, limit: JOBS_LIMIT })
+    .filter(({ cleaningUp, review, name }) => {
+      const expected = summaryOf(histories.get(review))?.expected ?? [];
+      return !cleaningUp && !expected.includes(name);
+    })
+    .reverse();
 }
 
 function summaryOf(stored: HistorySnapshot | null | undefined): ReviewSummary | null {

@@ -7,6 +7,7 @@
 import { assertNever, type Patchset } from '../../machines/model/domain.ts';
 import type { Admission } from '../intake/admission.ts';
 import type { NewId } from '../intake/ids.ts';
+import { jobsLeft } from '../intake/trigger-facts.ts';
 import { type Submission, submissionFor } from '../loop/dispatch.ts';
 import type { Engine } from '../loop/engine.ts';
 import type { Clock } from '../ports/adapters.ts';
@@ -164,9 +165,17 @@ export class OperatorCommands implements Operators {
     const reviews = this.options.store
       .reviews({ open: true, change: target.change, limit: JOBS_LIMIT })
       .filter(({ patchset }) => target.patchset === null || patchset === target.patchset);
-    if (reviews.length === 0) throw nothingOpen(target);
-    const jobs = this.openJobs(target).filter((job) => reviews.some(({ id }) => id === job.review));
-    await this.submit(reviews.map(({ id }) => submissionFor(id, { type: 'review.cancelled', reason })));
+    const { store, engine } = this.options;
+    const left = jobsLeft(store, engine.histories, target.change).filter(
+      ({ patchset }) => target.patchset === null || patchset === target.patchset,
+    );
+    if (reviews.length === 0 && left.length === 0) throw nothingOpen(target);
+    const ofReviews = this.openJobs(target).filter((job) => reviews.some(({ id }) => id === job.review));
+    const jobs = [...ofReviews, ...left.filter(({ id }) => !ofReviews.some((job) => job.id === id))];
+    await this.submit([
+      ...reviews.map(({ id }) => submissionFor(id, { type: 'review.cancelled', reason })),
+      ...left.map(({ id }) => submissionFor(id, { type: 'job.cancelled', reason })),
+    ]);
     return { jobs: jobs.map(referenceOf), reviews: reviews.map(({ id }) => id) };
   }
 

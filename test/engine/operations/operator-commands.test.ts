@@ -7,7 +7,7 @@ import type { OperatorAnswers, OperatorRequest, Refused } from '../../../src/eng
 import type { Patchset } from '../../../src/machines/model/domain.ts';
 import { jobSpec, PATCHSET } from '../../machines/facts.ts';
 import { jobRules, triggerRules } from '../../machines/rule-facts.ts';
-import { CiHarness, type CiHarnessOptions } from '../../scenarios/ci-harness.ts';
+import { CiHarness, type CiHarnessOptions, SUCCESSFUL_STAGE } from '../../scenarios/ci-harness.ts';
 import { created, FIRST } from '../../scenarios/gerrit-events.ts';
 import { violations } from '../../scenarios/violations.ts';
 
@@ -150,6 +150,24 @@ describe('dequeue', () => {
       Array(2).fill('ABORTED dequeued by alice: by hand'),
     );
     expect(ci.reviewer.posted).toEqual([]);
+  });
+
+  test('of a change also cancels a job that its review no longer waits for', async () => {
+    const ci = await started({
+      specs: [jobSpec(), jobSpec({ name: 'other' })],
+      slots: 2,
+      report: { jobTimeoutMs: 300_000 },
+      stage: ({ name }) => (name === 'other' ? null : SUCCESSFUL_STAGE),
+    });
+    ci.emit(created());
+    await ci.run(() => ci.reviewer.posted.length === 1);
+    await ci.run(() => ci.store.reviews({ open: true, limit: 9 }).length === 0);
+    const answer = await perform(ci, dequeueChange(FIRST));
+    expect(answer).toMatchObject({ jobs: [{ name: 'other' }], reviews: [] });
+    await ci.run();
+    expect(ci.jobs().find(({ name }) => name === 'other')?.verdict).toBe('ABORTED');
+    expect(violations(ci)).toEqual([]);
+    await expect(perform(ci, dequeueChange(FIRST))).rejects.toThrow('is open');
   });
 
   test('of one patchset does not affect the others', async () => {
