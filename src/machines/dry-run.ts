@@ -6,7 +6,7 @@
 
 import type { RequiredVote } from './model/domain.ts';
 import type { CurrentChange } from './model/gerrit-event.ts';
-import { isRequiredVote } from './review/preconditions.ts';
+import { isRequiredVote, rejectedBy, vetoOf } from './review/preconditions.ts';
 import type { StartingEvent } from './trigger/rules/cause.ts';
 import { type FileRules, judgeFiles } from './trigger/rules/files.ts';
 import type { Finding } from './trigger/rules/rule-names.ts';
@@ -90,6 +90,8 @@ function simulate(change: CurrentChange, event: StartingEvent, options: DryRunIn
     const why = checked.find(({ rule }) => rule === 'files')?.why ?? decision.why;
     return { starts: false, rule: 'files', why, requiredVote: null, jobs: checked };
   }
+  const veto = vetoOf({ waitIsOver: false, plan: decision }, change);
+  if (veto !== null) return refused(checked, { rule: 'require-vote', why: rejectedBy(veto).reason });
   const requiredVote = change.votes.some((vote) => isRequiredVote(vote, decision.requiredVote))
     ? null
     : decision.requiredVote;

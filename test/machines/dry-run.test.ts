@@ -150,4 +150,10 @@ describe('a required vote', () => {
       REQUIRED_VOTE,
     );
   });
+
+  test('of the opposite sign keeps a patchset from starting, and no request', () => {
+    const [patchset, recheck] = forecasts([{ account: 'zuul', label: 'Verified', value: -1 }]);
+    expect(patchset).toMatchObject({ starts: false, rule: 'require-vote', why: 'zuul voted Verified-1' });
+    expect(recheck?.starts).toBe(true);
+  });
 });

@@ -120,7 +120,11 @@ export const testing = jobSetup.createStateConfig({
           {
             guard: 'isSilent',
             target: '#job.publishing',
-            actions: update(({ context }) => ({ verdict: 'NODE_FAILURE', reason: context.silence ?? '' })),
+            actions: update(({ context }) => ({
+              verdict: 'NODE_FAILURE',
+              reason: context.silence ?? '',
+              lastLine: null,
+            })),
           },
           { target: '#job.publishing', actions: decide('TIMED_OUT') },
         ],

@@ -13,6 +13,11 @@ export type Judgement = 'success' | 'failure' | 'neither';
 /** Verdicts that need no comment. */
 const NO_COMMENT: readonly Verdict[] = ['ABORTED', 'SKIPPED'];
 
+/** True when at least one verdict is worth a comment. */
+export function hasResult(reports: readonly Pick<JobReport, 'verdict'>[]): boolean {
+  return reports.some(({ verdict }) => !NO_COMMENT.includes(verdict));
+}
+
 /** True when the configuration suppresses every verdict. */
 export function isSuppressed(
   reports: readonly JobReport[],

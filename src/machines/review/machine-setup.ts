@@ -3,7 +3,7 @@ import { assign, setup } from 'xstate';
 import type { Alarm } from '../model/alarm.ts';
 import { backoff } from '../model/backoff.ts';
 import type { Dependency, Failure, JobReport, MergedTree, Patchset, PreparePlan } from '../model/domain.ts';
-import { isSuppressed } from '../model/judge-review.ts';
+import { hasResult, isSuppressed } from '../model/judge-review.ts';
 import type { ReportSpec } from '../model/report-spec.ts';
 import { actionsFor, type StepMeta } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';
@@ -18,6 +18,7 @@ import {
   type Skip,
   skippedJobs,
   unmetPrecondition,
+  vetoOf,
 } from './preconditions.ts';
 import { isShown, type SentVote, type VoteInputs } from './vote.ts';
 
@@ -144,6 +145,8 @@ export const reviewSetup = setup({
       event.type === 'change.looked-up' &&
       context.jobs.length > 0 &&
       skippedJobs(context, event.change).length === context.jobs.length,
+    vetoed: ({ context, event }) =>
+      event.type === 'change.looked-up' && vetoOf(context, event.change) !== null,
     mustAwaitVote: ({ context, event }) =>
       event.type === 'change.looked-up' && !isReady(context, event.change),
     mustMerge: ({ context }) => context.plan.merge,
@@ -157,7 +160,7 @@ export const reviewSetup = setup({
       event.type === 'vote.cast' && isVeto(event.vote, context.plan.requiredVote),
     allReported: ({ context }) => context.jobs.every(({ job }) => hasReported(context, job)),
     nothingPending: ({ context }) => context.reports.every(({ evidence }) => evidence !== 'pending'),
-    waitedLongEnough: ({ context }) => context.overdue && context.reports.length > 0,
+    waitedLongEnough: ({ context }) => context.overdue && hasResult(context.reports),
     suppressed: ({ context }) => isSuppressed(context.reports, context.conflicted, context.report.suppress),
     /** Also when this review has no result to count: it may vote because of other runs. */
     needsPermission: ({ context }) => context.report.maxConsecutiveFailures > 0 && votes(context),

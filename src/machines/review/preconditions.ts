@@ -42,23 +42,28 @@ export function rejectionFor(context: ReviewContext, event: ReviewEvent): Reject
   switch (event.type) {
     case 'change.looked-up': {
       const rejection = unmetPrecondition(context, event.change);
-      if (rejection === null) throw new Error('refused without a reason');
-      return rejection;
+      if (rejection !== null) return rejection;
+      const veto = vetoOf(context, event.change);
+      if (veto === null) throw new Error('refused without a reason');
+      return rejectedBy(veto);
     }
     case 'patchset.conflicted':
       return { verdict: 'MERGER_FAILURE', reason: conflict(context, event) };
     case 'change.lookup-failed':
     case 'patchset.merge-failed':
       return { verdict: 'NODE_FAILURE', reason: `${event.failure.operation}: ${event.failure.message}` };
-    case 'vote.cast': {
-      const { account, label, value } = event.vote;
-      return { verdict: 'ABORTED', reason: `${account} voted ${label}${value > 0 ? '+' : ''}${value}` };
-    }
+    case 'vote.cast':
+      return rejectedBy(event.vote);
     case 'timer.fired':
       return { verdict: 'NODE_FAILURE', reason: 'Gerrit or git did not respond in time' };
     default:
       throw new Error(`${event.type} refuses nothing`);
   }
+}
+
+/** By a veto. */
+export function rejectedBy({ account, label, value }: AccountVote): Rejection {
+  return { verdict: 'ABORTED', reason: `${account} voted ${label}${value > 0 ? '+' : ''}${value}` };
 }
 
 /** Null: the jobs may run. */
@@ -122,6 +127,18 @@ export function isReady(
 export function isRequiredVote(vote: AccountVote, required: RequiredVote | null): boolean {
   if (required === null || !isOfSameVoter(vote, required)) return false;
   return required.value < 0 ? vote.value <= required.value : vote.value >= required.value;
+}
+
+/** The vote against the patch by the awaited CI, as long as its vote is awaited. */
+export function vetoOf(
+  {
+    waitIsOver,
+    plan,
+  }: { readonly waitIsOver: boolean; readonly plan: Pick<ReviewContext['plan'], 'requiredVote'> },
+  change: Pick<ResolvedChange, 'votes'>,
+): AccountVote | null {
+  if (waitIsOver) return null;
+  return change.votes.find((vote) => isVeto(vote, plan.requiredVote)) ?? null;
 }
 
 /** The awaited CI has voted against the patch, so our result would only be noise. */

@@ -53,6 +53,7 @@ const lookedUp = [
     ],
   },
   { guard: 'allSkipped', target: '#review.awaitingJobs', actions: [keepChange(), request(skip)] },
+  { guard: 'vetoed', ...refused },
   { guard: 'mustAwaitVote', target: 'awaitingVote' },
   {
     guard: 'mustMerge',
@@ -64,6 +65,8 @@ const lookedUp = [
     actions: [keepChange(), request(skip), request(releaseAll), announceStart],
   },
 ] as const;
+/** A vote may be cast during the lookup and be missing from its answer. */
+const castBefore = [{ guard: 'vetoVote', ...refused }, { actions: keepVote() }] as const;
 const notLookedUp = [{ guard: 'mayLookUpAgain', target: 'lookUpBackoff' }, refused] as const;
 const notMerged = [{ guard: 'mayMergeAgain', target: 'mergeBackoff' }, refused] as const;
 
@@ -71,10 +74,6 @@ export const preparing = reviewSetup.createStateConfig({
   tags: ['jobs-pending', 'preparing'],
   description: 'its change is being prepared',
   initial: 'lookingUp',
-  on: {
-    // A vote may be cast during the lookup and be missing from its answer.
-    'vote.cast': { actions: keepVote() },
-  },
   states: {
     lookingUp: {
       description: 'the change is being looked up in Gerrit',
@@ -84,14 +83,19 @@ export const preparing = reviewSetup.createStateConfig({
         lookUpDeadline.arm,
       ],
       exit: lookUpDeadline.disarm,
-      on: { 'change.looked-up': lookedUp, 'change.lookup-failed': notLookedUp, 'timer.fired': notLookedUp },
+      on: {
+        'vote.cast': castBefore,
+        'change.looked-up': lookedUp,
+        'change.lookup-failed': notLookedUp,
+        'timer.fired': notLookedUp,
+      },
     },
     lookUpBackoff: {
       tags: 'backoff',
       description: 'the change will be looked up in Gerrit again',
       entry: lookUpRetry.arm,
       exit: [lookUpRetry.disarm, update(({ context }) => ({ lookUpAttempt: context.lookUpAttempt + 1 }))],
-      on: { 'timer.fired': 'lookingUp' },
+      on: { 'vote.cast': castBefore, 'timer.fired': 'lookingUp' },
     },
     awaitingVote: {
       tags: 'awaits-vote',

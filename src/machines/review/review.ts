@@ -131,10 +131,7 @@ const config = {
     ],
   },
   states: {
-    preparing: {
-      ...preparing,
-      on: { ...preparing.on, ...withdrawnBeforePost },
-    },
+    preparing: { ...preparing, on: withdrawnBeforePost },
     awaitingJobs: {
       tags: 'jobs-pending',
       entry: waitDeadline.arm,
@@ -143,12 +140,12 @@ const config = {
         { guard: 'allReported', target: 'awaitingEvidence' },
         {
           guard: 'waitedLongEnough',
-          target: 'verdictsComplete',
+          target: 'awaitingEvidence',
           actions: update(({ context }) => fillMissing(context)),
         },
       ],
       on: {
-        // Without any report it waits for the first verdict: every job ends and reports eventually.
+        // Without any result it waits for the first one: every job ends and reports eventually.
         'timer.fired': { actions: update(() => ({ overdue: true })) },
         ...withdrawnBeforePost,
       },

@@ -92,6 +92,23 @@ describe('deadlines', () => {
     });
   });
 
+  test('of testing on a silent server quotes no output of an earlier setup', () => {
+    const simulator = jobIn('stacking.running');
+    simulator.answerType(JOB, 'runStage', {
+      type: 'stage.exited',
+      stage: 'stacking',
+      end: { how: 'exited', code: 1 },
+      lastLine: 'E: Unable to locate package foo',
+    });
+    runUntil(simulator, JOB, 'testing.running');
+    simulator.fire(JOB);
+    simulator.fire(JOB);
+    expect(simulator.at(JOB)).toMatchObject({
+      state: 'publishing.collecting',
+      context: { attempt: 2, verdict: 'NODE_FAILURE', lastLine: null },
+    });
+  });
+
   test('of testing has no effect when a server that was away comes back with the end', () => {
     const simulator = jobIn('testing.running');
     simulator.fire(JOB);

@@ -127,6 +127,32 @@ describe('awaitingJobs', () => {
     expectConsistent(simulator);
   });
 
+  test.each(['SKIPPED', 'ABORTED'] as const)(
+    'continues past the deadline as long as the only report is %s, and posts the result',
+    (verdict) => {
+      const simulator = two();
+      simulator.send(REVIEW, reported({ verdict, reason: 'not now' }));
+      expect(simulator.fire(REVIEW)).toMatchObject({ state: 'awaitingJobs', effects: [] });
+      simulator.send(REVIEW, reported({ job: 'job-2', name: 'acme-fc', verdict: 'FAILURE' }));
+      expect(voteInputs(simulator).state).toBe('posting.sending');
+      expect(outcome(simulator.run())).toEqual(['done', 'posted']);
+      expectConsistent(simulator);
+    },
+  );
+
+  test('waits for pending evidence past the deadline too', () => {
+    const simulator = two();
+    simulator.send(REVIEW, reported({ verdict: 'FAILURE', evidence: 'pending', url: null }));
+    expect(simulator.fire(REVIEW).state).toBe('awaitingEvidence');
+    const url = 'https://logs.example.org/later/';
+    simulator.send(REVIEW, { type: 'job.evidence-published', job: JOB, url });
+    const labels = voteInputs(simulator).effects.flatMap((effect) =>
+      effect.type === 'postReview' ? [effect.labels] : [],
+    );
+    expect(labels).toEqual([{ Verified: -1 }]);
+    expectConsistent(simulator.run());
+  });
+
   test.each([
     ['every job was aborted', {}, { verdict: 'ABORTED', reason: 'by hand' }, 'suppressed'],
     ['it is in shadow mode', { enabled: false }, {}, 'shadow'],

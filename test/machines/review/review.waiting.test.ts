@@ -128,6 +128,36 @@ describe('a required vote', () => {
     expectConsistent(simulator);
   });
 
+  test.each<[string, (simulator: Simulator) => void]>([
+    [
+      'before the lookup',
+      (simulator) =>
+        simulator.answer(
+          REVIEW,
+          'lookUpChange:1',
+          resolved({ votes: [{ account: 'zuul', label: 'Verified', value: -1 }] }),
+        ),
+    ],
+    ['during the lookup', (simulator) => simulator.send(REVIEW, vote(-1))],
+    [
+      'between two lookups',
+      (simulator) => {
+        const unresolved = failure('look up change');
+        simulator.answerType(REVIEW, 'lookUpChange', { type: 'change.lookup-failed', failure: unresolved });
+        simulator.send(REVIEW, vote(-1));
+      },
+    ],
+  ])('is negative %s: nothing runs and nothing is posted', (_when, veto) => {
+    const simulator = begun({ requiredVote: REQUIRED_VOTE });
+    veto(simulator);
+    expect(eventsToJobs(simulator)).toEqual([
+      { type: 'job.rejected', verdict: 'ABORTED', reason: 'zuul voted Verified-1' },
+    ]);
+    simulator.send(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
+    expect(simulator.at(REVIEW).context.outcome).toBe('suppressed');
+    expectConsistent(simulator.run());
+  });
+
   test('is never cast: the jobs run without it', () => {
     const simulator = begun({ requiredVote: REQUIRED_VOTE });
     simulator.answerType(REVIEW, 'lookUpChange');
