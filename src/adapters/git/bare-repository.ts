@@ -3,6 +3,7 @@
  * run. Commands name the git directory explicitly, so that git never falls back from a broken repository to a
  * surrounding one.
  */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type GitAnswer, type GitCommand, git, gitWithStatus } from './command.ts';
 import { type ConnectionLimit, overSsh } from './connection-limit.ts';
@@ -38,6 +39,7 @@ export interface NewCommit {
 }
 
 const LOCAL_HINT = 'the repository is recreated automatically; check the free space in the state directory';
+const FETCH_OPTIONS = ['--quiet', '--no-recurse-submodules', '--no-auto-gc', '--no-write-fetch-head'];
 const IDENTITY = { name: 'sos-ci', email: 'sos-ci@localhost' };
 const REF_LINE = /^(\S+) ([0-9a-f]{40}) commit (-?\d+)$/;
 /** Maximum number of conflicting files reported. */
@@ -59,27 +61,32 @@ export class BareRepository {
   }
 
   /** A missing ref fails the whole fetch. Tags on the fetched history are included. */
-  async fetch(
+  async fetch(context: GitContext, remote: Remote, refspecs: readonly string[]): Promise<void> {
+    await this.#fetch(this.#command(context), remote, ['fetch', ...FETCH_OPTIONS], refspecs);
+  }
+
+  /**
+   * Fetches as a trial: writes nothing to the repository.
+   * @param check whether git checks the objects, as for `fetch`
+   * @param scratch a new directory for the objects, deleted afterwards
+   */
+  async tryFetch(
     context: GitContext,
-    { address, connectionLimit }: Remote,
+    remote: Remote,
     refspecs: readonly string[],
+    check: boolean,
+    scratch: string,
   ): Promise<void> {
-    const fetch = {
-      ...this.#command(context),
-      protocol: address.protocol,
-      hint: `as the user of the daemon, try: git ls-remote ${address.url}`,
-      argv: [
-        'fetch',
-        '--quiet',
-        '--no-recurse-submodules',
-        '--no-auto-gc',
-        '--no-write-fetch-head',
-        '--',
-        address.url,
-        ...refspecs,
-      ],
-    };
-    await overSsh(connectionLimit, fetch, () => git(fetch));
+    const command = this.#command(context);
+    const environment = { ...command.environment, GIT_OBJECT_DIRECTORY: scratch };
+    const options = ['-c', `fetch.fsckObjects=${check}`, 'fetch', '--dry-run', ...FETCH_OPTIONS];
+    try {
+      await mkdir(join(scratch, 'info'), { recursive: true, mode: 0o700 });
+      await writeFile(join(scratch, 'info', 'alternates'), `${this.objects}\n`);
+      await this.#fetch({ ...command, environment }, remote, options, refspecs);
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
   }
 
   /** Which of these refs the remote has. */
@@ -204,6 +211,21 @@ export class BareRepository {
 
   get objects(): string {
     return join(this.directory, 'objects');
+  }
+
+  async #fetch(
+    command: Omit<GitCommand, 'argv'>,
+    { address, connectionLimit }: Remote,
+    options: readonly string[],
+    refspecs: readonly string[],
+  ): Promise<void> {
+    const fetch = {
+      ...command,
+      protocol: address.protocol,
+      hint: `as the user of the daemon, try: git ls-remote ${address.url}`,
+      argv: [...options, '--', address.url, ...refspecs],
+    };
+    await overSsh(connectionLimit, fetch, () => git(fetch));
   }
 
   async #local(context: GitContext, argv: readonly string[]): Promise<string> {

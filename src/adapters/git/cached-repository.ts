@@ -27,7 +27,7 @@ export interface ProjectOptions {
   readonly recloneIntervalMs: number;
 }
 
-/** Name prefix of directories being created or deleted; never used as repositories. */
+/** Name prefix of temporary directories, and of repositories being created or deleted. */
 export const TEMPORARY_PREFIX = '.passing-';
 /** With less free disk space than this, a failure does not mean that the repository is broken. */
 const MIN_FREE_BYTES = 64 * 1024 * 1024;
@@ -68,6 +68,7 @@ export class CachedRepository {
       remote: { address, connectionLimit },
       clock,
       cloneTimeoutMs,
+      scratch: () => temporaryName(dirname(directory)),
       untidy,
     });
   }

@@ -33,6 +33,8 @@ interface FetchCoalescerOptions {
   readonly clock: Clock;
   /** Timeout of the initial fetch of the whole project. */
   readonly cloneTimeoutMs: number;
+  /** The path of a new temporary directory. */
+  readonly scratch: () => string;
   /** Called after a fetch was killed or failed, because its leftovers block the next one. */
   readonly untidy: () => void;
 }
@@ -51,7 +53,8 @@ export class FetchCoalescer {
 
   /**
    * Resolves when a fetch that starts after this call has brought everything in `wanted`. Rejects with GitFailed only
-   * when the repository must be broken, and with another OperationError when the remote is at fault.
+   * when the repository must be broken, and with another OperationError when the remote or a patch is at fault.
+   * @param wanted the tip of the branch, then the patches
    */
   fetch(context: GitContext, wanted: readonly Wanted[]): Promise<void> {
     let abandon = (): void => {};
@@ -100,7 +103,7 @@ export class FetchCoalescer {
     };
     this.#wake();
     try {
-      await this.#fetchOnce(current.signal, requests);
+      await this.#fetchTogether(current.signal, requests);
       for (const request of requests) request.resolve();
     } catch (error) {
       this.#options.untidy();
@@ -137,17 +140,42 @@ export class FetchCoalescer {
     }
     const missing = refs.find((ref) => !existing.has(ref));
     if (missing !== undefined) throw refMissing(context, missing);
-    await this.#fetchOnce(signal, [request]);
+    // The tip first, so that a new repository keeps the history of the branch when a patch is refused.
+    await repository.fetch(context, remote, refspecsOf(request.wanted.slice(0, 1)));
+    await this.#fetchPatches(context, refspecsOf(request.wanted.slice(1)));
   }
 
-  #fetchOnce(signal: AbortSignal, requests: readonly FetchRequest[]): Promise<void> {
+  /**
+   * git checks incoming objects, so a patch can make it fail in an intact repository. That is the cause if git can
+   * fetch the patch without the check, and cannot with it.
+   */
+  async #fetchPatches(context: GitContext, refspecs: readonly string[]): Promise<void> {
+    const { repository, remote, scratch } = this.#options;
+    const fetch = () => repository.fetch(context, remote, refspecs);
+    const tryFetch = (check: boolean) => repository.tryFetch(context, remote, refspecs, check, scratch());
+    try {
+      return await fetch();
+    } catch (error) {
+      if (!(error instanceof GitFailed)) throw error;
+    }
+    await tryFetch(false);
+    await tryFetch(true).catch((error: unknown) => {
+      throw error instanceof GitFailed ? patchRefused(context, error) : error;
+    });
+    await fetch();
+  }
+
+  #fetchTogether(signal: AbortSignal, requests: readonly FetchRequest[]): Promise<void> {
     const { repository, remote } = this.#options;
     const [request] = requests;
     const target = request?.context.target ?? repository.directory;
     const context = { operation: request?.context.operation ?? 'fetch', target, signal };
-    const refspecs = new Set(requests.flatMap(({ wanted }) => wanted.map(({ ref, as }) => `+${ref}:${as}`)));
-    return repository.fetch(context, remote, [...refspecs]);
+    return repository.fetch(context, remote, refspecsOf(requests.flatMap(({ wanted }) => wanted)));
   }
+}
+
+function refspecsOf(wanted: readonly Wanted[]): readonly string[] {
+  return [...new Set(wanted.map(({ ref, as }) => `+${ref}:${as}`))];
 }
 
 function aborted({ operation, target }: GitContext, lastError: OperationError | null = null): OperationError {
@@ -163,6 +191,17 @@ function aborted({ operation, target }: GitContext, lastError: OperationError | 
 function unreachable({ operation, target }: GitContext, cause: GitFailed): OperationError {
   const { message, hint } = cause;
   return new OperationError({ operation, target, message, retryable: true, hint, cause });
+}
+
+function patchRefused({ operation, target }: GitContext, cause: GitFailed): OperationError {
+  return new OperationError({
+    operation,
+    target,
+    message: `git refuses the objects of this patchset or of a change that it depends on: ${cause.message}`,
+    retryable: false,
+    hint: 'the author has to upload a patchset without this error',
+    cause,
+  });
 }
 
 function refMissing({ operation, target }: GitContext, ref: string): OperationError {

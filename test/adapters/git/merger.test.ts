@@ -3,7 +3,7 @@
  * copies that servers get.
  */
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
 import type { BareRepository } from '../../../src/adapters/git/bare-repository.ts';
 import { bundleTree } from '../../../src/adapters/git/bundle.ts';
@@ -152,11 +152,49 @@ describe('a ref that Gerrit does not have', () => {
   });
 });
 
+describe('a patchset that does not arrive', () => {
+  it('because git refuses its objects is an error that costs no clone and no other patchset', async () => {
+    const bad = fixture.upload(CINDER, { '.gitattributes': `a ${'b'.repeat(3_000)}\n` });
+    const [one, two] = [fixture.upload(CINDER, { a: 'x\n' }), fixture.upload(CINDER, { b: 'x\n' })];
+    const refusal = { retryable: false, message: expect.stringMatching(/^git refuses .*gitattributes/s) };
+    await expect(merge(bad)).rejects.toMatchObject(refusal);
+    const { generation, directory } = cache.project(CINDER);
+    const outcomes = await Promise.allSettled([merge(one, [], 'r2'), merge(bad), merge(two, [], 'r3')]);
+    const merged = { value: { merged: true } };
+    expect(outcomes).toMatchObject([merged, { reason: refusal }, merged]);
+    expect(cache.project(CINDER).generation).toBe(generation);
+    expect(readdirSync(dirname(directory)).filter((name) => name.startsWith('.passing-'))).toEqual([]);
+    const objects = inCache(CINDER, 'cat-file', '--batch-all-objects', '--batch-check=%(objectname)');
+    expect(objects).toContain(one.revision);
+    expect(objects).not.toContain(bad.revision);
+  });
+
+  it('because two connections broke is fetched again, without a clone', async () => {
+    await merge(fixture.upload(CINDER, { a: 'x\n' }));
+    const { generation } = cache.project(CINDER);
+    const count = join(fixture.root, 'count');
+    writeFileSync(count, '');
+    const broken = `*' fetch '*refs/changes/*) echo >> ${count}; [ $(wc -l < ${count}) -gt 2 ] || exit 128`;
+    fixture.program('git', `case "$*" in ${broken};; esac\nPATH='${fixture.path}' exec git "$@"`);
+    expect(await merge(fixture.upload(CINDER, { b: 'x\n' }))).toMatchObject({ merged: true });
+    expect(cache.project(CINDER).generation).toBe(generation);
+    expect(readFileSync(count, 'utf8')).toBe('\n'.repeat(5));
+  });
+});
+
 describe('a broken repository', () => {
   const packs = () => join(cache.project(CINDER).directory, 'objects', 'pack');
 
   it.each<[string, (directory: string) => void]>([
     ['without HEAD', (directory) => rmSync(join(directory, 'HEAD'))],
+    [
+      'that cannot store the refs of patches',
+      (directory) => {
+        const refs = join(directory, 'refs', 'sos-ci', 'fetched');
+        rmSync(refs, { recursive: true, force: true });
+        writeFileSync(refs, '');
+      },
+    ],
     ['with an invalid configuration', (directory) => writeFileSync(join(directory, 'config'), '[[')],
     ['without its packs', () => rmSync(packs(), { recursive: true })],
     [
