@@ -42,6 +42,11 @@ const REVIEWED_CHANGE_OPTIONS = [
 ];
 /** Statuses after which Gerrit may still have stored the review: an internal failure, or a proxy that gave up. */
 const UNKNOWN_OUTCOME_STATUSES = [408, 500, 502, 504];
+/**
+ * The vote is not permitted (403), or the label or value is not configured (400). A 400 with another cause is repeated
+ * by the review without votes.
+ */
+const VOTE_REJECTED_STATUSES = [400, 403];
 /** Refusals that an operator can fix: credentials, permissions, a moved URL. */
 const RETRYABLE_STATUSES = [301, 302, 303, 307, 308, 401, 403];
 
@@ -94,7 +99,8 @@ export class RestReviews implements ReviewTransport {
     // A 200 that is not JSON may be another server's page; it does not say whether the review was stored.
     if (answer.status === 200) throw new UnknownOutcomeError({ ...notGerrit(error), cause: error }, true);
     if (UNKNOWN_OUTCOME_STATUSES.includes(answer.status)) throw new UnknownOutcomeError(error, true);
-    if (voted && answer.status === 403) return { is: 'vote-rejected', why: firstLine(answer.text) };
+    if (voted && VOTE_REJECTED_STATUSES.includes(answer.status))
+      return { is: 'vote-rejected', why: firstLine(answer.text) };
     if (voted && answer.status === 409) return { is: 'closed', why: firstLine(answer.text) };
     if (answer.status === 404) return { is: 'perhaps-missing', error };
     return { is: 'failed', error: retryableIfFixable(error, answer) };

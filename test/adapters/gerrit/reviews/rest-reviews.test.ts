@@ -83,7 +83,6 @@ describe('a post', () => {
 
 describe('statuses', () => {
   test.each([
-    [400, false],
     [412, false],
     [429, true],
     [503, true],
@@ -122,18 +121,22 @@ describe('statuses', () => {
     },
   );
 
-  test('409 to a message without votes is not retried', async () => {
-    embedded.gerrit.faults.respond(409, 'no such luck');
+  test.each([400, 409])('%i to a message without votes is not retried', async (status) => {
+    embedded.gerrit.faults.respond(status, 'no such luck');
     const withoutVotes = embedded.rest().post(request({ labels: {} }), NEVER);
     await expect(withoutVotes).rejects.toMatchObject({ retryable: false });
   });
 
-  test('403 to a vote refuses the vote; on 403 to a message alone, the operator has to act', async () => {
-    embedded.gerrit.faults.respond(403, 'Applying label "Verified": -1 is restricted');
-    expect(await embedded.rest().post(request(), NEVER)).toEqual({
-      posted: false,
-      refused: 'Applying label "Verified": -1 is restricted',
-    });
+  test.each([
+    [403, 'Applying label "Verified": -1 is restricted'],
+    [400, 'label "Verified" is not a configured label'],
+    [400, 'label "Verified": -1 is not a valid value'],
+  ])('%i to a vote refuses the vote: %s', async (status, why) => {
+    embedded.gerrit.faults.respond(status, why);
+    expect(await embedded.rest().post(request(), NEVER)).toEqual({ posted: false, refused: why });
+  });
+
+  test('on 403 to a message alone, the operator has to act', async () => {
     embedded.gerrit.faults.respond(403, 'not permitted');
     const bare = embedded.rest().post(request({ labels: {} }), NEVER);
     await expect(bare).rejects.toMatchObject({ retryable: true, hint: expect.stringContaining('may do') });
