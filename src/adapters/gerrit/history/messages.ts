@@ -51,6 +51,8 @@ const UPLOAD_WITH_VOTES = /^Uploaded patch set (\d{1,9}): (.*)\.$/u;
 const UPLOAD =
   /^(?:Uploaded patch set \d|Patch Set \d+: (?:Published edit|Patch Set \d+ was rebased|Commit message was updated|Cherry Picked))/u;
 const COPIED_VOTES = /^Copied Votes:\n((?:\*.*\n?)+)/mu;
+/** `Removed Verified+1 by NAME`, or with a removed reviewer a list of `* Verified+1 by NAME`. */
+const REMOVED_VOTE = /^(?:Removed| ?\*) ([A-Za-z][\w-]*?)([+-]\d{1,4}) by /gmu;
 const VOTE = /^(?:-([A-Za-z][\w-]*)|([A-Za-z][\w-]*?)([+-]\d{1,4}))$/u;
 
 class MessageReader implements ReadMessages {
@@ -72,6 +74,7 @@ class MessageReader implements ReadMessages {
       return;
     }
     if (UPLOAD.test(head)) this.#uploaded(message, head);
+    else if (startsWith(text, 'Removed')) this.#removeVotes(text);
     else if (startsWith(text, 'Abandoned')) {
       this.closed = message;
       this.#abandonedFrom = this.entries.length;
@@ -111,6 +114,15 @@ class MessageReader implements ReadMessages {
     const newVotes = pushed === null ? null : votesIn(pushed[2] ?? '');
     if (pushed !== null && newVotes !== null)
       this.#addComment(message, Number(pushed[1]), '', this.#recordVotes(message.by, newVotes));
+  }
+
+  /** The name after `by` does not identify an account, so all equal votes on the label count as removed. */
+  #removeVotes(text: string): void {
+    for (const [, label = '', value] of text.matchAll(REMOVED_VOTE)) {
+      for (const votes of this.#votes.values()) {
+        if (votes.get(label) === Number(value)) votes.delete(label);
+      }
+    }
   }
 
   /** A header contains only the new votes. The old values come from earlier messages. */

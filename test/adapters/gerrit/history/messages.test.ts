@@ -79,6 +79,22 @@ describe('votes', () => {
     ]);
   });
 
+  test.each([
+    ['a vote', 'Removed Verified+1 by zuul <zuul@example.org>\n'],
+    ['a vote, over REST', 'Removed Verified+1 by <GERRIT_ACCOUNT_1000002>\n'],
+    ['a reviewer', 'Removed reviewer Z with the following votes:\n\n* Verified+1 by Z <z@example.org>\n'],
+    ['votes', 'Removed the following votes:\n\n* Code-Review+1 by Dev (3)\n* Verified+1 by Z (2)\n'],
+  ])('are gone when someone removed %s', (_what, removal) => {
+    const vote = ['zuul', 'Patch Set 1: Verified+1'] as const;
+    const other = (value: string) => ['acme', `Patch Set 1: Verified${value}`] as const;
+    expect(votes(vote, other('-1'), ['admin', removal], vote, other('+1'))).toEqual([
+      'Verified 0>1',
+      'Verified 0>-1',
+      'Verified 0>1',
+      'Verified -1>1',
+    ]);
+  });
+
   test('that are removed without having been seen count as having existed', () => {
     expect(votes(['zuul', 'Patch Set 1: -Verified'])).toEqual(['Verified 1>0']);
   });
