@@ -1,6 +1,7 @@
 /**
  * Gerrit's history of changes, in memory. `say` adds an event; `read` returns the changes in their current state.
- * Like the real one, returns whole changes, newest update first, and does not know what the stream has delivered.
+ * Like the real one, returns whole changes, newest update first, and does not know what the stream has delivered. With
+ * ids it omits comments that the request does not need, as over REST.
  */
 import type {
   ChangeHistory,
@@ -54,11 +55,11 @@ export class FakeChangeHistory implements ChangeHistoryReader {
 
   read(request: HistoryRequest, signal: AbortSignal) {
     return this.calls.perform('read', signal, () => {
-      const { since, projects, changes } = request;
+      const { since, projects, changes, commentsSince } = request;
       const all = [...this.#changes].map(([change, events]) => {
         const history = historyOf(change, events);
         const updatedAt = Math.max(history.updatedAt, this.#movedAt.get(change) ?? 0);
-        const complete = { ...history, updatedAt, comments: this.#commentsOn(events) };
+        const complete = { ...history, updatedAt, comments: this.#commentsOn(events, commentsSince) };
         return this.ids ? withIds(complete) : complete;
       });
       const wanted = all.filter(({ change, project, updatedAt }) => {
@@ -70,7 +71,9 @@ export class FakeChangeHistory implements ChangeHistoryReader {
   }
 
   /** Over REST each comment has its time. */
-  #commentsOn(events: readonly ChangeEvent[]): ChangeHistory['comments'] {
+  #commentsOn(events: readonly ChangeEvent[], commentsSince: number): ChangeHistory['comments'] {
+    const commented = events.filter((event) => (this.#comments.get(event) ?? []).length > 0);
+    if (this.ids && commented.every(({ at }) => at < commentsSince)) return [];
     return events.flatMap((event) => {
       if (event.type !== 'comment-added') return [];
       const { at, by } = event;

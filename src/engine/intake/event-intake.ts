@@ -19,13 +19,19 @@ import { matchesAny } from '../../machines/trigger/rules/glob.ts';
 import { sleep } from '../../timer.ts';
 import type { Engine } from '../loop/engine.ts';
 import type { CatchUp, CaughtUp, Clock, EffectOf } from '../ports/adapters.ts';
-import type { ChangeHistory, ChangeHistoryReader } from '../ports/event-source.ts';
+import type { ChangeHistory, ChangeHistoryReader, HistoryRequest } from '../ports/event-source.ts';
 import type { IntakeUpdate, Store } from '../ports/store.ts';
 import type { Admission, DecidedEvent } from './admission.ts';
 import { Checkpoint, type IntakeLimits } from './checkpoint.ts';
 import { GapTracker } from './gap-tracker.ts';
 import { BETWEEN_CHECKS_MS, HiddenComments } from './hidden-comments.ts';
-import { type CatchUpDiff, type CatchUpQuery, findMissedEvents, type MissedEvent } from './missed-events.ts';
+import {
+  type CatchUpDiff,
+  type CatchUpQuery,
+  comparedSince,
+  findMissedEvents,
+  type MissedEvent,
+} from './missed-events.ts';
 import { NO_UPDATE, SeenCache } from './seen-cache.ts';
 import { awaitsReady } from './trigger-facts.ts';
 
@@ -136,7 +142,8 @@ export class EventIntake implements CatchUp {
   async hasMissed(signal: AbortSignal): Promise<boolean> {
     const since = this.#checkpoint.from;
     const query = this.#query(since);
-    const { changes } = await this.#read({ since, changes: [] }, signal);
+    const commentsSince = comparedSince(since);
+    const { changes } = await this.#read({ since, changes: [], commentsSince }, signal);
     return changes.some((past) => {
       const { missed, ambiguous } = this.#missedOf(past, query);
       return !ambiguous && missed.some(({ event }) => event !== null);
@@ -145,7 +152,7 @@ export class EventIntake implements CatchUp {
 
   /** Those that are merged, abandoned, or deleted: Gerrit does not show a deleted one. @throws OperationError */
   async closedAmong(changes: readonly number[], signal: AbortSignal): Promise<readonly number[]> {
-    const past = await this.#read({ since: null, changes }, signal);
+    const past = await this.#read({ since: null, changes, commentsSince: Number.POSITIVE_INFINITY }, signal);
     const found = new Map(past.changes.map(({ change, closed }) => [change, closed !== null] as const));
     // A change that cannot be parsed is not deleted.
     const isDeleted = past.unparsed === 0;
@@ -158,7 +165,7 @@ export class EventIntake implements CatchUp {
     const endCheck = this.#hiddenComments.begin();
     const request =
       changes === null ? { since, changes: this.#changesWithOpenWork() } : { since: null, changes };
-    const past = await this.#read(request, signal);
+    const past = await this.#read({ ...request, commentsSince: comparedSince(since) }, signal);
     const shown = endCheck(past.changes, (change) => changes?.includes(change) ?? true);
     const ambiguous: number[] = [...shown.missing];
     const waiting: Promise<void>[] = [];
@@ -300,10 +307,7 @@ export class EventIntake implements CatchUp {
     return { since, lastSeen: this.#seenCache.last, toleranceMs: limits.clockToleranceMs, hash };
   }
 
-  #read(
-    request: { readonly since: number | null; readonly changes: readonly number[] },
-    signal: AbortSignal,
-  ) {
+  #read(request: Omit<HistoryRequest, 'projects'>, signal: AbortSignal) {
     if (this.#history === null) throw notConnected();
     return this.#history.read({ ...request, projects: this.#options.admission.projects }, signal);
   }

@@ -50,15 +50,18 @@ export interface CatchUpQuery {
  */
 const COMPARED_BEFORE_MS = 3_600_000;
 
+/** Entries before this time are not compared. */
+export function comparedSince(since: number): number {
+  return since - COMPARED_BEFORE_MS;
+}
+
 export function findMissedEvents(
   past: ChangeHistory,
   seen: readonly SeenEvent[],
   query: CatchUpQuery,
 ): CatchUpDiff {
   const { since, lastSeen, toleranceMs, hash } = query;
-  const entries = entriesOf(past, seen, toleranceMs, hash).filter(
-    ({ at }) => at >= since - COMPARED_BEFORE_MS,
-  );
+  const entries = entriesOf(past, seen, toleranceMs, hash).filter(({ at }) => at >= comparedSince(since));
   const before = seen.filter((one) => one.number <= lastSeen);
   const during = seen.filter((one) => one.number > lastSeen);
   const { fresh, ambiguous, named } = matchSeen(entries, before, during, toleranceMs);

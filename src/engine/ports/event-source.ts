@@ -102,6 +102,8 @@ export interface HistoryRequest {
   readonly projects: readonly string[];
   /** Changes to include whenever they were updated. */
   readonly changes: readonly number[];
+  /** The comments of a change are not needed if its messages from then on, epoch ms, came without any. */
+  readonly commentsSince: number;
 }
 
 /** Queries the history of changes from Gerrit, which includes events that its stream may have lost. */

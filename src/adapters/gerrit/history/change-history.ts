@@ -32,20 +32,21 @@ export class ChangeHistoryQuery implements ChangeHistoryReader {
 
   async read(request: HistoryRequest, signal: AbortSignal) {
     const found: Found = { changes: new Map(), unparsed: 0 };
-    const { since, projects, changes } = request;
-    if (since !== null) await this.#readPages(sinceTerms(since, projects), found, signal);
+    const { since, projects, changes, commentsSince } = request;
+    const readPages = (terms: string) => this.#readPages(terms, commentsSince, found, signal);
+    if (since !== null) await readPages(sinceTerms(since, projects));
     const missing = changes.filter((change) => !found.changes.has(change));
     for (let from = 0; from < missing.length; from += NAMED_AT_ONCE) {
       const named = missing.slice(from, from + NAMED_AT_ONCE).map((change) => `change:${change}`);
-      await this.#readPages(`(${named.join(' OR ')})`, found, signal);
+      await readPages(`(${named.join(' OR ')})`);
     }
     return { changes: [...found.changes.values()], unparsed: found.unparsed };
   }
 
-  async #readPages(terms: string, found: Found, signal: AbortSignal): Promise<void> {
+  async #readPages(terms: string, commentsSince: number, found: Found, signal: AbortSignal): Promise<void> {
     let rows = this.#pageRows;
     for (let start = 0; ; ) {
-      const answer = await this.#fetchPage({ terms, start, rows }, signal);
+      const answer = await this.#fetchPage({ terms, start, rows, commentsSince }, signal);
       if (answer === null && rows > 1) {
         rows = Math.max(1, Math.floor(rows / 4));
         continue;

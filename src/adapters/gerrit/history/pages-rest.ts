@@ -1,7 +1,7 @@
 /**
  * Reads history pages over REST and converts them to the rows of `gerrit query`. REST adds message ids, which identify
  * a message regardless of its time and text elsewhere, and the times of patchset-level comments. Those comments take
- * one request per change, made only when a message mentions comments.
+ * one request per change, made only when a recent message mentions comments; the client limits how many run at a time.
  */
 import { z } from 'zod';
 import { OperationError } from '../../../errors.ts';
@@ -35,7 +35,6 @@ export function restPages(client: RestClient, site: string): FetchPage {
     }
   };
   const commentsOn = async (info: Info, signal: AbortSignal): Promise<Comments> => {
-    if (!hasComments(info)) return {};
     const change = `${encodeURIComponent(String(info.project))}~${String(info._number)}`;
     const answer = await get(`changes/${change}/comments`, signal);
     // The change was deleted meanwhile, or its comments exceed the size limit: use its messages without comments.
@@ -43,24 +42,33 @@ export function restPages(client: RestClient, site: string): FetchPage {
     if (answer.status !== 200) throw retryable(statusFailure('query comments', target, answer));
     return readJson(answer.text, comments, target);
   };
-  return async ({ terms, start, rows }, signal) => {
+  return async ({ terms, start, rows, commentsSince }, signal) => {
     const query = new URLSearchParams({ q: terms, n: String(rows), S: String(start) });
     for (const option of OPTIONS) query.append('o', option);
     const answer = await get(`changes/?${query}`, signal);
     if (answer === null) return null;
     if (answer.status !== 200) throw retryable(statusFailure('query changes', target, answer));
     const infos = readJson(answer.text, page, target);
-    const found: Info[] = [];
-    for (const info of infos) found.push(rowOf(info, await commentsOn(info, signal), site));
-    return { rows: found, more: infos.at(-1)?._more_changes === true };
+    const failed = new AbortController();
+    const both = AbortSignal.any([signal, failed.signal]);
+    const found = infos.map(async (info) =>
+      rowOf(info, hasComments(info, commentsSince) ? await commentsOn(info, both) : {}, site),
+    );
+    try {
+      return { rows: await Promise.all(found), more: infos.at(-1)?._more_changes === true };
+    } catch (error) {
+      failed.abort();
+      throw error;
+    }
   };
 }
 
-/** True when a message on the current patchset mentions comments. */
-function hasComments({ current_revision: revision, revisions, messages }: Info): boolean {
+/** True when a message on the current patchset since this time, epoch ms, mentions comments. */
+function hasComments({ current_revision: revision, revisions, messages }: Info, since: number): boolean {
   const { _number: current } = objectOf(objectOf(revisions)[String(revision)]);
-  return (Array.isArray(messages) ? messages : []).map(objectOf).some(({ message, ...fields }) => {
-    return fields._revision_number === current && typeof message === 'string' && COMMENTS.test(message);
+  return (Array.isArray(messages) ? messages : []).map(objectOf).some(({ message, date, ...fields }) => {
+    if (fields._revision_number !== current || seconds(date) * 1_000 < since) return false;
+    return typeof message === 'string' && COMMENTS.test(message);
   });
 }
 

@@ -14,6 +14,8 @@ export interface PageRequest {
   /** Rows to skip. */
   readonly start: number;
   readonly rows: number;
+  /** As in HistoryRequest. Over SSH, rows always contain their comments. */
+  readonly commentsSince: number;
 }
 
 /** Null: the answer exceeds the size limit. @throws OperationError */

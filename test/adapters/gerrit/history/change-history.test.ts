@@ -59,7 +59,7 @@ async function historyQuery(pageRows = 2, more: Partial<GerritOptions> = {}): Pr
   );
 }
 
-const request = { since: 1_795_340_000_000, projects: ['openstack/cinder'], changes: [] };
+const request = { since: 1_795_340_000_000, projects: ['openstack/cinder'], changes: [], commentsSince: 0 };
 
 /** Answers each page by its start offset. */
 function answerPages(numbers: readonly number[]): void {

@@ -1,6 +1,7 @@
 /**
  * Gerrit's change history over REST: the same as over SSH, with the ids of messages, page by page, and its failures.
  */
+import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ChangeHistoryQuery } from '../../../../src/adapters/gerrit/history/change-history.ts';
 import { restPages } from '../../../../src/adapters/gerrit/history/pages-rest.ts';
@@ -12,7 +13,7 @@ import { NEVER } from '../../../fixtures/never.ts';
 import { Embedded } from '../embedded.ts';
 import { realClock } from '../site.ts';
 
-const request = { since: 0, projects: ['openstack/cinder'], changes: [] };
+const request = { since: 0, projects: ['openstack/cinder'], changes: [], commentsSince: 0 };
 
 describe('against the embedded Gerrit', () => {
   let embedded: Embedded;
@@ -62,6 +63,19 @@ describe('against the embedded Gerrit', () => {
   });
 });
 
+const json = (value: unknown) => `)]}'\n${JSON.stringify(value)}`;
+const info = (number: number, messages: readonly unknown[]) => ({
+  project: 'p',
+  branch: 'master',
+  _number: number,
+  subject: 's',
+  status: 'NEW',
+  updated: '2026-11-22 20:07:12.000000000',
+  current_revision: 'a'.repeat(40),
+  revisions: { ['a'.repeat(40)]: { _number: 1, created: '2026-11-22 20:07:11.000000000' } },
+  messages,
+});
+
 describe('unexpected answers of a site', () => {
   let server: WebServer;
   let client: RestClient;
@@ -73,7 +87,7 @@ describe('unexpected answers of a site', () => {
     await server.close();
   });
 
-  function read(more: Partial<RestOptions> = {}, signal = NEVER) {
+  function read(more: Partial<RestOptions> = {}, signal = NEVER, commentsSince = 0) {
     const options = {
       url: server.url,
       user: 'acme-ci',
@@ -87,7 +101,8 @@ describe('unexpected answers of a site', () => {
       connections: 1,
     };
     client = new RestClient({ ...options, ...more }, realClock);
-    return new ChangeHistoryQuery(restPages(client, server.url), 4).read(request, signal);
+    const query = new ChangeHistoryQuery(restPages(client, server.url), 4);
+    return query.read({ ...request, commentsSince }, signal);
   }
 
   test.each([400, 401, 403, 404, 500, 503])('%i is a retryable failure', async (status) => {
@@ -104,26 +119,51 @@ describe('unexpected answers of a site', () => {
   });
 
   test('rows that are not changes are counted and hide no others', async () => {
-    const good = {
-      project: 'p',
-      branch: 'master',
-      _number: 5,
-      subject: 's',
-      status: 'NEW',
-      updated: '2026-11-22 20:07:12.000000000',
-      current_revision: 'a'.repeat(40),
-      revisions: { ['a'.repeat(40)]: { _number: 1, created: '2026-11-22 20:07:11.000000000' } },
-      messages: [
-        null,
-        { id: 'm1', message: 'Patch Set 1:\n\nrecheck', date: '2026-11-22 20:07:12.000000000' },
-      ],
-    };
-    server.answer = ({ response }) => response.end(`)]}'\n${JSON.stringify([{ _number: 1 }, good])}`);
+    const good = info(5, [
+      null,
+      { id: 'm1', message: 'Patch Set 1:\n\nrecheck', date: '2026-11-22 20:07:12.000000000' },
+    ]);
+    server.answer = ({ response }) => response.end(json([{ _number: 1 }, good]));
     const { changes, unparsed } = await read();
     expect(unparsed).toBe(1);
     expect(changes).toMatchObject([
       { change: 5, updatedAt: Date.UTC(2026, 10, 22, 20, 7, 12), entries: [{ id: 'm1', patchset: 1 }] },
     ]);
+  });
+
+  const commentedAt = (time: string) => ({
+    _revision_number: 1,
+    message: 'Patch Set 1:\n\n(1 comment)',
+    date: `2026-11-22 ${time}.000000000`,
+  });
+
+  test('only changes with recent comments cost a request for them, and several run at a time', async () => {
+    const messages = [commentedAt('19:00:00'), commentedAt('20:00:00')];
+    const recent = [1, 2, 3].map((number) => info(number, messages));
+    const older = info(4, [commentedAt('19:59:59')]);
+    const held: ServerResponse[] = [];
+    server.answer = ({ url, response }) => {
+      if (!url.includes('/comments')) response.end(json([...recent, older]));
+      else if (held.push(response) === recent.length) for (const one of held) one.end(json({}));
+    };
+    const options = { connections: 3, answerLimitBytes: 10_000 };
+    const { changes } = await read(options, NEVER, Date.UTC(2026, 10, 22, 20));
+    expect(changes.map(({ change }) => change)).toEqual([1, 2, 3, 4]);
+    expect(server.calls).toHaveLength(4);
+  });
+
+  test('a failed request for comments fails the query and ends the others', async () => {
+    const rows = [1, 2].map((number) => info(number, [commentedAt('20:00:00')]));
+    const ended = new Promise<void>((resolve) => {
+      server.answer = ({ url, response }) => {
+        if (!url.includes('/comments')) response.end(json(rows));
+        // The first request gets no answer.
+        else if (server.calls.length === 2) response.on('close', resolve);
+        else response.writeHead(500).end('no');
+      };
+    });
+    await expect(read({ connections: 2 })).rejects.toMatchObject({ retryable: true });
+    await ended;
   });
 
   test('an answer above the size limit is queried in smaller pages', async () => {
