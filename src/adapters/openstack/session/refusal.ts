@@ -14,6 +14,8 @@ import { CloudError, type CloudErrorKind, type CloudRequest } from './session.ts
 const MAX_MESSAGE = 300;
 /** The upper limit for Retry-After. */
 const MAX_RETRY_AFTER_MS = 60_000;
+/** Neutron's type of error for a network whose addresses are all in use. */
+const NO_ADDRESS = 'IpAddressGenerationFailure';
 
 export interface RequestContext {
   readonly method: CloudRequest['method'];
@@ -141,14 +143,14 @@ function kindOf(status: number, { text, type }: ErrorDetails): CloudErrorKind {
     case 401:
       return 'unauthorized';
     case 403:
-      return /^quota exceeded|over the limit|exceeds? .*quota|quota .*exceeded/i.test(text)
+      return /^quota exceeded|over (?:a |the )?limit|exceeds? .*quota|quota .*exceeded/i.test(text)
         ? 'quota'
         : 'forbidden';
     case 404:
     case 410:
       return 'not-found';
     case 409:
-      return type === 'OverQuota' ? 'quota' : 'conflict';
+      return type === 'OverQuota' || type === NO_ADDRESS ? 'quota' : 'conflict';
     case 413:
       return 'quota';
     case 429:

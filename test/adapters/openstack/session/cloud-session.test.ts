@@ -233,44 +233,6 @@ describe('an answer', () => {
     expect((await ask({ method: 'DELETE', path: 'servers/1' })).body).toBeNull();
   });
 
-  const quota = (message: string) => ({ forbidden: { code: 403, message } });
-  test.each([
-    [403, quota('Quota exceeded for cores: Requested 1, but already used 0 of 0 cores'), 'quota'],
-    [403, quota('Quota exceeded, too many key pairs.'), 'quota'],
-    [403, quota('... over the limit ...'), 'quota'],
-    [
-      403,
-      quota("Policy doesn't allow os_compute_api:servers:create:forced_host to be performed."),
-      'forbidden',
-    ],
-    [
-      409,
-      { NeutronError: { type: 'OverQuota', message: "Quota exceeded for resources: ['port'].", detail: '' } },
-      'quota',
-    ],
-    [409, { conflictingRequest: { code: 409, message: 'Instance is not ready' } }, 'conflict'],
-    [413, { overLimit: { code: 413, message: 'VolumeLimitExceeded', retryAfter: '0' } }, 'quota'],
-    [404, { itemNotFound: { code: 404, message: 'No image found<br /><br />' } }, 'not-found'],
-    [400, { badRequest: { code: 400, message: 'Invalid key_name provided.' } }, 'bad-request'],
-    [406, { errors: [{ detail: 'Version 2.999 is not supported by the API.' }] }, 'bad-request'],
-    [429, { overLimit: { code: 429, message: 'Too fast' } }, 'rate-limited'],
-    [500, { computeFault: { code: 500, message: 'Unexpected API Error.' } }, 'unavailable'],
-  ] as const)('%i %j is %s, and a POST is sent once', async (status, body, kind) => {
-    fixture.answer = ({ response }) => json(response, status, body);
-    const error = await failure(ask(POST));
-    const [inner] = Object.values(body);
-    const detail = Array.isArray(inner) ? inner[0].detail : (inner as { message: string }).message;
-    const text = detail.replaceAll('<br />', '');
-    expect(error).toMatchObject({
-      kind,
-      status,
-      message: `answers ${status}: ${text}`,
-      operation: 'POST servers',
-    });
-    expect(error).toHaveProperty('mayHaveHappened', status === 429 || status >= 500);
-    expect(fixture.calls).toHaveLength(1);
-  });
-
   test('that is endless and contains control characters is cleaned and truncated', async () => {
     fixture.answer = ({ response }) =>
       json(response, 400, { badRequest: { message: `\u001b[2J${'x'.repeat(5_000)}` } });
