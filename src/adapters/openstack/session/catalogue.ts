@@ -87,10 +87,14 @@ export function endpointOf(service: Service, token: Token, wanted: EndpointSelec
   return versioned(service, endpoint.url, token.projectId);
 }
 
-/** The type `volume` can also be Cinder's API version 1, which is different. */
+/**
+ * The type `volume` can also be Cinder's API version 1, which is different. A malformed URL is refused only where it is
+ * the chosen one.
+ */
 function isUsable(service: Service, { url }: Endpoint): boolean {
-  const major = VERSION.exec(new URL(url, 'http://catalogue').pathname)?.[1];
-  return service !== 'volume' || major === undefined || major === '3';
+  if (service !== 'volume' || !URL.canParse(url)) return true;
+  const major = VERSION.exec(new URL(url).pathname)?.[1];
+  return major === undefined || major === '3';
 }
 
 function versioned(service: Service, address: string, projectId: string | null): string {

@@ -22,12 +22,19 @@ export function proxyFor(url: URL, environment: Environment): URL | null {
   const value = environment[variable] ?? '';
   const text = value.includes('://') ? value : `http://${value}`;
   const proxy = URL.canParse(text) ? new URL(text) : null;
-  if (proxy?.protocol === 'http:') return proxy;
-  throw credentialsError(
-    variable,
-    'is not an http:// URL of a proxy',
-    'set it to http://HOST:PORT, or unset it',
-  );
+  if (proxy?.protocol !== 'http:') {
+    throw credentialsError(
+      variable,
+      'is not an http:// URL of a proxy',
+      'set it to http://HOST:PORT, or unset it',
+    );
+  }
+  try {
+    authorization(proxy);
+    return proxy;
+  } catch {
+    throw credentialsError(variable, 'has a % in its login that encodes nothing', 'write % as %25');
+  }
 }
 
 /** `no_proxy` is a list of names with their subdomains, of addresses and networks, or `*`. */

@@ -177,6 +177,24 @@ describe('the catalogue', () => {
     );
     expect((await failure(ask(GET, 'volume'))).message).toMatch(/without block-storage.*it has: compute/);
   });
+
+  test('may contain malformed URLs of other regions and interfaces', async () => {
+    const at = (region: string, kind: string, url: string) => ({ interface: kind, region, url });
+    const endpoints = [
+      at('one', 'public', `${fixture.server.url}/v3`),
+      at('one', 'internal', 'http://fd00::5:8776/v3'),
+      at('two', 'public', 'http://fd00::6:8776/v1'),
+    ];
+    fixture.catalogue = ['compute', 'volume'].map((type) => ({ type, endpoints }));
+    fixture.fields.set('region_name', 'one');
+    await ask();
+    await ask(GET, 'volume');
+    expect(fixture.calls.map(({ url }) => url)).toEqual(['/v3/servers/detail', '/v3/servers/detail']);
+    fixture.fields.set('region_name', 'two');
+    fixture.clock.ahead = 3_600_000;
+    const message = /leads to a catalogue whose compute is at http:\/\/fd00::6:8776\/v1/;
+    expect((await failure(ask())).message).toMatch(message);
+  });
 });
 
 describe('a microversion', () => {

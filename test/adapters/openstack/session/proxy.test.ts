@@ -102,6 +102,18 @@ describe('a proxy', () => {
     expect(proxyFor(new URL(url), environment)?.href ?? null).toBe(proxy);
   });
 
+  test.each(['100%', '%zz', '%ff'])('with the password %s is refused', (password) => {
+    const environment = { http_proxy: `http://ann:s3cret${password}@p` };
+    const refused = () => proxyFor(new URL('http://h'), environment);
+    expect(refused).toThrow(
+      expect.objectContaining({
+        name: 'OperationError',
+        message: 'http_proxy has a % in its login that encodes nothing',
+        hint: 'write % as %25',
+      }),
+    );
+  });
+
   test('with another protocol is refused', () => {
     expect(() => proxyFor(new URL('http://h'), { http_proxy: 'socks5://p' })).toThrow(
       /http_proxy is not an http/,
