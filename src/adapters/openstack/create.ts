@@ -15,6 +15,7 @@ import {
   type Mark,
   markText,
   objectText,
+  PROVIDER_KEY,
   serverTag,
 } from './marks.ts';
 import type { Plan } from './plan.ts';
@@ -121,7 +122,7 @@ async function createVolume(
 }
 
 function createRequest(
-  { availabilityZone, configDrive, keyPair, schedulerHints }: OpenStackProviderConfig,
+  { name: provider, availabilityZone, configDrive, keyPair, schedulerHints }: OpenStackProviderConfig,
   { image, flavor, userData }: Plan,
   mark: Mark,
   ports: readonly Port[],
@@ -142,6 +143,7 @@ function createRequest(
     key_name: keyPair ?? keyPairName(mark),
     metadata: {
       [MARK_KEY]: markText(mark),
+      [PROVIDER_KEY]: provider,
       [IMAGE_KEY]: objectText(image),
       [FLAVOR_KEY]: objectText(flavor),
     },

@@ -15,6 +15,8 @@ export interface Mark extends Ownership {
 export const MARK_KEY = 'sos-ci';
 /** The metadata key of a ready server; its value is `USER@HOST`. A server without it was never used. */
 export const LOGIN_KEY = 'sos-ci-login';
+/** The metadata key of the provider that created the server; its value is the provider's name. */
+export const PROVIDER_KEY = 'sos-ci-provider';
 /** The metadata keys of the image and the flavor as booted; their values are `ID NAME`. */
 export const IMAGE_KEY = 'sos-ci-image';
 export const FLAVOR_KEY = 'sos-ci-flavor';

@@ -16,7 +16,7 @@ import { Calls } from './calls.ts';
 import { createEverything } from './create.ts';
 import { type Headroom, readHeadroom } from './headroom.ts';
 import { listResources, markedServers, resourcesOf, type ServerResources } from './inventory.ts';
-import { FLAVOR_KEY, IMAGE_KEY, LOGIN_KEY, MARK_KEY, parseMark, parseObject } from './marks.ts';
+import { FLAVOR_KEY, IMAGE_KEY, LOGIN_KEY, MARK_KEY, PROVIDER_KEY, parseMark, parseObject } from './marks.ts';
 import { findFlavor, planServer } from './plan.ts';
 import { QuotaWatch } from './quota-watch.ts';
 import { removeResources } from './remove.ts';
@@ -179,10 +179,11 @@ export class OpenStackProvider implements Provider {
     return listResources(this.#calls, deployment, volumes, signal);
   }
 
-  /** Counts our servers first, so that a server created meanwhile makes the sum too small, not too large. */
+  /** Counts this provider's servers first, so that one created meanwhile makes the sum too small, not too large. */
   async #readQuota(): Promise<{ readonly own: number; readonly headroom: Headroom }> {
     const signal = NEVER;
-    const own = this.#deployment === null ? [] : await markedServers(this.#calls, this.#deployment, signal);
+    const all = this.#deployment === null ? [] : await markedServers(this.#calls, this.#deployment, signal);
+    const own = all.filter(({ item }) => item.metadata[PROVIDER_KEY] === this.name);
     const flavor = await findFlavor(this.#calls, this.#config, signal);
     return { own: own.length, headroom: await readHeadroom(this.#calls, this.#config, flavor, signal) };
   }

@@ -55,4 +55,16 @@ describe('the quota of a cloud', () => {
     await expect(second.create(request(), NEVER)).rejects.toMatchObject({ kind: 'quota' });
     await expect.poll(() => reports.at(-1)).toEqual([2, 'cores: 2 of 2 used']);
   });
+
+  it('counts the servers of another provider in the same project as used', async () => {
+    setup.cloud.state.quotas.cores = 2;
+    await setup.provider({ name: 'other' }).create(request(), NEVER);
+    const reports: (number | null)[] = [];
+    const onCapacity = (servers: number | null) => reports.push(servers) > 0;
+    const provider = setup.provider({}, { onCapacity });
+    await expect.poll(() => reports).toEqual([1]);
+    await provider.create(request(), NEVER);
+    await expect(provider.create(request(), NEVER)).rejects.toMatchObject({ kind: 'quota' });
+    await expect.poll(() => reports).toEqual([1, 1]);
+  });
 });
