@@ -35,9 +35,10 @@ export interface OpenStackProviderOptions {
   /** Called with the whole console of a server that did not become ready. */
   readonly keepConsole?: (owner: Ownership, log: string) => Promise<void>;
   /**
-   * Called with the number of servers that the quotas allow, ours included, and why. Returns false to stop the reports.
+   * Called with the number of servers that the quotas allow, this provider's included, and why; null: unchanged, or
+   * unknown. Returns false to stop the reports.
    */
-  readonly onCapacity?: (servers: number, why: string) => boolean;
+  readonly onCapacity?: (servers: number | null, why: string) => boolean;
 }
 
 /** The address of a server that was never ready. The domain is reserved and never resolves. */

@@ -16,10 +16,10 @@ export interface ProviderDefinition {
 }
 
 /**
- * Called when the number of available slots falls below the configured number, and when it recovers; `why` is for people.
- * Returns false when the provider was replaced and need not report again.
+ * Called when the number of available slots falls below the configured number, and when it recovers; null: unchanged.
+ * `why` is for people. Returns false when the provider was replaced or removed, and need not report again.
  */
-export type ReportCapacity = (slots: number, why?: string) => boolean;
+export type ReportCapacity = (slots: number | null, why?: string) => boolean;
 
 /** How many open jobs use a provider. */
 export interface ProviderUse {
@@ -124,6 +124,7 @@ export class ProviderRegistry {
     const provider = definition.make((slots, why = '') => {
       // Reports of a replaced provider are ignored.
       if (this.live.get(name) !== provider) return false;
+      if (slots === null) return true;
       this.capacities.set(name, { slots, why });
       this.onCapacity();
       return true;

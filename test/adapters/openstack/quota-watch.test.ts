@@ -8,6 +8,13 @@ import { CloudSetup, request } from './cloud-setup.ts';
 
 const { describe, it } = needs('sshd');
 
+const AWAY = new OperationError({
+  operation: 'o',
+  target: 't',
+  message: 'away',
+  retryable: true,
+  hint: 'h',
+});
 const headroom = (servers: number) => ({ servers, limitedBy: `cores: ${servers} left` });
 
 test('a change is reported once, and an outage changes nothing', async () => {
@@ -15,7 +22,7 @@ test('a change is reported once, and an outage changes nothing', async () => {
   const answers = [
     { own: 0, headroom: headroom(3) },
     { own: 1, headroom: { ...headroom(2), limitedBy: 'cores: 3 left' } },
-    new OperationError({ operation: 'o', target: 't', message: 'away', retryable: true, hint: 'h' }),
+    AWAY,
     { own: 1, headroom: headroom(0) },
     { own: 0, headroom: headroom(9) },
   ];
@@ -24,11 +31,28 @@ test('a change is reported once, and an outage changes nothing', async () => {
     if (answer === undefined || answer instanceof Error) throw answer ?? new Error('read after the end');
     return answer;
   };
-  const changed = (servers: number, why: string) => reports.push(`${servers} ${why}`) < 2;
+  const changed = (servers: number | null, why: string) =>
+    servers === null || reports.push(`${servers} ${why}`) < 2;
   const watch = new QuotaWatch({ read, changed });
   for (let check = 0; check < 5; check += 1) await watch.check();
   expect(reports).toEqual(['3 cores: 3 left', '1 cores: 0 left']);
   expect(answers).toHaveLength(1);
+});
+
+test.each([
+  ['the same report', async () => ({ own: 0, headroom: headroom(3) })],
+  ['a failed read', () => Promise.reject(AWAY)],
+])('ends after %s when no report is wanted any more', async (_what, next) => {
+  let [wanted, reads] = [true, 0];
+  const read = async () => {
+    reads += 1;
+    return reads === 1 ? { own: 0, headroom: headroom(3) } : next();
+  };
+  const watch = new QuotaWatch({ read, changed: () => wanted });
+  await watch.check();
+  wanted = false;
+  for (let check = 0; check < 3; check += 1) await watch.check();
+  expect(reads).toBe(2);
 });
 
 describe('the quota of a cloud', () => {
@@ -41,8 +65,8 @@ describe('the quota of a cloud', () => {
   it('is reported at once, and counts our servers as available', async () => {
     setup.cloud.state.quotas.cores = 2;
     const reports: [number, string][] = [];
-    const report = (servers: number, why: string) => {
-      reports.push([servers, why]);
+    const report = (servers: number | null, why: string) => {
+      if (servers !== null) reports.push([servers, why]);
       return true;
     };
     const first = setup.provider({}, { onCapacity: report });

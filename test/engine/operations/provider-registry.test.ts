@@ -51,8 +51,10 @@ test('a provider with reduced capacity has fewer slots, and reports them', () =>
   expect(seen).toEqual([{ pool: 1 }, { pool: 3 }]);
   expect(reported[0]?.(2, 'cores: 8 of 10 used')).toBe(true);
   expect(set.slotReasons).toEqual({ pool: 'cores: 8 of 10 used' });
+  expect(reported[0]?.(null)).toBe(true);
+  expect([set.slots, seen.length]).toEqual([{ pool: 2 }, 3]);
   set.define([pool(4, 'other hosts')], unused);
-  expect(reported[0]?.(0)).toBe(false);
+  expect([reported[0]?.(0), reported[0]?.(null)]).toEqual([false, false]);
   expect([set.slots, seen.length]).toEqual([{ pool: 4 }, 3]);
   expect(set.slotReasons).toEqual({});
 });
