@@ -91,7 +91,8 @@ export class OpenStackProvider implements Provider {
   async create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server> {
     const { name, owner, timeoutMs } = request;
     this.#deployment = owner.deployment;
-    const limitMs = timeoutMs - Math.min(CONSOLE_RESERVE_MS, timeoutMs / 10);
+    const reserveMs = Math.min(CONSOLE_RESERVE_MS, timeoutMs / 10);
+    const limitMs = timeoutMs - reserveMs;
     const wait = this.#wait('create server', name, limitMs, signal);
     const { keyFile } = this.#config.ssh;
     const use = { setting: `providers.${this.name}.ssh.key`, addTo: 'to the server through Nova' };
@@ -113,7 +114,9 @@ export class OpenStackProvider implements Provider {
       return server;
     } catch (error) {
       if (!(error instanceof OperationError) || error instanceof AbortedError) throw error;
-      const log = await this.#console(server.id, signal);
+      const leftMs = wait.endsAt + reserveMs / 2 - this.#clock.monotonic();
+      const late = AbortSignal.timeout(Math.max(0, Math.floor(leftMs)));
+      const log = await this.#console(server.id, AbortSignal.any([signal, late]));
       if (log !== '') await this.#keepConsole(owner, log);
       throw withConsole(error, log);
     }
@@ -313,14 +316,14 @@ export class OpenStackProvider implements Provider {
     }
   }
 
-  /** Empty when the cloud has no console output yet, or refuses the request. @param length in lines; default: all */
+  /** Empty when there is none yet, or the cloud refuses or does not answer. @param length in lines; default: all */
   async #console(id: string, signal: AbortSignal, length?: number): Promise<string> {
     const body = { 'os-getConsoleOutput': length === undefined ? {} : { length } };
     try {
       const { output } = await this.#calls.post('compute', `servers/${id}/action`, body, CONSOLE, signal);
       return output;
     } catch (error) {
-      if (error instanceof CloudError) return '';
+      if (error instanceof OperationError) return '';
       throw error;
     }
   }

@@ -288,6 +288,17 @@ describe('a server is not created, and nothing is left', () => {
     expect(setup.left).toEqual(EMPTY);
   });
 
+  it('after SSH never answers; a console that hangs does not hide it', async () => {
+    setup.cloud.guests.faults.push('no-ssh');
+    const path = /action$/;
+    setup.cloud.faults.add({ service: 'compute', method: 'POST', path, nth: 2, answer: 'hang' });
+    const provider = setup.provider();
+    const creating = provider.create(request({ timeoutMs: 6_000 }), AbortSignal.timeout(6_000));
+    await expect(creating).rejects.toThrow(/ECONNREFUSED/);
+    await removeAll(provider);
+    expect(setup.left).toEqual(EMPTY);
+  });
+
   it('after it runs out of time between two steps; the error names the limit', async () => {
     let late = 0;
     const clock = { ...realClock, monotonic: () => realClock.monotonic() + late };
