@@ -7,8 +7,16 @@ import { keyType, readKnownHost } from './known-hosts.ts';
 /** Parses `TYPE BASE64 COMMENT`, as in a host's own .pub files or after the names in known_hosts; null when invalid. */
 export function parseHostKey(text: string): Buffer | null {
   const [type = '', encoded = ''] = text.trim().split(/[ \t]+/);
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(encoded)) return null;
   const blob = Buffer.from(encoded, 'base64');
-  return keyType(blob) === type ? blob : null;
+  return keyType(blob) === type && isWhole(blob, type) ? blob : null;
+}
+
+/** False for a key that was cut. Each field begins with its length; Ed25519 has one beside the type, others more. */
+function isWhole(blob: Buffer, type: string): boolean {
+  let [at, fields] = [0, 0];
+  for (; at + 4 <= blob.length; fields += 1) at += 4 + blob.readUInt32BE(at);
+  return at === blob.length && fields >= (type.startsWith('ssh-ed') ? 2 : 3);
 }
 
 /**

@@ -10,6 +10,7 @@ import type { ServerFacts } from '../../machines/model/environment.ts';
 import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { readPublicKey } from '../openssh/key-file.ts';
+import { keyType } from '../openssh/known-hosts.ts';
 import { foreignServerError } from '../run/foreign-server-error.ts';
 import type { BootAccess } from '../run/node-access.ts';
 import { Calls } from './calls.ts';
@@ -356,13 +357,15 @@ async function orUnknown<T>(answer: Promise<T>): Promise<T | null> {
   });
 }
 
-/** The host key that cloud-init printed: Ed25519 if there is one, else the first. */
+/** The host key that cloud-init printed: Ed25519, else the first. A message of the kernel may have cut a line. */
 function hostKeyIn(log: string): Buffer | null {
   const [, block = ''] =
     /-----BEGIN SSH HOST KEY KEYS-----([\s\S]*?)-----END SSH HOST KEY KEYS-----/.exec(log) ?? [];
-  const keys = block.split('\n').map((line) => /(?:ssh|ecdsa)-.*/.exec(line)?.[0] ?? '');
-  const preferred = keys.find((key) => key.startsWith('ssh-ed25519 ')) ?? keys.find((key) => key !== '');
-  return preferred === undefined ? null : parseHostKey(preferred);
+  const keys = block.split('\n').flatMap((line) => {
+    const key = parseHostKey(/(?:ssh|ecdsa)-.*/.exec(line)?.[0] ?? '');
+    return key === null ? [] : [key];
+  });
+  return keys.find((key) => keyType(key) === 'ssh-ed25519') ?? keys[0] ?? null;
 }
 
 function withConsole(error: OperationError, log: string): OperationError {

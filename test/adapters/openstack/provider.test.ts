@@ -1,5 +1,8 @@
 /** Servers of OpenStack: the contract of the provider, the resources of a server, and the state after a crash. */
 import { afterEach, beforeEach, expect } from 'vitest';
+import { parseHostKey } from '../../../src/adapters/openssh/host-key.ts';
+import { fingerprint } from '../../../src/adapters/openssh/known-hosts.ts';
+import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
 import { providerContract } from '../../contracts/provider.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
@@ -115,6 +118,25 @@ describe('a server of OpenStack', () => {
     await removeAll(provider);
     expect(setup.left).toEqual(EMPTY);
   });
+
+  it.each(['the login works', 'another one is refused'])(
+    'is verified by the next host key when the first was cut on the console: %s',
+    async (what) => {
+      const { state } = setup.cloud;
+      state.buildReads = Number.POSITIVE_INFINITY;
+      const creating = setup.provider().create(request(), NEVER);
+      await expect.poll(() => state.servers.size).toBe(1);
+      const [server] = [...state.servers.values()];
+      const { hostKey = '' } = (await server?.guest) ?? {};
+      const next = what === 'the login works' ? hostKey : makeKeyPair('').publicKey;
+      const lines = [`${hostKey.slice(0, 50)}[   21.5] random: crng init done`, next];
+      const [begin, end] = ['-----BEGIN SSH HOST KEY KEYS-----', '-----END SSH HOST KEY KEYS-----'];
+      Object.assign(server ?? {}, { console: `${[begin, ...lines, end].join('\n')}\n` });
+      state.buildReads = 0;
+      if (next === hostKey) await creating;
+      else await expect(creating).rejects.toThrow(fingerprint(parseHostKey(next) ?? Buffer.alloc(0)));
+    },
+  );
 
   it('is trusted at the first login when the console shows no host key', async () => {
     setup.cloud.guests.faults.push('no-host-key-on-console');
