@@ -43,25 +43,27 @@ export class NodePool {
     await this.get(server).using(task, async () => {});
   }
 
-  /** Called when the server is deleted or no longer needed. */
+  /** Called when the server is deleted or no longer needed. Its address may be unknown: the id is enough. */
   async release(server: Server): Promise<void> {
-    await this.disconnect(server);
+    const start = keyOf({ ...server, address: '' });
+    await this.#disconnect([...this.#nodes.keys()].filter((key) => key.startsWith(start)));
     await unpin(this.#options.stateDir, server);
   }
 
   /** Closes the connection. The next use opens another. */
   async disconnect(server: Server): Promise<void> {
-    const key = keyOf(server);
-    const node = this.#nodes.get(key);
-    this.#nodes.delete(key);
-    await node?.close();
+    await this.#disconnect([keyOf(server)]);
   }
 
   /** Closes all connections. */
   async close(): Promise<void> {
-    const nodes = [...this.#nodes.values()];
-    this.#nodes.clear();
-    await Promise.all(nodes.map((node) => node.close()));
+    await this.#disconnect([...this.#nodes.keys()]);
+  }
+
+  async #disconnect(keys: readonly string[]): Promise<void> {
+    const nodes = keys.map((key) => this.#nodes.get(key));
+    for (const key of keys) this.#nodes.delete(key);
+    await Promise.all(nodes.map((node) => node?.close()));
   }
 }
 

@@ -123,6 +123,15 @@ describe('a connection', () => {
     await until('the end of the connection', () => proxy.open === 0);
   });
 
+  it('is closed when its server is released without its address', async () => {
+    const server = scratch.server();
+    await scratch.nodes.reach(server, options());
+    await scratch.nodes.release({ ...server, id: server.id.slice(0, -1) });
+    expect(proxy.open).toBe(1);
+    await scratch.nodes.release({ ...server, address: 'ssh://nobody@none.invalid:22/tmp' });
+    await until('the end of the connection', () => proxy.open === 0);
+  });
+
   it('runs callbacks in the async context of the caller, and close callbacks in none', async () => {
     const work = new AsyncLocalStorage<string>();
     const server = scratch.server();
