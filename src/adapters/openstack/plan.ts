@@ -7,8 +7,8 @@ import type { z } from 'zod';
 import type { OpenStackProviderConfig } from '../../config/config.ts';
 import { errorText, OperationError } from '../../errors.ts';
 import type { CloudObject } from '../../machines/model/environment.ts';
-import type { Calls, Page } from './calls.ts';
-import { FLAVORS, type Flavor, GROUPS, type Group, IMAGES, NETWORKS } from './resources.ts';
+import { type Calls, orNull, type Page } from './calls.ts';
+import { FLAVORS, type Flavor, GROUPS, type Group, IMAGE, IMAGES, NETWORKS } from './resources.ts';
 import type { Service } from './session/session.ts';
 
 /** Nova's limit, as base64. */
@@ -40,7 +40,7 @@ export async function planServer(
     find(calls, kind, schema, wanted, query, signal);
   const { image, networks, floatingNetwork, securityGroups, node, userDataFile } = config;
   const [found, size, planned, external, groups, userData] = await allFound([
-    lookUp(KINDS.image, IMAGES, image),
+    findImage(calls, image, signal),
     findFlavor(calls, config, signal),
     allFound(networks.map((name) => lookUp(KINDS.network, NETWORKS, name))),
     floatingNetwork === null ? null : lookUp(KINDS.network, NETWORKS, floatingNetwork),
@@ -78,6 +78,13 @@ async function allFound<T extends readonly unknown[]>(
   });
 }
 
+/** The list omits community and hidden images, which are found by id. */
+function findImage(calls: Calls, image: string, signal: AbortSignal): Promise<z.output<typeof IMAGE>> {
+  const path = `images/${encodeURIComponent(image)}`;
+  const read = () => orNull(calls.get('image', path, IMAGE, signal));
+  return find(calls, KINDS.image, IMAGES, image, {}, signal, read);
+}
+
 export function findFlavor(
   calls: Calls,
   { flavor }: OpenStackProviderConfig,
@@ -111,14 +118,16 @@ async function find<T extends Named>(
   wanted: string,
   query: Readonly<Record<string, string>>,
   signal: AbortSignal,
+  readUnlisted: () => Promise<T | null> = async () => null,
 ): Promise<T> {
   const list = (more: Readonly<Record<string, string>>) =>
     calls.all(service, path, schema, ({ id }) => id, signal, { ...query, ...more });
   // Nova ignores the filter for flavors.
   const named = (await list({ name: wanted })).filter(({ name }) => name === wanted);
   const all = named.length > 0 ? named : await list({});
-  const byId = all.find(({ id }) => id === wanted);
-  const [found, another] = byId === undefined ? named : [byId];
+  const listed = all.find(({ id }) => id === wanted);
+  const byId = listed ?? (named.length > 0 ? null : await readUnlisted());
+  const [found, another] = byId === null ? named : [byId];
   if (found !== undefined && another === undefined) return found;
   const fail = (message: string, hint: string) =>
     new OperationError({ operation: `find ${what}`, target: wanted, message, retryable: false, hint });

@@ -116,6 +116,7 @@ export const FLOATINGS = page('floatingips', floatingFields);
 export const VOLUME = z.object({ volume: volumeFields });
 export const VOLUMES = page('volumes', volumeFields);
 export const GROUPS = page('security_groups', groupFields);
+export const IMAGE = imageFields;
 export const IMAGES = page('images', imageFields);
 export const FLAVORS = page('flavors', flavorFields);
 export const NETWORKS = page('networks', networkFields);

@@ -15,6 +15,8 @@ export interface ImageRecord {
   status: string;
   /** The image property `os_admin_user`; null: not set. */
   adminUser: string | null;
+  /** True: lists omit it. */
+  hidden: boolean;
 }
 
 export interface FlavorRecord {
@@ -198,7 +200,7 @@ export class CloudState {
   }
 
   addImage(name: string, adminUser: string | null): ImageRecord {
-    const image: ImageRecord = { id: randomUUID(), name, status: 'active', adminUser };
+    const image: ImageRecord = { id: randomUUID(), name, status: 'active', adminUser, hidden: false };
     this.images.push(image);
     return image;
   }

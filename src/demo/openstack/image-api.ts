@@ -32,6 +32,7 @@ function list(state: CloudState, query: URLSearchParams): ApiReply {
   // Glance treats an unknown filter as a property, and no image here has one.
   const unknown = [...query.keys()].some((key) => !KNOWN_FILTERS.includes(key));
   const matching = state.images
+    .filter(({ hidden }) => !hidden)
     .filter((image) => names === undefined || names.includes(image.name))
     .filter((image) => !query.has('id') || image.id === query.get('id'))
     .filter((image) => !unknown && (!query.has('status') || image.status === query.get('status')));
@@ -53,12 +54,13 @@ function list(state: CloudState, query: URLSearchParams): ApiReply {
   };
 }
 
-function view({ id, name, status, adminUser }: ImageRecord): unknown {
+function view({ id, name, status, adminUser, hidden }: ImageRecord): unknown {
   return {
     id,
     name,
     status,
     visibility: 'public',
+    os_hidden: hidden,
     disk_format: 'qcow2',
     container_format: 'bare',
     min_ram: 0,

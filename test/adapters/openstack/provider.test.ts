@@ -92,6 +92,16 @@ describe('a server of OpenStack', () => {
     expect(setup.left).toEqual({ ...EMPTY, keyPairs: ['acme'] });
   });
 
+  it('boots an image that lists omit, by its id', async () => {
+    const { state } = setup.cloud;
+    const image = state.addImage('ci-node', state.images[0]?.adminUser ?? null);
+    image.hidden = true;
+    await setup.provider({ image: image.id }).create(request(), NEVER);
+    expect([...state.servers.values()]).toMatchObject([{ imageId: image.id }]);
+    const named = setup.provider({ image: image.name }).create(request(), NEVER);
+    await expect(named).rejects.toThrow('there is no image ci-node');
+  });
+
   it('logs in as os_admin_user of the image, else as ubuntu', async () => {
     const [, debian] = setup.cloud.state.images;
     expect(debian).toMatchObject({ name: 'debian-12', adminUser: null });
