@@ -25,8 +25,10 @@ import { type Wait, type WaitStep, waitFor } from './wait.ts';
 
 export interface CreatedServer {
   readonly id: string;
-  /** The address for the login: the floating one, else that of the first port. */
-  readonly host: string;
+  /** The address for the login: the floating one, else that of the first port; null: the port has none yet. */
+  readonly host: string | null;
+  /** The first one. */
+  readonly portId: string;
 }
 
 export async function createEverything(
@@ -44,7 +46,26 @@ export async function createEverything(
   const floating = await createFloating(calls, plan, ports, mark, signal);
   const volume = await createVolume(calls, config, plan, mark, wait);
   const id = await createServer(calls, createRequest(config, plan, mark, ports, volume), mark, signal);
-  return { id, host: floating ?? ports[0]?.fixed_ips[0]?.ip_address ?? '' };
+  const [port] = ports;
+  return { id, host: floating ?? port?.fixed_ips[0]?.ip_address ?? null, portId: port?.id ?? '' };
+}
+
+/** The address for the login. In a routed network the first port has none until the server has a hypervisor. */
+export async function loginHost(
+  calls: Calls,
+  { host, portId }: CreatedServer,
+  signal: AbortSignal,
+): Promise<string> {
+  if (host !== null) return host;
+  const [address] = (await calls.get('network', `ports/${portId}`, PORT, signal)).port.fixed_ips;
+  if (address !== undefined) return address.ip_address;
+  throw new OperationError({
+    operation: 'create server',
+    target: portId,
+    message: 'the port has no address although the server is ACTIVE',
+    retryable: false,
+    hint: `check that its network has a subnet: openstack port show ${portId}`,
+  });
 }
 
 async function createKeyPair(

@@ -14,7 +14,7 @@ import { keyType } from '../openssh/known-hosts.ts';
 import { foreignServerError } from '../run/foreign-server-error.ts';
 import type { BootAccess } from '../run/node-access.ts';
 import { Calls } from './calls.ts';
-import { createEverything } from './create.ts';
+import { createEverything, loginHost } from './create.ts';
 import { type Headroom, readHeadroom } from './headroom.ts';
 import { listResources, markedServers, resourcesOf, type ServerResources } from './inventory.ts';
 import { FLAVOR_KEY, IMAGE_KEY, LOGIN_KEY, MARK_KEY, PROVIDER_KEY, parseMark, parseObject } from './marks.ts';
@@ -58,6 +58,8 @@ const MIN_CALL_MS = 1_000;
 const CONSOLE_RESERVE_MS = 10_000;
 
 const NEVER = new AbortController().signal;
+
+type Named = Pick<Server, 'id' | 'name'>;
 
 export class OpenStackProvider implements Provider {
   readonly name: string;
@@ -106,10 +108,13 @@ export class OpenStackProvider implements Provider {
       if (error instanceof CloudError && error.kind === 'quota') void this.#quota?.check();
       throw error;
     });
-    const login = `${plan.user}@${created.host}`;
-    const server = this.#server(created.id, name, login);
-    this.#onStep(`server ${created.id} created`);
+    const { id } = created;
+    this.#onStep(`server ${id} created`);
     try {
+      await waitFor(wait, () => this.#checkActive({ id, name }, signal));
+      this.#onStep('ACTIVE');
+      const login = `${plan.user}@${await loginHost(this.#calls, created, signal)}`;
+      const server = this.#server(id, name, login);
       await this.#waitUntilReady(server, wait);
       await waitFor(wait, () => this.#storeLogin(server, login, signal));
       return server;
@@ -117,7 +122,7 @@ export class OpenStackProvider implements Provider {
       if (!(error instanceof OperationError) || error instanceof AbortedError) throw error;
       const leftMs = wait.endsAt + reserveMs / 2 - this.#clock.monotonic();
       const late = AbortSignal.timeout(Math.max(0, Math.floor(leftMs)));
-      const log = await this.#console(server.id, AbortSignal.any([signal, late]));
+      const log = await this.#console(id, AbortSignal.any([signal, late]));
       if (log !== '') await this.#keepConsole(owner, log);
       throw withConsole(error, log);
     }
@@ -199,10 +204,7 @@ export class OpenStackProvider implements Provider {
     return { operation, target, clock: this.#clock, endsAt, limitMs, signal, onWaiting };
   }
 
-  /**
-   * Waits until the server is ACTIVE, accepts the login, cloud-init has finished, and the programs for a job are
-   * installed.
-   */
+  /** Waits until the server accepts the login, cloud-init has finished, and the programs for a job are installed. */
   async #waitUntilReady(server: Server, wait: Wait): Promise<void> {
     const { clock, endsAt } = wait;
     const access = this.#access;
@@ -214,8 +216,6 @@ export class OpenStackProvider implements Provider {
         hint: 'check the load of the cloud, or raise the bootTimeout of the job',
       });
     };
-    await waitFor(wait, () => this.#checkActive(server, wait.signal));
-    this.#onStep('ACTIVE');
     const pinned = await this.#pinFromConsole(server, wait.signal);
     await this.#whileActive(server, wait, (signal) =>
       access.reach(server, leftMs('the login has not been tried'), signal),
@@ -294,7 +294,7 @@ export class OpenStackProvider implements Provider {
     }
   }
 
-  async #checkActive(server: Server, signal: AbortSignal): Promise<WaitStep<true>> {
+  async #checkActive(server: Named, signal: AbortSignal): Promise<WaitStep<true>> {
     const found = await findServer(this.#calls, server.id, signal);
     const status = found?.status ?? 'DELETED';
     const hint = `check the log of nova-compute, or: openstack server show ${server.id}`;
@@ -376,7 +376,7 @@ function withConsole(error: OperationError, log: string): OperationError {
   return new OperationError({ operation, target, retryable, hint, message: more, cause: error });
 }
 
-function failed(server: Server, message: string, hint: string): OperationError {
+function failed(server: Named, message: string, hint: string): OperationError {
   return new OperationError({
     operation: 'create server',
     target: server.name,

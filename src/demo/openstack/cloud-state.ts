@@ -172,6 +172,8 @@ export class CloudState {
   buildReads = 1;
   /** The longest page of a list. */
   maxPage = 1000;
+  /** True: a port has no address until a server has it, as in a routed provider network. */
+  deferAddresses = false;
   /** False: no router leads from a port to the external network. */
   hasRouter = true;
   #addresses = 0;

@@ -149,7 +149,11 @@ function ports(context: Context, id: string | undefined): ApiReply {
   const { state, call } = context;
   const wanted = members(members(call.body).port);
   if (id === undefined && call.method === 'GET') {
-    return listed(context, 'ports', [...state.ports.values()].map(portView));
+    return listed(
+      context,
+      'ports',
+      [...state.ports.values()].map((port) => portView(state, port)),
+    );
   }
   if (id === undefined && call.method === 'POST') {
     const network = state.networks.find((known) => known.id === wanted.network_id);
@@ -161,7 +165,7 @@ function ports(context: Context, id: string | undefined): ApiReply {
       description: textOf(wanted.description) ?? '',
       securityGroups: items(wanted.security_groups).map(String),
     });
-    return { status: 201, body: { port: portView(port) } };
+    return { status: 201, body: { port: portView(state, port) } };
   }
   const port = state.ports.get(id ?? '');
   if (port === undefined) throw notFound('Port', id ?? '');
@@ -174,10 +178,10 @@ function ports(context: Context, id: string | undefined): ApiReply {
     port.name = textOf(wanted.name) ?? port.name;
     port.description = textOf(wanted.description) ?? port.description;
   }
-  return { status: 200, body: { port: portView(port) } };
+  return { status: 200, body: { port: portView(state, port) } };
 }
 
-function portView(port: PortRecord) {
+function portView({ deferAddresses }: CloudState, port: PortRecord) {
   return {
     id: port.id,
     name: port.name,
@@ -190,7 +194,7 @@ function portView(port: PortRecord) {
     status: port.deviceId === '' ? 'DOWN' : 'ACTIVE',
     admin_state_up: true,
     mac_address: 'fa:16:3e:00:00:01',
-    fixed_ips: [{ ip_address: port.address }],
+    fixed_ips: deferAddresses && port.deviceId === '' ? [] : [{ ip_address: port.address }],
     security_groups: port.securityGroups,
     tags: [...port.tags],
   };

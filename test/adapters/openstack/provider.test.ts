@@ -34,6 +34,14 @@ describe('a server of OpenStack', () => {
     expect(setup.left).toEqual(EMPTY);
   });
 
+  it('is reached in a network that assigns the address while the server starts', async () => {
+    const { state } = setup.cloud;
+    state.deferAddresses = true;
+    const server = await setup.provider().create(request(), NEVER);
+    const [port] = [...state.ports.values()];
+    expect(server.address).toContain(`@${port?.address}:`);
+  });
+
   it('boots from a volume that carries our mark, which is deleted with it', async () => {
     const provider = setup.provider({ bootVolumeGb: 10 });
     const { name, owner } = request();
