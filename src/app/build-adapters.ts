@@ -69,10 +69,10 @@ export function buildAdapters(
   secrets: SecretValues,
 ): BuiltAdapters {
   const { stateDir, gerrit } = config;
-  const { set, nodes, openStack, define } = buildProviders(config, slots, alarms, wrappers);
-  const stages = stageLimits(config.limits);
   const hide = hider(secrets);
   const redactedAlarms = withoutSecrets(alarms, hide);
+  const { set, nodes, openStack, define } = buildProviders(config, slots, redactedAlarms, wrappers);
+  const stages = stageLimits(config.limits);
   const connections = new GerritConnections(gerrit, redactedAlarms);
   const { queries, git } = connections;
   const clock = systemClock;

@@ -1,4 +1,4 @@
-/** Limits of the configuration apply on this host and on nodes. */
+/** Limits of the configuration apply on this host and on nodes, and alarms of providers contain no secrets. */
 
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { type BuiltAdapters, buildAdapters } from '../../src/app/build-adapters.ts';
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import type { Server } from '../../src/machines/model/domain.ts';
 import type { StageRun } from '../../src/machines/protocol/effects.ts';
 import { FOR_EVER, killProcessesIn, PATCHSET } from '../adapters/local/scratch.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
@@ -20,9 +21,11 @@ const { test } = needs('sshd');
 
 const OWNER = { deployment: 'ours', job: 'j1', attempt: 1 };
 const TAP = { format: 'tap', file: 'results.tap' } as const;
+const SECRET = 'correct horse battery';
 
 let root: string;
 let sshd: Sshd;
+let alarms: FakeAlarms;
 let built: BuiltAdapters;
 beforeEach(async () => {
   root = realpathSync(mkdtempSync(join(tmpdir(), 'sos-ci-world-')));
@@ -41,9 +44,8 @@ beforeEach(async () => {
     logs: { ...read.logs, limits: { ...read.logs.limits, maxFileBytes: 1_024 } },
   };
   const noActiveJobs = () => [];
-  built = buildAdapters(config, undefined, new FakeAlarms(), nothingMissed, noActiveJobs, null, {
-    values: [],
-  });
+  alarms = new FakeAlarms();
+  built = buildAdapters(config, undefined, alarms, nothingMissed, noActiveJobs, null, { values: [SECRET] });
 });
 afterEach(async () => {
   await built.close();
@@ -60,16 +62,21 @@ providers:
     type: static
     ssh: {key: ${sshd.keyFile}, user: ${sshd.user}, port: ${sshd.port}, directory: ${join(root, 'node')}}
     hosts: {node1: {host: 127.0.0.1}}
+    reset: {command: [sh, -c, '! cat ${root}/broken']}
 jobs: {acme: {project: p, provider: here, testing: {command: ['true'], exitCodeIsResult: true}}}
 `;
 }
 
-async function createServerAndRun(provider: string): Promise<StageRun & { readonly tree: string }> {
+function createServer(provider: string): Promise<Server> {
   mkdirSync(join(root, 'node'), { recursive: true });
   const adapter = built.adapters.providers.get(provider);
   if (adapter === undefined) throw new Error(`no provider ${provider}`);
   const request = { type: 'createServer', key: 'c', provider, timeoutMs: 60_000 } as const;
-  const server = await adapter.create({ ...request, name: 'server-1', owner: OWNER }, NEVER);
+  return adapter.create({ ...request, name: 'server-1', owner: OWNER }, NEVER);
+}
+
+async function createServerAndRun(provider: string): Promise<StageRun & { readonly tree: string }> {
+  const server = await createServer(provider);
   const directory = server.address.replace(/^.*?(?=\/)(?:\/\/[^/]*)?/, '');
   return { server, owner: OWNER, stage: 'testing', tree: join(directory, 'tree') };
 }
@@ -111,4 +118,14 @@ describe.each(['here', 'there'])('%s', (provider) => {
       bytes: 1_024,
     });
   });
+});
+
+test('the alarm of a provider quotes what a node printed, without secrets', async () => {
+  writeFileSync(join(root, 'broken'), SECRET);
+  for (let failures = 0; failures < 2; failures += 1)
+    await expect(createServer('there')).rejects.toThrow(SECRET);
+  expect(alarms.raised).toMatchObject([
+    { kind: 'node-failing', target: 'there/node1', message: expect.stringContaining('[redacted]') },
+  ]);
+  expect(JSON.stringify(alarms.raised)).not.toContain(SECRET);
 });
