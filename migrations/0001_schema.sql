@@ -21,6 +21,9 @@ CREATE TABLE event (
 -- For statistics of stage times.
 CREATE INDEX event_stage_end ON event (at) WHERE type = 'stage.exited';
 
+-- For the time of our newest report.
+CREATE INDEX event_report ON event (at) WHERE type = 'review.posted' AND outcome = 'moved';
+
 CREATE TRIGGER event_rows_never_change BEFORE UPDATE ON event
 BEGIN
   SELECT RAISE(ABORT, 'rows of the event log are never changed');

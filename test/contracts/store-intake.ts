@@ -3,7 +3,7 @@
  * never ahead of the events.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { dispatch } from '../../src/engine/loop/dispatch.ts';
+import { dispatch, type Submission, submissionFor } from '../../src/engine/loop/dispatch.ts';
 import {
   type IntakeUpdate,
   type LogEntry,
@@ -11,7 +11,8 @@ import {
   VersionConflict,
 } from '../../src/engine/ports/store.ts';
 import type { SeenEvent } from '../../src/machines/trigger/deduplication.ts';
-import { accepted, JOB, START } from '../machines/facts.ts';
+import { verdictsOf } from '../../src/machines/verdicts/verdicts.ts';
+import { accepted, JOB, opened, PATCHSET, REVIEW, reportSpec, START } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
 import type { StoreHarness } from './store.ts';
 
@@ -41,24 +42,18 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       ...changes,
     });
     const note = (changes: Partial<IntakeUpdate>) => store.append([], [{ ...NOTHING, ...changes }]);
-    const oneJob = (): readonly LogEntry[] => {
+    const batchOf = (submission: Submission, at = START): readonly LogEntry[] => {
       const batch: LogEntry[] = [];
-      const submission = {
-        history: JOB,
-        startsOn: 'job@1',
-        event: accepted(),
-        settles: null,
-        causationId: null,
-      } as const;
       dispatch(batch, submission, {
         hash: sha256,
-        now: () => START,
-        stored: () => null,
+        now: () => at,
+        stored: (history) => store.stored(history),
         wasRequested: () => false,
         strict: true,
       });
       return batch;
     };
+    const oneJob = () => batchOf({ ...submissionFor(JOB, accepted()), startsOn: 'job@1' });
 
     test('seen events are stored unchanged, by change, in the same transaction as their jobs', async () => {
       const all = [
@@ -131,6 +126,25 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       expect(store.reportActivity()).toEqual({ ownAt: null, listenedMs: 200, others: 3 });
       store.recordPeerActivity({ begunAt: START + 200, listenedMs: 10, others: 0 }, START + 100);
       expect(store.reportActivity()).toEqual({ ownAt: null, listenedMs: 110, others: 2 });
+    });
+
+    test('our newest report is as old as its post, whatever its review is told afterwards', async () => {
+      const { project, change, patchset, branch } = PATCHSET;
+      const admitted = { type: 'runs.admitted', review: REVIEW, patchset, branch, jobs: [] } as const;
+      const verdicts = verdictsOf({ project, change });
+      await store.append(
+        batchOf({ ...submissionFor(REVIEW, opened(reportSpec(), [])), startsOn: 'review@1' }),
+      );
+      await store.append(batchOf({ ...submissionFor(verdicts, admitted), startsOn: 'verdicts@1' }));
+      await store.append(batchOf(submissionFor(REVIEW, { type: 'review.cancelled', reason: 'by hand' })));
+      expect(store.reportActivity().ownAt).toBeNull();
+      // The answer of a post that was under way.
+      const posted = { type: 'review.posted', found: false, voted: false, why: '' } as const;
+      await store.append(batchOf(submissionFor(REVIEW, posted), START + 1_000));
+      const published = { type: 'job.evidence-published', job: JOB, url: 'https://logs' } as const;
+      await store.append(batchOf(submissionFor(REVIEW, published), START + 9_000));
+      expect(store.review(REVIEW)).toMatchObject({ outcome: 'posted', updatedAt: START + 9_000 });
+      expect(store.reportActivity().ownAt).toBe(START + 1_000);
     });
 
     test('survives a rebuild of the views', async () => {

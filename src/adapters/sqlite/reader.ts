@@ -54,7 +54,8 @@ const EVENTS = 'SELECT * FROM event';
 const ALARMS = `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times,
   cleared_at AS clearedAt, acknowledged_at AS acknowledgedAt, acknowledged_by AS acknowledgedBy,
   acknowledged_why AS acknowledgedWhy FROM alarm`;
-const OWN_REPORT = "SELECT max(updated_at) AS at FROM review_view WHERE outcome = 'posted'";
+/** Not `updated_at` of a review, which also changes after its end. */
+const OWN_REPORT = "SELECT max(at) AS at FROM event WHERE type = 'review.posted' AND outcome = 'moved'";
 const PEER_ACTIVITY = `SELECT coalesce(sum(listened_ms), 0) AS listenedMs, coalesce(sum(others), 0) AS others
   FROM peer_activity WHERE begun_at >= ?`;
 /** A stage that a later daemon found running has several starts; those before the newest server are of another attempt. */
