@@ -1,7 +1,7 @@
 /**
  * All mailboxes, in memory. Outlives a restart of the engine: sent mails stay, including those sent twice.
  */
-import type { EffectOf, Mailer } from '../../src/engine/ports/adapters.ts';
+import { type EffectOf, type Mailer, PartlySent } from '../../src/engine/ports/adapters.ts';
 import type { Failure } from '../../src/machines/model/domain.ts';
 import { CallController, type Hold } from './call-controller.ts';
 
@@ -13,9 +13,16 @@ export class FakeMailer implements Mailer {
   /** Delivered mails, oldest first, duplicates included. */
   readonly sent: Mail[] = [];
 
+  /** Every mail is refused for these recipients; the others get it. */
+  refused: readonly string[] = [];
+
   send(mail: Mail, signal: AbortSignal): Promise<void> {
     return this.calls.perform('send', signal, () => {
       this.sent.push(mail);
+      const refused = mail.to.filter((address) => this.refused.includes(address));
+      if (refused.length === 0) return;
+      const message = `not accepted for ${refused.join(', ')}`;
+      throw new PartlySent({ operation: 'send mail', target: 'mail', message, hint: 'correct them' });
     });
   }
 

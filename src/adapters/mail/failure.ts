@@ -3,6 +3,7 @@
  * a program's exit status decide whether a retry can help; the text never does. No error carries its cause, which can
  * contain login data.
  */
+import { PartlySent } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
 
 interface MailErrorFields {
@@ -10,6 +11,7 @@ interface MailErrorFields {
   readonly permanent?: unknown;
   readonly response?: unknown;
   readonly message?: unknown;
+  readonly recipient?: unknown;
 }
 
 export function smtpFailure(error: unknown, target: string, tls: string): OperationError {
@@ -40,6 +42,20 @@ export function smtpFailure(error: unknown, target: string, tls: string): Operat
     default:
       return fail(true, 'sos-ci retries automatically');
   }
+}
+
+/** The mail was accepted, but not for these recipients. */
+export function partlySent(target: string, refusals: readonly MailErrorFields[]): PartlySent {
+  const refused = refusals.map(({ recipient, response }) => `${recipient} (${printable(response)})`);
+  const isPermanent = refusals.some(({ permanent }) => permanent === true);
+  return new PartlySent({
+    operation: 'send mail',
+    target,
+    message: `the server accepted the mail, but not for ${refused.join(', ').slice(0, 500)}`,
+    hint: isPermanent
+      ? 'correct the addresses in mail.to or mail.alarmsTo'
+      : 'the server may accept the next mail; this one is not repeated, because the others have received it',
+  });
 }
 
 /** Exit statuses of <sysexits.h> for temporary failures. */

@@ -9,7 +9,7 @@ import { OperationError } from '../../errors.ts';
 import { timerDelay } from '../../timer.ts';
 import { readCertificates } from '../tls/certificates.ts';
 import { compose, type Mail, type Sender } from './compose.ts';
-import { smtpFailure, stoppedMail } from './failure.ts';
+import { partlySent, smtpFailure, stoppedMail } from './failure.ts';
 
 export interface SmtpOptions extends Omit<SmtpConfig, 'login'> {
   readonly login: { readonly user: string; readonly password: () => string } | null;
@@ -31,8 +31,8 @@ export class SmtpMailer implements Mailer {
     if (signal.aborted) throw stoppedMail(target);
     const transport = nodemailer.createTransport(await this.#transport());
     try {
-      const { rejected } = await transport.sendMail({ ...compose(mail, from), signal });
-      if (rejected !== undefined && rejected.length > 0) throw refused(target, rejected);
+      const { rejectedErrors = [] } = await transport.sendMail({ ...compose(mail, from), signal });
+      if (rejectedErrors.length > 0) throw partlySent(target, rejectedErrors);
     } catch (error) {
       if (error instanceof OperationError) throw error;
       throw signal.aborted ? stoppedMail(target) : smtpFailure(error, target, this.#options.tls);
@@ -73,15 +73,4 @@ export class SmtpMailer implements Mailer {
       disableUrlAccess: true,
     };
   }
-}
-
-/** The other recipients received the mail, so it is reported and not retried. */
-function refused(target: string, addresses: readonly unknown[]): OperationError {
-  return new OperationError({
-    operation: 'send mail',
-    target,
-    message: `the server accepted the mail, but not for ${addresses.map(String).join(', ').slice(0, 500)}`,
-    retryable: false,
-    hint: 'correct the addresses in mail.to or mail.alarmsTo',
-  });
 }

@@ -1,14 +1,14 @@
 /**
  * Mails alarms to the operator: each alarm once when it is new, and once when it is cleared. Alarms that come together
  * share a mail, and the number of mails in an hour is limited. Unmailed alarms are stored in the database, so a crash
- * or days without a mail server only delay them. Alarms about failed mail are included in the next mail, but do not
- * cause one.
+ * or days without a mail server only delay them. A mail that only some recipients refused is sent. Alarms about failed
+ * mail are included in the next mail, but do not cause one.
  */
 import { OperationError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { backoff } from '../../machines/model/backoff.ts';
 import type { Hash } from '../../machines/protocol/row.ts';
-import type { Alarms, Clock, EffectOf, Mailer } from '../ports/adapters.ts';
+import { type Alarms, type Clock, type EffectOf, type Mailer, PartlySent } from '../ports/adapters.ts';
 import type { Store, UnmailedAlarm } from '../ports/store.ts';
 
 type Mail = EffectOf<'sendMail'>['mail'];
@@ -73,9 +73,10 @@ export class AlarmMailer {
       try {
         await this.sendWithin(mailOf(unmailed, this.options));
       } catch (thrown) {
-        if (this.stopping.signal.aborted) return;
-        if (!(thrown instanceof OperationError)) throw thrown;
-        return this.failed(thrown);
+        if (thrown instanceof PartlySent) this.report('did not reach all', thrown);
+        else if (this.stopping.signal.aborted) return;
+        else if (thrown instanceof OperationError) return this.failed(thrown);
+        else throw thrown;
       }
       this.failures = 0;
       this.sentAt.push(this.options.clock.monotonic());
@@ -85,16 +86,20 @@ export class AlarmMailer {
   }
 
   private failed(error: OperationError): void {
-    const { attempts, retryMs, alarms } = this.options;
+    const { attempts, retryMs } = this.options;
     this.failures += 1;
     if (error.retryable && this.failures < attempts) {
       this.scheduleRun(backoff(this.failures, retryMs));
       return;
     }
     this.failures = 0;
-    const message = `mail to the operator could not be sent: ${error.message}`;
-    void alarms.raise({ kind: 'mail-send-failed', target: 'operator', message, hint: error.hint });
+    this.report('could not be sent', error);
     this.scheduleRun(HOUR_MS);
+  }
+
+  private report(what: string, { message: why, hint }: OperationError): void {
+    const message = `mail to the operator ${what}: ${why}`;
+    void this.options.alarms.raise({ kind: 'mail-send-failed', target: 'operator', message, hint });
   }
 
   private scheduleRun(delayMs: number): void {

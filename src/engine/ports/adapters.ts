@@ -4,6 +4,7 @@
  * other error is a programmer's error.
  */
 
+import { OperationError, type OperationErrorFields } from '../../errors.ts';
 import type { Alarm } from '../../machines/model/alarm.ts';
 import type {
   EvidencePart,
@@ -270,11 +271,19 @@ export interface Reviewer {
   readVotes(request: EffectOf<'readVotes'>, signal: AbortSignal): Promise<Readonly<Record<string, number>>>;
 }
 
+/** The other recipients have received the mail: sent again, it would reach them twice. */
+export class PartlySent extends OperationError {
+  constructor(fields: Omit<OperationErrorFields, 'retryable'>) {
+    super({ ...fields, retryable: false });
+  }
+}
+
 /** Sends mail. */
 export interface Mailer {
   /**
    * Resolves when another program or host has accepted the mail, once for each call. A repeated `mail.id` has the same
    * Message-ID, so a recipient can recognize a duplicate. Untrusted text cannot escape its header or the body.
+   * @throws PartlySent when it was refused for some of the recipients only
    * @throws OperationError, retryable unless the other side has refused permanently
    */
   send(mail: EffectOf<'sendMail'>['mail'], signal: AbortSignal): Promise<void>;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SmtpMailer, type SmtpOptions } from '../../../src/adapters/mail/smtp.ts';
+import { PartlySent } from '../../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../../src/errors.ts';
 import { makeCertificate } from '../../fakes/certificate.ts';
 import { readMail } from '../../fakes/read-mail.ts';
@@ -132,16 +133,25 @@ describe('failures', () => {
     expect(error).toMatchObject({ retryable, message: expect.stringContaining(reply.slice(4)) });
   });
 
-  test('one of two recipients is refused: the other one gets the mail, and the error names the refused one', async () => {
-    const smtpMailer = await mailer({});
-    sink.next('RCPT', '550 5.1.1 nobody of that name');
-    const two = { ...mail, to: ['gone@acme.example', 'dev@acme.example'] };
-    expect(await refusal(smtpMailer.send(two, NEVER))).toMatchObject({
-      retryable: false,
-      message: expect.stringContaining('gone@acme.example'),
-    });
-    expect(sink.mails).toMatchObject([{ to: ['dev@acme.example'] }]);
-  });
+  test.each([
+    ['550 5.1.1 nobody of that name', 'correct the addresses'],
+    ['450 4.2.0 mailbox busy', 'the server may accept the next mail'],
+  ])(
+    'a recipient is refused with %s: the error names it, and the other one gets the mail',
+    async (reply, hint) => {
+      const smtpMailer = await mailer({});
+      sink.next('RCPT', reply);
+      const two = { ...mail, to: ['gone@acme.example', 'dev@acme.example'] };
+      const error = await refusal(smtpMailer.send(two, NEVER));
+      expect(error).toBeInstanceOf(PartlySent);
+      expect(error).toMatchObject({
+        retryable: false,
+        message: expect.stringContaining(`gone@acme.example (${reply})`),
+        hint: expect.stringContaining(hint),
+      });
+      expect(sink.mails).toMatchObject([{ to: ['dev@acme.example'] }]);
+    },
+  );
 
   test.each(['connect', 'EHLO', 'MAIL', 'DATA', 'accepted'] as const)(
     'cut at %s: retryable',

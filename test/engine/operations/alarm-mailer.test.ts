@@ -149,6 +149,32 @@ describe('a failing mail server', () => {
     expect(mailer.sent).toHaveLength(1);
   });
 
+  test('refuses one of the recipients: the others get each mail once, and the next one names the refused', async () => {
+    mailer.refused = ['ops@acme.example'];
+    await raise('job j1');
+    await clock.advance(10_000);
+    expect(subjects()).toEqual(['sos-ci acme-lab: server-leaked: job j1']);
+    expect(store.lastAlarm('mail-send-failed', 'operator')).toMatchObject({
+      times: 1,
+      message: 'mail to the operator did not reach all: not accepted for ops@acme.example',
+    });
+    await clock.advance(2 * HOUR);
+    expect([mailer.sent.length, clock.pending]).toEqual([1, 0]);
+    await raise('job j2');
+    await clock.advance(10_000 + 2 * HOUR);
+    expect(subjects().slice(1)).toEqual(['sos-ci acme-lab: 2 alarms']);
+    expect([store.unmailed(9), clock.pending]).toEqual([[], 0]);
+  });
+
+  test('that refuses one of the recipients gets no more mails in an hour than the limit', async () => {
+    mailer.refused = ['ops@acme.example'];
+    for (let number = 1; number <= 5; number += 1) {
+      await raise(`job j${number}`);
+      await clock.advance(60_000);
+    }
+    expect(mailer.sent).toHaveLength(3);
+  });
+
   test('that hangs is aborted at the timeout', async () => {
     mailer.holdNext('request');
     await raise('job j1');
