@@ -6,7 +6,7 @@ import { OperationError } from '../../src/errors.ts';
 import type { Alarm } from '../../src/machines/model/alarm.ts';
 
 export class FakeAlarms implements Alarms {
-  /** The raised alarms, oldest first. */
+  /** The raised alarms, oldest first, and the clears of those that were open. */
   readonly raised: Alarm[] = [];
   /** How many times `raise` was called, failures included. */
   calls = 0;
@@ -16,6 +16,8 @@ export class FakeAlarms implements Alarms {
     this.calls += 1;
     const failure = this.#failures.shift();
     if (failure !== undefined) throw failure;
+    const last = this.raised.findLast(({ kind, target }) => kind === alarm.kind && target === alarm.target);
+    if (alarm.cleared === true && (last === undefined || last.cleared === true)) return;
     this.raised.push(alarm);
   }
 

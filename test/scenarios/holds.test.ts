@@ -91,6 +91,8 @@ test('a provider that stays down raises an alarm, and the sweep deletes the serv
   await ci.untilIdle();
   expect(ci.provider.servers()).toEqual([]);
   expect(violations(ci)).toEqual([]);
+  const target = expect.stringMatching(/^hold h/);
+  expect(ci.alarms.raised.at(-1)).toMatchObject({ kind: 'server-leaked', target, cleared: true });
   ci.store.close();
 });
 

@@ -63,8 +63,6 @@ storyTests([
       posts: [SUCCEEDED, '2,1 succeeded Verified+1'],
       stages: 2,
       servers: 2,
-      // The alarm of an earlier failure is cleared.
-      alarms: ['janitor-failed'],
     },
   },
 ]);

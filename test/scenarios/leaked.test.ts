@@ -48,6 +48,8 @@ test('the sweep leaves neither the server nor the files of the job behind', asyn
   await ci.untilIdle();
   expect(violations(ci)).toEqual([]);
   expect(await ci.evidence.held()).toEqual([]);
+  const alarm = { kind: 'server-leaked', target: 'job j00002' };
+  expect(ci.alarms.raised).toMatchObject([alarm, { ...alarm, cleared: true }]);
   ci.store.close();
 });
 

@@ -22,8 +22,10 @@ export function persistentAlarms(
   return {
     async raise(alarm: Alarm): Promise<void> {
       const { kind, target, hint, message, cleared } = alarm;
-      if (cleared === true) log.info({ alarm: kind, target }, `cleared: ${message}`);
-      else log.error({ alarm: kind, target, hint }, message);
+      if (cleared === true) {
+        if (store.lastAlarm(kind, target)?.clearedAt !== null) return;
+        log.info({ alarm: kind, target }, `cleared: ${message}`);
+      } else log.error({ alarm: kind, target, hint }, message);
       store.alarm(alarm, clock.now(), limits.alarmRepeatAfterMs, limits.maxAlarms);
       onRaised();
     },

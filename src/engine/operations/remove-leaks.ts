@@ -17,7 +17,7 @@ import { ownerState } from './owner-state.ts';
 
 export interface LeakRemoverOptions {
   readonly engine: Pick<Engine, 'submit'>;
-  readonly store: Pick<StoreReader, 'job' | 'openHistories'>;
+  readonly store: Pick<StoreReader, 'job' | 'openHistories' | 'rows'>;
   readonly alarms: Alarms;
   readonly clock: Clock;
   readonly log: Log;
@@ -87,9 +87,23 @@ export class LeakRemover {
   /** Call it with each durable batch. */
   appended(batch: readonly LogEntry[]): void {
     for (const { row } of batch) {
+      if (row.type === 'leak.removed') this.clearAlarms(row.history, row.data.leak as Leak);
       if (row.type === 'leak.removed' || row.type === 'leak.remove-failed')
         this.waiting.get(row.data.leak)?.(row);
     }
+  }
+
+  /** Of the job, its holds and the sweep, also those of an earlier daemon. */
+  private clearAlarms(job: string, { server }: Leak): void {
+    const { alarms, store } = this.options;
+    const cleared = { message: 'the sweep has removed the rest', hint: '', cleared: true } as const;
+    if (server === null) {
+      void alarms.raise({ kind: 'evidence-leaked', target: `job ${job}`, ...cleared });
+      return;
+    }
+    const holds = store.rows(job).filter(({ type }) => type === 'server.handed-over');
+    for (const target of [server.name, `job ${job}`, ...holds.map(({ data }) => `hold ${data.hold}`)])
+      void alarms.raise({ kind: 'server-leaked', target, ...cleared });
   }
 
   private async remove(found: FoundLeak, { by, why }: RemovalCause, signal: AbortSignal): Promise<boolean> {
@@ -104,7 +118,7 @@ export class LeakRemover {
     try {
       await engine.submit([submissionFor(job, { type: 'leak.found', leak, by, why })]);
       const row = await raceAbort(settled, signal, () => signal.reason);
-      if (row.type === 'leak.removed') await this.onRemoved(found);
+      if (row.type === 'leak.removed') this.onRemoved(found);
       else await this.onFailed(found, row.data.failure as Failure);
       return row.type === 'leak.removed';
     } finally {
@@ -112,15 +126,11 @@ export class LeakRemover {
     }
   }
 
-  private async onRemoved(found: FoundLeak): Promise<void> {
-    const { alarms, log } = this.options;
+  private onRemoved(found: FoundLeak): void {
     const { job, server, resources } = found;
-    const hadFailed = this.failures.delete(nameOf(found));
+    this.failures.delete(nameOf(found));
     const what = resources.map(({ kind, id }) => `${kind} ${id}`);
-    log.info({ job, resources: what, server: server?.name }, 'removed what a job left behind');
-    const cleared = { message: 'the sweep has removed the rest', hint: '', cleared: true } as const;
-    if (server === null) await alarms.raise({ kind: 'evidence-leaked', target: `job ${job}`, ...cleared });
-    else if (hadFailed) await alarms.raise({ kind: 'server-leaked', target: server.name, ...cleared });
+    this.options.log.info({ job, resources: what, server: server?.name }, 'removed what a job left behind');
   }
 
   private async onFailed(found: FoundLeak, { message, hint }: Failure): Promise<void> {

@@ -291,6 +291,7 @@ export interface Mailer {
 
 /** Notifies the operator. */
 export interface Alarms {
+  /** A `cleared` alarm that is not open changes nothing. */
   raise(alarm: Alarm): Promise<void>;
 }
 

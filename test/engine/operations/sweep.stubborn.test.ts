@@ -50,6 +50,20 @@ test('a server that cannot be removed is reported, retried, and does not block t
   expect(ci.alarms.raised.at(-1)).toMatchObject({ kind: 'server-leaked', target: 'oldest', cleared: true });
 });
 
+test('the next daemon clears the alarm about a server that it removes', async () => {
+  const { ci, cloud, sweep, leak } = await lockedServer();
+  cloud.locked = 'stuck';
+  leak('stuck');
+  for (let round = 0; round < 2; round += 1) await sweep.run();
+  expect(ci.alarms.raised).toMatchObject([{ kind: 'server-leaked', target: 'stuck' }]);
+  await ci.restart();
+  cloud.locked = '';
+  for (let round = 0; round < 2; round += 1) await ci.daemon.sweep.run();
+  expect(ci.alarms.raised.slice(1)).toMatchObject([
+    { kind: 'server-leaked', target: 'stuck', cleared: true },
+  ]);
+});
+
 test('a server that can never be removed costs a bounded number of rows', async () => {
   const { ci, cloud, leak, rows } = await lockedServer();
   cloud.locked = 'stuck';
