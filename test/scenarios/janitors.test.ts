@@ -6,7 +6,7 @@ import { lastCleanings } from '../../src/machines/janitor/cleanings.ts';
 import type { JanitorSpec } from '../../src/machines/model/janitor.ts';
 import { janitorSpec, jobSpec } from '../machines/facts.ts';
 import { CiHarness, SUCCESSFUL_STAGE } from './ci-harness.ts';
-import { isAt, when } from './faults.ts';
+import { isAt, outage, when, wrapPort } from './faults.ts';
 import { created, FIRST } from './gerrit-events.ts';
 import { storyTests } from './story-tests.ts';
 import { violations } from './violations.ts';
@@ -30,6 +30,7 @@ function definition(
   };
 }
 
+const IDLE = { ...definition().view, idleMs: 10 * MINUTE_MS };
 const clean = (ci: CiHarness) => ci.daemon.janitors.clean('array1', OPERATOR);
 const last = (ci: CiHarness) => lastCleanings(ci.store).get('array1') ?? null;
 
@@ -118,8 +119,7 @@ test('a request is refused while the janitor has not finished the one before, an
 });
 
 test('idle back ends are cleaned once after the jobs that have used them, also across a restart', async () => {
-  const idle = { ...definition().view, idleMs: 10 * MINUTE_MS };
-  const definitions = [definition({ view: idle })];
+  const definitions = [definition({ view: IDLE })];
   const ci = new CiHarness({ backends: { array1: 1 }, specs: JOBS, definitions });
   await ci.start();
   await ci.clock.advance(60 * MINUTE_MS);
@@ -135,6 +135,49 @@ test('idle back ends are cleaned once after the jobs that have used them, also a
   await ci.clock.advance(120 * MINUTE_MS);
   expect(ci.janitors.started).toBe(1);
   expect(last(ci)).toMatchObject({ outcome: 'succeeded', cause: { by: 'idle', idleMs: 10 * MINUTE_MS } });
+});
+
+test('evidence that is published after the end of a job is no new use of its back ends', async () => {
+  let isDown = true;
+  const ci = new CiHarness({
+    ...{ backends: { array1: 1 }, specs: JOBS, definitions: [definition({ view: IDLE })] },
+    wrapAdapters: wrapPort('evidence', (inner) => ({
+      publish: (...what) => (isDown ? Promise.reject(outage('publish evidence')) : inner.publish(...what)),
+    })),
+  });
+  await ci.start();
+  ci.emit(created());
+  await ci.run(() => ci.jobs()[0]?.ended === true);
+  await ci.clock.advance(15 * MINUTE_MS);
+  expect([ci.janitors.started, ci.jobs()[0]?.url]).toEqual([1, null]);
+  isDown = false;
+  await ci.run();
+  expect(ci.jobs()[0]?.url).not.toBeNull();
+  await ci.clock.advance(60 * MINUTE_MS);
+  expect(ci.janitors.started).toBe(1);
+  await ci.restart();
+  await ci.clock.advance(60 * MINUTE_MS);
+  expect(ci.janitors.started).toBe(1);
+});
+
+test('after a restart back ends are idle since the last end of a job, whichever job began last', async () => {
+  let runs = 0;
+  const ci = new CiHarness({
+    ...{ slots: 2, backends: { array1: 2 }, specs: JOBS, definitions: [definition({ view: IDLE })] },
+    stage: () => {
+      runs += 1;
+      return { ...SUCCESSFUL_STAGE, afterMs: (runs === 1 ? 30 : 1) * MINUTE_MS };
+    },
+  });
+  await ci.start();
+  ci.emit(created());
+  ci.emit(created(2));
+  await ci.run();
+  await ci.restart();
+  await ci.clock.advance(9 * MINUTE_MS);
+  expect(ci.janitors.started).toBe(0);
+  await ci.clock.advance(2 * MINUTE_MS);
+  expect(ci.janitors.started).toBe(1);
 });
 
 test('scheduled times at which no daemon ran lead to one cleaning', async () => {

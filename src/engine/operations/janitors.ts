@@ -8,6 +8,7 @@ import { errorText, OperationError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { lastCleanings } from '../../machines/janitor/cleanings.ts';
 import type { CleaningCause, JanitorSpec } from '../../machines/model/janitor.ts';
+import type { HistorySnapshot } from '../../machines/protocol/row.ts';
 import type { CleaningStatus } from '../../machines/protocol/version.ts';
 import { newest, versionOf } from '../../machines/versions.ts';
 import { Semaphore } from '../../semaphore.ts';
@@ -55,7 +56,7 @@ export class Janitors {
   readonly #turn = new Semaphore(1);
   readonly #stopping = new AbortController();
   readonly #last = new Map<string, CleaningStatus>();
-  /** When a job last used each back end, epoch ms. */
+  /** When the last job that used each back end ended, epoch ms. */
   readonly #used = new Map<string, number>();
   /** When each threshold was last measured, epoch ms. */
   readonly #measured = new Map<string, number>();
@@ -81,9 +82,9 @@ export class Janitors {
     const { store, clock } = this.#options;
     this.#startedAt = clock.now();
     for (const [janitor, status] of lastCleanings(store)) this.#last.set(janitor, status);
-    for (const { id } of [...store.jobs({ limit: MAX_JOBS })].reverse()) {
+    for (const { id, endedAt } of store.jobs({ limit: MAX_JOBS })) {
       const stored = store.stored(id);
-      if (stored?.ended) for (const backend of usedBy(stored)) this.#used.set(backend, stored.at);
+      if (stored !== null && endedAt !== null) this.#addUse(stored, endedAt);
     }
     this.#isStarted = this.#options.starts;
     this.#schedule();
@@ -104,10 +105,10 @@ export class Janitors {
 
   /** Call it with each durable batch. */
   appended(batch: readonly LogEntry[]): void {
-    for (const { stored } of batch) {
+    for (const { stored, endsJob } of batch) {
       const status = versionOf(stored).cleaningStatus(stored);
       if (status !== null) this.#last.set(status.janitor, status);
-      if (stored.ended) for (const backend of usedBy(stored)) this.#used.set(backend, stored.at);
+      if (endsJob) this.#addUse(stored, stored.at);
     }
   }
 
@@ -132,6 +133,11 @@ export class Janitors {
       `janitor ${name} already ${open?.phase === 'waiting' ? 'waits for its back ends' : 'cleans'}: ${open?.cleaning ?? ''}`,
       'see sos-ci janitors',
     );
+  }
+
+  #addUse(job: HistorySnapshot, endedAt: number): void {
+    for (const backend of versionOf(job).usedBackends(job))
+      this.#used.set(backend, Math.max(this.#used.get(backend) ?? 0, endedAt));
   }
 
   #schedule(): void {
@@ -223,8 +229,4 @@ export class Janitors {
       return null;
     }
   }
-}
-
-function usedBy(stored: LogEntry['stored']): readonly string[] {
-  return versionOf(stored).usedBackends(stored);
 }
