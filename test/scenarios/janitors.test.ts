@@ -31,6 +31,10 @@ function definition(
 }
 
 const IDLE = { ...definition().view, idleMs: 10 * MINUTE_MS };
+const HOURLY = definition({
+  view: { ...definition().view, schedule: '0 * * * *' },
+  nextTime: (after) => (Math.floor(after / (60 * MINUTE_MS)) + 1) * 60 * MINUTE_MS,
+});
 const clean = (ci: CiHarness) => ci.daemon.janitors.clean('array1', OPERATOR);
 const last = (ci: CiHarness) => lastCleanings(ci.store).get('array1') ?? null;
 
@@ -181,8 +185,7 @@ test('after a restart back ends are idle since the last end of a job, whichever 
 });
 
 test('scheduled times at which no daemon ran lead to one cleaning', async () => {
-  const everyHour = (after: number) => (Math.floor(after / (60 * MINUTE_MS)) + 1) * 60 * MINUTE_MS;
-  const ci = new CiHarness({ backends: { array1: 1 }, definitions: [definition({ nextTime: everyHour })] });
+  const ci = new CiHarness({ backends: { array1: 1 }, definitions: [HOURLY] });
   await ci.start();
   await ci.clock.advance(61 * MINUTE_MS);
   expect(ci.janitors.started).toBe(1);
@@ -202,6 +205,31 @@ test('a janitor that a reload adds cleans on schedule too', async () => {
   await ci.clock.advance(9 * MINUTE_MS);
   expect(ci.janitors.started).toBe(0);
   await ci.clock.advance(2 * MINUTE_MS);
+  expect(ci.janitors.started).toBe(1);
+});
+
+test.each([
+  ['adds', []],
+  ['changes', [definition()]],
+] as const)('a schedule that a reload %s has missed no time before the reload', async (_what, before) => {
+  const ci = new CiHarness({ backends: { array1: 1 }, definitions: before });
+  await ci.start();
+  await ci.clock.advance(61 * MINUTE_MS);
+  ci.daemon.janitors.define([HOURLY]);
+  await ci.clock.advance(30 * MINUTE_MS);
+  expect(ci.janitors.started).toBe(0);
+  await ci.clock.advance(30 * MINUTE_MS);
+  expect(ci.janitors.started).toBe(1);
+});
+
+test('a reload that does not change a schedule keeps the time that has just passed', async () => {
+  const ci = new CiHarness({ backends: { array1: 1 }, definitions: [HOURLY] });
+  await ci.start();
+  // The first full hour, between two checks.
+  await ci.clock.advance(60 * MINUTE_MS - (ci.clock.now() % (60 * MINUTE_MS)) + 1);
+  expect(ci.janitors.started).toBe(0);
+  ci.daemon.janitors.define([HOURLY]);
+  await ci.clock.advance(MINUTE_MS);
   expect(ci.janitors.started).toBe(1);
 });
 

@@ -60,6 +60,8 @@ export class Janitors {
   readonly #used = new Map<string, number>();
   /** When each threshold was last measured, epoch ms. */
   readonly #measured = new Map<string, number>();
+  /** When each schedule was added or changed while this daemon ran, epoch ms. */
+  readonly #scheduleSince = new Map<string, number>();
   #isStarted = false;
   /** True while a round runs or is due. */
   #isScheduled = false;
@@ -99,6 +101,10 @@ export class Janitors {
 
   /** Replaces the definitions. Open cleanings keep theirs. */
   define(definitions: readonly JanitorDefinition[]): void {
+    for (const { view } of definitions) {
+      const known = this.views.find(({ name }) => name === view.name);
+      if (known?.schedule !== view.schedule) this.#scheduleSince.set(view.name, this.#options.clock.now());
+    }
     this.#definitions = definitions;
     this.#schedule();
   }
@@ -190,7 +196,8 @@ export class Janitors {
 
   /** A time that passed during a cleaning needs no other one. */
   #scheduled({ spec, nextTime }: JanitorDefinition): CleaningCause | null {
-    const dueAt = nextTime(this.#last.get(spec.name)?.endedAt ?? this.#startedAt);
+    const lastAt = this.#last.get(spec.name)?.endedAt ?? this.#startedAt;
+    const dueAt = nextTime(Math.max(lastAt, this.#scheduleSince.get(spec.name) ?? 0));
     return dueAt === null || dueAt > this.#options.clock.now() ? null : { by: 'schedule', dueAt };
   }
 
