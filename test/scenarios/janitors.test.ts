@@ -122,6 +122,29 @@ test('a request is refused while the janitor has not finished the one before, an
   await expect(ci.daemon.janitors.clean('array2', OPERATOR)).rejects.toThrow('there is no janitor array2');
 });
 
+test('a late row of the cleaning before does not let a second one begin', async () => {
+  let runs = 0;
+  const ci = new CiHarness({
+    ...{ backends: { array1: 1 }, definitions: [definition()] },
+    cleans: () => {
+      runs += 1;
+      return runs === 1 ? SUCCESSFUL_STAGE : null;
+    },
+  });
+  await ci.start();
+  const first = await clean(ci);
+  when(ci, isAt('done'), () => ci.holdAt('before raise', 5 * MINUTE_MS, () => {}));
+  await ci.clock.advance(2 * MINUTE_MS);
+  expect(last(ci)?.phase).toBe('ended');
+  const second = await clean(ci);
+  const isRaised = () => ci.store.rows(first.cleaning).at(-1)?.type === 'alarm.raised';
+  expect(isRaised()).toBe(false);
+  await ci.clock.advance(5 * MINUTE_MS);
+  expect(isRaised()).toBe(true);
+  expect(last(ci)).toMatchObject({ cleaning: second.cleaning, phase: 'running' });
+  await expect(clean(ci)).rejects.toThrow(`janitor array1 already cleans: ${second.cleaning}`);
+});
+
 test('idle back ends are cleaned once after the jobs that have used them, also across a restart', async () => {
   const definitions = [definition({ view: IDLE })];
   const ci = new CiHarness({ backends: { array1: 1 }, specs: JOBS, definitions });

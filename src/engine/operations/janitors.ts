@@ -113,7 +113,7 @@ export class Janitors {
   appended(batch: readonly LogEntry[]): void {
     for (const { stored, endsJob } of batch) {
       const status = versionOf(stored).cleaningStatus(stored);
-      if (status !== null) this.#last.set(status.janitor, status);
+      if (status !== null && !this.#isOlder(status)) this.#last.set(status.janitor, status);
       if (endsJob) this.#addUse(stored, stored.at);
     }
   }
@@ -188,6 +188,12 @@ export class Janitors {
       ]);
       return cleaning;
     });
+  }
+
+  /** True for a cleaning that another one has followed. Their ids cannot tell: the clock may have been set back. */
+  #isOlder({ janitor, cleaning, phase }: CleaningStatus): boolean {
+    const known = this.#last.get(janitor);
+    return phase === 'ended' && known !== undefined && known.cleaning !== cleaning;
   }
 
   #isOpen(name: string): boolean {
