@@ -22,7 +22,7 @@ export interface LifecycleOptions {
   readonly store: Store;
   readonly sweep: Sweep;
   readonly retention: Pick<Retention, 'start' | 'stop'>;
-  readonly janitors: Pick<Janitors, 'start' | 'stop' | 'appended' | 'views'>;
+  readonly janitors: Pick<Janitors, 'recover' | 'start' | 'stop' | 'appended' | 'views'>;
   readonly admission: Pick<Admission, 'begin' | 'pause'>;
   readonly clock: Clock;
   readonly alarms: Alarms;
@@ -94,6 +94,7 @@ export class Lifecycle {
     log.info({ ...recovered }, 'recovered');
     this.boundPublications();
     if (this.mode === 'stopped') return;
+    this.options.janitors.recover();
     this.scheduleSweep(0);
     this.options.retention.start();
     if (this.mode === 'draining') {

@@ -6,6 +6,7 @@ import { lastCleanings } from '../../src/machines/janitor/cleanings.ts';
 import type { JanitorSpec } from '../../src/machines/model/janitor.ts';
 import { janitorSpec, jobSpec } from '../machines/facts.ts';
 import { CiHarness, SUCCESSFUL_STAGE } from './ci-harness.ts';
+import { Daemon } from './daemon.ts';
 import { isAt, outage, when, wrapPort } from './faults.ts';
 import { created, FIRST } from './gerrit-events.ts';
 import { storyTests } from './story-tests.ts';
@@ -120,6 +121,19 @@ test('a request is refused while the janitor has not finished the one before, an
   expect([first?.status, second?.status]).toEqual(['fulfilled', 'rejected']);
   await expect(clean(ci)).rejects.toThrow('janitor array1 already');
   await expect(ci.daemon.janitors.clean('array2', OPERATOR)).rejects.toThrow('there is no janitor array2');
+});
+
+test('a daemon that drains from its start knows the cleaning that waits', async () => {
+  const ci = new CiHarness({ backends: { array1: 1 }, specs: JOBS, definitions: [definition()] });
+  await ci.start();
+  ci.emit(created());
+  await ci.run(() => ci.jobs()[0]?.state === 'testing.running');
+  const { cleaning } = await clean(ci);
+  ci.daemon.life.end();
+  ci.daemon = new Daemon(ci);
+  await ci.daemon.service.drain();
+  await ci.start();
+  await expect(clean(ci)).rejects.toThrow(`janitor array1 already waits for its back ends: ${cleaning}`);
 });
 
 test('a late row of the cleaning before does not let a second one begin', async () => {

@@ -79,11 +79,15 @@ export class Janitors {
     return this.#definitions.map(({ view }) => view);
   }
 
-  /** Call it after the engine has recovered. */
+  /** Reads the newest cleanings. Call it after the engine has recovered, also in a daemon that drains. */
+  recover(): void {
+    for (const [janitor, status] of lastCleanings(this.#options.store)) this.#last.set(janitor, status);
+  }
+
+  /** Call it after `recover`. */
   start(): void {
     const { store, clock } = this.#options;
     this.#startedAt = clock.now();
-    for (const [janitor, status] of lastCleanings(store)) this.#last.set(janitor, status);
     for (const { id, endedAt } of store.jobs({ limit: MAX_JOBS })) {
       const stored = store.stored(id);
       if (stored !== null && endedAt !== null) this.#addUse(stored, endedAt);
