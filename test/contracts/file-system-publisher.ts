@@ -2,14 +2,14 @@
  * What Publisher also promises on file systems: about modes, links, remains of earlier calls, and the removal of what
  * has expired.
  */
-import { cp, mkdir, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Expiry } from '../../src/engine/ports/publisher.ts';
 import { type LocalRig, writeAt } from '../adapters/logs/rig.ts';
 import { NEVER } from '../fixtures/never.ts';
-import { failureOf, JOB } from './evidence.ts';
+import { failureOf, JOB, publishRequest } from './evidence.ts';
 import { collect, expectPublished, OTHER, PARENT, publish, SHORT } from './publisher.ts';
 
 const LIMIT_MS = 60_000;
@@ -95,6 +95,18 @@ export function fileSystemPublisherContract(make: () => Promise<LocalRig>): void
       expect(await expire({ isNeeded: (job) => job === OTHER })).toBe(1);
       await expectPublished(rig, url, OTHER);
       expect(await namesIn(parent)).toEqual([basename(fileURLToPath(url))]);
+    });
+
+    test('the rest of an interrupted removal, which has just changed its directory', async () => {
+      const request = publishRequest({ owner: { deployment: 'd1', job: JOB, attempt: 1 } });
+      const old = Date.now() - 2 * HOUR;
+      const url = fileURLToPath(await rig.start({ now: () => old }).publish(request, NEVER));
+      await utimes(join(url, 'manifest.json'), old / 1000, old / 1000);
+      const hidden = join(parent, `.sos-ci-${JOB}.1`);
+      await rename(url, hidden);
+      await rm(join(hidden, 'worktree'), { recursive: true });
+      expect(await expire({ before: Date.now() - HOUR })).toBe(1);
+      expect(await readdir(rig.site)).toEqual([]);
     });
 
     test('nothing that is not a directory of ours at its own path', async () => {

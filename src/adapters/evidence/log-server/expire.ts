@@ -7,7 +7,7 @@ import type { SftpEntry } from '../../ssh/client/client.ts';
 import { hasExpired, NUMBERS, PARENTS } from '../publish/expire.ts';
 import { MANIFEST } from '../publish/manifest.ts';
 import { FIRST_WITH_PAGE, removeLonePage, updatePage } from '../publish/parent-pages.ts';
-import { temporaryNames } from '../publish/transaction.ts';
+import { TEMPORARY_PREFIX, temporaryNames } from '../publish/transaction.ts';
 import { freeTemporaryName, readManifest } from './directories.ts';
 import type { LogServerFiles } from './files.ts';
 import { pageDirectory } from './remote-pages.ts';
@@ -61,8 +61,8 @@ async function expireJob(
   { filename, attrs }: SftpEntry,
   segments: readonly string[],
 ): Promise<boolean> {
-  // Most directories are recent: their manifests need not be read.
-  if (!isOld(attrs, expiry)) return false;
+  // Most directories are recent: their manifests need not be read. An interrupted removal has just changed its own.
+  if (!filename.startsWith(TEMPORARY_PREFIX) && !isOld(attrs, expiry)) return false;
   const manifest = await readManifest(files, `${parent}/${filename}`);
   if (manifest === null || !hasExpired(manifest, filename, segments, expiry)) return false;
   const isTemporary = temporaryNames(manifest.job).includes(filename);

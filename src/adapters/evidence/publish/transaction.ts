@@ -105,9 +105,11 @@ export async function freeTemporaryName(publication: OwnDirectories, parent: Dir
   return free;
 }
 
-/** The names begin with a dot: web servers neither list nor serve them, and no job's directory has such a name. */
+/** It begins with a dot: web servers neither list nor serve such names, and no job's directory has one. */
+export const TEMPORARY_PREFIX = '.sos-ci-';
+
 export function temporaryNames(job: string): readonly string[] {
-  return Array.from({ length: TEMPORARY_NAMES }, (_, index) => `.sos-ci-${job}.${index + 1}`);
+  return Array.from({ length: TEMPORARY_NAMES }, (_, index) => `${TEMPORARY_PREFIX}${job}.${index + 1}`);
 }
 
 /** Null when the name does not exist or is not a directory. */
