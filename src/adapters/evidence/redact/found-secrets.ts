@@ -24,6 +24,8 @@ const MAX_KEYS = 1_000;
 /** Shorter values would redact half of every log. They are removed together with their key only. */
 const MIN_ALONE = 8;
 
+/** White space for a class of characters. `\s` has byte A0 too, which is a part of a letter in UTF-8: à, Š. */
+const SPACE = ' \\t\\r\\n\\f\\v';
 const WORD =
   '(?:password|passwd|passphrase|secret|token|(?:secret|api|access|private|encryption|shared|fixed)[_-]?key|credentials?)';
 const KEY = `(?:[\\w.-]{0,60}${WORD}|san_\\w{1,60}|(?:\\w{1,40}_)?(?:connection|transport_url))`;
@@ -32,12 +34,19 @@ const KEY = `(?:[\\w.-]{0,60}${WORD}|san_\\w{1,60}|(?:\\w{1,40}_)?(?:connection|
  * next space, quote, comma or semicolon.
  */
 const ASSIGNMENT = new RegExp(
-  `(?<![\\w.-])(${KEY})(\\\\?["']?\\s{0,20}(?:=>|[:=])\\s{0,20}[ub]?)("(?:[^"\\\\]|\\\\.){0,${MAX_VALUE}}"|\\\\"(?:\\\\{3}"|[^"\\\\]|\\\\[^"]){0,${MAX_VALUE}}\\\\"|'[^']{0,${MAX_VALUE}}'|[^\\s"',;]{1,${MAX_VALUE}})`,
+  `(?<![\\w.-])(${KEY})(\\\\?["']?[${SPACE}]{0,20}(?:=>|[:=])[${SPACE}]{0,20}[ub]?)("(?:[^"\\\\]|\\\\.){0,${MAX_VALUE}}"|\\\\"(?:\\\\{3}"|[^"\\\\]|\\\\[^"]){0,${MAX_VALUE}}\\\\"|'[^']{0,${MAX_VALUE}}'|[^${SPACE}"',;]{1,${MAX_VALUE}})`,
   'gi',
 );
 /** A line that is only an assignment: the value may contain spaces. */
-const WHOLE_LINE = new RegExp(`^\\s*(?:export\\s+|-\\s+)?["']?(${KEY})["']?\\s*[:=]\\s*(.+?)\\s*,?$`, 'i');
-const URL_PASSWORD = /[a-z][a-z0-9+.-]{1,30}:\/\/[^\s:@/'"]{0,200}:([^\s@/'"]{1,500})@/gi;
+const WHOLE_LINE = new RegExp(
+  `^[${SPACE}]*((?:(?:export|-)[${SPACE}]+)?["']?(${KEY})["']?[${SPACE}]*[:=][${SPACE}]*(.+?))[${SPACE}]*,?$`,
+  'i',
+);
+const URL_PASSWORD = new RegExp(
+  `[a-z][a-z0-9+.-]{1,30}://[^${SPACE}:@/'"]{0,200}:([^${SPACE}@/'"]{1,500})@`,
+  'gi',
+);
+const COMMENT = new RegExp(`[${SPACE}]+#.*$`);
 const KEY_BEGIN = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----/;
 const KEY_END = /-----END [A-Z ]{0,30}PRIVATE KEY-----/;
 /**
@@ -103,8 +112,8 @@ export class SecretFinder implements FoundSecrets {
     if (!/[:=]/.test(line)) return;
     for (const [, password = ''] of line.matchAll(URL_PASSWORD))
       this.#add(path, 'password in a URL', password);
-    const whole = WHOLE_LINE.exec(line);
-    if (whole !== null) this.#assigned(path, whole[1] ?? '', unquoted(whole[2] ?? ''), line.trim(), true);
+    const [, whole = '', wholeKey = '', wholeValue = ''] = WHOLE_LINE.exec(line) ?? [];
+    this.#assigned(path, wholeKey, unquoted(wholeValue), whole, true);
     for (const [text, key = '', , value = ''] of line.matchAll(ASSIGNMENT)) {
       this.#assigned(path, key, unquoted(value), text, false);
       // Quotes in it are escaped twice, which no form of the value has.
@@ -149,7 +158,7 @@ function unquoted(value: string): string {
   const escaped = /^\\"(.*)\\"$/s.exec(value);
   if (escaped !== null) return unquoted(`"${(escaped[1] ?? '').replace(/\\(["\\])/g, '$1')}"`);
   const quote = /^(["'])(.*)\1$/s.exec(value);
-  if (quote === null) return value.replace(/\s+#.*$/, '');
+  if (quote === null) return value.replace(COMMENT, '');
   const inner = quote[2] ?? '';
   return quote[1] === '"' ? inner.replace(/\\(["\\/$`])/g, '$1') : inner;
 }

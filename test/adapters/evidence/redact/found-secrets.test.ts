@@ -202,6 +202,18 @@ test('removes passwords in a very long line, and among very many', async () => {
   expect(published).not.toContain('value-4000\n');
 });
 
+test('removes passwords with letters whose bytes are a space in Latin-1', async () => {
+  const planted = FORMS.map((form) => ({ form, begin: `k${randomBytes(6).toString('hex')}` }));
+  for (const [index, { form, begin }] of planted.entries())
+    await writeAt(`${rig.tree}/etc/${index}.conf`, `${form.replaceAll('X', `${begin}à-9Šxà`)}\n`);
+  await writeAt(`${rig.tree}/etc/short.conf`, 'password = abcà\n');
+  const { published } = await publish(['etc']);
+  const text = Buffer.from(published, 'latin1').toString('utf8');
+  expect(planted.filter(({ begin }) => text.includes(begin)).map(({ form }) => form)).toEqual([]);
+  expect(text).not.toContain('-9Šx');
+  expect(text).not.toContain('password = abc');
+});
+
 async function publish(logs: readonly string[]) {
   const evidence = rig.start();
   await evidence.collect(collectRequest({ server: rig.server, logs }), signal);
