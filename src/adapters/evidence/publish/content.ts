@@ -16,7 +16,7 @@ import { Directory } from '../files/dir-handle.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { SecretFinder } from '../redact/found-secrets.ts';
 import { NotPublishable, searchSecrets, transfer, type UnpackBudget } from '../redact/redacting-copy.ts';
-import { indexPage } from './index-page.ts';
+import { indexPage, RESULTS_PAGE } from './index-page.ts';
 import { INDEX, MANIFEST, manifestOf, type PublishedFile } from './manifest.ts';
 import { newPage } from './new-page.ts';
 import { writePages } from './pages.ts';
@@ -25,15 +25,16 @@ import type { Publication } from './transaction.ts';
 
 /** A job's packed files may unpack to this many times its collection limit: text compresses to about a tenth. */
 const UNPACK_FACTOR = 10;
+const TOO_MANY_SECRETS = 'this job has too many secrets: those in it could not be removed';
 
 /** Copies the files, and writes the pages and the manifest. */
 export async function fill(
   requested: Publication,
   parent: Directory,
   temporary: string,
-  collected: Collected,
+  all: Collected,
 ): Promise<void> {
-  const found = await findSecrets(requested, collected);
+  const { found, collected } = await findSecrets(requested, all);
   const publication = { ...requested, secrets: requested.secrets.with(found.values) };
   const target = await parent.enter(temporary);
   await target.using(async () => {
@@ -61,24 +62,56 @@ export async function fill(
   });
 }
 
-/** Searches everything before anything is published: a secret in a configuration file is removed from logs too. */
-async function findSecrets(publication: Publication, collected: Collected): Promise<SecretFinder> {
+/**
+ * Searches everything before anything is published: a secret in a configuration file is removed from logs too. Returns
+ * the evidence without the files that may have secrets that were not kept.
+ */
+async function findSecrets(
+  publication: Publication,
+  collected: Collected,
+): Promise<{ readonly found: SecretFinder; readonly collected: Collected }> {
   const finder = new SecretFinder();
+  const withheld = new Set<string>();
   const budget = { left: collected.limitBytes * UNPACK_FACTOR };
   const staged = await (await Directory.at(publication.staged)).using((directory) =>
     directory.enter(COLLECTED_FILES),
   );
   await staged.using(async () => {
     for (const { path } of collected.files) {
-      const from = await staged.openFile(path);
-      try {
-        await searchSecrets(path, { from, budget, signal: publication.signal }, finder);
-      } finally {
-        await from.close();
-      }
+      if (!finder.isFull) await searchFile(publication, staged, path, budget, finder);
+      if (finder.isFull) withheld.add(path);
     }
   });
-  return finder;
+  return { found: finder, collected: without(collected, withheld) };
+}
+
+async function searchFile(
+  { signal }: Publication,
+  staged: Directory,
+  path: string,
+  budget: UnpackBudget,
+  finder: SecretFinder,
+): Promise<void> {
+  const from = await staged.openFile(path);
+  try {
+    await searchSecrets(path, { from, budget, signal }, finder);
+  } finally {
+    await from.close();
+  }
+}
+
+/** The evidence without these files, which it lists as skipped. */
+function without(collected: Collected, paths: ReadonlySet<string>): Collected {
+  // That page has the tracebacks too.
+  const hasTracebacks = !paths.has(RESULTS_PAGE);
+  const skipped = [...paths].map((path) => ({ path, why: TOO_MANY_SECRETS }));
+  return {
+    ...collected,
+    files: collected.files.filter(({ path }) => !paths.has(path)),
+    failedTests: collected.failedTests.map((test) => (hasTracebacks ? test : { ...test, traceback: '' })),
+    skippedFiles: [...collected.skippedFiles, ...skipped],
+    skipped: collected.skipped + paths.size,
+  };
 }
 
 async function copyFiles(

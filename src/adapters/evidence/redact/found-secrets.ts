@@ -10,7 +10,7 @@ export interface FoundSecrets {
   readonly values: ReadonlySet<string>;
   /** The keys and kinds that were found, by the path of the file. For the report. */
   readonly keys: ReadonlyMap<string, ReadonlySet<string>>;
-  /** True if there were more than are kept. */
+  /** True if there were more than are kept: the files searched last cannot be published. */
   readonly isFull: boolean;
 }
 
@@ -58,11 +58,11 @@ const MAX_KEY_LINES = 200;
 
 /**
  * Values that are not secrets: placeholders, references to variables, masks, HTTP keywords, the beginning of a JSON
- * object or list, and what oslo.config's log of its options has where a value is empty: the name of the function that
- * logs.
+ * object or list, the digest that keystoneauth logs instead of a token, and what oslo.config's log of its options has
+ * where a value is empty: the name of the function that logs.
  */
 const NO_SECRET =
-  /^(?:none|null|true|false|yes|no|\d{1,5}|\*+|x+|\$.*|<.*>|%\(.*|\{\{.*|[[{(]+|\[redacted\].*|keep-alive|close|password|secret|token|log_opt_values)$/i;
+  /^(?:none|null|true|false|yes|no|\d{1,5}|\*+|x+|\$.*|<.*>|%\(.*|\{\{.*|[[{(]+|\[redacted\].*|\{sha256\}[0-9a-f]{64}|keep-alive|close|password|secret|token|log_opt_values)$/i;
 /** A function in a Python module: `keystonemiddleware.auth_token:filter_factory`. */
 const FUNCTION = /\.\w+:[a-z]+(?:_[a-z]+)+$/;
 
@@ -143,11 +143,12 @@ export class SecretFinder implements FoundSecrets {
 
   #add(path: string, key: string, value: string): void {
     if (value.length < 4 || value.length > MAX_VALUE * 2) return;
-    if (this.values.size >= MAX_VALUES) {
+    const text = Buffer.from(value, 'latin1').toString('utf8');
+    if (this.values.size >= MAX_VALUES && !this.values.has(text)) {
       this.isFull = true;
       return;
     }
-    this.values.add(Buffer.from(value, 'latin1').toString('utf8'));
+    this.values.add(text);
     const known = this.keys.get(path);
     if (known !== undefined) known.add(key);
     else if (this.keys.size < MAX_KEYS) this.keys.set(path, new Set([key]));
