@@ -100,8 +100,11 @@ class Collector implements PacketSink {
       attachments.set(name, attachment);
     }
     const part = content.subarray(-MAX_ATTACHMENT_BYTES);
-    attachment.isCut ||= part.length < content.length || this.#heldBytes + part.length > MAX_HELD_BYTES;
-    if (this.#heldBytes + part.length > MAX_HELD_BYTES) return;
+    attachment.isCut ||= part.length < content.length;
+    if (this.#heldBytes + part.length > MAX_HELD_BYTES) {
+      this.#empty(attachment);
+      return;
+    }
     attachment.chunks.push(Buffer.from(part));
     attachment.bytes += part.length;
     this.#heldBytes += part.length;
@@ -118,14 +121,24 @@ class Collector implements PacketSink {
     attachment.bytes = end.length;
   }
 
+  /** What follows a part that was not kept is the end. */
+  #empty(attachment: Attachment): void {
+    attachment.isCut = true;
+    this.#heldBytes -= attachment.bytes;
+    attachment.chunks = [];
+    attachment.bytes = 0;
+  }
+
   #drop({ attachments }: Running): void {
     for (const { bytes } of attachments.values()) this.#heldBytes -= bytes;
   }
 }
 
-function detailOf({ name, chunks, bytes, isCut }: Attachment): TestRecord['details'][number] {
-  const text = Buffer.concat(chunks).subarray(-MAX_ATTACHMENT_BYTES).toString('utf8');
-  return { name, text, isCut: isCut || bytes > MAX_ATTACHMENT_BYTES };
+/** Drops an incomplete first line, because a part of a secret would not be recognized. */
+function detailOf({ name, chunks, bytes, isCut: isShort }: Attachment): TestRecord['details'][number] {
+  const end = Buffer.concat(chunks).subarray(-MAX_ATTACHMENT_BYTES).toString('utf8');
+  const isCut = isShort || bytes > MAX_ATTACHMENT_BYTES;
+  return { name, text: isCut ? end.replace(/^[^\n]*\n?/, '') : end, isCut };
 }
 
 function milliseconds(timestamp: Timestamp | null): number | null {
