@@ -12,7 +12,9 @@ const TAIL_BYTES = 256 * 1024;
 const LINE_LIMIT = 200;
 /** Control sequences, which a terminal does not show, and the runner's own notes in the log. */
 const CONTROL_SEQUENCES = /(?!\s)\p{Cc}(?:\[[0-9;?]*[ -/]*[@-~]|\][^\p{Cc}]*)?/gu;
-const RUNNER_NOTE = /^\[sos-ci: /;
+const RUNNER_NOTE = /^\[sos-ci: (?!output )/;
+/** The note that output was dropped: what is before it may end anywhere. */
+const DROPPED_NOTE = /^\[sos-ci: output /;
 
 /**
  * @param runs the run directories of one attempt
@@ -53,7 +55,7 @@ function lastOf(text: string): string | null {
   const line = lines
     .map((each) => each.trim())
     .findLast((each) => /[\p{L}\p{N}]/u.test(each) && !RUNNER_NOTE.test(each));
-  if (line === undefined) return null;
+  if (line === undefined || DROPPED_NOTE.test(line)) return null;
   const characters = Array.from(line.slice(0, LINE_LIMIT * 2));
   return characters.length <= LINE_LIMIT ? line : `${characters.slice(0, LINE_LIMIT - 3).join('')}...`;
 }

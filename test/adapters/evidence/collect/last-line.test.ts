@@ -24,7 +24,7 @@ describe('the last line', () => {
     ['of plain lines', 'one\ntwo\n', 'two'],
     ['without a line end', 'one\ntwo', 'two'],
     ['before empty lines and rulers', 'E: no such package\n\n  \n-----\n', 'E: no such package'],
-    ['before the runner\u2019s own note', 'oops\n[sos-ci: output past this is dropped]\n', 'oops'],
+    ['before the runner\u2019s own note', 'oops\n[sos-ci: the command ended; a process waits]\n', 'oops'],
     ['of a progress bar', 'get\r10%\r20%\rfailed\r\n', 'failed'],
     ['in colours', '\u001b[1;31merror\u001b[0m: \u001b]0;title\u0007no\n', 'error: no'],
     [
@@ -52,6 +52,8 @@ describe('the last line', () => {
       'a last line too long to read from its start, because it may contain part of a secret',
       `x\n${'y'.repeat(300_000)}`,
     ],
+    ['output that ends anywhere', 'one\npassword is corr\n[sos-ci: output past 512 bytes was dropped]\n'],
+    ['output that could not be kept', 'a\n[sos-ci: output was dropped: the log cannot be written]\n'],
   ])('is unknown for %s', async (_, log) => {
     expect(await lastLineOf(log)).toBeNull();
   });
