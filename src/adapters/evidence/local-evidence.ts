@@ -16,7 +16,7 @@ import { COLLECTED_FILES, COLLECTED_LIST } from './collect/collected.ts';
 import { lastLine } from './collect/last-line.ts';
 import { collectStages } from './collect/stage-logs.ts';
 import { Staging } from './collect/staging.ts';
-import { collectTree, WORKTREE } from './collect/work-tree.ts';
+import { collectTree, storedPath, WORKTREE } from './collect/work-tree.ts';
 import { Directory, ifExists } from './files/dir-handle.ts';
 import { asFailure, Deadline } from './files/fs-error.ts';
 import { type BeforeStep, readChunks } from './files/new-file.ts';
@@ -203,8 +203,8 @@ export class LocalEvidence implements Evidence {
       } else if (server !== null) {
         await this.#gatherFrom(server, request, directory, staging);
       }
-      if (request.subunit !== undefined)
-        await this.#addResultsPage(`${WORKTREE}/${request.subunit}`, staging);
+      const results = request.subunit === undefined ? null : storedPath(request.subunit, names);
+      if (results !== null) await this.#addResultsPage(results, staging);
       await staging.sync();
       return staging.list(owner.job, owner.attempt, new Date(this.#now()).toISOString());
     });

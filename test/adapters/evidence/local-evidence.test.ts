@@ -60,6 +60,17 @@ describe('evidence on this host', () => {
     );
   });
 
+  test.each(['./testr.subunit', 'logs//testr.subunit', '.stestr/0', 'my results'])(
+    'creates that page for the file %s',
+    async (subunit) => {
+      await writeAt(join(rig.tree, subunit), encodePacket({ testId: 'a.fine.test', status: 'success' }));
+      const evidence = rig.start();
+      await evidence.collect(collectRequest({ server: rig.server, logs: [subunit], subunit }), signal);
+      const url = await evidence.publish(publishRequest(), signal);
+      expect(await rig.read(url, 'testr_results.html')).toContain('1 passed, 0 failed, 0 skipped.');
+    },
+  );
+
   test('publishes the configuration of the job without secrets', async () => {
     const playbook = {
       file: '/etc/sos-ci/stack.yml',

@@ -5,7 +5,7 @@
  */
 import { lstat } from 'node:fs/promises';
 import { Directory } from '../files/dir-handle.ts';
-import { evidencePath } from '../files/safe-names.ts';
+import { evidencePath, type StoredNames } from '../files/safe-names.ts';
 import { asUnreadable, type Staging, Unreadable } from './staging.ts';
 
 export interface WalkLimits {
@@ -38,6 +38,19 @@ export async function collectTree(
     const walk = new Walk(limits, staging);
     for (const path of paths) await walk.path(tree, path);
   });
+}
+
+/** The path under which a named path is collected; null: it cannot be. */
+export function storedPath(path: string, names: StoredNames): string | null {
+  const segments = evidencePath(path);
+  if ('why' in segments) return null;
+  let [shown, stored] = [WORKTREE, WORKTREE];
+  for (const name of segments) {
+    const assigned = names.assign(stored, shown, name);
+    if ('why' in assigned) return null;
+    [shown, stored] = [`${shown}/${name}`, assigned.path];
+  }
+  return stored;
 }
 
 /** One walk over the named paths of a work tree. */
