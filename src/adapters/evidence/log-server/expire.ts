@@ -5,12 +5,16 @@
 import type { Expiry } from '../../../engine/ports/publisher.ts';
 import type { SftpEntry } from '../../ssh/client/client.ts';
 import { hasExpired, NUMBERS, PARENTS } from '../publish/expire.ts';
+import { forEach } from '../publish/for-each.ts';
 import { MANIFEST } from '../publish/manifest.ts';
 import { FIRST_WITH_PAGE, removeLonePage, updatePage } from '../publish/parent-pages.ts';
 import { TEMPORARY_PREFIX, temporaryNames } from '../publish/transaction.ts';
 import { freeTemporaryName, readManifest } from './directories.ts';
 import type { LogServerFiles } from './files.ts';
 import { pageDirectory } from './remote-pages.ts';
+
+/** Of the directories below the root: they share no pages. */
+const DIRECTORIES_AT_ONCE = 8;
 
 interface Walk {
   readonly files: LogServerFiles;
@@ -24,17 +28,16 @@ export async function expireBelow(
   root: string,
   segments: readonly string[] = [],
 ): Promise<number> {
-  const { files, signal } = walk;
   const directory = [root, ...segments].join('/');
-  let removed = 0;
-  for (const entry of await files.list(directory)) {
-    signal.throwIfAborted();
-    if (!entry.attrs.isDirectory()) continue;
-    if (segments.length === PARENTS) removed += Number(await expireJob(walk, directory, entry, segments));
+  const entries = (await walk.files.list(directory)).filter(({ attrs }) => attrs.isDirectory());
+  const counts: number[] = [];
+  await forEach(entries, segments.length === 0 ? DIRECTORIES_AT_ONCE : 1, async (entry) => {
+    walk.signal.throwIfAborted();
+    if (segments.length === PARENTS) counts.push(Number(await expireJob(walk, directory, entry, segments)));
     else if (segments.length >= NUMBERS || /^\d+$/.test(entry.filename))
-      removed += await expireDirectory(walk, root, entry, segments);
-  }
-  return removed;
+      counts.push(await expireDirectory(walk, root, entry, segments));
+  });
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 async function expireDirectory(

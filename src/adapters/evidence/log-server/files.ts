@@ -11,6 +11,7 @@ import {
   type SshClient,
 } from '../../ssh/client/client.ts';
 import { type SftpErrors, SftpSession } from '../../ssh/client/sftp-session.ts';
+import { forEach } from '../publish/for-each.ts';
 import { PUBLIC_DIRECTORY, PUBLIC_FILE } from '../publish/path.ts';
 
 /** The size of one read or write request: every SFTP server accepts it. */
@@ -19,6 +20,8 @@ export const REQUEST_BYTES = 32 * 1024;
 const REQUEST_TIMEOUT_MS = 60_000;
 /** Far more than the files of one job or the jobs of one change. */
 const MAX_ENTRIES = 200_000;
+/** The answers of a distant log server take their time. */
+const REMOVALS_AT_ONCE = 8;
 const OPERATION = 'write to log server';
 
 /** The log server answered that a request cannot be done. */
@@ -203,17 +206,36 @@ export class LogServerFiles {
     const stats = await this.lstat(path);
     if (stats === null) return;
     if (!stats.isDirectory()) return this.removeFile(path);
-    const entries = await this.list(path);
-    for (const { filename } of entries.filter((entry) => entry.filename !== last))
-      await this.removeTree(`${path}/${filename}`);
-    if (last !== null) await this.removeFile(`${path}/${last}`);
+    const files: string[] = [];
+    const levels: string[][] = [];
+    for (let level = [path]; level.length > 0; level = await this.#below(level, files)) levels.push(level);
+    const atEnd = last === null ? null : `${path}/${last}`;
+    const others = files.filter((file) => file !== atEnd);
+    await forEach(others, REMOVALS_AT_ONCE, (file) => this.removeFile(file));
+    for (const level of levels.slice(1).reverse())
+      await forEach(level, REMOVALS_AT_ONCE, (directory) => this.#removeDirectory(directory));
+    if (atEnd !== null) await this.removeFile(atEnd);
+    await this.#removeDirectory(path);
+  }
+
+  /** The directories in these directories. Adds everything else that is in them to `files`. */
+  async #below(directories: readonly string[], files: string[]): Promise<string[]> {
+    const found: string[] = [];
+    await forEach(directories, REMOVALS_AT_ONCE, async (directory) => {
+      for (const { filename, attrs } of await this.list(directory))
+        (attrs.isDirectory() ? found : files).push(`${directory}/${filename}`);
+    });
+    return found;
+  }
+
+  async #removeDirectory(path: string): Promise<void> {
     await orNull(this.#session.request<void>((sftp, done) => sftp.rmdir(path, done)));
   }
 
   /** Removes a directory; false when something is in it. */
   async removeEmpty(path: string): Promise<boolean> {
     try {
-      await orNull(this.#session.request<void>((sftp, done) => sftp.rmdir(path, done)));
+      await this.#removeDirectory(path);
       return true;
     } catch (error) {
       if (error instanceof Refused && error.code === SFTP_STATUS.FAILURE) return false;
