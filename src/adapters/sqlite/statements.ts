@@ -4,8 +4,10 @@
  * collected while no script runs aborts the process (the destructor of node::ObjectWrap needs an environment). Version
  * 13 fixes that but drops Node 20. So this code creates no temporary statements: no `pragma()`, no `iterate()`.
  */
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import Sqlite from 'better-sqlite3';
+import { errorCode } from '../run/fs-error.ts';
 
 /**
  * In dist/, better-sqlite3's JavaScript is bundled: finding its files took a tenth of a command's start. Without the path
@@ -37,11 +39,29 @@ export function readPragma(database: Database, name: string): unknown {
   return Object.values(prepared(database, `PRAGMA ${name}`).get() as object)[0];
 }
 
+/** A file that is opened for writing is private, because the directory may be open to the account of jobs. */
 export function openConnection(file: string, options: Sqlite.Options): Database {
+  if (options.readonly !== true && file !== ':memory:') makePrivate(file);
   const database = new Sqlite(file, { ...options, nativeBinding: resolve(NATIVE_MODULE) });
   // It may never prepare a statement.
   statementsOf(database);
   return database;
+}
+
+/**
+ * SQLite gives a new WAL and its index the mode of the database. An existing file is not opened here: closing it would
+ * release the locks of this process's other connections to it.
+ */
+function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
+  for (const path of [file, `${file}-wal`, `${file}-shm`]) {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.isFile() && (found.mode & 0o077) !== 0) chmodSync(path, found.mode & 0o700);
+  }
 }
 
 function statementsOf(database: Database): Map<string, Statement> {

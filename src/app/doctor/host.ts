@@ -11,11 +11,14 @@ import { openStackSession } from '../openstack-session.ts';
 import { type Check, type Finding, failure, gigabytes, ok, warning } from './finding.ts';
 
 export function hostChecks(config: Config): readonly Check[] {
-  const { stateDir, logs, doctor } = config;
+  const { stateDir, logs, doctor, providers } = config;
+  // The account that runs the commands of jobs must enter it.
+  const hasAccount = providers.some((provider) => provider.type === 'local' && provider.user !== null);
+  const refused = hasAccount ? 0o066 : 0o077;
   return [
     {
       ...{ check: 'state', target: stateDir },
-      run: () => directoryFindings('state', 'disk', stateDir, doctor.diskFreeBytes, true),
+      run: () => directoryFindings('state', 'disk', stateDir, doctor.diskFreeBytes, refused),
     },
     { ...{ check: 'git', target: 'git' }, run: gitFindings },
     { ...{ check: 'tools', target: 'this host' }, run: () => toolFindings(config) },
@@ -28,7 +31,7 @@ function logsChecks(destination: LogsDestination, neededBytes: number): readonly
   switch (destination.type) {
     case 'directory': {
       const { dir: target } = destination;
-      const run = () => directoryFindings('logs', 'logs-disk', target, neededBytes, false);
+      const run = () => directoryFindings('logs', 'logs-disk', target, neededBytes, 0);
       return [{ check: 'logs', target, run }];
     }
     case 'ssh':
@@ -71,12 +74,13 @@ function logServerCheck(config: LogServerConfig, neededBytes: number): Check {
   };
 }
 
+/** @param refused permission bits that the directory must not have */
 async function directoryFindings(
   check: string,
   diskCheck: string,
   target: string,
   needed: number,
-  mustBePrivate: boolean,
+  refused: number,
 ): Promise<readonly Finding[]> {
   let directory: ProbedDirectory;
   try {
@@ -91,7 +95,7 @@ async function directoryFindings(
     ];
   }
   return [
-    directoryFinding({ check, target }, directory, mustBePrivate),
+    directoryFinding({ check, target }, directory, refused),
     diskFinding({ check: diskCheck, target }, directory.freeBytes, needed),
   ];
 }
@@ -110,7 +114,7 @@ function diskFinding(
 function directoryFinding(
   subject: Pick<Finding, 'check' | 'target'>,
   directory: ProbedDirectory,
-  mustBePrivate: boolean,
+  refused: number,
 ): Finding {
   const { nearest, exists, isDirectory, writable, mode } = directory;
   if (!isDirectory) return failure(subject, `${nearest} is not a directory`, 'configure another directory');
@@ -123,8 +127,9 @@ function directoryFinding(
   }
   if (!exists) return ok(subject, `does not exist yet; it can be created in ${nearest}`);
   const octal = mode.toString(8);
-  return mustBePrivate && (mode & 0o077) !== 0
-    ? warning(subject, `other users can read it (mode ${octal})`, `chmod 700 ${subject.target}`)
+  const right = (0o777 & ~refused).toString(8);
+  return (mode & refused) !== 0
+    ? warning(subject, `other users can read it (mode ${octal})`, `chmod ${right} ${subject.target}`)
     : ok(subject, `writable, mode ${octal}`);
 }
 

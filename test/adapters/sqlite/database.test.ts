@@ -58,6 +58,17 @@ test('a reader cannot write', () => {
   reading.close();
 });
 
+test('its files are private, also those that were not', () => {
+  const files = [file, `${file}-wal`, `${file}-shm`];
+  const modes = () => files.map((path) => statSync(path).mode & 0o777);
+  const store = openStore(file);
+  expect(modes()).toEqual([0o600, 0o600, 0o600]);
+  for (const path of files) chmodSync(path, 0o644);
+  openWritable(file).close();
+  expect(modes()).toEqual([0o600, 0o600, 0o600]);
+  store.close();
+});
+
 test('a new WAL is extended once, so that later appends need not extend it', () => {
   const store = openStore(file);
   expect(statSync(`${file}-wal`).size).toBeGreaterThanOrEqual(4 * 1024 * 1024);

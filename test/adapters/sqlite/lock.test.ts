@@ -1,5 +1,5 @@
 /** The lock that admits one daemon for each database: refused, taken over, and contended for by real processes. */
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { processStartTicks, takeLock } from '../../../src/adapters/sqlite/lock.ts';
@@ -37,6 +37,18 @@ test('one process cannot take the lock twice, and can release it', () => {
   expect(() => takeLock(file, STARTED)).toThrow(`pid ${process.pid}`);
   lock.release();
   takeLock(file, STARTED).release();
+});
+
+test('the file is private, and a second try in the same process does not release the lock', async () => {
+  writeFileSync(file, '', { mode: 0o644 });
+  const lock = takeLock(file, STARTED);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(() => takeLock(file, STARTED)).toThrow(`pid ${process.pid}`);
+  const other = await program.start('lock', file);
+  other.say(String(STARTED));
+  expect(await other.line()).toMatch(/^another daemon runs on this database/);
+  await other.kill();
+  lock.release();
 });
 
 test('the lock of a killed process is taken over at once', async () => {

@@ -210,6 +210,16 @@ describe('this host', () => {
     chmodSync(join(setup.dir, 'state'), 0o755);
     expect(checksWith(await setup.findings(), 'warning')).toEqual(['state']);
   });
+
+  test('lets the account of jobs enter its state, but not read it', async () => {
+    const state = join(setup.dir, 'state');
+    const user = { providers: { nodes: undefined, here: { type: 'local', user: 'nobody' } } };
+    const found = async () => (await setup.findings(user)).find(({ check }) => check === 'state');
+    chmodSync(state, 0o711);
+    expect(await found()).toMatchObject({ verdict: 'ok' });
+    chmodSync(state, 0o755);
+    expect(await found()).toMatchObject({ verdict: 'warning', fix: `chmod 711 ${state}` });
+  });
 });
 
 describe('a node', () => {
