@@ -140,8 +140,13 @@ export class StaticProvider implements Provider {
       const server = { id, name, address, provider: this.name };
       const lease = { host: host.name, server, owner, createdAt: this.#now(), ready: false };
       this.#inUse.add(host.name);
-      if (await this.#leases.take(lease)) return lease;
-      this.#inUse.delete(host.name);
+      let taken = false;
+      try {
+        taken = await this.#leases.take(lease);
+      } finally {
+        if (!taken) this.#inUse.delete(host.name);
+      }
+      if (taken) return lease;
     }
     return null;
   }
