@@ -76,7 +76,10 @@ export class BundleSource implements Source {
 
   /** Removes bundles that a killed daemon left behind. */
   async #prepare(directory: string): Promise<void> {
-    this.#swept ??= rm(this.#outgoing, { recursive: true, force: true });
+    this.#swept ??= rm(this.#outgoing, { recursive: true, force: true }).catch((error: unknown) => {
+      this.#swept = null;
+      throw error;
+    });
     try {
       await this.#swept;
       await rm(directory, { recursive: true, force: true });
