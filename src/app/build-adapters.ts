@@ -58,7 +58,10 @@ export interface BuiltAdapters {
   close(): Promise<void>;
 }
 
-/** @param slots overrides the slots of every provider */
+/**
+ * @param slots overrides the slots of every provider
+ * @param holdsSlot whether a job still has its slot
+ */
 export function buildAdapters(
   config: Config,
   slots: number | undefined,
@@ -67,11 +70,13 @@ export function buildAdapters(
   activeJobs: Adapters['activeJobs'],
   wrappers: Wrappers | null,
   secrets: SecretValues,
+  holdsSlot?: (job: string) => boolean,
 ): BuiltAdapters {
   const { stateDir, gerrit } = config;
   const hide = hider(secrets);
   const redactedAlarms = withoutSecrets(alarms, hide);
-  const { set, nodes, openStack, define } = buildProviders(config, slots, redactedAlarms, wrappers);
+  const built = buildProviders(config, slots, redactedAlarms, wrappers, undefined, holdsSlot);
+  const { set, nodes, openStack, define } = built;
   const stages = stageLimits(config.limits);
   const connections = new GerritConnections(gerrit, redactedAlarms);
   const { queries, git } = connections;

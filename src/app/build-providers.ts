@@ -33,6 +33,7 @@ export interface BuiltProviders {
 /**
  * @param slots overrides the slots of every provider
  * @param onStep called while a server boots, with each step of a provider that reports them
+ * @param holdsSlot whether a job still has its slot
  */
 export function buildProviders(
   config: Config,
@@ -40,20 +41,15 @@ export function buildProviders(
   alarms: Alarms,
   wrappers: Wrappers | null,
   onStep: (step: string) => void = () => {},
+  holdsSlot: (job: string) => boolean = () => false,
 ): BuiltProviders {
   const { stateDir, limits } = config;
   const sshConfigs = new Map<string, SshConfig>();
   const openStackConfigs = new Map<string, OpenStackProviderConfig>();
   const nodes = new NodePool({ stateDir, configOf: (name) => sshConfigs.get(name) });
   const deleteLimits = { graceMs: limits.deleteTermTimeoutMs, killTimeoutMs: limits.deleteKillTimeoutMs };
-  const { startTimeoutMs, exitRecordTimeoutMs: endingTimeoutMs } = limits;
-  const maintenance = new NodeMaintenance({
-    stateDir,
-    nodes,
-    ...deleteLimits,
-    startTimeoutMs,
-    endingTimeoutMs,
-  });
+  const runLimits = { startTimeoutMs: limits.startTimeoutMs, endingTimeoutMs: limits.exitRecordTimeoutMs };
+  const maintenance = new NodeMaintenance({ stateDir, nodes, ...deleteLimits, ...runLimits });
   const create = (provider: ProviderConfig, onCapacity: ReportCapacity): Provider => {
     const { type, name } = provider;
     openStackConfigs.delete(name);
@@ -62,7 +58,10 @@ export function buildProviders(
       case 'local':
         return new LocalProvider({ ...provider, stateDir, ...deleteLimits });
       case 'static':
-        return new StaticProvider({ config: provider, stateDir, access: maintenance, alarms, onCapacity });
+        return new StaticProvider({
+          ...{ config: provider, stateDir, access: maintenance },
+          ...{ alarms, onCapacity, holdsSlot },
+        });
       case 'command':
         return createCommandProvider(provider, config, maintenance);
       case 'openstack': {

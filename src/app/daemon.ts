@@ -20,6 +20,7 @@ import type { AlarmMailer } from '../engine/operations/alarm-mailer.ts';
 import { persistentAlarms } from '../engine/operations/alarm-sink.ts';
 import { Janitors } from '../engine/operations/janitors.ts';
 import { openVoting } from '../engine/operations/open-voting.ts';
+import { ownerState } from '../engine/operations/owner-state.ts';
 import { Retention } from '../engine/operations/retention.ts';
 import { Sweep } from '../engine/operations/sweep.ts';
 import type { Adapters, Alarms, CatchUp } from '../engine/ports/adapters.ts';
@@ -313,7 +314,9 @@ export class Daemon implements RunningDaemon {
     const { config, options, secrets } = this;
     const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
     const activeJobsFor: Adapters['activeJobs'] = (change) => activeJobs(this.admission.settings, change);
-    return buildAdapters(config, options.slots, alarms, catchUp, activeJobsFor, wrappers, secrets);
+    const holdsSlot = (job: string) => !this.closing && ownerState(this.store, { job }) === 'living';
+    const { slots } = options;
+    return buildAdapters(config, slots, alarms, catchUp, activeJobsFor, wrappers, secrets, holdsSlot);
   }
 
   private buildMaintenance(

@@ -1,25 +1,34 @@
 /**
- * The number of usable hosts: those that are not in quarantine. Reports every change: after a failure, when a
- * quarantine expires, or when an operator ends a quarantine by removing the host's file.
+ * The number of usable hosts: those that are not in quarantine, and not kept by a job that has ended because they could
+ * not be returned. Reports every change: after a failure, when a quarantine expires, when an operator ends a quarantine
+ * by removing the host's file, or when a host is returned after all.
  */
 import { type FSWatcher, watch } from 'node:fs';
 import { Semaphore } from '../../semaphore.ts';
 import { after, type Cancel } from '../../timer.ts';
 import type { HostHealth } from './host-health.ts';
+import type { Lease } from './lease.ts';
 
 export interface CapacityOptions {
   readonly hosts: readonly string[];
   readonly health: Pick<HostHealth, 'directory' | 'read'>;
+  /** Leases whose host could not be returned. */
+  readonly unreturned: () => Promise<readonly Lease[]>;
+  /** Whether a job still has its slot, which stands for its host. */
+  readonly holdsSlot: (job: string) => boolean;
   /** Epoch ms. */
   readonly now: () => number;
   readonly changed: (hosts: number) => void;
 }
 
+/** The interval between checks while hosts are not returned: their jobs end without a notice. */
+const RECHECK_MS = 60_000;
+
 export class Capacity {
   readonly #options: CapacityOptions;
   #usable: number;
   #cancel: Cancel = () => {};
-  /** Set while a host is in quarantine. */
+  /** Set while a host is in quarantine or not returned. */
   #watcher: FSWatcher | null = null;
   readonly #mutex = new Semaphore(1);
 
@@ -35,7 +44,7 @@ export class Capacity {
   }
 
   async #check(): Promise<void> {
-    const { hosts, health, now, changed } = this.#options;
+    const { hosts, health, unreturned, holdsSlot, now, changed } = this.#options;
     const until = await Promise.all(
       hosts.map(async (host) => {
         // A read error is reported when that host is leased.
@@ -43,11 +52,16 @@ export class Capacity {
         return state?.quarantinedUntil ?? 0;
       }),
     );
-    const quarantined = until.filter((time) => time > now());
+    // An unreadable lease is reported when leases are listed.
+    const kept = await unreturned().catch(() => []);
+    // A host that could not be prepared is in addition to the one that its job gets.
+    const lost = kept.filter(({ ready, owner }) => !ready || !holdsSlot(owner.job)).map(({ host }) => host);
+    const time = now();
+    const usable = hosts.filter((host, index) => (until[index] ?? 0) <= time && !lost.includes(host)).length;
+    const checks = [...until.filter((end) => end > time), ...(kept.length > 0 ? [time + RECHECK_MS] : [])];
     this.#cancel();
-    if (quarantined.length > 0) this.#wakeAt(Math.min(...quarantined));
+    if (checks.length > 0) this.#wakeAt(Math.min(...checks));
     else this.#unwatch();
-    const usable = hosts.length - quarantined.length;
     if (usable === this.#usable) return;
     this.#usable = usable;
     changed(usable);

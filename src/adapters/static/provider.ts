@@ -24,6 +24,8 @@ export interface StaticProviderOptions {
   readonly alarms: Alarms;
   /** Called with the number of usable hosts whenever it changes. */
   readonly onCapacity?: (hosts: number) => void;
+  /** Whether a job still has its slot; by default none does. */
+  readonly holdsSlot?: (job: string) => boolean;
   /** Epoch ms. */
   readonly now?: () => number;
 }
@@ -44,6 +46,8 @@ export class StaticProvider implements Provider {
   readonly #now: () => number;
   /** Hosts that this process works on. */
   readonly #inUse = new Set<string>();
+  /** Ids of leased servers whose host could not be returned. */
+  readonly #unreturned = new Set<string>();
   readonly #returning = new Map<string, Semaphore>();
   #wakers: (() => void)[] = [];
 
@@ -60,6 +64,9 @@ export class StaticProvider implements Provider {
     this.#capacity = new Capacity({
       hosts: config.hosts.map((host) => host.name),
       health: this.#health,
+      unreturned: async () =>
+        (await this.#leases.all()).filter(({ server }) => this.#unreturned.has(server.id)),
+      holdsSlot: options.holdsSlot ?? (() => false),
       now: this.#now,
       changed: options.onCapacity ?? (() => {}),
     });
@@ -232,9 +239,17 @@ export class StaticProvider implements Provider {
     const work = mutex.run(async () => {
       throwIfAborted(signal, 'delete server', server.name);
       if (!(await this.#leases.holds(lease))) return;
-      if (touched) await this.#access.wipe(server, this.#config.deleteTimeoutMs, signal);
-      await this.#access.release(server);
-      await this.#leases.release(host);
+      try {
+        if (touched) await this.#access.wipe(server, this.#config.deleteTimeoutMs, signal);
+        await this.#access.release(server);
+        await this.#leases.release(host);
+        this.#unreturned.delete(server.id);
+      } catch (error) {
+        this.#unreturned.add(server.id);
+        throw error;
+      } finally {
+        this.#capacity.check();
+      }
       for (const wake of this.#wakers.splice(0)) wake();
     });
     await unlessAborted(work, signal, 'delete server', server.name);

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
-import { FakeHosts } from './fake-access.ts';
+import { until } from '../local/scratch.ts';
+import { FakeHosts, hostError } from './fake-access.ts';
 
 let hosts: FakeHosts;
 beforeEach(() => {
@@ -19,4 +20,21 @@ test('a host whose lease could not be written is leased to the next job', async 
   await expect(provider.create(serverRequest(), NEVER)).rejects.toMatchObject({ operation: 'lease host' });
   rmSync(leases);
   expect((await provider.create(serverRequest(), NEVER)).address).toContain('/a/');
+});
+
+test('a host that its job could not return takes a slot away until it is returned', async () => {
+  const reported: number[] = [];
+  const onCapacity = (usable: number) => reported.push(usable);
+  const provider = hosts.provider(['a', 'b'], {}, { onCapacity });
+  const server = await provider.create(serverRequest(), NEVER);
+  const { wipe } = hosts.access;
+  hosts.access.wipe = async () => {
+    throw hostError('is dead');
+  };
+  await expect(provider.delete(server, 'ours', NEVER)).rejects.toThrow('is dead');
+  await until('a report of one host', () => reported.length === 1);
+  hosts.access.wipe = wipe;
+  await provider.delete(server, 'ours', NEVER);
+  await until('a report of both hosts', () => reported.length === 2);
+  expect(reported).toEqual([1, 2]);
 });
