@@ -32,6 +32,8 @@ export interface StaticProviderOptions {
 
 /** The interval between checks for a free host, because a quarantine may end while a job waits. */
 const RECHECK_MS = 5_000;
+/** The part of a request's time that is left after a reset without an end: for killing it and recording the failure. */
+const RESET_RESERVE_MS = 30_000;
 const NEVER = new AbortController().signal;
 
 export class StaticProvider implements Provider {
@@ -74,6 +76,7 @@ export class StaticProvider implements Provider {
 
   async create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server> {
     let last: OperationError | null = null;
+    const endsAt = performance.now() + request.timeoutMs;
     const tried = new Set<string>();
     for (;;) {
       if (signal.aborted) throw await this.#noHost(request.name, last);
@@ -86,7 +89,8 @@ export class StaticProvider implements Provider {
       }
       tried.add(lease.host);
       try {
-        return await this.#prepare(lease, signal);
+        const resetLimitMs = () => resetLimit(request.timeoutMs, endsAt - performance.now());
+        return await this.#prepare(lease, resetLimitMs, signal);
       } catch (error) {
         if (!(error instanceof OperationError)) throw error;
         // After a timeout, the earlier error, on this or another host, is more useful.
@@ -170,7 +174,7 @@ export class StaticProvider implements Provider {
       .map(({ host }) => host);
   }
 
-  async #prepare(lease: Lease, signal: AbortSignal): Promise<Server> {
+  async #prepare(lease: Lease, resetLimitMs: () => number, signal: AbortSignal): Promise<Server> {
     const { server, host } = lease;
     const { reset, ssh, hosts } = this.#config;
     let touched = false;
@@ -179,7 +183,10 @@ export class StaticProvider implements Provider {
       if (written !== null) await this.#access.pin(server, hostKeyOf(host, written));
       await this.#access.prepare(server, ssh.connectTimeoutMs * 2, signal);
       touched = true;
-      if (reset !== null) await this.#access.run(server, reset.argv, reset.timeoutMs, signal);
+      if (reset !== null) {
+        const timeoutMs = Math.min(reset.timeoutMs, resetLimitMs());
+        await this.#access.run(server, reset.argv, timeoutMs, signal);
+      }
       await this.#leases.replace({ ...lease, ready: true });
       await this.#health.clear(host);
       this.#capacity.check();
@@ -284,6 +291,15 @@ export class StaticProvider implements Provider {
       cause: last,
     });
   }
+}
+
+/**
+ * A reset without an end must fail before its request does: only then does it count as a failure of the host. With less
+ * than half of the time left, being cut off says nothing about the host.
+ */
+function resetLimit(requestMs: number, leftMs: number): number {
+  const limit = Math.floor(leftMs - RESET_RESERVE_MS);
+  return limit < requestMs / 2 ? Number.POSITIVE_INFINITY : limit;
 }
 
 function hostKeyOf(host: string, written: string): Buffer {

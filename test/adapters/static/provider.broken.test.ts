@@ -38,3 +38,22 @@ test('a host that its job could not return takes a slot away until it is returne
   await until('a report of both hosts', () => reported.length === 2);
   expect(reported).toEqual([1, 2]);
 });
+
+test('a reset without an end counts as a failure of the host, unless it got less than half of the time', async () => {
+  const reset = { argv: ['reset'], timeoutMs: 20 * 60_000 };
+  const provider = hosts.provider(['a', 'b'], { reset });
+  const limits: number[] = [];
+  hosts.access.run = async (_server, _argv, timeoutMs) => {
+    limits.push(timeoutMs);
+    throw hostError('timed out');
+  };
+  const create = (timeoutMs: number) => provider.create({ ...serverRequest(), timeoutMs }, NEVER);
+  await expect(create(15 * 60_000)).rejects.toThrow('timed out');
+  for (const limit of limits) {
+    expect(limit).toBeGreaterThan(14 * 60_000);
+    expect(limit).toBeLessThanOrEqual(14.5 * 60_000);
+  }
+  limits.splice(0);
+  await expect(create(50_000)).rejects.toThrow('timed out');
+  expect(limits).toEqual([reset.timeoutMs, reset.timeoutMs]);
+});
