@@ -5,6 +5,7 @@
 import { link, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Ownership, Server } from '../../machines/model/domain.ts';
+import { Semaphore } from '../../semaphore.ts';
 import {
   removeWithTemporaries,
   syncDirectory,
@@ -27,6 +28,9 @@ export interface Lease {
 
 const ENDING = '.json';
 const LIMIT_BYTES = 64 * 1024;
+
+/** One mutex per host for all instances in this process: after a reload, the former one may still return a host. */
+const returning = new Map<string, Semaphore>();
 
 export class Leases {
   readonly #directory: string;
@@ -64,6 +68,14 @@ export class Leases {
   /** Whether the lease is still held: false when the host has been released since, or leased to another job. */
   async holds({ host, server }: Lease): Promise<boolean> {
     return (await this.all()).some((lease) => lease.host === host && lease.server.id === server.id);
+  }
+
+  /** Runs one such task for the host at a time. */
+  exclusively<T>(host: string, work: () => Promise<T>): Promise<T> {
+    const file = this.#file(host);
+    const mutex = returning.get(file) ?? new Semaphore(1);
+    returning.set(file, mutex);
+    return mutex.run(work);
   }
 
   async release(host: string): Promise<void> {

@@ -8,7 +8,6 @@ import type { Alarms, EffectOf, OwnedServer, Provider } from '../../engine/ports
 import { AbortedError, errorText, OperationError, throwIfAborted, unlessAborted } from '../../errors.ts';
 import type { Login, Server } from '../../machines/model/domain.ts';
 import type { ServerFacts } from '../../machines/model/environment.ts';
-import { Semaphore } from '../../semaphore.ts';
 import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { foreignServerError } from '../run/foreign-server-error.ts';
@@ -50,7 +49,6 @@ export class StaticProvider implements Provider {
   readonly #inUse = new Set<string>();
   /** Ids of leased servers whose host could not be returned. */
   readonly #unreturned = new Set<string>();
-  readonly #returning = new Map<string, Semaphore>();
   #wakers: (() => void)[] = [];
 
   constructor(options: StaticProviderOptions) {
@@ -241,15 +239,14 @@ export class StaticProvider implements Provider {
    */
   async #returnHost(lease: Lease, touched: boolean, signal: AbortSignal): Promise<void> {
     const { host, server } = lease;
-    const mutex = this.#returning.get(host) ?? new Semaphore(1);
-    this.#returning.set(host, mutex);
-    const work = mutex.run(async () => {
+    const work = this.#leases.exclusively(host, async () => {
       throwIfAborted(signal, 'delete server', server.name);
       if (!(await this.#leases.holds(lease))) return;
       try {
         if (touched) await this.#access.wipe(server, this.#config.deleteTimeoutMs, signal);
         await this.#access.release(server);
-        await this.#leases.release(host);
+        // An operator may have removed the lease meanwhile.
+        if (await this.#leases.holds(lease)) await this.#leases.release(host);
         this.#unreturned.delete(server.id);
       } catch (error) {
         this.#unreturned.add(server.id);

@@ -1,6 +1,7 @@
 /** Hosts and a state directory that fail in ways that a real sshd does not show. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
@@ -56,4 +57,27 @@ test('a reset without an end counts as a failure of the host, unless it got less
   limits.splice(0);
   await expect(create(50_000)).rejects.toThrow('timed out');
   expect(limits).toEqual([reset.timeoutMs, reset.timeoutMs]);
+});
+
+test('a host is returned once, also by the instances before and after a reload', async () => {
+  const [former, next] = [hosts.provider(['a']), hosts.provider(['a'])];
+  const server = await former.create(serverRequest(), NEVER);
+  let wipes = 0;
+  hosts.access.wipe = async () => {
+    wipes += 1;
+    for (let turn = 0; turn < 100 && wipes < 2; turn += 1) await setImmediate();
+  };
+  await Promise.all([former, next].map((provider) => provider.delete(server, 'ours', NEVER)));
+  expect(wipes).toBe(1);
+});
+
+test('a lease of the next job is not released with one that an operator removed', async () => {
+  const provider = hosts.provider(['a']);
+  const server = await provider.create(serverRequest(), NEVER);
+  hosts.access.wipe = async () => {
+    rmSync(join(hosts.stateDir, 'leases', 'lab', 'a.json'));
+    await provider.create(serverRequest(), NEVER);
+  };
+  await provider.delete(server, 'ours', NEVER);
+  expect(await provider.list({ deployment: 'ours' }, NEVER)).toHaveLength(1);
 });
