@@ -1,12 +1,13 @@
 /**
  * Runs one of the user's own programs: a JSON object on its standard input, a JSON object expected on its standard
  * output. The program runs without a shell, gets only named variables of the daemon's environment, and has a deadline
- * and an output limit. When it exceeds one, its whole process group is killed.
+ * and an output limit. When it exceeds one, its whole process group is killed. Processes outside the group may keep its
+ * output open: no call waits for them.
  */
 import { execa } from 'execa';
 import { OperationError } from '../../errors.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
-import { after } from '../../timer.ts';
+import { after, type Cancel } from '../../timer.ts';
 import { pickVariables } from '../run/stage-environment.ts';
 
 export interface Program {
@@ -25,6 +26,8 @@ export interface Program {
 const BASE_ENVIRONMENT = ['PATH', 'HOME', 'LANG', 'TMPDIR'];
 /** Exit codes that make a retry pointless: EX_USAGE and EX_CONFIG of sysexits.h. */
 const PERMANENT_EXIT_CODES = [64, 78];
+/** How long the output of a program that has ended is still read, while another process keeps it open. */
+const DRAIN_MS = 2_000;
 /** The maximum length of the error output in a message. */
 const MESSAGE_LENGTH = 500;
 
@@ -42,16 +45,26 @@ export async function runProgram(program: Program): Promise<unknown> {
     reject: false,
     maxBuffer: outputLimitBytes,
   });
+  const closeOutput = (): void => {
+    child.stdout.destroy();
+    child.stderr.destroy();
+  };
   let givenUp: string | null = null;
   const giveUp = (why: string): void => {
     givenUp ??= why;
     endGroup(child.pid);
+    closeOutput();
   };
+  let cancelDrain: Cancel = () => {};
+  child.once('exit', () => {
+    cancelDrain = after(DRAIN_MS, closeOutput);
+  });
   const cancel = after(timeoutMs, () => giveUp(`no answer within ${formatLimit(timeoutMs)}`));
   const abort = () => giveUp('aborted before it was done');
   signal.addEventListener('abort', abort, { once: true });
   const result = await child;
   cancel();
+  cancelDrain();
   signal.removeEventListener('abort', abort);
   // Kills the remaining processes of its group; they hold none of our resources, and no caller waits for them.
   if (result.failed || givenUp !== null) endGroup(child.pid);
