@@ -1,4 +1,5 @@
 /** The operations that providers need on a node. */
+import type { ContactListener } from '../../engine/ports/adapters.ts';
 import type { Login, Server } from '../../machines/model/domain.ts';
 import type { NodeSystem } from '../../machines/model/environment.ts';
 
@@ -12,8 +13,10 @@ export interface NodeAccess {
   }): string;
   /** Pins the server's host key, unless one is already pinned. */
   pin(server: Server, key: Buffer): Promise<void>;
-  /** Waits until the server accepts the login, and creates its directory. */
-  prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Waits until the server accepts the login, and creates its directory. `onContact` is called in between.
+   */
+  prepare(server: Server, timeoutMs: number, signal: AbortSignal, onContact?: ContactListener): Promise<void>;
   /** What the server says about itself. */
   describe(server: Server, signal: AbortSignal): Promise<NodeSystem>;
   /**

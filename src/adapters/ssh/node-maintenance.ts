@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ContactListener } from '../../engine/ports/adapters.ts';
 import { AbortedError, OperationError, raceAbort } from '../../errors.ts';
 import type { Login, Server } from '../../machines/model/domain.ts';
 import type { NodeSystem } from '../../machines/model/environment.ts';
@@ -51,10 +52,16 @@ export class NodeMaintenance {
   }
 
   /** Waits until the server accepts the login, creates its directory, and checks SFTP, which every job needs. */
-  async prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void> {
+  async prepare(
+    server: Server,
+    timeoutMs: number,
+    signal: AbortSignal,
+    onContact: ContactListener = () => {},
+  ): Promise<void> {
     const node = this.#options.nodes.get(server);
     const { commandTimeoutMs } = node.config;
-    await node.using({ operation: 'prepare node', timeoutMs, signal }, async (connection, within) => {
+    const task = { operation: 'prepare node', timeoutMs, signal, onContact };
+    await node.using(task, async (connection, within) => {
       await prepareDirectory(connection, node.address.directory, commandTimeoutMs, within);
       await probeFiles(connection, commandTimeoutMs, within);
     });

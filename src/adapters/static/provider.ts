@@ -4,7 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { StaticHostConfig, StaticProviderConfig } from '../../config/config.ts';
-import type { Alarms, EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
+import type {
+  Alarms,
+  ContactListener,
+  EffectOf,
+  OwnedServer,
+  Provider,
+} from '../../engine/ports/adapters.ts';
 import { AbortedError, errorText, OperationError, throwIfAborted, unlessAborted } from '../../errors.ts';
 import type { Login, Server } from '../../machines/model/domain.ts';
 import type { ServerFacts } from '../../machines/model/environment.ts';
@@ -49,7 +55,7 @@ export class StaticProvider implements Provider {
   readonly #inUse = new Set<string>();
   /** Ids of leased servers whose host could not be returned. */
   readonly #unreturned = new Set<string>();
-  #wakers: (() => void)[] = [];
+  readonly #wakers = new Set<() => void>();
 
   constructor(options: StaticProviderOptions) {
     const { config, stateDir } = options;
@@ -175,11 +181,16 @@ export class StaticProvider implements Provider {
   async #prepare(lease: Lease, resetLimitMs: () => number, signal: AbortSignal): Promise<Server> {
     const { server, host } = lease;
     const { reset, ssh, hosts } = this.#config;
+    const prepareMs = ssh.connectTimeoutMs * 2;
+    let reached = false;
     let touched = false;
+    const onContact: ContactListener = (contact) => {
+      reached ||= contact === 'back';
+    };
     try {
       const written = hosts.find(({ name }) => name === host)?.hostKey ?? null;
       if (written !== null) await this.#access.pin(server, hostKeyOf(host, written));
-      await this.#access.prepare(server, ssh.connectTimeoutMs * 2, signal);
+      await this.#access.prepare(server, prepareMs, signal, onContact);
       touched = true;
       if (reset !== null) {
         const timeoutMs = Math.min(reset.timeoutMs, resetLimitMs());
@@ -193,6 +204,8 @@ export class StaticProvider implements Provider {
       if (!(error instanceof OperationError)) throw error;
       // A cancelled job does not count as a failure of the host.
       if (!signal.aborted) await this.#noteFailure(host, error);
+      // There may be an empty directory. A host on which it cannot be removed is returned all the same.
+      if (reached && !touched) await this.#access.wipe(server, prepareMs, NEVER).catch(() => {});
       await this.#tryReturnHost(lease, touched);
       throw error;
     }
@@ -254,7 +267,7 @@ export class StaticProvider implements Provider {
       } finally {
         this.#capacity.check();
       }
-      for (const wake of this.#wakers.splice(0)) wake();
+      for (const wake of this.#wakers) wake();
     });
     await unlessAborted(work, signal, 'delete server', server.name);
   }
@@ -262,9 +275,10 @@ export class StaticProvider implements Provider {
   /** Resolves when a host is returned, or after the check interval. */
   async #waitForChange(signal: AbortSignal): Promise<void> {
     const over = new AbortController();
-    const either = AbortSignal.any([signal, over.signal]);
-    this.#wakers.push(() => over.abort());
-    await sleep(RECHECK_MS, either);
+    const wake = () => over.abort();
+    this.#wakers.add(wake);
+    await sleep(RECHECK_MS, AbortSignal.any([signal, over.signal]));
+    this.#wakers.delete(wake);
   }
 
   async #noHost(name: string, last: OperationError | null): Promise<OperationError> {

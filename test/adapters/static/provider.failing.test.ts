@@ -113,6 +113,19 @@ describe('a failing host', () => {
     expect(reported).toEqual([0, 1]);
   });
 
+  it('keeps nothing of a job that it accepted but cannot run', async () => {
+    const broken = await Sshd.start(['Subsystem other internal-sftp']);
+    try {
+      setup = new StaticSetup(broken, ['a']);
+      await expect(setup.provider().create(serverRequest(), signal)).rejects.toMatchObject({
+        operation: 'open SFTP',
+      });
+      expect([setup.leases(), setup.disk('a')]).toEqual([[], []]);
+    } finally {
+      await broken.close();
+    }
+  });
+
   it('is verified by the key in the configuration, which must be valid', async () => {
     setup = new StaticSetup(sshd, ['a', 'b']);
     await setup
