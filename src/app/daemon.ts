@@ -25,9 +25,9 @@ import { Retention } from '../engine/operations/retention.ts';
 import { Sweep } from '../engine/operations/sweep.ts';
 import type { Adapters, Alarms, CatchUp } from '../engine/ports/adapters.ts';
 import type { LeakReport, Operator } from '../engine/ports/operator-api.ts';
-import type { JobView, LogEntry, Store } from '../engine/ports/store.ts';
+import type { LogEntry, Store } from '../engine/ports/store.ts';
 import type { Log, SecretValues } from '../log.ts';
-import { type BlockedBy, blockedBy, type SlotLimits, type SlotRequest } from '../machines/slot-queue.ts';
+import type { SlotLimits } from '../machines/slot-queue.ts';
 import { activeJobs } from '../machines/trigger/rules/active-jobs.ts';
 import { versionOf } from '../machines/versions.ts';
 import { admissionSettings, type Overrides, slotLimits } from './admission-settings.ts';
@@ -36,6 +36,7 @@ import { janitorDefinitions } from './build-janitors.ts';
 import { createAlarmMailer } from './build-transports.ts';
 import { createArchiving } from './create-archiving.ts';
 import { sha256 } from './database-admin.ts';
+import { OpenWork } from './open-work.ts';
 import { OperatorControl } from './operator-control.ts';
 import type { ReloadOptions } from './reload-config.ts';
 import { logRow } from './row-log.ts';
@@ -183,44 +184,9 @@ export class Daemon implements RunningDaemon {
     return this.sweep.collectGarbage(operator);
   }
 
-  /** Open jobs that hold a slot of the provider, how many held servers take one, and how many slots it has. */
-  slotUsage(provider: string): {
-    readonly holders: readonly JobView[];
-    readonly held: number;
-    readonly slots: number;
-  } {
-    const holding = this.store
-      .open()
-      .filter((stored) => versionOf(stored).heldSlot(stored)?.provider === provider);
-    const holders = holding.flatMap(({ history }) => this.store.job(history) ?? []);
-    const held = holding.length - holders.length;
-    return { holders, held, slots: this.engine.slots.limits.slots[provider] ?? 0 };
-  }
-
-  /** What the open work of this database keeps a new job from, with this daemon's limits; null: it may start. */
-  obstacleFor(job: Pick<SlotRequest, 'provider' | 'name' | 'project' | 'backends'>): BlockedBy | null {
-    const request = {
-      ...job,
-      history: '',
-      key: '',
-      headStartMs: 0,
-      promoted: false,
-      requestedAt: 0,
-      order: 0,
-    };
-    const holders = this.store.open().flatMap((stored) => versionOf(stored).heldSlot(stored) ?? []);
-    const queue = { waiting: [], holders, served: new Map<string, number>() };
-    return blockedBy(request, queue, this.engine.slots.limits, 0);
-  }
-
-  /** An interrupted review that is about to post on the change. Other reviews of the change wait for it. */
-  reviewAboutToPost(change: number): string | null {
-    return (
-      this.store
-        .open()
-        .map((stored) => versionOf(stored).postingReview(stored, change))
-        .find((review) => review !== null) ?? null
-    );
+  /** What earlier daemons of this database left open. */
+  get openWork(): OpenWork {
+    return new OpenWork(this.store, this.engine.slots.limits);
   }
 
   /** Resolves when every review that this process opened has ended. */

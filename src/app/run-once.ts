@@ -100,7 +100,7 @@ function assertNoDaemon({ stateDir }: Config, { change, patchset, job }: RunOnce
 function assertFreeSlot(config: Config, name: string, daemon: Daemon): void {
   const provider = config.jobs.find(({ spec }) => spec.name === name)?.spec.provider;
   if (provider === undefined) return;
-  const { holders, held, slots } = daemon.slotUsage(provider);
+  const { holders, held, slots } = daemon.openWork.slotUsage(provider);
   if (holders.length + held < slots) return;
   if (held > 0) throw slotsAreHeld(name, provider, held);
   const named = holders
@@ -122,7 +122,7 @@ function assertFreeSlot(config: Config, name: string, daemon: Daemon): void {
 /** @throws OperationError when interrupted work uses up a limit of the job, or a janitor has one of its back ends */
 function assertNoObstacle(config: Config, name: string, project: string, daemon: Daemon): void {
   const spec = config.jobs.find((job) => job.spec.name === name)?.spec;
-  const obstacle = spec === undefined ? null : daemon.obstacleFor({ ...spec, project });
+  const obstacle = spec === undefined ? null : daemon.openWork.obstacleFor({ ...spec, project });
   if (obstacle === null) return;
   const what =
     obstacle.by === 'janitor'
@@ -152,7 +152,7 @@ function slotsAreHeld(name: string, provider: string, held: number): OperationEr
  * reviews of a change post one at a time
  */
 function assertNoPendingPost(change: number, daemon: Daemon): void {
-  const review = daemon.reviewAboutToPost(change);
+  const review = daemon.openWork.reviewAboutToPost(change);
   if (review === null) return;
   throw new OperationError({
     operation: 'start job',
