@@ -300,6 +300,6 @@ function givenUp({ context }: StreamArgs) {
   const from = context.caughtUp === null ? '' : `; sos-ci status shows the last successful catch-up`;
   return {
     message: `looking up missed events crashed the daemon twice and is disabled${from}`,
-    hint: 'report a bug; then start once with --since TIME, which catches up from then on',
+    hint: 'report a bug; with its fix, start once with --since 1h, which enables it again and skips nothing',
   };
 }

@@ -15,7 +15,7 @@ import type { GerritEvent } from '../model/gerrit-event.ts';
 import { vetoOf } from './novelty.ts';
 import { isOurs, nameOf } from './rules/account.ts';
 import { type Cause, type CauseRules, CREATED, requestsRun, type StartingEvent } from './rules/cause.ts';
-import { type JobFinding, type JobRules, judgeJob } from './rules/job-matcher.ts';
+import { bestReason, type JobFinding, type JobRules, judgeJob } from './rules/job-matcher.ts';
 import { countsOf, type Delay, exceeded, MAX_WAITING_CHANGES, type StartLimits } from './rules/rate-limit.ts';
 import type { Finding } from './rules/rule-names.ts';
 import { type SupersedeMode, superseded } from './rules/supersede.ts';
@@ -69,6 +69,9 @@ export interface Explanation {
   readonly isRequest: boolean;
 }
 
+/** A reload may remove jobs of a delayed start. */
+const JOBS_REMOVED: Finding = { rule: 'project', why: 'its jobs are no longer configured' };
+
 export function decide(event: GerritEvent, rules: TriggerRules, facts: TriggerFacts): readonly Decision[] {
   return explain(event, rules, facts).decisions;
 }
@@ -107,11 +110,11 @@ export function resume(
 ): readonly Decision[] {
   const newer = newerThan(held.patchset, facts.open);
   if (newer !== null) return [drop(newer)];
-  const known = held.jobs.filter((name) => rules.jobs.some((job) => job.name === name));
+  const known = configured(held.jobs, rules);
   const jobs = notRunning(known, held.patchset, facts.open);
   if (jobs.length === 0) {
     const finding = { rule: 'running', why: 'this patchset is being tested' } as const;
-    return [drop(known.length > 0 ? finding : { rule: 'project', why: 'its jobs are no longer configured' })];
+    return [drop(known.length > 0 ? finding : JOBS_REMOVED)];
   }
   const decisions = admit({ ...held, jobs, at: facts.now }, rules, {
     ...facts,
@@ -159,7 +162,8 @@ function decideStart(
     return [...moved, ignore(finding)];
   }
   const finding = whyNotNow(event, start, rules, facts);
-  const decisions = finding === null ? admit(withDelayedJobs(start, facts), rules, facts) : [ignore(finding)];
+  const decisions =
+    finding === null ? admit(withDelayedJobs(start, rules, facts), rules, facts) : [ignore(finding)];
   // A deferred or findAgain start has not begun, so it ends no older reviews.
   const last = decisions.at(-1);
   const refused = last?.do === 'ignore' && last.findAgain !== true;
@@ -217,10 +221,11 @@ function reviewsOfOldBranch({ patchset }: StartingEvent, { open }: TriggerFacts)
  * Removes the jobs that already run, and adds those that wait for the same patchset. A requested run does not wait for
  * a vote.
  */
-function withDelayedJobs(start: Start, { waiting, open }: TriggerFacts): Start {
+function withDelayedJobs(start: Start, rules: TriggerRules, { waiting, open }: TriggerFacts): Start {
   const { patchset } = start;
   const same = waiting !== null && isSamePatchset(waiting.start.patchset, patchset) ? waiting.start : null;
-  const jobs = notRunning([...new Set([...(same?.jobs ?? []), ...start.jobs])], patchset, open);
+  const delayed = configured(same?.jobs ?? [], rules);
+  const jobs = notRunning([...new Set([...delayed, ...start.jobs])], patchset, open);
   return {
     ...start,
     jobs,
@@ -276,19 +281,6 @@ function requiredVoteOf({ kind }: Cause, rules: TriggerRules, names: readonly st
   );
 }
 
-/** The reason of the job that passed the most rules, with its name if the jobs differ. */
-function bestReason({ patchset }: StartingEvent, found: readonly JobFinding[]): Finding {
-  const furthest = [...found].sort((a, b) => b.passed - a.passed)[0];
-  if (furthest === undefined || furthest.rule === 'project') {
-    return { rule: 'project', why: `no job tests ${patchset.project}` };
-  }
-  const alike =
-    found.every(({ why }) => why === furthest.why) ||
-    furthest.rule === 'comment' ||
-    furthest.rule === 'ci-account';
-  return { rule: furthest.rule, why: alike ? furthest.why : `job ${furthest.job}: ${furthest.why}` };
-}
-
 /** Why none of these jobs may start at this moment. */
 function whyNotNow(
   event: StartingEvent,
@@ -313,6 +305,11 @@ function newerThan({ patchset }: Patchset, open: readonly OpenReview[]): Finding
   const newer = open.find((review) => review.patchset > patchset);
   if (newer === undefined) return null;
   return { rule: 'newer-patchset', why: `patchset ${newer.patchset} is being tested` };
+}
+
+/** The jobs that the configuration still has. */
+function configured(names: readonly string[], { jobs }: TriggerRules): readonly string[] {
+  return names.filter((name) => jobs.some((job) => job.name === name));
 }
 
 /** The jobs that no open review of the patchset runs. */
@@ -351,7 +348,8 @@ function carryOver(
 ): readonly Decision[] {
   const start = facts.waiting?.start ?? null;
   if (start === null || start.patchset.patchset >= patchset.patchset) return [];
-  return admit({ ...start, patchset }, rules, facts);
+  const jobs = configured(start.jobs, rules);
+  return jobs.length === 0 ? [drop(JOBS_REMOVED)] : admit({ ...start, patchset, jobs }, rules, facts);
 }
 
 function supersede({ id }: OpenReview, patchset: Patchset, finding = supersededBy(patchset)): Decision {

@@ -209,6 +209,57 @@ describe('a waiting start', () => {
   });
 });
 
+describe('a waiting start whose jobs are removed from the configuration', () => {
+  const kinds = { include: [], exclude: ['TRIVIAL_REBASE'] };
+  const rulesOf = (names: readonly string[]) => names.map((name) => jobRules({ name, kinds }));
+
+  /** A start of both jobs waits while the configuration loses all but `left`. */
+  async function reloaded(left: readonly string[]): Promise<CiHarness> {
+    const names = ['old', 'kept'];
+    const ci = await startCi({
+      rules: { limits: { ...MANY, author: 1 }, jobs: rulesOf(names) },
+      specs: names.map((name) => jobSpec({ name })),
+      slots: 2,
+    });
+    ci.emit(created(1));
+    ci.emit(created(FIRST));
+    await ci.untilIdle();
+    expect(ci.store.waitingStarts()).toMatchObject([{ start: { jobs: names } }]);
+    const { rules, specs, ...settings } = ci.daemon.admission.settings;
+    ci.daemon.admission.updateSettings({
+      ...settings,
+      rules: { ...rules, jobs: rulesOf(left) },
+      specs: new Map([...specs].filter(([name]) => left.includes(name))),
+    });
+    return ci;
+  }
+  const started = (ci: CiHarness) =>
+    ci.jobs().flatMap(({ change, patchset, name }) => (change === FIRST ? [`${name} ${patchset}`] : []));
+
+  test('adds only the others to a request', async () => {
+    const ci = await reloaded(['kept']);
+    ci.emit(comment('recheck', 'bob'));
+    await ci.untilIdle();
+    expect([started(ci), ci.store.waitingStarts()]).toEqual([['kept 1'], []]);
+  });
+
+  test('moves to a newer patchset with the others', async () => {
+    const ci = await reloaded(['kept']);
+    ci.emit({ ...created(FIRST, 2), kind: 'TRIVIAL_REBASE' } as GerritEvent);
+    await ci.untilIdle();
+    expect(ci.store.waitingStarts()).toMatchObject([{ start: { jobs: ['kept'], patchset: { patchset: 2 } } }]);
+    await ci.run();
+    expect(started(ci)).toEqual(['kept 2']);
+  });
+
+  test('is dropped when a newer patchset arrives and no other is left', async () => {
+    const ci = await reloaded(['new']);
+    ci.emit({ ...created(FIRST, 2), kind: 'TRIVIAL_REBASE' } as GerritEvent);
+    await ci.untilIdle();
+    expect([started(ci), ci.store.waitingStarts()]).toEqual([[], []]);
+  });
+});
+
 test('a start beyond the limit of waiting starts is found again in Gerrit later', async () => {
   const ci = await startCi({
     rules: { limits: { ...MANY, change: 1, total: 10_000, author: 10_000, project: 10_000 } },

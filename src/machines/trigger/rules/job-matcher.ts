@@ -70,6 +70,19 @@ export function whyNotFor(change: CurrentChange, job: JobRules): Finding | null 
   return null;
 }
 
+/** The reason of the job that passed the most rules, with its name if the jobs differ. */
+export function bestReason({ patchset }: StartingEvent, found: readonly JobFinding[]): Finding {
+  const furthest = [...found].sort((a, b) => b.passed - a.passed)[0];
+  if (furthest === undefined || furthest.rule === 'project') {
+    return { rule: 'project', why: `no job tests ${patchset.project}` };
+  }
+  const alike =
+    found.every(({ why }) => why === furthest.why) ||
+    furthest.rule === 'comment' ||
+    furthest.rule === 'ci-account';
+  return { rule: furthest.rule, why: alike ? furthest.why : `job ${furthest.job}: ${furthest.why}` };
+}
+
 function isCauses(causes: ReturnType<typeof causesOf>): causes is readonly [Cause, ...Cause[]] {
   return Array.isArray(causes);
 }
