@@ -159,6 +159,20 @@ describe('a patchset of a kind that the jobs exclude', () => {
     ci.store.close();
   });
 
+  test('gets the vote of both jobs when only one of them excludes it', async () => {
+    const jobs = [jobRules({ name: ISCSI }), jobRules({ name: FC, kinds: LAZY })];
+    const ci = await started({ rules: { jobs } });
+    ci.emit(created());
+    await ci.run(() => ci.runner.running().length === 2);
+    ci.reviewer.current.set(FIRST, 2);
+    ci.reviewer.kinds.set(FIRST, ['REWORK', 'TRIVIAL_REBASE']);
+    ci.emit(rebased);
+    await ci.run();
+    expect(ci.reviewer.posted).toMatchObject([{ patchset: 2, labels: { Verified: 1 } }]);
+    expect(violations(ci)).toEqual([]);
+    ci.store.close();
+  });
+
   /** Patchset 2 is uploaded after the vote was computed for patchset 1 and before the post arrives. */
   async function replacedBeforeThePost(kind: string): Promise<CiHarness> {
     const ci = await started({ rules });

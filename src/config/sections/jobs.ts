@@ -175,7 +175,8 @@ export const job = z.strictObject({
     patchsetKind,
     {
       include: 'kinds of new patchset that start it; empty: all',
-      exclude: "kinds of new patchset that do not start it; the previous patchset's test continues",
+      exclude:
+        "kinds of new patchset that do not start it; the previous patchset's test continues, or starts again on the new one if another job starts there",
     },
     PATCHSET_KINDS,
   ),

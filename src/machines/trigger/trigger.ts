@@ -12,10 +12,11 @@ import {
   type TriggerKind,
 } from '../model/domain.ts';
 import type { GerritEvent } from '../model/gerrit-event.ts';
+import { judgeJobs } from './judge-jobs.ts';
 import { vetoOf } from './novelty.ts';
 import { isOurs, nameOf } from './rules/account.ts';
 import { type Cause, type CauseRules, CREATED, requestsRun, type StartingEvent } from './rules/cause.ts';
-import { bestReason, type JobFinding, type JobRules, judgeJob } from './rules/job-matcher.ts';
+import { bestReason, type JobFinding, type JobRules } from './rules/job-matcher.ts';
 import { countsOf, type Delay, exceeded, MAX_WAITING_CHANGES, type StartLimits } from './rules/rate-limit.ts';
 import type { Finding } from './rules/rule-names.ts';
 import { type SupersedeMode, superseded } from './rules/supersede.ts';
@@ -131,7 +132,7 @@ function onPatchset(event: StartingEvent, rules: TriggerRules, facts: TriggerFac
     const why = event.type === 'comment-added' ? 'our own comment' : 'done by our own account';
     return only([...endOutdated(event, rules, facts), ignore({ rule: 'own-account', why })]);
   }
-  const jobs = rules.jobs.map((job) => judgeJob(event, rules, job));
+  const jobs = judgeJobs(event, rules, facts);
   const left =
     event.type === 'patchset-created' && event.movedFrom !== undefined
       ? reviewsOfOldBranch(event, facts)

@@ -247,7 +247,9 @@ describe('a waiting start whose jobs are removed from the configuration', () => 
     const ci = await reloaded(['kept']);
     ci.emit({ ...created(FIRST, 2), kind: 'TRIVIAL_REBASE' } as GerritEvent);
     await ci.untilIdle();
-    expect(ci.store.waitingStarts()).toMatchObject([{ start: { jobs: ['kept'], patchset: { patchset: 2 } } }]);
+    expect(ci.store.waitingStarts()).toMatchObject([
+      { start: { jobs: ['kept'], patchset: { patchset: 2 } } },
+    ]);
     await ci.run();
     expect(started(ci)).toEqual(['kept 2']);
   });

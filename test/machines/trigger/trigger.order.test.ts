@@ -4,8 +4,9 @@ import { describe, expect, test } from 'vitest';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import type { JobRules } from '../../../src/machines/trigger/rules/job-matcher.ts';
 import { RULES } from '../../../src/machines/trigger/rules/rule-names.ts';
-import { decide, explain } from '../../../src/machines/trigger/trigger.ts';
-import type { OpenReview } from '../../../src/machines/trigger/trigger-facts.ts';
+import type { SupersedeMode } from '../../../src/machines/trigger/rules/supersede.ts';
+import { decide, explain, type TriggerRules } from '../../../src/machines/trigger/trigger.ts';
+import type { OpenReview, TriggerFacts } from '../../../src/machines/trigger/trigger-facts.ts';
 import { CODE_POINT } from '../../fixtures/code-point.ts';
 import { jobRules, triggerRules } from '../rule-facts.ts';
 import {
@@ -85,6 +86,42 @@ describe('a patchset without a code change', () => {
       { do: 'supersede', rule: 'superseded' },
       { do: 'start' },
     ]);
+  });
+
+  describe('that another job tests', () => {
+    const kinds = { include: [], exclude: ['NO_CODE_CHANGE'] };
+    const skips = jobRules({ name: 'skips', kinds });
+    const rulesWith = (job: JobRules, supersede: SupersedeMode = 'running') =>
+      triggerRules({ jobs: [job, jobRules({ name: 'tests' })], supersede });
+    const event = created({ kind: 'NO_CODE_CHANGE' });
+    const both = { ...older, jobs: ['skips', 'tests'] };
+    const startOf = (rules: TriggerRules, facts: TriggerFacts) =>
+      decide(event, rules, facts).flatMap((one) => (one.do === 'start' ? one.jobs : []));
+
+    test('starts the job whose run it ends', () => {
+      expect(startOf(rulesWith(skips), factsOf([both]))).toEqual(['skips', 'tests']);
+    });
+
+    test.each<[string, JobRules, readonly OpenReview[], SupersedeMode]>([
+      ['has a verdict on the previous one', skips, [{ ...older, jobs: ['tests'] }], 'running'],
+      ['continues on the previous one', skips, [both], 'never'],
+      [
+        'another rule excludes too',
+        { ...skips, uploaders: { include: ['bob'], exclude: [] } },
+        [both],
+        'running',
+      ],
+    ])('does not start a job that %s', (_what, job, open, supersede) => {
+      expect(startOf(rulesWith(job, supersede), factsOf(open))).toEqual(['tests']);
+    });
+
+    test('starts the job that waits on the previous one', () => {
+      const rules = rulesWith(skips);
+      const [start] = decide(created(on({ patchset: 2 })), rules, factsOf());
+      if (start?.do !== 'start') throw new Error('nothing starts');
+      const waiting = { start, rule: 'limit-change', why: '', since: 0 } as const;
+      expect(startOf(rules, factsOf([], { waiting }))).toEqual(['skips', 'tests']);
+    });
   });
 });
 
