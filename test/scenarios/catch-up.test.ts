@@ -1,7 +1,7 @@
 /** Events that are missing or incomplete in the stream are found in Gerrit's history. */
 import { expect, test } from 'vitest';
 import { CiHarness } from './ci-harness.ts';
-import { abandoned, comment, created, FIRST, ready } from './gerrit-events.ts';
+import { abandoned, comment, created, FIRST, ready, restored } from './gerrit-events.ts';
 import { violations } from './violations.ts';
 
 const verdicts = (ci: CiHarness) => ci.jobs().map(({ verdict }) => verdict);
@@ -45,6 +45,23 @@ test('a daemon that dies before it has queried for an overlong line does so afte
   await ci.restart();
   await ci.run();
   expect(verdicts(ci)).toEqual(['SUCCESS', 'SUCCESS']);
+  ci.store.close();
+});
+
+test('a change that is restored during the query that finds it abandoned is not cancelled', async () => {
+  const ci = await listening();
+  ci.emit(created());
+  await ci.run(() => ci.jobs()[0]?.state === 'testing.running');
+  happens(ci, abandoned());
+  ci.past.calls.holdNext('answer', 'read');
+  ci.daemon.stream?.sendInvalidLine({ reason: 'overlong', sample: '{"type', unread: true });
+  await ci.untilIdle();
+  expect(ci.past.calls.held).toBe(1);
+  ci.emit(restored());
+  await ci.untilIdle();
+  ci.past.calls.release();
+  await ci.run();
+  expect(verdicts(ci)).toEqual(['SUCCESS']);
   ci.store.close();
 });
 

@@ -171,17 +171,21 @@ export class EventIntake implements CatchUp {
     const waiting: Promise<void>[] = [];
     const found = await this.#options.admission.runExclusive(async () => {
       const missed: MissedEvent[] = [];
+      const closings: GerritEvent[] = [];
       for (const change of past.changes) {
         const diff = this.#missedOf(change, query);
         if (diff.named.length > 0) waiting.push(this.#assignIds(change.change, diff.named).durable);
-        if (diff.ambiguous) ambiguous.push(change.change);
+        const closing = this.#closingOf(change);
+        const isOutdated = closing !== null && this.#hasEventsSince(query, change);
+        if (diff.ambiguous || isOutdated) ambiguous.push(change.change);
+        if (closing !== null && !isOutdated) closings.push(closing);
         missed.push(...diff.missed);
       }
       for (const one of missed.sort(oldestFirst)) {
         signal.throwIfAborted();
         waiting.push((await this.#handleMissed(one, shown.includes(one.fingerprint))).durable);
       }
-      for (const change of past.changes) waiting.push((await this.#handleClosing(change)).durable);
+      for (const closing of closings) waiting.push((await this.#handleClosing(closing)).durable);
       return missed.filter(({ fingerprint, event }) => event !== null && !shown.includes(fingerprint)).length;
     });
     await Promise.all(waiting);
@@ -209,12 +213,21 @@ export class EventIntake implements CatchUp {
     return this.#decide(event, fingerprint, false);
   }
 
-  /** Closing events are not remembered: a repeated one finds nothing left to end. */
-  async #handleClosing({ project, change, closed }: ChangeHistory): Promise<DecidedEvent> {
+  /** Null if there is nothing to end: closing events are not remembered, so a query returns them repeatedly. */
+  #closingOf({ project, change, closed }: ChangeHistory): GerritEvent | null {
+    if (closed === null || this.#options.store.openReviews(project, change).length === 0) return null;
+    return closed;
+  }
+
+  /** True when the stream has sent events since the query began: a change that it calls closed may be restored. */
+  #hasEventsSince({ lastSeen }: CatchUpQuery, { change }: ChangeHistory): boolean {
+    return this.#seenCache.forChange(change).some(({ number }) => number > lastSeen);
+  }
+
+  #handleClosing(closing: GerritEvent): Promise<DecidedEvent> {
     const { admission, store } = this.#options;
-    if (closed === null || store.openReviews(project, change).length === 0) return NOTHING;
-    store.count(`missed:${closed.type}`, 1);
-    return admission.decide(closed);
+    store.count(`missed:${closing.type}`, 1);
+    return admission.decide(closing);
   }
 
   /** Lets the trigger decide, and stores the event's fingerprint in the same transaction. */
