@@ -1,13 +1,14 @@
 /** Events that are missing or incomplete in the stream are found in Gerrit's history. */
 import { expect, test } from 'vitest';
+import type { TriggerRules } from '../../src/machines/trigger/trigger.ts';
 import { CiHarness } from './ci-harness.ts';
 import { abandoned, comment, created, FIRST, ready, restored } from './gerrit-events.ts';
 import { violations } from './violations.ts';
 
 const verdicts = (ci: CiHarness) => ci.jobs().map(({ verdict }) => verdict);
 
-async function listening(): Promise<CiHarness> {
-  const ci = new CiHarness({ slots: 1 });
+async function listening(rules: Partial<TriggerRules> = {}): Promise<CiHarness> {
+  const ci = new CiHarness({ slots: 1, rules });
   await ci.start();
   await ci.run();
   return ci;
@@ -62,6 +63,20 @@ test('a change that is restored during the query that finds it abandoned is not 
   ci.past.calls.release();
   await ci.run();
   expect(verdicts(ci)).toEqual(['SUCCESS']);
+  ci.store.close();
+});
+
+test('a start that waits is dropped when a query finds its change closed', async () => {
+  const ci = await listening({ limits: { change: 1, author: 9, project: 9, total: 9 } });
+  ci.emit(created());
+  await ci.run();
+  ci.emit(created(FIRST, 2));
+  await ci.untilIdle();
+  expect(ci.store.waitingStarts()).toHaveLength(1);
+  happens(ci, abandoned());
+  ci.daemon.stream?.sendInvalidLine({ reason: 'overlong', sample: '{"type', unread: true });
+  await ci.untilIdle();
+  expect(ci.store.waitingStarts()).toEqual([]);
   ci.store.close();
 });
 

@@ -146,6 +146,11 @@ export class Admission {
     return this.decideOne(event, noted, number, '', novelty);
   }
 
+  /** True when a limit delays a start of the change. */
+  isWaiting(change: ChangeName): boolean {
+    return this.waiting.of(change) !== null;
+  }
+
   /** Starts waiting work that may start, the longest wait first. Resolves to the decisions. */
   resumeWaiting(): Promise<readonly Decision[]> {
     return this.runExclusive(() => this.resumeAll());

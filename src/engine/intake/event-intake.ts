@@ -38,7 +38,10 @@ import { awaitsReady } from './trigger-facts.ts';
 export interface EventIntakeOptions {
   readonly store: Store;
   readonly engine: Pick<Engine, 'submit'>;
-  readonly admission: Pick<Admission, 'decide' | 'runExclusive' | 'projects' | 'reportsOfOthers'>;
+  readonly admission: Pick<
+    Admission,
+    'decide' | 'isWaiting' | 'runExclusive' | 'projects' | 'reportsOfOthers'
+  >;
   readonly clock: Clock;
   readonly hash: Hash;
   readonly limits: IntakeLimits;
@@ -215,8 +218,10 @@ export class EventIntake implements CatchUp {
 
   /** Null if there is nothing to end: closing events are not remembered, so a query returns them repeatedly. */
   #closingOf({ project, change, closed }: ChangeHistory): GerritEvent | null {
-    if (closed === null || this.#options.store.openReviews(project, change).length === 0) return null;
-    return closed;
+    const { admission, store } = this.#options;
+    if (closed === null) return null;
+    const hasWork = store.openReviews(project, change).length > 0 || admission.isWaiting({ project, change });
+    return hasWork ? closed : null;
   }
 
   /** True when the stream has sent events since the query began: a change that it calls closed may be restored. */
