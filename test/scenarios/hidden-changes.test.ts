@@ -2,9 +2,12 @@
  * A change becomes work in progress right after the upload: its patchset is rejected at the lookup, and started once
  * when it is ready.
  */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
+import type { TriggerRules } from '../../src/machines/trigger/trigger.ts';
 import { crashPoints, LONG } from '../fixtures/effort.ts';
 import { PATCHSET } from '../machines/facts.ts';
+import { jobRules } from '../machines/rule-facts.ts';
 import { CiHarness } from './ci-harness.ts';
 import { created, FIRST, ready } from './gerrit-events.ts';
 import { violations } from './violations.ts';
@@ -13,8 +16,11 @@ const shown = { ...PATCHSET, change: FIRST, patchset: 1, ref: `refs/changes/${FI
 const show = (ci: CiHarness, wip: boolean) => ci.changes.show(shown, { wip, status: 'open' });
 const verdicts = (ci: CiHarness) => ci.jobs().map(({ verdict }) => verdict);
 
-async function refused(crashAt: readonly number[] = []): Promise<CiHarness> {
-  const ci = new CiHarness();
+async function refused(
+  crashAt: readonly number[] = [],
+  rules: Partial<TriggerRules> = {},
+): Promise<CiHarness> {
+  const ci = new CiHarness({ rules });
   ci.crashAt = crashAt;
   await ci.start();
   show(ci, true);
@@ -81,6 +87,33 @@ test('after a crash at any point, it is started once', LONG, async () => {
     ]);
     ci.store.close();
   }
+});
+
+describe('a silent stream', () => {
+  const outages = (ci: CiHarness) =>
+    [...ci.store.log()].filter(({ type }) => type === 'stream.disconnected').length;
+
+  test('is not restarted for a change that no job tests when it is ready', async () => {
+    const ci = await refused([], { jobs: [jobRules({ triggers: ['patchset'] })] });
+    await becomesReady(ci);
+    ci.daemon.stream?.reportSilence();
+    await ci.run();
+    expect([verdicts(ci), outages(ci)]).toEqual([['ABORTED'], 0]);
+    ci.store.close();
+  });
+
+  test('is restarted when it has not reported that a change is ready', async () => {
+    const ci = new CiHarness();
+    await ci.start();
+    ci.emit({ ...created(), wip: true } as GerritEvent);
+    await ci.run();
+    const at = Math.floor(ci.clock.now() / 1_000) * 1_000;
+    ci.past.say({ ...ready(), at } as GerritEvent);
+    ci.daemon.stream?.reportSilence();
+    await ci.run();
+    expect([verdicts(ci), outages(ci)]).toEqual([['SUCCESS'], 1]);
+    ci.store.close();
+  });
 });
 
 test('a tested patchset is not tested again because its change was hidden and shown', async () => {

@@ -148,7 +148,8 @@ export class EventIntake implements CatchUp {
     const commentsSince = comparedSince(since);
     const { changes } = await this.#read({ since, changes: [], commentsSince }, signal);
     return changes.some((past) => {
-      const { missed, ambiguous } = this.#missedOf(past, query);
+      // A rejected patchset that no job tests when it is ready stays rejected, although its event was received.
+      const { missed, ambiguous } = this.#missedOf(past, this.#seenCache.forChange(past.change), query);
       return !ambiguous && missed.some(({ event }) => event !== null);
     });
   }
@@ -176,7 +177,7 @@ export class EventIntake implements CatchUp {
       const missed: MissedEvent[] = [];
       const closings: GerritEvent[] = [];
       for (const change of past.changes) {
-        const diff = this.#missedOf(change, query);
+        const diff = this.#missedOf(change, this.#seen(change), query);
         if (diff.named.length > 0) waiting.push(this.#assignIds(change.change, diff.named).durable);
         const closing = this.#closingOf(change);
         const isOutdated = closing !== null && this.#hasEventsSince(query, change);
@@ -337,9 +338,9 @@ export class EventIntake implements CatchUp {
   }
 
   /** Ignores new events of projects that no job covers; open reviews there can only end. */
-  #missedOf(past: ChangeHistory, query: CatchUpQuery): CatchUpDiff {
+  #missedOf(past: ChangeHistory, seen: readonly SeenEvent[], query: CatchUpQuery): CatchUpDiff {
     return this.#concerns(past.project)
-      ? findMissedEvents(past, this.#seen(past), query)
+      ? findMissedEvents(past, seen, query)
       : { missed: [], ambiguous: false, named: [] };
   }
 
