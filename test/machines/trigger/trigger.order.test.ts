@@ -62,6 +62,17 @@ describe('the order of the rules', () => {
     expect(decisions).toMatchObject([{ do: 'start', jobs: ['a', 'b'], rule: 'vote', kind: 'vote' }]);
   });
 
+  test('a vote starts the job even if the same comment requests a run that `commenters` rejects', () => {
+    const event = comment('', {
+      comment: 'Patch Set 3: Workflow+1\n\nrecheck',
+      approvals: [{ label: 'Workflow', value: 1, oldValue: 0 }],
+    });
+    const commenters = { include: ['bob'], exclude: [] };
+    const votes = [{ ...VOTE, label: 'Workflow', by: ['*'] }];
+    expect(both(event, { commenters, votes })).toBe('+vote');
+    expect(both(event, { commenters, votes, triggers: ['recheck'] })).toBe('commenter');
+  });
+
   test('the reason names the job that passes the most rules', () => {
     const jobs = [
       jobRules({ name: 'a', projects: [] }),

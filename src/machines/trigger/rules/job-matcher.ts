@@ -48,7 +48,9 @@ export function judgeJob(event: StartingEvent, rules: CauseRules, job: JobRules)
   }
   const causes = causesOf(event, rules, job);
   if (!isCauses(causes)) return refused(job, causes, BEFORE_CAUSE.length);
-  const cause = causes.find(({ kind }) => job.triggers.includes(kind));
+  const wanted = causes.filter(({ kind }) => job.triggers.includes(kind));
+  // A vote starts the job even if its comment requests a run that `commenters` rejects.
+  const cause = wanted.find((one) => commenter(event, job, one) === null) ?? wanted[0];
   if (cause === undefined) {
     const why = `it is started by ${job.triggers.join(', ') || 'nothing'}, not by ${causes[0].kind}`;
     return refused(job, { rule: 'trigger', why }, BEFORE_CAUSE.length + 1);
