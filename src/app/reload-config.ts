@@ -16,7 +16,7 @@ import { providerUse } from '../engine/operations/provider-registry.ts';
 import type { Clock } from '../engine/ports/adapters.ts';
 import type { Operator, ReloadResult } from '../engine/ports/operator-api.ts';
 import type { Store } from '../engine/ports/store.ts';
-import { OperationError } from '../errors.ts';
+import { errorText, OperationError } from '../errors.ts';
 import type { Log, SecretValues } from '../log.ts';
 import { Semaphore } from '../semaphore.ts';
 import { admissionSettings, type Overrides, slotLimits } from './admission-settings.ts';
@@ -135,8 +135,9 @@ function reread(original: Config): RereadResult {
     const problems = trustProblems(original, config);
     return problems.length > 0 ? { problems } : { config };
   } catch (thrown) {
-    if (!(thrown instanceof ConfigError)) throw thrown;
-    return { problems: thrown.message.split('\n') };
+    // Whatever is wrong with the file, the daemon keeps the configuration that it has.
+    const text = thrown instanceof ConfigError ? thrown.message : `${original.file}: ${errorText(thrown)}`;
+    return { problems: text.split('\n') };
   }
 }
 

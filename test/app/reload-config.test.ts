@@ -149,6 +149,17 @@ describe('an invalid file', () => {
     expect(ci.daemon.admission.jobNames).toEqual(['acme-dsvm']);
   });
 
+  test.each([
+    ['an alias within its value', 'testing: {playbook: ./p.yml, variables: &v {<<: *v, A: 1}}', 'of itself'],
+    ['a value that no check expects', 'provider: {toString: 1}, testing: {playbook: ./p.yml}', 'Cannot con'],
+  ])('may have %s', async (_what, text, problem) => {
+    const { ci, reload } = await started();
+    writeFileSync(file, `${GERRIT}\njobs: {acme-dsvm: {project: p, ${text}}}\n`);
+    const { problems } = await reload.reload(OPERATOR);
+    expect(problems).toEqual([expect.stringMatching(`^${file}.*${problem}`)]);
+    expect(record(ci)).toMatchObject({ problems });
+  });
+
   test('is checked against the connected Gerrit, not the one in the new file', async () => {
     const { ci, reload } = await started();
     write({ gerrit: GERRIT.replace('review.example.org', 'localhost'), providers: '' });

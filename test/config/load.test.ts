@@ -187,6 +187,11 @@ monitoring: {quiet: 1d}
       'sos-ci.yaml:3:10: report.<<: merge keys are not supported; use an alias for a whole value (limits: *common), or write the keys out',
     ],
     [
+      'an alias within the value of its anchor',
+      `${GERRIT}\njobs:\n  a: {project: p, testing: {playbook: ./p.yml, variables: &v {<<: *v, A: 1}}}\n`,
+      'sos-ci.yaml:1:1: a value contains an alias of itself; write the values out where they are used',
+    ],
+    [
       'none of the required keys',
       'log: {}\n',
       'sos-ci.yaml:1:1: gerrit: is missing; add it: gerrit: {host: HOST, user: USER, key: PATH}\nsos-ci.yaml:1:1: jobs: is missing; add at least one job: docs/configuration.md shows how',

@@ -93,6 +93,8 @@ export function parseYaml(text: string, version: '1.1' | '1.2' = '1.2'): YamlDoc
     );
     const broken = document.errors.some((error) => error.code !== 'DUPLICATE_KEY');
     const value: unknown = broken ? undefined : document.toJS({ maxAliasCount: LIMIT_ALIASES });
+    // A TypeError if a value contains an alias of itself.
+    JSON.stringify(value);
     return {
       value,
       problems,
@@ -100,7 +102,12 @@ export function parseYaml(text: string, version: '1.1' | '1.2' = '1.2'): YamlDoc
       keyPosition: (path) => at(findNode(document, path, true)),
     };
   } catch (error) {
-    const what = error instanceof RangeError ? 'is nested too deep' : errorText(error);
+    const what =
+      error instanceof RangeError
+        ? 'is nested too deep'
+        : error instanceof TypeError
+          ? 'a value contains an alias of itself'
+          : errorText(error);
     const start = { line: 1, column: 1 };
     const problem = { ...start, path: '', what, next: 'write the values out where they are used' };
     return { value: undefined, problems: [problem], position: () => start, keyPosition: () => start };
