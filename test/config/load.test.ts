@@ -227,6 +227,11 @@ monitoring: {quiet: 1d}
       'sos-ci.yaml:5:26: jobs.acme.stacking.playbook: needs a node, and local is this host; use another provider, or a script\nsos-ci.yaml:5:26: jobs.acme.stacking.playbook: state/play.yml is in stateDir, where patches are checked out; move it elsewhere\nsos-ci.yaml:5:55: jobs.acme.stacking.variables: holds sos_ci, which describes the job itself; remove it\nsos-ci.yaml:6:38: jobs.acme.testing.confine: belongs to a playbook; add playbook: PATH, or remove it',
     ],
     [
+      'a playbook with two dots in its name',
+      `${GERRIT}\njobs:\n  acme:\n    project: p\n    testing: {playbook: stack.noble.yml, exitCodeIsResult: true}\n`,
+      'sos-ci.yaml:5:25: jobs.acme.testing.playbook: needs a node, and local is this host; use another provider, or a script\nsos-ci.yaml:5:25: jobs.acme.testing.playbook: stack.noble.yml does not exist or cannot be read; correct the path',
+    ],
+    [
       "other people's code on this host",
       `${GERRIT.replace('localhost', 'review.opendev.org')}\n${JOB}\n`,
       'sos-ci.yaml:1:1: providers.local: would run patchsets of review.opendev.org as this user, on this host; name an account that runs their code: providers.local.user; or, if anyone who can upload there may run code as this user, say so: providers.local.allowUntrustedCode: true',

@@ -75,7 +75,7 @@ export const stageKeys = {
 
 /** True for `namespace.collection.name`, false for a path. */
 export function isCollectionPlaybook(text: string): boolean {
-  return /^\w+\.\w+\.\w+$/.test(text);
+  return /^\w+\.\w+\.\w+$/.test(text) && !/\.ya?ml$/.test(text);
 }
 
 type StageFile = { readonly [K in keyof typeof stageKeys]: z.output<(typeof stageKeys)[K]> };
