@@ -175,8 +175,8 @@ function patterns(value: unknown, key: string, notes: string[]): readonly string
   const all = Array.isArray(value) ? value : value === undefined ? [] : [value];
   return all.flatMap((one: unknown) => {
     // Zuul matches at the beginning of a path, we anywhere in it.
-    const anchored = typeof one === 'string' ? (one.startsWith('^') ? one : `^(?:${one})`) : null;
-    if (anchored !== null && filePattern(anchored) === null) return [anchored];
+    const anchored = typeof one === 'string' && (/^\^[^|]*$/.test(one) ? one : `^(?:${one})`);
+    if (anchored !== false && filePattern(anchored) === null) return [anchored];
     notes.push(`${key}: ${JSON.stringify(one)} cannot be used here.`);
     return [];
   });

@@ -21,6 +21,7 @@ const ZUUL = `- job:
     irrelevant-files: &irrelevant
       - ^.*\\.rst$
       - doc/
+      - ^api-ref/|releasenotes/
       - ^(?!x)y
     vars: &vars
       tox_envlist: all
@@ -39,6 +40,7 @@ const ZUUL = `- job:
       devstack_local_conf: {post-config: {$CINDER_CONF: {acme: {san_password: hunter22}}}}
 - job: {name: loop, parent: pool}
 - job: {name: pool, parent: loop}
+- secret: {name: acme, data: {password: !encrypted/pkcs1-oaep [x]}}
 - project: {name: openstack/cinder, check: {jobs: [acme-iscsi]}}
 `;
 
