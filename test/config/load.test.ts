@@ -192,6 +192,11 @@ monitoring: {quiet: 1d}
       'sos-ci.yaml:1:1: a value contains an alias of itself; write the values out where they are used',
     ],
     [
+      'a tag',
+      `${GERRIT}\n${JOB}\nreport: {label: !unsafe Verified, success: 1}\n`,
+      'sos-ci.yaml:3:17: tags are not supported; put the value into a file of variableFiles',
+    ],
+    [
       'none of the required keys',
       'log: {}\n',
       'sos-ci.yaml:1:1: gerrit: is missing; add it: gerrit: {host: HOST, user: USER, key: PATH}\nsos-ci.yaml:1:1: jobs: is missing; add at least one job: docs/configuration.md shows how',

@@ -3,7 +3,17 @@
  * and aliases work; merge keys (`<<`) do not, because a merged mapping hides the origin of a value.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { type Document, isAlias, isMap, isSeq, LineCounter, type Node, parseDocument, stringify } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  stringify,
+  visit,
+} from 'yaml';
 import { errorText } from '../../errors.ts';
 import type { Problem } from './config-error.ts';
 
@@ -79,7 +89,7 @@ export function readText(path: string): { readonly text: string } | { readonly p
   }
 }
 
-/** @param version 1.1, which Python programs use, has merge keys */
+/** @param version 1.1, for files of Python programs: it has merge keys, and unknown tags are ignored */
 export function parseYaml(text: string, version: '1.1' | '1.2' = '1.2'): YamlDocument {
   const counter = new LineCounter();
   const at = (offset: number): SourcePosition => {
@@ -88,10 +98,14 @@ export function parseYaml(text: string, version: '1.1' | '1.2' = '1.2'): YamlDoc
   };
   try {
     const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, version });
-    const problems = document.errors.map((error) =>
-      syntaxProblem(error.code, error.message, at(error.pos[0])),
-    );
     const broken = document.errors.some((error) => error.code !== 'DUPLICATE_KEY');
+    const ignored = version === '1.1' ? [] : document.warnings;
+    const problems = [
+      ...[...document.errors, ...ignored.filter(({ code }) => code === UNKNOWN_TAG)].map((error) =>
+        syntaxProblem(error.code, error.message, at(error.pos[0])),
+      ),
+      ...(version === '1.1' || broken ? [] : changedNumbers(document, at)),
+    ];
     const value: unknown = broken ? undefined : document.toJS({ maxAliasCount: LIMIT_ALIASES });
     // A TypeError if a value contains an alias of itself.
     JSON.stringify(value);
@@ -129,16 +143,33 @@ function cannotRead(error: unknown): { readonly problem: Problem } {
   return cannot(`cannot be read: ${errorText(error)}`, 'name another file with --config FILE');
 }
 
+const UNKNOWN_TAG = 'TAG_RESOLVE_FAILED';
 const SYNTAX: Readonly<Record<string, readonly [what: string, next: string]>> = {
   DUPLICATE_KEY: ['this key occurs twice', 'keep one of the two'],
   TAB_AS_INDENT: ['a tab is used to indent', 'indent with spaces'],
   MULTIPLE_DOCS: ['a second document begins here (---)', 'keep one document in the file'],
   BAD_INDENT: ['the indentation does not fit', 'indent the keys of one mapping alike'],
+  [UNKNOWN_TAG]: ['tags are not supported', 'put the value into a file of variableFiles'],
 };
 
 function syntaxProblem(code: string, message: string, position: SourcePosition): Problem {
   const [what, next] = SYNTAX[code] ?? [`not valid YAML: ${message}`, 'correct the syntax'];
   return { ...position, path: '', what, next };
+}
+
+/** Integers that would lose leading zeros or digits, such as serial numbers without quotes. */
+function changedNumbers(document: Document, at: (offset: number) => SourcePosition): readonly Problem[] {
+  const found: Problem[] = [];
+  visit(document, {
+    Scalar: (_key, { value, source = '', range }) => {
+      if (typeof value !== 'number') return;
+      const isInexact = !Number.isSafeInteger(value) && /^([-+]?\d+|0[xo]\w+)$/.test(source);
+      if (!isInexact && !/^[-+]?0\d+$/.test(source)) return;
+      const what = `the number ${source} would become ${value}`;
+      found.push({ ...at(range?.[0] ?? 0), path: '', what, next: 'put it in quotes' });
+    },
+  });
+  return found;
 }
 
 /** The offset of the deepest existing node on the path; of its key when `key` is set and the whole path exists. */

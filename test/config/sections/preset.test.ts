@@ -115,3 +115,23 @@ test('each error names its position', () => {
     ]
   `);
 });
+
+test('a number that would be changed is an error', () => {
+  expect(
+    mistakes(`${HEAD}jobs:
+  a:
+    preset: devstack-tempest
+    project: p
+    backend:
+      name: acme
+      options: {powermax_array: 000197800123, wwn: 0x5000097398001234, quoted: '007', zero: 0, ratio: 0.5}
+    variables: {devstack_localrc: {ARRAY: -12345678901234567890, mode: 0o644, huge: 1e30, limit: 9007199254740991}}
+`),
+  ).toMatchInlineSnapshot(`
+    [
+      "sos-ci.yaml:9:33: the number 000197800123 would become 197800123; put it in quotes",
+      "sos-ci.yaml:9:52: the number 0x5000097398001234 would become 5764617915110266000; put it in quotes",
+      "sos-ci.yaml:10:43: the number -12345678901234567890 would become -12345678901234567000; put it in quotes",
+    ]
+  `);
+});
