@@ -148,6 +148,20 @@ describe('sos_ci.openstack.run', () => {
     });
   });
 
+  exhaustively.it('counts no unreachable host as rescued', async () => {
+    await scratch.run([
+      {
+        name: 'Both',
+        block: [{ name: 'Reach', 'ansible.builtin.ping': {}, vars: { ansible_port: 1 } }],
+        rescue: [{ name: 'Repair', 'ansible.builtin.ping': {} }],
+      },
+    ]);
+    expect(scratch.events().slice(-2)).toMatchObject([
+      { event: 'unreachable', task: 'Reach', ignored: false, rescued: false },
+      { event: 'end', hosts: { node: { unreachable: 1, rescued: 0 } } },
+    ]);
+  });
+
   exhaustively.it(
     'writes no arguments and no facts, marks ignored failures, and names the first',
     async () => {

@@ -101,7 +101,8 @@ class CallbackModule(CallbackBase):
         handled, prefix = self._handled.get(host.get_name(), (None, None))
         if handled and found[1].startswith(prefix):
             found = handled
-        rescued = _rescued(task)
+        # Ansible never rescues a host that it cannot reach.
+        rescued = event == "failed" and _rescued(task)
         if rescued:
             self._handled[host.get_name()] = (found, "%s: " % task.name)
         name, message = found
