@@ -1,5 +1,6 @@
 /** The roles, run by ansible-playbook from another directory on a node that is a copy-on-write view of this host. */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect } from 'vitest';
@@ -337,6 +338,41 @@ describe('the roles on a node', () => {
       );
       expect(log).toContain('Tempest ended with exit code 1');
       expect(reported(read('events'))).toEqual(Array(4).fill({ tempest: '41.0.0' }));
+    },
+    TIMEOUT,
+  );
+
+  exhaustively.it(
+    'installs packages through the proxy on a node without lists of packages, and fetches nothing that it has',
+    async (context) => {
+      const [proxy, packed] = [await freePort(), join(shared, 'packed', 'DEBIAN')];
+      const served = join(shared, 'served', 'http:', 'packages.invalid');
+      for (const directory of [packed, served]) mkdirSync(directory, { recursive: true });
+      const control =
+        'Package: sos-ci-probe\nVersion: 1\nArchitecture: all\nMaintainer: t <t@example.org>\nDescription: t\n';
+      writeFileSync(join(packed, 'control'), control);
+      const build = `/usr/bin/python3 -c 'import apt' && dpkg-deb --build packed ${join(served, 'probe.deb')}`;
+      if (spawnSync('sh', ['-c', build], { cwd: shared }).status !== 0) context.skip('needs python3-apt');
+      const deb = readFileSync(join(served, 'probe.deb'));
+      const sum = createHash('sha256').update(deb).digest('hex');
+      const entry = `${control}Filename: ./probe.deb\nSize: ${deb.length}\nSHA256: ${sum}\n`;
+      writeFileSync(join(served, 'Packages'), entry);
+      const role = { name: 'sos_ci.openstack.devstack', tasks_from: 'user.yml' };
+      const tasks = [{ 'ansible.builtin.include_role': role }];
+      writeFileSync(join(shared, 'user.yml'), JSON.stringify([{ hosts: 'all', gather_facts: false, tasks }]));
+      const { codes, log, read } = onNode(
+        { devstack_packages: ['sos-ci-probe'], devstack_squid_proxy: `http://127.0.0.1:${proxy}` },
+        `rm -rf /var/lib/apt/lists/* /etc/apt/apt.conf* /etc/apt/sources.list*
+         echo 'deb [trusted=yes] http://packages.invalid/ ./' > /etc/apt/sources.list
+         prepare() { ansible-playbook -i node, -c local user.yml -e @vars.json >> log 2>&1; echo "$?" >> codes; }
+         python3 -m http.server --bind 127.0.0.1 --directory served ${proxy} > requests 2>&1 &
+         until (: < /dev/tcp/127.0.0.1/${proxy}) 2> /dev/null; do sleep 0.1; done
+         prepare
+         kill $!; rm -rf /var/lib/apt/lists/*
+         prepare`,
+      );
+      expect(codes, log).toBe('0\n0\n');
+      expect(read('requests')).toContain('GET http://packages.invalid/./probe.deb');
     },
     TIMEOUT,
   );
