@@ -113,7 +113,7 @@ describe('the roles on a node', () => {
       const first = {
         ...job(tree, both),
         tempest_plugins: ['cinder-tempest-plugin'],
-        devstack_localrc: { CINDER_ENABLED_BACKENDS: 'acme:acme' },
+        devstack_localrc: { CINDER_ENABLED_BACKENDS: 'acme:acme', HOST_IP: '192.0.2.7' },
         devstack_squid_proxy: `http://127.0.0.1:${proxy}`,
       };
       const { sos_ci } = job(tree);
@@ -140,7 +140,9 @@ describe('the roles on a node', () => {
       expect(read('after')).toBe('/opt/stack/cinder:\nsetup.py\nused-by-stack\n\n/opt/stack/data:\nvenv\n');
       expect(read('owners')).toBe('stack\nstack\n');
       expect(read('plugin')).toBe('setup.cfg\n');
+      const addresses = execFileSync('hostname', ['-I'], { encoding: 'utf8' }).match(/\S+/g) ?? [];
       for (const line of [
+        `no_proxy="${['localhost', '127.0.0.1', ...addresses, '192.0.2.7'].join(',')}"`,
         'CINDER_ENABLED_BACKENDS="acme:acme"',
         'LIBS_FROM_GIT=cinder,os-brick',
         'ADMIN_PASSWORD="secretadmin"',
