@@ -378,4 +378,20 @@ describe('the roles on a node', () => {
     },
     TIMEOUT,
   );
+
+  exhaustively.it(
+    'cleanup removes the run directories of plain ansible-playbook only',
+    () => {
+      writeFileSync(join(shared, 'job.json'), JSON.stringify(vars(job(join(shared, 'tree')))));
+      const { codes, log, read } = onNode(
+        {},
+        `mkdir -p /var/tmp/sos-ci-runs/0-stack
+         mv vars.json plain.json; mv job.json vars.json; play cleanup; ls -d /var/tmp/sos-ci-runs > kept
+         mv plain.json vars.json; play cleanup; ls -d /var/tmp/sos-ci-runs > left`,
+      );
+      expect(codes, log).toBe('cleanup 0\ncleanup 0\n');
+      expect([read('kept'), read('left')]).toEqual(['/var/tmp/sos-ci-runs\n', '']);
+    },
+    TIMEOUT,
+  );
 });
