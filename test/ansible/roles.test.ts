@@ -311,10 +311,10 @@ describe('the roles on a node', () => {
         tempest_exclude_regex: 'slow $HOME',
         tempest_concurrency: 3,
       };
-      for (const name of ['never-starts', 'dies', 'fails'])
+      for (const [name, timeout] of Object.entries({ 'never-starts': 600, dies: 600, hangs: 1, fails: 600 }))
         writeFileSync(
           join(shared, `${name}.json`),
-          JSON.stringify(vars({ ...variables, sos_ci: factsOf(variables.sos_ci, name) })),
+          JSON.stringify(vars({ ...variables, sos_ci: { ...factsOf(variables.sos_ci, name), timeout } })),
         );
       const { codes, log, read } = onNode(
         variables,
@@ -323,23 +323,26 @@ describe('the roles on a node', () => {
          at() { old; echo "$1" > /opt/stack/tempest/behaviour; cp "$1.json" vars.json; play testing; cp tree/testrepository.subunit "result-$1"; }
          at never-starts
          at dies
+         at hangs
          at fails
          cp /opt/stack/tempest/arguments arguments
          echo passes > /opt/stack/tempest/behaviour
          play testing
          cp tree/testrepository.subunit result-again`,
       );
-      expect(codes, log).toBe('testing 2\n'.repeat(4));
+      expect(codes, log).toBe('testing 2\n'.repeat(5));
       expect(read('result-never-starts')).toBe('');
       expect(read('result-dies')).toBe('');
+      expect(read('result-hangs')).toBe('');
       expect(read('result-fails'), log).toBe('subunit v2 of: stream of this run\n');
       // A second playbook of the same run finds the tests that ended, and starts none.
       expect(read('result-again'), log).toBe('subunit v2 of: stream of this run\n');
       expect(read('arguments')).toBe(
         "run\n--regex=volume.*(extend|'get')\n--concurrency=3\n--exclude-regex=slow $HOME\n",
       );
+      expect(log).toContain('Tempest ended with it exceeded its time limit');
       expect(log).toContain('Tempest ended with exit code 1');
-      expect(reported(read('events'))).toEqual(Array(4).fill({ tempest: '41.0.0' }));
+      expect(reported(read('events'))).toEqual(Array(5).fill({ tempest: '41.0.0' }));
     },
     TIMEOUT,
   );

@@ -162,7 +162,7 @@ function inventory({ host, port, user, keyFile, hostKeys }: NodeLogin, knownHost
 
 /** The variable `sos_ci` for our roles and the module `run`. Foreign text in it is never a template. */
 function facts(
-  { run, name, patchset, trees = [] }: RunStage,
+  { run, name, spec, patchset, trees = [] }: RunStage,
   { directory, runDirectory, secrets }: NodeLogin,
 ) {
   const { owner, stage, server } = run;
@@ -177,6 +177,8 @@ function facts(
       name,
       attempt: owner.attempt,
       stage,
+      // Seconds, as Ansible's tasks count them.
+      timeout: Math.ceil(spec.timeoutMs / 1000),
       deployment: owner.deployment,
       server: server.id,
     },

@@ -111,6 +111,7 @@ describe('PlaybookRunner', () => {
     const read = (name: string) => readFileSync(join(scratch.root, name), 'utf8');
     expect(JSON.parse(read('facts'))).toEqual({
       ...{ job: request.run.owner.job, name: 'unit', attempt: 1, stage: 'testing', deployment: 'ours' },
+      timeout: 120,
       ...{ project: PATCHSET.project, branch: PATCHSET.branch, change: 912345, patchset: 3 },
       ...{ ref: PATCHSET.ref, revision: PATCHSET.revision, server: request.run.server.id },
       worktree: `${server}/tree`,
