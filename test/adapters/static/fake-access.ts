@@ -9,7 +9,7 @@ import { OperationError } from '../../../src/errors.ts';
 import { FakeAlarms } from '../../fakes/alarms.ts';
 import { sshConfig } from '../ssh/scratch.ts';
 
-export class FakeAccess implements HostAccess {
+class FakeAccess implements HostAccess {
   prepare: HostAccess['prepare'] = async () => {};
   run: HostAccess['run'] = async () => {};
   wipe: HostAccess['wipe'] = async () => {};
