@@ -13,7 +13,6 @@ import {
 } from '../../machines/model/domain.ts';
 import { type ChangeName, changeOf, type GerritEvent } from '../../machines/model/gerrit-event.ts';
 import type { ReportSpec } from '../../machines/model/report-spec.ts';
-import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { MailSpec } from '../../machines/review/mail.ts';
 import { type Novelty, vetoOf } from '../../machines/trigger/novelty.ts';
 import { nameOf } from '../../machines/trigger/rules/account.ts';
@@ -36,11 +35,12 @@ import { holdsOfNewJobs } from '../operations/holds.ts';
 import type { Alarms, Clock } from '../ports/adapters.ts';
 import type { IgnoredRequest, IntakeUpdate, Store } from '../ports/store.ts';
 import { DeferredStarts } from './deferred-starts.ts';
+import { endReview } from './end-review.ts';
 import type { NewId } from './ids.ts';
 import { type OpenedReview, openReview } from './open-review.ts';
 import { reportDelay } from './report-delay.ts';
 import { NO_UPDATE } from './seen-cache.ts';
-import { jobsLeft, openReviews, startLookup, startsIn } from './trigger-facts.ts';
+import { openReviews, startLookup, startsIn } from './trigger-facts.ts';
 
 /** Settings for everything that is accepted from now on; a reload may change them. */
 export interface AdmissionSettings {
@@ -335,15 +335,10 @@ export class Admission {
       case 'drop':
         return unchanged(decision);
       case 'cancel':
-        return this.end(decision, {
-          review: { type: 'review.cancelled', reason: decision.why },
-          job: { type: 'job.cancelled', reason: decision.why },
-        });
-      case 'supersede':
-        return this.end(decision, {
-          review: { type: 'review.superseded', by: decision.by },
-          job: { type: 'job.superseded', by: decision.by },
-        });
+      case 'supersede': {
+        const { store, engine } = this.options;
+        return { decision, begun: null, submissions: endReview(decision, store, engine.histories) };
+      }
       case 'forward': {
         const submissions = [submissionFor(decision.review, { type: 'vote.cast', vote: decision.vote })];
         return { decision, begun: null, submissions };
@@ -356,22 +351,6 @@ export class Admission {
       default:
         return assertNever(decision);
     }
-  }
-
-  /** Ends a review with its jobs, also those that it no longer waits for. */
-  private end(
-    decision: Decision & { readonly review: string },
-    events: { readonly review: AnyEvent; readonly job: AnyEvent },
-  ): AppliedDecision {
-    const { store, engine } = this.options;
-    const review = store.review(decision.review);
-    const left = review === null ? [] : jobsLeft(store, engine.histories, review.change);
-    const jobs = left.filter((job) => job.review === decision.review);
-    const submissions = [
-      ...(review?.ended ? [] : [submissionFor(decision.review, events.review)]),
-      ...jobs.map(({ id }) => submissionFor(id, events.job)),
-    ];
-    return { decision, begun: null, submissions };
   }
 
   private startReview(decision: Start): AppliedDecision {

@@ -83,7 +83,7 @@ describe('gc', () => {
     const daemon = fakeDaemon({ leaks: leaks(), omitted: 2 });
     expect(await gcCommand(io, daemon.send, { dryRun: true })).toBe(1);
     expect(daemon.requests).toEqual([{ do: 'gc', dryRun: true }]);
-    expect(io.stdout()).toMatch(/^4 resources would be removed, 3 kept\n/);
+    expect(io.stdout()).toMatch(/^4 resources would be removed, 3 left\n/);
     expect(io.stdout()).toMatch(/\nand 2 more\n$/);
   });
 
@@ -93,7 +93,7 @@ describe('gc', () => {
     const daemon = fakeDaemon({ leaks: all });
     expect(await gcCommand(io, daemon.send, {})).toBe(0);
     expect(daemon.requests).toEqual([{ do: 'gc', dryRun: false }]);
-    expect(io.stdout()).toMatch(/^5 resources removed, 0 kept\n/);
+    expect(io.stdout()).toMatch(/^5 resources removed, 0 left\n/);
     expect(await gcCommand(json, fakeDaemon({ leaks: leaks() }).send, { json: true })).toBe(1);
     expect(JSON.parse(json.stdout())).toMatchObject({ format: 1, dryRun: false, omitted: 0, unlisted: [] });
   });
