@@ -65,7 +65,7 @@ describe('sos_ci.openstack.run', () => {
         ),
       ]);
       await until('the first line', () => started.output().includes('the last line'));
-      writeFileSync(join(scratch.root, 'end'), '');
+      writeFileSync(join(scratch.root, 'end'), 'now');
       const { code } = await started.ended;
       expect(code).toBe(2);
       expect(scratch.events().find(({ event }) => event === 'failed')).toMatchObject({

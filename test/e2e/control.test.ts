@@ -223,12 +223,12 @@ test('what an ended job left behind is listed and removed, without a daemon and 
   });
   expect(await testCase.runCli('gc', '--dry-run')).toMatchObject({
     code: 1,
-    text: expect.stringContaining('1 resource would be removed, 0 kept'),
+    text: expect.stringContaining('1 resource would be removed, 0 left'),
   });
   expect(existsSync(left)).toBe(true);
   expect(await testCase.runCli('gc', '--reason', 'the disk is full')).toMatchObject({
     code: 0,
-    text: expect.stringContaining('1 resource removed, 0 kept'),
+    text: expect.stringContaining('1 resource removed, 0 left'),
   });
   expect(existsSync(left)).toBe(false);
   const second = await testCase.startDaemon();
