@@ -120,7 +120,7 @@ export class OpenStackProvider implements Provider {
       return server;
     } catch (error) {
       if (!(error instanceof OperationError) || error instanceof AbortedError) throw error;
-      const leftMs = wait.endsAt + reserveMs / 2 - this.#clock.monotonic();
+      const leftMs = wait.endsAt + reserveMs * 0.8 - this.#clock.monotonic();
       const late = AbortSignal.timeout(Math.max(0, Math.floor(leftMs)));
       const log = await this.#console(id, AbortSignal.any([signal, late]));
       if (log !== '') await this.#keepConsole(owner, log);

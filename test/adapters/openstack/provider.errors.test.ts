@@ -277,7 +277,8 @@ describe('a server is not created, and nothing is left', () => {
       },
     );
     const boot = 'systemd[1]: Started something.\n'.repeat(1_000);
-    const creating = provider.create(request({ timeoutMs: 6_000 }), NEVER);
+    // A tenth of it is left for the console.
+    const creating = provider.create(request({ timeoutMs: 20_000 }), NEVER);
     await expect.poll(() => setup.cloud.state.servers.size).toBe(1);
     for (const server of setup.cloud.state.servers.values()) server.console = `first line\n${boot}`;
     await expect(creating).rejects.toThrow(/ECONNREFUSED.*the console ends with: .* login:/);
