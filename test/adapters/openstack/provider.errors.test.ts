@@ -291,8 +291,7 @@ describe('a server is not created, and nothing is left', () => {
 
   it('after SSH never answers; a console that hangs does not hide it', async () => {
     setup.cloud.guests.faults.push('no-ssh');
-    const path = /action$/;
-    setup.cloud.faults.add({ service: 'compute', method: 'POST', path, nth: 2, answer: 'hang' });
+    setup.cloud.faults.add({ service: 'compute', method: 'POST', path: /action$/, nth: 2, answer: 'hang' });
     const provider = setup.provider();
     const creating = provider.create(request({ timeoutMs: 6_000 }), AbortSignal.timeout(6_000));
     await expect(creating).rejects.toThrow(/ECONNREFUSED/);
