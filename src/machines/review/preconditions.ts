@@ -7,6 +7,7 @@ import type { AccountVote, Patchset, RequiredVote, ResolvedChange } from '../mod
 import type { Verdict } from '../model/verdict.ts';
 import type { ReviewEvent } from '../protocol/events.ts';
 import { judgeFiles } from '../trigger/rules/files.ts';
+import { voteText } from '../trigger/rules/vote.ts';
 import type { ReviewContext } from './machine-setup.ts';
 
 export interface Rejection {
@@ -62,8 +63,8 @@ export function rejectionFor(context: ReviewContext, event: ReviewEvent): Reject
 }
 
 /** By a veto. */
-export function rejectedBy({ account, label, value }: AccountVote): Rejection {
-  return { verdict: 'ABORTED', reason: `${account} voted ${label}${value > 0 ? '+' : ''}${value}` };
+export function rejectedBy(vote: AccountVote): Rejection {
+  return { verdict: 'ABORTED', reason: `${vote.account} voted ${voteText(vote)}` };
 }
 
 /** Null: the jobs may run. */
