@@ -4,7 +4,7 @@ import type { JobSpec, Patchset } from '../../src/machines/model/domain.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { jobRules } from '../machines/rule-facts.ts';
 import { CiHarness, type CiHarnessOptions, SUCCESSFUL_STAGE } from './ci-harness.ts';
-import { comment, created, FIRST, patchset } from './gerrit-events.ts';
+import { abandoned, comment, created, FIRST, patchset } from './gerrit-events.ts';
 import { violations } from './violations.ts';
 
 const [ISCSI, FC] = ['acme-iscsi', 'acme-fc'];
@@ -321,6 +321,15 @@ describe('a job that its review no longer waits for', () => {
     ci.emit(created(FIRST, 2));
     await ci.run(() => fcJobs(ci)[0]?.ended === true);
     expect(fcJobs(ci)[0]).toMatchObject({ verdict: 'ABORTED', patchset: 1 });
+    ci.store.close();
+  });
+
+  test('ends when a query finds the change closed', async () => {
+    const ci = await overtime();
+    ci.past.say(abandoned());
+    ci.daemon.stream?.sendInvalidLine({ reason: 'overlong', sample: '{"type', unread: true });
+    await ci.run(() => fcJobs(ci)[0]?.ended === true);
+    expect(fcJobs(ci)[0]).toMatchObject({ verdict: 'ABORTED', reason: 'the change was abandoned' });
     ci.store.close();
   });
 

@@ -144,7 +144,7 @@ class CommentIntake {
       admission: {
         projects: ['openstack/cinder'],
         reportsOfOthers: 0,
-        isWaiting: () => false,
+        hasWork: () => false,
         runExclusive: (work) => mutex.run(work),
         decide: async (event, noted, _number, novelty = { is: 'untracked' }) => {
           if (event.type === 'comment-added' && vetoOf(novelty) === null) this.decided.push(event);

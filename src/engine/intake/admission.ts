@@ -146,9 +146,10 @@ export class Admission {
     return this.decideOne(event, noted, number, '', novelty);
   }
 
-  /** True when a limit delays a start of the change. */
-  isWaiting(change: ChangeName): boolean {
-    return this.waiting.of(change) !== null;
+  /** True when the end of the change has something to end: a review, a job that one left, or a delayed start. */
+  hasWork(change: ChangeName): boolean {
+    const { store, engine } = this.options;
+    return this.waiting.of(change) !== null || openReviews(store, engine.histories, change).length > 0;
   }
 
   /** Starts waiting work that may start, the longest wait first. Resolves to the decisions. */

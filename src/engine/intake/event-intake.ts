@@ -38,10 +38,7 @@ import { awaitsReady } from './trigger-facts.ts';
 export interface EventIntakeOptions {
   readonly store: Store;
   readonly engine: Pick<Engine, 'submit'>;
-  readonly admission: Pick<
-    Admission,
-    'decide' | 'isWaiting' | 'runExclusive' | 'projects' | 'reportsOfOthers'
-  >;
+  readonly admission: Pick<Admission, 'decide' | 'hasWork' | 'runExclusive' | 'projects' | 'reportsOfOthers'>;
   readonly clock: Clock;
   readonly hash: Hash;
   readonly limits: IntakeLimits;
@@ -219,10 +216,7 @@ export class EventIntake implements CatchUp {
 
   /** Null if there is nothing to end: closing events are not remembered, so a query returns them repeatedly. */
   #closingOf({ project, change, closed }: ChangeHistory): GerritEvent | null {
-    const { admission, store } = this.#options;
-    if (closed === null) return null;
-    const hasWork = store.openReviews(project, change).length > 0 || admission.isWaiting({ project, change });
-    return hasWork ? closed : null;
+    return closed !== null && this.#options.admission.hasWork({ project, change }) ? closed : null;
   }
 
   /** True when the stream has sent events since the query began: a change that it calls closed may be restored. */

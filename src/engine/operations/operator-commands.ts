@@ -162,13 +162,11 @@ export class OperatorCommands implements Operators {
       await this.submit([submissionFor(job.id, { type: 'job.cancelled', reason })]);
       return { jobs: [referenceOf(job)], reviews: [] };
     }
-    const reviews = this.options.store
-      .reviews({ open: true, change: target.change, limit: JOBS_LIMIT })
-      .filter(({ patchset }) => target.patchset === null || patchset === target.patchset);
     const { store, engine } = this.options;
-    const left = jobsLeft(store, engine.histories, target.change).filter(
-      ({ patchset }) => target.patchset === null || patchset === target.patchset,
-    );
+    const isMeant = ({ patchset }: { readonly patchset: number }) =>
+      target.patchset === null || patchset === target.patchset;
+    const reviews = store.reviews({ open: true, change: target.change, limit: JOBS_LIMIT }).filter(isMeant);
+    const left = jobsLeft(store, engine.histories, target.change).filter(isMeant);
     if (reviews.length === 0 && left.length === 0) throw nothingOpen(target);
     const ofReviews = this.openJobs(target).filter((job) => reviews.some(({ id }) => id === job.review));
     const jobs = [...ofReviews, ...left.filter(({ id }) => !ofReviews.some((job) => job.id === id))];

@@ -202,7 +202,7 @@ class IntakeSimulation {
       admission: {
         projects: [PATCHSET.project],
         reportsOfOthers: 0,
-        isWaiting: () => false,
+        hasWork: () => false,
         runExclusive: (work) => mutex.run(work),
         decide: async (event, noted, _number, novelty = { is: 'untracked' }) => ({
           outcomes: [],
