@@ -103,6 +103,7 @@ CREATE TABLE job_view (
   change      INTEGER NOT NULL,
   patchset    INTEGER NOT NULL,
   subject     TEXT    NOT NULL,
+  owner       TEXT    NOT NULL,
   provider    TEXT    NOT NULL,
   state       TEXT    NOT NULL,
   ended       INTEGER NOT NULL,

@@ -19,6 +19,7 @@ import { addAlarms, addLeaks, addOperatorCommands } from './operator-commands.ts
 import { reportFailure, reportOutputFailure } from './output/error.ts';
 import { EXIT } from './output/exit-codes.ts';
 import { terminalIo } from './output/terminal.ts';
+import { addQueries } from './query-commands.ts';
 
 const io = terminalIo();
 /** True while `run` or `boot-test` runs. */
@@ -43,7 +44,7 @@ function program(): Command {
   addSetup(root);
   addBootTest(root);
   addRunCommands(root);
-  addQueries(root);
+  addQueries(root, io);
   addExplain(root);
   addEvents(root);
   addAlarms(root, io);
@@ -111,67 +112,6 @@ function addRunCommands(root: Command): void {
     .action(async (options) => {
       const { demoCommand } = await import('./commands/demo.ts');
       return exitWith(await demoCommand(io, options));
-    });
-}
-
-/** The commands that only read. */
-function addQueries(root: Command): void {
-  withStoreOptions(
-    root.command('status').description('show the daemon, its connection, its work and its alarms'),
-  ).action(async (options) => {
-    const { statusCommand } = await import('./commands/status.ts');
-    return exitWith(await withReader(options, (reader) => statusCommand(io, reader, options)));
-  });
-  withStoreOptions(root.command('jobs').description('list the queue, then the other jobs, newest first'))
-    .option('--open', 'only jobs that have not ended')
-    .option('--change <number>', 'only jobs of this change', parsePositive)
-    .option('--limit <n>', 'list at most this many', parsePositive, 50)
-    .action(async (options) => {
-      const { jobsCommand } = await import('./commands/jobs.ts');
-      return exitWith(await withReader(options, (reader) => jobsCommand(io, reader, options)));
-    });
-  withStoreOptions(
-    root
-      .command('job <id>')
-      .description('show the history of one job; the first characters of its id are enough'),
-  )
-    .addHelpText('after', '\nExample:\n  sos-ci job j1kf\n')
-    .action(async (id, options) => {
-      const { findJobCommand } = await import('./commands/job.ts');
-      const directory = await stateDirectory(options);
-      return exitWith(
-        await withReader(options, (reader) => findJobCommand(io, directory, reader, id, options)),
-      );
-    });
-  withStoreOptions(root.command('stats').description('print statistics of the lab'))
-    .requiredOption('--stack-time', 'median and 90th percentile of the time that stacking took')
-    .option('--job <name>', 'only this job')
-    .option('--provider <name>', 'only this provider')
-    .option('--since <when>', 'only what ended since then: 30d, 2026-11-22', parsePastTime)
-    .addHelpText('after', '\nExample:\n  sos-ci stats --stack-time --since 30d\n')
-    .action(async (options) => {
-      const { statsCommand } = await import('./commands/stats.ts');
-      return exitWith(await withReader(options, (reader) => statsCommand(io, reader, options)));
-    });
-  withStoreOptions(
-    root.command('holds').description('list servers that are kept for debugging, with their ssh lines'),
-  )
-    .option('--utc', 'print UTC times instead of the time that is left')
-    .action(async (options) => {
-      const { holdsCommand } = await import('./commands/holds.ts');
-      return exitWith(await withReader(options, (reader) => holdsCommand(io, reader, options)));
-    });
-  withStoreOptions(
-    root
-      .command('history <name>')
-      .description(
-        'show the rows of a history: stream, voting, archive, or the id of a review, job, hold or cleaning',
-      ),
-  )
-    .addHelpText('after', '\nExample:\n  sos-ci history stream\n')
-    .action(async (name, options) => {
-      const { historyCommand } = await import('./commands/history.ts');
-      return exitWith(await withReader(options, (reader) => historyCommand(io, reader, name, options)));
     });
 }
 

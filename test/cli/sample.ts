@@ -17,6 +17,7 @@ const failedJob: JobView = {
   change: 912345,
   patchset: 3,
   subject: HOSTILE,
+  owner: patchset.owner,
   provider: 'local',
   state: 'done',
   ended: true,

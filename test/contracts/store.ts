@@ -5,6 +5,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { dispatch, type Submission } from '../../src/engine/loop/dispatch.ts';
 import {
+  type JobQuery,
   type LogEntry,
   type Store,
   type StoreReader,
@@ -135,6 +136,32 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       await expect(store.append(one)).rejects.toBeInstanceOf(VersionConflict);
       const types = store.rows('j1').map(({ type }) => type);
       expect(types).toEqual(['job.accepted', 'job.ready', 'job.cancelled', 'verdict.accepted']);
+    });
+
+    test('jobs can be selected', async () => {
+      await append(...begun(1));
+      now += 1_000;
+      await ended(2);
+      const ids = (query: Omit<JobQuery, 'limit'>) => store.jobs({ ...query, limit: 9 }).map(({ id }) => id);
+      const { project, branch, owner } = PATCHSET;
+      expect(ids({ project, branch, owner, name: jobSpec().name })).toEqual(['j2', 'j1']);
+      for (const query of [
+        { project: 'x' },
+        { branch: 'x' },
+        { owner: 'x' },
+        { name: 'x' },
+        { verdicts: [] },
+      ])
+        expect(ids(query), JSON.stringify(query)).toEqual([]);
+      expect(ids({ verdicts: ['SUCCESS', 'ABORTED'] })).toEqual(['j2']);
+      const [first, second] = ['j1', 'j2'].map((id) => store.job(id)?.state.split('.')[0] ?? '');
+      expect(first).not.toBe(second);
+      expect(ids({ state: first ?? '' })).toEqual(['j1']);
+      expect(ids({ state: (first ?? '').slice(1) })).toEqual([]);
+      expect(ids({ since: now })).toEqual(['j2']);
+      expect(ids({ until: now })).toEqual(['j1']);
+      expect(ids({ open: true, change: PATCHSET.change, since: START, until: now })).toEqual(['j1']);
+      expect(store.jobs({ project, limit: 1 }).map(({ id }) => id)).toEqual(['j2']);
     });
 
     test('a trigger starts once', async () => {

@@ -15,6 +15,7 @@ const JOB: JobView = {
   change: 7,
   patchset: 1,
   subject: 'Seven',
+  owner: 'dev',
   provider: 'local',
   state: 'done',
   ended: true,

@@ -5,6 +5,7 @@ import type {
   DaemonView,
   DayCount,
   HealthRecord,
+  JobQuery,
   JobView,
   LastServed,
   NumberedRow,
@@ -36,7 +37,10 @@ export interface Contents {
 export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
   const { jobs = [], reviews = [], rows = [], owed = [], counts = [], alarms = [] } = contents;
   return {
-    jobs: (query) => select(jobs, query),
+    jobs: (query) =>
+      select(jobs, query)
+        .filter((job) => matches(job, query))
+        .slice(0, query.limit),
     job: (id) => jobs.find((job) => job.id === id) ?? null,
     jobIds: (prefix, limit) =>
       jobs
@@ -45,7 +49,7 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
         .sort()
         .slice(0, limit),
     review: (id) => reviews.find((review) => review.id === id) ?? null,
-    reviews: (query) => select(reviews, query),
+    reviews: (query) => select(reviews, query).slice(0, query.limit),
     rows: (history) => rows.filter((row) => row.history === history),
     histories: () => new Set(rows.map((row) => row.history)),
     stored: (history) => contents.stored?.[history] ?? null,
@@ -86,11 +90,25 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
 
 function select<T extends { readonly id: string; readonly ended: boolean; readonly change: number }>(
   all: readonly T[],
-  query: { readonly open?: boolean; readonly change?: number; readonly limit: number },
+  query: Pick<JobQuery, 'open' | 'change'>,
 ): readonly T[] {
   return [...all]
     .sort((a, b) => (a.id < b.id ? 1 : -1))
     .filter((item) => query.open === undefined || item.ended !== query.open)
-    .filter((item) => query.change === undefined || item.change === query.change)
-    .slice(0, query.limit);
+    .filter((item) => query.change === undefined || item.change === query.change);
+}
+
+function matches(job: JobView, query: JobQuery): boolean {
+  const { project, branch, name, owner, state, verdicts, since, until } = query;
+  const same = (wanted: string | undefined, actual: string) => wanted === undefined || wanted === actual;
+  return (
+    same(project, job.project) &&
+    same(branch, job.branch) &&
+    same(name, job.name) &&
+    same(owner, job.owner) &&
+    same(state, job.state.split('.')[0] ?? '') &&
+    (verdicts === undefined || (job.verdict !== null && verdicts.includes(job.verdict))) &&
+    (since === undefined || job.acceptedAt >= since) &&
+    (until === undefined || job.acceptedAt < until)
+  );
 }

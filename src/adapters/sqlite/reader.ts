@@ -6,6 +6,7 @@ import type {
   DaemonView,
   DayCount,
   HealthRecord,
+  JobQuery,
   JobView,
   LastServed,
   NumberedRow,
@@ -90,15 +91,9 @@ export class SqliteReader implements StoreReader {
     this.database = database;
   }
 
-  jobs(query: {
-    readonly open?: boolean;
-    readonly change?: number;
-    readonly limit: number;
-  }): readonly JobView[] {
-    return this.rowsOf(
-      `SELECT * FROM job_view ${where(query)} ORDER BY id DESC LIMIT ?`,
-      ...filter(query),
-    ).map(jobRow);
+  jobs(query: JobQuery): readonly JobView[] {
+    const { where, values } = filter(query);
+    return this.rowsOf(`SELECT * FROM job_view ${where} ORDER BY id DESC LIMIT ?`, ...values).map(jobRow);
   }
 
   job(id: string): JobView | null {
@@ -126,10 +121,10 @@ export class SqliteReader implements StoreReader {
     readonly change?: number;
     readonly limit: number;
   }): readonly ReviewView[] {
-    return this.rowsOf(
-      `SELECT * FROM review_view ${where(query)} ORDER BY id DESC LIMIT ?`,
-      ...filter(query),
-    ).map(reviewRow);
+    const { where, values } = filter(query);
+    return this.rowsOf(`SELECT * FROM review_view ${where} ORDER BY id DESC LIMIT ?`, ...values).map(
+      reviewRow,
+    );
   }
 
   rows(history: string): readonly NumberedRow[] {
@@ -333,19 +328,31 @@ export function storedOf(row: SqlRow): HistorySnapshot {
   return { ...JSON.parse(String(row.stored)), hash: String(row.hash) };
 }
 
-interface Query {
-  readonly open?: boolean;
-  readonly change?: number;
-  readonly limit: number;
-}
+/** The condition for each part of a query that has one value. */
+const TERMS = {
+  change: 'change = ?',
+  project: 'project = ?',
+  branch: 'branch = ?',
+  name: 'name = ?',
+  owner: 'owner = ?',
+  state: "substr(state || '.', 1, instr(state || '.', '.') - 1) = ?",
+  since: 'accepted_at >= ?',
+  until: 'accepted_at < ?',
+} as const satisfies Partial<Record<keyof JobQuery, string>>;
 
-function where(query: Query): string {
-  const terms: string[] = [];
-  if (query.open !== undefined) terms.push(query.open ? 'ended = 0' : 'ended = 1');
-  if (query.change !== undefined) terms.push('change = ?');
-  return terms.length === 0 ? '' : `WHERE ${terms.join(' AND ')}`;
-}
-
-function filter(query: Query): readonly number[] {
-  return query.change === undefined ? [query.limit] : [query.change, query.limit];
+/** The condition of a query and its values; the limit is the last one. */
+function filter(query: JobQuery): { readonly where: string; readonly values: readonly unknown[] } {
+  const terms = query.open === undefined ? [] : [query.open ? 'ended = 0' : 'ended = 1'];
+  const values: unknown[] = [];
+  for (const key of Object.keys(TERMS) as (keyof typeof TERMS)[]) {
+    if (query[key] === undefined) continue;
+    terms.push(TERMS[key]);
+    values.push(query[key]);
+  }
+  if (query.verdicts !== undefined) {
+    terms.push(`verdict IN (${query.verdicts.map(() => '?').join(', ')})`);
+    values.push(...query.verdicts);
+  }
+  const where = terms.length === 0 ? '' : `WHERE ${terms.join(' AND ')}`;
+  return { where, values: [...values, query.limit] };
 }

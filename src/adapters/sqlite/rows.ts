@@ -76,6 +76,7 @@ export function jobRow(row: SqlRow): JobView {
     change: Number(row.change),
     patchset: Number(row.patchset),
     subject: String(row.subject),
+    owner: String(row.owner),
     provider: String(row.provider),
     state: String(row.state),
     ended: row.ended === 1,
@@ -119,8 +120,8 @@ const REVIEW_CHANGES = ['state', 'jobs_pending', 'outcome', 'updated_at'];
 
 export const PUT_HISTORY = upsert('history_view', 'history', 6, HISTORY_CHANGES);
 export const END_HISTORY = upsert('history_view', 'history', 6, [...HISTORY_CHANGES, 'ended']);
-export const PUT_JOB = upsert('job_view', 'id', 22, JOB_CHANGES);
-export const END_JOB = upsert('job_view', 'id', 22, [...JOB_CHANGES, 'ended']);
+export const PUT_JOB = upsert('job_view', 'id', 23, JOB_CHANGES);
+export const END_JOB = upsert('job_view', 'id', 23, [...JOB_CHANGES, 'ended']);
 export const PUT_REVIEW = upsert('review_view', 'id', 12, REVIEW_CHANGES);
 export const END_REVIEW = upsert('review_view', 'id', 12, [...REVIEW_CHANGES, 'ended']);
 
@@ -135,6 +136,7 @@ export function jobValues(job: JobView): readonly unknown[] {
     job.change,
     job.patchset,
     job.subject,
+    job.owner,
     job.provider,
     job.state,
     job.ended ? 1 : 0,

@@ -1,6 +1,7 @@
 /** `sos-ci jobs`: the queue in serving order, then all other jobs, newest first. */
-import type { JobView, StoreReader } from '../../engine/ports/store.ts';
+import type { JobQuery, JobView, StoreReader } from '../../engine/ports/store.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
+import { VERDICTS, type Verdict } from '../../machines/model/verdict.ts';
 import { shortId } from '../input/resolve-id.ts';
 import { EXIT } from '../output/exit-codes.ts';
 import { topState } from '../output/state-spans.ts';
@@ -8,33 +9,50 @@ import { type Column, printTable } from '../output/table.ts';
 import { type Io, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
 import { jobJson, verdictPaint } from './job.ts';
-import { readQueue, type Waiting } from './queue.ts';
+import { MAX_OPEN, readQueue, type Waiting } from './queue.ts';
 
-export interface JobsOptions {
+/** As commander parses them; all that are given must match. */
+export interface JobsOptions
+  extends Pick<JobQuery, 'change' | 'project' | 'branch' | 'owner' | 'since' | 'until'> {
   readonly open?: boolean;
-  readonly change?: number;
+  readonly failed?: boolean;
+  readonly job?: string;
+  readonly verdict?: Verdict;
+  /** One of the states that `jobs` prints. */
+  readonly inState?: string;
   readonly limit: number;
   readonly json?: boolean;
 }
 
+/** The jobs that tested the patch, or should have, and did not succeed. */
+const FAILED = VERDICTS.filter((verdict) => !['SUCCESS', 'SKIPPED', 'ABORTED'].includes(verdict));
+
 export function jobsCommand(io: Io, reader: StoreReader, options: JobsOptions): number {
-  const jobs = reader.jobs({
-    limit: options.limit,
-    ...(options.open ? { open: true } : {}),
-    ...(options.change === undefined ? {} : { change: options.change }),
-  });
-  const queue = readQueue(io, reader);
+  const jobs = findJobs(reader, options);
+  const open = new Set(findJobs(reader, { ...options, open: true, limit: MAX_OPEN }).map(({ id }) => id));
+  const queue = readQueue(io, reader).filter(({ job }) => open.has(job.id));
   if (options.json) {
     const queued = new Map(queue.map((waiting) => [waiting.job.id, queueJson(waiting)]));
     const json = jobs.map((job) => ({ ...jobJson(job), queue: queued.get(job.id) ?? null }));
     printJson(io, { jobs: json, queue: queue.map(({ job }) => job.id) });
     return EXIT.ok;
   }
-  const shown = queue.filter(({ job }) => options.change === undefined || job.change === options.change);
-  const printed = printQueueAndJobs(io, shown, jobs, options.limit);
+  const printed = printQueueAndJobs(io, queue, jobs, options.limit);
   if (printed === 0) io.out(options.open ? 'no open jobs\n' : 'no jobs\n');
   if (jobs.length === options.limit) io.err(`the newest ${options.limit} are shown; more with --limit N\n`);
   return EXIT.ok;
+}
+
+function findJobs(reader: StoreReader, options: JobsOptions): readonly JobView[] {
+  const { open, failed, job, verdict, inState, json: _, ...equal } = options;
+  return reader.jobs({
+    ...equal,
+    ...(open ? { open } : {}),
+    ...(job === undefined ? {} : { name: job }),
+    ...(inState === undefined ? {} : { state: inState }),
+    ...(failed ? { verdicts: FAILED } : {}),
+    ...(verdict === undefined ? {} : { verdicts: [verdict] }),
+  });
 }
 
 /**

@@ -31,7 +31,8 @@ export interface Waiting {
   readonly why: string;
 }
 
-const MAX_OPEN = 10_000;
+/** The open jobs that are read; a lab has far fewer. */
+export const MAX_OPEN = 10_000;
 const NO_LIMITS: SlotLimits = {
   ...{ slots: {}, jobs: {}, projects: {}, backends: {} },
   starvationTimeoutMs: 0,

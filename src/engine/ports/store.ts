@@ -255,14 +255,29 @@ export interface StackTime {
   readonly preseed: boolean;
 }
 
+/** Which jobs: those that match every given part. */
+export interface JobQuery {
+  readonly open?: boolean;
+  readonly change?: number;
+  readonly project?: string;
+  readonly branch?: string;
+  readonly name?: string;
+  readonly owner?: string;
+  /** The top-level state: `testing` finds `testing.running`. */
+  readonly state?: string;
+  /** Any of these. */
+  readonly verdicts?: readonly Verdict[];
+  /** Accepted at this time or later, epoch ms. */
+  readonly since?: number;
+  /** Accepted before this time, epoch ms. */
+  readonly until?: number;
+  readonly limit: number;
+}
+
 /** Read-only queries. Works beside a running daemon. */
 export interface StoreReader {
   /** Newest first. */
-  jobs(query: {
-    readonly open?: boolean;
-    readonly change?: number;
-    readonly limit: number;
-  }): readonly JobView[];
+  jobs(query: JobQuery): readonly JobView[];
   job(id: string): JobView | null;
   /** Up to `limit` ids that begin with `prefix`: people type only the first characters. */
   jobIds(prefix: string, limit: number): readonly string[];

@@ -54,6 +54,7 @@ function projectJob(
     change: patchset.change,
     patchset: patchset.patchset,
     subject: patchset.subject,
+    owner: patchset.owner,
     provider: spec.provider,
     state: stored.state,
     ended: stored.ended,

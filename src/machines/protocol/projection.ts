@@ -18,6 +18,8 @@ export interface JobView {
   readonly change: number;
   readonly patchset: number;
   readonly subject: string;
+  /** The change's owner; '' where Gerrit sent none. */
+  readonly owner: string;
   readonly provider: string;
   /** Dotted: `testing.running`. */
   readonly state: string;

@@ -37,9 +37,9 @@ function viewOf(simulator: Simulator, id: string): JobView {
   const { review, spec, attempt, verdict, reason, evidence, url, acceptedAt, endedAt } =
     stored.context as unknown as JobContext;
   const { name, pipeline, provider } = spec;
-  const { project, branch, change, patchset, subject } = PATCHSET;
+  const { project, branch, change, patchset, subject, owner } = PATCHSET;
   return {
-    ...{ id, review, name, pipeline, provider, project, branch, change, patchset, subject, attempt },
+    ...{ id, review, name, pipeline, provider, project, branch, change, patchset, subject, owner, attempt },
     ...{ verdict, reason, acceptedAt, endedAt, state: stored.state, ended: stored.ended },
     ...{ queued: stored.state.startsWith('queued'), cleaningUp: false, parked: false },
     url: evidence === 'published' ? url : null,

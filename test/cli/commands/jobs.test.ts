@@ -4,6 +4,7 @@ import { textWidth } from '../../../src/cli/output/table.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { fakeReader } from '../../fakes/reader.ts';
 import { NOW, RUNNING, SAMPLE } from '../sample.ts';
+import { FAILED, START } from '../sample-story.ts';
 
 const reader = fakeReader(SAMPLE);
 const now = () => NOW;
@@ -22,7 +23,7 @@ describe('jobs', () => {
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/jobs.json');
   });
 
-  test('can be filtered: open ones, a change, a number', () => {
+  test('can be filtered', () => {
     const ids = (options: Parameters<typeof jobsCommand>[2]) => {
       const io = fakeIo({ now });
       jobsCommand(io, reader, { ...options, json: true });
@@ -32,6 +33,13 @@ describe('jobs', () => {
     expect(ids({ limit: 50, change: 912400 })).toEqual([RUNNING]);
     expect(ids({ limit: 1 })).toEqual([RUNNING]);
     expect(ids({ limit: 50, change: 1 })).toEqual([]);
+    expect(ids({ limit: 50, failed: true })).toEqual([FAILED]);
+    expect(ids({ limit: 50, verdict: 'SUCCESS' })).toEqual([]);
+    expect(ids({ limit: 50, job: 'acme-fc' })).toEqual([RUNNING]);
+    expect(ids({ limit: 50, inState: 'testing' })).toEqual([RUNNING]);
+    expect(ids({ limit: 50, inState: 'booting' })).toEqual([]);
+    expect(ids({ limit: 50, since: START + 1, owner: 'jgriffith' })).toEqual([RUNNING]);
+    expect(ids({ limit: 50, until: START + 1 })).toEqual([FAILED]);
   });
 
   test('prints that there are no jobs', () => {

@@ -1,0 +1,79 @@
+/** Declares the commands that only read the database. */
+import { type Command, Option } from 'commander';
+import { VERDICTS } from '../machines/model/verdict.ts';
+import { stateDirectory, withReader } from './input/open-store.ts';
+import { exitWith, parsePastTime, parsePositive, withStoreOptions } from './input/options.ts';
+import type { Io } from './output/terminal.ts';
+
+export function addQueries(root: Command, io: Io): void {
+  withStoreOptions(
+    root.command('status').description('show the daemon, its connection, its work and its alarms'),
+  ).action(async (options) => {
+    const { statusCommand } = await import('./commands/status.ts');
+    return exitWith(await withReader(options, (reader) => statusCommand(io, reader, options)));
+  });
+  addJobs(root, io);
+  withStoreOptions(
+    root
+      .command('job <id>')
+      .description('show the history of one job; the first characters of its id are enough'),
+  )
+    .addHelpText('after', '\nExample:\n  sos-ci job j1kf\n')
+    .action(async (id, options) => {
+      const { findJobCommand } = await import('./commands/job.ts');
+      const directory = await stateDirectory(options);
+      return exitWith(
+        await withReader(options, (reader) => findJobCommand(io, directory, reader, id, options)),
+      );
+    });
+  withStoreOptions(root.command('stats').description('print statistics of the lab'))
+    .requiredOption('--stack-time', 'median and 90th percentile of the time that stacking took')
+    .option('--job <name>', 'only this job')
+    .option('--provider <name>', 'only this provider')
+    .option('--since <when>', 'only what ended since then: 30d, 2026-11-22', parsePastTime)
+    .addHelpText('after', '\nExample:\n  sos-ci stats --stack-time --since 30d\n')
+    .action(async (options) => {
+      const { statsCommand } = await import('./commands/stats.ts');
+      return exitWith(await withReader(options, (reader) => statsCommand(io, reader, options)));
+    });
+  withStoreOptions(
+    root.command('holds').description('list servers that are kept for debugging, with their ssh lines'),
+  )
+    .option('--utc', 'print UTC times instead of the time that is left')
+    .action(async (options) => {
+      const { holdsCommand } = await import('./commands/holds.ts');
+      return exitWith(await withReader(options, (reader) => holdsCommand(io, reader, options)));
+    });
+  withStoreOptions(
+    root
+      .command('history <name>')
+      .description(
+        'show the rows of a history: stream, voting, archive, or the id of a review, job, hold or cleaning',
+      ),
+  )
+    .addHelpText('after', '\nExample:\n  sos-ci history stream\n')
+    .action(async (name, options) => {
+      const { historyCommand } = await import('./commands/history.ts');
+      return exitWith(await withReader(options, (reader) => historyCommand(io, reader, name, options)));
+    });
+}
+
+function addJobs(root: Command, io: Io): void {
+  withStoreOptions(root.command('jobs').description('list the queue, then the other jobs, newest first'))
+    .option('--open', 'only jobs that have not ended')
+    .option('--failed', 'only jobs that ended without success, apart from SKIPPED and ABORTED')
+    .option('--change <number>', 'only jobs of this change', parsePositive)
+    .option('--project <name>', 'only jobs of this project')
+    .option('--branch <name>', 'only jobs of this branch')
+    .option('--job <name>', 'only runs of this job')
+    .option('--owner <name>', "only jobs of this owner's changes, named as in job --json")
+    .option('--in-state <state>', 'only jobs in this state: queued, booting, testing ...')
+    .addOption(new Option('--verdict <verdict>', 'only jobs with this verdict').choices(VERDICTS))
+    .option('--since <when>', 'only jobs accepted since then: 2h, 3d, 2026-11-22', parsePastTime)
+    .option('--until <when>', 'only jobs accepted before then', parsePastTime)
+    .option('--limit <n>', 'list at most this many', parsePositive, 50)
+    .action(async (options) => {
+      const { jobsCommand } = await import('./commands/jobs.ts');
+      return exitWith(await withReader(options, (reader) => jobsCommand(io, reader, options)));
+    });
+}
