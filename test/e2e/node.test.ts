@@ -195,7 +195,10 @@ needs('sshd', 'ssh').test(
     const change = await testCase.push();
     await testCase.eventually('testing began', () => testCase.ledger('testing').length > 0);
     const requested = await testCase.runCli('hold', String(change), '--hours', '1', '--reason', 'look');
-    expect(requested).toMatchObject({ code: 0, text: expect.stringContaining('1 job of it is open now') });
+    expect(requested).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('it applies to 1 open job now'),
+    });
     writeFileSync(go, '');
     await testCase.eventually('the job has ended', () => testCase.allEnded());
     let login = await loginOf(testCase);

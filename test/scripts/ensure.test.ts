@@ -1,5 +1,5 @@
 /**
- * Runs scripts/ensure.mjs in a small copy of the repository, with an npm that only records its calls: installs what is
+ * Runs scripts/ensure.mjs in a small copy of the repository, with a fake npm that creates just enough files and records its calls: installs what is
  * missing, reports it, and does so only once.
  */
 import { spawn } from 'node:child_process';

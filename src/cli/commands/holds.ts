@@ -36,10 +36,9 @@ export async function holdCommand(
   }
   const { hold, jobs } = result;
   io.out(
-    `hold ${hold} keeps the server of ${targetText(request.target)} for ${formatLimit(request.durationMs)}\n`,
+    `hold ${hold} keeps for ${formatLimit(request.durationMs)} the server of ${targetText(request.target)}\n`,
   );
-  if ('change' in request.target)
-    io.out(`${count(jobs.length, 'job')} of it ${jobs.length === 1 ? 'is' : 'are'} open now\n`);
+  if ('change' in request.target) io.out(`it applies to ${count(jobs.length, 'open job')} now\n`);
   io.out('the ssh line, once the server is kept: sos-ci holds\n');
   return EXIT.ok;
 }

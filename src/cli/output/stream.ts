@@ -26,7 +26,7 @@ export function streamEventText(event: Exclude<StreamEvent, CommonEvent>): strin
     case 'stream.stopped':
       return 'stopped';
     case 'catchup.completed':
-      return gapText(event);
+      return catchUpText(event);
     case 'catchup.failed':
       return `catching up failed: ${event.failure.message}`;
     default:
@@ -34,12 +34,16 @@ export function streamEventText(event: Exclude<StreamEvent, CommonEvent>): strin
   }
 }
 
-function gapText(event: Extract<StreamEvent, { type: 'catchup.completed' }>): string {
+function catchUpText(event: Extract<StreamEvent, { type: 'catchup.completed' }>): string {
   const { since, changes, found, ambiguous, unparsed } = event;
   const checkedText = `checked ${changes} ${changes === 1 ? 'change' : 'changes'} since ${utc(since)}`;
   const again = ambiguous.length === 0 ? '' : `; checking again: ${ambiguous.join(', ')}`;
   const unparsedText = unparsed === 0 ? '' : `; ${unparsed} could not be read`;
-  return `${checkedText}: ${found === 0 ? 'nothing was missed' : `${found} missed`}${unparsedText}${again}`;
+  return `${checkedText}: ${missedText(found)}${unparsedText}${again}`;
+}
+
+function missedText(found: number): string {
+  return found === 0 ? 'nothing was missed' : `${found} ${found === 1 ? 'event' : 'events'} missed`;
 }
 
 /** The state of the connection, since when and why; and the last catch-up. One line each. */
@@ -53,8 +57,7 @@ export function streamLines(stored: HistorySnapshot | null, now: number): readon
   const lines = [`${stateText}${time}, ${server}${why === '' ? '' : `: ${why}`}`];
   if (hint !== '') lines.push(`-> ${hint}`);
   if (caughtUp !== null) {
-    const missed = caughtUp.found === 0 ? 'nothing was missed' : `${caughtUp.found} missed`;
-    lines.push(`last catch-up ${utc(caughtUp.at)}: ${missed}`);
+    lines.push(`last catch-up ${utc(caughtUp.at)}: ${missedText(caughtUp.found)}`);
   }
   return lines;
 }

@@ -81,7 +81,7 @@ describe('status', () => {
     expect(await show(false)).toContain(
       [
         'stream    listening; checks again soon for missed events since 2026-01-02 03:34:05 UTC (2h 00m 00s), review:29418: connected to Gerrit 3.12',
-        '          last catch-up 2026-01-02 04:04:05 UTC: 1 missed',
+        '          last catch-up 2026-01-02 04:04:05 UTC: 1 event missed',
       ].join('\n'),
     );
     expect(await show(false, lost)).toMatch(

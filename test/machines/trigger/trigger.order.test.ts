@@ -28,7 +28,7 @@ describe('the order of the rules', () => {
     ruleOf(event, job, {}, open);
   const same = { id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm'] };
 
-  test('is account, project and branch, type of event, properties of the change, open reviews', () => {
+  test('is own account, project and branch, type of event, topic and people, newer patchset, wip and private, running', () => {
     const ours = { ...alice, username: 'acme-ci' };
     const none = { projects: [], branches: [], topics: ['x'], uploaders: { include: ['bob'], exclude: [] } };
     expect(both(created({ by: ours }), none)).toBe('own-account');

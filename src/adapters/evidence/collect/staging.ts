@@ -1,8 +1,8 @@
 /**
  * The staging directory for a job's evidence: takes regular files up to the job's limits and keeps the list of copied
  * and skipped files, with reasons. Guarantees: a file is opened without following a link, checked again once it is
- * open, and copied only up to its length at that time, so that neither a file that grows forever nor a sparse file of a
- * terabyte fills our disk.
+ * open, and copied only up to its length at that time and to the byte limits, so that neither a file that grows forever
+ * nor a sparse file of a terabyte fills our disk.
  */
 import type { Stats } from 'node:fs';
 import { type FileHandle, lstat, mkdir, unlink } from 'node:fs/promises';
@@ -186,7 +186,7 @@ export class Staging {
   }
 }
 
-/** Nothing for a time that no calendar has: a test may have set any. */
+/** Omitted if before 1970 or after 9999: the tested code may have set any time. */
 function modified({ mtimeMs }: Stats): Pick<CollectedFile, 'modifiedAt'> {
   const time = new Date(mtimeMs);
   return time.getUTCFullYear() <= 9999 && mtimeMs >= 0 ? { modifiedAt: time.toISOString() } : {};
