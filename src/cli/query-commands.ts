@@ -1,8 +1,9 @@
 /** Declares the commands that only read the database. */
 import { type Command, Option } from 'commander';
 import { VERDICTS } from '../machines/model/verdict.ts';
+import { sleep } from '../timer.ts';
 import { stateDirectory, withReader } from './input/open-store.ts';
-import { exitWith, parsePastTime, parsePositive, withStoreOptions } from './input/options.ts';
+import { exitWith, parsePastTime, parsePositive, parseTimeout, withStoreOptions } from './input/options.ts';
 import type { Io } from './output/terminal.ts';
 
 export function addQueries(root: Command, io: Io): void {
@@ -26,6 +27,7 @@ export function addQueries(root: Command, io: Io): void {
         await withReader(options, (reader) => findJobCommand(io, directory, reader, id, options)),
       );
     });
+  addWait(root, io);
   withStoreOptions(root.command('stats').description('print statistics of the lab'))
     .requiredOption('--stack-time', 'median and 90th percentile of the time that stacking took')
     .option('--job <name>', 'only this job')
@@ -75,5 +77,17 @@ function addJobs(root: Command, io: Io): void {
     .action(async (options) => {
       const { jobsCommand } = await import('./commands/jobs.ts');
       return exitWith(await withReader(options, (reader) => jobsCommand(io, reader, options)));
+    });
+}
+
+function addWait(root: Command, io: Io): void {
+  withStoreOptions(
+    root.command('wait <id>').description('wait until a job has ended; its verdict is the exit code'),
+  )
+    .option('--timeout <duration>', 'how long to wait (default: without limit)', parseTimeout)
+    .addHelpText('after', '\nExample:\n  sos-ci wait j1kf --timeout 4h\n')
+    .action(async (id, options) => {
+      const { waitCommand } = await import('./commands/wait.ts');
+      return exitWith(await withReader(options, (reader) => waitCommand(io, reader, id, options, sleep)));
     });
 }

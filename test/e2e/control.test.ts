@@ -129,6 +129,26 @@ test('a command that returned is durable: the daemon is killed after each one', 
   expect(await daemon.stop()).toBe(0);
 });
 
+test('wait ends with the verdict of a job whose daemon was killed and started again', async () => {
+  const testCase = await newCase();
+  const daemon = await testCase.startDaemon();
+  const [change = 0] = await pushed(testCase, 1);
+  const id = testCase.jobs()[0]?.id ?? '';
+  const waiting = testCase.runCli('wait', id, '--timeout', '2m');
+  await daemon.kill();
+  expect(await testCase.runCli('wait', id, '--timeout', '1s')).toMatchObject({
+    code: 5,
+    text: expect.stringContaining('no daemon runs'),
+  });
+  const next = await testCase.startDaemon();
+  release(testCase);
+  expect(await waiting).toMatchObject({ code: 0, text: expect.stringContaining('SUCCESS') });
+  expect(testCase.jobs()).toMatchObject([{ id, ended: true, verdict: 'SUCCESS' }]);
+  expect(testCase.messages(change).length).toBe(1);
+  await assertClean(testCase);
+  expect(await next.stop()).toBe(0);
+});
+
 test('SIGHUP: an invalid file changes nothing, a valid one applies to later jobs, and a running job continues', async () => {
   const testCase = await newCase();
   const daemon = await testCase.startDaemon();

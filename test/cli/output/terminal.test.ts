@@ -31,7 +31,7 @@ test('docs/cli.md names the exit code of each verdict', () => {
   const special = Object.entries(VERDICT_EXIT).filter(([, code]) => code >= 10);
   const [first = 0, last = 0] = [special[0]?.[1], special.at(-1)?.[1]];
   expect(docs).toContain(
-    `| ${first} to ${last} | \`run\`: ${special.map(([verdict]) => verdict).join(', ')} |`,
+    `| ${first} to ${last} | \`run\`, \`wait\`: ${special.map(([verdict]) => verdict).join(', ')} |`,
   );
 });
 
