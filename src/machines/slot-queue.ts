@@ -263,7 +263,25 @@ function usageOf(holders: readonly SlotHolder[]): Usage {
   return { count, janitors };
 }
 
-function countedKeys({ provider, name, project, backends = [], isHeld, isJanitor }: SlotHolder) {
+/** The keys of each holder: each grant counts all holders, which must not build the same strings again. */
+const KEYS = new WeakMap<SlotHolder, readonly string[]>();
+
+function countedKeys(holder: SlotHolder): readonly string[] {
+  const known = KEYS.get(holder);
+  if (known !== undefined) return known;
+  const keys = keysOf(holder);
+  KEYS.set(holder, keys);
+  return keys;
+}
+
+function keysOf({
+  provider,
+  name,
+  project,
+  backends = [],
+  isHeld,
+  isJanitor,
+}: SlotHolder): readonly string[] {
   if (isJanitor) return [];
   if (isHeld) return [`provider\n${provider}`];
   const ofBackends = backends.map((backend) => `backend\n${backend}`);
