@@ -182,7 +182,8 @@ async function connect(options: DaemonFlags): Promise<SendRequest> {
 }
 
 async function parseTargets(args: readonly string[], options: DaemonFlags): Promise<readonly Target[]> {
-  const { tryParseChange, parseTarget } = await import('./input/parse-target.ts');
+  const { tryParseChange } = await import('./input/parse-change.ts');
+  const { parseTarget } = await import('./input/parse-target.ts');
   const changes = args.flatMap((arg) => tryParseChange(arg) ?? []);
   // Only job ids need the database.
   if (changes.length === args.length) return changes;

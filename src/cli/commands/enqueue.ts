@@ -2,7 +2,7 @@
 import type { StartedReview } from '../../engine/ports/operator-api.ts';
 import { plainText } from '../../terminal-text.ts';
 import type { RequestOptions, SendRequest } from '../input/daemon-client.ts';
-import { parseChange } from '../input/parse-target.ts';
+import { parseChange } from '../input/parse-change.ts';
 import { shortId } from '../input/resolve-id.ts';
 import { count } from '../output/event.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';

@@ -5,7 +5,7 @@
 import { loadConfig } from '../../config/load.ts';
 import { plainText } from '../../terminal-text.ts';
 import { configFile, type StoreLocation, withReader } from '../input/open-store.ts';
-import { tryParseChange } from '../input/parse-target.ts';
+import { tryParseChange } from '../input/parse-change.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import type { Io } from '../output/terminal.ts';
 import { explainChange } from './explain-change.ts';

@@ -79,7 +79,7 @@ describe('an id', () => {
       expect.objectContaining({
         exitCode: 2,
         message: `several jobs begin with "01kfa":\n  ${FAILED}  912345,3  acme-dsvm  FAILURE\n  ${RUNNING}  912400,1  acme-fc  testing.running`,
-        hint: 'type more characters',
+        hint: 'name one of them by its id',
       }),
     );
   });
