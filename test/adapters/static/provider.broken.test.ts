@@ -71,7 +71,7 @@ test('a host is returned once, also by the instances before and after a reload',
   expect(wipes).toBe(1);
 });
 
-test('a lease of the next job is not released with one that an operator removed', async () => {
+test('deleting a server whose lease an operator removed keeps the lease of the next job', async () => {
   const provider = hosts.provider(['a']);
   const server = await provider.create(serverRequest(), NEVER);
   hosts.access.wipe = async () => {

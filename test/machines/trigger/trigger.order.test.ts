@@ -126,7 +126,7 @@ describe('a patchset without a code change', () => {
       expect(startOf(rulesWith(job, supersede), factsOf(open))).toEqual(['tests']);
     });
 
-    test('starts the job that waits on the previous one', () => {
+    test('starts the job whose start on the previous one is delayed', () => {
       const rules = rulesWith(skips);
       const [start] = decide(created(on({ patchset: 2 })), rules, factsOf());
       if (start?.do !== 'start') throw new Error('nothing starts');
