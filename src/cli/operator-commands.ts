@@ -183,10 +183,10 @@ async function connect(options: DaemonFlags): Promise<SendRequest> {
 
 async function parseTargets(args: readonly string[], options: DaemonFlags): Promise<readonly Target[]> {
   const { tryParseChange } = await import('./input/parse-change.ts');
-  const { parseTarget } = await import('./input/parse-target.ts');
   const changes = args.flatMap((arg) => tryParseChange(arg) ?? []);
   // Only job ids need the database.
   if (changes.length === args.length) return changes;
+  const { parseTarget } = await import('./input/parse-target.ts');
   return withReader(options, (reader) => args.map((arg) => parseTarget(arg, reader)));
 }
 

@@ -3,6 +3,7 @@
  * it too, it also gives a second reader.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { topState } from '../../src/cli/output/state-spans.ts';
 import { dispatch, type Submission } from '../../src/engine/loop/dispatch.ts';
 import {
   type JobQuery,
@@ -154,7 +155,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       ])
         expect(ids(query), JSON.stringify(query)).toEqual([]);
       expect(ids({ verdicts: ['SUCCESS', 'ABORTED'] })).toEqual(['j2']);
-      const [first, second] = ['j1', 'j2'].map((id) => store.job(id)?.state.split('.')[0] ?? '');
+      const [first, second] = ['j1', 'j2'].map((id) => topState(store.job(id)?.state ?? ''));
       expect(first).not.toBe(second);
       expect(ids({ state: first ?? '' })).toEqual(['j1']);
       expect(ids({ state: (first ?? '').slice(1) })).toEqual([]);

@@ -1,4 +1,5 @@
 /** A store reader that returns the contents of the given arrays. */
+import { topState } from '../../src/cli/output/state-spans.ts';
 import type {
   AlarmView,
   ConfigRecord,
@@ -106,7 +107,7 @@ function matches(job: JobView, query: JobQuery): boolean {
     same(branch, job.branch) &&
     same(name, job.name) &&
     same(owner, job.owner) &&
-    same(state, job.state.split('.')[0] ?? '') &&
+    same(state, topState(job.state)) &&
     (verdicts === undefined || (job.verdict !== null && verdicts.includes(job.verdict))) &&
     (since === undefined || job.acceptedAt >= since) &&
     (until === undefined || job.acceptedAt < until)

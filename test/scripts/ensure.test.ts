@@ -1,6 +1,6 @@
 /**
- * Runs scripts/ensure.mjs in a small copy of the repository, with a fake npm that creates just enough files and records its calls: installs what is
- * missing, reports it, and does so only once.
+ * Runs scripts/ensure.mjs in a small copy of the repository, with a fake npm that creates just enough files and records
+ * its calls: installs what is missing, reports it, and does so only once.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

@@ -25,7 +25,10 @@ export function findJob(reader: StoreReader, typed: string): JobView {
   const jobs = change === null ? jobsWithId(reader, typed) : jobsOf(reader, change);
   const [found] = jobs;
   if (found !== undefined && jobs.length === 1) return found;
-  if (found !== undefined) throw severalJobs(typed, jobs, change === null);
+  if (found !== undefined) {
+    const what = change === null ? 'jobs begin with' : 'jobs belong to';
+    throw ambiguous(what, typed, jobs.map(jobLine));
+  }
   const hint =
     reader.stored(typed) === null ? 'list them: sos-ci jobs' : `sos-ci history ${plainText(typed)}`;
   if (change === null) throw notFound('job', typed, hint);
@@ -53,17 +56,8 @@ function jobsOf(reader: StoreReader, { change, patchset }: ChangeRef): readonly 
   return jobs.filter((job) => patchset === null || job.patchset === patchset);
 }
 
-function severalJobs(typed: string, jobs: readonly JobView[], byId: boolean): CliError {
-  const about = (id: string) => {
-    const job = jobs.find((each) => each.id === id);
-    return job === undefined
-      ? ''
-      : `  ${job.change},${job.patchset}  ${job.name}  ${job.verdict ?? job.state}`;
-  };
-  const ids = jobs.map(({ id }) => id);
-  return byId
-    ? ambiguous('jobs begin with', typed, ids, about)
-    : ambiguous('jobs belong to', typed, ids, about);
+function jobLine({ id, change, patchset, name, verdict, state }: JobView): string {
+  return `${id}  ${change},${patchset}  ${name}  ${verdict ?? state}`;
 }
 
 /** The name of a history in the log, such as `stream` or the id of a job or a review. */
@@ -77,21 +71,17 @@ export function findHistory(reader: StoreReader, typed: string): string {
   if (found.length === 1 && found[0] !== undefined) return found[0];
   if (found.length === 0)
     throw notFound('history', typed, 'stream, voting, archive, or an id from: sos-ci jobs');
-  throw ambiguous('histories begin with', typed, found, () => '');
+  throw ambiguous('histories begin with', typed, found);
 }
 
 function notFound(what: string, typed: string, hint: string): CliError {
   return new CliError(EXIT.usage, `no ${what} begins with ${plainText(JSON.stringify(typed))}`, hint);
 }
 
-function ambiguous(
-  what: string,
-  typed: string,
-  ids: readonly string[],
-  about: (id: string) => string,
-): CliError {
-  const shown = ids.slice(0, SHOWN).map((id) => plainText(`  ${id}${about(id)}`));
-  const more = ids.length > SHOWN ? ['  …'] : [];
+/** @param lines one for each match */
+function ambiguous(what: string, typed: string, lines: readonly string[]): CliError {
+  const shown = lines.slice(0, SHOWN).map((line) => plainText(`  ${line}`));
+  const more = lines.length > SHOWN ? ['  …'] : [];
   const list = [...shown, ...more].join('\n');
   return new CliError(
     EXIT.usage,

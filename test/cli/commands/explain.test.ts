@@ -156,16 +156,8 @@ describe('a change', () => {
     });
     const job = (of: string, name: string, state: string) => ({
       ...review(`${of}-${name}`, PATCHSET.project, state),
-      ...{
-        review: of,
-        name,
-        subject: '',
-        owner: '',
-        provider: 'local',
-        attempt: 1,
-        verdict: null,
-        reason: '',
-      },
+      ...{ review: of, name, subject: '', owner: '', provider: 'local' },
+      ...{ attempt: 1, verdict: null, reason: '' },
       ...{ url: null, acceptedAt: 0, endedAt: null },
       ...{ queued: state.startsWith('queued'), cleaningUp: state.startsWith('cleanup'), parked: false },
     });
