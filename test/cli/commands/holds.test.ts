@@ -102,13 +102,13 @@ describe('hold', () => {
     [['912345'], { change: 912345, name: null }],
     [['912345', 'acme-dsvm'], { change: 912345, name: 'acme-dsvm' }],
     [['j0'], { job: 'j00002' }],
-  ])('of %j', async ([what = '', name], expected) => {
+  ])('accepts %j', async ([what = '', name], expected) => {
     await hold();
     expect(parseHold(what, name, ci.store)).toEqual(expected);
   });
 
   test.each([[['912345,1']], [['j0', 'acme-dsvm']], [['nothing']]])(
-    'not of %j',
+    'rejects %j',
     async ([what = '', name]) => {
       await hold();
       expect(() => parseHold(what, name, ci.store)).toThrow(expect.objectContaining({ exitCode: 2 }));
