@@ -7,8 +7,8 @@
 const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
 
 /**
- * Strings in which every character may belong to a number, a date or another type of YAML, and none to a template. The
- * ansible-core of today reads an unsafe "03" as the number 3, so these are written without the tag.
+ * Strings in which every character may belong to a number, a date or another type of YAML, and none to a template.
+ * Current ansible-core reads an unsafe "03" as the number 3, so these are written without the tag.
  */
 const PLAIN = /^[\w ~<=:.,+/@-]*$/;
 

@@ -37,7 +37,7 @@ export interface StaticProviderOptions {
 
 /** The interval between checks for a free host, because a quarantine may end while a job waits. */
 const RECHECK_MS = 5_000;
-/** The part of a request's time that is left after a reset without an end: for killing it and recording the failure. */
+/** The part of a request's time that is left after a reset that never ends: for killing it and recording the failure. */
 const RESET_RESERVE_MS = 30_000;
 const NEVER = new AbortController().signal;
 

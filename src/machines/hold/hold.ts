@@ -1,7 +1,7 @@
 /**
  * hold@1: the server of a job, kept for debugging. The hold waits for a job to offer its server, which the job's
  * cleanup does instead of deleting it. From then on the hold owns the server: it opens it for people, and deletes it
- * when its time is over or an operator releases it, with as many attempts as a job's cleanup.
+ * when the hold expires or an operator releases it, with as many attempts as a job's cleanup.
  */
 import { assign, setup } from 'xstate';
 import { backoff } from '../model/backoff.ts';

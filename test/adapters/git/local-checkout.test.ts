@@ -174,7 +174,7 @@ describe('GitSource', () => {
     ['a ref of another kind', { ref: 'refs/heads/master' }],
     ['a ref with more in it', { ref: 'refs/changes/01/1/1:refs/heads/x' }],
     ['a revision that is a name', { revision: 'HEAD' }],
-    ['a project that climbs', { project: '../../etc' }],
+    ['a project outside the directory', { project: '../../etc' }],
     ['a project that is an option', { project: '--upload-pack=x' }],
     ['a project with a space', { project: 'a b' }],
     ['an empty project', { project: '' }],

@@ -111,7 +111,7 @@ describe('a merge', () => {
 
 describe('hostile names are refused', () => {
   it.each<[string, Partial<Patchset>]>([
-    ['a project that climbs', { project: '../x' }],
+    ['a project outside the directory', { project: '../x' }],
     ['a project that is an option', { project: '-x' }],
     ['a branch that is an option', { branch: '--upload-pack=x' }],
     ['a branch that is a pattern', { branch: '*' }],

@@ -40,7 +40,7 @@ test('a host that its job could not return takes a slot away until it is returne
   expect(reported).toEqual([1, 2]);
 });
 
-test('a reset without an end counts as a failure of the host, unless it got less than half of the time', async () => {
+test('a reset that never ends counts as a failure of the host, unless it got less than half of the time', async () => {
   const reset = { argv: ['reset'], timeoutMs: 20 * 60_000 };
   const provider = hosts.provider(['a', 'b'], { reset });
   const limits: number[] = [];

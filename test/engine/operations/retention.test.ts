@@ -6,7 +6,7 @@ import { created } from '../../scenarios/gerrit-events.ts';
 
 const DAY = 86_400_000;
 
-test('evidence is removed when its time is over and its review has ended', async () => {
+test('evidence is removed when it has expired and its review has ended', async () => {
   const ci = new CiHarness({ keepEvidenceMs: 30 * DAY });
   const began = ci.clock.now();
   await ci.start();

@@ -1,4 +1,4 @@
-/** One container of Swift, with the requests that publishing needs. Swift deletes each object when its time is over. */
+/** One container of Swift, with the requests that publishing needs. Swift deletes each object when it expires. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -146,7 +146,7 @@ export class Container {
     return new OperationError({
       operation: 'publish evidence',
       target: `${this.name}/${prefix}`,
-      message: 'the listing of the container is too long, or not in the form of Swift',
+      message: 'the listing of the container is too long, or was not sent by Swift',
       retryable: false,
       hint: 'check that the endpoint of object-store in the catalogue is Swift',
     });
@@ -169,7 +169,7 @@ function nullIfMissing(error: unknown): null {
 function damaged(error: unknown, path: string): OperationError | null {
   if (!(error instanceof CloudError) || error.status !== 422) return null;
   const { operation, target } = error;
-  const message = `${path} arrived with another checksum`;
+  const message = `${path} has a different checksum in Swift`;
   return new OperationError({
     operation,
     target,
