@@ -23,7 +23,7 @@ const LIMIT_MS = 4 * 3_600_000;
 /** The way out of the network of the servers. */
 const OUTSIDE = 'http://192.0.2.1:3128';
 const SQUID = { host: '192.0.2.1', port: 3129 };
-const { devstack_localrc, devstack_squid_proxy, devstack_reuse_clones, ...shared } = JSON.parse(
+const { devstack_localrc, devstack_squid_proxy, ...shared } = JSON.parse(
   readFileSync(new URL('variables.json', import.meta.url), 'utf8'),
 );
 const direct = {
