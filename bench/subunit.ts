@@ -30,7 +30,7 @@ export async function subunit(smoke: boolean): Promise<readonly Result[]> {
     writeFileSync(small, repeat(bytes / 10));
     writeFileSync(large, repeat(bytes));
     const measured = await inTurns(smoke ? 1 : 11, {
-      python: () => readByPython(join(dirname(python), 'python3'), large),
+      python: () => readWithPython(join(dirname(python), 'python3'), large),
       product: () => processorTime(() => read(large)),
     });
     const rate = (side: string) => Math.round(bytes / MEGABYTES / (median(pooled(measured, side)) / 1_000));
@@ -45,7 +45,7 @@ export async function subunit(smoke: boolean): Promise<readonly Result[]> {
       },
       {
         benchmark: 'subunit',
-        what: 'peak memory of the process meanwhile',
+        what: 'peak memory of the process while parsing',
         against: 'the same with a tenth of the file',
         ...spread([atLarge / atSmall]),
         note: `${Math.round(atLarge / 2 ** 20)} and ${Math.round(atSmall / 2 ** 20)} MiB`,
@@ -75,7 +75,7 @@ async function peakMemory(file: string): Promise<number> {
 async function read(file: string): Promise<void> {
   const results = await readSubunit(await open(file));
   if ('unreadable' in results || results.failed === 0)
-    throw new Error(`read wrong: ${JSON.stringify(results)}`);
+    throw new Error(`unexpected results: ${JSON.stringify(results)}`);
 }
 
 /** Opens the file in the same way as the runner. */
@@ -86,7 +86,7 @@ async function open(file: string): Promise<AsyncIterable<Uint8Array>> {
 }
 
 /** Milliseconds of CPU time, without the start of the interpreter. */
-function readByPython(python: string, file: string): number {
+function readWithPython(python: string, file: string): number {
   const { stdout, stderr, status } = spawnSync(python, [SCRIPT, file], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`python-subunit ended with ${status}: ${stderr}`);
   return Number(stdout) * 1_000;

@@ -32,7 +32,7 @@ describe('a timer', () => {
     expect(calls).toBe(3);
   });
 
-  test('of a library gets at most the delay that Node supports', () => {
+  test('that a library sets gets at most the delay that Node supports', () => {
     expect([5, MONTH_MS, Number.POSITIVE_INFINITY, -1].map(timerDelay)).toEqual([
       5,
       2 ** 31 - 1,

@@ -10,8 +10,8 @@ const PUSHES_AFTER = 16;
 export const faults: Readonly<Record<string, Bench>> = {
   'pushed-while-down': pushedWhileDown,
   'killed-while-running': killedWhileRunning,
-  'gerrit-away': gerritUnavailable,
-  'gerrit-away-at-the-end': gerritUnavailableAtTheEnd,
+  'gerrit-unavailable': gerritUnavailable,
+  'gerrit-unavailable-at-the-end': gerritUnavailableAtTheEnd,
   'program-missing': programMissing,
 };
 
@@ -53,7 +53,7 @@ async function killedWhileRunning(testbed: Testbed, runs: number): Promise<reado
     tested += (await hasOneCorrectVote(setup, pushed)) ? 1 : 0;
   }
   await daemon.stop();
-  const measured = `the same process continued ${resumed} of ${runs}, one correct vote ${voted} of ${runs}, a push during the downtime tested ${tested} of ${runs}`;
+  const measured = `the same process continued in ${resumed} of ${runs} runs, one correct vote in ${voted}, a push during the downtime tested in ${tested}`;
   const met = resumed === runs && voted === runs && tested === runs;
   return [
     {
@@ -86,7 +86,7 @@ async function gerritUnavailable(testbed: Testbed, runs: number): Promise<readon
   }
   await daemon.stop();
   const pushes = rounds * PUSHES_AFTER;
-  const measured = `${lost} of ${pushes} pushes lost; the first job began ${seconds(delays)} after the last push`;
+  const measured = `${lost} of ${pushes} pushes without exactly one correct vote; the first job began ${seconds(delays)} after the last push`;
   return [{ what: 'Gerrit unavailable for 40 s', measured, goal: 'none lost', met: lost === 0 }];
 }
 
@@ -108,7 +108,7 @@ async function gerritUnavailableAtTheEnd(testbed: Testbed, runs: number): Promis
     once += (await hasOneCorrectVote(setup, change)) ? 1 : 0;
   }
   await daemon.stop();
-  const measured = `posted once ${once} of ${runs}, ${seconds(times)} after Gerrit was back`;
+  const measured = `posted exactly once in ${once} of ${runs} runs, ${seconds(times)} after Gerrit was back`;
   return [
     {
       what: 'Gerrit unavailable when the job ends',

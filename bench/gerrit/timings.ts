@@ -47,21 +47,21 @@ async function push(testbed: Testbed, runs: number, node: boolean): Promise<read
   const lines = setup.configuration().trimEnd().split('\n').length;
   return [
     row(
-      `push to the first command, merged with the branch${where}`,
+      `from the push to the first command, merged with the branch${where}`,
       seconds(begins),
       'under 0.71 s',
       median(begins) < FIRST_COMMAND_MS,
     ),
     row(
-      `end of the job to the review visible${where}`,
+      `from the end of the job until the review is visible${where}`,
       seconds(ends),
       'at most 0.26 s',
       median(ends) <= VISIBLE_MS,
     ),
     row(
-      `processes, memory (PSS) idle after these jobs${where}`,
-      `1, ${memory.toFixed(0)} MiB; ${busy.toFixed(0)} as the last one ends`,
-      '1, under 100 MiB',
+      `idle memory (PSS) after these jobs${where}`,
+      `${memory.toFixed(0)} MiB; ${busy.toFixed(0)} as the last one ends`,
+      'under 100 MiB',
       memory < MEMORY_MIB,
     ),
     ...(node ? [] : [row('lines of configuration', String(lines), 'at most 12', lines <= LINES)]),

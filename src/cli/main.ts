@@ -173,7 +173,7 @@ function addMaintenance(root: Command): void {
     return exitWith(await rebuildCommand(io, await stateDirectory(options), options));
   });
   withStoreOptions(
-    root.command('backup <file>').description('copy the database, also while the daemon runs'),
+    root.command('backup <file>').description('copy the database, even while the daemon is running'),
   ).action(async (file, options) => {
     const { backupCommand } = await import('./commands/backup.ts');
     return exitWith(await backupCommand(io, await stateDirectory(options), file, options));

@@ -85,7 +85,7 @@ async function requestLeaks(io: Io, options: DaemonFlags): Promise<RequestLeaks>
   if (options.state !== undefined && options.config === undefined)
     throw new CliError(
       EXIT.refused,
-      'no daemon runs on this state directory, so the providers are needed',
+      'no daemon is running for this state directory, so the providers are needed',
       'name the configuration: --config FILE',
     );
   const { leaksHere } = await import('./commands/leaks.ts');

@@ -39,7 +39,7 @@ export function addQueries(root: Command, io: Io): void {
       return exitWith(await withReader(options, (reader) => statsCommand(io, reader, options)));
     });
   withStoreOptions(
-    root.command('holds').description('list servers that are kept for debugging, with their ssh lines'),
+    root.command('holds').description('list servers that are kept for debugging, with their ssh commands'),
   )
     .option('--utc', 'print UTC times instead of the time that is left')
     .action(async (options) => {

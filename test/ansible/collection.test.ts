@@ -27,7 +27,7 @@ lint.describe('the collection', () => {
   );
 });
 
-always('is part of the npm package, without its tests and caches', () => {
+always('the collection is part of the npm package, without caches and built archives', () => {
   const files = packedFiles();
   const collectionFiles = files.filter((file) => file.startsWith('ansible/'));
   for (const file of [
@@ -43,7 +43,7 @@ always('is part of the npm package, without its tests and caches', () => {
 
 const localConf = needs('ansible-playbook', 'git');
 localConf.describe('local.conf', () => {
-  /** Writes a local.conf for the variables of each job with the module. */
+  /** Uses the module to write a local.conf for each set of parameters. */
   function write(jobs: readonly Record<string, unknown>[]) {
     const path = (number: number) => join(scratch, `local.conf.${number}`);
     const tasks = jobs.map((parameters, number) => {

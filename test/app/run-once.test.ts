@@ -44,7 +44,7 @@ const run = () =>
 test('while a daemon runs, a manual run is refused before Gerrit is queried, and enqueue is suggested', async () => {
   const lock = takeLock(lockFile(directory), 0);
   await expect(run()).rejects.toMatchObject({
-    message: expect.stringMatching(/^another daemon runs on this database: pid \d+, started /),
+    message: expect.stringMatching(/^another daemon is running on this database: pid \d+, started /),
     hint: 'let the daemon run it: sos-ci enqueue 912345,3 acme-dsvm',
   });
   lock.release();

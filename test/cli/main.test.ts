@@ -320,8 +320,8 @@ test.each([
   ['reload'],
   ['resume-voting', '--json'],
   ['alarms', 'ack', '--all', '--json'],
-])('%s %s reports that no daemon runs, and how to start it', (...args) => {
+])('%s %s reports that no daemon is running, and how to start it', (...args) => {
   const result = runCli(...args);
   expect(result).toMatchObject({ code: 5, out: '' });
-  expect(result.err).toMatch(/no daemon runs on this state directory\n +start it: sos-ci daemon\n$/);
+  expect(result.err).toMatch(/no daemon is running for this state directory\n +start it: sos-ci daemon\n$/);
 });

@@ -110,7 +110,7 @@ export function publisherContract(make: (site?: string) => Promise<LocalRig>): v
     expect(await rig.files.names(`${PARENT}/${SHORT}`)).toEqual(['precious']);
     await rig.files.remove(`${PARENT}/${JOB}`);
     await rig.files.write(`${PARENT}/${JOB}/manifest.json`, '{"version":1,"job":"another","files":[]}');
-    expect(await failureOf(publish(rig))).toMatchObject({ retryable: false, hint: 'move it away' });
+    expect(await failureOf(publish(rig))).toMatchObject({ retryable: false, hint: 'move it out of the way' });
     expect(await rig.files.names(`${PARENT}/${JOB}`)).toEqual(['manifest.json']);
     expect(await rig.files.names(PARENT)).toEqual([SHORT, JOB]);
   });

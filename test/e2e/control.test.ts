@@ -36,7 +36,7 @@ const release = (testCase: TestCase) => writeFileSync(join(testCase.directory, '
 async function operate(testCase: TestCase, ...args: string[]) {
   let output = await testCase.runCli(...args);
   await testCase.eventually(`${args.join(' ')} is answered`, async () => {
-    if (!output.text.includes('no daemon runs')) return true;
+    if (!output.text.includes('no daemon is running')) return true;
     output = await testCase.runCli(...args);
     return false;
   });
@@ -78,7 +78,10 @@ async function assertClean(testCase: TestCase): Promise<void> {
 
 test('a command that returned is durable: the daemon is killed after each one', async () => {
   const testCase = await newCase();
-  const noDaemon = { code: 5, text: expect.stringContaining('no daemon runs on this state directory') };
+  const noDaemon = {
+    code: 5,
+    text: expect.stringContaining('no daemon is running for this state directory'),
+  };
   expect(await testCase.runCli('promote', '1')).toMatchObject({ code: 4 });
   let daemon = await testCase.startDaemon();
   const killed = async () => {
@@ -138,7 +141,7 @@ test('wait ends with the verdict of a job whose daemon was killed and started ag
   await daemon.kill();
   expect(await testCase.runCli('wait', id, '--timeout', '1s')).toMatchObject({
     code: 5,
-    text: expect.stringContaining('no daemon runs'),
+    text: expect.stringContaining('no daemon is running'),
   });
   const next = await testCase.startDaemon();
   release(testCase);

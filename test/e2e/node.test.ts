@@ -181,7 +181,7 @@ test('the connection is cut again and again during output: every line arrives on
 });
 
 needs('sshd', 'ssh').test(
-  'a held server: the ssh line logs in, also after SIGKILL of the daemon, and release clears the host',
+  'a held server: the ssh command logs in, even after SIGKILL of the daemon, and release clears the host',
   async () => {
     const go = join(testbed.directory, 'hold-was-requested');
     const secret = join(testbed.directory, 'array-password');

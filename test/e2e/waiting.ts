@@ -1,4 +1,4 @@
-/** Bounded polling of Gerrit's pages, the process table and the file tree. */
+/** Bounded polling of a condition. */
 import { pollDelay } from './daemon-process.ts';
 
 const LIMIT_MS = 60_000;

@@ -127,7 +127,7 @@ export class CommandProvider implements Provider {
   #read<T>(program: Program, schema: z.ZodType<T>, answer: unknown): T {
     const read = schema.safeParse(answer);
     if (read.success) return read.data;
-    throw failure(program, `its answer is wrong: ${firstMistake(read.error)}`, false);
+    throw failure(program, `its output is invalid: ${firstMistake(read.error)}`, false);
   }
 
   /** Gives each server its own directory on the node, so that several servers can share one host. */
@@ -140,7 +140,7 @@ export class CommandProvider implements Provider {
       return { id, name, address: this.#access.address(node), provider: this.name };
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;
-      throw failure(program, `its answer is wrong: ${error.message}: ${error.target}`, false);
+      throw failure(program, `its output is invalid: ${error.message}: ${error.target}`, false);
     }
   }
 

@@ -17,7 +17,7 @@ export type ResponseTo<R extends OperatorRequest> =
   | { readonly result: AnswerTo<R> }
   | { readonly refusal: Refusal };
 
-/** @throws OperationError when no daemon runs there, or it does not answer */
+/** @throws OperationError when no daemon is running there, or it does not answer */
 export async function askDaemon<R extends OperatorRequest>(
   request: R,
   options: AskOptions,
@@ -76,7 +76,7 @@ function operationError({ code }: ExchangeError, target: string): OperationError
   switch (code) {
     case 'ENOENT':
     case 'ECONNREFUSED':
-      return failed(target, 'no daemon runs on this state directory', 'start it: sos-ci daemon');
+      return failed(target, 'no daemon is running for this state directory', 'start it: sos-ci daemon');
     case 'EACCES':
     case 'EPERM':
       return failed(

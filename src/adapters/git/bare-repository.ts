@@ -67,7 +67,7 @@ export class BareRepository {
 
   /**
    * Fetches as a trial: writes nothing to the repository.
-   * @param check whether git checks the objects, as for `fetch`
+   * @param check whether git checks the objects, as `fetch` always does
    * @param scratch a new directory for the objects, deleted afterwards
    */
   async tryFetch(

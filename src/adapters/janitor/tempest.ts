@@ -1,7 +1,7 @@
 /**
  * `tempest cleanup` as the work of a janitor. It is refused unless tempest.conf and the configuration name the same cloud and
- * project, no provider uses this cloud, and sos-ci saved its state when it was clean. Tempest takes some listings that fail
- * for empty ones, so its lists are compared with those of sos-ci. The program tempest-cleanup.mjs then does the rest, because
+ * project, no provider uses this cloud, and sos-ci saved its state when it was clean. Tempest mistakes some failed
+ * listings for empty ones, so its lists are compared with those of sos-ci. The program tempest-cleanup.mjs then does the rest, because
  * it must outlive the daemon.
  */
 import { mkdir, rm, writeFile } from 'node:fs/promises';

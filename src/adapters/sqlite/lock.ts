@@ -108,7 +108,7 @@ function refusal(file: string, holder: Holder | null, thrown: unknown): Operatio
     });
   return new LockHeld({
     ...fields,
-    message: `another daemon runs on this database${who}`,
+    message: `another daemon is running on this database${who}`,
     hint: `stop it first${holder === null ? '' : `: kill ${holder.pid}`}, or give the new daemon its own stateDir`,
   });
 }

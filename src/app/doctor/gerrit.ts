@@ -119,7 +119,7 @@ async function labelFindings(
   const project = firstProject(jobs);
   const subject = { check: 'label', target: project === null ? label : `${label} in ${project}` };
   const fix = 'configure gerrit.rest: REST shows which votes we may cast';
-  if (project === null) return [unchecked(subject, 'no job names a project without a pattern', fix)];
+  if (project === null) return [unchecked(subject, 'every job gives its project as a pattern', fix)];
   const labels = await probe.labels(project, signal);
   if (labels === null || labels.length === 0)
     return [unchecked(subject, `SSH shows no open change of ${project} with labels`, fix)];

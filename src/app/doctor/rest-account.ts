@@ -92,7 +92,7 @@ async function labelFindings(
   if (label === null) return [];
   const project = firstProject(jobs);
   const subject = { check: 'label', target: project === null ? label : `${label} in ${project}` };
-  if (project === null) return [unchecked(subject, 'no job names a project without a pattern')];
+  if (project === null) return [unchecked(subject, 'every job gives its project as a pattern')];
   try {
     const votes = await probe.votes(project, signal);
     if (votes === null) {

@@ -1,4 +1,4 @@
-/** `sos-ci backup FILE`: copies the database, also while the daemon writes to it. */
+/** `sos-ci backup FILE`: copies the database, even while the daemon writes to it. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { backupDatabase } from '../../app/database-admin.ts';

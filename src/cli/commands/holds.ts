@@ -37,10 +37,10 @@ export async function holdCommand(
   }
   const { hold, jobs } = result;
   io.out(
-    `hold ${hold} keeps for ${formatLimit(request.durationMs)} the server of ${targetText(request.target)}\n`,
+    `for ${formatLimit(request.durationMs)}, hold ${hold} keeps the server of ${targetText(request.target)}\n`,
   );
   if ('change' in request.target) io.out(`it applies to ${count(jobs.length, 'open job')} now\n`);
-  io.out('the ssh line, once the server is kept: sos-ci holds\n');
+  io.out('the ssh command, once the server is kept: sos-ci holds\n');
   return EXIT.ok;
 }
 
@@ -79,8 +79,8 @@ export function parseHold(
     if (name === undefined) return target;
     throw new CliError(
       EXIT.usage,
-      'a job id names one job, so there is no second name',
-      'sos-ci hold CHANGE NAME',
+      'a job id already names one job',
+      'omit the second name, or name the change: sos-ci hold CHANGE NAME',
     );
   }
   if (target.patchset === null) return { change: target.change, name: name ?? null };

@@ -91,7 +91,7 @@ function configExists(file: string): CliError {
   return new CliError(
     EXIT.usage,
     `${file} exists; init never overwrites a file`,
-    'move it away, or name another directory: sos-ci init DIR',
+    'move it out of the way, or name another directory: sos-ci init DIR',
   );
 }
 

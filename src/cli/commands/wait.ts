@@ -41,7 +41,7 @@ export async function waitCommand(
     if (state !== shown) io.err(`${age} ${state}\n`);
     shown = state;
     const runs = daemonRuns(reader, io);
-    if (ran && !runs) io.err('no daemon runs; the job goes on when one starts: sos-ci daemon\n');
+    if (ran && !runs) io.err('no daemon is running; the job goes on when one starts: sos-ci daemon\n');
     ran = runs;
     if (left <= 0) throw timedOut(job, options.timeout ?? 0);
     const ms = Math.min(POLL_MS, left);

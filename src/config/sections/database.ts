@@ -9,13 +9,13 @@ export const database = z.strictObject({
     min: '0s',
     max: '3650d',
     about:
-      'jobs and reviews that ended longer ago, 8 days at least, leave the database for files in archive in stateDir; 0s: never',
+      'jobs and reviews that ended longer ago than this move from the database to files in stateDir/archive; less than 8 days means 8 days; 0s: never',
   }),
 });
 
 /** Constants that need no configuration. */
 const LIMITS = {
-  /** Longer than events are remembered, and than any limit on starts looks back. */
+  /** Longer than events are remembered, and than the window of any limit on starts. */
   minKeepMs: 8 * 24 * 3_600_000,
   /** Of all archive files: some years of a busy site. */
   maxArchiveBytes: 2 * 1024 ** 3,

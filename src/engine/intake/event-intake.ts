@@ -1,5 +1,5 @@
 /**
- * Deduplicates Gerrit events from the live stream and from catch-up queries, also across restarts, so the trigger sees
+ * Deduplicates Gerrit events from the live stream and from catch-up queries, even across restarts, so the trigger sees
  * each event exactly once. Decisions are stored in the same transaction as the work that they start. A streamed event
  * that may repeat one from a catch-up query is not decided directly: the change is queried again, and the number of its
  * events decides.

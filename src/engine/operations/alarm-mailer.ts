@@ -1,7 +1,7 @@
 /**
  * Mails alarms to the operator: each alarm once when it is new, and once when it is cleared. Alarms that come together
  * share a mail, and the number of mails in an hour is limited. Unmailed alarms are stored in the database, so a crash
- * or days without a mail server only delay them. A mail that only some recipients refused is sent. Alarms about failed
+ * or days without a mail server only delay them. A mail that only some recipients refused counts as sent. Alarms about failed
  * mail are included in the next mail, but do not cause one.
  */
 import { OperationError } from '../../errors.ts';
@@ -73,7 +73,7 @@ export class AlarmMailer {
       try {
         await this.sendWithin(mailOf(unmailed, this.options));
       } catch (thrown) {
-        if (thrown instanceof PartlySent) this.report('did not reach all', thrown);
+        if (thrown instanceof PartlySent) this.report('did not reach all recipients', thrown);
         else if (this.stopping.signal.aborted) return;
         else if (thrown instanceof OperationError) return this.failed(thrown);
         else throw thrown;

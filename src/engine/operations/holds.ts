@@ -24,9 +24,9 @@ import type { JobView, Store } from '../ports/store.ts';
 type Requested = Extract<OperatorRequest, { do: 'hold' }>;
 type Released = Extract<OperatorRequest, { do: 'release' }>;
 
-/** Each hold may keep a server, and every new job compares itself with all of them. */
+/** Each hold may keep a server, and every new job is compared with all of them. */
 const MAX_HOLDS = 10;
-/** Nobody debugs a server for longer, and the queue lacks its slot meanwhile. */
+/** Nobody debugs a server for longer, and meanwhile its slot is missing from the queue. */
 const MAX_DURATION_MS = 7 * 86_400_000;
 /** A request that no job matched within this time is forgotten: the change is merged or abandoned by then. */
 const WAIT_MS = 7 * 86_400_000;
@@ -86,7 +86,7 @@ export class Holds {
       causationId: null,
     };
     const always = 'job' in target;
-    await engine.submit([requested, ...jobs.map(({ id }) => wantedFrom(id, hold, always))]);
+    await engine.submit([requested, ...jobs.map(({ id }) => holdRequestFor(id, hold, always))]);
     return { hold, jobs: jobs.map(referenceOf) };
   }
 
@@ -105,11 +105,15 @@ export class Holds {
     if (same !== undefined)
       throw new Refused(
         'refused',
-        `${same.by} requested the same already: ${same.hold}`,
+        `${same.by} has already requested this hold: ${same.hold}`,
         `end it first: sos-ci release ${same.hold}`,
       );
     if (open.length >= MAX_HOLDS)
-      throw new Refused('refused', `there are already ${MAX_HOLDS} holds`, 'release one: sos-ci holds');
+      throw new Refused(
+        'refused',
+        `there are already ${MAX_HOLDS} holds`,
+        'list them with sos-ci holds, then sos-ci release HOLD',
+      );
     if ('job' in target || target.name === null || admission.jobNames.includes(target.name)) return;
     const known = `known: ${admission.jobNames.join(', ')}`;
     throw new Refused('unknown', `there is no job ${target.name}`, known);
@@ -119,9 +123,16 @@ export class Holds {
     const job = this.options.store.job(id);
     if (job === null) throw new Refused('unknown', `there is no job ${id}`, 'list them: sos-ci jobs --open');
     if (!job.ended && !job.cleaningUp) return job;
+    const holding = openHolds(this.options.engine.histories.values()).find(({ held }) => held?.job === id);
+    if (holding !== undefined)
+      throw new Refused(
+        'refused',
+        `the server of job ${id} is already held: ${holding.hold}`,
+        'print its ssh command: sos-ci holds',
+      );
     throw new Refused(
       'refused',
-      `job ${id} has ended with ${job.verdict ?? job.state}, and its server is deleted`,
+      `it is too late to hold the server of job ${id}: the job is in cleanup or has ended`,
       `keep the next one, and run it again: sos-ci hold ${job.change} ${job.name}; sos-ci recheck ${job.change}`,
     );
   }
@@ -143,7 +154,7 @@ export function holdsOfNewJobs(
     waiting
       .filter(({ target }) => 'change' in target && target.change === change)
       .filter(({ target }) => 'change' in target && (target.name === null || target.name === name))
-      .map(({ hold }) => wantedFrom(id, hold, false)),
+      .map(({ hold }) => holdRequestFor(id, hold, false)),
   );
 }
 
@@ -151,7 +162,7 @@ function openHolds(histories: Iterable<HistorySnapshot>): readonly HoldStatus[] 
   return [...histories].flatMap((stored) => versionOf(stored).holdStatus(stored) ?? []);
 }
 
-function wantedFrom(job: string, hold: string, always: boolean): Submission {
+function holdRequestFor(job: string, hold: string, always: boolean): Submission {
   return submissionFor(job, { type: 'job.hold-requested', hold, always });
 }
 

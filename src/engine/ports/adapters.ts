@@ -154,7 +154,7 @@ export interface RunHandle {
 export interface Runner {
   /**
    * Starts the stage, or finds the earlier start of the same run (same server, attempt, stage): never two. The server
-   * enforces the command's deadline and output limit, also while no daemon watches. `onContact` is called while the run
+   * enforces the command's deadline and output limit, even while no daemon watches. `onContact` is called while the run
    * is started and watched, when the server stops answering and when it answers again.
    */
   start(request: EffectOf<'runStage'>, signal: AbortSignal, onContact?: ContactListener): Promise<RunHandle>;
@@ -176,7 +176,7 @@ export interface Runner {
 export interface JanitorRunner {
   /**
    * Starts the run, or finds the earlier start of the same attempt: never two. The deadline and the output limit hold
-   * also while no daemon watches.
+   * even while no daemon watches.
    */
   start(request: EffectOf<'runJanitor'>, signal: AbortSignal): Promise<RunHandle>;
   /** Ends every process of the run. One that has not started never starts; if it has ended, the stop succeeds. */

@@ -1,6 +1,6 @@
 /**
- * Renders a template with comments of every kind when the configuration is loaded. Otherwise a template that parsers
- * misread only after a failed setup would be noticed months later.
+ * Renders comments of every kind with a template when the configuration is loaded. Otherwise a template whose comments
+ * are misread only when a setup has failed would be noticed months later.
  */
 
 import type { JobReport, Patchset } from '../model/domain.ts';

@@ -208,9 +208,13 @@ describe('a program', () => {
   });
 
   it.each([
-    ['an answer that is null', null, /its answer is wrong: /],
-    ['an id that is missing', { address: { host: 'a' } }, /its answer is wrong: id: /],
-    ['a misspelt key', { id: 'a', address: { host: 'a', prot: 22 } }, /its answer is wrong: address: .*prot/],
+    ['an answer that is null', null, /its output is invalid: /],
+    ['an id that is missing', { address: { host: 'a' } }, /its output is invalid: id: /],
+    [
+      'a misspelt key',
+      { id: 'a', address: { host: 'a', prot: 22 } },
+      /its output is invalid: address: .*prot/,
+    ],
     ['an option as host', { id: 'a', address: { host: '-oProxyCommand=x' } }, /not the address of a node/],
     [
       'a path with shell syntax',
@@ -218,7 +222,7 @@ describe('a program', () => {
       /not the address of a node/,
     ],
     ['an invalid host key', { id: 'a', address: { host: 'a' }, hostKey: 'ssh-rsa AAAA' }, /not a public key/],
-    ['a line end in the id', { id: 'a\nb', address: { host: 'a' } }, /its answer is wrong: id: /],
+    ['a line end in the id', { id: 'a\nb', address: { host: 'a' } }, /its output is invalid: id: /],
   ])('with an invalid answer: reports %s', async (_what, answer, message) => {
     const refused = await answering(answer as object).catch((error: unknown) => error);
     expect(refused).toMatchObject({ name: 'OperationError', retryable: false });

@@ -42,7 +42,7 @@ const errorWith = (message: string, hint: RegExp) => ({
 });
 
 test('no daemon: the error says so, and how to start one', async () => {
-  const none = errorWith('no daemon runs on this state directory', /sos-ci daemon/);
+  const none = errorWith('no daemon is running for this state directory', /sos-ci daemon/);
   await expect(ask()).rejects.toMatchObject(none);
   await expect(ask(1_000, join(directory, 'nowhere'))).rejects.toMatchObject(none);
   await listening(() => {});

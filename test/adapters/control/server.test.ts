@@ -258,7 +258,9 @@ describe('the socket', () => {
     linkSync(path, `${path}.kept`);
     await server.stop();
     renameSync(`${path}.kept`, path);
-    await expect(ask(PING)).rejects.toMatchObject({ message: 'no daemon runs on this state directory' });
+    await expect(ask(PING)).rejects.toMatchObject({
+      message: 'no daemon is running for this state directory',
+    });
     const next = serverIn(directory);
     await next.start();
     expect(await ask(PING)).toEqual({ result: PONG });

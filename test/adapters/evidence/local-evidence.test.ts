@@ -287,7 +287,7 @@ describe('evidence on this host', () => {
       await writeAt(join(job, '01jabcdefghj', 'precious'), 'foreign');
       await writeAt(join(job, JOB, 'manifest.json'), '{"version":1,"job":"another","files":[]}');
       const failure = await failureOf(evidence.publish(publishRequest(), signal));
-      expect(failure).toMatchObject({ retryable: false, hint: 'move it away' });
+      expect(failure).toMatchObject({ retryable: false, hint: 'move it out of the way' });
       expect(await readFile(join(job, '01jabcdefghj', 'precious'), 'utf8')).toBe('foreign');
       expect(await readdir(job)).toEqual(['01jabcdefghj', JOB]);
     } finally {

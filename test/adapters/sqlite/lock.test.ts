@@ -24,7 +24,7 @@ test('a second daemon is refused, with the pid and start time of the first', asy
   other.say(String(STARTED));
   expect(await other.line()).toBe('taken');
   expect(() => takeLock(file, 1)).toThrow(
-    `another daemon runs on this database: pid ${other.pid}, started 2026-01-02T03:04:05.000Z`,
+    `another daemon is running on this database: pid ${other.pid}, started 2026-01-02T03:04:05.000Z`,
   );
   expect(() => takeLock(file, 1)).toThrow(
     expect.objectContaining({ retryable: false, hint: expect.stringContaining(`kill ${other.pid}`) }),
@@ -46,7 +46,7 @@ test('the file is private, and a second try in the same process does not release
   expect(() => takeLock(file, STARTED)).toThrow(`pid ${process.pid}`);
   const other = await program.start('lock', file);
   other.say(String(STARTED));
-  expect(await other.line()).toMatch(/^another daemon runs on this database/);
+  expect(await other.line()).toMatch(/^another daemon is running on this database/);
   await other.kill();
   lock.release();
 });
@@ -69,7 +69,8 @@ test('exactly one of several concurrent starts gets the lock', {
     const answers = await Promise.all(others.map((other) => other.line()));
     const winners = others.filter((_, index) => answers[index] === 'taken');
     expect(winners).toHaveLength(1);
-    for (const answer of answers) expect(answer).toMatch(/^(taken|another daemon runs on this database)/);
+    for (const answer of answers)
+      expect(answer).toMatch(/^(taken|another daemon is running on this database)/);
     // The next round starts with the lock that a kill left.
     const [winner] = winners;
     if (winner === undefined) throw new Error('no winner');
@@ -85,7 +86,7 @@ test('the last holder is shown only while it lives', async () => {
   await other.line();
   // The pid of a live process that is not the holder: it was reused.
   writeFileSync(`${file}.holder`, JSON.stringify({ pid: process.pid, startTicks: 1, startedAt: STARTED }));
-  expect(() => takeLock(file, 1)).toThrow(/^another daemon runs on this database$/);
+  expect(() => takeLock(file, 1)).toThrow(/^another daemon is running on this database$/);
   await other.kill();
 });
 

@@ -89,7 +89,7 @@ describe('a leased host', () => {
     expect(setup.disk('a')).toEqual([]);
   });
 
-  it('is opened for people: the ssh line logs in, secrets and processes are gone, files and lease stay', async () => {
+  it('is opened for people: the ssh command logs in, secrets and processes are gone, files and lease stay', async () => {
     const provider = setup.provider();
     const wanted = serverRequest();
     const server = await provider.create(wanted, signal);

@@ -93,8 +93,8 @@ describe('hold', () => {
     await holdCommand(out, daemon.send, { target, durationMs: 12 * HOUR_MS }, OPTIONS);
     expect(daemon.requests).toEqual([{ do: 'hold', target, durationMs: 12 * HOUR_MS }]);
     expect(out.stdout()).toBe(
-      'hold h1 keeps for 12h the server of the next job of 912345 that fails\n' +
-        'it applies to 1 open job now\nthe ssh line, once the server is kept: sos-ci holds\n',
+      'for 12h, hold h1 keeps the server of the next job of 912345 that fails\n' +
+        'it applies to 1 open job now\nthe ssh command, once the server is kept: sos-ci holds\n',
     );
   });
 

@@ -42,7 +42,7 @@ describe('wait', () => {
     expect(io.stderr()).toBe('');
   });
 
-  test('reports that no daemon runs, once, and ends after its timeout', async () => {
+  test('reports that no daemon is running, once, and ends after its timeout', async () => {
     const io = fakeIo({ now: () => NOW });
     waits.length = 0;
     const waiting = waitCommand(io, storeOf({}), RUNNING, { timeout: 2_500 }, sleep);
@@ -51,7 +51,7 @@ describe('wait', () => {
       message: expect.stringContaining('has not ended within'),
     });
     expect(waits).toEqual([1_000, 1_000, 500]);
-    expect(io.stderr().split('no daemon runs').length).toBe(2);
+    expect(io.stderr().split('no daemon is running').length).toBe(2);
   });
 
   test('fails for a job that was parked, which ends without a verdict', async () => {

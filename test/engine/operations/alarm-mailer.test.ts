@@ -156,7 +156,7 @@ describe('a failing mail server', () => {
     expect(subjects()).toEqual(['sos-ci acme-lab: server-leaked: job j1']);
     expect(store.lastAlarm('mail-send-failed', 'operator')).toMatchObject({
       times: 1,
-      message: 'mail to the operator did not reach all: not accepted for ops@acme.example',
+      message: 'mail to the operator did not reach all recipients: not accepted for ops@acme.example',
     });
     await clock.advance(2 * HOUR);
     expect([mailer.sent.length, clock.pending]).toEqual([1, 0]);

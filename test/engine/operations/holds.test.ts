@@ -111,7 +111,9 @@ test('of a change whose job is aborted: nothing is kept', async () => {
 
 test('what nobody can want is refused', async () => {
   await perform(ofChange(FIRST));
-  await expect(perform(ofChange(FIRST))).rejects.toEqual(refusal('refused', 'alice requested the same'));
+  await expect(perform(ofChange(FIRST))).rejects.toEqual(
+    refusal('refused', 'alice has already requested this hold'),
+  );
   await expect(perform(ofChange(2, 'no-such'))).rejects.toEqual(refusal('unknown', 'no job no-such'));
   await expect(perform(ofChange(2, null, 8 * 24 * HOUR_MS))).rejects.toEqual(
     refusal('refused', 'at most 7d'),
@@ -138,6 +140,17 @@ test('a job that has ended is refused with a way to get its next server', async 
     kind: 'refused',
     hint: `keep the next one, and run it again: sos-ci hold ${FIRST} ${job?.name}; sos-ci recheck ${FIRST}`,
   });
+});
+
+test('a job whose server is held is refused with the id of the hold', async () => {
+  const { hold } = await perform(ofChange(FIRST));
+  ci.emit(created());
+  await ci.run(allEnded);
+  const job = openHolds(ci.store)[0]?.held?.job ?? '';
+  await expect(perform({ do: 'hold', target: { job }, durationMs: HOUR_MS })).rejects.toEqual(
+    refusal('refused', `the server of job ${job} is already held: ${hold}`),
+  );
+  await ci.run();
 });
 
 test('release deletes the server now, and the log says who and why', async () => {

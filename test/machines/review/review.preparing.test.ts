@@ -74,7 +74,7 @@ describe('a patchset that can be tested', () => {
     expectConsistent(simulator);
   });
 
-  test('is released as uploaded if nothing is merged', () => {
+  test('has its jobs released as it was uploaded if nothing is merged', () => {
     const simulator = begun({ merge: false });
     const row = simulator.answerType(REVIEW, 'lookUpChange');
     expect([row.state, eventsToJobs(simulator)]).toEqual([
@@ -84,7 +84,7 @@ describe('a patchset that can be tested', () => {
   });
 
   test.each([{ status: 'merged' }, { current: 9 }, { wip: true }, { private: true }] as const)(
-    'by hand is tested even if %j',
+    'is tested even if %j, when an operator requested it',
     (change) => {
       const simulator = begun({ onlyCurrent: false });
       expect(simulator.answer(REVIEW, 'lookUpChange:1', resolved(change)).state).toBe('preparing.merging');

@@ -93,7 +93,10 @@ const KNOWN: Readonly<Record<string, { readonly retryable: boolean; readonly hin
   ESTALE: { retryable: true, hint: 'check the network file system' },
   EACCES: { retryable: false, hint: "allow the daemon's user to write there" },
   EPERM: { retryable: false, hint: "allow the daemon's user to write there" },
-  EROFS: { retryable: false, hint: 'mount that file system for writing' },
-  ENOTDIR: { retryable: false, hint: 'a file or a link is where a directory should be: move it away' },
-  ELOOP: { retryable: false, hint: 'a link is where a directory should be: move it away' },
+  EROFS: { retryable: false, hint: 'mount that file system read-write' },
+  ENOTDIR: {
+    retryable: false,
+    hint: 'a file or a link is where a directory should be: move it out of the way',
+  },
+  ELOOP: { retryable: false, hint: 'a link is where a directory should be: move it out of the way' },
 };

@@ -1,14 +1,14 @@
 /**
  * Converts untrusted file names for use in a path on our disk, in a URL and on a web server; and validates path
  * segments from our own configuration. Guarantees: a name from `StoredNames` contains only letters, digits and
- * `._+@=,~-`, never begins with a dot (a web server obeys `.htaccess`), never exceeds the limits of a URL or a disk,
+ * `._+@=,~-`, never begins with a dot (a web server obeys `.htaccess`), never exceeds the limits of a URL or a file system,
  * and is unique for each file.
  */
 import { createHash } from 'node:crypto';
 import { OperationError } from '../../../errors.ts';
 
 const MAX_SEGMENT = 120;
-/** With the directories above and `.html` within the 1,024 bytes of an object's name in Swift. */
+/** Together with the directories above it and `.html`, a path fits into the 1,024 bytes of a Swift object name. */
 const MAX_PATH = 700;
 const OWN_SEGMENT = /^[\p{L}\p{N}_][\p{L}\p{N}._+@=,~-]*$/u;
 const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -30,13 +30,17 @@ export function isJobId(name: string): boolean {
 /** Validates a job's id as a path segment. Anything else is a bug or a forged row, and is refused. */
 export function checkJobId(job: string): string {
   if (isJobId(job)) return job;
-  throw refused('job id', job, 'letters, digits, dot, underscore and hyphen');
+  throw refused('job id', job, 'at most 128 letters, digits, dots, underscores and hyphens');
 }
 
 /** Validates a value of the configuration as a path segment. */
 export function checkSegment(what: string, value: string): string {
   if (OWN_SEGMENT.test(value) && Buffer.byteLength(value) <= 200) return value;
-  throw refused(what, value, 'letters, digits and ._+@=,~- (the first one a letter, digit or underscore)');
+  throw refused(
+    what,
+    value,
+    'at most 200 bytes: letters, digits and ._+@=,~- (the first one a letter, digit or underscore)',
+  );
 }
 
 /** Assigns each source path its stored path; repeated calls return the same path. */
@@ -81,10 +85,10 @@ export class StoredNames {
 }
 
 /**
- * Endings that web servers or browsers treat as pages, scripts or programs. Apache looks at each ending of a name, so
+ * Extensions that web servers or browsers treat as pages, scripts or programs. Apache looks at each extension of a name, so
  * `x.php.log` is as dangerous as `x.php`.
  */
-const ACTIVE_ENDING =
+const ACTIVE_EXTENSION =
   /\.(?=(?:[dpsx]?html?|xht|phtm|php\d*|phps|phar|pht|cgi|fcgi|pl|py|rb|lua|asp|aspx|jsp|jspx|svgz?|xml|xslt?|xsd|rdf|rss|atom|xul|xbl|mml|mathml|mht|mhtml|[cm]?js|css|wasm|swf|pdf|hta|htc|shtm|var|map|asis|appcache|webmanifest)(?:[.~]|$))/gi;
 
 /**
@@ -92,22 +96,22 @@ const ACTIVE_ENDING =
  * only our pages end in `.html`. Two names may map to the same one: `StoredNames` distinguishes them.
  */
 function storedName(original: string): string {
-  const name = original.replace(ACTIVE_ENDING, '_');
-  const passive = lastEnding(name) === lastEnding(original) ? name : `${name}.txt`;
+  const name = original.replace(ACTIVE_EXTENSION, '_');
+  const passive = lastExtension(name) === lastExtension(original) ? name : `${name}.txt`;
   // The page of a log with this name would be the index page of its directory.
   const free = passive === 'index' ? 'index.txt' : passive;
   return shortened(original, free.replace(/[^A-Za-z0-9._+@=,~-]/gu, '_').replace(/^\./, '_.'));
 }
 
-function lastEnding(name: string): string {
+function lastExtension(name: string): string {
   return name.slice(name.lastIndexOf('.') + 1);
 }
 
 function shortened(name: string, plain: string): string {
   if (plain.length <= MAX_SEGMENT && plain !== '') return plain;
   const digest = createHash('sha256').update(name, 'utf8').digest('hex').slice(0, 8);
-  const ending = /(\.[A-Za-z0-9]{1,5}){1,2}$/.exec(plain)?.[0] ?? '';
-  return `${plain.slice(0, MAX_SEGMENT - ending.length - digest.length - 1)}~${digest}${ending}`;
+  const extension = /(\.[A-Za-z0-9]{1,5}){1,2}$/.exec(plain)?.[0] ?? '';
+  return `${plain.slice(0, MAX_SEGMENT - extension.length - digest.length - 1)}~${digest}${extension}`;
 }
 
 /** Inserts the copy number: `stack.log`, 2 becomes `stack~2.log`. */

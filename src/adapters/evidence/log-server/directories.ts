@@ -1,4 +1,4 @@
-/** Directories on the log server: the parents of a job's, the manifest that names its owner, and temporary names. */
+/** Directories on the log server: the parents of a job's directory, the manifest that names its owner, and temporary names. */
 import { OperationError } from '../../../errors.ts';
 import { MANIFEST, MAX_MANIFEST_BYTES, type Manifest, parseManifest } from '../publish/manifest.ts';
 import { noTemporaryName, temporaryNames } from '../publish/transaction.ts';
@@ -10,13 +10,13 @@ export async function openParent(
   dir: string,
   segments: readonly string[],
 ): Promise<string> {
-  // The directory itself may be a link that the operator created. It is not created: its disk may not be mounted.
+  // The directory itself may be a link that the operator created. It is not created: its disk might not be mounted.
   let path = (await files.realpath(dir)) ?? dir;
   await expectDirectory(files, path, 'create it on the log server, owned by that account: logs.ssh.dir');
   for (const segment of segments) {
     path = `${path === '/' ? '' : path}/${segment}`;
     if ((await files.lstat(path)) === null && (await files.makeDirectory(path))) continue;
-    await expectDirectory(files, path, 'move it away');
+    await expectDirectory(files, path, 'move it out of the way');
   }
   return path;
 }

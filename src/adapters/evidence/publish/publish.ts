@@ -128,6 +128,6 @@ export function noFreeName(segments: readonly string[], names: readonly string[]
     target: [...segments, names[0]].join('/'),
     message: 'a file or directory that is not ours has the name for the evidence',
     retryable: false,
-    hint: 'move it away',
+    hint: 'move it out of the way',
   });
 }

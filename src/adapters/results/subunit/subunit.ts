@@ -111,7 +111,7 @@ export class Tests implements PacketSink {
   }
 
   damage(why: string): void {
-    this.#doubt ??= `the file is damaged: ${why}`;
+    this.#doubt ??= `the file cannot be read: ${why}`;
   }
 
   end(): ResultsSummary | { readonly unreadable: string } {

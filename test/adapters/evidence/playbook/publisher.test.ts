@@ -58,7 +58,7 @@ describe('the answer of a playbook', () => {
 
   test('can say that the names are taken', async () => {
     const refused = answering({ path: '', refused: 'a link' }).publish(whole, NEVER);
-    expect(await failureOf(refused)).toMatchObject({ retryable: false, hint: 'move it away' });
+    expect(await failureOf(refused)).toMatchObject({ retryable: false, hint: 'move it out of the way' });
   });
 
   test('explains nothing when the evidence is gone: that error is reported', async () => {

@@ -55,7 +55,7 @@ describe('readSubunit', () => {
     ['an expected failure', 'xfail', 'passed'],
     ['a skipped test', 'skip', 'skipped'],
     ['a failure', 'fail', 'failed'],
-    ['a test that passed against expectation', 'uxsuccess', 'failed'],
+    ['an unexpected success', 'uxsuccess', 'failed'],
   ] as const)('counts %s', async (_what, status, as) => {
     const none = { passed: 0, skipped: 0, failed: 0 };
     expect(await read(streamOf(['a', 'inprogress'], ['a', status]))).toEqual({
@@ -72,7 +72,7 @@ describe('readSubunit', () => {
     });
   });
 
-  it('counts no test for a listed test and for packets without a test', async () => {
+  it('counts nothing for a listed test or for packets without a test', async () => {
     const stream = Buffer.concat([
       encodePacket({ testId: 'a', status: 'exists' }),
       encodePacket({ status: 'fail' }),
@@ -98,12 +98,12 @@ describe('readSubunit', () => {
   it.each([
     ['a test that did not end', UNENDED, '1 of its tests began and did not end: b'],
     ['a worker that died', DIED, 'a worker process of the test runner died'],
-    ['a cut', CUT, 'the file is damaged: it ends in the middle of a packet'],
-    ['a cut in gzip', PACKED, 'the file is damaged: its gzip compression is damaged'],
+    ['a truncated packet', CUT, 'the file cannot be read: it ends in the middle of a packet'],
+    ['truncated gzip data', PACKED, 'the file cannot be read: its gzip compression is damaged'],
     [
-      'another format',
+      'bytes of another format',
       Buffer.from([0, 1, 2]),
-      'the file is damaged: it contains bytes that are neither a packet nor text',
+      'the file cannot be read: it contains bytes that are neither a packet nor text',
     ],
   ])('reports a file with %s as unreadable, unless a test failed', async (_what, stream, unreadable) => {
     expect(await read(stream)).toEqual({ unreadable });
@@ -137,7 +137,7 @@ describe('readSubunit', () => {
     expect(await read(streamOf(...many), limits)).toEqual({ unreadable: 'it names too many tests' });
   });
 
-  it('needs no memory for tests that have ended', async () => {
+  it('needs no more memory when a test is repeated', async () => {
     const once = [
       ['a', 'inprogress'],
       ['a', 'success'],
@@ -150,7 +150,7 @@ describe('readSubunit', () => {
   it('unpacks no more than the limit', async () => {
     const bomb = gzipSync(Buffer.alloc(10_000_000, 'x'));
     expect(await read(bomb, { ...SUBUNIT_LIMITS, bytes: 1_000_000 })).toEqual({
-      unreadable: 'the file is damaged: it contains more than 1000000 bytes',
+      unreadable: 'the file cannot be read: it contains more than 1000000 bytes',
     });
   });
 
