@@ -49,7 +49,7 @@ export function replayHistory(rows: Iterable<LogRow>, hash: Hash): Replayed {
   return { rows: equal, difference: null, stored: before };
 }
 
-function recompute(
+export function recompute(
   before: HistorySnapshot | null,
   row: LogRow,
   hash: Hash,

@@ -5,6 +5,7 @@ import { asJanitor } from '../slot-queue.ts';
 import { type JanitorContext, janitorMachine } from './janitor.ts';
 
 export const janitorSelectors: Partial<Selectors> = {
+  attempt: (stored) => contextOf(stored).attempt,
   heldSlot: (stored) => {
     const { holding, janitor } = contextOf(stored);
     return holding && !stored.ended ? asJanitor(janitor) : null;

@@ -175,6 +175,7 @@ export function publicationOf(job: string): string {
 
 export const publicationSelectors: Partial<Selectors> = {
   reviewOf: ({ context }) => (context as unknown as PublicationContext).review,
+  attempt: ({ context }) => (context as unknown as PublicationContext).attempt,
   pendingEvidence: ({ context }) => {
     const { bytes, openedAt, dropped, outcome, url } = context as unknown as PublicationContext;
     if (outcome !== null) return null;

@@ -30,6 +30,10 @@ export function jobVersion(machine: () => AnyStateMachine): MachineVersion {
       const { startedAt, spec } = contextOf(stored);
       return startedAt === null ? [] : (spec.backends ?? []);
     },
+    attempt: (stored) => {
+      const { startedAt, attempt } = contextOf(stored);
+      return startedAt === null ? null : attempt;
+    },
     isPromoted: (stored) => contextOf(stored).promotions > 0,
     lastLine: (stored) => contextOf(stored).lastLine,
     environment: (stored) => contextOf(stored).environment,

@@ -159,6 +159,11 @@ export interface Selectors {
   heldSlot(stored: HistorySnapshot): SlotHolder | null;
   /** True for a job that an operator promoted. */
   isPromoted(stored: HistorySnapshot): boolean;
+  /**
+   * The number of the newest attempt: of a job with a slot, of a review's post, of a publication or of a cleaning.
+   * Also called for a history that has ended.
+   */
+  attempt(stored: HistorySnapshot): number | null;
   /** The last line that the failed stage of a job printed. Also called for a job that has ended. */
   lastLine(stored: HistorySnapshot): string | null;
   /** What a job ran on and with. Also called for a job that has ended. */
@@ -204,6 +209,7 @@ const NONE: Selectors = {
   isPastServer: () => false,
   heldSlot: () => null,
   isPromoted: () => false,
+  attempt: () => null,
   lastLine: () => null,
   environment: () => null,
   jobProvider: () => null,
@@ -252,6 +258,25 @@ export function describeState(machine: AnyStateMachine, state: string): string {
   return (
     nodesOf(machine, state).findLast(({ description }) => description !== undefined)?.description ?? state
   );
+}
+
+/** A state of a machine and the states inside it, in the order of their definition. */
+export interface StateTree {
+  /** A dotted path; '' for the machine itself. */
+  readonly path: string;
+  readonly name: string;
+  readonly states: readonly StateTree[];
+}
+
+export function stateTree({ root }: AnyStateMachine): StateTree {
+  return treeOf(root, '');
+}
+
+function treeOf(node: AnyStateNode, path: string): StateTree {
+  const states = Object.values(node.states).map((child) =>
+    treeOf(child, path === '' ? child.key : `${path}.${child.key}`),
+  );
+  return { path, name: node.key, states };
 }
 
 function nodesOf(machine: AnyStateMachine, state: string): readonly AnyStateNode[] {

@@ -21,6 +21,10 @@ export function reviewVersion(machine: () => AnyStateMachine): MachineVersion {
   return defineVersion(machine, {
     project: (stored) => projectReview(stored, tagged(stored, 'jobs-pending')),
     reviewOf: ({ history }) => history,
+    attempt: (stored) => {
+      const { sent, postAttempt } = contextOf(stored);
+      return sent === null ? null : postAttempt;
+    },
     isWork: () => true,
     blocksDrain: (stored) => !tagged(stored, 'jobs-pending'),
     summarizeReview: (stored) => {
