@@ -50,6 +50,7 @@ function program(): Command {
   addAlarms(root, io);
   addOperatorCommands(root, io);
   addLeaks(root, io);
+  addReplay(root);
   addMaintenance(root);
   addConfig(root, io);
   return root;
@@ -150,16 +151,32 @@ function addExplain(root: Command): void {
     });
 }
 
-/** The commands that verify, copy and repair the database. */
-function addMaintenance(root: Command): void {
+function addReplay(root: Command): void {
   withStoreOptions(root.command('replay [id]').description('recompute a history from its events and compare'))
     .option('--all', 'replay every history')
     .option('--file <file>', 'replay an archive file, all of it or the histories whose name begins with id')
+    .option(
+      '--at <moment>',
+      'instead, show the history as it was then: a row of the log (4711), a time, 2h (ago), +1h30m (after its start)',
+    )
+    .option('--until <state>', 'instead, show it when it first came to this state: testing, testing.running')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sos-ci replay j1kf\n  sos-ci replay j1kf --at +1h30m\n  sos-ci replay j1kf --until testing\n',
+    )
     .action(async (id, options) => {
+      if (options.at !== undefined || options.until !== undefined) {
+        const { replayMomentCommand } = await import('./commands/replay-moment.ts');
+        return exitWith(await replayMomentCommand(io, id, options));
+      }
       const { replayCommand, replayFileCommand } = await import('./commands/replay.ts');
       if (options.file !== undefined) return exitWith(await replayFileCommand(io, options.file, id, options));
       return exitWith(await withReader(options, (reader) => replayCommand(io, reader, id, options)));
     });
+}
+
+/** The commands that verify, copy and repair the database. */
+function addMaintenance(root: Command): void {
   withStoreOptions(
     root.command('verify').description('check the hash chains, and all views against the log'),
   ).action(async (options) => {

@@ -107,7 +107,7 @@ function replayAll(io: Io, histories: Iterable<NamedRows>): ReplayTotals {
 
 const SHOWN = 2000;
 
-function printDifference(io: Io, difference: Difference): void {
+export function printDifference(io: Io, difference: Difference): void {
   const location = `history ${difference.history}, row ${difference.version}`;
   io.out(`${paint(io, 'red', 'different')}: ${plainText(location)}, in ${difference.field}\n`);
   io.out(`  stored    ${cut(plainText(difference.stored), SHOWN)}\n`);

@@ -62,7 +62,7 @@ export function printPending(io: Io, pending: readonly OutboxEntry[]): void {
   }
 }
 
-export function pendingJson(pending: readonly OutboxEntry[]) {
+export function pendingJson(pending: readonly Pick<OutboxEntry, 'key' | 'effect' | 'requestedAt'>[]) {
   return pending.map(({ key, effect, requestedAt }) => ({
     key,
     type: effect.type,

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { segmentName } from '../../../src/adapters/event-archive/files.ts';
 import { type ExportOptions, exportCommand } from '../../../src/cli/commands/events.ts';
 import { explainCommand } from '../../../src/cli/commands/explain.ts';
-import { parseTime } from '../../../src/cli/input/options.ts';
+import { parseTime } from '../../../src/cli/input/past-time.ts';
 import { fakeIo } from '../../fakes/io.ts';
 
 const START = Date.UTC(2026, 10, 22, 12);
