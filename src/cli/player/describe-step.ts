@@ -66,9 +66,15 @@ function keyedText(effect: KeyedEffect): string {
 }
 
 function changeText({ path, before, after }: ContextChange): string {
-  if (before === undefined) return `+ ${path}: ${valueText(after)}`;
-  if (after === undefined) return `- ${path}: ${valueText(before)}`;
-  return `${path}: ${valueText(before)} -> ${valueText(after)}`;
+  const text = (value: unknown) => (isTime(path, value) ? utc(value) : valueText(value));
+  if (before === undefined) return `+ ${path}: ${text(after)}`;
+  if (after === undefined) return `- ${path}: ${text(before)}`;
+  return `${path}: ${text(before)} -> ${text(after)}`;
+}
+
+/** Contexts name their times `startedAt`, `dueAt` and so on. */
+function isTime(path: string, value: unknown): value is number {
+  return path.endsWith('At') && typeof value === 'number' && value > 0;
 }
 
 function valueText(value: unknown): string {
