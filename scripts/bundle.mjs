@@ -5,8 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 
-/** Loaded from node_modules: they start workers or read their own files. */
-const EXTERNAL = ['ssh2', 'pino'];
+/** Loaded from node_modules: they start workers, read their own files, or import packages that are not installed. */
+const EXTERNAL = ['ssh2', 'pino', 'ink', 'react'];
 
 /**
  * CommonJS packages inside an ES module bundle still call require for Node's own modules. Every file has this line, and

@@ -160,11 +160,16 @@ function addReplay(root: Command): void {
       'instead, show the history as it was then: a row of the log (4711), a time, 2h (ago), +1h30m (after its start)',
     )
     .option('--until <state>', 'instead, show it when it first came to this state: testing, testing.running')
+    .option('--step', 'instead, play the history on the terminal; --at and --until say where it begins')
     .addHelpText(
       'after',
-      '\nExamples:\n  sos-ci replay j1kf\n  sos-ci replay j1kf --at +1h30m\n  sos-ci replay j1kf --until testing\n',
+      '\nExamples:\n  sos-ci replay j1kf\n  sos-ci replay j1kf --step\n  sos-ci replay j1kf --at +1h30m\n  sos-ci replay j1kf --until testing\n',
     )
     .action(async (id, options) => {
+      if (options.step) {
+        const { replayStepCommand } = await import('./commands/replay-step.ts');
+        return exitWith(await replayStepCommand(io, id, options));
+      }
       if (options.at !== undefined || options.until !== undefined) {
         const { replayMomentCommand } = await import('./commands/replay-moment.ts');
         return exitWith(await replayMomentCommand(io, id, options));

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { openStore } from '../../src/adapters/sqlite/store.ts';
 import { sha256 } from '../../src/app/database-admin.ts';
 import { toLogEntry } from '../../src/engine/loop/projections.ts';
+import type { Store } from '../../src/engine/ports/store.ts';
 import type { JobSpec, Patchset } from '../../src/machines/model/domain.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
-import type { HistorySnapshot } from '../../src/machines/protocol/row.ts';
+import type { HistorySnapshot, LogRow } from '../../src/machines/protocol/row.ts';
 import { step } from '../../src/machines/step.ts';
 import { ROOT } from '../house/source.ts';
 
@@ -57,6 +58,18 @@ export class Program {
 }
 
 export const JOB_ID = 'j1m2n3p4q5abcdefg';
+
+/** Computes recorded rows again from their events and appends them, those before the row `from` without appending. */
+export async function appendRows(store: Store, rows: readonly LogRow[], from = 0): Promise<void> {
+  const states = new Map<string, HistorySnapshot>();
+  for (const [index, row] of rows.entries()) {
+    const before = states.get(row.history) ?? null;
+    const event = { ...row.data, type: row.type } as unknown as AnyEvent;
+    const stepped = step(before, { ...row, event }, sha256);
+    states.set(row.history, stepped.stored);
+    if (index >= from) await store.append([toLogEntry(before, stepped)]);
+  }
+}
 
 /** A database with one open job. */
 export async function makeStore(stateDir: string): Promise<void> {

@@ -65,6 +65,8 @@ const LIBRARY_DIRECTORIES: Readonly<Record<string, readonly string[]>> = {
     'src/adapters/openstack/',
   ],
   commander: ['src/cli/'],
+  ink: ['src/cli/player/view.ts'],
+  react: ['src/cli/player/view.ts'],
   croner: ['src/config/fields/schedule.ts'],
 };
 

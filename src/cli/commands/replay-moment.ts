@@ -35,12 +35,27 @@ export async function replayMomentCommand(
   typed: string | undefined,
   options: MomentOptions,
 ): Promise<number> {
-  if (options.all || (options.at !== undefined && options.until !== undefined))
-    throw new CliError(EXIT.usage, 'use one of --all, --at and --until', 'sos-ci replay ID --at 4711');
-  if (options.file !== undefined) return showMoment(io, await archivedRows(options.file, typed), options);
-  if (typed === undefined)
-    throw new CliError(EXIT.usage, 'name one history', 'sos-ci replay ID --at 4711; the ids: sos-ci jobs');
-  return withReader(options, (reader) => showMoment(io, reader.rows(findHistory(reader, typed)), options));
+  if (options.all) throw new CliError(EXIT.usage, 'use one of --all, --at and --until', EXAMPLE);
+  return withRows(typed, options, (read) => showMoment(io, read(), options));
+}
+
+const EXAMPLE = 'sos-ci replay ID --at 4711; the ids: sos-ci jobs';
+
+/** `use` gets a function that reads the rows of the one history, again if it is called again. @throws CliError */
+export async function withRows<T>(
+  typed: string | undefined,
+  options: MomentOptions,
+  use: (read: () => readonly NumberedRow[]) => T | Promise<T>,
+): Promise<T> {
+  if (options.file !== undefined) {
+    const rows = await archivedRows(options.file, typed);
+    return use(() => rows);
+  }
+  if (typed === undefined) throw new CliError(EXIT.usage, 'name one history', EXAMPLE);
+  return withReader(options, (reader) => {
+    const history = findHistory(reader, typed);
+    return use(() => reader.rows(history));
+  });
 }
 
 async function archivedRows(file: string, typed = ''): Promise<readonly NumberedRow[]> {
@@ -57,7 +72,7 @@ async function archivedRows(file: string, typed = ''): Promise<readonly Numbered
 }
 
 function showMoment(io: Io, rows: readonly NumberedRow[], options: MomentOptions): number {
-  const { index, at } = foundOrThrow(rowOf(rows, options, io.now()));
+  const { index, at } = foundRow(rows, options, io.now());
   const { steps, difference } = replayRows(rows.slice(0, index + 1), sha256);
   if (difference !== null) {
     printDifference(io, difference);
@@ -73,11 +88,15 @@ function showMoment(io: Io, rows: readonly NumberedRow[], options: MomentOptions
   return EXIT.ok;
 }
 
-function rowOf(rows: readonly NumberedRow[], { at, until }: MomentOptions, now: number): FoundRow {
-  return until === undefined ? findMoment(rows, at ?? '', now) : findState(rows, until);
-}
-
-function foundOrThrow(row: FoundRow): Extract<FoundRow, { index: number }> {
+/** @throws CliError */
+export function foundRow(
+  rows: readonly NumberedRow[],
+  { at, until }: MomentOptions,
+  now: number,
+): Extract<FoundRow, { index: number }> {
+  if (at !== undefined && until !== undefined)
+    throw new CliError(EXIT.usage, 'use one of --at and --until', EXAMPLE);
+  const row = until === undefined ? findMoment(rows, at ?? '', now) : findState(rows, until);
   if ('index' in row) return row;
   throw new CliError(row.never ? EXIT.negative : EXIT.usage, plainText(row.problem), row.hint);
 }
