@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
+import { addAnalyses } from './analysis-commands.ts';
 import { addConfig } from './config-commands.ts';
 import { configFile, namedStateDirectory, stateDirectory, withReader } from './input/open-store.ts';
 import {
@@ -52,6 +53,7 @@ function program(): Command {
   addLeaks(root, io);
   addReplay(root);
   addMaintenance(root);
+  addAnalyses(root, io);
   addConfig(root, io);
   return root;
 }

@@ -45,8 +45,14 @@ export const newest: Readonly<Record<MachineFamily, MachineName>> = {
 };
 
 /** The name comes from the log, which a newer program may have written. */
-export function isKnownMachine(name: string): boolean {
+export function isKnownMachine(name: string): name is MachineName {
   return Object.hasOwn(versions, name);
+}
+
+/** The machine that people name `job` (its newest version) or `job@1`; null: there is none. */
+export function findMachine(typed: string): MachineName | null {
+  if (Object.hasOwn(newest, typed)) return newest[typed as MachineFamily];
+  return isKnownMachine(typed) ? typed : null;
 }
 
 export function versionOf({ machine }: Pick<HistorySnapshot, 'machine'>): MachineVersion {

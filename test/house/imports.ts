@@ -67,6 +67,7 @@ const LIBRARY_DIRECTORIES: Readonly<Record<string, readonly string[]>> = {
   commander: ['src/cli/'],
   ink: ['src/cli/player/view.ts'],
   react: ['src/cli/player/view.ts'],
+  '@dagrejs/dagre': ['src/cli/diagram/svg.ts'],
   croner: ['src/config/fields/schedule.ts'],
 };
 

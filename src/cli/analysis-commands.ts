@@ -1,0 +1,22 @@
+/** Declares the commands that show how machines work and what histories did: pictures and analyses. */
+import { type Command, Option } from 'commander';
+import { FORMATS } from './diagram/render.ts';
+import { exitWith } from './input/options.ts';
+import type { Io } from './output/terminal.ts';
+
+export function addAnalyses(root: Command, io: Io): void {
+  root
+    .command('graph [machine]')
+    .description('print a state machine as a picture; without a name, list the machines')
+    .addOption(formatOption())
+    .option('--json', 'print JSON (docs/cli.md)')
+    .addHelpText('after', '\nExample:\n  sos-ci graph job --format svg > job.svg\n')
+    .action(async (machine, options) => {
+      const { graphCommand } = await import('./commands/graph.ts');
+      return exitWith(await graphCommand(io, machine, options));
+    });
+}
+
+function formatOption(): Option {
+  return new Option('--format <format>', 'of the picture (default: mermaid)').choices(FORMATS);
+}
