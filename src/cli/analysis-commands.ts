@@ -17,6 +17,11 @@ export function addAnalyses(root: Command, io: Io): void {
     });
 }
 
+/** The options of `replay` that each choose an analysis. */
+export function withAnalyses(replay: Command): Command {
+  return replay.addOption(formatOption()).option('--gantt', 'as a picture, show when it was in each state');
+}
+
 function formatOption(): Option {
-  return new Option('--format <format>', 'of the picture (default: mermaid)').choices(FORMATS);
+  return new Option('--format <format>', 'print a picture: mermaid (default), dot or svg').choices(FORMATS);
 }

@@ -5,7 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import { addAnalyses } from './analysis-commands.ts';
+import { addAnalyses, withAnalyses } from './analysis-commands.ts';
 import { addConfig } from './config-commands.ts';
 import { configFile, namedStateDirectory, stateDirectory, withReader } from './input/open-store.ts';
 import {
@@ -154,7 +154,11 @@ function addExplain(root: Command): void {
 }
 
 function addReplay(root: Command): void {
-  withStoreOptions(root.command('replay [id]').description('recompute a history from its events and compare'))
+  withAnalyses(
+    withStoreOptions(
+      root.command('replay [id]').description('recompute a history from its events and compare'),
+    ),
+  )
     .option('--all', 'replay every history')
     .option('--file <file>', 'replay an archive file, all of it or the histories whose name begins with id')
     .option(
@@ -165,13 +169,16 @@ function addReplay(root: Command): void {
     .option('--step', 'instead, play the history on the terminal; --at and --until say where it begins')
     .addHelpText(
       'after',
-      '\nExamples:\n  sos-ci replay j1kf\n  sos-ci replay j1kf --step\n  sos-ci replay j1kf --at +1h30m\n  sos-ci replay j1kf --until testing\n',
+      '\nExamples:\n  sos-ci replay j1kf\n  sos-ci replay j1kf --step\n  sos-ci replay j1kf --at +1h30m\n  sos-ci replay j1kf --until testing\n  sos-ci replay j1kf --format svg > j1kf.svg\n',
     )
     .action(async (id, options) => {
       if (options.step) {
         const { replayStepCommand } = await import('./commands/replay-step.ts');
         return exitWith(await replayStepCommand(io, id, options));
       }
+      const { analyseCommand, analysisOf } = await import('./commands/analyse.ts');
+      const analysis = analysisOf(options);
+      if (analysis !== null) return exitWith(await analyseCommand(io, analysis, id, options));
       if (options.at !== undefined || options.until !== undefined) {
         const { replayMomentCommand } = await import('./commands/replay-moment.ts');
         return exitWith(await replayMomentCommand(io, id, options));

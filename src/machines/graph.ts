@@ -50,6 +50,11 @@ export function machineGraph({ root }: AnyStateMachine): MachineGraph {
   };
 }
 
+/** The states without children. */
+export function leafPaths(states: readonly GraphState[]): readonly string[] {
+  return states.flatMap(({ path, children }) => (children.length === 0 ? [path] : leafPaths(children)));
+}
+
 /** The names of the events that a history takes in this state, sorted. */
 export function eventsTaken(machine: AnyStateMachine, state: string): readonly string[] {
   const names = new Set<string>();

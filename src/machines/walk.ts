@@ -1,5 +1,5 @@
 /** The path that a history walked on the graph of its machine. */
-import type { GraphEdge, MachineGraph } from './graph.ts';
+import { type GraphEdge, leafPaths, type MachineGraph } from './graph.ts';
 import type { LogRow } from './protocol/row.ts';
 
 /** Versions of rows, ascending. */
@@ -22,6 +22,7 @@ export function walkOn(graph: MachineGraph, rows: Iterable<Move>): Walk {
   const edges = new Map<GraphEdge, number[]>();
   const states = new Map<string, number[]>();
   const added: GraphEdge[] = [];
+  const stable = new Set(leafPaths(graph.states));
   let current: string | null = null;
   for (const row of rows) {
     const from = current;
@@ -32,7 +33,10 @@ export function walkOn(graph: MachineGraph, rows: Iterable<Move>): Walk {
     }
     const taken = edgesOf({ ...graph, edges: [...graph.edges, ...added] }, from, row);
     for (const edge of taken) {
-      if (!graph.edges.includes(edge) && !added.includes(edge)) added.push(edge);
+      const isKnown = graph.edges.includes(edge) || added.includes(edge);
+      // A damaged log may name states in which no history of this machine can stay.
+      if (!isKnown && !(stable.has(edge.from) && stable.has(edge.to))) continue;
+      if (!isKnown) added.push(edge);
       add(edges, edge, row.version);
       add(states, edge.to, row.version);
     }

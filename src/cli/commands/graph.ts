@@ -1,8 +1,7 @@
 /** `sos-ci graph`: a state machine as a picture, or as data. */
-import { type MachineGraph, machineGraph } from '../../machines/graph.ts';
+import { leafPaths, machineGraph } from '../../machines/graph.ts';
 import { findMachine, versionOf, versions } from '../../machines/versions.ts';
 import { plainText } from '../../terminal-text.ts';
-import { statesIn } from '../diagram/drawing.ts';
 import { type Format, render } from '../diagram/render.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import { type Column, printTable } from '../output/table.ts';
@@ -38,7 +37,7 @@ function listMachines(io: Io, { format, json }: GraphOptions): number {
     throw new CliError(EXIT.usage, 'a picture shows one machine', `sos-ci graph job --format ${format}`);
   const machines = Object.entries(versions).map(([machine, version]) => {
     const graph = machineGraph(version.machine);
-    return { machine, states: leafCount(graph), transitions: graph.edges.length };
+    return { machine, states: leafPaths(graph.states).length, transitions: graph.edges.length };
   });
   if (json) {
     printJson(io, { machines });
@@ -51,8 +50,4 @@ function listMachines(io: Io, { format, json }: GraphOptions): number {
   ];
   printTable(io, columns, machines);
   return EXIT.ok;
-}
-
-function leafCount({ states }: MachineGraph): number {
-  return statesIn(states).filter(({ children }) => children.length === 0).length;
 }

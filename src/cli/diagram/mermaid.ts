@@ -1,5 +1,5 @@
 /** A machine as a flowchart of Mermaid, which GitHub and many wikis draw. */
-import type { GraphState } from '../../machines/graph.ts';
+import { type GraphState, leafPaths } from '../../machines/graph.ts';
 import { plainText } from '../../terminal-text.ts';
 import { type Drawing, edgeLines, groupLabel, groupsLeft, markOf, rowsOn } from './drawing.ts';
 
@@ -19,7 +19,7 @@ export function toMermaid(drawing: Drawing): string {
   }
   if (walked.length > 0) lines.push(`  linkStyle ${walked.join(',')} stroke:#1a66cc,stroke-width:3px`);
   for (const mark of ['visited', 'current'] as const) {
-    const marked = leavesIn(graph.states).filter((path) => markOf(drawing, path) === mark);
+    const marked = leafPaths(graph.states).filter((path) => markOf(drawing, path) === mark);
     if (marked.length === 0) continue;
     const fill = mark === 'current' ? '#ffd24d' : '#cfe2ff';
     lines.push(`  classDef ${mark} fill:${fill},stroke:#1a66cc,stroke-width:3px,color:#000`);
@@ -38,10 +38,6 @@ function stateLines(
   const any = groups.has(path) ? [`${margin}  ${anyId(path)}([${quoted(groupLabel(path))}])`] : [];
   const inner = children.flatMap((child) => stateLines(child, `${margin}  `, groups));
   return [`${margin}subgraph ${idOf(path)}[${label}]`, ...any, ...inner, `${margin}end`];
-}
-
-function leavesIn(states: readonly GraphState[]): readonly string[] {
-  return states.flatMap(({ path, children }) => (children.length === 0 ? [path] : leavesIn(children)));
 }
 
 /** `end` and other words of Mermaid cannot be ids. */
