@@ -19,7 +19,10 @@ export function addAnalyses(root: Command, io: Io): void {
 
 /** The options of `replay` that each choose an analysis. */
 export function withAnalyses(replay: Command): Command {
-  return replay.addOption(formatOption()).option('--gantt', 'as a picture, show when it was in each state');
+  return replay
+    .addOption(formatOption())
+    .option('--gantt', 'as a picture, show when it was in each state')
+    .option('--machine <version>', 'what would another version of the machine do with its events: job@2');
 }
 
 function formatOption(): Option {

@@ -55,6 +55,15 @@ export function findMachine(typed: string): MachineName | null {
   return isKnownMachine(typed) ? typed : null;
 }
 
+/** The versions of the same machine, oldest first. The name comes from the log. */
+export function versionsOf(name: string): readonly MachineName[] {
+  const family = name.split('@')[0];
+  return Object.keys(versions)
+    .filter(isKnownMachine)
+    .filter((known) => known.split('@')[0] === family)
+    .sort((one, other) => Number(one.split('@')[1]) - Number(other.split('@')[1]));
+}
+
 export function versionOf({ machine }: Pick<HistorySnapshot, 'machine'>): MachineVersion {
   const version = versions[machine];
   if (version === undefined) throw new Error(`there is no machine ${machine}`);

@@ -14,10 +14,12 @@ export interface AnalysisOptions extends PictureOptions, StoreLocation {
   /** Only the rows up to this moment, or up to this state. */
   readonly at?: string;
   readonly until?: string;
+  /** Another version of the history's machine. */
+  readonly machine?: string;
 }
 
 /** The options that each choose an analysis. */
-const ANALYSES = ['picture'] as const;
+const ANALYSES = ['picture', 'machine'] as const;
 type Analysis = (typeof ANALYSES)[number];
 
 /** Null: the options only ask for the strict replay. @throws CliError when they ask for several analyses */
@@ -29,10 +31,12 @@ export function analysisOf(options: AnalysisOptions): Analysis | null {
   throw new CliError(EXIT.usage, 'one analysis of one history at a time', 'see: sos-ci help replay');
 }
 
-function asksFor({ format, gantt }: AnalysisOptions, analysis: Analysis): boolean {
+function asksFor({ format, gantt, machine }: AnalysisOptions, analysis: Analysis): boolean {
   switch (analysis) {
     case 'picture':
       return format !== undefined || gantt === true;
+    case 'machine':
+      return machine !== undefined;
   }
 }
 
@@ -56,6 +60,8 @@ export async function analyse(
   switch (analysis) {
     case 'picture':
       return (await import('./replay-picture.ts')).replayPicture(io, rows, options);
+    case 'machine':
+      return (await import('./replay-machine.ts')).replayMachine(io, rows, options.machine ?? '', options);
   }
 }
 
