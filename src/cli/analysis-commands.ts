@@ -22,7 +22,8 @@ export function withAnalyses(replay: Command): Command {
   return replay
     .addOption(formatOption())
     .option('--gantt', 'as a picture, show when it was in each state')
-    .option('--machine <version>', 'what would another version of the machine do with its events: job@2');
+    .option('--machine <version>', 'what would another version of the machine do with its events: job@2')
+    .option('--what-if <event>', 'what would the machine do with this event, as JSON or by its name');
 }
 
 function formatOption(): Option {

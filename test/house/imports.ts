@@ -56,6 +56,7 @@ const LIBRARY_DIRECTORIES: Readonly<Record<string, readonly string[]>> = {
   yaml: ['src/config/', OPENSTACK_SESSION],
   zod: [
     'src/config/',
+    'src/cli/input/parse-event.ts',
     'src/adapters/ansible/',
     'src/adapters/command/',
     'src/adapters/control/',

@@ -16,10 +16,12 @@ export interface AnalysisOptions extends PictureOptions, StoreLocation {
   readonly until?: string;
   /** Another version of the history's machine. */
   readonly machine?: string;
+  /** An event: JSON, or the name of one without fields. */
+  readonly whatIf?: string;
 }
 
 /** The options that each choose an analysis. */
-const ANALYSES = ['picture', 'machine'] as const;
+const ANALYSES = ['picture', 'machine', 'whatIf'] as const;
 type Analysis = (typeof ANALYSES)[number];
 
 /** Null: the options only ask for the strict replay. @throws CliError when they ask for several analyses */
@@ -31,12 +33,14 @@ export function analysisOf(options: AnalysisOptions): Analysis | null {
   throw new CliError(EXIT.usage, 'one analysis of one history at a time', 'see: sos-ci help replay');
 }
 
-function asksFor({ format, gantt, machine }: AnalysisOptions, analysis: Analysis): boolean {
+function asksFor({ format, gantt, machine, whatIf }: AnalysisOptions, analysis: Analysis): boolean {
   switch (analysis) {
     case 'picture':
       return format !== undefined || gantt === true;
     case 'machine':
       return machine !== undefined;
+    case 'whatIf':
+      return whatIf !== undefined;
   }
 }
 
@@ -62,6 +66,8 @@ export async function analyse(
       return (await import('./replay-picture.ts')).replayPicture(io, rows, options);
     case 'machine':
       return (await import('./replay-machine.ts')).replayMachine(io, rows, options.machine ?? '', options);
+    case 'whatIf':
+      return (await import('./replay-what-if.ts')).replayWhatIf(io, rows, options.whatIf ?? '', options);
   }
 }
 
