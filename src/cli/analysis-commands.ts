@@ -23,7 +23,11 @@ export function withAnalyses(replay: Command): Command {
     .addOption(formatOption())
     .option('--gantt', 'as a picture, show when it was in each state')
     .option('--machine <version>', 'what would another version of the machine do with its events: job@2')
-    .option('--what-if <event>', 'what would the machine do with this event, as JSON or by its name');
+    .option('--what-if <event>', 'what would the machine do with this event, as JSON or by its name')
+    .option(
+      '--diff <other>',
+      'where do this history and another one part, and how long were they in each state',
+    );
 }
 
 function formatOption(): Option {

@@ -18,10 +18,12 @@ export interface AnalysisOptions extends PictureOptions, StoreLocation {
   readonly machine?: string;
   /** An event: JSON, or the name of one without fields. */
   readonly whatIf?: string;
+  /** The history to compare with. */
+  readonly diff?: string;
 }
 
 /** The options that each choose an analysis. */
-const ANALYSES = ['picture', 'machine', 'whatIf'] as const;
+const ANALYSES = ['picture', 'machine', 'whatIf', 'diff'] as const;
 type Analysis = (typeof ANALYSES)[number];
 
 /** Null: the options only ask for the strict replay. @throws CliError when they ask for several analyses */
@@ -33,7 +35,7 @@ export function analysisOf(options: AnalysisOptions): Analysis | null {
   throw new CliError(EXIT.usage, 'one analysis of one history at a time', 'see: sos-ci help replay');
 }
 
-function asksFor({ format, gantt, machine, whatIf }: AnalysisOptions, analysis: Analysis): boolean {
+function asksFor({ format, gantt, machine, whatIf, diff }: AnalysisOptions, analysis: Analysis): boolean {
   switch (analysis) {
     case 'picture':
       return format !== undefined || gantt === true;
@@ -41,6 +43,8 @@ function asksFor({ format, gantt, machine, whatIf }: AnalysisOptions, analysis: 
       return machine !== undefined;
     case 'whatIf':
       return whatIf !== undefined;
+    case 'diff':
+      return diff !== undefined;
   }
 }
 
@@ -68,6 +72,8 @@ export async function analyse(
       return (await import('./replay-machine.ts')).replayMachine(io, rows, options.machine ?? '', options);
     case 'whatIf':
       return (await import('./replay-what-if.ts')).replayWhatIf(io, rows, options.whatIf ?? '', options);
+    case 'diff':
+      return (await import('./replay-diff.ts')).replayDiff(io, rows, source.rows(options.diff), options);
   }
 }
 
