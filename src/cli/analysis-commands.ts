@@ -1,7 +1,7 @@
 /** Declares the commands that show how machines work and what histories did: pictures and analyses. */
 import { type Command, Option } from 'commander';
 import { FORMATS } from './diagram/render.ts';
-import { exitWith } from './input/options.ts';
+import { exitWith, withStoreOptions } from './input/options.ts';
 import type { Io } from './output/terminal.ts';
 
 export function addAnalyses(root: Command, io: Io): void {
@@ -14,6 +14,16 @@ export function addAnalyses(root: Command, io: Io): void {
     .action(async (machine, options) => {
       const { graphCommand } = await import('./commands/graph.ts');
       return exitWith(await graphCommand(io, machine, options));
+    });
+  withStoreOptions(
+    root
+      .command('export <id> [file]')
+      .description('write a history with its logs and configuration, without secrets, into one file'),
+  )
+    .addHelpText('after', '\nExample:\n  sos-ci export j1kf j1kf.jsonl.gz\n')
+    .action(async (id, file, options) => {
+      const { exportCommand } = await import('./commands/export.ts');
+      return exitWith(await exportCommand(io, id, file, options));
     });
 }
 

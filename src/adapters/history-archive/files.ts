@@ -14,6 +14,7 @@ import type { NumberedRow } from '../../engine/ports/store.ts';
 import { errorText, OperationError } from '../../errors.ts';
 import { removeWithTemporaries, writeAtomically } from '../run/atomic-file.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
+import { BUNDLE_FORMAT, BundleCheck } from './bundle.ts';
 
 const NAME = /^histories-(\d{6,})\.jsonl\.gz$/;
 const FORMAT = 'sos-ci histories 1';
@@ -91,22 +92,44 @@ export async function readArchiveHead(file: string): Promise<ArchiveHead> {
   throw damaged(file, 'it is empty');
 }
 
-/** The rows of a file in the order of the log. Reads recorded rows without a head, too. @throws OperationError */
+/**
+ * The rows of a file in the order of the log. Reads bundles, and recorded rows without a head, too. An altered bundle throws
+ * at its end at the latest.
+ * @throws OperationError
+ */
 export async function* archivedRows(file: string): AsyncIterable<NumberedRow> {
   let number = 0;
+  let bundle: BundleCheck | null = null;
   for await (const line of archiveLines(file)) {
     number += 1;
     const value = parsed(line, file, number);
-    if (number === 1 && 'format' in value) headOf(line, file);
-    else if (isRow(value)) yield value;
-    else throw damaged(file, `line ${number} is not a row of the log`);
+    if (number === 1 && 'format' in value) {
+      if (value.format === BUNDLE_FORMAT) bundle = new BundleCheck(line, value);
+      else headOf(line, file);
+      continue;
+    }
+    const problem = bundle?.take(line, value) ?? '';
+    if (problem !== '') throw damaged(file, problem, NEW_BUNDLE);
+    if (isRow(value)) yield value;
+    else if (bundle === null || !isBundled(value))
+      throw damaged(file, `line ${number} is not a row of the log`);
   }
+  const problem = bundle?.finish() ?? '';
+  if (problem !== '') throw damaged(file, problem, NEW_BUNDLE);
+}
+
+/** A line of a bundle that is not a row. */
+function isBundled(value: object): boolean {
+  return 'configuration' in value || 'log' in value || 'sha256' in value;
 }
 
 function headOf(line: string, file: string): ArchiveHead {
   const { format, ...head } = parsed(line, file, 1) as { format?: unknown } & ArchiveHead;
   if (format === FORMAT) return head;
-  throw damaged(file, `it does not begin with the format ${JSON.stringify(FORMAT)}`);
+  throw damaged(
+    file,
+    `it begins neither with the format ${JSON.stringify(FORMAT)} nor with ${JSON.stringify(BUNDLE_FORMAT)}`,
+  );
 }
 
 function parsed(line: string, file: string, number: number): object {
@@ -148,12 +171,18 @@ async function* archiveLines(file: string): AsyncIterable<string> {
   }
 }
 
-function damaged(file: string, message: string): OperationError {
+const NEW_BUNDLE = 'get a new one from its host: sos-ci export ID';
+
+function damaged(
+  file: string,
+  message: string,
+  hint = 'check the file; sos-ci verify compares the archives with the database',
+): OperationError {
   return new OperationError({
     operation: 'read archive',
     target: file,
     message,
     retryable: false,
-    hint: 'check the file; sos-ci verify compares the archives with the database',
+    hint,
   });
 }

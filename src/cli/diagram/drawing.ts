@@ -14,7 +14,7 @@ export type Mark = 'current' | 'visited' | 'none';
 /** At most so many rows are listed on an edge. */
 const SHOWN_ROWS = 6;
 
-export function statesIn(states: readonly GraphState[]): readonly GraphState[] {
+function statesIn(states: readonly GraphState[]): readonly GraphState[] {
   return states.flatMap((state) => [state, ...statesIn(state.children)]);
 }
 

@@ -43,10 +43,10 @@ async function fileSource(file: string): Promise<HistorySource> {
       const [name] = found;
       const rows = name === undefined ? undefined : histories.get(name);
       if (rows !== undefined && found.length === 1) return rows;
-      const what = found.length === 0 ? 'no history' : `${found.length} histories`;
+      const begin = typed === '' ? '' : ` that begin with ${plainText(JSON.stringify(typed))}`;
       throw new CliError(
         EXIT.usage,
-        `${what} of the file begin${found.length === 0 ? 's' : ''} with ${plainText(JSON.stringify(typed))}`,
+        `the file has ${found.length === 0 ? 'no' : found.length} histories${begin}`,
         `name one of: ${plainText((found.length === 0 ? names : found).slice(0, 10).join(', '))}`,
       );
     },
