@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { openResults } from '../src/adapters/local/results-file.ts';
-import { readSubunit } from '../src/adapters/results/subunit/subunit.ts';
+import { readSubunit } from '../src/adapters/results/subunit/report.ts';
 import { findProgram } from '../test/fixtures/programs.ts';
 import { inTurns, median, pooled, processorTime, type Result, ratioOf, spread } from './measure.ts';
 import { withScratchDirectory } from './system.ts';

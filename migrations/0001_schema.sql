@@ -271,3 +271,44 @@ CREATE TABLE ignored_request (
   why      TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX ignored_request_change ON ignored_request (change);
+
+-- The results of single tests, from the results file of an attempt. They leave with their job.
+
+-- `newest_run` tells which names no run has any more.
+CREATE TABLE test (
+  number     INTEGER PRIMARY KEY,
+  id         TEXT    NOT NULL UNIQUE,
+  newest_run INTEGER NOT NULL
+) STRICT;
+
+-- The columns of the job as well: queries do not depend on its view.
+CREATE TABLE test_run (
+  number   INTEGER PRIMARY KEY,
+  job      TEXT    NOT NULL,
+  attempt  INTEGER NOT NULL,
+  name     TEXT    NOT NULL,
+  project  TEXT    NOT NULL,
+  branch   TEXT    NOT NULL,
+  change   INTEGER NOT NULL,
+  patchset INTEGER NOT NULL,
+  at       INTEGER NOT NULL,
+  passed   INTEGER NOT NULL,
+  failed   INTEGER NOT NULL,
+  skipped  INTEGER NOT NULL,
+  stored   INTEGER NOT NULL,
+  problem  TEXT,
+  UNIQUE (job, attempt)
+) STRICT;
+CREATE INDEX test_run_series ON test_run (name, project, branch);
+
+-- `outcome`: 0 passed, 1 skipped, 2 failed.
+CREATE TABLE test_result (
+  run         INTEGER NOT NULL,
+  test        INTEGER NOT NULL,
+  outcome     INTEGER NOT NULL,
+  duration_ms INTEGER,
+  error       TEXT,
+  fingerprint TEXT,
+  PRIMARY KEY (run, test)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX test_failure ON test_result (test, run) WHERE outcome = 2;

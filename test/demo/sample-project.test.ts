@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readSubunit } from '../../src/adapters/results/subunit/subunit.ts';
+import { readSubunit } from '../../src/adapters/results/subunit/report.ts';
 import { PackageMirror } from '../../src/demo/package-mirror.ts';
 import {
   CHANGES,

@@ -14,6 +14,7 @@ import type {
   ReviewView,
   StoreReader,
 } from '../../src/engine/ports/store.ts';
+import type { FailingTest, FlakyTest, SlowTest, TestRun } from '../../src/engine/ports/test-history.ts';
 import type { HistorySnapshot } from '../../src/machines/protocol/row.ts';
 
 export interface Contents {
@@ -30,6 +31,10 @@ export interface Contents {
   readonly waitingStarts: ReturnType<StoreReader['waitingStarts']>;
   readonly ignoredRequests: ReturnType<StoreReader['ignoredRequests']>;
   readonly alarms: readonly AlarmView[];
+  readonly testRuns?: readonly TestRun[];
+  readonly failingTests?: readonly FailingTest[];
+  readonly flakyTests?: readonly FlakyTest[];
+  readonly slowestTests?: readonly SlowTest[];
   readonly intake: Readonly<Record<string, number>>;
   readonly stored: Readonly<Record<string, HistorySnapshot>>;
   readonly daemon: DaemonView | null;
@@ -72,6 +77,10 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
     counts: (sinceDay) => counts.filter((row) => row.day >= sinceDay),
     stackTimes: () => contents.stackTimes ?? [],
     starts: () => contents.starts ?? [],
+    testRun: (job) => contents.testRuns?.find((run) => run.job === job) ?? null,
+    failingTests: ({ limit }) => (contents.failingTests ?? []).slice(0, limit),
+    flakyTests: ({ limit }) => (contents.flakyTests ?? []).slice(0, limit),
+    slowestTests: ({ limit }) => (contents.slowestTests ?? []).slice(0, limit),
     startedBy: () => null,
     waitingStarts: () => contents.waitingStarts ?? [],
     ignoredRequests: () => contents.ignoredRequests ?? [],

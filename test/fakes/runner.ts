@@ -5,18 +5,12 @@
 import type {
   ContactListener,
   EffectOf,
+  ResultsRead,
   RunHandle,
   Runner,
   RunOutcome,
 } from '../../src/engine/ports/adapters.ts';
-import type {
-  Failure,
-  Ownership,
-  ResultsSpec,
-  ResultsSummary,
-  Server,
-  Stage,
-} from '../../src/machines/model/domain.ts';
+import type { Failure, Ownership, ResultsSpec, Server, Stage } from '../../src/machines/model/domain.ts';
 import type { StageRun } from '../../src/machines/protocol/effects.ts';
 import { CallController, type Hold } from './call-controller.ts';
 
@@ -44,7 +38,7 @@ export class FakeRunner implements Runner {
   started = 0;
   detached = 0;
   readonly #runs = new Map<string, Run>();
-  readonly #results = new Map<string, ResultsSummary | { readonly unreadable: string }>();
+  readonly #results = new Map<string, ResultsRead>();
   /** Runs that were stopped before their start arrived. They never start. */
   readonly #stopped = new Set<string>();
   #arrivals: { readonly key: string; readonly resolve: () => void }[] = [];
@@ -72,7 +66,7 @@ export class FakeRunner implements Runner {
     results: ResultsSpec,
     _timeoutMs: number,
     signal: AbortSignal,
-  ): Promise<ResultsSummary | { readonly unreadable: string }> {
+  ): Promise<ResultsRead> {
     return this.calls.perform('readResults', signal, () => {
       return this.#results.get(server.id) ?? { unreadable: `${results.file}: no such file` };
     });
@@ -117,7 +111,7 @@ export class FakeRunner implements Runner {
   }
 
   /** Sets the contents of the results file of this server. */
-  setResults(server: Pick<Server, 'id'>, results: ResultsSummary | { readonly unreadable: string }): void {
+  setResults(server: Pick<Server, 'id'>, results: ResultsRead): void {
     this.#results.set(server.id, results);
   }
 

@@ -6,10 +6,10 @@
 import { openStore } from '../../src/adapters/sqlite/store.ts';
 import type { LifecycleOptions } from '../../src/engine/lifecycle.ts';
 import type { JanitorDefinition } from '../../src/engine/operations/janitors.ts';
-import type { Adapters, EffectOf, RunOutcome } from '../../src/engine/ports/adapters.ts';
+import type { Adapters, EffectOf, ResultsRead, RunOutcome } from '../../src/engine/ports/adapters.ts';
 import type { HistoryArchive } from '../../src/engine/ports/history-archive.ts';
 import type { JobView, LogEntry, Store } from '../../src/engine/ports/store.ts';
-import type { JobSpec, PreparePlan, ResultsSummary, TriggerKind } from '../../src/machines/model/domain.ts';
+import type { JobSpec, PreparePlan, TriggerKind } from '../../src/machines/model/domain.ts';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
 import type { HistorySnapshot } from '../../src/machines/protocol/row.ts';
@@ -61,7 +61,7 @@ export interface CiHarnessOptions {
   readonly store?: Store;
   /** Null: the stage runs until the test ends it. */
   readonly stage?: (request: EffectOf<'runStage'>) => StagePlan | null;
-  readonly results?: ResultsSummary | { readonly unreadable: string };
+  readonly results?: ResultsRead;
   /** Health checks; absent: none. */
   readonly monitoring?: Omit<NonNullable<LifecycleOptions['monitoring']>, 'metrics'>;
   /** Limit for evidence that waits for publication. */

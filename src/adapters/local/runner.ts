@@ -3,9 +3,9 @@
  * attaches to it, and its end also ends every process that it started. The state of a run is in its directory; this
  * class holds no state that a restart could lose.
  */
-import type { RunHandle, Runner } from '../../engine/ports/adapters.ts';
+import type { ResultsRead, RunHandle, Runner } from '../../engine/ports/adapters.ts';
 import { OperationError, throwIfAborted } from '../../errors.ts';
-import type { ResultsFormat, ResultsSpec, ResultsSummary, Server } from '../../machines/model/domain.ts';
+import type { ResultsFormat, ResultsSpec, Server } from '../../machines/model/domain.ts';
 import type { StageRun } from '../../machines/protocol/effects.ts';
 import { accountOfServer, asAccount } from '../run/account.ts';
 import { fileError } from '../run/fs-error.ts';
@@ -17,14 +17,12 @@ import { copyScript } from './copy-script.ts';
 import { LocalRuns, type LocalRunsOptions } from './local-runs.ts';
 import { openResults } from './results-file.ts';
 
-type Results = ResultsSummary | { readonly unreadable: string };
-
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export interface LocalRunnerOptions extends LocalRunsOptions {
   readonly stateDir: string;
   /** Summarizes a results file; the format's reader bounds lines and names. */
-  readonly readResults: (format: ResultsFormat, chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
+  readonly readResults: (format: ResultsFormat, chunks: AsyncIterable<Uint8Array>) => Promise<ResultsRead>;
   readonly resultsLimitBytes: number;
 }
 
@@ -79,7 +77,7 @@ export class LocalRunner implements Runner {
     results: ResultsSpec,
     _timeoutMs: number,
     signal: AbortSignal,
-  ): Promise<Results> {
+  ): Promise<ResultsRead> {
     try {
       throwIfAborted(signal, 'read results', results.file);
       const { resultsLimitBytes, readResults } = this.#options;

@@ -1,12 +1,13 @@
 /**
- * Removes the views of histories that leave for an archive file, inside the transaction of the row that accounts for
- * them. Afterwards the views are those of the rows that are left.
+ * Removes the views and the test results of histories that leave for an archive file, inside the transaction of the row
+ * that accounts for them. Afterwards the views are those of the rows that are left.
  */
 import type { ArchiveEvent } from '../../machines/protocol/events.ts';
 import type { LogRow } from '../../machines/protocol/row.ts';
 import type { Database } from './database.ts';
 import type { SqlRow } from './rows.ts';
 import { prepared } from './statements.ts';
+import type { TestTables } from './test-tables.ts';
 
 /** Who was served last, by a slot of which provider. */
 interface Turn {
@@ -16,15 +17,18 @@ interface Turn {
 
 export class ArchivedViews {
   private readonly statements: ReturnType<typeof prepareAll>;
+  private readonly testTables: TestTables;
 
-  constructor(database: Database) {
+  constructor(database: Database, testTables: TestTables) {
     this.statements = prepareAll(database);
+    this.testTables = testTables;
   }
 
   /** Call before the row is inserted: the schema then deletes the rows. Returns what `restoreTurns` needs. */
   remove({ type, data }: LogRow): readonly Turn[] {
     if (type !== 'histories.archived') return [];
     const { histories } = data as unknown as Extract<ArchiveEvent, { type: 'histories.archived' }>;
+    this.testTables.dropJobs(histories.filter(({ whole }) => whole).map(({ history }) => history));
     return histories.flatMap(({ history, last, whole }) => {
       if (whole) return this.#removeWhole(history);
       this.statements.moveFirst.run(history, last + 1, history);

@@ -23,6 +23,7 @@ import { positionRow, SELECT_POSITION } from './intake-tables.ts';
 import { assertCurrent } from './migrate.ts';
 import { eventRow, jobRow, outboxRow, reviewRow, type SqlRow } from './rows.ts';
 import { prepared } from './statements.ts';
+import { readFailingTests, readFlakyTests, readSlowestTests, readTestRun } from './test-queries.ts';
 
 /** For the query commands: read-only, beside a running daemon. @throws OperationError */
 export function openReader(file: string): StoreReader {
@@ -116,11 +117,7 @@ export class SqliteReader implements StoreReader {
     return row === undefined ? null : reviewRow(row);
   }
 
-  reviews(query: {
-    readonly open?: boolean;
-    readonly change?: number;
-    readonly limit: number;
-  }): readonly ReviewView[] {
+  reviews(query: Parameters<StoreReader['reviews']>[0]): readonly ReviewView[] {
     const { where, values } = filter(query);
     return this.rowsOf(`SELECT * FROM review_view ${where} ORDER BY id DESC LIMIT ?`, ...values).map(
       reviewRow,
@@ -246,6 +243,22 @@ export class SqliteReader implements StoreReader {
     const ownAt = at === null ? null : Number(at);
     const { listenedMs, others } = this.rowOf(PEER_ACTIVITY, ownAt ?? 0) ?? {};
     return { ownAt, listenedMs: Number(listenedMs), others: Number(others) };
+  }
+
+  testRun(job: string): ReturnType<StoreReader['testRun']> {
+    return readTestRun(this.database, job);
+  }
+
+  failingTests(query: Parameters<StoreReader['failingTests']>[0]): ReturnType<StoreReader['failingTests']> {
+    return readFailingTests(this.database, query);
+  }
+
+  flakyTests(query: Parameters<StoreReader['flakyTests']>[0]): ReturnType<StoreReader['flakyTests']> {
+    return readFlakyTests(this.database, query);
+  }
+
+  slowestTests(query: Parameters<StoreReader['slowestTests']>[0]): ReturnType<StoreReader['slowestTests']> {
+    return readSlowestTests(this.database, query);
   }
 
   startedBy(trigger: string): string | null {

@@ -43,6 +43,7 @@ import {
   startValues,
 } from './rows.ts';
 import { prepared } from './statements.ts';
+import { TestTables } from './test-tables.ts';
 
 /**
  * Opens the database for writing; creates or migrates the schema. The caller holds the daemon's lock.
@@ -68,6 +69,7 @@ class SqliteStore extends SqliteReader implements Store {
   private readonly appendAll: (batch: readonly LogEntry[], noted: readonly IntakeUpdate[]) => void;
   private readonly intakeTables: IntakeTables;
   private readonly alarmTable: AlarmTable;
+  private readonly testTables: TestTables;
   private readonly archivedViews: ArchivedViews;
   private readonly requestedKeys: RequestedKeys;
   /** Counts that are not written yet. */
@@ -84,7 +86,8 @@ class SqliteStore extends SqliteReader implements Store {
     this.statements.addMeta.run('deployment', randomBytes(8).toString('hex'));
     this.intakeTables = new IntakeTables(database);
     this.alarmTable = new AlarmTable(database);
-    this.archivedViews = new ArchivedViews(database);
+    this.testTables = new TestTables(database);
+    this.archivedViews = new ArchivedViews(database, this.testTables);
     this.requestedKeys = new RequestedKeys(database);
     this.appendAll = database.transaction((batch: readonly LogEntry[], noted: readonly IntakeUpdate[]) => {
       for (const append of batch) {
@@ -205,6 +208,10 @@ class SqliteStore extends SqliteReader implements Store {
 
   markMailed(alarms: readonly UnmailedAlarm[]): void {
     this.tryWrite(this.database.transaction(() => this.alarmTable.markMailed(alarms)).immediate);
+  }
+
+  recordTests(...recorded: Parameters<Store['recordTests']>): void {
+    this.tryWrite(this.database.transaction(() => this.testTables.record(...recorded)).immediate);
   }
 
   recordPeerActivity(...[activity, pruneBefore]: Parameters<Store['recordPeerActivity']>): void {

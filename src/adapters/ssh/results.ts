@@ -4,11 +4,9 @@
  * same rights on the node as sos-ci.
  */
 import { join } from 'node:path/posix';
-import type { ResultsSummary } from '../../machines/model/domain.ts';
+import type { ResultsRead } from '../../engine/ports/adapters.ts';
 import { SFTP_STATUS, type SshClient } from './client/client.ts';
 import { FileRequestRefused, NodeFiles } from './files.ts';
-
-type Results = ResultsSummary | { readonly unreadable: string };
 
 export interface ResultsRequest {
   readonly connection: SshClient;
@@ -19,10 +17,10 @@ export interface ResultsRequest {
   readonly file: string;
   readonly limitBytes: number;
   readonly requestTimeoutMs: number;
-  readonly read: (chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
+  readonly read: (chunks: AsyncIterable<Uint8Array>) => Promise<ResultsRead>;
 }
 
-export async function readRemoteResults(request: ResultsRequest): Promise<Results> {
+export async function readRemoteResults(request: ResultsRequest): Promise<ResultsRead> {
   const { connection, requestTimeoutMs, signal, file } = request;
   return NodeFiles.using(connection, requestTimeoutMs, signal, async (files) => {
     try {
@@ -34,7 +32,7 @@ export async function readRemoteResults(request: ResultsRequest): Promise<Result
   });
 }
 
-async function readIn(files: NodeFiles, request: ResultsRequest): Promise<Results> {
+async function readIn(files: NodeFiles, request: ResultsRequest): Promise<ResultsRead> {
   const { tree, file, limitBytes, read } = request;
   const path = join(tree, file);
   const unreadable = (why: string) => ({ unreadable: `${file}: ${why}` });

@@ -5,10 +5,16 @@
  * directory.
  */
 import { randomBytes } from 'node:crypto';
-import type { ContactListener, RunHandle, Runner, RunOutcome } from '../../engine/ports/adapters.ts';
+import type {
+  ContactListener,
+  ResultsRead,
+  RunHandle,
+  Runner,
+  RunOutcome,
+} from '../../engine/ports/adapters.ts';
 import { throwIfAborted } from '../../errors.ts';
 import type { SecretValues } from '../../log.ts';
-import type { ResultsFormat, ResultsSpec, ResultsSummary, Server } from '../../machines/model/domain.ts';
+import type { ResultsFormat, ResultsSpec, Server } from '../../machines/model/domain.ts';
 import type { StageRun } from '../../machines/protocol/effects.ts';
 import { readJobSecrets, SECRETS_VARIABLE } from '../run/job-secrets.ts';
 import { removeFirst } from '../run/remove-first.ts';
@@ -26,15 +32,13 @@ import { sendScript } from './send-script.ts';
 import { secretsDirectory, sendSecrets } from './send-secrets.ts';
 import { remoteDirectory, stopRun } from './stop-run.ts';
 
-type Results = ResultsSummary | { readonly unreadable: string };
-
 export interface SshRunnerOptions extends RunBounds {
   readonly stateDir: string;
   readonly nodes: NodePool;
   /** The values that evidence and logs redact. */
   readonly redact: SecretValues;
   /** Summarizes a results file; the format's reader bounds lines and names. */
-  readonly readResults: (format: ResultsFormat, chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
+  readonly readResults: (format: ResultsFormat, chunks: AsyncIterable<Uint8Array>) => Promise<ResultsRead>;
   /** How long a stop may take after everything was killed. */
   readonly killTimeoutMs: number;
   readonly resultsLimitBytes: number;
@@ -83,7 +87,7 @@ export class SshRunner implements Runner {
     results: ResultsSpec,
     timeoutMs: number,
     signal: AbortSignal,
-  ): Promise<Results> {
+  ): Promise<ResultsRead> {
     const { nodes, readResults, resultsLimitBytes } = this.#options;
     const node = nodes.get(server);
     const task = { operation: 'read results', timeoutMs, signal };

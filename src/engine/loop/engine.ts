@@ -11,6 +11,7 @@ import { sleep } from '../../timer.ts';
 import type { Adapters, Clock } from '../ports/adapters.ts';
 import type { EngineBounds } from '../ports/bounds.ts';
 import { type IntakeUpdate, type LogEntry, type Store, StoreUnavailable } from '../ports/store.ts';
+import type { TestsRead } from '../ports/test-history.ts';
 import { type DispatchOptions, dispatch, type Submission, submissionFor } from './dispatch.ts';
 import { type OutsideEffect, perform } from './perform.ts';
 import { ServedTime } from './served-time.ts';
@@ -232,6 +233,7 @@ export class Engine {
         recovered: recovered || mayHavePosted,
         serverUnneeded,
         ended,
+        recordTests: (read: TestsRead) => this.options.store.recordTests(history, read, clock.now()),
         emit,
         track: this.track,
       };

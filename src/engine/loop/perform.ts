@@ -9,9 +9,11 @@ import type { KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { Adapters, Clock, EffectOf, OwnedServer, Provider } from '../ports/adapters.ts';
 import type { PerformBounds } from '../ports/bounds.ts';
+import type { TestsRead } from '../ports/test-history.ts';
 import { deleteServers } from './delete-servers.ts';
 import { withTimeout } from './effect-timeout.ts';
 import { failureEvent } from './failure-event.ts';
+import { readResults } from './read-results.ts';
 import { runJanitor } from './run-janitor.ts';
 import { runStage } from './run-stage.ts';
 import { sendMail } from './send-mail.ts';
@@ -41,6 +43,8 @@ export interface Performance {
   readonly ended: boolean;
   /** Called with each piece of work, which may continue after its effect was abandoned. */
   readonly track: (work: Promise<unknown>) => void;
+  /** Stores the results of single tests of this history, if it is a job. */
+  readonly recordTests: (read: TestsRead) => void;
   /** Emits an intermediate event that settles nothing. */
   readonly emit: (event: AnyEvent) => void;
 }
@@ -260,16 +264,6 @@ async function adopt(
   const others = ours.filter((one) => one !== oldest);
   for (const { server } of others) await provider.delete(server, deployment, signal);
   return oldest?.server ?? null;
-}
-
-/** Hides secrets in the test names, which come from the node. */
-function readResults(effect: EffectOf<'readResults'>, performance: Performance): Promise<AnyEvent> {
-  const { runner, hide } = performance.adapters;
-  return withTimeout(effect, performance, async (signal) => {
-    const results = await runner.readResults(effect.server, effect.results, effect.timeoutMs, signal);
-    if ('unreadable' in results) return { type: 'results.read-failed', why: hide(results.unreadable) };
-    return { type: 'results.read', results: { ...results, failures: results.failures.map(hide) } };
-  });
 }
 
 async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Performance): Promise<AnyEvent> {

@@ -23,9 +23,11 @@ import type { ServerFacts, StageFacts } from '../../machines/model/environment.t
 import type { CurrentChange } from '../../machines/model/gerrit-event.ts';
 import type { HealthSnapshot } from '../../machines/model/health-snapshot.ts';
 import type { JanitorRun } from '../../machines/model/janitor.ts';
+import type { TestResult } from '../../machines/model/test-result.ts';
 import type { KeyedEffect, StageRun } from '../../machines/protocol/effects.ts';
 import type { ActiveJob, PatchsetKind } from '../../machines/verdicts/vote-rule.ts';
 import type { Expiry } from './publisher.ts';
+import type { TestsRead } from './test-history.ts';
 
 export type EffectOf<T extends KeyedEffect['type']> = Extract<KeyedEffect, { type: T }>;
 
@@ -166,8 +168,13 @@ export interface Runner {
     results: ResultsSpec,
     timeoutMs: number,
     signal: AbortSignal,
-  ): Promise<ResultsSummary | { readonly unreadable: string }>;
+  ): Promise<ResultsRead>;
 }
+
+/** The contents of a results file; `tests` is absent if its format's reader only counts them. */
+export type ResultsRead = (ResultsSummary | { readonly unreadable: string }) & {
+  readonly tests?: TestsRead;
+};
 
 /**
  * Runs janitors on this host, where they outlive this process. A call whose signal aborts rejects soon: an aborted
@@ -186,11 +193,7 @@ export interface JanitorRunner {
 }
 
 /** A test with its outcome and logs. */
-export interface TestRecord {
-  readonly id: string;
-  readonly outcome: 'passed' | 'skipped' | 'failed';
-  /** Null: unknown. */
-  readonly durationMs: number | null;
+export interface TestRecord extends Omit<TestResult, 'error'> {
   /** Tracebacks and logs, or the reason why it was skipped; with `isCut` only the end. None for a passed test. */
   readonly details: readonly { readonly name: string; readonly text: string; readonly isCut: boolean }[];
 }

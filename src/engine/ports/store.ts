@@ -20,6 +20,7 @@ import type { IdAssignment, SeenEvent } from '../../machines/trigger/deduplicati
 import type { CountedStart } from '../../machines/trigger/rules/rate-limit.ts';
 import type { Finding } from '../../machines/trigger/rules/rule-names.ts';
 import type { WaitingStart } from '../../machines/trigger/trigger-facts.ts';
+import type { TestReader, TestRecorder } from './test-history.ts';
 
 export type { JobView, ReviewView };
 
@@ -275,18 +276,14 @@ export interface JobQuery {
 }
 
 /** Read-only queries. Works beside a running daemon. */
-export interface StoreReader {
+export interface StoreReader extends TestReader {
   /** Newest first. */
   jobs(query: JobQuery): readonly JobView[];
   job(id: string): JobView | null;
   /** Up to `limit` ids that begin with `prefix`: people type only the first characters. */
   jobIds(prefix: string, limit: number): readonly string[];
   review(id: string): ReviewView | null;
-  reviews(query: {
-    readonly open?: boolean;
-    readonly change?: number;
-    readonly limit: number;
-  }): readonly ReviewView[];
+  reviews(query: Pick<JobQuery, 'open' | 'change' | 'limit'>): readonly ReviewView[];
   rows(history: string): readonly NumberedRow[];
   /** The name of every history, in the order of its first row. */
   histories(): Iterable<string>;
@@ -339,7 +336,7 @@ export interface StoreReader {
 }
 
 /** The writing side, for the single daemon. */
-export interface Store extends StoreReader {
+export interface Store extends StoreReader, TestRecorder {
   /**
    * All or nothing; durable when it resolves. Stores the trigger of a `review.opened` and refuses a known one.
    * @throws VersionConflict, StoreUnavailable

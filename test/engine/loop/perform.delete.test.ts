@@ -59,6 +59,7 @@ function setUp() {
       serverUnneeded: false,
       ended: false,
       track: () => {},
+      recordTests: () => {},
       emit: () => {},
     });
   return { provider, clock, start };

@@ -37,6 +37,7 @@ async function ended(end: StageEnd): Promise<unknown> {
       serverUnneeded: false,
       ended: false,
       track: () => {},
+      recordTests: () => {},
       emit: () => {},
     },
   );

@@ -73,6 +73,7 @@ function afterRestart() {
     serverUnneeded: true,
     ended: false,
     track: () => {},
+    recordTests: () => {},
     emit: () => {},
   };
   return { provider, runner, source, performance };

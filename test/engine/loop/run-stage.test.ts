@@ -50,6 +50,7 @@ function running() {
     serverUnneeded: false,
     ended: false,
     track: () => {},
+    recordTests: () => {},
     emit: () => {},
   });
 }

@@ -1,12 +1,14 @@
 /**
- * Collects the tests of a subunit v2 file with their attachments: tracebacks and logs of failed tests, reasons for
- * skips. Memory is bounded for any content: only the end of a long attachment is kept.
+ * Reads a subunit v2 file, plain or gzip: a summary of its tests, and the tests with their attachments, which are
+ * tracebacks and logs of failed tests and reasons for skips. Memory is bounded for any content: only the end of a long
+ * attachment is kept.
  */
-import type { TestRecord, TestReport } from '../../../engine/ports/adapters.ts';
+import type { ResultsRead, TestRecord, TestReport } from '../../../engine/ports/adapters.ts';
+import type { TestResult } from '../../../machines/model/test-result.ts';
 import type { Packet, Timestamp } from './packet.ts';
 import type { PacketSink } from './parser.ts';
 import { readPackets } from './read-packets.ts';
-import { OUTCOME_OF, SUBUNIT_LIMITS, Tests } from './subunit.ts';
+import { OUTCOME_OF, SUBUNIT_LIMITS, type SubunitLimits, TEMPEST_SUFFIX, Tests } from './subunit.ts';
 
 /** A traceback is a few kilobytes. A test of Tempest logs up to 300 KB, of which the end shows why it failed. */
 const MAX_ATTACHMENT_BYTES = 128 * 1024;
@@ -16,6 +18,11 @@ const MAX_HELD_BYTES = 32 * 1024 ** 2;
 const MAX_ATTACHMENTS = 20;
 /** The limit for tests that are kept with their attachments: those that are running or did not pass. */
 const MAX_KEPT_TESTS = 10_000;
+/** The limit for the error of one test. It may contain the body of a response. */
+const MAX_ERROR = 1_000;
+
+/** A frame of a Python traceback. */
+const FRAME = /^ {2}File "/;
 
 interface Attachment {
   readonly name: string;
@@ -29,20 +36,39 @@ interface Running {
   readonly attachments: Map<string, Attachment>;
 }
 
+/** Rejects with errors of the stream; any invalid content results in `unreadable`. */
+export async function readSubunit(
+  chunks: AsyncIterable<Uint8Array>,
+  limits: SubunitLimits = SUBUNIT_LIMITS,
+): Promise<ResultsRead> {
+  const collector = new Collector(limits);
+  await readPackets(chunks, limits.bytes, collector);
+  const { tests, problem } = collector.end();
+  return { ...collector.summary, tests: { tests: tests.map(resultOf), problem } };
+}
+
 /** Rejects with errors of the stream. */
 export async function reportSubunit(chunks: AsyncIterable<Uint8Array>): Promise<TestReport> {
-  const collector = new Collector();
+  const collector = new Collector(SUBUNIT_LIMITS);
   await readPackets(chunks, SUBUNIT_LIMITS.bytes, collector);
   return collector.end();
 }
 
 class Collector implements PacketSink {
-  readonly #tests = new Tests(SUBUNIT_LIMITS);
+  readonly #tests: Tests;
   readonly #running = new Map<string, Running>();
   /** The tests that did not pass. */
   readonly #kept = new Map<string, Running>();
   readonly #durations = new Map<string, number>();
   #heldBytes = 0;
+
+  constructor(limits: SubunitLimits) {
+    this.#tests = new Tests(limits);
+  }
+
+  get summary(): ReturnType<Tests['end']> {
+    return this.#tests.end();
+  }
 
   packet(packet: Packet): void {
     this.#tests.packet(packet);
@@ -132,6 +158,27 @@ class Collector implements PacketSink {
   #drop({ attachments }: Running): void {
     for (const { bytes } of attachments.values()) this.#heldBytes -= bytes;
   }
+}
+
+/** The suffix is left out: its attributes may change, and the test is still the same. */
+function resultOf({ id, outcome, durationMs, details }: TestRecord): TestResult {
+  const name = id.replace(TEMPEST_SUFFIX, '');
+  return { id: name, outcome, durationMs, error: outcome === 'failed' ? failureLine(details) : null };
+}
+
+/**
+ * The exception with its message, on one line: what follows the last frame of the first traceback, because the others
+ * are those of cleanups. Without a traceback, the last line of the first attachment. Null: there is none.
+ */
+function failureLine(details: TestRecord['details']): string | null {
+  const traceback = details.find(({ name }) => /^traceback(-\d+)?$/.test(name)) ?? details[0];
+  if (traceback === undefined) return null;
+  const lines = traceback.text.split('\n').map((line) => line.trimEnd());
+  const last = lines.findLastIndex((line) => FRAME.test(line));
+  const message = last < 0 ? -1 : lines.findIndex((line, index) => index > last && /^\S/.test(line));
+  const found = message < 0 ? lines.filter((line) => line !== '').slice(-1) : lines.slice(message);
+  const text = found.join(' ').replaceAll(/\s+/g, ' ').trim();
+  return text === '' ? null : text.slice(0, MAX_ERROR);
 }
 
 /** Drops an incomplete first line, because a part of a secret would not be recognized. */

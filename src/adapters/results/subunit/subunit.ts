@@ -1,5 +1,5 @@
 /**
- * Reads a subunit v2 file, plain or gzip, and summarizes its tests. Memory is bounded for any content. A test whose
+ * Decides the outcome of each test of a subunit v2 stream. Memory is bounded for any content. A test whose
  * setUpClass or tearDownClass failed, and one that passed unexpectedly, has failed; an expected failure has passed. A
  * test that is reported several times counts once, with its worst outcome. A file that is damaged, or in which a test
  * has begun but not ended, is unreadable, with the reason; if a test failed, the failure is the result.
@@ -10,7 +10,6 @@ import { plainText } from '../../../terminal-text.ts';
 import { shortName } from '../test-name.ts';
 import type { Packet } from './packet.ts';
 import type { PacketSink } from './parser.ts';
-import { readPackets } from './read-packets.ts';
 
 export interface SubunitLimits {
   /** The maximum size of the file, unpacked. */
@@ -52,17 +51,7 @@ const NOT_TESTS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Tempest appends the id of the idempotent test and its attributes to the name of the method. */
-const TEMPEST_SUFFIX = /\[id-[0-9a-f-]{36}[^\]]*\]$/;
-
-/** Rejects with errors of the stream; any invalid content results in `unreadable`. */
-export async function readSubunit(
-  chunks: AsyncIterable<Uint8Array>,
-  limits: SubunitLimits = SUBUNIT_LIMITS,
-): Promise<ResultsSummary | { readonly unreadable: string }> {
-  const tests = new Tests(limits);
-  await readPackets(chunks, limits.bytes, tests);
-  return tests.end();
-}
+export const TEMPEST_SUFFIX = /\[id-[0-9a-f-]{36}[^\]]*\]$/;
 
 /** The outcome of each test in a stream. */
 export class Tests implements PacketSink {
