@@ -28,6 +28,7 @@ export function addQueries(root: Command, io: Io): void {
       );
     });
   addWait(root, io);
+  addTests(root, io);
   withStoreOptions(root.command('stats').description('print statistics of the lab'))
     .requiredOption('--stack-time', 'median and 90th percentile of the time that stacking took')
     .option('--job <name>', 'only this job')
@@ -77,6 +78,32 @@ function addJobs(root: Command, io: Io): void {
     .action(async (options) => {
       const { jobsCommand } = await import('./commands/jobs.ts');
       return exitWith(await withReader(options, (reader) => jobsCommand(io, reader, options)));
+    });
+}
+
+function addTests(root: Command, io: Io): void {
+  withStoreOptions(
+    root
+      .command('tests [id]')
+      .description('list the failed tests of a job, or the failing, flaky or slowest tests over all runs'),
+  )
+    .option('--all', 'of a job: also the tests that passed or were skipped')
+    .option('--failing', 'tests that failed in the newest run of a job on a branch, and since when')
+    .option('--flaky', 'tests that failed and passed on the same changes, and how often')
+    .option('--slowest', 'median and 90th percentile of the duration of passed tests')
+    .option(
+      '--since <when>',
+      'only runs since then: 30d, 2026-11-22 (default: 30d for --flaky and --slowest)',
+      parsePastTime,
+    )
+    .option('--job <name>', 'only runs of this job')
+    .option('--project <name>', 'only runs for this project')
+    .option('--branch <name>', 'only runs for this branch')
+    .option('--limit <n>', 'list at most this many', parsePositive, 50)
+    .addHelpText('after', '\nExamples:\n  sos-ci tests j1kf\n  sos-ci tests --flaky --since 14d\n')
+    .action(async (id, options) => {
+      const { testsCommand } = await import('./commands/tests.ts');
+      return exitWith(await withReader(options, (reader) => testsCommand(io, reader, id ?? null, options)));
     });
 }
 

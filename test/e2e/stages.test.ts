@@ -118,7 +118,7 @@ test('a command that is missing on the node gives a comment without a vote', asy
 /** `stestr last --subunit` of a real run in which the tests of extend failed. */
 const STREAM = fileURLToPath(new URL('../samples/devstack-broken.subunit.gz', import.meta.url));
 
-test('failed tests of a subunit stream are named in the comment', async () => {
+test('failed tests of a subunit stream are named in the comment, and listed with their errors', async () => {
   const results = '{format: subunit, file: logs/testr.subunit.gz}';
   const testCase = await testbed.newCase({
     results,
@@ -131,6 +131,20 @@ test('failed tests of a subunit stream are named in the comment', async () => {
   expect(testCase.messages(change)[0]).toContain(
     `2 of 55 tests failed: ${tests}, ${tests}_when_volume_has_snapshot`,
   );
+  const { code, text } = await testCase.runCli('tests', String(change));
+  const error =
+    'tempest.exceptions.VolumeExtendErrorException: Volume d74216df-1467-4d0f-9ffb-601ff9809b80 failed';
+  expect(text.split('\n').slice(0, 2)).toEqual([
+    `failed       23.0s  ${tests}`,
+    expect.stringContaining(`                    ${error} to extend`),
+  ]);
+  expect(text).toContain('\n2 failed, 53 passed, 2 skipped\n');
+  expect(code).toBe(0);
+  const failing = await testCase.runCli('tests', '--failing', '--json');
+  expect(JSON.parse(failing.text).tests).toMatchObject([
+    { id: tests, runs: 1, changes: 1 },
+    { id: `${tests}_when_volume_has_snapshot` },
+  ]);
   expect(await daemon.stop()).toBe(0);
   await testCase.close();
 });

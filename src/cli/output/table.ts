@@ -23,6 +23,13 @@ export function cut(text: string, width: number): string {
   return textWidth(text) <= width ? text : `${prefix(text, width - 1)}…`;
 }
 
+/** Like `cut`, but keeps the end. */
+function cutStart(text: string, width: number): string {
+  if (textWidth(text) <= width) return text;
+  const reversed = [...text].reverse().join('');
+  return `…${[...prefix(reversed, width - 1)].reverse().join('')}`;
+}
+
 /** As many characters as fit. */
 function prefix(text: string, width: number): string {
   let taken = '';
@@ -83,6 +90,8 @@ export interface Column<Row> {
   readonly title: string;
   text(row: Row): string;
   readonly right?: boolean;
+  /** Cut at its start: names of tests differ at their ends. */
+  readonly keepEnd?: boolean;
   paint?(row: Row): Paint | null;
   /** Dropped from a narrow table before any other column is cut, the lowest first. */
   readonly dropOrder?: number;
@@ -91,6 +100,8 @@ export interface Column<Row> {
 /** The minimum width of a cut column. */
 const MIN_WIDTH = 4;
 const MIN_LAST_WIDTH = 8;
+/** Of a last column that keeps its end, before other columns are dropped. */
+const MIN_END_WIDTH = 32;
 const GAP = 2;
 
 /** Prints a table that fits the terminal: cuts the last column, then drops columns by `dropOrder`, then cuts the widest. */
@@ -103,7 +114,7 @@ export function printTable<Row>(io: Io, all: readonly Column<Row>[], rows: reado
     texts
       .map((text, index) => {
         const width = widths[index] ?? 0;
-        const fitted = cut(text, width);
+        const fitted = columns[index]?.keepEnd ? cutStart(text, width) : cut(text, width);
         const padded = columns[index]?.right ? padStart(fitted, width) : padEnd(fitted, width);
         const color = colorOf(index);
         const shown = index === last ? padded.trimEnd() : padded;
@@ -130,7 +141,8 @@ function fittingColumns<Row>(
   width: number,
 ): readonly Column<Row>[] {
   const natural = naturalWidths(columns, rows);
-  const last = Math.min(natural.at(-1) ?? 0, MIN_LAST_WIDTH);
+  const minimum = columns.at(-1)?.keepEnd ? MIN_END_WIDTH : MIN_LAST_WIDTH;
+  const last = Math.min(natural.at(-1) ?? 0, minimum);
   if (total([...natural.slice(0, -1), last]) <= width) return columns;
   const spare = Math.min(...columns.map((column) => column.dropOrder ?? Number.POSITIVE_INFINITY));
   if (spare === Number.POSITIVE_INFINITY) return columns;
