@@ -1,10 +1,12 @@
 /** Declares the commands that only read the database. */
+import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
+import { STAGES } from '../machines/model/domain.ts';
 import { VERDICTS } from '../machines/model/verdict.ts';
 import { sleep } from '../timer.ts';
-import { stateDirectory, withReader } from './input/open-store.ts';
+import { configFile, type StoreLocation, stateDirectory, withReader } from './input/open-store.ts';
 import { exitWith, parsePastTime, parsePositive, parseTimeout, withStoreOptions } from './input/options.ts';
-import type { Io } from './output/terminal.ts';
+import { type Io, untilInterrupted } from './output/terminal.ts';
 
 export function addQueries(root: Command, io: Io): void {
   withStoreOptions(
@@ -28,6 +30,7 @@ export function addQueries(root: Command, io: Io): void {
       );
     });
   addWait(root, io);
+  addLog(root, io);
   withStoreOptions(root.command('stats').description('print statistics of the lab'))
     .requiredOption('--stack-time', 'median and 90th percentile of the time that stacking took')
     .option('--job <name>', 'only this job')
@@ -90,4 +93,32 @@ function addWait(root: Command, io: Io): void {
       const { waitCommand } = await import('./commands/wait.ts');
       return exitWith(await withReader(options, (reader) => waitCommand(io, reader, id, options, sleep)));
     });
+}
+
+function addLog(root: Command, io: Io): void {
+  withStoreOptions(root.command('log <id>').description("print the output of a job's stages, not redacted"))
+    .addOption(new Option('--stage <stage>', 'only this stage').choices(STAGES))
+    .option('--attempt <n>', 'only this attempt', parsePositive)
+    .option('-f, --follow', 'print what is added, until the job has ended')
+    .option('--failed', 'only the first failure and the lines around it')
+    .addHelpText('after', '\nExamples:\n  sos-ci log j1kf --follow\n  sos-ci log j1kf --failed\n')
+    .action(async (id, options) => {
+      const { logCommand } = await import('./commands/log.ts');
+      const stateDir = await stateDirectory(options);
+      const publishedRoot = () => publishedLogs(options);
+      const run = (signal: AbortSignal) => {
+        const sources = { stateDir, publishedRoot, signal, sleep: (ms: number) => sleep(ms, signal) };
+        return withReader(options, (reader) => logCommand(io, reader, id, options, sources));
+      };
+      return exitWith(await (options.follow ? untilInterrupted(run) : run(new AbortController().signal)));
+    });
+}
+
+/** The directory of this host to which the configuration publishes logs. Null without a configuration, as with --state. */
+async function publishedLogs(options: StoreLocation): Promise<string | null> {
+  const file = configFile(options);
+  if (!existsSync(file)) return null;
+  const { loadConfig } = await import('../config/load.ts');
+  const { destination } = loadConfig(file).logs;
+  return destination.type === 'directory' ? destination.dir : null;
 }

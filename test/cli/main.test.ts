@@ -60,6 +60,7 @@ describe('help', () => {
       'jobs',
       'stats',
       'job',
+      'log',
       'replay',
       'verify',
       'rebuild',

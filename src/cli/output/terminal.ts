@@ -1,5 +1,6 @@
 /** The environment of a command: its output, the terminal's width and colour, the time. Tests pass a fake one. */
 import { readFileSync } from 'node:fs';
+import { plainLines } from '../../terminal-text.ts';
 
 export interface Io {
   /** Standard output: the result. */
@@ -30,6 +31,18 @@ export function terminalIo(): Io {
     now: () => Date.now(),
     alive: processRuns,
   };
+}
+
+/** Runs `follow` until it ends, or until Ctrl-C aborts its signal. A second Ctrl-C ends the process. */
+export async function untilInterrupted<T>(follow: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const interrupted = new AbortController();
+  const abort = () => interrupted.abort();
+  process.once('SIGINT', abort);
+  try {
+    return await follow(interrupted.signal);
+  } finally {
+    process.off('SIGINT', abort);
+  }
 }
 
 /** Compares the start time as well, so that a reused pid does not count. */
@@ -71,4 +84,14 @@ export function printJson(io: Io, value: object): void {
 
 function escaped(character: string): string {
   return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
+}
+
+/** Removes terminal control sequences from chunks of output, and normalizes line ends. */
+export function liveText(print: (text: string) => void): (chunk: string) => void {
+  let afterReturn = false;
+  return (chunk) => {
+    const text = afterReturn && chunk.startsWith('\n') ? chunk.slice(1) : chunk;
+    if (text !== '') afterReturn = text.endsWith('\r');
+    print(plainLines(text.replaceAll(/\r\n?/g, '\n')));
+  };
 }
