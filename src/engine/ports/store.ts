@@ -20,8 +20,9 @@ import type { IdAssignment, SeenEvent } from '../../machines/trigger/deduplicati
 import type { CountedStart } from '../../machines/trigger/rules/rate-limit.ts';
 import type { Finding } from '../../machines/trigger/rules/rule-names.ts';
 import type { WaitingStart } from '../../machines/trigger/trigger-facts.ts';
+import type { LogReader, NumberedRow } from './log-reader.ts';
 
-export type { JobView, ReviewView };
+export type { JobView, NumberedRow, ReviewView };
 
 /** A row, the resulting state, and the view of that state. */
 export interface LogEntry {
@@ -107,11 +108,6 @@ export class UnreadableRow extends Error {
     this.version = row.version;
     this.field = row.field;
   }
-}
-
-/** A row with its number in the whole log. */
-export interface NumberedRow extends LogRow {
-  readonly seq: number;
 }
 
 export interface OutboxEntry {
@@ -255,6 +251,13 @@ export interface StackTime {
   readonly preseed: boolean;
 }
 
+/** What jobs can be sorted by. `took`: from its acceptance to its end, or until now. */
+export const JOB_ORDERS = [
+  ...(['accepted', 'attempt', 'branch', 'change', 'ended', 'id', 'job', 'owner'] as const),
+  ...(['project', 'provider', 'state', 'took', 'verdict'] as const),
+];
+export type JobOrder = (typeof JOB_ORDERS)[number];
+
 /** Which jobs: those that match every given part. */
 export interface JobQuery {
   readonly open?: boolean;
@@ -271,12 +274,13 @@ export interface JobQuery {
   readonly since?: number;
   /** Accepted before this time, epoch ms. */
   readonly until?: number;
+  /** Absent: the newest first. Without a value, as the end of an open job, a job comes last. */
+  readonly sort?: { readonly by: JobOrder; readonly descending: boolean };
   readonly limit: number;
 }
 
 /** Read-only queries. Works beside a running daemon. */
-export interface StoreReader {
-  /** Newest first. */
+export interface StoreReader extends LogReader {
   jobs(query: JobQuery): readonly JobView[];
   job(id: string): JobView | null;
   /** Up to `limit` ids that begin with `prefix`: people type only the first characters. */
@@ -287,9 +291,6 @@ export interface StoreReader {
     readonly change?: number;
     readonly limit: number;
   }): readonly ReviewView[];
-  rows(history: string): readonly NumberedRow[];
-  /** The name of every history, in the order of its first row. */
-  histories(): Iterable<string>;
   stored(history: string): HistorySnapshot | null;
   /** The open histories whose name begins with `prefix`, sorted by name. */
   openHistories(prefix: string): readonly HistorySnapshot[];
@@ -325,10 +326,6 @@ export interface StoreReader {
   /** Gerrit events by name since the database was created: `patchset-created`, `rejected:not-json` ... */
   intake(): Readonly<Record<string, number>>;
   daemon(): DaemonView | null;
-  /** Number of rows that were ever appended. */
-  length(): number;
-  /** Every row in the order in which it was appended. */
-  log(): Iterable<NumberedRow>;
   /** The random id of this database, which servers carry when the configuration sets no deployment name. */
   deployment(): string;
   /** The schema's objects as sorted text, one line per object: equal text means equal schema. */
