@@ -3,7 +3,7 @@
  * The command line: declares every command and parses its arguments. Loads a command's code only when it runs, so that
  * `status` and `--help` start fast.
  */
-import { Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { addConfig } from './config-commands.ts';
 import { configFile, namedStateDirectory, stateDirectory, withReader } from './input/open-store.ts';
@@ -60,6 +60,7 @@ function program(): Command {
   addLeaks(root, io);
   addMaintenance(root);
   addConfig(root, io);
+  addCompletion(root);
   return root;
 }
 
@@ -272,6 +273,25 @@ function addInit(root: Command): void {
       } finally {
         prompt?.close();
       }
+    });
+}
+
+function addCompletion(root: Command): void {
+  root
+    .command('completion')
+    .description('print a completion script for a shell')
+    .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))
+    .addHelpText('after', '\nExample, in ~/.bashrc:\n  source <(sos-ci completion bash)\n')
+    .action(async (shell) => {
+      const { completionCommand } = await import('./commands/completion.ts');
+      completionCommand(shell);
+    });
+  root
+    .command('complete', { hidden: true })
+    .argument('[words...]')
+    .action(async (words) => {
+      const { completeCommand } = await import('./commands/completion.ts');
+      await completeCommand(root, words);
     });
 }
 

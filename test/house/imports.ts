@@ -65,6 +65,7 @@ const LIBRARY_DIRECTORIES: Readonly<Record<string, readonly string[]>> = {
     'src/adapters/openstack/',
   ],
   commander: ['src/cli/'],
+  '@bomb.sh/tab': ['src/cli/commands/completion.ts'],
   croner: ['src/config/fields/schedule.ts'],
 };
 
