@@ -61,6 +61,7 @@ function program(): Command {
   addMaintenance(root);
   addConfig(root, io);
   addCompletion(root);
+  addSchema(root);
   return root;
 }
 
@@ -292,6 +293,19 @@ function addCompletion(root: Command): void {
     .action(async (words) => {
       const { completeCommand } = await import('./commands/completion.ts');
       await completeCommand(root, words);
+    });
+}
+
+function addSchema(root: Command): void {
+  root
+    .command('schema [command...]')
+    .description('print the JSON Schema of what a command prints with --json; without COMMAND, list all')
+    // In `schema log --failed`, the option belongs to the name.
+    .allowUnknownOption()
+    .addHelpText('after', '\nExample:\n  sos-ci schema jobs\n')
+    .action(async (words) => {
+      const { schemaCommand } = await import('./commands/schema.ts');
+      return exitWith(schemaCommand(io, words));
     });
 }
 

@@ -55,6 +55,8 @@ const LIBRARY_DIRECTORIES: Readonly<Record<string, readonly string[]>> = {
   rxjs: ['src/adapters/gerrit/stream/', 'src/engine/intake/', 'src/engine/ports/delay.ts'],
   yaml: ['src/config/', OPENSTACK_SESSION],
   zod: [
+    'src/cli/schemas/',
+    'src/cli/commands/schema.ts',
     'src/config/',
     'src/adapters/ansible/',
     'src/adapters/command/',
