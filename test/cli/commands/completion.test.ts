@@ -74,6 +74,12 @@ describe('complete', () => {
     );
   });
 
+  test('offers nothing that bash would run', async () => {
+    await makeStore(join(dir, 'odd'), '$(reboot)');
+    const { out } = program.run(['complete', '--', 'jobs', '--state', 'odd', '--job', ''], dir);
+    expect(out).toBe('acme-new\t\n:4\n');
+  });
+
   test('offers commands without a database, and prints no error', () => {
     const elsewhere = join(dir, 'bin');
     expect(program.run(['complete', '--', 'job', ''], elsewhere)).toEqual({ code: 0, out: ':4\n', err: '' });
