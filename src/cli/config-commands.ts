@@ -1,7 +1,7 @@
 /** The commands that read only the configuration. */
 import type { Command } from 'commander';
 import { configFile } from './input/open-store.ts';
-import { exitWith, withConfigOption } from './input/options.ts';
+import { exitWith, withConfigOption, withLinesOption } from './input/options.ts';
 import type { Io } from './output/terminal.ts';
 
 export function addConfig(root: Command, io: Io): void {
@@ -24,8 +24,7 @@ export function addConfig(root: Command, io: Io): void {
       const { configShowCommand } = await import('./commands/config-check.ts');
       return exitWith(configShowCommand(io, configFile(options), job, options));
     });
-  config
-    .command('keys')
+  withLinesOption(config.command('keys'))
     .description('list every key with its unit, default and meaning')
     .option('--json', 'print JSON')
     .action(async (options) => {

@@ -3,7 +3,7 @@
  * The command line: declares every command and parses its arguments. Loads a command's code only when it runs, so that
  * `status` and `--help` start fast.
  */
-import { Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { addAnalyses, withAnalyses } from './analysis-commands.ts';
 import { addConfig } from './config-commands.ts';
@@ -14,15 +14,19 @@ import {
   parsePastTime,
   parsePositive,
   withConfigOption,
+  withLinesOption,
   withStoreOptions,
+  withTableOptions,
 } from './input/options.ts';
+import type { Watch } from './input/watch.ts';
 import { addAlarms, addLeaks, addOperatorCommands } from './operator-commands.ts';
 import { reportFailure, reportOutputFailure } from './output/error.ts';
 import { EXIT } from './output/exit-codes.ts';
-import { terminalIo } from './output/terminal.ts';
-import { addQueries } from './query-commands.ts';
+import { type ListFormat, terminalIo } from './output/terminal.ts';
+import { addQueries, ONCE, watching } from './query-commands.ts';
 
-const io = terminalIo();
+const format: ListFormat = { jsonl: false, header: true };
+const io = terminalIo(format);
 /** True while `run` or `boot-test` runs. */
 let running = false;
 
@@ -39,6 +43,10 @@ function program(): Command {
     .exitOverride()
     .configureOutput({ writeErr: (text) => io.err(text), writeOut: (text) => io.out(text) })
     .showHelpAfterError('(list all commands: sos-ci help)')
+    .hook('preAction', (_root, command) => {
+      const { jsonl = false, header = true } = command.opts();
+      Object.assign(format, { jsonl, header });
+    })
     .addHelpText('after', EXAMPLES);
   addInit(root);
   addDoctor(root);
@@ -55,6 +63,8 @@ function program(): Command {
   addMaintenance(root);
   addAnalyses(root, io);
   addConfig(root, io);
+  addCompletion(root);
+  addSchema(root);
   return root;
 }
 
@@ -75,8 +85,8 @@ Examples:
   sos-ci promote 912345              give the change's jobs the next slots
   sos-ci hold 912345 --hours 12      keep the server of the change's next failed job for debugging
 
-Exit codes: 0 yes, 1 no, 2 usage, 3 configuration, 4 database, 5 refused or unreachable, 130 interrupted;
-run: 0 SUCCESS, 1 FAILURE, 10 TIMED_OUT, 11 NODE_FAILURE, 12 POST_FAILURE, 13 RETRY_LIMIT, 14 ABORTED,
+Exit codes: 0 yes, 1 no, 2 usage, 3 configuration, 4 database, 5 refused or unreachable, 124 wait timed out,
+130 interrupted; run, wait: 0 SUCCESS, 1 FAILURE, 10 TIMED_OUT, 11 NODE_FAILURE, 12 POST_FAILURE, 13 RETRY_LIMIT, 14 ABORTED,
 15 MERGER_FAILURE, 16 SKIPPED
 `;
 
@@ -118,11 +128,33 @@ function addRunCommands(root: Command): void {
     });
 }
 
-/** The archived Gerrit events. */
+/** The log, and the archived Gerrit events. */
 function addEvents(root: Command): void {
-  const events = root.command('events').description('export archived Gerrit events').helpCommand(false);
+  const events = withTableOptions(
+    withStoreOptions(
+      root
+        .command('events')
+        .description('list the newest rows of the log: what happened to all jobs and reviews'),
+    ),
+  )
+    .enablePositionalOptions()
+    .helpCommand(false)
+    .option('-f, --follow', 'print what is added, until Ctrl-C')
+    .option('--history <name>', 'only histories whose names begin so')
+    .option('--limit <n>', 'list at most this many', parsePositive, 20)
+    .addHelpText('after', '\nExample:\n  sos-ci events --follow\n')
+    .action(async (options) => {
+      const { eventsCommand } = await import('./commands/log-events.ts');
+      const run = (watch: Watch) =>
+        withReader(options, (reader) => eventsCommand(io, reader, options, watch));
+      return exitWith(await (options.follow ? watching(run) : run(ONCE)));
+    });
   withConfigOption(
-    events.command('export').description('print them, one a line, as explain --events reads them'),
+    events
+      .command('export')
+      .description(
+        "print the archived events of Gerrit's stream, one a line, as explain --events reads them",
+      ),
   )
     .option('--json', 'print JSON (docs/cli.md)')
     .option('--since <when>', 'from this time on: 2h, 3d, 2026-11-22, 2026-11-22T17:00Z', parsePastTime)
@@ -276,11 +308,45 @@ function addInit(root: Command): void {
     });
 }
 
+function addCompletion(root: Command): void {
+  root
+    .command('completion')
+    .description('print a completion script for a shell')
+    .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))
+    .addHelpText('after', '\nExample, in ~/.bashrc:\n  source <(sos-ci completion bash)\n')
+    .action(async (shell) => {
+      const { completionCommand } = await import('./commands/completion.ts');
+      completionCommand(shell);
+    });
+  root
+    .command('complete', { hidden: true })
+    .argument('[words...]')
+    .action(async (words) => {
+      const { completeCommand } = await import('./commands/completion.ts');
+      await completeCommand(root, words);
+    });
+}
+
+function addSchema(root: Command): void {
+  root
+    .command('schema [command...]')
+    .description('print the JSON Schema of what a command prints with --json; without COMMAND, list all')
+    // In `schema log --failed`, the option belongs to the name.
+    .allowUnknownOption()
+    .addHelpText('after', '\nExample:\n  sos-ci schema jobs\n')
+    .action(async (words) => {
+      const { schemaCommand } = await import('./commands/schema.ts');
+      return exitWith(schemaCommand(io, words));
+    });
+}
+
 function addDoctor(root: Command): void {
-  withConfigOption(
-    root
-      .command('doctor')
-      .description('check everything that a job needs, and say how to fix it; changes nothing'),
+  withLinesOption(
+    withConfigOption(
+      root
+        .command('doctor')
+        .description('check everything that a job needs, and say how to fix it; changes nothing'),
+    ),
   )
     .option('--all', 'print what is ok too')
     .option('--json', 'print JSON (docs/cli.md)')

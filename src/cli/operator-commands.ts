@@ -11,7 +11,14 @@ import {
   stateDirectory,
   withReader,
 } from './input/open-store.ts';
-import { exitWith, parseTimeout, withConfigOption, withStoreOptions } from './input/options.ts';
+import {
+  exitWith,
+  parseTimeout,
+  withConfigOption,
+  withLinesOption,
+  withStoreOptions,
+  withTableOptions,
+} from './input/options.ts';
 import { CliError, EXIT } from './output/exit-codes.ts';
 import type { Io } from './output/terminal.ts';
 
@@ -65,13 +72,17 @@ const GC_TIMEOUT_MS = 900_000;
 
 /** Through the daemon if it runs; without one, this process does it. */
 export function addLeaks(root: Command, io: Io): void {
-  withTimeout(withStoreOptions(root.command('leaks')))
+  withTimeout(withTableOptions(withStoreOptions(root.command('leaks'))))
     .description('list resources with our mark that no job uses any more; changes nothing')
     .action(async (options) => {
       const { leaksCommand } = await import('./commands/leaks.ts');
       return exitWith(await leaksCommand(io, await requestLeaks(io, options), options));
     });
-  withDaemon(root.command('gc'), ['--dry-run', '--reason "the quota is full"'], GC_TIMEOUT_MS)
+  withDaemon(
+    withTableOptions(root.command('gc')),
+    ['--dry-run', '--reason "the quota is full"'],
+    GC_TIMEOUT_MS,
+  )
     .description('remove resources with our mark that no job uses any more, instead of waiting for the sweep')
     .option('-n, --dry-run', 'list what would be removed')
     .action(async (options) => {
@@ -126,8 +137,8 @@ function addJanitors(root: Command, io: Io): void {
       const { cleanCommand } = await import('./commands/janitors.ts');
       return exitWith(await cleanCommand(io, await connect(options), janitor, options));
     });
-  const janitors = withStoreOptions(
-    root.command('janitors').description('list janitors with their last cleaning'),
+  const janitors = withLinesOption(
+    withStoreOptions(root.command('janitors').description('list janitors with their last cleaning')),
   )
     .enablePositionalOptions()
     .helpCommand(false)
@@ -146,7 +157,9 @@ function addJanitors(root: Command, io: Io): void {
 }
 
 export function addAlarms(root: Command, io: Io): void {
-  const alarms = withStoreOptions(root.command('alarms').description('list alarms with their ids'))
+  const alarms = withTableOptions(
+    withStoreOptions(root.command('alarms').description('list alarms with their ids')),
+  )
     .enablePositionalOptions()
     .helpCommand(false)
     .action(async (options) => {

@@ -60,6 +60,7 @@ describe('help', () => {
       'jobs',
       'stats',
       'job',
+      'log',
       'replay',
       'verify',
       'rebuild',
@@ -281,6 +282,30 @@ describe('standard output', () => {
       code: 5,
       err: 'sos-ci: standard output cannot be written: ENOSPC: no space left on device, write\n',
     });
+  });
+});
+
+describe('a command that follows', () => {
+  test.each([
+    ['events --follow prints what a writer appends', ['events', '--follow', '--limit', '1'], 'got a slot'],
+    ['jobs --watch', ['jobs', '--watch'], 'acme-dsvm'],
+  ])('%s, and ends with 0 on Ctrl-C', async (_name, args, text) => {
+    const child = spawn(process.execPath, [program.main, ...args], {
+      cwd: dir,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 50_000,
+    });
+    let [out, err] = ['', ''];
+    child.stderr.on('data', (chunk) => {
+      err += chunk;
+    });
+    child.stdout.on('data', (chunk) => {
+      out += chunk;
+      if (out.includes(text)) child.kill('SIGINT');
+    });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).not.toContain('\u001b');
   });
 });
 

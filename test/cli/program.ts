@@ -72,7 +72,7 @@ export async function appendRows(store: Store, rows: readonly LogRow[], from = 0
 }
 
 /** A database with one open job. */
-export async function makeStore(stateDir: string): Promise<void> {
+export async function makeStore(stateDir: string, name = 'acme-dsvm'): Promise<void> {
   mkdirSync(stateDir, { recursive: true });
   const store = openStore(join(stateDir, 'sos-ci.db'));
   const patchset: Patchset = {
@@ -88,7 +88,7 @@ export async function makeStore(stateDir: string): Promise<void> {
     topic: '',
   };
   const spec = {
-    name: 'acme-dsvm',
+    name,
     pipeline: 'check',
     provider: 'local',
     limits: { queueTimeoutMs: 1000, bootTimeoutMs: 1000, setupAttempts: 2 },

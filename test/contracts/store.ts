@@ -6,6 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { topState } from '../../src/cli/output/state-spans.ts';
 import { dispatch, type Submission } from '../../src/engine/loop/dispatch.ts';
 import {
+  JOB_ORDERS,
+  type JobOrder,
   type JobQuery,
   type LogEntry,
   type Store,
@@ -110,6 +112,8 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       ]);
       expect([...store.histories()]).toEqual(['r1', 'j1', verdictsOf(PATCHSET)]);
       expect(store.rows('nobody')).toEqual([]);
+      expect(store.rowsAfter(2, 2).map(({ seq }) => seq)).toEqual([3, 4]);
+      expect(store.rowsAfter(5, 2)).toEqual([]);
     });
 
     test('a batch is all or nothing', async () => {
@@ -163,6 +167,25 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect(ids({ until: now })).toEqual(['j1']);
       expect(ids({ open: true, change: PATCHSET.change, since: START, until: now })).toEqual(['j1']);
       expect(store.jobs({ project, limit: 1 }).map(({ id }) => id)).toEqual(['j2']);
+    });
+
+    test('jobs can be sorted, those without a value last', async () => {
+      await append(...begun(1));
+      now += 1_000;
+      await ended(2);
+      now += 1_000;
+      await append(...begun(3));
+      const ids = (by: JobOrder, descending: boolean) =>
+        store.jobs({ sort: { by, descending }, limit: 9 }).map(({ id }) => id);
+      expect(ids('accepted', false)).toEqual(['j1', 'j2', 'j3']);
+      expect(ids('id', true)).toEqual(['j3', 'j2', 'j1']);
+      for (const descending of [false, true]) {
+        expect(ids('ended', descending)).toEqual(['j2', 'j3', 'j1']);
+        expect(ids('verdict', descending)).toEqual(['j2', 'j3', 'j1']);
+      }
+      for (const by of JOB_ORDERS) expect(ids(by, true).length, by).toBe(3);
+      const first = { sort: { by: 'accepted', descending: false }, limit: 1 } as const;
+      expect(store.jobs(first).map(({ id }) => id)).toEqual(['j1']);
     });
 
     test('a trigger starts once', async () => {

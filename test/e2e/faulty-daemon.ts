@@ -10,7 +10,7 @@ import { faultAt } from './fault-injection.ts';
 const [point = '', file = '', , , config = ''] = process.argv.slice(2);
 const { now } = Date;
 Date.now = () => now() + Number(process.env.FAULTY_DAYS_LATER ?? 0) * 86_400_000;
-const io = terminalIo();
+const io = terminalIo({ jsonl: false, header: true });
 process.exitCode = await daemonCommand(io, config, { report: true }, faultAt(point, file)).catch((thrown) =>
   reportFailure(io, thrown),
 );

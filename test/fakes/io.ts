@@ -7,7 +7,9 @@ export interface FakeIo extends Io {
 }
 
 export function fakeIo(
-  options: Partial<Pick<Io, 'color' | 'width' | 'progress' | 'now' | 'alive'>> = {},
+  options: Partial<
+    Pick<Io, 'color' | 'width' | 'height' | 'jsonl' | 'header' | 'progress' | 'now' | 'alive'>
+  > = {},
 ): FakeIo {
   const out: string[] = [];
   const err: string[] = [];
@@ -16,7 +18,10 @@ export function fakeIo(
     err: (text) => void err.push(text),
     color: false,
     width: Number.POSITIVE_INFINITY,
+    height: Number.POSITIVE_INFINITY,
     progress: false,
+    jsonl: false,
+    header: true,
     now: () => 0,
     alive: () => false,
     ...options,

@@ -90,6 +90,8 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
     intake: () => contents.intake ?? {},
     daemon: () => contents.daemon ?? null,
     length: () => rows.length,
+    rowsAfter: (after, limit) => rows.filter(({ seq }) => seq > after).slice(0, limit),
+    commits: () => 1,
     log: () => rows,
     deployment: () => 'fake',
     schema: () => [],

@@ -55,6 +55,8 @@ const LIBRARY_DIRECTORIES: Readonly<Record<string, readonly string[]>> = {
   rxjs: ['src/adapters/gerrit/stream/', 'src/engine/intake/', 'src/engine/ports/delay.ts'],
   yaml: ['src/config/', OPENSTACK_SESSION],
   zod: [
+    'src/cli/schemas/',
+    'src/cli/commands/schema.ts',
     'src/config/',
     'src/cli/input/parse-event.ts',
     'src/adapters/ansible/',
@@ -69,6 +71,7 @@ const LIBRARY_DIRECTORIES: Readonly<Record<string, readonly string[]>> = {
   ink: ['src/cli/player/view.ts'],
   react: ['src/cli/player/view.ts'],
   '@dagrejs/dagre': ['src/cli/diagram/svg.ts'],
+  '@bomb.sh/tab': ['src/cli/commands/completion.ts'],
   croner: ['src/config/fields/schedule.ts'],
 };
 

@@ -6,6 +6,7 @@ import type {
   DaemonView,
   DayCount,
   HealthRecord,
+  JobOrder,
   JobQuery,
   JobView,
   LastServed,
@@ -22,7 +23,7 @@ import { asOperationError, beginSnapshot, type Database, openReadOnly } from './
 import { positionRow, SELECT_POSITION } from './intake-tables.ts';
 import { assertCurrent } from './migrate.ts';
 import { eventRow, jobRow, outboxRow, reviewRow, type SqlRow } from './rows.ts';
-import { prepared } from './statements.ts';
+import { prepared, readPragma } from './statements.ts';
 import { readFailingTests, readFlakyTests, readSlowestTests, readTestRun } from './test-queries.ts';
 
 /** For the query commands: read-only, beside a running daemon. @throws OperationError */
@@ -94,7 +95,10 @@ export class SqliteReader implements StoreReader {
 
   jobs(query: JobQuery): readonly JobView[] {
     const { where, values } = filter(query);
-    return this.rowsOf(`SELECT * FROM job_view ${where} ORDER BY id DESC LIMIT ?`, ...values).map(jobRow);
+    const order = query.sort === undefined ? '' : `${orderOf(query.sort)}, `;
+    return this.rowsOf(`SELECT * FROM job_view ${where} ORDER BY ${order}id DESC LIMIT ?`, ...values).map(
+      jobRow,
+    );
   }
 
   job(id: string): JobView | null {
@@ -154,6 +158,14 @@ export class SqliteReader implements StoreReader {
       yield* rows;
       last = rows.at(-1)?.seq ?? newest;
     }
+  }
+
+  rowsAfter(after: number, limit: number): readonly NumberedRow[] {
+    return this.rowsOf(`${EVENTS} WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit).map(eventRow);
+  }
+
+  commits(): number {
+    return Number(readPragma(this.database, 'data_version'));
   }
 
   stored(history: string): HistorySnapshot | null {
@@ -339,6 +351,26 @@ function placeholders(columns: string): string {
 /** A history's state as its view stores it; the newest row's hash is in a separate column. */
 export function storedOf(row: SqlRow): HistorySnapshot {
   return { ...JSON.parse(String(row.stored)), hash: String(row.hash) };
+}
+
+const ORDERS: Readonly<Record<JobOrder, string>> = {
+  accepted: 'accepted_at',
+  attempt: 'attempt',
+  branch: 'branch',
+  change: 'change',
+  ended: 'ended_at',
+  id: 'id',
+  job: 'name',
+  owner: 'owner',
+  project: 'project',
+  provider: 'provider',
+  state: 'state',
+  took: "coalesce(ended_at, unixepoch('subsec') * 1000) - accepted_at",
+  verdict: 'verdict',
+};
+
+function orderOf({ by, descending }: NonNullable<JobQuery['sort']>): string {
+  return `${ORDERS[by]} ${descending ? 'DESC' : 'ASC'} NULLS LAST`;
 }
 
 /** The condition for each part of a query that has one value. */

@@ -2,7 +2,7 @@
 import { findAnsible, findBubblewrap, readAnsibleVersion } from '../../adapters/ansible/find-ansible.ts';
 import { readScript } from '../../adapters/run/script-snapshot.ts';
 import type { Config } from '../../config/config.ts';
-import type { PlaybookStage, ScriptStage } from '../../machines/model/domain.ts';
+import { type PlaybookStage, type ScriptStage, STAGES } from '../../machines/model/domain.ts';
 import { type Check, type Finding, ok, warning } from './finding.ts';
 
 export function stageChecks(config: Config): readonly Check[] {
@@ -35,7 +35,7 @@ function secretChecks({ jobs }: Config): readonly Check[] {
 /** Reads each script as the start of its stage does. */
 function scriptChecks({ jobs }: Config): readonly Check[] {
   return jobs.flatMap(({ spec }) =>
-    (['stacking', 'testing'] as const).flatMap((stage): readonly Check[] => {
+    STAGES.flatMap((stage): readonly Check[] => {
       const run = spec[stage];
       if (run === null || !('script' in run)) return [];
       const subject = { check: 'script', target: `jobs.${spec.name}.${stage}.script` };

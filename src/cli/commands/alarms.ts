@@ -15,7 +15,7 @@ const ID_LENGTH = 8;
 
 export function alarmsCommand(io: Io, reader: StoreReader, options: { readonly json?: boolean }): number {
   const alarms = reader.alarms(MAX_ALARMS);
-  if (options.json) printJson(io, { alarms: alarms.map(alarmJson) });
+  if (options.json) printJson(io, { alarms: alarms.map(alarmJson) }, 'alarms');
   else if (alarms.length === 0) io.out('no alarms\n');
   else printTable(io, COLUMNS, alarms);
   return EXIT.ok;

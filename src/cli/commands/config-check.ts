@@ -80,7 +80,7 @@ export function configKeysCommand(io: Io, options: ConfigKeysOptions): number {
       const fallback = value === undefined || value === null ? null : written;
       return { path, kind, about, required: value === undefined, default: fallback };
     });
-    printJson(io, { keys: shown });
+    printJson(io, { keys: shown }, 'keys');
     return EXIT.ok;
   }
   for (const key of keys) {

@@ -30,7 +30,7 @@ export async function doctorCommand(
     VERDICTS.map((verdict) => [verdict, findings.filter((one) => one.verdict === verdict).length]),
   );
   if (options.json) {
-    printJson(io, { file, healthy: exit === EXIT.ok, counts, findings });
+    printJson(io, { file, healthy: exit === EXIT.ok, counts, findings }, 'findings');
     return exit;
   }
   const shown = options.all ? findings : findings.filter(({ verdict }) => verdict !== 'ok');

@@ -31,7 +31,7 @@ export function historyCommand(
   if (options.json) {
     const { history, machine, state, ended, at, context } = stored;
     const head = { history, machine, state, ended, changedAt: iso(at), context };
-    printJson(io, { ...head, pending: pendingJson(pending), events: eventsJson(rows, start) });
+    printJson(io, { ...head, pending: pendingJson(pending), events: eventsJson(rows, start) }, 'events');
     return EXIT.ok;
   }
   io.out(`${paint(io, 'bold', plainText(`${stored.history}  ${stored.state}  (${stored.machine})`))}\n`);

@@ -62,7 +62,7 @@ export async function releaseCommand(
 
 export function holdsCommand(io: Io, reader: StoreReader, options: HoldsOptions): number {
   const holds = openHolds(reader);
-  if (options.json) printJson(io, { holds: holds.map(holdJson) });
+  if (options.json) printJson(io, { holds: holds.map(holdJson) }, 'holds');
   else if (holds.length === 0) io.out('no holds\n');
   else for (const hold of holds) printHold(io, hold, options.utc ?? false);
   return EXIT.ok;

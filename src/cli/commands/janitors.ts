@@ -48,7 +48,7 @@ export async function janitorsCommand(
   options: JanitorsOptions,
 ): Promise<number> {
   const janitors = await readJanitors(io, reader);
-  if (options.json) printJson(io, { janitors: janitors.map(janitorJson) });
+  if (options.json) printJson(io, { janitors: janitors.map(janitorJson) }, 'janitors');
   else if (janitors.length === 0) io.out('no janitors\n');
   else for (const janitor of janitors) printJanitor(io, janitor);
   return EXIT.ok;

@@ -35,7 +35,7 @@ export async function leaksCommand(
   options: Pick<RequestOptions, 'json'>,
 ): Promise<number> {
   const report = await send({ do: 'leaks' });
-  if (options.json) printJson(io, reportJson(report));
+  if (options.json) printJson(io, reportJson(report), 'leaks');
   else print(io, report, `${count(total(report), 'leaked resource')}`);
   return exitOf(report);
 }
@@ -51,7 +51,7 @@ export async function gcCommand(
   const of = (states: readonly LeakView['state'][]) =>
     report.leaks.filter(({ state }) => states.includes(state)).length;
   const removed = of(dryRun ? ['first-seen', 'agreed', 'remove-failed'] : ['removed']);
-  if (options.json) printJson(io, { dryRun, ...reportJson(report) });
+  if (options.json) printJson(io, { dryRun, ...reportJson(report) }, 'leaks');
   else {
     const verb = dryRun ? 'would be removed' : 'removed';
     print(io, report, `${count(removed, 'resource')} ${verb}, ${total(report) - removed} left`);
@@ -100,6 +100,7 @@ function columns(now: number): readonly Column<LeakView>[] {
     { title: 'SEEN (UTC)', text: ({ firstSeenAt }) => utc(firstSeenAt).slice(0, -4), dropOrder: 2 },
     {
       title: 'STATE',
+      minWidth: 16,
       text: stateText,
       paint: ({ state }) => (state === 'remove-failed' || state === 'unknown-job' ? 'red' : null),
     },

@@ -6,10 +6,10 @@ import { loadConfig } from '../../config/load.ts';
 import { createLog } from '../../log.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import { resultsText } from '../../machines/model/judge-testing.ts';
-import { plainLines, plainText } from '../../terminal-text.ts';
+import { plainText } from '../../terminal-text.ts';
 import { CliError, EXIT, VERDICT_EXIT } from '../output/exit-codes.ts';
 import { topState } from '../output/state-spans.ts';
-import { type Io, paintError } from '../output/terminal.ts';
+import { type Io, liveText, paintError } from '../output/terminal.ts';
 import { verdictPaint } from './job.ts';
 
 export interface RunFlags {
@@ -67,16 +67,6 @@ export function parsePatchset(text: string): { readonly change: number; readonly
     `${plainText(JSON.stringify(text))} is not CHANGE,PATCHSET`,
     'write change and patchset, such as 912345,3',
   );
-}
-
-/** Removes terminal control sequences from chunks of output, and normalizes line ends. */
-export function liveText(print: (text: string) => void): (chunk: string) => void {
-  let afterReturn = false;
-  return (chunk) => {
-    const text = afterReturn && chunk.startsWith('\n') ? chunk.slice(1) : chunk;
-    if (text !== '') afterReturn = text.endsWith('\r');
-    print(plainLines(text.replaceAll(/\r\n?/g, '\n')));
-  };
 }
 
 /** Prints one line when the job enters a state. */

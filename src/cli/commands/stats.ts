@@ -40,7 +40,8 @@ export function statsCommand(io: Io, reader: StoreReader, options: StatsOptions)
     .filter((one) => job === undefined || one.job === job)
     .filter((one) => provider === undefined || one.provider === provider);
   const lines = linesOf(times);
-  if (options.json) printJson(io, { since: since === undefined ? null : iso(since), stackTimes: lines });
+  const at = since === undefined ? null : iso(since);
+  if (options.json) printJson(io, { since: at, stackTimes: lines }, 'stackTimes');
   else if (lines.length === 0) io.out('nothing was stacked\n');
   else printLines(io, lines);
   return EXIT.ok;

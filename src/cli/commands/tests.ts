@@ -108,7 +108,7 @@ function failingTests(io: Io, reader: StoreReader, options: TestsOptions): numbe
     { title: 'PROJECT', text: ({ project }) => project, dropOrder: 2 },
     { title: 'BRANCH', text: ({ branch }) => branch, dropOrder: 4 },
     { title: 'LAST IN', text: ({ newest }) => shortId(newest.job), dropOrder: 1 },
-    { title: 'TEST', text: ({ id }) => id, keepEnd: true },
+    { title: 'TEST', text: ({ id }) => id, keepEnd: true, minWidth: 32 },
   ];
   return printTests(
     io,
@@ -134,7 +134,7 @@ function flakyTests(io: Io, reader: StoreReader, options: TestsOptions): number 
     { title: 'CHANGES', text: ({ changes }) => String(changes), right: true, dropOrder: 2 },
     { title: 'JOB', text: ({ name }) => name },
     { title: 'LAST IN', text: ({ newest }) => shortId(newest.job), dropOrder: 1 },
-    { title: 'TEST', text: ({ id }) => id, keepEnd: true },
+    { title: 'TEST', text: ({ id }) => id, keepEnd: true, minWidth: 32 },
   ];
   return printTests(io, columns, tests, options.limit, 'no flaky tests');
 }
@@ -150,7 +150,7 @@ function slowestTests(io: Io, reader: StoreReader, options: TestsOptions): numbe
     { title: '90%', text: ({ p90Ms }) => formatDuration(p90Ms), right: true },
     { title: 'RUNS', text: ({ runs }) => String(runs), right: true, dropOrder: 1 },
     { title: 'JOB', text: ({ name }) => name },
-    { title: 'TEST', text: ({ id }) => id, keepEnd: true },
+    { title: 'TEST', text: ({ id }) => id, keepEnd: true, minWidth: 32 },
   ];
   return printTests(io, columns, tests, options.limit, 'no test with a known duration has passed');
 }

@@ -20,7 +20,7 @@ export interface WaitOptions {
 const POLL_MS = 1_000;
 
 /**
- * Prints each state that the job enters to standard error, then the verdict. Only reads the database, so the daemon may
+ * Prints each state that the job enters to standard error, if that is a terminal, then the verdict. Only reads the database, so the daemon may
  * stop and start meanwhile.
  * @throws CliError after the timeout, and for a job that ends without a verdict
  */
@@ -38,7 +38,7 @@ export async function waitCommand(
   while (!job.ended) {
     const state = topState(job.state);
     const age = paintError(io, 'dim', `+${formatDuration(io.now() - job.acceptedAt)}`);
-    if (state !== shown) io.err(`${age} ${state}\n`);
+    if (io.progress && state !== shown) io.err(`${age} ${state}\n`);
     shown = state;
     const runs = daemonRuns(reader, io);
     if (ran && !runs) io.err('no daemon is running; the job goes on when one starts: sos-ci daemon\n');
@@ -68,5 +68,5 @@ function printVerdict(io: Io, { reason, url }: JobView, verdict: Verdict): void 
 function timedOut(job: JobView, timeoutMs: number): CliError {
   const id = plainText(shortId(job.id));
   const message = `job ${id} has not ended within ${formatLimit(timeoutMs)}; it is ${topState(job.state)}`;
-  return new CliError(EXIT.refused, message, `see what it does: sos-ci job ${id}`);
+  return new CliError(EXIT.timedOut, message, `see what it does: sos-ci job ${id}`);
 }

@@ -1,5 +1,5 @@
 /** Options that several commands share, and their value parsers. */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../../config/fields/units.ts';
 import { parseTime } from './past-time.ts';
 
@@ -14,6 +14,17 @@ export function withStoreOptions(command: Command): Command {
   return withConfigOption(command)
     .option('--state <dir>', 'state directory; needs no configuration')
     .option('--json', 'print JSON (docs/cli.md)');
+}
+
+/** For a command that lists something. */
+export function withLinesOption(command: Command): Command {
+  const lines = new Option('--jsonl', 'print each entry of the list as one line of JSON');
+  return command.addOption(lines.implies({ json: true }));
+}
+
+/** For a command that prints its list as a table. */
+export function withTableOptions(command: Command): Command {
+  return withLinesOption(command).option('--no-header', 'print tables without their titles');
 }
 
 export function parseTimeout(text: string): number {

@@ -15,6 +15,8 @@ export const EXIT = {
   refused: 5,
   /** A bug in this program. */
   internal: 70,
+  /** `wait --timeout` is over, as timeout(1) reports it. */
+  timedOut: 124,
   interrupted: 130,
   /** The reader of standard output closed it before the result was known, as if SIGPIPE had ended the command. */
   brokenPipe: 141,

@@ -95,20 +95,23 @@ export interface Column<Row> {
   paint?(row: Row): Paint | null;
   /** Dropped from a narrow table before any other column is cut, the lowest first. */
   readonly dropOrder?: number;
+  /** Of the last column: before it is narrower, other columns are dropped or cut. */
+  readonly minWidth?: number;
 }
 
 /** The minimum width of a cut column. */
 const MIN_WIDTH = 4;
 const MIN_LAST_WIDTH = 8;
-/** Of a last column that keeps its end, before other columns are dropped. */
-const MIN_END_WIDTH = 32;
 const GAP = 2;
 
-/** Prints a table that fits the terminal: cuts the last column, then drops columns by `dropOrder`, then cuts the widest. */
+/**
+ * Prints a table that fits the terminal, without titles if `io.header` is false: cuts the last column, then drops columns
+ * by `dropOrder`, then cuts the widest.
+ */
 export function printTable<Row>(io: Io, all: readonly Column<Row>[], rows: readonly Row[]): void {
   const columns = fittingColumns(all, rows, io.width);
   const cells = rows.map((row) => columns.map((column) => plainText(column.text(row))));
-  const widths = shrunk(naturalWidths(columns, rows), io.width);
+  const widths = shrunk(naturalWidths(columns, rows), io.width, minLastWidth(columns));
   const last = widths.length - 1;
   const line = (texts: readonly string[], colorOf: (index: number) => Paint | null): string =>
     texts
@@ -123,7 +126,7 @@ export function printTable<Row>(io: Io, all: readonly Column<Row>[], rows: reado
       .join('  ')
       .trimEnd();
   const titles = columns.map((column) => column.title);
-  io.out(`${line(titles, () => 'dim')}\n`);
+  if (io.header) io.out(`${line(titles, () => 'dim')}\n`);
   for (const [index, row] of rows.entries()) {
     io.out(`${line(cells[index] ?? [], (column) => columns[column]?.paint?.(row) ?? null)}\n`);
   }
@@ -141,8 +144,7 @@ function fittingColumns<Row>(
   width: number,
 ): readonly Column<Row>[] {
   const natural = naturalWidths(columns, rows);
-  const minimum = columns.at(-1)?.keepEnd ? MIN_END_WIDTH : MIN_LAST_WIDTH;
-  const last = Math.min(natural.at(-1) ?? 0, minimum);
+  const last = Math.min(natural.at(-1) ?? 0, minLastWidth(columns));
   if (total([...natural.slice(0, -1), last]) <= width) return columns;
   const spare = Math.min(...columns.map((column) => column.dropOrder ?? Number.POSITIVE_INFINITY));
   if (spare === Number.POSITIVE_INFINITY) return columns;
@@ -150,11 +152,15 @@ function fittingColumns<Row>(
   return fittingColumns(rest, rows, width);
 }
 
-function shrunk(natural: readonly number[], width: number): readonly number[] {
+function minLastWidth<Row>(columns: readonly Column<Row>[]): number {
+  return columns.at(-1)?.minWidth ?? MIN_LAST_WIDTH;
+}
+
+function shrunk(natural: readonly number[], width: number, minLast: number): readonly number[] {
   const widths = [...natural];
   const last = widths.length - 1;
   const before = total(widths.slice(0, last)) + GAP;
-  widths[last] = Math.min(widths[last] ?? 0, Math.max(MIN_LAST_WIDTH, width - before));
+  widths[last] = Math.min(widths[last] ?? 0, Math.max(minLast, width - before));
   while (total(widths) > width) {
     const widest = Math.max(...widths);
     if (widest <= MIN_WIDTH) break;

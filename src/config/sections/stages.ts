@@ -2,14 +2,13 @@
 import { statSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { z } from 'zod';
-import { CONFINEMENTS, type SecretSource, type StageSpec } from '../../machines/model/domain.ts';
+import { CONFINEMENTS, type SecretSource, STAGES, type StageSpec } from '../../machines/model/domain.ts';
 import { FieldError } from '../fields/field-error.ts';
 import { choice, duration, mapping, optionalCommand, optionalText, texts } from '../fields/fields.ts';
 import type { Problem } from '../file/config-error.ts';
 import { DEFAULT_STATE_DIR } from '../file/state-dir.ts';
 import { at, isMapping, type KeyPath, type ReportProblem, type YamlDocument } from '../file/yaml-document.ts';
 
-const STAGES = ['stacking', 'testing'] as const;
 const RUNS = ['command', 'script', 'playbook'] as const;
 /** The kind of stage to which each key belongs. */
 const KIND_OF_KEY = {

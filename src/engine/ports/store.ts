@@ -20,9 +20,10 @@ import type { IdAssignment, SeenEvent } from '../../machines/trigger/deduplicati
 import type { CountedStart } from '../../machines/trigger/rules/rate-limit.ts';
 import type { Finding } from '../../machines/trigger/rules/rule-names.ts';
 import type { WaitingStart } from '../../machines/trigger/trigger-facts.ts';
+import type { LogReader, NumberedRow } from './log-reader.ts';
 import type { TestReader, TestRecorder } from './test-history.ts';
 
-export type { JobView, ReviewView };
+export type { JobView, NumberedRow, ReviewView };
 
 /** A row, the resulting state, and the view of that state. */
 export interface LogEntry {
@@ -108,11 +109,6 @@ export class UnreadableRow extends Error {
     this.version = row.version;
     this.field = row.field;
   }
-}
-
-/** A row with its number in the whole log. */
-export interface NumberedRow extends LogRow {
-  readonly seq: number;
 }
 
 export interface OutboxEntry {
@@ -256,6 +252,13 @@ export interface StackTime {
   readonly preseed: boolean;
 }
 
+/** What jobs can be sorted by. `took`: from its acceptance to its end, or until now. */
+export const JOB_ORDERS = [
+  ...(['accepted', 'attempt', 'branch', 'change', 'ended', 'id', 'job', 'owner'] as const),
+  ...(['project', 'provider', 'state', 'took', 'verdict'] as const),
+];
+export type JobOrder = (typeof JOB_ORDERS)[number];
+
 /** Which jobs: those that match every given part. */
 export interface JobQuery {
   readonly open?: boolean;
@@ -272,21 +275,19 @@ export interface JobQuery {
   readonly since?: number;
   /** Accepted before this time, epoch ms. */
   readonly until?: number;
+  /** Absent: the newest first. Without a value, as the end of an open job, a job comes last. */
+  readonly sort?: { readonly by: JobOrder; readonly descending: boolean };
   readonly limit: number;
 }
 
 /** Read-only queries. Works beside a running daemon. */
-export interface StoreReader extends TestReader {
-  /** Newest first. */
+export interface StoreReader extends LogReader, TestReader {
   jobs(query: JobQuery): readonly JobView[];
   job(id: string): JobView | null;
   /** Up to `limit` ids that begin with `prefix`: people type only the first characters. */
   jobIds(prefix: string, limit: number): readonly string[];
   review(id: string): ReviewView | null;
   reviews(query: Pick<JobQuery, 'open' | 'change' | 'limit'>): readonly ReviewView[];
-  rows(history: string): readonly NumberedRow[];
-  /** The name of every history, in the order of its first row. */
-  histories(): Iterable<string>;
   stored(history: string): HistorySnapshot | null;
   /** The open histories whose name begins with `prefix`, sorted by name. */
   openHistories(prefix: string): readonly HistorySnapshot[];
@@ -322,10 +323,6 @@ export interface StoreReader extends TestReader {
   /** Gerrit events by name since the database was created: `patchset-created`, `rejected:not-json` ... */
   intake(): Readonly<Record<string, number>>;
   daemon(): DaemonView | null;
-  /** Number of rows that were ever appended. */
-  length(): number;
-  /** Every row in the order in which it was appended. */
-  log(): Iterable<NumberedRow>;
   /** The random id of this database, which servers carry when the configuration sets no deployment name. */
   deployment(): string;
   /** The schema's objects as sorted text, one line per object: equal text means equal schema. */

@@ -13,8 +13,9 @@ import type { Verdict } from './verdict.ts';
 export const TRIGGER_KINDS = ['patchset', 'recheck', 'restored', 'vote', 'ready'] as const;
 export type TriggerKind = (typeof TRIGGER_KINDS)[number];
 
-/** A state that runs one command on the server. */
-export type Stage = 'stacking' | 'testing';
+/** The states that run one command on the server, in their order. */
+export const STAGES = ['stacking', 'testing'] as const;
+export type Stage = (typeof STAGES)[number];
 
 /** One patchset of one change, with Gerrit's names. Printed as `912345,3`. */
 export interface Patchset {

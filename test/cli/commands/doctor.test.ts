@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Finding } from '../../../src/app/doctor/finding.ts';
 import { type DoctorOptions, doctorCommand } from '../../../src/cli/commands/doctor.ts';
 import { type FakeIo, fakeIo } from '../../fakes/io.ts';
+import { expectToFit } from '../widths.ts';
 
 let dir: string;
 let file: string;
@@ -59,6 +60,12 @@ describe('doctor', () => {
     const io = fakeIo({ width });
     expect(await printed(io, FINDINGS, { all: true })).toBe(exit);
     await expect(io.stdout()).toMatchFileSnapshot(`../../golden/doctor-${width}.txt`);
+  });
+
+  test('fits every terminal', async () => {
+    writeFileSync(file, RIGHT);
+    const findings = async () => FINDINGS;
+    await expectToFit('doctor', {}, (io) => doctorCommand(io, file, { all: true }, findings));
   });
 
   test('counts what is ok, unless it is to print it', async () => {

@@ -16,6 +16,7 @@ import { FAILED, HOLD, holdRequested } from '../../machines/facts.ts';
 import { CiHarness } from '../../scenarios/ci-harness.ts';
 import { created, FIRST } from '../../scenarios/gerrit-events.ts';
 import { fakeDaemon, OPTIONS } from '../operator-commands.ts';
+import { expectToFit } from '../widths.ts';
 
 type Hold = Extract<OperatorRequest, { do: 'hold' }>;
 type Release = Extract<OperatorRequest, { do: 'release' }>;
@@ -53,6 +54,13 @@ test('a hold that waits, and one that has a server', async () => {
   holdsCommand(absolute, ci.store, { utc: true });
   const all = [waiting, held, absolute].map((one) => one.stdout()).join('----\n');
   await expect(all).toMatchFileSnapshot('../../golden/holds.txt');
+});
+
+test('the list fits every terminal, except the line that is copied', async () => {
+  await hold();
+  const { now, alive } = io();
+  const isLogin = (line: string) => /^(ssh|cd) /.test(line);
+  await expectToFit('holds', { now, alive }, (each) => holdsCommand(each, ci.store, {}), isLogin);
 });
 
 test('as JSON', async () => {

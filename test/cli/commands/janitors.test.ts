@@ -8,6 +8,7 @@ import { janitorSpec, jobSpec } from '../../machines/facts.ts';
 import { CiHarness, type StagePlan } from '../../scenarios/ci-harness.ts';
 import { created } from '../../scenarios/gerrit-events.ts';
 import { fakeDaemon, OPTIONS } from '../operator-commands.ts';
+import { expectToFit } from '../widths.ts';
 
 const FAILS: StagePlan = { afterMs: 60_000, outcome: { how: 'exited', code: 3 } };
 const VIEW = { name: 'array1', backends: ['array1'], idleMs: 600_000, schedule: '0 4 * * *', above: 500 };
@@ -45,6 +46,8 @@ test('the list: before the first cleaning, waiting, at work, and after a failure
   await ci.run();
   all.push(await shown(ci));
   await expect(all.join('----\n')).toMatchFileSnapshot('../../golden/janitors.txt');
+  const { now, alive } = ioOf(ci);
+  await expectToFit('janitors', { now, alive }, (io) => janitorsCommand(io, ci.store, {}));
   const [json, status] = [ioOf(ci), ioOf(ci)];
   await janitorsCommand(json, ci.store, { json: true });
   await expect(json.stdout()).toMatchFileSnapshot('../../golden/janitors.json');

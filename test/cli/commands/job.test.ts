@@ -7,6 +7,7 @@ import { FACTS, JOB as FIRST_JOB } from '../../machines/facts.ts';
 import { Simulator } from '../../machines/simulator.ts';
 import { NOW, RUNNING, SAMPLE } from '../sample.ts';
 import { FAILED } from '../sample-story.ts';
+import { expectToFit } from '../widths.ts';
 
 const environment = {
   server: { id: 'srv-2', name: 'sos-ci-2', address: 'ci@192.0.2.7:22/srv', provider: 'cloud' },
@@ -43,6 +44,10 @@ describe('the history of a job', () => {
     jobCommand(io, fakeReader({ jobs, rows }), FAILED, {});
     expect(io.stdout()).toContain(`  verdict   none yet; last failed attempt: ${reason}\n`);
     expect(io.stdout()).toMatch(/ {2}stacking failed at task "Clone" on node: no route\n/);
+  });
+
+  test('fits every terminal', async () => {
+    await expectToFit('job', { now: () => NOW }, (io) => jobCommand(io, reader, FAILED, {}));
   });
 
   test('in colour prints the same text', () => {

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { jobsCommand } from '../../../src/cli/commands/jobs.ts';
+import { jobsCommand, watchJobs } from '../../../src/cli/commands/jobs.ts';
 import { textWidth } from '../../../src/cli/output/table.ts';
+import type { JobQuery, JobView } from '../../../src/engine/ports/store.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { fakeReader } from '../../fakes/reader.ts';
 import { NOW, RUNNING, SAMPLE } from '../sample.ts';
 import { FAILED, START } from '../sample-story.ts';
+import { expectToFit } from '../widths.ts';
 
 const reader = fakeReader(SAMPLE);
 const now = () => NOW;
@@ -15,6 +17,38 @@ describe('jobs', () => {
     expect(jobsCommand(io, reader, { limit: 50 })).toBe(0);
     await expect(io.stdout()).toMatchFileSnapshot(`../../golden/jobs-${width}.txt`);
     for (const line of io.stdout().split('\n')) expect(textWidth(line)).toBeLessThanOrEqual(width);
+  });
+
+  test('fit every terminal', async () => {
+    await expectToFit('jobs', { now }, (io) => jobsCommand(io, reader, { limit: 50 }));
+  });
+
+  test('can be sorted, and printed without titles', async () => {
+    const sort = { by: 'took', descending: true } as const;
+    let query: JobQuery | null = null;
+    const asked = {
+      ...reader,
+      jobs: (of: JobQuery) => {
+        query ??= of;
+        return reader.jobs(of);
+      },
+    };
+    const io = fakeIo({ now, header: false });
+    jobsCommand(io, asked, { limit: 50, sort });
+    expect(query).toMatchObject({ sort });
+    expect(io.stdout()).toMatch(/^01kfa8yq7p1z /);
+    expect(io.stdout()).not.toContain('CHANGE');
+  });
+
+  test('are printed as one line of JSON each', () => {
+    const io = fakeIo({ now, jsonl: true });
+    jobsCommand(io, reader, { limit: 50, json: true });
+    const ids = io
+      .stdout()
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).id);
+    expect(ids).toEqual([RUNNING, FAILED]);
   });
 
   test('as JSON have a stable shape', async () => {
@@ -40,6 +74,51 @@ describe('jobs', () => {
     expect(ids({ limit: 50, inState: 'booting' })).toEqual([]);
     expect(ids({ limit: 50, since: START + 1, owner: 'jgriffith' })).toEqual([RUNNING]);
     expect(ids({ limit: 50, until: START + 1 })).toEqual([FAILED]);
+  });
+
+  describe('--watch', () => {
+    const failed = SAMPLE.jobs.find(({ id }) => id === FAILED) as JobView;
+
+    /** Three polls: the list, an unrelated commit, and another state of the running job. */
+    async function watched(io: ReturnType<typeof fakeIo>, json: boolean) {
+      const ending = new AbortController();
+      let [jobs, commits] = [SAMPLE.jobs, 1];
+      const next = [
+        () => undefined,
+        () => {
+          jobs = SAMPLE.jobs.map((job) => (job === failed ? job : { ...job, state: 'cleanup.deleting' }));
+        },
+        () => ending.abort(),
+      ];
+      const sleep = async () => {
+        commits += 1;
+        next.shift()?.();
+      };
+      const growing = { ...reader, commits: () => commits, jobs: () => jobs };
+      expect(await watchJobs(io, growing, { limit: 50, json }, { signal: ending.signal, sleep })).toBe(0);
+      return io.stdout();
+    }
+
+    test('repeats the list when it has changed, as plain lines off a terminal', async () => {
+      const out = await watched(fakeIo({ now }), false);
+      expect(out.match(/^ID /gm)?.length).toBe(2);
+      expect(out).toContain('\n\nID ');
+      expect(out).not.toContain('\u001b');
+    });
+
+    test('clears the screen of a terminal, and shows no more than fits', async () => {
+      const out = await watched(fakeIo({ now, width: 80, height: 5 }), false);
+      expect(out.split('\u001b[H\u001b[2J').length).toBe(3);
+    });
+
+    test('prints only the jobs that changed as lines of JSON', async () => {
+      const out = await watched(fakeIo({ now, jsonl: true }), true);
+      const states = out
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).state);
+      expect(states).toEqual(['done', 'testing.running', 'cleanup.deleting']);
+    });
   });
 
   test('prints that there are no jobs', () => {

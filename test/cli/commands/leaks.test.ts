@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { gcCommand, leaksCommand, type RequestLeaks } from '../../../src/cli/commands/leaks.ts';
 import type { LeakReport, LeakView } from '../../../src/engine/ports/operator-api.ts';
 import { fakeIo } from '../../fakes/io.ts';
+import { expectToFit } from '../widths.ts';
 
 const HOUR = 3_600_000;
 const NOW = Date.parse('2026-11-22T17:00:00Z');
@@ -54,6 +55,10 @@ describe('leaks', () => {
     expect(await leaksCommand(io, daemon.send, {})).toBe(1);
     expect(daemon.requests).toEqual([{ do: 'leaks' }]);
     await expect(io.stdout()).toMatchFileSnapshot(`../../golden/leaks-${width}.txt`);
+  });
+
+  test('fit every terminal', async () => {
+    await expectToFit('leaks', { now }, (io) => leaksCommand(io, fakeDaemon({ leaks: leaks() }).send, {}));
   });
 
   test('as JSON', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { liveText, parsePatchset } from '../../../src/cli/commands/run.ts';
+import { parsePatchset } from '../../../src/cli/commands/run.ts';
 import { CliError } from '../../../src/cli/output/exit-codes.ts';
+import { liveText } from '../../../src/cli/output/terminal.ts';
 
 describe('a patchset on the command line', () => {
   test('is change and patchset', () => {

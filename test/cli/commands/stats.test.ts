@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { statsCommand } from '../../../src/cli/commands/stats.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { fakeReader } from '../../fakes/reader.ts';
+import { expectToFit } from '../widths.ts';
 
 const one = (ms: number, more: object = {}) => ({
   job: 'acme-dsvm',
@@ -24,6 +25,10 @@ test('shows each kind of cache, empty where nothing ran', async () => {
   const io = fakeIo({ width: 100 });
   expect(statsCommand(io, reader, {})).toBe(0);
   await expect(io.stdout()).toMatchFileSnapshot('../../golden/stack-time.txt');
+});
+
+test('fits every terminal', async () => {
+  await expectToFit('stats', {}, (io) => statsCommand(io, reader, {}));
 });
 
 test('as JSON has a stable shape', async () => {

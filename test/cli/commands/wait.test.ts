@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { waitCommand } from '../../../src/cli/commands/wait.ts';
-import { EXIT } from '../../../src/cli/output/exit-codes.ts';
+import { EXIT, VERDICT_EXIT } from '../../../src/cli/output/exit-codes.ts';
 import type { JobView } from '../../../src/engine/ports/store.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { fakeReader } from '../../fakes/reader.ts';
@@ -21,7 +21,7 @@ describe('wait', () => {
   const sleep = async (ms: number) => void waits.push(ms);
 
   test('prints each state once, then the verdict, which is the exit code', async () => {
-    const io = fakeIo({ now: () => NOW, alive: () => true });
+    const io = fakeIo({ now: () => NOW, alive: () => true, progress: true });
     const reader = storeOf(
       { state: 'stacking.running' },
       { state: 'testing.running' },
@@ -33,6 +33,16 @@ describe('wait', () => {
     const age = '+1h 03m 20s';
     expect(io.stderr()).toBe(`${age} stacking\n${age} testing\n${age} cleanup\n`);
     expect(io.stdout()).toBe('FAILURE: a \\x1b[31mtest\nlogs: https://logs/1\n');
+  });
+
+  test('prints no states off a terminal', async () => {
+    const io = fakeIo({ now: () => NOW, alive: () => true });
+    const reader = storeOf({ state: 'testing.running' }, { ended: true, verdict: 'SUCCESS' });
+    expect(await waitCommand(io, reader, RUNNING, {}, sleep)).toBe(0);
+    expect({ out: io.stdout(), err: io.stderr() }).toEqual({
+      out: expect.stringMatching(/^SUCCESS/),
+      err: '',
+    });
   });
 
   test('answers at once for a job that has ended, as JSON too', async () => {
@@ -47,11 +57,17 @@ describe('wait', () => {
     waits.length = 0;
     const waiting = waitCommand(io, storeOf({}), RUNNING, { timeout: 2_500 }, sleep);
     await expect(waiting).rejects.toMatchObject({
-      exitCode: EXIT.refused,
+      exitCode: EXIT.timedOut,
       message: expect.stringContaining('has not ended within'),
     });
     expect(waits).toEqual([1_000, 1_000, 500]);
     expect(io.stderr().split('no daemon is running').length).toBe(2);
+  });
+
+  test('has an exit code of its own for its timeout', () => {
+    const others = Object.entries(EXIT).filter(([name]) => name !== 'timedOut');
+    expect(EXIT.timedOut).toBe(124);
+    expect([...others.map(([, code]) => code), ...Object.values(VERDICT_EXIT)]).not.toContain(124);
   });
 
   test('fails for a job that was parked, which ends without a verdict', async () => {

@@ -44,7 +44,7 @@ test('colour is used only when allowed', () => {
 });
 
 describe('a process', () => {
-  const io = terminalIo();
+  const io = terminalIo({ jsonl: false, header: true });
   test('that runs is recognized by its pid and its start time', () => {
     expect(io.alive(process.pid, 0)).toBe(true);
     expect(io.alive(process.pid, 1)).toBe(false);

@@ -4,12 +4,12 @@
  * The test itself may have tampered with a run directory, so it is read with the same care as the work tree.
  */
 import type { FileHandle } from 'node:fs/promises';
+import { STAGES } from '../../../machines/model/domain.ts';
 import { CONSOLE_LOG } from '../../run/run-directory.ts';
 import { Directory, ifExists } from '../files/dir-handle.ts';
 import type { StageEntry } from './collected.ts';
 import { asUnreadable, type Staging, Unreadable } from './staging.ts';
 
-const STAGES = ['stacking', 'testing'];
 const STAGE_END = /^(exited \d{1,3}|killed \d{1,3}|timedOut|stopped)$/;
 
 /**
@@ -70,7 +70,7 @@ async function readable(
 }
 
 /** How and when the stage ended, as recorded by its runner. */
-async function readEnd(run: Directory): Promise<Pick<StageEntry, 'end' | 'startedAt' | 'endedAt'>> {
+export async function readEnd(run: Directory): Promise<Pick<StageEntry, 'end' | 'startedAt' | 'endedAt'>> {
   const pid = await peek(run, 'pid');
   const rc = await peek(run, 'rc');
   const end = rc === null || !STAGE_END.test(rc.text) ? null : rc.text;

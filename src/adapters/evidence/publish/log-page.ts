@@ -91,15 +91,20 @@ async function* linesOf(
   clean: (text: string) => string,
 ): AsyncGenerator<readonly LogLine[]> {
   const splitter = new LineSplitter();
-  for await (const chunk of chunks) yield Array.from(splitter.push(chunk), (line) => plain(line, clean));
-  yield Array.from(splitter.end(), (line) => plain(line, clean));
+  for await (const chunk of chunks)
+    yield Array.from(splitter.push(chunk), (line) => withoutControlSequences(line, clean));
+  yield Array.from(splitter.end(), (line) => withoutControlSequences(line, clean));
 }
 
 /** Colours, window titles and character sets of terminals. */
 const CONTROL_SEQUENCE = /(?!\s)\p{Cc}(?:\[[0-?]*[ -/]*[@-~]|\][^\p{Cc}]*\p{Cc}?|\([0-9A-B])/gu;
 const ESCAPE = String.fromCharCode(0x1b);
 
-function plain(line: LogLine, clean: (text: string) => string): LogLine {
+/** @param clean removes secrets, which control sequences may have split */
+export function withoutControlSequences(
+  line: LogLine,
+  clean: (text: string) => string = (text) => text,
+): LogLine {
   if (!line.text.includes(ESCAPE)) return line;
   return { ...line, text: clean(line.text.replace(CONTROL_SEQUENCE, '')) };
 }
