@@ -1,6 +1,7 @@
-/** Declares the commands that show how machines work and what histories did: pictures and analyses. */
+/** Declares the commands that show how machines work and what histories did: `replay`, pictures and analyses. */
 import { type Command, Option } from 'commander';
 import { FORMATS } from './diagram/render.ts';
+import { withReader } from './input/open-store.ts';
 import { exitWith, withStoreOptions } from './input/options.ts';
 import type { Io } from './output/terminal.ts';
 
@@ -27,8 +28,44 @@ export function addAnalyses(root: Command, io: Io): void {
     });
 }
 
+export function addReplay(root: Command, io: Io): void {
+  withAnalyses(
+    withStoreOptions(
+      root.command('replay [id]').description('recompute a history from its events and compare'),
+    ),
+  )
+    .option('--all', 'replay every history')
+    .option('--file <file>', 'replay an archive file, all of it or the histories whose name begins with id')
+    .option(
+      '--at <moment>',
+      'instead, show the history as it was then: a row of the log (4711), a time, 2h (ago), +1h30m (after its start)',
+    )
+    .option('--until <state>', 'instead, show it when it first came to this state: testing, testing.running')
+    .option('--step', 'instead, play the history on the terminal; --at and --until say where it begins')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sos-ci replay j1kf\n  sos-ci replay j1kf --step\n  sos-ci replay j1kf --at +1h30m\n  sos-ci replay j1kf --until testing\n  sos-ci replay j1kf --format svg > j1kf.svg\n',
+    )
+    .action(async (id, options) => {
+      if (options.step) {
+        const { replayStepCommand } = await import('./commands/replay-step.ts');
+        return exitWith(await replayStepCommand(io, id, options));
+      }
+      const { analyseCommand, analysisOf } = await import('./commands/analyse.ts');
+      const analysis = analysisOf(options);
+      if (analysis !== null) return exitWith(await analyseCommand(io, analysis, id, options));
+      if (options.at !== undefined || options.until !== undefined) {
+        const { replayMomentCommand } = await import('./commands/replay-moment.ts');
+        return exitWith(await replayMomentCommand(io, id, options));
+      }
+      const { replayCommand, replayFileCommand } = await import('./commands/replay.ts');
+      if (options.file !== undefined) return exitWith(await replayFileCommand(io, options.file, id, options));
+      return exitWith(await withReader(options, (reader) => replayCommand(io, reader, id, options)));
+    });
+}
+
 /** The options of `replay` that each choose an analysis. */
-export function withAnalyses(replay: Command): Command {
+function withAnalyses(replay: Command): Command {
   return replay
     .addOption(formatOption())
     .option('--gantt', 'as a picture, show when it was in each state')

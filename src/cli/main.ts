@@ -5,7 +5,7 @@
  */
 import { Argument, Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import { addAnalyses, withAnalyses } from './analysis-commands.ts';
+import { addAnalyses, addReplay } from './analysis-commands.ts';
 import { addConfig } from './config-commands.ts';
 import { configFile, namedStateDirectory, stateDirectory, withReader } from './input/open-store.ts';
 import {
@@ -59,7 +59,7 @@ function program(): Command {
   addAlarms(root, io);
   addOperatorCommands(root, io);
   addLeaks(root, io);
-  addReplay(root);
+  addReplay(root, io);
   addMaintenance(root);
   addAnalyses(root, io);
   addConfig(root, io);
@@ -182,42 +182,6 @@ function addExplain(root: Command): void {
     .action(async (what, options) => {
       const { explainCommand } = await import('./commands/explain.ts');
       return exitWith(await explainCommand(io, what, options));
-    });
-}
-
-function addReplay(root: Command): void {
-  withAnalyses(
-    withStoreOptions(
-      root.command('replay [id]').description('recompute a history from its events and compare'),
-    ),
-  )
-    .option('--all', 'replay every history')
-    .option('--file <file>', 'replay an archive file, all of it or the histories whose name begins with id')
-    .option(
-      '--at <moment>',
-      'instead, show the history as it was then: a row of the log (4711), a time, 2h (ago), +1h30m (after its start)',
-    )
-    .option('--until <state>', 'instead, show it when it first came to this state: testing, testing.running')
-    .option('--step', 'instead, play the history on the terminal; --at and --until say where it begins')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  sos-ci replay j1kf\n  sos-ci replay j1kf --step\n  sos-ci replay j1kf --at +1h30m\n  sos-ci replay j1kf --until testing\n  sos-ci replay j1kf --format svg > j1kf.svg\n',
-    )
-    .action(async (id, options) => {
-      if (options.step) {
-        const { replayStepCommand } = await import('./commands/replay-step.ts');
-        return exitWith(await replayStepCommand(io, id, options));
-      }
-      const { analyseCommand, analysisOf } = await import('./commands/analyse.ts');
-      const analysis = analysisOf(options);
-      if (analysis !== null) return exitWith(await analyseCommand(io, analysis, id, options));
-      if (options.at !== undefined || options.until !== undefined) {
-        const { replayMomentCommand } = await import('./commands/replay-moment.ts');
-        return exitWith(await replayMomentCommand(io, id, options));
-      }
-      const { replayCommand, replayFileCommand } = await import('./commands/replay.ts');
-      if (options.file !== undefined) return exitWith(await replayFileCommand(io, options.file, id, options));
-      return exitWith(await withReader(options, (reader) => replayCommand(io, reader, id, options)));
     });
 }
 

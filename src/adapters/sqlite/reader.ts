@@ -6,7 +6,6 @@ import type {
   DaemonView,
   DayCount,
   HealthRecord,
-  JobOrder,
   JobQuery,
   JobView,
   LastServed,
@@ -21,6 +20,7 @@ import type { ReportActivity } from '../../machines/model/health-snapshot.ts';
 import type { HistorySnapshot } from '../../machines/protocol/row.ts';
 import { asOperationError, beginSnapshot, type Database, openReadOnly } from './database.ts';
 import { positionRow, SELECT_POSITION } from './intake-tables.ts';
+import { filter, orderOf } from './job-query.ts';
 import { assertCurrent } from './migrate.ts';
 import { eventRow, jobRow, outboxRow, reviewRow, type SqlRow } from './rows.ts';
 import { prepared, readPragma } from './statements.ts';
@@ -351,53 +351,4 @@ function placeholders(columns: string): string {
 /** A history's state as its view stores it; the newest row's hash is in a separate column. */
 export function storedOf(row: SqlRow): HistorySnapshot {
   return { ...JSON.parse(String(row.stored)), hash: String(row.hash) };
-}
-
-const ORDERS: Readonly<Record<JobOrder, string>> = {
-  accepted: 'accepted_at',
-  attempt: 'attempt',
-  branch: 'branch',
-  change: 'change',
-  ended: 'ended_at',
-  id: 'id',
-  job: 'name',
-  owner: 'owner',
-  project: 'project',
-  provider: 'provider',
-  state: 'state',
-  took: "coalesce(ended_at, unixepoch('subsec') * 1000) - accepted_at",
-  verdict: 'verdict',
-};
-
-function orderOf({ by, descending }: NonNullable<JobQuery['sort']>): string {
-  return `${ORDERS[by]} ${descending ? 'DESC' : 'ASC'} NULLS LAST`;
-}
-
-/** The condition for each part of a query that has one value. */
-const TERMS = {
-  change: 'change = ?',
-  project: 'project = ?',
-  branch: 'branch = ?',
-  name: 'name = ?',
-  owner: 'owner = ?',
-  state: "substr(state || '.', 1, instr(state || '.', '.') - 1) = ?",
-  since: 'accepted_at >= ?',
-  until: 'accepted_at < ?',
-} as const satisfies Partial<Record<keyof JobQuery, string>>;
-
-/** The condition of a query and its values; the limit is the last one. */
-function filter(query: JobQuery): { readonly where: string; readonly values: readonly unknown[] } {
-  const terms = query.open === undefined ? [] : [query.open ? 'ended = 0' : 'ended = 1'];
-  const values: unknown[] = [];
-  for (const key of Object.keys(TERMS) as (keyof typeof TERMS)[]) {
-    if (query[key] === undefined) continue;
-    terms.push(TERMS[key]);
-    values.push(query[key]);
-  }
-  if (query.verdicts !== undefined) {
-    terms.push(`verdict IN (${query.verdicts.map(() => '?').join(', ')})`);
-    values.push(...query.verdicts);
-  }
-  const where = terms.length === 0 ? '' : `WHERE ${terms.join(' AND ')}`;
-  return { where, values: [...values, query.limit] };
 }
