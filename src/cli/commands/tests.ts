@@ -97,7 +97,7 @@ function failingTests(io: Io, reader: StoreReader, options: TestsOptions): numbe
     const json = tests.map(({ newest, first, ...test }) => ({
       ...{ ...test, newest: refJson(newest), first: refJson(first) },
     }));
-    printJson(io, { since: sinceJson(options, null), tests: json });
+    printJson(io, { since: sinceJson(options, null), tests: json }, 'tests');
     return EXIT.ok;
   }
   const columns: readonly Column<FailingTest>[] = [
@@ -125,7 +125,7 @@ function flakyTests(io: Io, reader: StoreReader, options: TestsOptions): number 
     const json = tests.map(({ newest, ...test }) => ({
       ...{ ...test, share: test.failures / test.runs, newest: refJson(newest) },
     }));
-    printJson(io, { since: sinceJson(options, io.now()), tests: json });
+    printJson(io, { since: sinceJson(options, io.now()), tests: json }, 'tests');
     return EXIT.ok;
   }
   const columns: readonly Column<FlakyTest>[] = [
@@ -142,7 +142,7 @@ function flakyTests(io: Io, reader: StoreReader, options: TestsOptions): number 
 function slowestTests(io: Io, reader: StoreReader, options: TestsOptions): number {
   const tests = reader.slowestTests(queryOf(options, io.now()));
   if (options.json) {
-    printJson(io, { since: sinceJson(options, io.now()), tests });
+    printJson(io, { since: sinceJson(options, io.now()), tests }, 'tests');
     return EXIT.ok;
   }
   const columns: readonly Column<SlowTest>[] = [

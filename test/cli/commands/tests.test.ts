@@ -156,3 +156,11 @@ test.each([
     expect.objectContaining({ exitCode: 2, hint: 'sos-ci tests ID, or sos-ci tests --failing' }),
   );
 });
+
+test.each(['failing', 'flaky', 'slowest'])('--%s --jsonl prints each test on a line', (which) => {
+  const io = fakeIo({ now, jsonl: true });
+  testsCommand(io, reader, null, { limit: 5, json: true, [which]: true });
+  const lines = io.stdout().trimEnd().split('\n');
+  expect(lines.length).toBeGreaterThan(0);
+  for (const line of lines) expect(JSON.parse(line)).toHaveProperty('id');
+});
