@@ -1,6 +1,7 @@
 /** The document that each command prints with `--json`. A key may be added in any release; none is removed or changes its type. */
 import { z } from 'zod';
 import { STAGES } from '../../machines/model/domain.ts';
+import { ANALYSES } from './analyses.ts';
 import {
   alarm,
   anything,
@@ -237,6 +238,17 @@ export const DOCUMENTS = {
       .object({ history: text, version: count, field: text, stored: z.unknown(), computed: z.unknown() })
       .nullable(),
   }),
+  'tests ID': document(ANALYSES['tests ID']),
+  'tests --failing': document(ANALYSES['tests --failing']),
+  'tests --flaky': document(ANALYSES['tests --flaky']),
+  'tests --slowest': document(ANALYSES['tests --slowest']),
+  graph: document(ANALYSES.graph),
+  'graph MACHINE': document(ANALYSES['graph MACHINE']),
+  'replay --at': document(ANALYSES['replay --at']),
+  'replay --machine': document(ANALYSES['replay --machine']),
+  'replay --what-if': document(ANALYSES['replay --what-if']),
+  'replay --diff': document(ANALYSES['replay --diff']),
+  export: document(ANALYSES.export),
   verify: document({
     sound: flag,
     histories: count,

@@ -33,6 +33,11 @@ describe('the output of a golden file matches its schema', () => {
     ['explain JOB', 'explain-job'],
     ['explain --events', 'explain-events'],
     ['doctor', 'doctor'],
+    ['tests ID', 'tests-all'],
+    ['tests --failing', 'tests-failing'],
+    ['tests --flaky', 'tests-flaky'],
+    ['tests --slowest', 'tests-slowest'],
+    ['replay --at', 'replay-until'],
   ])('%s', (name, file) => {
     expectToMatch(name, readFileSync(join(ROOT, 'test', 'golden', `${file}.json`), 'utf8'));
   });
@@ -80,6 +85,15 @@ describe('the output of the program matches its schema', () => {
     ['config check', ['config', 'check']],
     ['config keys', ['config', 'keys']],
     ['leaks', ['leaks']],
+    ['tests ID', ['tests', JOB_ID]],
+    ['tests --failing', ['tests', '--failing']],
+    ['graph', ['graph']],
+    ['graph MACHINE', ['graph', 'job']],
+    ['replay --at', ['replay', JOB_ID, '--at', '+1h']],
+    ['replay --machine', ['replay', JOB_ID, '--machine', 'job@1']],
+    ['replay --what-if', ['replay', JOB_ID, '--what-if', '{"type": "job.promoted", "by": "alice", "why": "urgent"}']],
+    ['replay --diff', ['replay', JOB_ID, '--diff', JOB_ID]],
+    ['export', ['export', JOB_ID, 'bundle.jsonl.gz']],
   ])('%s', (name, args) => {
     const { out, err } = program.run([...args, '--json'], dir);
     expect(out, err).not.toBe('');
