@@ -140,7 +140,7 @@ test('wait ends with the verdict of a job whose daemon was killed and started ag
   const waiting = testCase.runCli('wait', id, '--timeout', '2m');
   await daemon.kill();
   expect(await testCase.runCli('wait', id, '--timeout', '1s')).toMatchObject({
-    code: 5,
+    code: 124,
     text: expect.stringContaining('no daemon is running'),
   });
   const next = await testCase.startDaemon();
