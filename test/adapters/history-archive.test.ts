@@ -58,10 +58,19 @@ test.each([
   ['of another format', gzipSync(line({ format: 'sos-ci histories 2' }))],
   ['with a line that is not JSON', gzipSync(`${HEAD}{\n`)],
   ['with a line that is not a row', gzipSync(HEAD + line({ history: 'j1' }))],
+  ['with a row without a state', gzipSync(HEAD + line({ ...rows[0], state: undefined }))],
+  ['with a row at no time', gzipSync(HEAD + line({ ...rows[0], at: 1e300 }))],
+  ['with an effect that is none', gzipSync(HEAD + line({ ...rows[0], effects: [null] }))],
 ])('a file %s is refused', async (_, bytes) => {
   const file = join(dir, '..', 'histories-000001.jsonl.gz');
   writeFileSync(file, bytes);
   await expect(readBack(file)).rejects.toMatchObject({ name: 'OperationError', target: file });
+});
+
+test('a line without an end is not kept in memory', async () => {
+  const file = join(dir, '..', 'endless.jsonl.gz');
+  writeFileSync(file, gzipSync(HEAD + 'x'.repeat(65 * 1024 * 1024), { level: 1 }));
+  await expect(readBack(file)).rejects.toThrow('a line in it is longer than 67108864 bytes');
 });
 
 test('a file that cannot be written is reported', async () => {

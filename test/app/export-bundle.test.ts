@@ -163,6 +163,14 @@ describe('an altered bundle is refused', () => {
     await expect(replay(alter(change, true))).rejects.toThrow('not those that its first line lists');
   });
 
+  test.each(['null', '5', '[[]]'])('by a first line that lists %s, with a new checksum', async (entry) => {
+    const change = (all: string[]) => [
+      (all[0] ?? '').replace('"histories":[', `"histories":[${entry},`),
+      ...all.slice(1),
+    ];
+    await expect(replay(alter(change, true))).rejects.toThrow('not those that its first line lists');
+  });
+
   test('by an edited row with a new checksum: the replay differs', async () => {
     const change = (all: string[]) => all.map((line) => line.replace('"code":1', '"code":2'));
     expect(await replay(alter((all) => all, true))).toBe(0);

@@ -55,15 +55,15 @@ export function bundleText({ version, at, histories, redacted, configuration, lo
 
 /** Checks the lines of a bundle as they are read. */
 export class BundleCheck {
-  readonly #entries: readonly HistoryEntry[];
+  /** As the first line lists them; anything. */
+  readonly #entries: readonly unknown[];
   readonly #hash = createHash('sha256');
   readonly #seen = new Map<string, { rows: number; head: string }>();
   #ended = false;
 
   /** @param head the parsed first line */
   constructor(line: string, head: object) {
-    const entries = 'histories' in head && Array.isArray(head.histories) ? head.histories : [];
-    this.#entries = entries as readonly HistoryEntry[];
+    this.#entries = 'histories' in head && Array.isArray(head.histories) ? head.histories : [];
     this.#hash.update(`${line}\n`);
   }
 
@@ -85,9 +85,10 @@ export class BundleCheck {
   /** Called after the last line. Returns a problem, or '' for none. */
   finish(): string {
     if (!this.#ended) return 'its end is missing: it was cut off';
-    const isComplete = this.#entries.every(({ history, rows, head }) => {
-      const seen = this.#seen.get(history);
-      return seen?.rows === rows && seen.head === head;
+    const isComplete = this.#entries.every((entry) => {
+      const { history, rows, head } = (entry ?? {}) as Partial<HistoryEntry>;
+      const seen = this.#seen.get(history ?? '');
+      return seen !== undefined && seen.rows === rows && seen.head === head;
     });
     const isExact = isComplete && this.#seen.size === this.#entries.length;
     return isExact ? '' : 'its rows are not those that its first line lists: it was altered';

@@ -6,7 +6,6 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { createGunzip, gzip } from 'node:zlib';
 import type { ArchiveHead, HistoryArchive } from '../../engine/ports/history-archive.ts';
@@ -135,34 +134,65 @@ function headOf(line: string, file: string): ArchiveHead {
 function parsed(line: string, file: string, number: number): object {
   try {
     const value: unknown = JSON.parse(line);
-    if (typeof value === 'object' && value !== null) return value;
+    if (isObject(value)) return value;
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError)) throw thrown;
   }
   throw damaged(file, `line ${number} is not a JSON object`);
 }
 
+/** The fields that readers use, with types that they can use; replay compares what they say. */
 function isRow(value: object): value is NumberedRow {
   const row = value as Partial<NumberedRow>;
+  const texts = [row.history, row.type, row.machine, row.state, row.outcome, row.stateHash, row.hash];
   return (
-    typeof row.history === 'string' &&
-    typeof row.version === 'number' &&
-    typeof row.type === 'string' &&
-    typeof row.machine === 'string' &&
-    typeof row.hash === 'string' &&
-    typeof row.data === 'object' &&
-    row.data !== null &&
-    Array.isArray(row.effects)
+    texts.every((text) => typeof text === 'string') &&
+    // Recorded rows have no number of their own in a log.
+    (row.seq === undefined || Number.isSafeInteger(row.seq)) &&
+    Number.isSafeInteger(row.version) &&
+    isTime(row.at) &&
+    isObject(row.data) &&
+    Array.isArray(row.effects) &&
+    row.effects.every((effect: unknown) => isObject(effect) && 'type' in effect)
   );
 }
 
+function isTime(at: unknown): boolean {
+  return typeof at === 'number' && !Number.isNaN(new Date(at).getTime());
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+/** A longer line is not a row; a file from elsewhere may have one without an end, and be small, since it is packed. */
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
+
 async function* archiveLines(file: string): AsyncIterable<string> {
+  let held: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of archiveChunks(file)) {
+    let start = 0;
+    for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
+      yield Buffer.concat([...held, chunk.subarray(start, end)]).toString('utf8');
+      [held, bytes, start] = [[], 0, end + 1];
+    }
+    held.push(chunk.subarray(start));
+    bytes += chunk.length - start;
+    if (bytes > MAX_LINE_BYTES) throw damaged(file, `a line in it is longer than ${MAX_LINE_BYTES} bytes`);
+  }
+  if (bytes > 0) yield Buffer.concat(held).toString('utf8');
+}
+
+const LINE_FEED = 0x0a;
+
+async function* archiveChunks(file: string): AsyncIterable<Buffer> {
   const source = createReadStream(file);
   const input = file.endsWith('.gz') ? source.pipe(createGunzip()) : source;
   // An error of the source does not reach the end of a pipe.
   source.on('error', (thrown) => input.destroy(thrown));
   try {
-    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) yield line;
+    for await (const chunk of input) yield chunk as Buffer;
   } catch (thrown) {
     if (errorCode(thrown)?.startsWith('Z_') === true) throw damaged(file, errorText(thrown));
     throw fileError('read archive', file, thrown);

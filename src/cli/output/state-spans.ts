@@ -33,8 +33,8 @@ export function topState(state: string): string {
   return state.split('.')[0] ?? state;
 }
 
-/** The attempt that a row starts: each attempt requests one server. */
+/** The attempt that a row starts: each attempt requests one server. An altered row may have an effect without an owner. */
 export function startedAttempt(row: NumberedRow): number | null {
-  for (const effect of row.effects) if (effect.type === 'createServer') return effect.owner.attempt;
-  return null;
+  const attempt: unknown = row.effects.find((effect) => effect.type === 'createServer')?.owner?.attempt;
+  return typeof attempt === 'number' ? attempt : null;
 }
