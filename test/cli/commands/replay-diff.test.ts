@@ -54,6 +54,14 @@ describe('two runs', () => {
     await expect(text).toMatchFileSnapshot('../../golden/replay-diff.txt');
   });
 
+  test('of which one has a server without an owner, in an altered file', async () => {
+    const [first, ...rest] = rowsOf('success.jsonl').filter(({ history }) => history === 'job-1');
+    const effects = [{ type: 'createServer', key: 'createServer:1' }] as unknown as LogRow['effects'];
+    const rows = [{ ...first, effects } as LogRow, ...rest].map((row, index) => ({ ...row, seq: index + 1 }));
+    const io = fakeIo();
+    expect(await analyse(io, 'diff', readerSource(fakeReader({ rows })), 'job-1', { diff: 'job-1' })).toBe(0);
+  });
+
   test('of which one ends where the other continues', async () => {
     const io = fakeIo();
     const source = jobsOf('success', 'success');
