@@ -133,6 +133,12 @@ describe('a store', () => {
     expect(runCli('jobs', '--config', 'elsewhere.yaml')).toMatchObject({ code: 0, err: '' });
   });
 
+  test('is taken from --state, which selects no state of jobs', () => {
+    const [all, open] = [runCli('jobs', '--state', 'state'), runCli('jobs', '--open', '--state', 'state')];
+    expect([all.code, all.out]).toEqual([0, expect.stringContaining('j1m2n3p4q5ab')]);
+    expect(open.out).toBe(all.out);
+  });
+
   test('prints the history of its job, by the beginning of the id, with control characters escaped', () => {
     const result = runCli('job', JOB_ID.slice(0, 4));
     expect(result).toMatchObject({ code: 0, err: '' });

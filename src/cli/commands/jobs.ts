@@ -97,16 +97,23 @@ function printList(io: Io, { jobs, queue }: JobList, options: JobsOptions): void
     );
 }
 
+/** Names each part: `options` also has those of all commands, and `--state` is a directory. */
 function findJobs(reader: StoreReader, options: JobsOptions): readonly JobView[] {
-  const { open, failed, job, verdict, inState, json: _, watch: __, ...equal } = options;
+  const { open, failed, job: name, verdict, inState: state, limit } = options;
+  const { change, project, branch, owner, since, until, sort } = options;
   return reader.jobs({
-    ...equal,
+    limit,
+    ...given({ change, project, branch, owner, since, until, sort, name, state }),
     ...(open ? { open } : {}),
-    ...(job === undefined ? {} : { name: job }),
-    ...(inState === undefined ? {} : { state: inState }),
     ...(failed ? { verdicts: FAILED } : {}),
     ...(verdict === undefined ? {} : { verdicts: [verdict] }),
   });
+}
+
+type Given<T> = { readonly [Key in keyof T]?: Exclude<T[Key], undefined> };
+
+function given<T extends object>(parts: T): Given<T> {
+  return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined)) as Given<T>;
 }
 
 /**
