@@ -16,6 +16,7 @@ export function fakeIo(
   return {
     out: (text) => void out.push(text),
     err: (text) => void err.push(text),
+    drained: async () => undefined,
     color: false,
     width: Number.POSITIVE_INFINITY,
     height: Number.POSITIVE_INFINITY,

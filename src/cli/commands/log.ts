@@ -166,6 +166,7 @@ class Tail {
       if (bytesRead === 0) return;
       this.#offset += bytesRead;
       this.#print(this.#decoder.decode(buffer.subarray(0, bytesRead), { stream: true }));
+      await this.#output.drained(signal);
     }
   }
 }
@@ -193,6 +194,11 @@ class Output {
     if (this.#last !== log) this.#head(log);
     this.#io.out(text);
     this.#isLineOpen = !text.endsWith('\n');
+  }
+
+  /** Memory does not grow while `less` waits for a key. */
+  drained(signal: AbortSignal): Promise<void> {
+    return this.#io.drained(signal);
   }
 
   #head(log: JobLog): void {

@@ -1,4 +1,5 @@
 /** The environment of a command: its output, the terminal's width and colour, the time. Tests pass a fake one. */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { plainLines } from '../../terminal-text.ts';
 
@@ -7,6 +8,8 @@ export interface Io {
   out(text: string): void;
   /** Standard error: progress and errors. */
   err(text: string): void;
+  /** Resolves when the reader of standard output has taken what was printed, or `signal` aborts. For output of any length. */
+  drained(signal: AbortSignal): Promise<void>;
   /** Standard output may be coloured. */
   readonly color: boolean;
   /** Columns of the terminal; Infinity without a terminal. */
@@ -37,6 +40,10 @@ export function terminalIo(format: Readonly<ListFormat>): Io {
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
+    drained: async (signal) => {
+      // Rejects only when it is aborted: an error of the output ends the process.
+      if (stdout.writableNeedDrain) await once(stdout, 'drain', { signal }).catch(() => undefined);
+    },
     color: tty && !env.NO_COLOR && env.TERM !== 'dumb',
     // The window may change its size while a command follows something.
     get width() {

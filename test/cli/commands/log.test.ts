@@ -15,6 +15,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type LogOptions, type LogSources, logCommand } from '../../../src/cli/commands/log.ts';
 import { EXIT } from '../../../src/cli/output/exit-codes.ts';
 import type { JobView } from '../../../src/engine/ports/store.ts';
+import { sleep } from '../../../src/timer.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { fakeReader } from '../../fakes/reader.ts';
 import { JOB_ID, makeStore, Program } from '../program.ts';
@@ -259,7 +260,7 @@ describe('the program', () => {
   const MIB = 1024 ** 2;
   const LINE_MIB = 256;
 
-  test('prints a line without end in bounded memory, and ends with 0 on Ctrl-C', async () => {
+  test('prints a line without end in bounded memory, also to a slow reader, and ends with 0 on Ctrl-C', async () => {
     await makeStore(state);
     const path = writeRun(JOB_ID, 1, 'stacking', '', null);
     for (let part = 0; part < LINE_MIB; part++) appendFileSync(path, Buffer.alloc(MIB, 'x'));
@@ -269,6 +270,8 @@ describe('the program', () => {
     child.stderr.on('data', (chunk) => {
       err += chunk;
     });
+    // Like `less` before a key is pressed.
+    await sleep(2_000);
     child.stdout.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes < LINE_MIB * MIB) return;
