@@ -91,7 +91,10 @@ describe('the output of the program matches its schema', () => {
     ['graph MACHINE', ['graph', 'job']],
     ['replay --at', ['replay', JOB_ID, '--at', '+1h']],
     ['replay --machine', ['replay', JOB_ID, '--machine', 'job@1']],
-    ['replay --what-if', ['replay', JOB_ID, '--what-if', '{"type": "job.promoted", "by": "alice", "why": "urgent"}']],
+    [
+      'replay --what-if',
+      ['replay', JOB_ID, '--what-if', '{"type": "job.promoted", "by": "alice", "why": "urgent"}'],
+    ],
     ['replay --diff', ['replay', JOB_ID, '--diff', JOB_ID]],
     ['export', ['export', JOB_ID, 'bundle.jsonl.gz']],
   ])('%s', (name, args) => {
