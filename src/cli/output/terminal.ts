@@ -124,7 +124,7 @@ export function printJsonLine(io: Io, row: object): void {
 /** Escapes control characters that JSON leaves as they are. */
 function safeJson(value: object, indent: number): string {
   const text = JSON.stringify(value, null, indent);
-  return text.replaceAll(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, escaped);
+  return text.replaceAll(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069\u061c\u200e\u200f]/g, escaped);
 }
 
 function escaped(character: string): string {

@@ -9,7 +9,7 @@ import { ROOT } from '../../house/source.ts';
 describe('JSON', () => {
   test('cannot control a terminal, and parses to the same value', () => {
     const io = fakeIo();
-    const value = { subject: '\u001b[2J\u009b31m\u202e\u007f\n北' };
+    const value = { subject: '\u001b[2J\u009b31m\u202e\u200f\u061c\u007f\n北' };
     printJson(io, value);
     expect(io.stdout().replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202e]/u);
     expect(JSON.parse(io.stdout())).toEqual({ format: 1, ...value });
