@@ -191,7 +191,7 @@ describe('a container of Swift', () => {
     await probeContainer(session, rig.site, NEVER);
     expect(await rig.files.names('')).toEqual([]);
     expect(await failureOf(probeContainer(session, 'no-such-container', NEVER))).toMatchObject({
-      retryable: false,
+      retryable: true,
       hint: expect.stringContaining('openstack container create --public no-such-container'),
     });
     session.close();

@@ -136,7 +136,8 @@ export class Container {
       operation: 'publish evidence',
       target: error.target,
       message: `there is no container ${this.name} in this project`,
-      retryable: false,
+      // Swift says so too while its account servers are down.
+      retryable: true,
       hint: `create it, readable for everyone: openstack container create --public ${this.name}`,
       cause: error,
     });

@@ -341,7 +341,11 @@ start_volume() {
     --config-file "$etc/cinder/cinder.conf" --log-file "$log/cinder.log"
 }
 
-start_object() { start swift python3 "$here/swift_services.py" && wait_for_http swift "$OBJECT_PORT"; }
+# Until its storage servers respond, Swift answers that there is no such container.
+start_object() {
+  start swift python3 "$here/swift_services.py"
+  for port in 6200 6201 6202 "$OBJECT_PORT"; do wait_for_http swift "$port" || return 1; done
+}
 
 # Starts only the named services: those that a test has stopped, or Swift, which only one test needs.
 if [ $# -gt 0 ]; then
