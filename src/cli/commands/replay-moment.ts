@@ -9,8 +9,8 @@ import {
   replayRows,
 } from '../../machines/replay-rows.ts';
 import { plainText } from '../../terminal-text.ts';
-import { type StoreLocation, withReader } from '../input/open-store.ts';
-import { findHistory } from '../input/resolve-id.ts';
+import { withSource } from '../input/history-source.ts';
+import type { StoreLocation } from '../input/open-store.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import { eventsJson, pendingJson } from '../output/history-table.ts';
 import { printField } from '../output/table.ts';
@@ -36,40 +36,10 @@ export async function replayMomentCommand(
   options: MomentOptions,
 ): Promise<number> {
   if (options.all) throw new CliError(EXIT.usage, 'use one of --all, --at and --until', EXAMPLE);
-  return withRows(typed, options, (read) => showMoment(io, read(), options));
+  return withSource(options, (source) => showMoment(io, source.rows(typed), options));
 }
 
 const EXAMPLE = 'sos-ci replay ID --at 4711; the ids: sos-ci jobs';
-
-/** `use` gets a function that reads the rows of the one history, again if it is called again. @throws CliError */
-export async function withRows<T>(
-  typed: string | undefined,
-  options: MomentOptions,
-  use: (read: () => readonly NumberedRow[]) => T | Promise<T>,
-): Promise<T> {
-  if (options.file !== undefined) {
-    const rows = await archivedRows(options.file, typed);
-    return use(() => rows);
-  }
-  if (typed === undefined) throw new CliError(EXIT.usage, 'name one history', EXAMPLE);
-  return withReader(options, (reader) => {
-    const history = findHistory(reader, typed);
-    return use(() => reader.rows(history));
-  });
-}
-
-async function archivedRows(file: string, typed = ''): Promise<readonly NumberedRow[]> {
-  const { readArchive } = await import('../../app/read-archive.ts');
-  const histories = await readArchive(file, typed);
-  const [rows] = [...histories.values()];
-  if (rows !== undefined && histories.size === 1) return rows;
-  const names = [...histories.keys()].slice(0, 10).map((name) => `\n  ${plainText(name)}`);
-  const message =
-    rows === undefined
-      ? `no history in it begins with ${plainText(JSON.stringify(typed))}`
-      : `several histories in it begin with ${plainText(JSON.stringify(typed))}:${names.join('')}`;
-  throw new CliError(EXIT.usage, message, 'name one: sos-ci replay --file FILE ID --at 4711');
-}
 
 function showMoment(io: Io, rows: readonly NumberedRow[], options: MomentOptions): number {
   const { index, at } = foundRow(rows, options, io.now());

@@ -5,6 +5,7 @@ import { readStageLog } from '../../app/stage-log.ts';
 import { errorText } from '../../errors.ts';
 import { replayRows } from '../../machines/replay-rows.ts';
 import { plainText } from '../../terminal-text.ts';
+import { withSource } from '../input/history-source.ts';
 import { configFile, namedStateDirectory } from '../input/open-store.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import type { Io } from '../output/terminal.ts';
@@ -13,7 +14,7 @@ import type { Player } from '../player/player.ts';
 import type { LogExcerpt } from '../player/screen.ts';
 import { type Timeline, timelineOf } from '../player/timeline.ts';
 import { printDifference } from './replay.ts';
-import { foundRow, type MomentOptions, withRows } from './replay-moment.ts';
+import { foundRow, type MomentOptions } from './replay-moment.ts';
 
 /** Exit code 0 when it is quit, 130 after Ctrl-C, 1 if the first row already differs. @throws CliError */
 export async function replayStepCommand(
@@ -34,7 +35,8 @@ export async function replayStepCommand(
       '--step needs a terminal',
       'show one moment: sos-ci replay ID --until testing',
     );
-  return withRows(typed, options, async (read) => {
+  return withSource(options, async (source) => {
+    const read = () => source.rows(typed);
     const rows = read();
     const start =
       options.at === undefined && options.until === undefined ? 0 : foundRow(rows, options, io.now()).index;
@@ -49,13 +51,13 @@ export async function replayStepCommand(
     for (const name of ['CI', 'CONTINUOUS_INTEGRATION']) delete env[name];
     const { playOnTerminal } = await import('../player/view.ts');
     const directories = options.file === undefined ? await logDirectories(options) : null;
-    const source = {
+    const playback = {
       first: timelineOf(replayed),
       load: () => timelineOf(replayRows(read(), sha256)),
       readLog: (timeline: Timeline, player: Player) => excerptOf(timeline, player, directories),
       now: () => io.now(),
     };
-    return playOnTerminal(source, Math.min(start, replayed.steps.length - 1), io.color);
+    return playOnTerminal(playback, Math.min(start, replayed.steps.length - 1), io.color);
   });
 }
 

@@ -38,16 +38,22 @@ async function fileSource(file: string): Promise<HistorySource> {
   const histories = await readArchive(file, '');
   const names = [...histories.keys()];
   return {
-    rows: (typed = '') => {
-      const found = names.includes(typed) ? [typed] : names.filter((name) => name.startsWith(typed));
+    rows: (typed) => {
+      const prefix = typed ?? '';
+      const found = names.includes(prefix) ? [prefix] : names.filter((name) => name.startsWith(prefix));
       const [name] = found;
       const rows = name === undefined ? undefined : histories.get(name);
       if (rows !== undefined && found.length === 1) return rows;
-      const begin = typed === '' ? '' : ` that begin with ${plainText(JSON.stringify(typed))}`;
+      const begin = plainText(JSON.stringify(prefix));
+      const shown = (found.length === 0 ? names : found).slice(0, 10).map((one) => `\n  ${plainText(one)}`);
+      const several =
+        typed === undefined
+          ? `the file has ${found.length} histories`
+          : `several histories in it begin with ${begin}`;
       throw new CliError(
         EXIT.usage,
-        `the file has ${found.length === 0 ? 'no' : found.length} histories${begin}`,
-        `name one of: ${plainText((found.length === 0 ? names : found).slice(0, 10).join(', '))}`,
+        `${found.length === 0 ? `no history in it begins with ${begin}; it has` : several}:${shown.join('')}`,
+        'name one: sos-ci replay --file FILE ID',
       );
     },
   };
